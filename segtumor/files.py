@@ -1,0 +1,111 @@
+"""Writing files so that a reader never sees half of one.
+
+Every file is written to a temporary name in the same folder, flushed to disk (fsync) and renamed: an interrupted run
+or a full disk leaves the old file or none, never a truncated one. Failures are ``OutputError``.
+"""
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+
+from segtumor.errors import OutputError
+
+
+def prepare_output_folder(path):
+    """Create ``path`` if needed and prove that it can be written; returns it as a Path.
+
+    Raises:
+        OutputError: it is a file, or cannot be created or written.
+    """
+    folder = Path(path)
+    with _output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    return folder
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Yield a temporary path beside ``path``; on leaving without an error it is synced and renamed to ``path``."""
+    path = Path(path)
+    with _output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        os.close(descriptor)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; these are ordinary output
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path, data):
+    """Write ``data`` to ``path``, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path, text):
+    """Write ``text`` as UTF-8 to ``path``, atomically."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path, value, *, indent=2):
+    """Write ``value`` as strict JSON: NaN and infinities become null, since JSON has neither."""
+    write_text(path, json.dumps(_strict(value), indent=indent, allow_nan=False) + "\n")
+
+
+def write_csv(path, rows, columns):
+    """Write ``rows`` (dicts) with a header of ``columns``; keys that are not columns are a mistake and raise."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def sha256_of_file(path):
+    """SHA-256 of a file's bytes as hexadecimal text."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _strict(value):
+    if isinstance(value, dict):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(item) for item in value]
+    if hasattr(value, "tolist"):  # NumPy scalars and arrays
+        return _strict(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _umask():
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+@contextlib.contextmanager
+def _output_errors(path):
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write: {error.strerror or error}",
+            where=path,
+            remedy="Choose a folder that you may write to and that has space left",
+        ) from error

@@ -1,0 +1,86 @@
+"""Binary masks, and the COCO run-length encoding (RLE) they are stored in.
+
+A mask is (H, W) bool. An RLE is ``{"size": [H, W], "counts": str}``, the compressed form of the COCO API: a 4,000 px
+radiograph with a hundred findings stays in kilobytes. Letters: H, W image height and width; N, M numbers of masks.
+Inputs are never modified.
+"""
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from segtumor.errors import DataError
+
+
+def rle_from_mask(mask):
+    """(H, W) bool -> RLE."""
+    rle = coco_mask.encode(np.asfortranarray(np.asarray(mask, dtype=np.uint8)))
+    return {"size": [int(n) for n in rle["size"]], "counts": rle["counts"].decode("ascii")}
+
+
+def mask_from_rle(rle):
+    """RLE -> (H, W) bool."""
+    return coco_mask.decode(rle).astype(bool)
+
+
+def rle_from_polygons(polygons, size_hw):
+    """The union of polygons, rasterised as pycocotools does.
+
+    Args:
+        polygons: lists [x0, y0, x1, y1, ...] in px, at least three points each.
+        size_hw: (H, W) of the image.
+    """
+    height, width = size_hw
+    merged = coco_mask.merge(coco_mask.frPyObjects([list(map(float, p)) for p in polygons], height, width))
+    return {"size": [height, width], "counts": merged["counts"].decode("ascii")}
+
+
+def rle_from_segmentation(segmentation, size_hw):
+    """The ``segmentation`` field of a COCO annotation (polygons, uncompressed or compressed RLE) -> RLE.
+
+    Raises:
+        DataError: it is none of the three, or an RLE of another image size.
+    """
+    height, width = size_hw
+    if isinstance(segmentation, list) and segmentation:
+        return rle_from_polygons(segmentation, size_hw)
+    if not isinstance(segmentation, dict) or "counts" not in segmentation or "size" not in segmentation:
+        raise DataError("segmentation is neither polygons nor an RLE", got=f"{segmentation!r:.80}")
+    if list(segmentation["size"]) != [height, width]:
+        raise DataError("RLE of another image size", got=segmentation["size"], expected=[height, width])
+    if isinstance(segmentation["counts"], list):
+        segmentation = coco_mask.frPyObjects(segmentation, height, width)
+    counts = segmentation["counts"]
+    return {"size": [height, width], "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts}
+
+
+def rle_area(rle):
+    """Number of pixels set, int."""
+    return int(coco_mask.area(rle))
+
+
+def mask_iou(first_rles, second_rles):
+    """Intersection over union of every pair of RLEs of one image; (N, M) float64 in [0, 1], 0 for two empty masks."""
+    if not first_rles or not second_rles:
+        return np.zeros((len(first_rles), len(second_rles)))
+    return np.nan_to_num(coco_mask.iou(list(first_rles), list(second_rles), [0] * len(second_rles)))
+
+
+def dice_from_iou(iou):
+    """Dice coefficient 2|A∩B| / (|A|+|B|) = 2 IoU / (1 + IoU), elementwise, in [0, 1]."""
+    iou = np.asarray(iou, dtype=np.float64)
+    return 2 * iou / (1 + iou)
+
+
+def box_from_mask(mask):
+    """Tight box (x0, y0, x1, y1) of a (H, W) bool mask in px, or None if the mask is empty."""
+    rows, columns = np.flatnonzero(np.any(mask, axis=1)), np.flatnonzero(np.any(mask, axis=0))
+    if rows.size == 0:
+        return None
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
+def mask_contours(mask):
+    """Outlines of a (H, W) bool mask, holes included: a list of (P, 2) int arrays of (x, y), for drawing."""
+    contours, _ = cv2.findContours(np.asarray(mask, dtype=np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    return [contour.reshape(-1, 2) for contour in contours]

@@ -1,0 +1,92 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from segtumor.errors import DataError
+from segtumor.structures import masks
+from segtumor.structures.masks import mask_from_rle, rle_from_mask
+
+any_mask = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
+pair = st.integers(1, 9).flatmap(lambda n: st.tuples(arrays(bool, (n, 7)), arrays(bool, (n, 7))))
+few = settings(max_examples=40, deadline=None)
+
+
+@few
+@given(any_mask)
+def test_a_mask_survives_its_encoding_and_json(mask):
+    copy = mask.copy()
+    rle = json.loads(json.dumps(rle_from_mask(mask)))
+    decoded = mask_from_rle(rle)
+    assert decoded.dtype == bool
+    np.testing.assert_array_equal(decoded, mask)
+    np.testing.assert_array_equal(mask, copy)
+    assert masks.rle_area(rle) == np.count_nonzero(mask)
+
+
+@few
+@given(any_mask)
+def test_the_box_is_the_smallest_that_holds_the_mask(mask):
+    box = masks.box_from_mask(mask)
+    if not mask.any():
+        assert box is None
+        return
+    x0, y0, x1, y1 = map(int, box)
+    ys, xs = np.nonzero(mask)
+    assert (x0, y0, x1, y1) == (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+    assert np.count_nonzero(mask[y0:y1, x0:x1]) == np.count_nonzero(mask)
+
+
+@few
+@given(pair)
+def test_iou_agrees_with_counting_pixels(two):
+    first, second = two
+    union = np.count_nonzero(first | second)
+    iou = masks.mask_iou([rle_from_mask(first)], [rle_from_mask(second)])
+    assert iou == pytest.approx(np.array([[np.count_nonzero(first & second) / union if union else 0]]))
+    sizes = np.count_nonzero(first) + np.count_nonzero(second)
+    dice = 2 * np.count_nonzero(first & second) / sizes if sizes else 0
+    assert masks.dice_from_iou(iou) == pytest.approx(np.array([[dice]]))
+
+
+def test_iou_with_nothing_has_the_right_shape():
+    rle = rle_from_mask(np.ones((2, 2), bool))
+    assert masks.mask_iou([], [rle]).shape == (0, 1)
+    assert masks.mask_iou([rle, rle], []).shape == (2, 0)
+
+
+def test_every_form_of_segmentation_gives_one_mask():
+    square = np.zeros((4, 5), dtype=bool)
+    square[1:3, 1:4] = True
+    # Column by column: 5 clear, then three times 2 set and 2 clear, then the last column.
+    uncompressed = {"size": [4, 5], "counts": [5, 2, 2, 2, 2, 2, 5]}
+    rle = rle_from_mask(square)
+    as_bytes = {"size": [4, 5], "counts": rle["counts"].encode()}
+    for segmentation in ([[1, 1, 4, 1, 4, 3, 1, 3]], uncompressed, rle, as_bytes):
+        result = masks.rle_from_segmentation(segmentation, (4, 5))
+        assert result == rle
+        np.testing.assert_array_equal(mask_from_rle(result), square)
+
+
+def test_overlapping_polygons_are_united():
+    two = [[0, 0, 3, 0, 3, 2, 0, 2], [1, 0, 4, 0, 4, 2, 1, 2]]
+    assert masks.rle_area(masks.rle_from_polygons(two, (4, 5))) == 8
+
+
+@pytest.mark.parametrize("segmentation", [None, [], {}, {"counts": "x"}, "x", {"size": [5, 4], "counts": [20]}])
+def test_what_is_no_segmentation_of_this_image_is_refused(segmentation):
+    with pytest.raises(DataError):
+        masks.rle_from_segmentation(segmentation, (4, 5))
+
+
+def test_contours_go_round_the_outside_and_round_holes():
+    ring = np.pad(np.ones((5, 5), dtype=bool), 1)
+    ring[3, 3] = False
+    contours = masks.mask_contours(ring)
+    assert len(contours) == 2
+    assert all(ring[y, x] for contour in contours for x, y in contour)
+    assert masks.mask_contours(np.zeros((3, 3), bool)) == []
+    assert [c.tolist() for c in masks.mask_contours(np.ones((1, 1), bool))] == [[[0, 0]]]
