@@ -1,0 +1,21 @@
+"""File -> Radiograph: the one reader for training, inference and every later use. Core: no torch, no detectron2.
+
+PNG, JPEG, TIFF, BMP (``raster``) and uncompressed DICOM (``dicom``; pydicom is imported only when such a file is read).
+Every way in which a file can be wrong is one exception, ``segtumor.errors.BadImageError``.
+"""
+
+from segtumor.imaging.intensity import normalize_window
+from segtumor.imaging.radiograph import AT_DETECTOR, CALIBRATED, MAX_PIXELS, Radiograph
+from segtumor.imaging.reader import SUPPORTED_SUFFIXES, list_images, read_radiograph, read_size_hw
+
+__all__ = [
+    "AT_DETECTOR",
+    "CALIBRATED",
+    "MAX_PIXELS",
+    "SUPPORTED_SUFFIXES",
+    "Radiograph",
+    "list_images",
+    "normalize_window",
+    "read_radiograph",
+    "read_size_hw",
+]

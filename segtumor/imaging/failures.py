@@ -1,0 +1,32 @@
+"""The one place where exceptions of foreign decoders become ``BadImageError``."""
+
+import contextlib
+
+from segtumor.errors import BadImageError, SegtumorError
+
+
+@contextlib.contextmanager
+def foreign_errors(where, *, kind, private=False):
+    """Turn what a decoder raises inside the block into BadImageError; segtumor's own errors pass.
+
+    Every Exception counts: on damaged files Pillow, NumPy, OpenCV and pydicom raised more than a dozen kinds, some of
+    them derived from Exception alone, and no list of them outlives the next version.
+
+    Args:
+        where: the file.
+        kind: the format it seems to have, for the message.
+        private: name only the type of the exception and drop the exception itself, because its text may quote the
+            file. DICOM headers hold patient data.
+    """
+    try:
+        yield
+    except SegtumorError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above; the only one of its kind
+        text = "" if private else ": " + (str(error).splitlines() or [""])[0][:120]
+        raise BadImageError(
+            f"damaged, truncated or unsupported {kind} file",
+            where=where,
+            got=type(error).__name__ + text,
+            remedy="Copy or export the file again",
+        ) from (None if private else error)

@@ -1,0 +1,104 @@
+"""Grey values as pure functions: stored samples -> [0, 1], colour -> gray, percentile normalisation.
+
+Every step from integer samples is affine, so 8 bit, 16 bit and float files of one picture end in the same array; 16-bit
+values are never clipped. Letters: H, W image height and width; C channels. Inputs are never modified.
+"""
+
+import numpy as np
+
+# ITU-R BT.601 in thousandths: for 8-bit samples the weighted sum is then exact in float32, and gray stored as RGB
+# comes out bit for bit as gray.
+_LUMA_THOUSANDTHS = (299, 587, 114)
+
+# Above this many pixels, percentiles are taken on every n-th row and column; sorting 12 megapixels takes 0.3 s.
+_MAX_SORTED_PIXELS = 1_000_000
+
+
+def normalize_window(pixels, low_percentile=0.5, high_percentile=99.5):
+    """Map the two percentiles linearly to 0 and 1 and clip what lies outside.
+
+    The result does not change when ``pixels`` are multiplied by a positive number or shifted. Above one megapixel the
+    percentiles are those of every n-th row and column, n the smallest that leaves about a million pixels. Where both
+    percentiles are equal (a few bright pixels on black) minimum and maximum take their place; a constant picture gives
+    zeros.
+
+    Args:
+        pixels: (H, W), any real dtype, finite.
+        low_percentile, high_percentile: 0 <= low < high <= 100.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+
+    Raises:
+        ValueError: another shape, an empty picture, or percentiles out of order.
+    """
+    pixels = np.asarray(pixels)
+    if pixels.ndim != 2 or pixels.size == 0:
+        raise ValueError(f"pixels must be a non-empty (H, W) array, got shape {pixels.shape}")
+    if not 0 <= low_percentile < high_percentile <= 100:
+        raise ValueError(f"percentiles must satisfy 0 <= low < high <= 100, got {low_percentile}, {high_percentile}")
+    step = int(np.ceil(np.sqrt(pixels.size / _MAX_SORTED_PIXELS)))
+    sample = pixels[::step, ::step].astype(_working_dtype(pixels))
+    low, high = (float(value) for value in np.percentile(sample, (low_percentile, high_percentile)))
+    if not low < high:
+        low, high = float(pixels.min()), float(pixels.max())
+    return linear_window(pixels, low, high)
+
+
+def linear_window(values, low, high):
+    """Map [low, high] linearly to [0, 1] and clip; (H, W) float32. Zeros where ``low`` and ``high`` are equal."""
+    if not low < high:
+        return np.zeros(np.shape(values), dtype=np.float32)
+    scaled = np.subtract(values, low, dtype=_working_dtype(values))
+    scaled /= high - low
+    return np.clip(scaled, 0, 1, out=scaled).astype(np.float32, copy=False)
+
+
+def to_unit_range(samples):
+    """Stored samples -> [0, 1] by their type, so that pictures of one type stay comparable.
+
+    bool: 0 and 1; uint8: / 255; uint16: / 65535; float already within [0, 1]: as it is; every other type or range:
+    linearly from minimum to maximum (a constant picture gives zeros).
+
+    Args:
+        samples: (H, W), bool, integer or float.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+
+    Raises:
+        ValueError: a sample is NaN or infinite, or minimum and maximum are too far apart for a float.
+    """
+    samples = np.asarray(samples)
+    samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
+    if samples.dtype == bool:
+        return samples.astype(np.float32)
+    if samples.dtype in (np.uint8, np.uint16):
+        return samples.astype(np.float32) / np.float32(np.iinfo(samples.dtype).max)
+    low, high = float(samples.min()), float(samples.max())
+    if not np.isfinite(high - low):
+        raise ValueError("pixels are NaN, infinite or too far apart")
+    if samples.dtype.kind == "f" and low >= 0 and high <= 1:
+        return samples.astype(np.float32)
+    return linear_window(samples, low, high)
+
+
+def luma(channels):
+    """Gray of red, green, blue: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), without rounding or clipping.
+
+    Args:
+        channels: (H, W, C >= 3), any real dtype; channels after the third are ignored.
+
+    Returns:
+        (H, W) float32 in the units of the input.
+    """
+    total = np.zeros(channels.shape[:2], dtype=np.float32)
+    for channel, weight in enumerate(_LUMA_THOUSANDTHS):
+        total += channels[..., channel].astype(np.float32) * np.float32(weight)
+    return total / np.float32(sum(_LUMA_THOUSANDTHS))
+
+
+def _working_dtype(values):
+    # float32 holds 8 and 16-bit samples exactly; wider ones need float64 before an offset is taken off.
+    exact = (np.dtype(bool), np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
+    return np.float32 if np.asarray(values).dtype in exact else np.float64

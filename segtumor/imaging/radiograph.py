@@ -1,0 +1,83 @@
+"""The radiograph: pixels, physical spacing and where both come from.
+
+Not here: reading files (``reader``) and grey-value mathematics (``intensity``).
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from segtumor.errors import BadImageError
+
+#: Largest picture read by default, in px; a 17 x 17 inch detector of 0.1 mm pixels has 19 million.
+MAX_PIXELS = 64_000_000
+
+#: The two values of ``Radiograph.spacing_source``: at the patient, or magnified at the detector.
+CALIBRATED, AT_DETECTOR = "mm (calibrated)", "mm at detector"
+
+
+@dataclass(frozen=True, eq=False)
+class Radiograph:
+    """One grayscale picture as every room sees it; bright is dense (bone), as MONOCHROME2.
+
+    Attributes:
+        pixels: (H, W) float32 in [0, 1], finite, upright.
+        spacing_mm: (row, column) distance of neighbouring pixels in mm, or None where the file does not say.
+        spacing_source: "mm (calibrated)" or "mm at detector"; None exactly where ``spacing_mm`` is None.
+        name: file name without folders.
+        source_dtype: NumPy name of the stored samples, such as "uint16".
+
+    Raises:
+        ValueError: a field is not as described; readers never let that happen.
+    """
+
+    pixels: np.ndarray = field(repr=False)
+    spacing_mm: tuple[float, float] | None
+    spacing_source: str | None
+    name: str
+    source_dtype: str
+
+    def __post_init__(self):
+        _check_pixels(self.pixels)
+        if (self.spacing_mm is None) != (self.spacing_source is None):
+            raise ValueError("spacing_mm and spacing_source must both be given or both be None")
+        if self.spacing_mm is not None and not is_spacing(self.spacing_mm):
+            raise ValueError(f"spacing_mm must be two positive numbers, got {self.spacing_mm!r}")
+
+    @property
+    def size_hw(self):
+        """(height, width), px."""
+        return self.pixels.shape
+
+
+def is_spacing(values):
+    """Whether ``values`` are two finite numbers above zero."""
+    return len(values) == 2 and all(math.isfinite(value) and value > 0 for value in values)
+
+
+def check_size(size_hw, max_pixels, where):
+    """Refuse a picture by the size its header gives, before any pixel is decoded.
+
+    Raises:
+        BadImageError: no pixels at all, or more than ``max_pixels``.
+    """
+    height, width = size_hw
+    size = f"{width} x {height} px"
+    if height < 1 or width < 1:
+        raise BadImageError("the picture has no pixels", where=where, got=size)
+    if height * width > max_pixels:
+        raise BadImageError(
+            "the picture is too large",
+            where=where,
+            got=f"{size}, {height * width / 1e6:.1f} megapixels",
+            expected=f"at most {max_pixels / 1e6:g} megapixels",
+            remedy="Resize it, or raise max_pixels if the file can be trusted",
+        )
+
+
+def _check_pixels(pixels):
+    if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.dtype != np.float32 or pixels.size == 0:
+        raise ValueError("pixels must be a non-empty (H, W) float32 array")
+    if not (pixels.min() >= 0 and pixels.max() <= 1):  # a NaN fails the comparison too
+        raise ValueError("pixels must be finite and lie in [0, 1]")

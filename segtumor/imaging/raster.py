@@ -1,0 +1,174 @@
+"""PNG, JPEG, TIFF and BMP -> gray in [0, 1], through Pillow.
+
+Decisions: alpha and transparent colours are dropped (the stored gray is the measurement, alpha only how a viewer blends
+it); colour becomes luma; CMYK is converted without its profile; colour profiles and gamma are ignored; a resolution in
+dpi is not a pixel spacing. 16-bit colour, of which Pillow keeps 8 bits, is decoded by OpenCV (16-bit CMYK keeps 8).
+EXIF and TIFF orientation is applied; in PNG only from the eXIf chunk. Left out: TIFF files of several pages (refused).
+"""
+
+import contextlib
+
+import numpy as np
+from PIL import Image, ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from segtumor.errors import BadImageError
+from segtumor.imaging.intensity import luma, to_unit_range
+from segtumor.imaging.png import check_png, png_exif
+from segtumor.imaging.radiograph import Radiograph, check_size
+
+# Pillow's classes rather than Image.open: its limit of 179 megapixels, a process-wide setting, stays out of the way of
+# ``max_pixels``, and no other decoder can be reached.
+_DECODERS = {"PNG": PngImageFile, "JPEG": JpegImageFile, "TIFF": TiffImageFile, "BMP": BmpImageFile}
+
+_GRAY_MODES = ("1", "L", "F", "I", "I;16", "I;16L", "I;16B", "I;16N")
+_FIRST_CHANNEL_MODES = ("LA", "YCbCr")  # gray with alpha; luma with chroma
+_COLOR_MODES = ("RGB", "RGBA", "RGBX")
+_PALETTE_MODES = ("P", "PA")
+
+_WIDTH_TAG, _HEIGHT_TAG, _BITS_PER_SAMPLE_TAG, _PHOTOMETRIC_TAG, _ORIENTATION_TAG = 256, 257, 258, 262, 274
+_WHITE_IS_ZERO = 0
+
+# EXIF 2.32, tag Orientation: what makes the stored picture upright.
+_UPRIGHT = {
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).T,
+    8: np.rot90,
+}
+
+
+def read_raster(file, path, kind, max_pixels):
+    """Decode one picture.
+
+    Args:
+        file: the open file, binary.
+        path: its path, for messages and the name.
+        kind: "PNG", "JPEG", "TIFF" or "BMP", as its first bytes say.
+        max_pixels: limit on the size in the header.
+
+    Raises:
+        BadImageError: too large, several pages, or a colour mode that has no gray.
+        Exception: whatever the decoder raises on damaged files; see ``failures.foreign_errors``.
+    """
+    with _truncation_is_an_error():
+        image = _DECODERS[kind](file)
+        check_size(_upright_size_hw(image, 1), max_pixels, path)
+        orientation = _orientation(image, file)
+        size_hw = _upright_size_hw(image, orientation)
+        if kind == "TIFF" and image.is_animated:
+            raise BadImageError("the TIFF file has several pages", where=path, remedy="Save the page you mean alone")
+        if kind == "PNG":
+            check_png(file)
+        bits, white_is_zero = _bits_per_sample(image, file), _is_white_zero(image)
+        image.load()
+    pixels, dtype = _unit_gray(image, file, bits, path)
+    if white_is_zero:
+        pixels = 1 - pixels
+    if kind != "TIFF":  # Pillow has turned a TIFF file already
+        pixels = np.ascontiguousarray(_UPRIGHT.get(orientation, np.asarray)(pixels))
+    if pixels.shape != size_hw:
+        raise BadImageError("header and pixels disagree on the size", where=path, got=pixels.shape, expected=size_hw)
+    return Radiograph(pixels, spacing_mm=None, spacing_source=None, name=path.name, source_dtype=dtype)
+
+
+def raster_size_hw(file, kind):
+    """(height, width) in px of the upright picture, from the header alone; raises as ``read_raster``."""
+    image = _DECODERS[kind](file)
+    return _upright_size_hw(image, _orientation(image, file))
+
+
+def _unit_gray(image, file, bits, path):
+    """A loaded picture -> ((H, W) float32 in [0, 1], NumPy name of the stored samples)."""
+    samples, mode = np.asarray(image), image.mode
+    if mode == "I" and isinstance(image, PngImageFile):
+        samples = samples.astype(np.uint16)  # how Pillow before 11 gives 16 bits
+    if mode in _GRAY_MODES:
+        return to_unit_range(samples), samples.dtype.name
+    if mode in _FIRST_CHANNEL_MODES:
+        samples = samples[..., 0]
+    elif mode in _COLOR_MODES:
+        colors = _sixteen_bit_colors(file, samples) if bits == 16 else samples
+        return luma(colors) / np.float32(np.iinfo(colors.dtype).max), colors.dtype.name
+    elif mode in _PALETTE_MODES:
+        return _palette_gray(image)[samples if samples.ndim == 2 else samples[..., 0]], samples.dtype.name
+    elif mode == "CMYK":
+        return _cmyk_gray(samples), samples.dtype.name
+    else:
+        raise BadImageError("colour mode without a gray", where=path, got=mode, remedy="Save it as grayscale")
+    return to_unit_range(samples), samples.dtype.name
+
+
+def _palette_gray(image):
+    """Gray of each palette entry, (256,) float32 in [0, 1]; entries that the file lacks are black."""
+    entries = np.zeros(256 * 3, dtype=np.uint8)
+    stored = image.getpalette("RGB")
+    entries[: len(stored)] = stored
+    return luma(entries.reshape(1, 256, 3))[0] / np.float32(255)
+
+
+def _cmyk_gray(samples):
+    """(H, W, 4) uint8 ink amounts -> (H, W) float32; each of red, green, blue is (1 - ink) (1 - black)."""
+    light = np.float32(255) - samples
+    return luma(light[..., :3] * light[..., 3:] / np.float32(255)) / np.float32(255)
+
+
+def _sixteen_bit_colors(file, colors):
+    """(H, W, C) uint16 in the order of ``colors``, Pillow's 8-bit version, against which OpenCV's is checked."""
+    import cv2
+
+    file.seek(0)
+    decoded = cv2.imdecode(np.frombuffer(file.read(), dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3 or decoded.shape[:2] != colors.shape[:2]:
+        raise ValueError("16-bit colour that cannot be decoded")
+    decoded = decoded[..., 2::-1]  # blue, green, red as OpenCV has them
+    if not np.array_equal(decoded >> 8, colors[..., :3]):
+        raise ValueError("16-bit colour that two decoders read differently")
+    return decoded
+
+
+def _orientation(image, file):
+    """EXIF orientation, 1..8; 1 where the file gives none."""
+    if isinstance(image, PngImageFile):
+        exif = Image.Exif()
+        exif.load(png_exif(file))
+        return exif.get(_ORIENTATION_TAG, 1)
+    return 1 if isinstance(image, BmpImageFile) else image.getexif().get(_ORIENTATION_TAG, 1)
+
+
+def _upright_size_hw(image, orientation):
+    width, height = image.size
+    if isinstance(image, TiffImageFile):  # whether ``size`` is the upright one depends on Pillow's version
+        width, height = image.tag_v2[_WIDTH_TAG], image.tag_v2[_HEIGHT_TAG]
+    return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+
+
+def _bits_per_sample(image, file):
+    if isinstance(image, TiffImageFile):
+        return max(image.tag_v2.get(_BITS_PER_SAMPLE_TAG, (1,)))
+    if isinstance(image, PngImageFile):
+        file.seek(24)  # bit depth in the header chunk, PNG clause 11.2.1
+        return file.read(1)[0]
+    return 8
+
+
+def _is_white_zero(image):
+    """Whether a TIFF file counts from white and Pillow, which inverts up to 8 bits, leaves it so."""
+    wide = image.mode.startswith(("I", "F"))
+    return isinstance(image, TiffImageFile) and wide and image.tag_v2.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO
+
+
+@contextlib.contextmanager
+def _truncation_is_an_error():
+    """Pillow's process-wide leave to fill the missing part of a file with gray, taken back for the time of a read."""
+    before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before

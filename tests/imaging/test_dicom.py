@@ -1,0 +1,275 @@
+"""DICOM: value by value against PS3.3, with pydicom's own windowing as second opinion."""
+
+import logging
+import struct
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from imaging_files import GRAY, dicom_bytes
+
+from segtumor.errors import BadImageError, InstallationError
+from segtumor.imaging import AT_DETECTOR, CALIBRATED, normalize_window, read_radiograph, read_size_hw
+from segtumor.imaging.dicom import apply_window
+
+pydicom = pytest.importorskip("pydicom")
+
+IMPLICIT, EXPLICIT, BIG, DEFLATED = (f"1.2.840.10008.1.2{rest}" for rest in ("", ".1", ".2", ".1.99"))
+GRAY16 = GRAY.astype(np.uint16) * 257
+UNIT = GRAY / 255
+FULL_WINDOW = {"WindowCenter": 127.5, "WindowWidth": 255, "VOILUTFunction": "LINEAR_EXACT"}
+
+
+def read(folder, data, name="picture.dcm"):
+    (folder / name).write_bytes(data)
+    return read_radiograph(folder / name)
+
+
+def with_window(stored=GRAY, **elements):
+    return dicom_bytes(stored, **(FULL_WINDOW | elements))
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, BIG])
+@pytest.mark.parametrize(
+    "stored",
+    [GRAY, GRAY16, GRAY16.astype(np.uint32) * 7, GRAY.astype(np.int16) * 100 - 9000],
+    ids=lambda a: a.dtype.name,
+)
+def test_without_a_window_percentiles_are_used(stored, syntax, tmp_path):
+    radiograph = read(tmp_path, dicom_bytes(stored, syntax=syntax))
+    assert radiograph.source_dtype == stored.dtype.name
+    assert (radiograph.spacing_mm, radiograph.spacing_source) == (None, None)
+    np.testing.assert_allclose(radiograph.pixels, normalize_window(GRAY), atol=1e-5)
+    assert read_size_hw(tmp_path / "picture.dcm") == GRAY.shape
+
+
+def test_the_mark_is_enough_without_the_suffix(tmp_path):
+    np.testing.assert_allclose(read(tmp_path, with_window(), "IM0001").pixels, UNIT, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("elements", "inverted"),
+    [
+        ({}, False),
+        ({"PhotometricInterpretation": "MONOCHROME1"}, True),
+        ({"PresentationLUTShape": "INVERSE"}, True),
+        ({"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"}, True),
+        ({"PresentationLUTShape": "IDENTITY"}, False),
+    ],
+)
+def test_inversion_happens_once(elements, inverted, tmp_path):
+    pixels = read(tmp_path, with_window(**elements)).pixels
+    np.testing.assert_allclose(pixels, 1 - UNIT if inverted else UNIT, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("stored", "elements"),
+    [
+        ((GRAY16 >> 4) | 0xF000, {"BitsStored": 12, "HighBit": 11}),  # an overlay in the four unused bits
+        ((GRAY16 >> 4) << 4, {"BitsStored": 12, "HighBit": 15}),  # the old, left-aligned form
+    ],
+)
+def test_unused_bits_are_removed(stored, elements, tmp_path):
+    window = {"WindowCenter": 2047.5, "WindowWidth": 4095}
+    np.testing.assert_allclose(read(tmp_path, with_window(stored, **elements, **window)).pixels, UNIT, atol=1e-3)
+
+
+def test_signed_samples_keep_their_sign(tmp_path):
+    stored = ((GRAY.astype(np.int16) - 128) & 0x0FFF).astype(np.int16)
+    data = with_window(stored, BitsStored=12, HighBit=11, WindowCenter=-0.5)
+    np.testing.assert_allclose(read(tmp_path, data).pixels, UNIT, atol=1e-6)
+
+
+def test_the_window_is_in_rescaled_units(tmp_path):
+    data = with_window(RescaleSlope=2, RescaleIntercept=-100, WindowCenter=155, WindowWidth=510)
+    np.testing.assert_allclose(read(tmp_path, data).pixels, UNIT, atol=1e-6)
+
+
+def test_the_first_of_several_windows_is_used(tmp_path):
+    data = with_window(WindowCenter=[127.5, 10], WindowWidth=[255, 5])
+    np.testing.assert_allclose(read(tmp_path, data).pixels, UNIT, atol=1e-6)
+
+
+def test_a_window_beside_the_data_gives_way_to_percentiles(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        pixels = read(tmp_path, with_window(WindowCenter=5000)).pixels
+    np.testing.assert_allclose(pixels, normalize_window(GRAY), atol=1e-6)
+    assert "blank" in caplog.text
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_windows_agree_with_pydicom(function):
+    dataset = pydicom.Dataset()
+    dataset.PhotometricInterpretation, dataset.BitsStored, dataset.PixelRepresentation = "MONOCHROME2", 8, 0
+    dataset.WindowCenter, dataset.WindowWidth, dataset.VOILUTFunction = 100, 60, function
+    theirs = pydicom.pixels.apply_windowing(GRAY, dataset) / 255
+    np.testing.assert_allclose(apply_window(GRAY, 100, 60, function), theirs, atol=1e-6)
+
+
+def test_a_window_of_width_one_is_a_threshold():
+    np.testing.assert_array_equal(apply_window(np.array([[1, 2, 3]]), 2, 1), [[0, 1, 1]])
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, BIG])
+@pytest.mark.parametrize("width_of_data", ["US", "OW"])
+def test_a_voi_table_is_preferred_to_the_window(syntax, width_of_data, tmp_path):
+    square = [level * level for level in range(256)]
+    order = ">" if syntax == BIG else "<"
+    data = square if width_of_data == "US" else struct.pack(order + "256H", *square)
+    table = {"LUTDescriptor": ("US", [256, 0, 16]), "LUTData": (width_of_data, data)}
+    pixels = read(tmp_path, dicom_bytes(syntax=syntax, sequences={"VOILUTSequence": [table]}, **FULL_WINDOW)).pixels
+    np.testing.assert_allclose(pixels, np.square(GRAY / 1.0) / 65535, atol=1e-6)
+
+
+def test_an_eight_bit_table_does_not_wrap_twelve_bit_values(tmp_path):
+    table = {"LUTDescriptor": ("US", [4096, 0, 8]), "LUTData": ("US", [value >> 4 for value in range(4096)])}
+    data = dicom_bytes(GRAY16 >> 4, sequences={"VOILUTSequence": [table]}, BitsStored=12, HighBit=11)
+    np.testing.assert_allclose(read(tmp_path, data).pixels, UNIT, atol=1e-3)
+
+
+def test_a_modality_table_comes_before_the_window_and_clamps_at_its_ends(tmp_path):
+    table = {"LUTDescriptor": ("US", [3, 100, 16]), "LUTData": ("US", [10, 20, 30]), "ModalityLUTType": "US"}
+    stored = np.array([[0, 100, 101, 102, 200]], np.uint8)
+    data = dicom_bytes(
+        stored, sequences={"ModalityLUTSequence": [table]}, **(FULL_WINDOW | {"WindowWidth": 40, "WindowCenter": 20})
+    )
+    np.testing.assert_allclose(read(tmp_path, data).pixels, [[0.25, 0.25, 0.5, 0.75, 0.75]], atol=1e-6)
+
+
+def test_colour_becomes_luma(tmp_path):
+    primaries = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]]], np.uint8)
+    np.testing.assert_allclose(
+        read(tmp_path, dicom_bytes(primaries)).pixels, [[0.299, 0.587, 0.114, 9 / 255]], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("elements", "spacing_mm", "source"),
+    [
+        ({}, None, None),
+        ({"PixelSpacing": [0.1, 0.2]}, (0.1, 0.2), CALIBRATED),
+        ({"ImagerPixelSpacing": [0.15, 0.16]}, (0.15, 0.16), AT_DETECTOR),
+        ({"PixelSpacing": [0.1, 0.1], "ImagerPixelSpacing": [0.15, 0.15]}, (0.1, 0.1), CALIBRATED),
+        ({"PixelSpacing": [0.15, 0.15], "ImagerPixelSpacing": [0.15, 0.15]}, (0.15, 0.15), AT_DETECTOR),
+        (
+            {"PixelSpacing": [0.1, 0.1], "ImagerPixelSpacing": [0.1, 0.1], "PixelSpacingCalibrationType": "FIDUCIAL"},
+            (0.1, 0.1),
+            CALIBRATED,
+        ),
+        ({"PixelSpacing": []}, None, None),
+    ],
+)
+def test_spacing_names_its_source(elements, spacing_mm, source, tmp_path):
+    radiograph = read(tmp_path, with_window(**elements))
+    assert (radiograph.spacing_mm, radiograph.spacing_source) == (spacing_mm, source)
+
+
+@pytest.mark.parametrize("bad", [[0, 0], [-0.1, 0.1], ["nan", 0.1], ["inf", 0.1], [0.1], [0.1, 0.1, 0.1]])
+def test_spacing_that_makes_no_sense_is_ignored_with_a_warning(bad, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        radiograph = read(tmp_path, with_window(PixelSpacing=bad, ImagerPixelSpacing=[0.2, 0.2]))
+    assert (radiograph.spacing_mm, radiograph.spacing_source) == ((0.2, 0.2), AT_DETECTOR)
+    assert "PixelSpacing is not two positive numbers" in caplog.text
+
+
+REFUSED = {
+    "slope nan": (lambda: with_window(RescaleSlope="nan", RescaleIntercept=0), "RescaleSlope"),
+    "slope inf": (lambda: with_window(RescaleSlope="inf", RescaleIntercept=0), "RescaleSlope"),
+    "slope zero": (lambda: with_window(RescaleSlope=0, RescaleIntercept=0), "RescaleSlope"),
+    "slope huge": (lambda: with_window(RescaleSlope="1e307", RescaleIntercept=0), "rescaling"),
+    "intercept nan": (lambda: with_window(RescaleSlope=1, RescaleIntercept="nan"), "RescaleIntercept"),
+    "width nan": (lambda: with_window(WindowWidth="nan"), "WindowWidth"),
+    "width zero": (lambda: with_window(WindowWidth=0), "WindowWidth"),
+    "width negative": (lambda: with_window(WindowWidth=-5), "WindowWidth"),
+    "width below 1": (lambda: with_window(WindowWidth=0.5, VOILUTFunction="LINEAR"), "at least 1"),
+    "center inf": (lambda: with_window(WindowCenter="-inf"), "WindowCenter"),
+    "function": (lambda: with_window(VOILUTFunction="CUBIC"), "VOILUTFunction"),
+    "frames": (lambda: dicom_bytes(NumberOfFrames=2), "several frames"),
+    "no pixels": (lambda: dicom_bytes(PixelData=None), "without pixel data"),
+    "no rows": (lambda: dicom_bytes(Rows=None), "DICOM"),
+    "zero rows": (lambda: dicom_bytes(Rows=0), "no pixels"),
+    "bomb": (lambda: dicom_bytes(Rows=20_000, Columns=20_000), "400.0 megapixels"),
+    "truncated": (lambda: dicom_bytes()[:-6], "DICOM"),
+    "short": (lambda: dicom_bytes(Rows=6), "DICOM"),
+    "palette": (lambda: dicom_bytes(PhotometricInterpretation="PALETTE COLOR"), "neither gray nor RGB"),
+    "one bit": (lambda: dicom_bytes(BitsAllocated=1), "8, 16 or 32"),
+    "bits": (lambda: dicom_bytes(BitsStored=12), "contradict"),
+    "empty table": (lambda: dicom_bytes(sequences={"VOILUTSequence": [{}]}), "DICOM"),
+    "header only": (lambda: bytes(128) + b"DICM", "transfer syntax"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_trusted_is_refused_without_quoting_the_patient(case, tmp_path):
+    make, word = REFUSED[case]
+    with pytest.raises(BadImageError, match=word) as caught:
+        read(tmp_path, make())
+    assert "secret" not in str(caught.value).lower()
+
+
+def test_numbers_that_are_text_do_not_reach_message_or_traceback(tmp_path):
+    data = with_window(RescaleSlope=1234567, RescaleIntercept=0)
+    data = data.replace(b"1234567.0", b"Secret^Pa")
+    with pytest.raises(BadImageError) as caught:
+        read(tmp_path, data)
+    assert "ecret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [
+        ("1.2.840.10008.1.2.4.50", "JPEG Baseline"),
+        ("1.2.840.10008.1.2.4.70", "JPEG Lossless"),
+        ("1.2.840.10008.1.2.4.90", "JPEG 2000"),
+        ("1.2.840.10008.1.2.5", "RLE Lossless"),
+        (DEFLATED, "Deflated Explicit VR Little Endian"),
+        ("1.2.3.4.5", "unknown"),
+    ],
+)
+def test_other_transfer_syntaxes_are_refused_by_name(syntax, name, tmp_path):
+    data = _replace_syntax(dicom_bytes(), syntax)
+    with pytest.raises(BadImageError, match=name):
+        read(tmp_path, data)
+    with pytest.raises(BadImageError, match=name):
+        read_size_hw(tmp_path / "picture.dcm")
+
+
+def test_a_deflated_bomb_is_refused_without_inflating_it(tmp_path, monkeypatch):
+    def explode(*arguments, **options):
+        raise AssertionError("inflated")
+
+    monkeypatch.setattr(zlib, "decompress", explode)
+    monkeypatch.setattr(pydicom, "dcmread", explode)
+    with pytest.raises(BadImageError, match="Deflated"):
+        read(tmp_path, _replace_syntax(dicom_bytes(), DEFLATED))
+
+
+def test_without_pydicom_the_remedy_is_named(tmp_path, monkeypatch):
+    data = dicom_bytes()
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(InstallationError, match="pip install pydicom"):
+        read(tmp_path, data)
+
+
+def test_pydicoms_warnings_which_quote_the_header_stay_silent(tmp_path, recwarn):
+    data = with_window(PixelSpacing=["nan", "0.1"])
+    recwarn.clear()  # writing it warned, too
+    read(tmp_path, data)
+    assert not recwarn.list
+
+
+def _replace_syntax(data, syntax):
+    """The same file with another TransferSyntaxUID in its meta group; the data set is left as it is."""
+    old, new = _uid(EXPLICIT), _uid(syntax)
+    start = data.index(old) - 2
+    length_at = 132 + 8  # value of (0002,0000), the length of the meta group
+    group_length = struct.unpack_from("<I", data, length_at)[0] + len(new) - len(old)
+    data = data[:start] + struct.pack("<H", len(new)) + new + data[start + 2 + len(old) :]
+    return data[:length_at] + struct.pack("<I", group_length) + data[length_at + 4 :]
+
+
+def _uid(syntax):
+    return syntax.encode() + b"\0" * (len(syntax) % 2)

@@ -1,0 +1,171 @@
+"""What can be wrong with a file, what it is called, and what importing the room costs."""
+
+import io
+import os
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from imaging_files import GRAY, png_bytes, png_chunk, tiff_bytes
+from PIL import Image, ImageFile
+
+from segtumor.errors import BadImageError, DataError
+from segtumor.imaging import SUPPORTED_SUFFIXES, list_images, read_radiograph, read_size_hw
+
+NOISE = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+BOMB_WH = (20_000, 20_000)
+
+
+def encoded(file_format, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(NOISE).save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def patched(data, offset, code, *values):
+    return data[:offset] + struct.pack(code, *values) + data[offset + struct.calcsize(code) :]
+
+
+def jpeg_of_size(width, height):
+    data = encoded("JPEG")
+    return patched(data, data.index(b"\xff\xc0") + 5, ">HH", height, width)
+
+
+def tiff_of_size(width, height):
+    return patched(patched(tiff_bytes(GRAY, 1), 18, "<I", width), 30, "<I", height)
+
+
+OF_SIZE = {
+    "PNG": lambda width, height: png_bytes(GRAY, 0, size_wh=(width, height)),
+    "JPEG": jpeg_of_size,
+    "TIFF": tiff_of_size,
+    "BMP": lambda width, height: patched(encoded("BMP"), 18, "<ii", width, height),
+}
+
+# name of the file: (its bytes, a word of the message)
+REFUSED = {
+    "text.png": (b"not a picture at all\n" * 20, "not an image"),
+    "short.jpg": (b"\xff", "not an image"),
+    "empty.png": (b"", "empty"),
+    "web.png": (b"<!DOCTYPE html><html></html>", "not an image"),
+    "picture.gif": (b"GIF89a" + bytes(100), "not an image"),
+    "text.dcm": (b"not a picture at all\n" * 20, "no DICOM header"),
+    "magic.png": (b"\x89PNG\r\n\x1a\n", "PNG"),
+    "magic.jpg": (b"\xff\xd8\xff", "JPEG"),
+    "magic.tif": (b"II*\x00", "TIFF"),
+    "magic.bmp": (b"BM", "BMP"),
+    "half.png": (encoded("PNG")[:2000], "truncated"),
+    "no_end.png": (encoded("PNG")[:-12], "truncated"),
+    "half.jpg": (encoded("JPEG")[:2000], "truncated"),
+    "half_progressive.jpg": (encoded("JPEG", progressive=True)[:2000], "truncated"),
+    "half.tif": (tiff_bytes(NOISE, 1)[:2000], "truncated"),
+    "half_deflate.tif": (encoded("TIFF", compression="tiff_adobe_deflate")[:2000], "TIFF"),
+    "half.bmp": (encoded("BMP")[:3000], "truncated"),
+    "checksum.png": (
+        png_bytes(GRAY, 0).replace(b"IDAT", b"IDAT", 1)[:-16] + bytes(4) + png_chunk(b"IEND", b""),
+        "checksum",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_fake_or_truncated_file_is_refused(name, tmp_path):
+    data, word = REFUSED[name]
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(BadImageError, match=word) as caught:
+        read_radiograph(tmp_path / name)
+    assert name in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("read", [read_radiograph, read_size_hw])
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("missing.png", "no such file"), ("", "folder"), ("a\0b.png", "no such file"), ("x" * 300, "no such file")],
+)
+def test_no_file_at_all_is_refused(read, name, word, tmp_path):
+    with pytest.raises(BadImageError, match=word):
+        read(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of POSIX systems")
+def test_a_pipe_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(BadImageError, match="ordinary"):
+        read_radiograph(tmp_path / "pipe.png")
+
+
+@pytest.mark.parametrize("file_format", OF_SIZE)
+def test_the_limit_is_read_from_the_header(file_format, tmp_path, recwarn):
+    path = tmp_path / "bomb"
+    path.write_bytes(OF_SIZE[file_format](*BOMB_WH))
+    with pytest.raises(BadImageError, match=r"20000 x 20000 px, 400.0 megapixels; expected at most 64 megapixels"):
+        read_radiograph(path)
+    assert read_size_hw(path) == (20_000, 20_000)
+    assert not recwarn.list  # Pillow's own limits warn at 89 and stop at 179 megapixels
+
+
+@pytest.mark.parametrize("file_format", OF_SIZE)
+@pytest.mark.parametrize("size_wh", [(0, 5), (5, 0), (0, 0)])
+def test_a_picture_without_pixels_is_refused(file_format, size_wh, tmp_path):
+    path = tmp_path / "nothing"
+    path.write_bytes(OF_SIZE[file_format](*size_wh))
+    for read in (read_radiograph, read_size_hw):
+        with pytest.raises(BadImageError):
+            read(path)
+
+
+def test_the_limit_can_be_set(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(png_bytes(GRAY, 0))
+    assert read_radiograph(path, max_pixels=30).size_hw == (5, 6)
+    with pytest.raises(BadImageError, match="too large"):
+        read_radiograph(path, max_pixels=29)
+
+
+def test_pillows_leave_to_fill_truncated_files_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    (tmp_path / "half.jpg").write_bytes(encoded("JPEG")[:2000])
+    with pytest.raises(BadImageError, match="truncated"):
+        read_radiograph(tmp_path / "half.jpg")
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
+
+
+def test_content_decides_and_not_the_name(tmp_path):
+    path = tmp_path / "jpeg_called.png"
+    path.write_bytes(encoded("JPEG"))
+    assert read_radiograph(str(path)).size_hw == read_size_hw(str(path)) == (64, 64)
+
+
+def test_the_decoders_exception_is_kept_as_cause(tmp_path):
+    (tmp_path / "half.jpg").write_bytes(encoded("JPEG")[:2000])
+    with pytest.raises(BadImageError) as caught:
+        read_radiograph(tmp_path / "half.jpg")
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_list_images_sorts_and_leaves_out(tmp_path):
+    for name in ("b.PNG", "a.jpg", "c.dcm", "notes.txt", ".hidden.png", "d"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "folder.png" / "inner.png").touch()
+    assert [path.name for path in list_images(tmp_path)] == ["a.jpg", "b.PNG", "c.dcm"]
+
+
+def test_list_images_of_an_empty_folder_and_of_none(tmp_path):
+    assert list_images(tmp_path) == []
+    with pytest.raises(DataError, match="cannot be listed"):
+        list_images(tmp_path / "missing")
+
+
+def test_suffixes_are_lower_case():
+    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in SUPPORTED_SUFFIXES)
+
+
+def test_importing_the_room_is_light():
+    heavy = "{'pydicom', 'pandas', 'scipy', 'matplotlib', 'cv2', 'torch'}"
+    command = f"import sys, segtumor.imaging; print(sorted({heavy} & set(sys.modules)))"
+    output = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert (output.stdout, output.stderr) == ("[]\n", "")
