@@ -1,0 +1,35 @@
+"""What each number of ``metrics.json`` means, in one sentence; written beside the numbers."""
+
+DEFINITIONS = {
+    "detection": "COCO average precision and recall by pycocotools in percent, over all findings whatever their score, "
+    "at most 100 per image and class; bbox compares boxes, segm masks.",
+    "AP": "Mean of the average precision at IoU 0.50, 0.55, ... 0.95 and over the classes that have lesions.",
+    "AP50": "Average precision at IoU 0.50; AP75 at IoU 0.75.",
+    "APs": "AP of small lesions (area up to 32^2 px); APm medium (32^2 to 96^2 px); APl large (from 96^2 px); in "
+    "mask AP the size of a finding is the area of its mask.",
+    "AR1": "Recall averaged over IoU 0.50 to 0.95 with at most 1 finding per image and class; AR10 and AR100 with 10 "
+    "and 100; ARs, ARm and ARl by size.",
+    "matching": "Findings at or above score_threshold and lesions of an image are paired one to one, whatever their "
+    "class, so that the sum of mask IoU is largest; pairs must overlap; crowd regions are neither hit nor missed.",
+    "dice": "Mean over lesions of the Dice coefficient with the matched finding; a lesion without one counts 0.",
+    "iou": "Mean over lesions of the intersection over union with the matched finding, 0 as for dice.",
+    "dice_matched": "Mean Dice over the matched lesions only; iou_matched likewise.",
+    "n_matched_by_box": "Matched lesions whose IoU and Dice are those of boxes, because a mask is missing.",
+    "recall": "Part of the lesions that are hit, that is, matched with IoU of at least iou_threshold.",
+    "missed": "Lesions that are not hit: nothing overlaps them, or too little.",
+    "precision": "Part of the findings at or above score_threshold that are hits; those in crowd regions do not count.",
+    "f1": "Harmonic mean of precision and recall, 2 TP / (2 TP + FP + missed).",
+    "per_class": "In lesions, a hit counts only if its class is right; in overlap, the class is the lesion's.",
+    "sensitivity": "Part of the images with a tumor on which at least one finding reaches score_threshold.",
+    "specificity": "Part of the normal images (without lesions) on which no finding reaches score_threshold.",
+    "accuracy": "Part of all images called rightly tumor or not.",
+    "false_positives_per_normal_image": "Mean number of findings at or above score_threshold on a normal image.",
+    "false_positives_per_image": "Mean number of false-positive findings over all images.",
+    "confusion": "Lesions by true class (rows) and class of the finding that hits them (columns), or missed; the row "
+    "background counts false positives by predicted class.",
+    "class_accuracy": "Part of the hits whose class is right.",
+    "n_images_absent": "Images that the predictions do not mention, counted as having no findings; null if the file "
+    "does not list its images.",
+    "n_images_failed": "Images that the predictions report as failed, counted as having no findings.",
+    "null": "A value without anything to measure it on is null.",
+}

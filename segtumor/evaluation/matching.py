@@ -1,0 +1,121 @@
+"""Which finding belongs to which lesion.
+
+Definition, used by every lesion and image metric but AP (which has pycocotools' own, greedy by score):
+
+* Findings below the score threshold do not take part, nor do crowd lesions.
+* Lesions and findings of one image are paired one to one, whatever their classes, so that the sum of IoU is largest;
+  pairs without overlap are dropped. A lesion left over is missed: its IoU and Dice are 0.
+* IoU is that of the masks, or of the boxes where either side of the pair has no mask.
+* A pair is a hit if its IoU reaches the IoU threshold. Every other finding is a false positive, unless at least the
+  IoU threshold's part of it lies in a crowd region: it is then ignored, as in COCO.
+
+One assignment serves all tables, so that each row of ``per_lesion.csv`` explains the sums. Not here: AP.
+Letters: N findings and M lesions of one image.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from segtumor.structures.boxes import box_iou, box_xyxy_to_xywh
+from segtumor.structures.lesions import AnnotatedImage, Finding, Lesion
+from segtumor.structures.masks import mask_iou
+
+
+@dataclass(frozen=True)
+class Match:
+    """The finding assigned to a lesion.
+
+    Attributes:
+        finding: the finding.
+        iou: IoU with the lesion, in (0, 1].
+        by_mask: whether ``iou`` is that of the masks (else of the boxes).
+        hit: whether ``iou`` reaches the IoU threshold.
+    """
+
+    finding: Finding
+    iou: float
+    by_mask: bool
+    hit: bool
+
+
+@dataclass(frozen=True)
+class MatchedImage:
+    """One image after matching.
+
+    Attributes:
+        truth: the annotated image.
+        lesions: its lesions that are no crowd regions, M.
+        matches: M entries, each a Match or None for a lesion that nothing overlaps.
+        findings: findings at or above the score threshold, N.
+        false_positives: those of them that are neither hits nor ignored.
+        max_score: highest score of any finding, also below the threshold; NaN without findings.
+    """
+
+    truth: AnnotatedImage
+    lesions: tuple[Lesion, ...]
+    matches: tuple[Match | None, ...]
+    findings: tuple[Finding, ...]
+    false_positives: tuple[Finding, ...]
+    max_score: float
+
+    @property
+    def hits(self):
+        """(lesion, finding) of each hit."""
+        return [(lesion, m.finding) for lesion, m in zip(self.lesions, self.matches, strict=True) if m and m.hit]
+
+    @property
+    def n_missed(self):
+        """Number of lesions that are not hit."""
+        return len(self.lesions) - len(self.hits)
+
+
+def match_image(result, *, score_threshold, iou_threshold):
+    """Match one ``ImageResult`` as the module defines; returns a MatchedImage."""
+    lesions = tuple(lesion for lesion in result.truth.lesions if not lesion.iscrowd)
+    crowds = [lesion for lesion in result.truth.lesions if lesion.iscrowd]
+    findings = tuple(finding for finding in result.findings if finding.score >= score_threshold)
+    iou, by_mask = pair_iou(findings, lesions)
+    matches, used = [None] * len(lesions), set()
+    for row, column in assign(iou):
+        hit = bool(iou[row, column] >= iou_threshold)
+        matches[column] = Match(findings[row], float(iou[row, column]), bool(by_mask[row, column]), hit)
+        if hit:
+            used.add(row)
+    false_positives = tuple(
+        finding
+        for row, finding in enumerate(findings)
+        if row not in used and not any(_part_inside(finding, crowd) >= iou_threshold for crowd in crowds)
+    )
+    max_score = max((finding.score for finding in result.findings), default=float("nan"))
+    return MatchedImage(result.truth, lesions, tuple(matches), findings, false_positives, max_score)
+
+
+def assign(iou):
+    """One-to-one pairs (row, column) of an (N, M) IoU matrix with the largest sum, without those of IoU 0.
+
+    Solved exactly by scipy's ``linear_sum_assignment`` (Crouse 2016, doi 10.1109/TAES.2016.140952).
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(iou, maximize=True)
+    return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if iou[row, column] > 0]
+
+
+def pair_iou(findings, lesions):
+    """IoU of every pair, (N, M) float64 in [0, 1], and whether it is that of the masks, (N, M) bool."""
+    with_mask = [np.array([item.rle is not None for item in side], dtype=bool) for side in (findings, lesions)]
+    iou = box_iou([finding.box_xyxy for finding in findings], [lesion.box_xyxy for lesion in lesions])
+    rows, columns = (np.flatnonzero(side) for side in with_mask)
+    iou[np.ix_(rows, columns)] = mask_iou([findings[i].rle for i in rows], [lesions[i].rle for i in columns])
+    return iou, np.logical_and.outer(*with_mask)
+
+
+def _part_inside(finding, crowd):
+    """Part of the finding's area that lies in the crowd region, in [0, 1]."""
+    if finding.rle is not None and crowd.rle is not None:
+        pair = [finding.rle], [crowd.rle]
+    else:
+        pair = box_xyxy_to_xywh([finding.box_xyxy]), box_xyxy_to_xywh([crowd.box_xyxy])
+    return float(np.nan_to_num(coco_mask.iou(*pair, [1]))[0, 0])

@@ -1,0 +1,1 @@
+"""Showing results: overlays, plots, tables and reports. Core: no torch, no detectron2."""

@@ -1,0 +1,168 @@
+"""Writing an evaluation: ``metrics.json``, ``per_lesion.csv``, ``per_image.csv`` and the plots.
+
+Each file is written atomically. A folder that holds a training run is refused, since Detectron2 keeps its own
+``metrics.json`` there. Not here: the metrics themselves (``segtumor.evaluation``).
+"""
+
+import importlib.metadata
+import json
+import logging
+import math
+import platform
+from collections import defaultdict
+from pathlib import Path
+
+from segtumor import __version__
+from segtumor.errors import ConfigError, DataError
+from segtumor.evaluation.tables import SUBGROUP_FIELDS
+from segtumor.files import prepare_output_folder, sha256_of_file, write_bytes, write_csv, write_json
+
+_IDENTITY = ("image_id", "file_name", "case_id")
+_LESION_COLUMNS = (
+    *_IDENTITY,
+    *("lesion_id", "class", "matched", "hit", "iou", "dice", "score", "predicted_class", "overlap_of", "area_px"),
+    *SUBGROUP_FIELDS,
+)
+_IMAGE_COLUMNS = (
+    *_IDENTITY,
+    *("label", "n_lesions", "n_findings", "max_score", "tumor_true", "tumor_predicted"),
+    *("true_positives", "false_positives", "missed"),
+)
+_PACKAGES = ("numpy", "scipy", "pycocotools")
+
+logger = logging.getLogger(__name__)
+
+
+def write_evaluation(evaluation, folder, *, annotations=None, predictions=None, run_folder=None):
+    """Write everything about an evaluation into ``folder``.
+
+    Args:
+        evaluation: an Evaluation.
+        folder: created if needed.
+        annotations, predictions: paths of the two files that were compared; their SHA-256 is kept.
+        run_folder: a training run whose curves are drawn as well.
+
+    Returns:
+        list of the paths written.
+
+    Raises:
+        ConfigError: ``folder`` holds a training run.
+        DataError: ``run_folder`` has no training log.
+        OutputError: a file cannot be written.
+    """
+    refuse_run_folder(folder)
+    history = read_training_history(run_folder) if run_folder is not None else None
+    folder = prepare_output_folder(folder)
+    metrics = {**evaluation.metrics, "provenance": provenance(annotations=annotations, predictions=predictions)}
+    write_json(folder / "metrics.json", metrics)
+    kept = [c for c in _LESION_COLUMNS if c not in SUBGROUP_FIELDS or _present(evaluation.per_lesion, c)]
+    rows = [{column: row[column] for column in kept} for row in evaluation.per_lesion]
+    write_csv(folder / "per_lesion.csv", rows, kept)
+    write_csv(folder / "per_image.csv", evaluation.per_image, _IMAGE_COLUMNS)
+    names = ["metrics.json", "per_lesion.csv", "per_image.csv", *_write_plots(evaluation, history, folder)]
+    return [folder / name for name in names]
+
+
+def refuse_run_folder(folder):
+    """Raise ConfigError if ``folder`` has a ``metrics.json`` that no evaluation wrote, which would be lost."""
+    path = Path(folder) / "metrics.json"
+    if not path.exists():
+        return
+    try:
+        ours = "definitions" in json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        ours = False
+    if not ours:
+        raise ConfigError(
+            "holds a metrics.json of something else, such as a training run",
+            where=folder,
+            remedy="Choose another output folder",
+        )
+
+
+def provenance(*, annotations=None, predictions=None):
+    """Hashes of the compared files (None where there is no file) and the versions that measured."""
+    versions = {"segtumor": __version__, "python": platform.python_version()}
+    versions |= {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {
+        "annotations_sha256": sha256_of_file(annotations) if annotations is not None else None,
+        "predictions_sha256": sha256_of_file(predictions) if predictions is not None else None,
+        "versions": versions,
+    }
+
+
+def training_curves(run_folder, path=None):
+    """Draw the training curves of a run to ``path`` (by default ``training_curves.png`` in it); returns the path."""
+    from segtumor.reporting.plots import png_bytes, training_curves_figure
+
+    path = Path(path) if path is not None else Path(run_folder) / "training_curves.png"
+    write_bytes(path, png_bytes(training_curves_figure(read_training_history(run_folder))))
+    return path
+
+
+def read_training_history(run_folder):
+    """Scalars of a training run from Detectron2's ``metrics.json``, a JSON object per line.
+
+    Lines that a killed run left unfinished are skipped with a warning. An iteration that a resumed run wrote again
+    counts as it was written last.
+
+    Returns:
+        {key: (iterations, values)}, two equally long lists, iterations rising.
+
+    Raises:
+        DataError: the file is missing, or none of its lines can be used.
+    """
+    path = Path(run_folder) / "metrics.json"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("cannot read the training log", where=path, remedy="Give the OUTPUT_DIR of a run") from error
+    values, n_bad = defaultdict(dict), 0
+    for line in filter(str.strip, lines):
+        record = _record(line)
+        if record is None:
+            n_bad += 1
+            continue
+        for key, value in record.items():
+            if isinstance(value, (int, float)):
+                values[key][record["iteration"]] = value
+    if n_bad and not values:
+        raise DataError("no training log: no line has an iteration", where=path)
+    if n_bad:
+        logger.warning("%s: %d unreadable lines skipped", path, n_bad)
+    return {key: (sorted(points), [points[i] for i in sorted(points)]) for key, points in values.items()}
+
+
+def _record(line):
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("iteration"), int) else None
+
+
+def _write_plots(evaluation, history, folder):
+    from segtumor.reporting import plots  # matplotlib takes half a second to import
+
+    settings = evaluation.metrics["settings"]
+    kind = "segm" if _measured(evaluation, "segm") or not _measured(evaluation, "bbox") else "bbox"
+    figures = {
+        "precision_recall.png": plots.precision_recall_figure(evaluation.curves[kind], iou_type=kind),
+        "confusion_matrix.png": plots.confusion_matrix_figure(evaluation.confusion, **settings),
+        "dice_histogram.png": plots.dice_histogram_figure(
+            evaluation.per_lesion, score_threshold=settings["score_threshold"]
+        ),
+    }
+    if history is not None:
+        figures["training_curves.png"] = plots.training_curves_figure(history)
+    for name, figure in figures.items():
+        write_bytes(folder / name, plots.png_bytes(figure))
+    return list(figures)
+
+
+def _measured(evaluation, kind):
+    return not math.isnan(evaluation.metrics["detection"][kind]["AP"])
+
+
+def _present(rows, column):
+    return any(row[column] not in (None, "") for row in rows)

@@ -1,0 +1,97 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segtumor.evaluation.classification import Confusion
+from segtumor.evaluation.detection import PrecisionRecall
+from segtumor.reporting import plots
+
+NAMES = ("benign", "malignant")
+RECALL = np.linspace(0, 1, 101)
+NOTHING = Confusion(np.zeros((3, 3), dtype=int), NAMES)
+THRESHOLDS = {"score_threshold": 0.5, "iou_threshold": 0.25}
+
+
+def texts(figure):
+    """Every piece of text drawn."""
+    found = [figure.get_suptitle()]
+    for axes in figure.axes:
+        found += [text.get_text() for text in axes.texts]
+        legend = axes.get_legend()
+        found += [text.get_text() for text in legend.get_texts()] if legend else []
+    return "\n".join(found)
+
+
+def curves(*n_lesions):
+    return {
+        name: PrecisionRecall(RECALL, np.full(101, 0.5 if n else np.nan), n)
+        for name, n in zip(NAMES, n_lesions, strict=True)
+    }
+
+
+def test_precision_recall_names_classes_and_counts():
+    figure = plots.precision_recall_figure(curves(3, 4), iou_type="segm")
+    assert "n = 7 lesions" in texts(figure)
+    assert "benign: AP50 50.0, n = 3" in texts(figure)
+    colors = [line.get_color() for line in figure.axes[0].lines]
+    assert len(set(colors)) == 2
+
+
+def test_a_class_without_lesions_has_no_line():
+    figure = plots.precision_recall_figure(curves(3, 0), iou_type="bbox")
+    assert len(figure.axes[0].lines) == 1
+
+
+def test_confusion_matrix_shows_counts_and_parts():
+    figure = plots.confusion_matrix_figure(Confusion(np.array([[3, 1, 0], [0, 2, 2], [5, 0, 0]]), NAMES), **THRESHOLDS)
+    shown = texts(figure)
+    assert "n = 8, 5 false positives" in shown
+    assert "score ≥ 0.50, IoU ≥ 0.25" in shown
+    assert "3\n75%" in shown
+    assert "–" in shown  # background that was not found cannot be counted
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == [*NAMES, "missed"]
+
+
+def test_dice_histogram_keeps_the_missed_apart():
+    rows = [{"dice": 0.9, "matched": True}, {"dice": 0.7, "matched": True}, {"dice": 0.0, "matched": False}]
+    shown = texts(plots.dice_histogram_figure(rows, score_threshold=0.5))
+    assert "n = 3, 1 without any overlap" in shown
+    assert "mean of all: 0.533" in shown
+    assert "mean of matched: 0.800" in shown
+
+
+@pytest.mark.parametrize(
+    ("draw", "sentence"),
+    [
+        (lambda: plots.precision_recall_figure(curves(0, 0), iou_type="segm"), "no lesions"),
+        (lambda: plots.confusion_matrix_figure(NOTHING, **THRESHOLDS), "no lesions and no findings"),
+        (lambda: plots.dice_histogram_figure([], score_threshold=0.5), "no lesions"),
+        (lambda: plots.training_curves_figure({}), "no lr in metrics.json"),
+    ],
+)
+def test_empty_plots_say_so(draw, sentence):
+    assert sentence in texts(draw())
+
+
+def test_all_missed_has_no_mean_of_matched():
+    figure = plots.dice_histogram_figure([{"dice": 0.0, "matched": False}], score_threshold=0.5)
+    assert "mean of matched" not in texts(figure)
+
+
+def test_training_curves():
+    history = {
+        "total_loss": ([0, 20, 40], [2.0, 1.0, 0.5]),
+        "val/segm_AP50": ([20, 40], [10.0, 30.0]),
+        "lr": ([0, 20, 40], [0.1, 0.1, 0.01]),
+    }
+    figure = plots.training_curves_figure(history)
+    assert "Training up to iteration 40" in texts(figure)
+    assert figure.axes[1].lines[0].get_ydata().tolist() == [0.1, 0.3]  # beside Dice, in 0 to 1
+    assert figure.axes[2].get_ylabel() == "Learning rate"
+
+
+def test_png_is_large_enough_to_read():
+    png = plots.png_bytes(plots.precision_recall_figure(curves(3, 4), iou_type="segm"))
+    assert min(Image.open(io.BytesIO(png)).size) >= 600
