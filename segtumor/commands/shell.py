@@ -1,0 +1,183 @@
+"""What every command shares: its parser, its exit codes and what it prints when something goes wrong.
+
+Exit codes: 0 done, 1 a mistake in segtumor itself (with its traceback), 2 usage or configuration, 3 model,
+4 environment, memory or disk, 5 data, 6 some inputs failed, 130 interrupted, 141 reader of a pipe gone, 143 terminated.
+Imports nothing heavy, so that ``--help`` is quick. Not here: what the commands do.
+"""
+
+import argparse
+import contextlib
+import errno
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+
+from segtumor.errors import InstallationError, OutputError, SegtumorError
+
+NOTICE = "Research use only. Not a medical device."
+
+EXIT_UNEXPECTED = 1
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_BROKEN_PIPE = 128 + 13  # SIGPIPE, a name that Windows lacks
+EXIT_TERMINATED = 128 + signal.SIGTERM
+
+_OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+class _Terminated(SystemExit):
+    """SIGTERM arrived. A SystemExit, so that worker processes forked by a command leave without a traceback."""
+
+
+def make_parser(prog, description, examples=()):
+    """Parser of one command.
+
+    Args:
+        prog: name shown in the usage line.
+        description: what the command does; line breaks are kept.
+        examples: command lines that run, shown at the end of ``--help``.
+
+    Returns:
+        argparse.ArgumentParser with ``--debug`` already added; it refuses abbreviated options, since an abbreviation in
+        somebody's script would change its meaning when an option is added.
+    """
+    lines = ["examples:", *(f"  {example}" for example in examples), ""] if examples else []
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog="\n".join([*lines, NOTICE]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    # A group of its own is listed after the command's own options.
+    trouble = parser.add_argument_group("when something goes wrong")
+    trouble.add_argument(
+        "--debug", action="store_true", help="log more, and show where in the code an error was raised"
+    )
+    return parser
+
+
+def run(body, parser, argv=None):
+    """Parse ``argv``, call ``body(arguments)`` and turn whatever happens into an exit code.
+
+    Args:
+        body: the command; takes the parsed arguments, returns an exit code or None for 0.
+        parser: from ``make_parser``.
+        argv: arguments without the program's name; None takes those of the process.
+
+    Returns:
+        Exit code, int. Wrong usage and ``--help`` leave by SystemExit (2 and 0), as argparse does.
+    """
+    arguments = parser.parse_args(argv)
+    debug = getattr(arguments, "debug", False)
+    with _logging_to_stderr(debug), _sigterm_raises():
+        try:
+            code = body(arguments)
+            sys.stdout.flush()  # here a full disk or a closed pipe can still be reported
+            return int(code or 0)
+        except KeyboardInterrupt:
+            _say("interrupted")
+            return EXIT_INTERRUPTED
+        except _Terminated:
+            _say("terminated")
+            return EXIT_TERMINATED
+        except Exception as error:  # noqa: BLE001 - the one place where errors end; it reports each of them
+            return _report(error, debug)
+
+
+def use_color(stream):
+    """Whether to colour text on ``stream``: only on a terminal that understands it, never when NO_COLOR is set."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(getattr(stream, "isatty", lambda: False)())
+
+
+def _report(error, debug):
+    if isinstance(error, BrokenPipeError) and _stdout_is_broken():
+        return EXIT_BROKEN_PIPE
+    known = _as_user_error(error)
+    if known is None or debug:
+        traceback.print_exception(error)
+    if known is None:
+        _say(
+            "error: this is a mistake in segtumor, not in what you typed. "
+            "Please report it with the lines above and the output of `segtumor doctor`."
+        )
+        return EXIT_UNEXPECTED
+    _say(f"error: {known}")
+    return known.exit_code
+
+
+def _as_user_error(error):
+    """The error as one the user can mend, or None if nobody but a programmer can."""
+    if isinstance(error, SegtumorError):
+        return error
+    # torch.OutOfMemoryError by name: this module must not import torch.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        remedy = "Use smaller images (INPUT.MIN_SIZE_*), a smaller batch, fewer workers, or a machine with more memory"
+        return InstallationError("out of memory", got=str(error) or None, remedy=remedy)
+    if isinstance(error, OSError) and error.errno in _OUT_OF_SPACE:
+        remedy = "Free some space, or write to another disk"
+        return OutputError("no space left on the disk", where=error.filename or "output", remedy=remedy)
+    return None
+
+
+def _say(text):
+    if text.startswith("error:") and use_color(sys.stderr):
+        text = "\033[31merror:\033[0m" + text.removeprefix("error:")
+    with contextlib.suppress(OSError):  # nobody is left to tell when standard error itself is gone
+        print(text, file=sys.stderr, flush=True)
+
+
+def _stdout_is_broken():
+    try:
+        print(flush=True)  # a broken pipe between processes is no excuse to be quiet; only this write tells them apart
+    except BrokenPipeError:
+        # The interpreter flushes once more on its way out; let that go nowhere instead of complaining.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def _logging_to_stderr(debug):
+    """Show segtumor's log on standard error while a command runs; standard output is for results."""
+    logger = logging.getLogger("segtumor")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter())
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Formatter(logging.Formatter):
+    """Messages as plain lines; what is more serious than information is named."""
+
+    def format(self, record):
+        text = super().format(record)
+        return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
+
+
+@contextlib.contextmanager
+def _sigterm_raises():
+    """While a command runs, SIGTERM unwinds it, so that temporary files are removed and checkpoints stay whole."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _raise_terminated(number, frame):
+    raise _Terminated(EXIT_TERMINATED)
