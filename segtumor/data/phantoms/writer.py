@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from segtumor import NOTICE
 from segtumor.data.phantoms.coco import SYNTHETIC_NOTICE, CocoPart
 from segtumor.data.phantoms.generator import label_of_case, make_phantoms
 from segtumor.data.phantoms.splitting import PARTS, split_labels
@@ -22,7 +23,7 @@ _NOTICE_TEXT = (
     f"{SYNTHETIC_NOTICE}.\n\n"
     "Every picture here was drawn by a program from a random seed. They show no patient, and a score on them says\n"
     "nothing about real radiographs. Complete only if split.json is here.\n"
-    "Research use only. Not a medical device.\n"
+    f"{NOTICE}\n"
 )
 MIN_SIZE_PX, MAX_SIZE_PX = 96, 2048
 

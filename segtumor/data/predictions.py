@@ -1,0 +1,300 @@
+"""Reading predictions back from a file, for evaluation.
+
+Two forms are read: segtumor's ``predictions.json`` (an object; images are matched by file name, categories by name,
+because ``infer.py`` numbers its images itself) and a plain COCO results list of any other tool (image and category
+ids are those of the annotations). Everything is checked on the way in; the first bad item is named by its index.
+Not here: the truth (``segtumor.data.records``), and any judgement of the findings.
+"""
+
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from segtumor.errors import DataError
+from segtumor.structures.boxes import box_xywh_to_xyxy
+from segtumor.structures.lesions import Finding
+from segtumor.structures.masks import rle_from_segmentation
+
+STATUS_OK = "ok"
+_SCHEMA_VERSION = 1
+_EXPECTED = "the predictions.json of infer.py or a COCO results list"
+_LARGEST = 1e12  # no coordinate comes near it
+_LISTED = 5  # names in one error message
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The findings of a file, by the image ids of the annotations.
+
+    Attributes:
+        findings: image id -> findings, highest score first (the file's order among equals); every annotated image
+            has an entry.
+        absent_ids: annotated images that the file does not list; None if the file lists no images at all.
+        failed_ids: annotated images that the file lists with a status other than "ok".
+    """
+
+    findings: Mapping[int, tuple[Finding, ...]]
+    absent_ids: tuple[int, ...] | None
+    failed_ids: tuple[int, ...]
+
+
+def read_predictions(path, annotated_images, *, class_names, category_id_of_class):
+    """Read a predictions file against the images it is to be compared with.
+
+    Args:
+        path: JSON file, either form.
+        annotated_images: AnnotatedImages.
+        class_names: names by ``class_id``.
+        category_id_of_class: category id in the annotations by ``class_id``; used for the plain form.
+
+    Raises:
+        DataError: no such file or no JSON, an image or category that the annotations do not know, an image that could
+            be two or is of another size, a score outside [0, 1], a malformed box or mask, a mask of another size.
+    """
+    content = _load(path)
+    images_by_id = {image.image_id: image for image in annotated_images}
+    if isinstance(content, list):
+        classes = {category_id: class_id for class_id, category_id in enumerate(category_id_of_class)}
+        plain = _Reader(path, "", {i: i for i in images_by_id}, images_by_id, classes, class_names)
+        return Predictions(plain.findings(content), None, ())
+    listed = _objects(path, content, "images") if "images" in content else None
+    if listed is None:
+        image_ids, absent, failed = {i: i for i in images_by_id}, None, ()
+    else:
+        image_ids = _match_images(path, listed, annotated_images)
+        _refuse_other_sizes(path, listed, image_ids, images_by_id)
+        absent = tuple(i for i in images_by_id if i not in set(image_ids.values()))
+        failed = tuple(image_ids[image["image_id"]] for image in listed if image.get("status", STATUS_OK) != STATUS_OK)
+    classes = _classes_by_name(path, content, class_names)
+    reader = _Reader(path, "annotations", image_ids, images_by_id, classes, class_names)
+    return Predictions(reader.findings(_objects(path, content, "annotations")), absent, failed)
+
+
+def _load(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except OSError as error:
+        raise DataError(f"cannot read predictions: {error.strerror or error}", where=path) from error
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
+        raise DataError(f"predictions are no JSON: {error}", where=path) from error
+    if not isinstance(content, (list, dict)):
+        raise DataError("not a predictions file", where=path, got=type(content).__name__, expected=_EXPECTED)
+    if isinstance(content, dict) and content.get("schema_version", _SCHEMA_VERSION) != _SCHEMA_VERSION:
+        version = content["schema_version"]
+        raise DataError("predictions of another schema version", where=path, got=version, expected=_SCHEMA_VERSION)
+    return content
+
+
+def _objects(path, content, key):
+    values = content.get(key)
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise DataError(f"'{key}' is not a list of objects", where=path, expected=_EXPECTED)
+    return values
+
+
+def _classes_by_name(path, content, class_names):
+    classes = {}
+    for index, category in enumerate(_objects(path, content, "categories")):
+        name, category_id = category.get("name"), category.get("id")
+        where = f"{path}: categories[{index}]"
+        if name not in class_names:
+            raise DataError("category that the annotations lack", where=where, got=name, expected=list(class_names))
+        if not _is_int(category_id) or category_id in classes:
+            raise DataError("category id that is no integer or stands twice", where=where, got=category_id)
+        classes[category_id] = list(class_names).index(name)
+    return classes
+
+
+def _match_images(path, listed, annotated_images):
+    """{image id in the predictions: image id in the annotations}; by file name, by id where no name is given."""
+    by_name, known_ids = defaultdict(list), {image.image_id for image in annotated_images}
+    for image in annotated_images:
+        by_name[_parts(image.file_name)[-1]].append(image)
+    matched, unknown = {}, []
+    for index, image in enumerate(listed):
+        own_id, name, where = image.get("image_id"), image.get("file_name"), f"{path}: images[{index}]"
+        if not _is_int(own_id) or own_id in matched:
+            raise DataError("image_id that is no integer or stands twice", where=where, got=own_id)
+        if isinstance(name, str) and name:
+            candidates = _same_file(name, by_name)
+        else:
+            candidates = [own_id] if own_id in known_ids else []
+        if len(candidates) > 1:
+            remedy = "Keep the folders in the file names of both files"
+            raise DataError(f"'{name}' could be {len(candidates)} annotated images", where=where, remedy=remedy)
+        if not candidates:
+            unknown.append(str(name or own_id))
+        matched[own_id] = candidates[0] if candidates else None
+    _refuse_unknown(path, unknown)
+    _refuse_shared(path, listed, matched)
+    return matched
+
+
+def _same_file(name, by_name):
+    """Ids of the annotated images that ``name`` may mean: the same path, else the most folders shared at the end."""
+    parts = _parts(name)
+    images = by_name.get(parts[-1] if parts else "", [])
+    exact = [image.image_id for image in images if _parts(image.file_name) == parts]
+    if exact:
+        return exact
+    common = [_n_common_end(parts, _parts(image.file_name)) for image in images]
+    return [image.image_id for image, n in zip(images, common, strict=True) if n == max(common)]
+
+
+def _parts(name):
+    return PurePosixPath(name.replace("\\", "/")).parts
+
+
+def _n_common_end(first, second):
+    pairs = zip(reversed(first), reversed(second), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _refuse_unknown(path, unknown):
+    if unknown:
+        more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
+        raise DataError(
+            f"predictions for {len(unknown)} images that are not annotated: {', '.join(unknown[:_LISTED])}{more}",
+            where=path,
+            remedy="Predict the images of the annotations only, or give the annotations of all predicted images",
+        )
+
+
+def _refuse_shared(path, listed, matched):
+    first = {}
+    for image in listed:
+        target = matched[image["image_id"]]
+        if target in first:
+            names = f"'{first[target]}' and '{image.get('file_name')}'"
+            raise DataError(f"{names} both match annotated image {target}", where=path)
+        first[target] = image.get("file_name")
+
+
+def _refuse_other_sizes(path, listed, image_ids, images_by_id):
+    for index, image in enumerate(listed):
+        size_hw, truth = (image.get("height"), image.get("width")), images_by_id[image_ids[image["image_id"]]]
+        if None not in size_hw and size_hw != tuple(truth.size_hw):  # null where the image could not be read
+            raise DataError(
+                f"'{truth.file_name}' was predicted at another size than it was annotated at",
+                where=f"{path}: images[{index}]",
+                got=f"height, width {list(size_hw)}",
+                expected=list(truth.size_hw),
+            )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Turns result items into Findings; ``image_ids`` and ``classes`` translate the file's ids to the annotations'."""
+
+    path: str
+    list_name: str
+    image_ids: Mapping[int, int]
+    images_by_id: Mapping
+    classes: Mapping[int, int]
+    class_names: tuple[str, ...]
+
+    def findings(self, items):
+        by_image = {image_id: [] for image_id in self.images_by_id}
+        ids = [item.get("image_id") if isinstance(item, dict) else None for item in items]
+        unknown = [i for i in ids if not _is_int(i) or i not in self.image_ids]
+        _refuse_unknown(self.path, sorted({f"image id {i}" for i in unknown}))
+        for index, item in enumerate(items):
+            image = self.images_by_id[self.image_ids[item["image_id"]]]
+            try:
+                by_image[image.image_id].append(_finding(item, image.size_hw, self.classes, self.class_names))
+            except DataError as error:
+                details = {"got": error.got, "expected": error.expected, "remedy": error.remedy}
+                raise DataError(error.what, where=f"{self.path}: {self.list_name}[{index}]", **details) from error
+        return {i: tuple(sorted(found, key=lambda f: -f.score)) for i, found in by_image.items()}
+
+
+def _finding(item, size_hw, classes, class_names):
+    category_id, score = item.get("category_id"), item.get("score")
+    if not _is_int(category_id) or category_id not in classes:
+        raise DataError("unknown category_id", got=category_id, expected=sorted(classes))
+    if not _is_number(score) or not 0 <= score <= 1:
+        raise DataError("score is no probability", got=score, expected="0 to 1")
+    segmentation = item.get("segmentation")
+    rle = None if segmentation is None or segmentation == [] else _mask(segmentation, size_hw)
+    return Finding(classes[category_id], float(score), _box(item, rle), rle, _probabilities(item, class_names))
+
+
+def _box(item, rle):
+    if item.get("bbox") is None and rle is not None:
+        return tuple(box_xywh_to_xyxy(coco_mask.toBbox(rle)).tolist())
+    box = item.get("bbox")
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)) or min(box[2:]) < 0:
+        raise DataError("malformed bbox", got=box, expected="[x, y, width, height], finite, no negative size")
+    return tuple(box_xywh_to_xyxy(box).tolist())
+
+
+def _mask(segmentation, size_hw):
+    if isinstance(segmentation, list):
+        _check_polygons(segmentation, size_hw)
+    try:
+        rle = rle_from_segmentation(segmentation, size_hw)
+        total = _rle_total(rle["counts"])
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise DataError("malformed segmentation", got=f"{segmentation!r:.60}") from error
+    if total != size_hw[0] * size_hw[1]:
+        raise DataError("RLE does not fill its image", got=f"{total} px", expected=f"{size_hw[0] * size_hw[1]} px")
+    return rle
+
+
+def _check_polygons(polygons, size_hw):
+    reach = max(size_hw)  # pycocotools walks along each edge: a point far outside would cost memory without end
+    for polygon in polygons:
+        good = isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0
+        if not good or not all(_is_number(value) and -reach <= value <= 2 * reach for value in polygon):
+            expected = "[x, y, ...] of 3 points or more, on the image"
+            raise DataError("malformed polygon", got=f"{polygon!r:.60}", expected=expected)
+
+
+def _rle_total(counts):
+    """Number of pixels that compressed counts run over; -1 if they are no such code.
+
+    The code (``rleToString`` of the COCO API) writes each run in groups of 5 bits, low first, a 6th bit saying that
+    more follow, from the fourth run on as the difference to the run two before. pycocotools does not check any of it.
+    """
+    code = np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48
+    if not code.size:
+        return 0
+    last = code & 0x20 == 0
+    if code.min() < 0 or code.max() > 63 or not last[-1]:
+        return -1
+    starts = np.concatenate([[0], np.flatnonzero(last)[:-1] + 1])
+    shift = 5 * (np.arange(code.size) - np.repeat(starts, np.diff([*starts, code.size])))
+    if shift.max() > 30:  # a run has at most 32 bits
+        return -1
+    runs = np.add.reduceat((code & 0x1F) << shift, starts)
+    runs -= np.where(code[last] & 0x10, 1 << (shift[last] + 5), 0)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return int(runs.sum()) if runs.min() >= 0 else -1
+
+
+def _probabilities(item, class_names):
+    given = item.get("class_probabilities")
+    if given is None or given == {}:
+        return ()
+    if not isinstance(given, dict) or not set(given) <= set(class_names):
+        raise DataError("malformed class_probabilities", got=f"{given!r:.60}", expected=f"of {list(class_names)}")
+    if not all(_is_number(p) and 0 <= p <= 1 for p in given.values()):
+        raise DataError("class probability out of range", got=given, expected="0 to 1")
+    return tuple(float(given.get(name, 0.0)) for name in class_names)
+
+
+def _is_number(value):
+    """Whether a JSON value is a number that one can compute with: no NaN, no infinity, nothing absurdly large."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
+
+
+def _is_int(value):
+    return isinstance(value, int) and not isinstance(value, bool)

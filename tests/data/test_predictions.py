@@ -1,0 +1,232 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
+
+from segtumor.data.predictions import _rle_total, read_predictions
+from segtumor.errors import DataError
+from segtumor.reporting.findings_files import InferenceOutcome, predictions_document
+from segtumor.structures.lesions import AnnotatedImage, Finding
+from segtumor.structures.masks import mask_from_rle, rle_from_mask
+
+NAMES = ("benign", "malignant")
+HERE = [AnnotatedImage(1, "a/x.png", (4, 6)), AnnotatedImage(2, "b/x.png", (4, 6)), AnnotatedImage(3, "y.png", (4, 6))]
+MASK = np.zeros((4, 6), dtype=bool)
+MASK[1:3, 2:5] = True
+
+
+def item(**changes):
+    base = {"image_id": 3, "category_id": 9, "bbox": [2, 1, 3, 2], "score": 0.5, "segmentation": rle_from_mask(MASK)}
+    return {key: value for key, value in {**base, **changes}.items() if value is not ...}
+
+
+def own_form(images, annotations=(), **changes):
+    """predictions.json as infer.py writes it: its own numbers for images, categories from 1 in its own order."""
+    categories = [{"id": 1, "name": "malignant"}, {"id": 2, "name": "benign"}]
+    content = {"schema_version": 1, "categories": categories, "images": images, "annotations": list(annotations)}
+    return {**content, **changes}
+
+
+def listed(image_id, file_name, status="ok"):
+    return {"image_id": image_id, "file_name": file_name, "width": 6, "height": 4, "status": status}
+
+
+@pytest.fixture
+def read(tmp_path):
+    def reader(content, images=HERE):
+        path = tmp_path / "predictions.json"
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return read_predictions(path, images, class_names=NAMES, category_id_of_class=(4, 9))
+
+    return reader
+
+
+def test_plain_results_go_by_id(read):
+    predictions = read([item(score=0.2), item(category_id=4, score=0.7), item(image_id=1)])
+    assert predictions.absent_ids is None
+    assert predictions.failed_ids == ()
+    assert [(f.class_id, f.score) for f in predictions.findings[3]] == [(0, 0.7), (1, 0.2)]  # highest first
+    assert predictions.findings[2] == ()
+    finding = predictions.findings[1][0]
+    assert finding.box_xyxy == (2, 1, 5, 3)
+    np.testing.assert_array_equal(mask_from_rle(finding.rle), MASK)
+    assert finding.probabilities == ()
+
+
+def test_equal_scores_keep_the_order_of_the_file(read):
+    boxes = [[0, 0, 1, 1], [1, 1, 2, 2], [2, 2, 1, 1]]
+    found = read([item(bbox=box) for box in boxes]).findings[3]
+    assert [f.box_xyxy[0] for f in found] == [0, 1, 2]
+
+
+def test_boxes_alone_and_masks_alone(read):
+    box_only, mask_only, no_polygons = read(
+        [item(segmentation=...), item(bbox=...), item(segmentation=[], score=0.1)]
+    ).findings[3]
+    assert box_only.rle is None
+    assert no_polygons.rle is None
+    assert mask_only.box_xyxy == (2, 1, 5, 3)
+
+
+def test_all_three_forms_of_a_mask(read):
+    uncompressed = {"size": [4, 6], "counts": [9, 2, 2, 2, 2, 2, 5]}
+    found = read([item(segmentation=uncompressed), item(segmentation=[[2, 1, 5, 1, 5, 3, 2, 3]])]).findings[3]
+    for finding in found:
+        np.testing.assert_array_equal(mask_from_rle(finding.rle), MASK)
+
+
+def test_own_form_goes_by_name(read):
+    images = [listed(1, "y.png"), listed(2, "/data/b/x.png"), listed(3, "a\\x.png")]
+    annotations = [
+        item(image_id=1, category_id=1, class_probabilities={"malignant": 0.5, "benign": 0.25}),
+        item(image_id=2, category_id=2),
+    ]
+    predictions = read(own_form(images, annotations))
+    assert [len(predictions.findings[i]) for i in (1, 2, 3)] == [0, 1, 1]
+    assert predictions.findings[3][0].class_id == 1
+    assert predictions.findings[3][0].probabilities == (0.25, 0.5)
+    assert predictions.findings[2][0].class_id == 0
+    assert predictions.absent_ids == ()
+
+
+def test_absent_and_failed_images_are_named(read):
+    predictions = read(own_form([listed(1, "y.png", "failed"), listed(2, "b/x.png")]))
+    assert predictions.absent_ids == (1,)
+    assert predictions.failed_ids == (3,)
+    assert predictions.findings == {1: (), 2: (), 3: ()}
+
+
+def test_what_infer_writes_is_read_back(read):
+    finding = Finding(1, 0.75, (2.0, 1.0, 5.0, 3.0), rle_from_mask(MASK), (0.25, 0.75))
+    outcomes = [
+        InferenceOutcome("y.png", (4, 6), (finding, Finding(0, 0.5, (0.0, 0.0, 1.0, 1.0), None))),
+        InferenceOutcome("a/x.png", None, status="failed", reason="truncated"),
+        InferenceOutcome("b/x.png", (4, 6)),
+    ]
+    predictions = read(predictions_document(outcomes, NAMES))
+    assert predictions.findings == {1: (), 2: (), 3: outcomes[0].findings}
+    assert (predictions.absent_ids, predictions.failed_ids) == ((), (1,))
+
+
+def test_ids_serve_where_there_are_no_names(read):
+    predictions = read(own_form([{"image_id": 2}], [item(image_id=2, category_id=1)]))
+    assert len(predictions.findings[2]) == 1
+    content = own_form([], [item(image_id=2, category_id=1)])
+    del content["images"]
+    assert len(read(content).findings[2]) == 1
+    assert read(content).absent_ids is None
+
+
+def test_the_same_path_wins_over_the_same_name(read):
+    images = [AnnotatedImage(1, "x.png", (4, 6)), AnnotatedImage(2, "sub/x.png", (4, 6))]
+    assert read(own_form([listed(5, "./x.png")]), images).absent_ids == (2,)
+    assert read(own_form([listed(5, "/data/sub/x.png")]), images).absent_ids == (1,)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ([listed(1, "x.png")], "could be 2 annotated images"),
+        (
+            [listed(1, "z.png"), listed(2, "y.png"), listed(3, "w.png")],
+            r"2 images that are not annotated: z.png, w.png",
+        ),
+        ([listed(1, "y.png"), listed(2, "other/y.png")], "both match"),
+        ([listed(1, "y.png"), listed(1, "a/x.png")], r"images\[1\].*stands twice"),
+        ([listed("1", "y.png")], "no integer"),
+        ([{"image_id": 8}], "not annotated: 8"),
+        ([{**listed(1, "y.png"), "height": 8}], "another size"),
+        (["y.png"], "not a list of objects"),
+    ],
+)
+def test_images_that_do_not_fit(read, images, message):
+    with pytest.raises(DataError, match=message):
+        read(own_form(images))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"category_id": 1}, "unknown category_id"),
+        ({"category_id": True}, "unknown category_id"),
+        ({"score": ...}, "score"),
+        ({"score": 1.5}, "score"),
+        ({"score": -0.1}, "score"),
+        ({"score": float("nan")}, "score"),
+        ({"score": "0.5"}, "score"),
+        ({"bbox": [0, 0, 1]}, "bbox"),
+        ({"bbox": [0, 0, -1, 1]}, "bbox"),
+        ({"bbox": [0, 0, float("inf"), 1]}, "bbox"),
+        ({"bbox": [0, 0, 10**400, 1]}, "bbox"),
+        ({"bbox": ..., "segmentation": ...}, "bbox"),
+        ({"segmentation": {"size": [6, 4], "counts": "0"}}, "another image size"),
+        ({"segmentation": {"size": [4, 6], "counts": "1"}}, "does not fill"),
+        ({"segmentation": {"size": [4, 6], "counts": "é"}}, "malformed segmentation"),
+        ({"segmentation": {"size": [4, 6], "counts": 3}}, "malformed segmentation"),
+        ({"segmentation": {"size": [4, 6], "counts": ["a"]}}, "malformed segmentation"),
+        ({"segmentation": "mask"}, "neither polygons nor an RLE"),
+        ({"segmentation": [[0, 0, 1, 1]]}, "malformed polygon"),
+        ({"segmentation": [[0, 0, 1, 1, 1e9, 2]]}, "malformed polygon"),
+        ({"class_probabilities": {"benign": 2}}, "probability"),
+        ({"class_probabilities": {"cyst": 0.5}}, "class_probabilities"),
+    ],
+)
+def test_malformed_items_are_named(read, changes, message):
+    with pytest.raises(DataError, match=message) as caught:
+        read([item(), item(**changes)])
+    assert "[1]" in str(caught.value)
+
+
+@pytest.mark.parametrize("image_id", [99, "3", None, [3]])
+def test_unknown_image_of_a_plain_result(read, image_id):
+    with pytest.raises(DataError, match="not annotated"):
+        read([item(image_id=image_id)])
+
+
+@pytest.mark.parametrize("content", ["", "[1", "3", '"text"', "{}", '{"annotations": [], "categories": 3}', "[3]"])
+def test_files_that_are_no_predictions(read, content):
+    with pytest.raises(DataError):
+        read(content)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(DataError, match="cannot read"):
+        read_predictions(tmp_path / "none.json", HERE, class_names=NAMES, category_id_of_class=(1, 2))
+
+
+def test_own_form_is_checked(read):
+    with pytest.raises(DataError, match="schema version"):
+        read(own_form([], schema_version=2))
+    with pytest.raises(DataError, match="category that the annotations lack"):
+        read(own_form([], categories=[{"id": 1, "name": "cyst"}]))
+    with pytest.raises(DataError, match="stands twice"):
+        read(own_form([], categories=[{"id": 1, "name": "benign"}, {"id": 1, "name": "malignant"}]))
+    with pytest.raises(DataError, match=r"annotations\[0\].*score"):
+        read(own_form([listed(3, "y.png")], [item(category_id=1, score=2)]))
+
+
+def test_an_empty_list_means_no_findings(read):
+    assert read([]).findings == {1: (), 2: (), 3: ()}
+
+
+def test_input_is_not_modified(read):
+    images = copy.deepcopy(HERE)
+    read([item()], images)
+    assert images == HERE
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 70_000), min_size=1, max_size=12))
+def test_rle_total_is_the_sum_of_the_runs(runs):
+    # One column, so that the sum of the runs is the height.
+    code = coco_mask.frPyObjects({"size": [sum(runs), 1], "counts": runs}, sum(runs), 1)["counts"].decode()
+    assert _rle_total(code) == sum(runs)
+
+
+@pytest.mark.parametrize("code", ["\x20", "P", "PPPPPPPPPPPPPPPP0", "@"])
+def test_rle_total_of_no_code(code):
+    assert _rle_total(code) == -1
