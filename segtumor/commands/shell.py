@@ -14,10 +14,10 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 
+from segtumor import NOTICE
 from segtumor.errors import InstallationError, OutputError, SegtumorError
-
-NOTICE = "Research use only. Not a medical device."
 
 EXIT_UNEXPECTED = 1
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -72,7 +72,7 @@ def run(body, parser, argv=None):
     """
     arguments = parser.parse_args(argv)
     debug = getattr(arguments, "debug", False)
-    with _logging_to_stderr(debug), _sigterm_raises():
+    with _logging_to_stderr(debug), _libraries_quiet(debug), _sigterm_raises():
         try:
             code = body(arguments)
             sys.stdout.flush()  # here a full disk or a closed pipe can still be reported
@@ -156,6 +156,17 @@ def _logging_to_stderr(debug):
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _libraries_quiet(debug):
+    """Hide what libraries tell programmers about future releases; users can do nothing about it."""
+    with warnings.catch_warnings():
+        if not debug:
+            for category in (FutureWarning, DeprecationWarning):
+                warnings.simplefilter("ignore", category)
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\.")
+        yield
 
 
 class _Formatter(logging.Formatter):

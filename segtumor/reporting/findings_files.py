@@ -8,13 +8,13 @@ import math
 from dataclasses import dataclass
 
 import segtumor
+from segtumor import NOTICE
 from segtumor.structures.boxes import box_xyxy_to_xywh
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_area
 from segtumor.taxonomy import Taxonomy
 
 SCHEMA_VERSION = 1
-NOTICE = "Research use only. Not a medical device."
 STATUS_OK, STATUS_FAILED = "ok", "failed"
 
 

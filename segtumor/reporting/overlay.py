@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from pycocotools import mask as coco_mask
 
-from segtumor.reporting.findings_files import NOTICE, box_extent_mm, box_extent_px
+from segtumor import NOTICE
+from segtumor.reporting.findings_files import box_extent_mm, box_extent_px
 from segtumor.reporting.overlay_labels import leader_line, place_labels
 from segtumor.structures.masks import mask_contours
 from segtumor.taxonomy import color_rgb

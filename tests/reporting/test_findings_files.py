@@ -6,9 +6,7 @@ import pytest
 
 import segtumor
 from segtumor import files
-from segtumor.commands import shell
 from segtumor.reporting.findings_files import (
-    NOTICE,
     InferenceOutcome,
     findings_columns,
     findings_rows,
@@ -36,7 +34,7 @@ def test_predictions_are_coco_results_with_what_they_speak_of():
     document = predictions_document(OUTCOMES, NAMES)
     assert document["schema_version"] == 1
     assert document["segtumor_version"] == segtumor.__version__
-    assert document["notice"] == NOTICE
+    assert document["notice"] == segtumor.NOTICE
     assert [(c["id"], c["name"]) for c in document["categories"]] == [(1, "benign"), (2, "malignant")]
     assert document["images"] == [
         {"image_id": 1, "file_name": "a.png", "width": 10, "height": 8, "status": "ok"},
@@ -127,7 +125,7 @@ def test_the_summary_counts_every_input():
     assert document["inputs"][2]["reason"] == "broken.png: truncated."
     assert document["settings"] == {"confidence_threshold": 0.5}
     assert document["model"] == {"file": "model_best.pth"}
-    assert document["notice"] == NOTICE
+    assert document["notice"] == segtumor.NOTICE
 
 
 def test_nothing_at_all_gives_complete_documents():
@@ -144,8 +142,3 @@ def test_mistakes_of_the_caller_are_not_written_down():
     with pytest.raises(ValueError, match="3 probabilities for 2 classes"):
         finding = Finding(0, 0.5, (0, 0, 1, 1), None, (0.5, 0.2, 0.3))
         predictions_document([InferenceOutcome("a.png", (2, 2), (finding,))], NAMES)
-
-
-def test_commands_and_files_carry_the_same_notice():
-    # Twice, since the commands' help must not wait for NumPy.
-    assert shell.NOTICE == NOTICE == "Research use only. Not a medical device."
