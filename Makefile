@@ -1,0 +1,51 @@
+# Everything a user needs: `make demo` runs the main job, `make test` passes the tests. Both install first, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo test test-core lint format architecture install doctor clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(INSTALLED)  ## make phantoms, train, evaluate, draw overlays (output/demo)
+	$(BIN)/segtumor demo
+
+test: $(INSTALLED)  ## all tests
+	$(BIN)/python -m pytest
+
+test-core: $(INSTALLED)  ## tests that need no torch, in seconds
+	$(BIN)/python -m pytest -m "not model and not end_to_end"
+
+lint: $(INSTALLED)  ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED)  ## put style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+architecture: $(INSTALLED)  ## check that imports only go downwards
+	$(BIN)/python -m pytest tests/test_architecture.py
+
+install: $(INSTALLED)  ## create .venv
+
+doctor: $(INSTALLED)  ## say what is installed and what is missing
+	$(BIN)/segtumor doctor
+
+clean:  ## remove .venv; keeps data and runs
+	rm -rf $(VENV)
+
+# The order matters: Detectron2's setup.py imports torch. pip and setuptools are pinned in compat.py's INSTALL_COMMAND too.
+$(INSTALLED): pyproject.toml constraints.txt requirements-detectron2.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'segtumor needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 4; }
+	@$(PYTHON) -c 'import ensurepip' || \
+	  { echo 'This Python lacks venv; install it (Debian, Ubuntu: apt install python3-venv)' >&2; exit 4; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "pip==26.2.1" "setuptools==84.2.1" wheel
+	$(BIN)/python -m pip install --no-build-isolation -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --no-deps --no-build-isolation -r requirements-detectron2.txt
+	@touch $@

@@ -1,0 +1,97 @@
+"""Makes Detectron2 importable: the one place that knows which one is installed.
+
+The package index holds Detectron2's Python code, version 0.5, under the name ``detectron2-cdo``; its compiled part is
+not needed for Mask R-CNN, but its modules look for it and for names that NumPy, Pillow and setuptools have since
+removed. Importing this module supplies them if, and only if, that version without its compiled part is what is
+installed. With a newer or an official (compiled) Detectron2 nothing is touched. Every room that uses Detectron2
+imports this module in its ``__init__``.
+"""
+
+import importlib.util
+import re
+import sys
+import types
+from pathlib import Path
+
+from segtumor.errors import InstallationError
+
+#: Installs Detectron2 0.5 without a compiler, on top of an installed torch. pip 26.3 refuses the package for an
+#: optional dependency it names, and setuptools 65 does not understand the build options: hence the pinned pair.
+INSTALL_COMMAND = (
+    'python -m pip install "pip==26.2.1" "setuptools==84.2.1" wheel && '
+    "python -m pip install --no-deps --no-build-isolation "
+    '--config-settings="--global-option=build_py" --config-settings="--build-option=--skip-build" detectron2-cdo==0.5'
+)
+
+_PATCHED_VERSION = "0.5"
+
+
+def detectron2_version():
+    """Version of the installed Detectron2 as text, read without importing it; None if there is none."""
+    spec = importlib.util.find_spec("detectron2")
+    if spec is None or not spec.origin:
+        return None
+    found = re.search(r"__version__ = [\"']([^\"']+)", Path(spec.origin).read_text(encoding="utf-8"))
+    return found.group(1) if found else "unknown"
+
+
+def prepare_detectron2():
+    """Supply what Detectron2 0.5 misses on a current stack; does nothing on any other version.
+
+    Raises:
+        InstallationError: no Detectron2, or no torch, is installed.
+    """
+    for package in ("torch", "torchvision"):
+        if importlib.util.find_spec(package) is None:
+            raise InstallationError(f"{package} is not installed", remedy=f"Type: python -m pip install {package}")
+    version = detectron2_version()
+    if version is None:
+        raise InstallationError("Detectron2 is not installed", remedy=f"Type: {INSTALL_COMMAND}")
+    if version == _PATCHED_VERSION and not _has_compiled_part():
+        _restore_removed_names()
+        _stub_compiled_extension()
+        _import_model_zoo()
+
+
+def _has_compiled_part():
+    # Looked for as a file: asking the import system would import Detectron2, which is what is being prepared.
+    folder = Path(importlib.util.find_spec("detectron2").origin).parent
+    return any(folder.glob("_C.*"))
+
+
+def _restore_removed_names():
+    import numpy as np
+    from PIL import Image
+
+    for name, builtin in (("int", int), ("float", float), ("object", object)):
+        if name not in vars(np):
+            setattr(np, name, builtin)
+    if not hasattr(Image, "LINEAR"):
+        Image.LINEAR = Image.Resampling.BILINEAR
+
+
+def _stub_compiled_extension():
+    # Deformable convolution, rotated boxes and the fast COCO evaluation ask for it on import and use it only when
+    # called; an attribute error naming detectron2._C then says what is missing.
+    sys.modules.setdefault("detectron2._C", types.ModuleType("detectron2._C"))
+
+
+def _import_model_zoo():
+    # detectron2.model_zoo, imported by its engine, wants pkg_resources, which setuptools no longer ships. The stand-in
+    # is withdrawn at once, so that no other library takes it for the real one.
+    if "detectron2.model_zoo" in sys.modules or importlib.util.find_spec("pkg_resources") is not None:
+        return
+    stand_in = types.ModuleType("pkg_resources")
+    stand_in.resource_filename = _resource_filename
+    sys.modules["pkg_resources"] = stand_in
+    try:
+        importlib.import_module("detectron2.model_zoo")
+    finally:
+        del sys.modules["pkg_resources"]
+
+
+def _resource_filename(package, resource):
+    return str(Path(importlib.util.find_spec(package).origin).parent / resource)
+
+
+prepare_detectron2()

@@ -1,0 +1,178 @@
+"""Configuration: Detectron2's own keys, the few that segtumor adds, and reading a file with clear errors.
+
+Classes are built from a configuration by their ``from_config``; apart from these, only ``engine.training``,
+``engine.inference``, ``loading.loaders`` and the commands read one. Everything else takes plain arguments.
+"""
+
+import difflib
+import functools
+from pathlib import Path
+
+from segtumor import compat  # noqa: F401  must run before Detectron2 is imported
+from segtumor.errors import ConfigError
+
+# isort: split
+import yaml
+from detectron2.config import CfgNode, get_cfg
+
+import segtumor.modeling.narrow_resnet
+import segtumor.modeling.roi_heads
+import segtumor.modeling.vgg  # noqa: F401  the three register the model parts that configurations name
+
+
+def add_segtumor_config(cfg):
+    """Add segtumor's keys, with their defaults, to a Detectron2 configuration."""
+    # Names of the classes in the order of their class_id; filled from the training set and stored with the run.
+    cfg.MODEL.CLASS_NAMES = []
+
+    # VGG backbone: 16 or 19 layers; normalisation "", "BN", "FrozenBN" or "GN"; maps among conv1..conv5, pool5.
+    cfg.MODEL.VGG = CfgNode()
+    cfg.MODEL.VGG.DEPTH = 19
+    cfg.MODEL.VGG.NORM = ""
+    cfg.MODEL.VGG.OUT_FEATURES = ["conv5"]
+
+    # Weight of each class and, last, of background in the classification loss; [] for equal weights.
+    cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS = []
+
+    # Gray values at these percentiles of an image become black and white, [0, 100]: 8-bit, 16-bit and float look alike.
+    cfg.INPUT.WINDOW_PERCENTILES = [0.5, 99.5]
+    # Images with more pixels than this, by their header, are refused.
+    cfg.INPUT.MAX_PIXELS = 64_000_000
+    # Name of a policy in segtumor.loading.augmentation.
+    cfg.INPUT.AUGMENTATION = "radiograph"
+    # Lesions with fewer pixels than this after augmentation are dropped from that training step.
+    cfg.INPUT.MIN_LESION_AREA_PX = 4
+
+    # Sets that choose the best model and stop training; DATASETS.TEST is evaluated once, with that model.
+    cfg.DATASETS.VALIDATION = ()
+
+    # "SGD" as Detectron2 has it, or "ADAMW".
+    cfg.SOLVER.OPTIMIZER = "SGD"
+    # Metric of the validation set that chooses model_best.pth: "segm/AP50", "bbox/AP", "dice", "loss", ...
+    cfg.SOLVER.BEST_METRIC = "segm/AP50"
+    # Validations without improvement after which training stops; 0 never stops early.
+    cfg.SOLVER.EARLY_STOPPING_PATIENCE = 0
+
+    # Findings below this score are not drawn and do not count in metrics at an operating point, [0, 1].
+    cfg.TEST.CONFIDENCE_THRESHOLD = 0.5
+    # Intersection over union from which a finding hits a lesion, (0, 1].
+    cfg.TEST.HIT_IOU = 0.5
+
+    # Findings of any class that overlap by more than this IoU are one lesion; 1 switches suppression off.
+    cfg.POSTPROCESSING = CfgNode()
+    cfg.POSTPROCESSING.SUPPRESS_IOU = 0.5
+    # Holes inside a mask are filled.
+    cfg.POSTPROCESSING.FILL_HOLES = True
+    # Separate parts smaller than this fraction of the largest part are removed, [0, 1].
+    cfg.POSTPROCESSING.MIN_PART_FRACTION = 0.05
+    # Radius of contour smoothing, px of the original image; 0 leaves contours as predicted.
+    cfg.POSTPROCESSING.SMOOTH_RADIUS_PX = 0.0
+    # Findings with fewer pixels than this are dropped.
+    cfg.POSTPROCESSING.MIN_AREA_PX = 1.0
+
+
+def new_config():
+    """Detectron2's defaults with segtumor's keys."""
+    cfg = get_cfg()
+    add_segtumor_config(cfg)
+    return cfg
+
+
+def load_config(config_file, overrides=()):
+    """Read a configuration file and command-line overrides.
+
+    Args:
+        config_file: YAML file; ``_BASE_`` names the file it builds on, relative to itself.
+        overrides: KEY VALUE pairs, flat, as typed.
+
+    Returns:
+        CfgNode, not frozen.
+
+    Raises:
+        ConfigError: the file is missing, not YAML, or a key or value is wrong; an unknown key names the nearest one.
+    """
+    cfg = new_config()
+    path = Path(config_file)
+    if not path.is_file():
+        raise ConfigError("no such configuration file", where=path, remedy="See the list in configs/README.md")
+    _merge(cfg, lambda: cfg.merge_from_file(str(path), allow_unsafe=False), path)
+    overrides = [text for text in overrides if text != "--"]
+    if len(overrides) % 2:
+        raise ConfigError(
+            "settings come in pairs",
+            where="command line",
+            got=" ".join(overrides),
+            expected="KEY VALUE [KEY VALUE ...]",
+        )
+    for key, value in zip(overrides[::2], overrides[1::2], strict=True):
+        pair = [key, _as_typed(cfg, key, value)]
+        _merge(cfg, lambda pair=pair: cfg.merge_from_list(pair), f"command line, {key}")
+    check_config(cfg)
+    return cfg
+
+
+def check_config(cfg):
+    """Refuse values that Detectron2 or segtumor would only stumble over later.
+
+    Raises:
+        ConfigError: names the key, the value and what is expected.
+    """
+    for key, (is_right, expected) in _RULES.items():
+        value = functools.reduce(getattr, key.split("."), cfg)
+        if not is_right(value):
+            raise ConfigError("wrong value", where=key, got=value, expected=expected)
+
+
+_FEATURES = {"conv1", "conv2", "conv3", "conv4", "conv5", "pool5"}
+#: Key -> (what a right value satisfies, the same in words).
+_RULES = {
+    "MODEL.VGG.DEPTH": (lambda v: v in (16, 19), "16 or 19"),
+    "MODEL.VGG.OUT_FEATURES": (lambda v: v and set(v) <= _FEATURES, f"some of {', '.join(sorted(_FEATURES))}"),
+    "INPUT.WINDOW_PERCENTILES": (lambda v: len(v) == 2 and 0 <= v[0] < v[1] <= 100, "two rising numbers, 0 to 100"),
+    "INPUT.MAX_PIXELS": (lambda v: v > 0, "above 0"),
+    "INPUT.MIN_SIZE_TRAIN": (lambda v: v and min(v) > 0, "sizes above 0 px"),
+    "INPUT.MIN_SIZE_TEST": (lambda v: v > 0, "above 0 px"),
+    "SOLVER.MAX_ITER": (lambda v: v > 0, "above 0"),
+    "SOLVER.CHECKPOINT_PERIOD": (lambda v: v > 0, "above 0"),
+    "SOLVER.EARLY_STOPPING_PATIENCE": (lambda v: v >= 0, "0 or more"),
+    "TEST.CONFIDENCE_THRESHOLD": (lambda v: 0 <= v <= 1, "0 to 1"),
+    "TEST.HIT_IOU": (lambda v: 0 < v <= 1, "above 0, up to 1"),
+}
+
+
+def _as_typed(cfg, key, value):
+    # yacs refuses the integer 1 for a key that holds 0.5.
+    try:
+        is_float = isinstance(functools.reduce(getattr, key.split("."), cfg), float)
+        return str(float(value)) if is_float else value
+    except (AttributeError, ValueError):
+        return value
+
+
+def _merge(cfg, merge, where):
+    known = _flat_keys(cfg)
+    try:
+        merge()
+    except (KeyError, AssertionError, AttributeError) as error:
+        unknown = str(error).strip("'\"").rpartition(": ")[2]
+        near = difflib.get_close_matches(unknown, known, n=1) or _same_last_part(unknown, known)
+        remedy = f"Did you mean {near[0]}" if near else "configs/README.md lists the keys"
+        raise ConfigError("unknown key", where=where, got=unknown, remedy=remedy) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"not a YAML configuration: {reason}", where=where) from error
+    except (ValueError, TypeError, OSError) as error:
+        raise ConfigError(f"wrong value: {error}", where=where) from error
+
+
+def _flat_keys(node, prefix=""):
+    keys = []
+    for name, value in node.items():
+        keys += _flat_keys(value, f"{prefix}{name}.") if isinstance(value, CfgNode) else [prefix + name]
+    return keys
+
+
+def _same_last_part(unknown, known):
+    last = {key: key.rpartition(".")[2] for key in known}
+    near = difflib.get_close_matches(unknown.rpartition(".")[2].upper(), set(last.values()), n=1)
+    return [key for key in known if near and last[key] == near[0]][:1]
