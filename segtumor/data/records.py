@@ -4,7 +4,7 @@ A record is Detectron2's standard dataset dict. A file is refused, with all its 
 What is taken as read: a missing ``iscrowd`` is 0, a missing ``area`` is that of the mask (of the box where there is no
 mask), boxes and polygons that reach a little over the border are cut at it, and category ids may be any integers:
 classes are numbered from 0 in the order of the ids. Not here: reading pixels, or registering with Detectron2
-(``segtumor.data.catalog``).
+(``segtumor.loading.catalog``).
 """
 
 import functools

@@ -1,6 +1,6 @@
 """How good the findings are: matching, overlap, detection, classification. Core: no torch, no detectron2.
 
-``evaluate`` is the one way in; training, ``tools/evaluate.py`` and the benchmark all call it. Not here: reading files
+``evaluate`` is the one way in; training and ``tools/evaluate.py`` both call it. Not here: reading files
 (``segtumor.data``), drawing and writing (``segtumor.reporting``).
 """
 

@@ -1,6 +1,6 @@
 """All metrics of a set of images at once, and the few that are printed.
 
-The one entry for training, ``tools/evaluate.py`` and the benchmark, so that their numbers cannot differ.
+The one entry for training and ``tools/evaluate.py``, so that their numbers cannot differ.
 """
 
 import math

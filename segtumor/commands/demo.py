@@ -1,0 +1,103 @@
+"""The whole way in one command: synthetic radiographs, training, evaluation, overlays. ``make demo`` runs it."""
+
+from pathlib import Path
+
+from segtumor.commands.shell import make_parser, run
+from segtumor.errors import ConfigError
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def build_parser():
+    parser = make_parser(
+        "segtumor demo",
+        "Make synthetic radiographs (phantoms), train a small Mask R-CNN on them, evaluate it on held-out cases and\n"
+        "draw what it found. Replaces an earlier demo in the same folder.",
+        examples=["segtumor demo", "segtumor demo --output output/quick --cases 30 SOLVER.MAX_ITER 50"],
+    )
+    parser.add_argument(
+        "--output", default="output/demo", metavar="DIR", help="where everything goes (default %(default)s)"
+    )
+    parser.add_argument(
+        "--cases", type=int, default=300, metavar="N", help="cases, two views each (default %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the phantoms (default %(default)s)")
+    parser.add_argument(
+        "--config-file",
+        default=_REPOSITORY / "configs" / "tiny_phantoms.yaml",
+        metavar="FILE",
+        help="model and training",
+    )
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="settings, e.g. SOLVER.MAX_ITER 50")
+    return parser
+
+
+def main(argv=None):
+    return run(_body, build_parser(), argv)
+
+
+def _body(arguments):
+    from segtumor.config import load_config
+
+    output = Path(arguments.output)
+    if output.exists() and any(output.iterdir()) and not (output / "phantoms" / "SYNTHETIC.txt").is_file():
+        raise ConfigError("not the folder of an earlier demo", where=output, remedy="Choose another --output")
+    cfg = load_config(arguments.config_file, arguments.opts)
+    cfg.OUTPUT_DIR = str(output / "run")
+    print(f"1/3  Drawing {arguments.cases} synthetic cases (phantoms, no patient data)")
+    _make_phantoms(output / "phantoms", arguments)
+    print(f"2/3  Training {cfg.SOLVER.MAX_ITER} iterations, measuring on the validation part as it goes")
+    evaluations = _train(cfg, output)
+    print("3/3  Drawing what the model found on the held-out cases")
+    _draw(cfg, output)
+    _show(evaluations, output)
+    return 0
+
+
+def _make_phantoms(folder, arguments):
+    from tqdm import tqdm
+
+    from segtumor.data.phantoms import write_phantom_dataset
+
+    with tqdm(total=arguments.cases, unit="case", disable=None) as bar:
+        write_phantom_dataset(
+            folder,
+            cases=arguments.cases,
+            seed=arguments.seed,
+            overwrite=True,
+            progress=lambda done: bar.update(done - bar.n),
+        )
+
+
+def _train(cfg, output):
+    import os
+
+    from segtumor.engine.training import train
+
+    os.environ["DETECTRON2_DATASETS"] = str(output)  # the names phantoms_train, ... are looked up there
+    return train(cfg, overwrite=True)
+
+
+def _draw(cfg, output):
+    import json
+
+    from segtumor.engine.inference import infer
+    from segtumor.engine.run_folder import find_run
+
+    test = json.loads((output / "phantoms" / "annotations" / "test.json").read_text(encoding="utf-8"))
+    paths = [output / "phantoms" / "images" / image["file_name"] for image in test["images"]]
+    cfg.defrost()
+    cfg.MODEL.WEIGHTS = str(find_run(cfg.OUTPUT_DIR)[1])
+    infer(cfg, paths, output / "found", note="Synthetic radiograph (phantom)")
+
+
+def _show(evaluations, output):
+    from segtumor.evaluation.summary import headline_table
+
+    for evaluation in evaluations.values():
+        print(f"\nHeld-out SYNTHETIC cases:\n{headline_table(evaluation)}\n")
+    print(f"Overlays to look at:   {output / 'found' / 'overlays'}")
+    print(f"Findings as a table:   {output / 'found' / 'findings.csv'}")
+    print(f"All numbers and plots: {output / 'run' / 'inference' / 'phantoms_test'}")
+    print(f"Training curves:       {output / 'run' / 'training_curves.png'}")
+    print("These numbers are of synthetic images; they say nothing about real radiographs. Research use only.")

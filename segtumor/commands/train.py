@@ -1,0 +1,108 @@
+"""Train a model, or evaluate one: ``tools/train_net.py``."""
+
+import argparse
+from pathlib import Path
+
+from segtumor.commands.shell import make_parser, run
+
+_DETECTRON2_OUTPUT = "./output"
+
+
+def build_parser():
+    parser = make_parser(
+        "train_net.py",
+        "Train Mask R-CNN on radiographs with validation, best model and early stopping; evaluate it on the test set.",
+        examples=[
+            "python tools/train_net.py --config-file configs/tiny_phantoms.yaml",
+            "python tools/train_net.py --config-file configs/btxrd256_R_18_FPN.yaml --dry-run",
+            "python tools/train_net.py --config-file configs/btxrd256_R_18_FPN.yaml --resume",
+            "python tools/train_net.py --config-file configs/btxrd256_R_18_FPN.yaml --eval-only",
+        ],
+    )
+    parser.add_argument("--config-file", required=True, metavar="FILE", help="a file of configs/")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--resume", action="store_true", help="continue the run in OUTPUT_DIR")
+    how.add_argument("--eval-only", action="store_true", help="evaluate MODEL.WEIGHTS, or the best model in OUTPUT_DIR")
+    how.add_argument(
+        "--dry-run", action="store_true", help="check data and settings, take a few steps, print time and memory"
+    )
+    parser.add_argument("--init-from", metavar="WEIGHTS", help="start a new run from these weights; says what was new")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run in OUTPUT_DIR")
+    parser.add_argument("--num-gpus", type=int, default=0, metavar="N", help="GPUs per machine; 0 trains on the CPU")
+    parser.add_argument("--num-machines", type=int, default=1, metavar="N", help="machines, each running this command")
+    parser.add_argument("--machine-rank", type=int, default=0, metavar="R", help="number of this machine, from 0")
+    parser.add_argument("--dist-url", default="tcp://127.0.0.1:50152", metavar="URL", help="for several GPUs")
+    parser.add_argument(
+        "opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="settings, e.g. SOLVER.MAX_ITER 500"
+    )
+    return parser
+
+
+def main(argv=None):
+    return run(_body, build_parser(), argv)
+
+
+def _body(arguments):
+    from segtumor.config import load_config
+
+    cfg = load_config(arguments.config_file, arguments.opts)
+    _check(arguments)
+    if arguments.num_gpus:
+        cfg.MODEL.DEVICE = "cuda"
+    if cfg.OUTPUT_DIR == _DETECTRON2_OUTPUT:
+        cfg.OUTPUT_DIR = str(Path("output") / Path(arguments.config_file).stem)
+    if arguments.num_gpus * arguments.num_machines <= 1:
+        return _work(cfg, arguments)
+    from detectron2.engine import launch
+
+    launch(
+        _work,
+        arguments.num_gpus,
+        num_machines=arguments.num_machines,
+        machine_rank=arguments.machine_rank,
+        dist_url=arguments.dist_url,
+        args=(cfg, arguments),
+    )
+    return 0
+
+
+def _check(arguments):
+    import torch
+
+    from segtumor.errors import ConfigError, InstallationError
+
+    if arguments.init_from and (arguments.resume or arguments.eval_only):
+        raise ConfigError(
+            "--init-from starts a new run", where="command line", remedy="Leave out --resume or --eval-only"
+        )
+    if arguments.num_gpus > torch.cuda.device_count():
+        raise InstallationError(
+            "fewer GPUs than asked for",
+            got=torch.cuda.device_count(),
+            expected=arguments.num_gpus,
+            remedy="Use --num-gpus 0",
+        )
+
+
+def _work(cfg, arguments):
+    from segtumor.engine import training
+
+    if arguments.dry_run:
+        print("\n".join(training.dry_run(cfg, init_from=arguments.init_from)))
+        return 0
+    if arguments.eval_only:
+        evaluations = training.evaluate_run(cfg)
+    else:
+        evaluations = training.train(
+            cfg, resume=arguments.resume, overwrite=arguments.overwrite, init_from=arguments.init_from
+        )
+    _show(evaluations, cfg.OUTPUT_DIR)
+    return 0
+
+
+def _show(evaluations, folder):
+    from segtumor.evaluation.summary import headline_table
+
+    for name, evaluation in evaluations.items():
+        print(f"\n{name}:\n{headline_table(evaluation)}")
+    print(f"\nEverything is in {folder}; tables and plots of each test set in its folder inference/")

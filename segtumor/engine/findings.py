@@ -1,0 +1,32 @@
+"""Detectron2's instances to findings: the one place where tensors become plain values."""
+
+from segtumor.structures.lesions import Finding
+from segtumor.structures.masks import rle_from_mask
+
+
+def findings_from_instances(instances):
+    """Predicted ``Instances`` of one image, at its original size, to findings.
+
+    Args:
+        instances: with pred_boxes, scores, pred_classes, and optionally pred_masks (N, H, W) bool and
+            class_probabilities (N, K).
+
+    Returns:
+        tuple of Finding, highest score first.
+    """
+    instances = instances.to("cpu")
+    boxes = instances.pred_boxes.tensor.tolist()
+    scores, classes = instances.scores.tolist(), instances.pred_classes.tolist()
+    rles = [rle_from_mask(mask.numpy()) for mask in instances.pred_masks] if instances.has("pred_masks") else None
+    probabilities = instances.class_probabilities.tolist() if instances.has("class_probabilities") else None
+    findings = [
+        Finding(
+            class_id=classes[i],
+            score=scores[i],
+            box_xyxy=tuple(boxes[i]),
+            rle=rles[i] if rles else None,
+            probabilities=tuple(probabilities[i]) if probabilities else (),
+        )
+        for i in range(len(instances))
+    ]
+    return tuple(sorted(findings, key=lambda finding: -finding.score))

@@ -1,0 +1,29 @@
+"""Optimizers by name: Detectron2's SGD, and AdamW, which learns from scratch in fewer iterations."""
+
+import torch
+from detectron2.solver import build_optimizer as build_sgd
+from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
+
+from segtumor.errors import ConfigError
+
+
+def build_optimizer(cfg, model):
+    """The optimizer of ``SOLVER.OPTIMIZER`` with Detectron2's learning rates, weight decays and gradient clipping.
+
+    Raises:
+        ConfigError: neither "SGD" nor "ADAMW" (Loshchilov & Hutter 2019).
+    """
+    name = cfg.SOLVER.OPTIMIZER
+    if name == "SGD":
+        return build_sgd(cfg, model)
+    if name != "ADAMW":
+        raise ConfigError("unknown optimizer", where="SOLVER.OPTIMIZER", got=name, expected="SGD or ADAMW")
+    parameters = get_default_optimizer_params(
+        model,
+        base_lr=cfg.SOLVER.BASE_LR,
+        weight_decay=cfg.SOLVER.WEIGHT_DECAY,
+        weight_decay_norm=cfg.SOLVER.WEIGHT_DECAY_NORM,
+        bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
+        weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
+    )
+    return maybe_add_gradient_clipping(cfg, torch.optim.AdamW)(parameters, lr=cfg.SOLVER.BASE_LR)

@@ -1,0 +1,79 @@
+"""Progress for people: a bar with ETA on a terminal, plain lines elsewhere."""
+
+import logging
+import sys
+import time
+
+from detectron2.utils.events import EventWriter, get_event_storage
+from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
+_SECONDS_BETWEEN_LINES = 15
+
+
+class ProgressWriter(EventWriter):
+    """Shows iteration, loss, learning rate, rate and remaining time.
+
+    Args:
+        max_iter: iterations of the whole training.
+        start_iter: iteration that this run starts with.
+    """
+
+    def __init__(self, max_iter, start_iter=0):
+        self._max_iter, self._start_iter = max_iter, start_iter
+        self._bar = None
+        self._started = self._last_line = time.monotonic()
+
+    def write(self):
+        """Called by Detectron2 every few iterations."""
+        storage = get_event_storage()
+        done = storage.iter + 1
+        loss = storage.history("total_loss").median(20) if "total_loss" in storage.histories() else float("nan")
+        if sys.stderr.isatty():
+            self._update_bar(done, loss)
+        elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES or done == self._max_iter:
+            self._write_line(done, loss)
+
+    def close(self):
+        """Called by Detectron2 at the end of training."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _update_bar(self, done, loss):
+        if self._bar is None:
+            self._bar = tqdm(
+                total=self._max_iter, initial=self._start_iter, unit="it", desc="training", dynamic_ncols=True
+            )
+        self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def _write_line(self, done, loss):
+        self._last_line = time.monotonic()
+        per_iteration = (self._last_line - self._started) / max(1, done - self._start_iter)
+        remaining_s = (self._max_iter - done) * per_iteration
+        logger.info(
+            "iteration %d of %d, loss %.3f, %.2f s per iteration, %s left",
+            done,
+            self._max_iter,
+            loss,
+            per_iteration,
+            tqdm.format_interval(remaining_s),
+        )
+
+
+def bar(iterable, total, description):
+    """``iterable`` with a progress bar on a terminal, unchanged elsewhere."""
+    return tqdm(iterable, total=total, desc=description, unit="batch", leave=False, disable=not sys.stderr.isatty())
+
+
+def files(iterable, total):
+    """``iterable`` over files with a progress bar on a terminal and a line every few seconds elsewhere."""
+    if sys.stderr.isatty():
+        yield from tqdm(iterable, total=total, unit="file", dynamic_ncols=True)
+        return
+    started = last_line = time.monotonic()
+    for done, item in enumerate(iterable, start=1):
+        yield item
+        if time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
+            last_line = time.monotonic()
+            logger.info("%d of %d files, %.2f s per file", done, total, (last_line - started) / done)

@@ -1,0 +1,145 @@
+"""The folder of a training run: what lies in it, and what is stored for whoever wants to repeat the run."""
+
+import contextlib
+import importlib.metadata
+import logging
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+import segtumor
+from segtumor.compat import detectron2_version
+from segtumor.errors import ConfigError
+from segtumor.files import prepare_output_folder, sha256_of_file, write_json
+
+BEST_WEIGHTS, FINAL_WEIGHTS, CONFIG = "model_best.pth", "model_final.pth", "config.yaml"
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "pycocotools",
+    "albumentations",
+    "opencv-python-headless",
+    "pillow",
+)
+
+
+def find_run(folder):
+    """Configuration and best weights of a finished or running training.
+
+    Returns:
+        (path of config.yaml, path of model_best.pth or, without one, model_final.pth).
+
+    Raises:
+        ConfigError: the folder is no run, or has no weights yet.
+    """
+    folder = Path(folder)
+    config = folder / CONFIG
+    if not config.is_file():
+        raise ConfigError("not a training run", where=folder, expected=f"a folder with {CONFIG}")
+    for name in (BEST_WEIGHTS, FINAL_WEIGHTS):
+        if (folder / name).is_file():
+            return config, folder / name
+    raise ConfigError("the run has no weights yet", where=folder, expected=f"{BEST_WEIGHTS} or {FINAL_WEIGHTS}")
+
+
+def check_run_folder(folder, *, resume, overwrite):
+    """Refuse a folder that holds another run's weights; touches nothing.
+
+    Raises:
+        ConfigError: it holds weights, and neither ``resume`` nor ``overwrite`` is set.
+    """
+    if _holds_run(Path(folder)) and not (resume or overwrite):
+        raise ConfigError(
+            "the folder already holds a run",
+            where=folder,
+            remedy="Continue it with --resume, replace it with --overwrite, or choose another OUTPUT_DIR",
+        )
+
+
+def prepare_run_folder(folder, *, resume):
+    """Make a folder that passed ``check_run_folder`` ready, without the run that is to be replaced.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if _holds_run(Path(folder)) and not resume:
+        shutil.rmtree(folder)
+    prepare_output_folder(folder)
+
+
+def _holds_run(folder):
+    return any(folder.glob("model_*.pth"))
+
+
+@contextlib.contextmanager
+def log_file(folder):
+    """Everything segtumor logs meanwhile is appended to ``log.txt`` as well, with the time."""
+    handler = logging.FileHandler(Path(folder) / "log.txt", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("segtumor")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def write_provenance(folder, *, datasets, seed, command=None):
+    """Write ``run.json``: command, seed, versions, and the SHA-256 of annotations and splits.
+
+    Args:
+        folder: run folder.
+        datasets: {"train": [CocoDataset, ...], ...}.
+        seed: seed in force.
+        command: arguments as typed; None takes those of the process.
+    """
+    write_json(
+        Path(folder) / "run.json",
+        {
+            "schema_version": 1,
+            "command": list(sys.argv if command is None else command),
+            "seed": seed,
+            "datasets": {part: [_dataset_entry(d) for d in sets] for part, sets in datasets.items()},
+            "versions": versions(),
+            "machine": {"threads": torch.get_num_threads(), "cuda": torch.cuda.is_available()},
+            "notice": segtumor.NOTICE,
+        },
+    )
+
+
+def versions():
+    """{package: version} of everything that can change a number; None for what is not installed."""
+    found = {"segtumor": segtumor.__version__, "python": platform.python_version(), "detectron2": detectron2_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return {**found, "git": _git_commit()}
+
+
+def _dataset_entry(dataset):
+    split = dataset.json_path.parent.parent / "split.json"
+    return {
+        "annotations": str(dataset.json_path),
+        "annotations_sha256": dataset.sha256,
+        "split_file_sha256": sha256_of_file(split) if split.is_file() else None,
+        "images": len(dataset.records),
+        "lesions": sum(len(record["annotations"]) for record in dataset.records),
+    }
+
+
+def _git_commit():
+    here = Path(__file__).resolve().parent
+    try:
+        result = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() or None

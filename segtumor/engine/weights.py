@@ -1,0 +1,146 @@
+"""Weights from a file into a model: read safely, renamed if they are torchvision's, compared before they are loaded."""
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from segtumor.errors import ModelError
+
+logger = logging.getLogger(__name__)
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class WeightsReport:
+    """What became of a weights file.
+
+    Attributes:
+        loaded: parameters taken from the file.
+        initialised: parameters of the model that the file lacks or has in another shape; they keep their fresh values.
+        unused: parameters of the file that the model has no place for.
+    """
+
+    loaded: tuple[str, ...]
+    initialised: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def sentence(self):
+        """One line for people."""
+        text = (
+            f"{len(self.loaded)} tensors loaded, {len(self.initialised)} newly initialised, {len(self.unused)} unused"
+        )
+        return f"{text} (new: {_some(self.initialised)})" if self.initialised else text
+
+
+def read_checkpoint(path):
+    """Read a ``.pth`` file without running any code in it.
+
+    Returns:
+        dict with at least ``"model"``: {parameter name: tensor}. A bare state dict is wrapped.
+
+    Raises:
+        ModelError: the file is missing, a pickle, damaged, or not a set of weights.
+    """
+    path = Path(path)
+    if path.suffix == ".pkl":
+        raise ModelError(
+            "pickled weights can run code and are refused", where=path, remedy="Convert them to a .pth state dict"
+        )
+    if not path.is_file():
+        raise ModelError("no such weights file", where=path, remedy="Check MODEL.WEIGHTS, --run or --init-from")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(
+            f"not a readable weights file: {reason:.120}", where=path, remedy="Copy it again from where it was trained"
+        ) from error
+    if isinstance(content, dict) and isinstance(content.get("model"), dict):
+        return content
+    if isinstance(content, dict) and content and all(isinstance(value, torch.Tensor) for value in content.values()):
+        return {"model": content}
+    raise ModelError("holds no weights", where=path, got=type(content).__name__, expected="a state dict")
+
+
+def load_weights(model, path, *, strict):
+    """Load a file's weights into ``model``.
+
+    Args:
+        model: a Detectron2 model.
+        path: ``.pth`` file of segtumor, Detectron2, or torchvision (resnet*, vgg*).
+        strict: whether every parameter must be in the file (to predict or resume) or new ones may stay as initialised
+            (to start a training from other weights).
+
+    Returns:
+        WeightsReport.
+
+    Raises:
+        ModelError: as ``read_checkpoint``, or the weights do not fit.
+    """
+    state = read_checkpoint(path)["model"]
+    return fit_weights(model, _from_torchvision(state, set(model.state_dict())), path=path, strict=strict)
+
+
+def fit_weights(model, state, *, path, strict):
+    """Load ``state`` where names and shapes agree; see ``load_weights``."""
+    own = model.state_dict()
+    # Pixel mean and std are settings, stored with old checkpoints only.
+    state = {name: tensor for name, tensor in state.items() if not name.startswith("pixel_")}
+    loaded = {n: tensor for n, tensor in state.items() if n in own and getattr(tensor, "shape", None) == own[n].shape}
+    initialised = tuple(name for name in own if name not in loaded and not name.startswith("pixel_"))
+    report = WeightsReport(tuple(loaded), initialised, tuple(name for name in state if name not in loaded))
+    if (strict and (initialised or report.unused)) or not loaded:
+        raise ModelError(
+            f"weights do not fit the model: {report.sentence()}",
+            where=path,
+            remedy="Use the config.yaml that the weights were trained with",
+        )
+    if not all(torch.isfinite(tensor).all() for tensor in loaded.values() if tensor.is_floating_point()):
+        raise ModelError(
+            "weights are NaN or infinite", where=path, remedy="Copy the file again or use an older checkpoint"
+        )
+    model.load_state_dict(loaded, strict=False)
+    return report
+
+
+_RESNET_NAMES = (
+    (r"^(conv1|bn1)\.", r"stem.\1."),
+    (r"^layer(\d)\.", lambda match: f"res{int(match[1]) + 1}."),
+    (r"\.downsample\.0\.", ".shortcut."),
+    (r"\.downsample\.1\.", ".shortcut.norm."),
+    (r"(^|\.)bn(\d)\.", r"\1conv\2.norm."),
+)
+_VGG_HEADS = {"classifier.0.": "roi_heads.box_head.fc1.", "classifier.3.": "roi_heads.box_head.fc2."}
+
+
+def _from_torchvision(state, own_names):
+    """torchvision's parameter names to those of this model; other names stay."""
+    if any(name.startswith("layer1.") for name in state):
+        renamed = {_resnet_name(name): tensor for name, tensor in state.items()}
+    elif "features.0.weight" in state:
+        renamed = {_vgg_name(name): tensor for name, tensor in state.items()}
+    else:
+        return state
+    prefix = "backbone.bottom_up." if any(name.startswith("backbone.bottom_up.") for name in own_names) else "backbone."
+    return {name if name.startswith("roi_heads.") else prefix + name: tensor for name, tensor in renamed.items()}
+
+
+def _resnet_name(name):
+    for pattern, replacement in _RESNET_NAMES:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def _vgg_name(name):
+    # VGG's two hidden fully connected layers are the box head of Fast R-CNN (Girshick 2015, section 2.3).
+    for torchvision_name, own_name in _VGG_HEADS.items():
+        name = name.replace(torchvision_name, own_name)
+    return name
+
+
+def _some(names):
+    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,88 @@
+"""Data sets by name, as Detectron2 users expect: ``btxrd256_train`` is a part of the folder ``btxrd256``.
+
+``<root>/<folder>/annotations/<part>.json`` with the images in ``<root>/<folder>/images``; the root is
+``$DETECTRON2_DATASETS`` or ``datasets``. The only writer of Detectron2's catalogues. Not here: what is inside an
+annotation file (``segtumor.data.records``).
+"""
+
+import os
+from pathlib import Path
+
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from segtumor.data.records import load_coco
+from segtumor.errors import DataError
+from segtumor.imaging import read_size_hw
+
+
+def dataset_paths(name, root=None):
+    """Annotation file and image folder of a data set's name.
+
+    Raises:
+        DataError: the name has no part, or there is no such annotation file.
+    """
+    root = Path(root or os.environ.get("DETECTRON2_DATASETS", "datasets"))
+    folder, _, part = name.rpartition("_")
+    json_path = root / folder / "annotations" / f"{part}.json"
+    if not folder or not json_path.is_file():
+        raise DataError(
+            "no such data set",
+            where=name,
+            expected=f"annotations in {json_path}",
+            remedy="Make it with a script of datasets/ (see datasets/README.md) or set DETECTRON2_DATASETS",
+        )
+    return json_path, root / folder / "images"
+
+
+def load_datasets(names, *, root=None):
+    """Read, check and register data sets.
+
+    Returns:
+        list of CocoDataset, in the order of ``names``.
+
+    Raises:
+        DataError: a file is missing or malformed, or the sets differ in their classes.
+    """
+    datasets = [load_coco(*dataset_paths(name, root)) for name in names]
+    for name, dataset in zip(names, datasets, strict=True):
+        if dataset.taxonomy != datasets[0].taxonomy:
+            raise DataError(
+                "data sets of one run must have the same classes",
+                where=name,
+                got=dataset.taxonomy.names,
+                expected=datasets[0].taxonomy.names,
+            )
+        _register(name, dataset)
+    return datasets
+
+
+def check_image_sizes(records):
+    """Compare every image's header with its record, so that a wrong file stops a run before it starts.
+
+    Raises:
+        BadImageError: a file is unreadable.
+        DataError: sizes differ; names up to five.
+    """
+    wrong = []
+    for record in records:
+        size_hw = read_size_hw(record["file_name"])
+        if size_hw != (record["height"], record["width"]):
+            wrong.append(f"{record['file_name']} is {size_hw}, annotated as {(record['height'], record['width'])}")
+    if wrong:
+        raise DataError(
+            f"{len(wrong)} images differ in (height, width) from their annotation file: {'; '.join(wrong[:5])}",
+            remedy="Annotate the images as they are, or convert the data set again",
+        )
+
+
+def _register(name, dataset):
+    if name in DatasetCatalog.list():
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+    DatasetCatalog.register(name, lambda: dataset.records)
+    MetadataCatalog.get(name).set(
+        thing_classes=list(dataset.taxonomy.names),
+        json_file=str(dataset.json_path),
+        image_root=str(dataset.image_root),
+        evaluator_type="coco",
+    )
