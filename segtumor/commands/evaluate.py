@@ -30,6 +30,9 @@ def build_parser():
     parser.add_argument(
         "--iou-threshold", type=float, default=0.5, metavar="IOU", help="overlap that makes a finding a hit (0.5)"
     )
+    parser.add_argument(
+        "--only-annotated", action="store_true", help="leave out predictions for images that the annotations lack"
+    )
     parser.add_argument("--run", metavar="DIR", help="training run (OUTPUT_DIR) whose curves are drawn as well")
     return parser
 
@@ -44,7 +47,7 @@ def _body(args):
     from segtumor.reporting.evaluation_report import refuse_run_folder, write_evaluation
 
     refuse_run_folder(args.output)
-    evaluation = _evaluate(args)
+    evaluation, n_left_out = _evaluate(args)
     paths = write_evaluation(
         evaluation,
         args.output,
@@ -53,6 +56,8 @@ def _body(args):
         run_folder=args.run,
     )
     print(headline_table(evaluation))
+    if n_left_out:
+        print(f"{n_left_out} predicted images are not annotated and were left out.")
     for sentence in _unseen(evaluation.metrics["counts"]):
         print(sentence)
     print(f"written to {args.output}: {', '.join(path.name for path in paths)}")
@@ -71,8 +76,9 @@ def _evaluate(args):
         truth.annotated_images,
         class_names=truth.taxonomy.names,
         category_id_of_class=truth.category_id_of_class,
+        only_annotated=args.only_annotated,
     )
-    return evaluate(
+    evaluation = evaluate(
         [ImageResult(image, predictions.findings[image.image_id]) for image in truth.annotated_images],
         truth.taxonomy.names,
         score_threshold=args.score_threshold,
@@ -80,6 +86,7 @@ def _evaluate(args):
         n_images_absent=None if predictions.absent_ids is None else len(predictions.absent_ids),
         n_images_failed=len(predictions.failed_ids),
     )
+    return evaluation, predictions.n_left_out
 
 
 def _unseen(counts):

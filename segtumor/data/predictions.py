@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-import numpy as np
 from pycocotools import mask as coco_mask
 
 from segtumor.errors import DataError
 from segtumor.structures.boxes import box_xywh_to_xyxy
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_segmentation
+from segtumor.structures.rle import rle_runs
 
 STATUS_OK = "ok"
 _SCHEMA_VERSION = 1
@@ -37,14 +37,16 @@ class Predictions:
             has an entry.
         absent_ids: annotated images that the file does not list; None if the file lists no images at all.
         failed_ids: annotated images that the file lists with a status other than "ok".
+        n_left_out: images of the file that are not annotated and were left out, as asked.
     """
 
     findings: Mapping[int, tuple[Finding, ...]]
     absent_ids: tuple[int, ...] | None
     failed_ids: tuple[int, ...]
+    n_left_out: int = 0
 
 
-def read_predictions(path, annotated_images, *, class_names, category_id_of_class):
+def read_predictions(path, annotated_images, *, class_names, category_id_of_class, only_annotated=False):
     """Read a predictions file against the images it is to be compared with.
 
     Args:
@@ -52,17 +54,20 @@ def read_predictions(path, annotated_images, *, class_names, category_id_of_clas
         annotated_images: AnnotatedImages.
         class_names: names by ``class_id``.
         category_id_of_class: category id in the annotations by ``class_id``; used for the plain form.
+        only_annotated: whether images that are not annotated are left out and counted; otherwise they are an error.
 
     Raises:
         DataError: no such file or no JSON, an image or category that the annotations do not know, an image that could
             be two or is of another size, a score outside [0, 1], a malformed box or mask, a mask of another size.
     """
-    content = _load(path)
+    content, n_left_out = _load(path), 0
     images_by_id = {image.image_id: image for image in annotated_images}
+    if only_annotated:
+        content, n_left_out = _only_annotated(path, content, annotated_images)
     if isinstance(content, list):
         classes = {category_id: class_id for class_id, category_id in enumerate(category_id_of_class)}
         plain = _Reader(path, "", {i: i for i in images_by_id}, images_by_id, classes, class_names)
-        return Predictions(plain.findings(content), None, ())
+        return Predictions(plain.findings(content), None, (), n_left_out)
     listed = _objects(path, content, "images") if "images" in content else None
     if listed is None:
         image_ids, absent, failed = {i: i for i in images_by_id}, None, ()
@@ -73,7 +78,23 @@ def read_predictions(path, annotated_images, *, class_names, category_id_of_clas
         failed = tuple(image_ids[image["image_id"]] for image in listed if image.get("status", STATUS_OK) != STATUS_OK)
     classes = _classes_by_name(path, content, class_names)
     reader = _Reader(path, "annotations", image_ids, images_by_id, classes, class_names)
-    return Predictions(reader.findings(_objects(path, content, "annotations")), absent, failed)
+    return Predictions(reader.findings(_objects(path, content, "annotations")), absent, failed, n_left_out)
+
+
+def _only_annotated(path, content, annotated_images):
+    """The content without the images, and their findings, that are not annotated; and how many images those were."""
+    known_ids = {image.image_id for image in annotated_images}
+    if isinstance(content, list) or "images" not in content:
+        items = content if isinstance(content, list) else _objects(path, content, "annotations")
+        kept = [item for item in items if not isinstance(item, dict) or item.get("image_id") in known_ids]
+        n_left_out = len({item.get("image_id") for item in items if isinstance(item, dict)} - known_ids)
+        return (kept if isinstance(content, list) else {**content, "annotations": kept}), n_left_out
+    listed = _objects(path, content, "images")
+    by_name = _images_by_name(annotated_images)
+    images = [image for image in listed if _candidates(image, by_name, known_ids)]
+    kept_ids = {image.get("image_id") for image in images}
+    kept = [item for item in _objects(path, content, "annotations") if item.get("image_id") in kept_ids]
+    return {**content, "images": images, "annotations": kept}, len(listed) - len(images)
 
 
 def _load(path):
@@ -114,18 +135,13 @@ def _classes_by_name(path, content, class_names):
 
 def _match_images(path, listed, annotated_images):
     """{image id in the predictions: image id in the annotations}; by file name, by id where no name is given."""
-    by_name, known_ids = defaultdict(list), {image.image_id for image in annotated_images}
-    for image in annotated_images:
-        by_name[_parts(image.file_name)[-1]].append(image)
+    by_name, known_ids = _images_by_name(annotated_images), {image.image_id for image in annotated_images}
     matched, unknown = {}, []
     for index, image in enumerate(listed):
         own_id, name, where = image.get("image_id"), image.get("file_name"), f"{path}: images[{index}]"
         if not _is_int(own_id) or own_id in matched:
             raise DataError("image_id that is no integer or stands twice", where=where, got=own_id)
-        if isinstance(name, str) and name:
-            candidates = _same_file(name, by_name)
-        else:
-            candidates = [own_id] if own_id in known_ids else []
+        candidates = _candidates(image, by_name, known_ids)
         if len(candidates) > 1:
             remedy = "Keep the folders in the file names of both files"
             raise DataError(f"'{name}' could be {len(candidates)} annotated images", where=where, remedy=remedy)
@@ -135,6 +151,21 @@ def _match_images(path, listed, annotated_images):
     _refuse_unknown(path, unknown)
     _refuse_shared(path, listed, matched)
     return matched
+
+
+def _images_by_name(annotated_images):
+    by_name = defaultdict(list)
+    for image in annotated_images:
+        by_name[_parts(image.file_name)[-1]].append(image)
+    return by_name
+
+
+def _candidates(image, by_name, known_ids):
+    """Ids of the annotated images that an entry of the predictions may be."""
+    own_id, name = image.get("image_id"), image.get("file_name")
+    if isinstance(name, str) and name:
+        return _same_file(name, by_name)
+    return [own_id] if own_id in known_ids else []
 
 
 def _same_file(name, by_name):
@@ -163,7 +194,7 @@ def _refuse_unknown(path, unknown):
         raise DataError(
             f"predictions for {len(unknown)} images that are not annotated: {', '.join(unknown[:_LISTED])}{more}",
             where=path,
-            remedy="Predict the images of the annotations only, or give the annotations of all predicted images",
+            remedy="Add --only-annotated to leave them out, or give the annotations of all predicted images",
         )
 
 
@@ -240,11 +271,13 @@ def _mask(segmentation, size_hw):
         _check_polygons(segmentation, size_hw)
     try:
         rle = rle_from_segmentation(segmentation, size_hw)
-        total = _rle_total(rle["counts"])
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
         raise DataError("malformed segmentation", got=f"{segmentation!r:.60}") from error
+    runs = rle_runs(rle["counts"])
+    total = -1 if runs is None else int(runs.sum())
     if total != size_hw[0] * size_hw[1]:
-        raise DataError("RLE does not fill its image", got=f"{total} px", expected=f"{size_hw[0] * size_hw[1]} px")
+        got = "unreadable counts" if runs is None else f"{total} px"
+        raise DataError("RLE does not fill its image", got=got, expected=f"{size_hw[0] * size_hw[1]} px")
     return rle
 
 
@@ -255,29 +288,6 @@ def _check_polygons(polygons, size_hw):
         if not good or not all(_is_number(value) and -reach <= value <= 2 * reach for value in polygon):
             expected = "[x, y, ...] of 3 points or more, on the image"
             raise DataError("malformed polygon", got=f"{polygon!r:.60}", expected=expected)
-
-
-def _rle_total(counts):
-    """Number of pixels that compressed counts run over; -1 if they are no such code.
-
-    The code (``rleToString`` of the COCO API) writes each run in groups of 5 bits, low first, a 6th bit saying that
-    more follow, from the fourth run on as the difference to the run two before. pycocotools does not check any of it.
-    """
-    code = np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48
-    if not code.size:
-        return 0
-    last = code & 0x20 == 0
-    if code.min() < 0 or code.max() > 63 or not last[-1]:
-        return -1
-    starts = np.concatenate([[0], np.flatnonzero(last)[:-1] + 1])
-    shift = 5 * (np.arange(code.size) - np.repeat(starts, np.diff([*starts, code.size])))
-    if shift.max() > 30:  # a run has at most 32 bits
-        return -1
-    runs = np.add.reduceat((code & 0x1F) << shift, starts)
-    runs -= np.where(code[last] & 0x10, 1 << (shift[last] + 5), 0)
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
-    return int(runs.sum()) if runs.min() >= 0 else -1
 
 
 def _probabilities(item, class_names):

@@ -4,15 +4,13 @@ Polygons are measured all at once (``measure_polygons``). A compressed RLE is de
 pycocotools reads past the end of a corrupt one. Not here: the other fields (``segtumor.data.validation``).
 """
 
-import re
-
 import numpy as np
 
 from segtumor.data.polygons import clip_polygon, measure_polygons, polygon_area
+from segtumor.structures.rle import rle_runs
 
 #: No coordinate of a radiograph comes near it; products of larger ones would overflow.
 COORDINATE_LIMIT_PX = 1e6
-_COMPRESSED = re.compile(r"[0-o]*[0-O]")  # six bits a character; the last one has no continuation bit
 
 
 def is_number(value, limit=COORDINATE_LIMIT_PX):
@@ -110,37 +108,9 @@ def _rle_faults(rle, size_hw):
         return ["RLE has no size [height, width]"]
     if size_hw is not None and tuple(size) != tuple(size_hw):
         return [f"RLE is of another image size: {size}, the image is {list(size_hw)}"]
-    runs = _rle_runs(counts)
+    runs = rle_runs(counts)
     if runs is None:
         return ["RLE counts cannot be read"]
     if int(runs.sum()) != size[0] * size[1]:
         return [f"RLE counts add up to {int(runs.sum())} px, the image has {size[0] * size[1]}"]
     return ["RLE marks no pixel"] if runs[1::2].sum() == 0 else []
-
-
-def _rle_runs(counts):
-    """Lengths of the runs, int64, background first; None if they cannot be read."""
-    if isinstance(counts, list):
-        sound = counts and all(type(n) is int and 0 <= n <= 2**40 for n in counts)
-        return np.array(counts, dtype=np.int64) if sound else None
-    if not isinstance(counts, str) or not _COMPRESSED.fullmatch(counts):
-        return None
-    runs = _decompress(np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48)
-    return runs if runs is not None and runs.min() >= 0 else None
-
-
-def _decompress(sextets):
-    """Runs of the COCO API's compressed form (maskApi.c, rleFrString): little-endian groups of five bits, bit 0x20
-    continues a number, bit 0x10 of the last group is its sign; from the fourth number on, the difference to the one
-    two before. None if a number is longer than any image needs."""
-    ends = np.flatnonzero((sextets & 0x20) == 0)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    lengths = ends - starts + 1
-    if lengths.max() > 8:
-        return None
-    shifts = 5 * (np.arange(len(sextets)) - np.repeat(starts, lengths))
-    runs = np.add.reduceat((sextets & 0x1F) << shifts, starts)
-    runs -= np.where(sextets[ends] & 0x10, np.int64(1) << (5 * lengths), 0)
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
-    return runs

@@ -3,11 +3,8 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pycocotools import mask as coco_mask
 
-from segtumor.data.predictions import _rle_total, read_predictions
+from segtumor.data.predictions import read_predictions
 from segtumor.errors import DataError
 from segtumor.reporting.findings_files import InferenceOutcome, predictions_document
 from segtumor.structures.lesions import AnnotatedImage, Finding
@@ -165,8 +162,8 @@ def test_images_that_do_not_fit(read, images, message):
         ({"bbox": ..., "segmentation": ...}, "bbox"),
         ({"segmentation": {"size": [6, 4], "counts": "0"}}, "another image size"),
         ({"segmentation": {"size": [4, 6], "counts": "1"}}, "does not fill"),
-        ({"segmentation": {"size": [4, 6], "counts": "é"}}, "malformed segmentation"),
-        ({"segmentation": {"size": [4, 6], "counts": 3}}, "malformed segmentation"),
+        ({"segmentation": {"size": [4, 6], "counts": "é"}}, "unreadable counts"),
+        ({"segmentation": {"size": [4, 6], "counts": 3}}, "unreadable counts"),
         ({"segmentation": {"size": [4, 6], "counts": ["a"]}}, "malformed segmentation"),
         ({"segmentation": "mask"}, "neither polygons nor an RLE"),
         ({"segmentation": [[0, 0, 1, 1]]}, "malformed polygon"),
@@ -219,14 +216,26 @@ def test_input_is_not_modified(read):
     assert images == HERE
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(0, 70_000), min_size=1, max_size=12))
-def test_rle_total_is_the_sum_of_the_runs(runs):
-    # One column, so that the sum of the runs is the height.
-    code = coco_mask.frPyObjects({"size": [sum(runs), 1], "counts": runs}, sum(runs), 1)["counts"].decode()
-    assert _rle_total(code) == sum(runs)
-
-
-@pytest.mark.parametrize("code", ["\x20", "P", "PPPPPPPPPPPPPPPP0", "@"])
-def test_rle_total_of_no_code(code):
-    assert _rle_total(code) == -1
+@pytest.mark.parametrize("form", ["segtumor", "plain"])
+def test_images_that_are_not_annotated_are_left_out_if_asked(tmp_path, form):
+    image = AnnotatedImage(7, "a.png", (4, 4))
+    found = [
+        {"image_id": i, "category_id": 1, "bbox": [0, 0, 2, 2], "score": 0.9}
+        for i in ((7, 8, 9) if form == "plain" else (1, 2, 3))
+    ]
+    content = found
+    if form == "segtumor":
+        names = {1: "scans/a.png", 2: "b.png", 3: "c.png"}
+        content = {
+            "images": [{"image_id": i, "file_name": name, "status": "ok"} for i, name in names.items()],
+            "categories": [{"id": 1, "name": "benign"}],
+            "annotations": found,
+        }
+    path = tmp_path / "predictions.json"
+    path.write_text(json.dumps(content))
+    kinds = {"class_names": ["benign"], "category_id_of_class": [1]}
+    with pytest.raises(DataError, match="not annotated"):
+        read_predictions(path, [image], **kinds)
+    predictions = read_predictions(path, [image], **kinds, only_annotated=True)
+    assert predictions.n_left_out == 2
+    assert [len(f) for f in predictions.findings.values()] == [1]

@@ -1,0 +1,91 @@
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import segtumor
+import segtumor.commands
+from segtumor import NOTICE
+from segtumor.commands import cli
+
+NOT_COMMANDS = {"cli", "shell"}
+
+
+def test_help_names_every_command_in_one_line(capsys):
+    assert cli.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for name, (_, summary) in cli.COMMANDS.items():
+        assert any(line.split()[:1] == [name] and line.endswith(summary) for line in text.splitlines())
+    assert max(map(len, text.splitlines())) <= 120
+    assert text.endswith(f"{NOTICE}\n")
+
+
+def test_every_command_file_can_be_reached():
+    files = {module.name for module in pkgutil.iter_modules(segtumor.commands.__path__)}
+    assert {module for module, _ in cli.COMMANDS.values()} == files - NOT_COMMANDS
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_each_command_explains_itself_with_examples(name, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([name, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "examples:\n" in text
+    assert text.endswith(f"{NOTICE}\n")
+
+
+def test_arguments_and_exit_code_are_handed_on(monkeypatch):
+    seen = []
+    doctor = importlib.import_module("segtumor.commands.doctor")
+    monkeypatch.setattr(doctor, "main", lambda argv: seen.append(argv) or 6)
+    assert cli.main(["doctor", "--debug", "x"]) == 6
+    assert seen == [["--debug", "x"]]
+
+
+def test_underscores_are_understood(monkeypatch):
+    module = importlib.import_module("segtumor.commands.prepare_phantoms")
+    monkeypatch.setattr(module, "main", lambda argv: 0)
+    assert cli.main(["prepare_phantoms"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"), [("trian", "train"), ("eval", "evaluate"), ("prepare-btx", "prepare-btxrd")]
+)
+def test_an_unknown_command_names_the_nearest(typed, nearest, capsys):
+    assert cli.main([typed]) == 2
+    assert f"Did you mean `segtumor {nearest}`?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["zzz"]])
+def test_no_command_at_all_lists_them(arguments, capsys):
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert all(name in captured.err for name in cli.COMMANDS)
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"segtumor {segtumor.__version__}\n"
+
+
+def test_help_of_every_command_waits_for_nothing_heavy():
+    program = (
+        "import importlib, sys; from segtumor.commands.cli import COMMANDS\n"
+        "for module, _ in COMMANDS.values():\n"
+        "    importlib.import_module('segtumor.commands.' + module).build_parser().format_help()\n"
+        "heavy = {'torch', 'detectron2', 'albumentations', 'pandas', 'matplotlib', 'scipy', 'cv2', 'numpy'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("[]\n", "")
+
+
+def test_it_runs_as_a_module():
+    result = subprocess.run(
+        [sys.executable, "-m", "segtumor", "--version"], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout) == (0, f"segtumor {segtumor.__version__}\n")

@@ -1,0 +1,171 @@
+"""Who may import whom. The rules are the tables below; everything after them only applies them."""
+
+import ast
+import graphlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import segtumor
+
+#: A file may import what has a smaller number, and files of its own room. Rooms are folders or files of segtumor/.
+RANK = {
+    "__init__": 0,
+    "errors": 1,
+    "files": 2,
+    "compat": 2,
+    "taxonomy": 3,
+    "imaging": 3,
+    "structures": 4,
+    "postprocessing": 5,
+    "data": 6,
+    "evaluation": 6,
+    "modeling": 6,
+    "loading": 7,
+    "reporting": 7,
+    "engine": 8,
+    "benchmark": 8,
+    "config": 9,
+    "commands": 10,
+    "__main__": 11,
+}
+#: Rooms and modules that know torch and Detectron2; all others are core.
+RING = ("compat", "config", "modeling", "loading", "engine", "evaluation.evaluator")
+#: What only the ring may import. Commands may too, inside functions, so that their help stays quick.
+FRAMEWORKS = {"torch", "torchvision", "detectron2", "albumentations", "fvcore"}
+#: Rooms that may print.
+PRINTING = ("commands",)
+
+#: Calls that must not run when a module is imported: they change settings of the whole process.
+CONFIGURING = {"warnings.filterwarnings", "warnings.simplefilter", "logging.basicConfig", "matplotlib.use"}
+
+DYNAMIC_IMPORTS = ("importlib.import_module", "import_module", "__import__")
+ROOT = Path(segtumor.__file__).parent
+
+
+def module_of(path):
+    """imaging/reader.py -> "imaging.reader"; imaging/__init__.py -> "imaging"; __init__.py -> "__init__"."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+TREES = {module_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py"))}
+everywhere = pytest.mark.parametrize("module", TREES)
+
+
+def room_of(module):
+    return module.split(".")[0]
+
+
+def is_ring(module):
+    return any(module == part or module.startswith(part + ".") for part in RING)
+
+
+def imported_names(node):
+    """Dotted names that one statement or call imports: import a.b, from a import b, import_module("a.b")."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return ["." * node.level + (node.module or "") + "." + alias.name for alias in node.names]
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in DYNAMIC_IMPORTS:
+        first = node.args[0]
+        return [first.value] if isinstance(first, ast.Constant) else []
+    return []
+
+
+def imports(nodes):
+    return [name for node in nodes for name in imported_names(node)]
+
+
+def outside_functions(tree):
+    """Nodes that run when a module is imported."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += [n for n in ast.iter_child_nodes(node) if not isinstance(n, (ast.FunctionDef, ast.Lambda))]
+
+
+def own_modules(names):
+    """The modules of segtumor among dotted names: "segtumor.imaging.read_radiograph" -> "imaging"."""
+    found = set()
+    for name in names:
+        if room_of(name) != "segtumor":
+            continue
+        parts = name.split(".")[1:]
+        while parts and ".".join(parts) not in TREES:
+            parts = parts[:-1]
+        found.add(".".join(parts) or "__init__")
+    return found
+
+
+def test_there_is_something_to_check():
+    assert len(TREES) > 20
+    assert "structures.masks" in own_modules(imports(ast.walk(TREES["postprocessing"])))
+    assert "numpy" in map(room_of, imports(ast.walk(TREES["postprocessing"])))
+
+
+def test_the_table_knows_every_room():
+    assert {room_of(module) for module in TREES} <= set(RANK)
+
+
+@everywhere
+def test_imports_go_downwards_only(module):
+    room = room_of(module)
+    for target in own_modules(imports(ast.walk(TREES[module]))):
+        below = RANK[room_of(target)] < RANK[room]
+        assert below or room_of(target) == room, f"{module} imports {target}, which is not below it"
+
+
+@everywhere
+def test_only_the_ring_knows_the_frameworks(module):
+    if is_ring(module):
+        return
+    commands = room_of(module) in ("commands", "__main__")
+    names = imports(outside_functions(TREES[module]) if commands else ast.walk(TREES[module]))
+    assert not FRAMEWORKS & set(map(room_of, names))
+    assert not {target for target in own_modules(names) if is_ring(target)}
+
+
+@everywhere
+def test_imports_are_absolute(module):
+    assert not [name for name in imports(ast.walk(TREES[module])) if name.startswith(".")]
+
+
+def test_no_module_imports_itself_in_a_circle():
+    graph = {module: own_modules(imports(ast.walk(tree))) - {module} for module, tree in TREES.items()}
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+
+
+@everywhere
+def test_libraries_do_not_print_or_assert_or_swallow_everything(module):
+    for node in ast.walk(TREES[module]):
+        where = f"{module}, line {getattr(node, 'lineno', None)}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+            assert room_of(module) in PRINTING, f"{where}: libraries log, commands print"
+        assert not isinstance(node, ast.Assert), f"{where}: a user's mistake is an exception of segtumor.errors"
+        bare = isinstance(node, ast.ExceptHandler) and node.type is None
+        assert not bare, f"{where}: a bare except hides what nobody expected"
+
+
+@everywhere
+def test_importing_configures_nothing(module):
+    calls = [ast.unparse(n.func) for n in outside_functions(TREES[module]) if isinstance(n, ast.Call)]
+    assert not CONFIGURING & set(calls)
+
+
+@everywhere
+def test_every_module_says_what_it_is_for(module):
+    assert ast.get_docstring(TREES[module])
+
+
+def test_importing_the_core_is_silent_and_loads_no_framework():
+    core = [f"segtumor.{module}" for module in TREES if not is_ring(module) and module not in ("__init__", "__main__")]
+    program = (
+        f"import importlib, sys\nfor name in {core}: importlib.import_module(name)\n"
+        f"sys.exit(' '.join(sorted({FRAMEWORKS} & set(sys.modules))))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("", "\n")

@@ -1,0 +1,147 @@
+"""Commands that users are told to type exist and are understood; nothing is run here.
+
+They come from the documents (code blocks and code in the text) and from the examples at the end of each ``--help``.
+"""
+
+import ast
+import importlib
+import pkgutil
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import segtumor.commands
+from segtumor import errors
+from segtumor.commands import cli, shell
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+DOCUMENTS = (
+    README,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "configs" / "README.md",
+    ROOT / "datasets" / "README.md",
+    ROOT / "docs" / "architecture.md",
+)
+NOT_COMMANDS = {"cli", "shell"}
+MODULES = sorted({module.name for module in pkgutil.iter_modules(segtumor.commands.__path__)} - NOT_COMMANDS)
+OURS = re.compile(r"(make|segtumor|python (tools|datasets)/\S+|python -m segtumor)( |$)")
+
+
+def typed_in(path):
+    """Commands of ours in a document: whole lines of code blocks, and code in the text."""
+    text = path.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [code for code in [*lines, *re.findall(r"`([^`\n]+)`", prose)] if OURS.match(code)]
+
+
+def examples_of(module):
+    """Commands at the end of a command's ``--help``."""
+    epilog = importlib.import_module(f"segtumor.commands.{module}").build_parser().epilog
+    return [line.strip() for line in epilog.splitlines() if line.startswith("  ")]
+
+
+def documented():
+    found = [(str(path.relative_to(ROOT)), command) for path in DOCUMENTS for command in typed_in(path)]
+    return sorted(set(found))
+
+
+def helped():
+    return [(f"{module} --help", command) for module in MODULES for command in examples_of(module)]
+
+
+def make_targets():
+    return re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def module_of_script(path):
+    """The command that a file of tools/ or datasets/ calls."""
+    return re.search(r"from segtumor\.commands\.(\w+) import main", path.read_text(encoding="utf-8"))[1]
+
+
+def command_and_arguments(words):
+    """What follows ``python tools/x.py``, ``segtumor x`` or ``python -m segtumor x``; the command may be None."""
+    if words[:1] == ["python"] and words[1] != "-m":
+        script = ROOT / words[1]
+        assert script.is_file(), f"no such script: {words[1]}"
+        return module_of_script(script), words[2:]
+    rest = words[1:] if words[0] == "segtumor" else words[3:]
+    if not rest or rest[0] in ("--help", "--version"):
+        return None, []
+    assert rest[0] in cli.COMMANDS, f"no such command: segtumor {rest[0]}"
+    return cli.COMMANDS[rest[0]][0], rest[1:]
+
+
+def check_arguments(module, arguments, capsys):
+    try:
+        parsed = importlib.import_module(f"segtumor.commands.{module}").build_parser().parse_args(arguments)
+    except SystemExit as leaving:
+        assert leaving.code == 0, capsys.readouterr().err  # 0: it was --help
+        return
+    settings = getattr(parsed, "opts", [])
+    assert len(settings) % 2 == 0
+    assert not [key for key in settings[::2] if not re.fullmatch(r"[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)*", key)]
+
+
+@pytest.mark.parametrize(("where", "command"), [*documented(), *helped()])
+def test_a_command_that_is_shown_is_understood(where, command, capsys):
+    words = shlex.split(command, comments=True)
+    if words[0] == "make":
+        targets = [word for word in words[1:] if "=" not in word]
+        assert set(targets) <= set(make_targets())
+        return
+    module, arguments = command_and_arguments(words)
+    if arguments:  # the bare name of a command, in the text, is no command line
+        check_arguments(module, arguments, capsys)
+    files = [word for word in words if word.startswith("configs/")]
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
+def test_commands_are_found_in_the_documents():
+    commands = [command for _, command in documented()]
+    for beginning in (
+        "make demo",
+        "make test",
+        "python tools/train_net.py --config-file",
+        "python tools/infer.py --run",
+    ):
+        assert any(command.startswith(beginning) for command in commands)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_help_ends_with_examples(module):
+    assert examples_of(module)
+
+
+def test_every_script_calls_a_command():
+    scripts = [*(ROOT / "tools").glob("*.py"), *(ROOT / "datasets").glob("*.py")]
+    assert {module_of_script(script) for script in scripts} == set(MODULES) - {"demo", "doctor"}
+
+
+def test_the_readme_opens_with_what_matters():
+    text = README.read_text(encoding="utf-8")
+    assert 0 < text.index(shell.NOTICE) < text.index("make demo") < text.index("\n## ")
+
+
+def test_no_number_is_left_to_fill_in():
+    assert re.findall(r"<<\w+>>", README.read_text(encoding="utf-8")) == []
+
+
+def test_detectron2_is_installed_by_the_command_that_error_messages_name():
+    tree = ast.parse((ROOT / "segtumor" / "compat.py").read_text(encoding="utf-8"))
+    values = [
+        n.value for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "INSTALL_COMMAND"
+    ]
+    assert ast.literal_eval(values[0]) in README.read_text(encoding="utf-8").splitlines()
+
+
+def test_every_exit_code_is_explained():
+    table = README.read_text(encoding="utf-8").partition("| code | |")[2].partition("\n\n")[0]
+    explained = {int(code) for cell in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in cell.split(",")}
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    codes = {value for name, value in vars(shell).items() if name.startswith("EXIT_")}
+    assert explained == {0} | codes | {cls.exit_code for cls in classes if issubclass(cls, errors.SegtumorError)}
