@@ -17,6 +17,16 @@ from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
 
 BEST_WEIGHTS, FINAL_WEIGHTS, CONFIG = "model_best.pth", "model_final.pth", "config.yaml"
+_FILES_OF_A_RUN = (
+    "model_*.pth",
+    "last_checkpoint",
+    "metrics.json",
+    "events.out.tfevents.*",
+    CONFIG,
+    "run.json",
+    "log.txt",
+    "training_curves.png",
+)
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -68,9 +78,13 @@ def prepare_run_folder(folder, *, resume):
     Raises:
         OutputError: it cannot be written.
     """
-    if _holds_run(Path(folder)) and not resume:
-        shutil.rmtree(folder)
-    prepare_output_folder(folder)
+    folder = prepare_output_folder(folder)
+    if resume:
+        return
+    for pattern in _FILES_OF_A_RUN:  # by name: the folder may hold other things of the user
+        for path in folder.glob(pattern):
+            path.unlink()
+    shutil.rmtree(folder / "inference", ignore_errors=True)
 
 
 def _holds_run(folder):
@@ -83,11 +97,14 @@ def log_file(folder):
     handler = logging.FileHandler(Path(folder) / "log.txt", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("segtumor")
+    level = logger.level
     logger.addHandler(handler)
+    logger.setLevel(min(level or logging.INFO, logging.INFO))
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
         handler.close()
 
 

@@ -1,0 +1,135 @@
+"""Every configuration that is published loads, builds its model, and that model trains and predicts."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from detectron2.modeling import build_model
+from detectron2.structures import BitMasks, Boxes, Instances
+from detectron2.utils.events import EventStorage
+from torchvision.models import vgg19
+
+from segtumor.config import load_config
+
+pytestmark = pytest.mark.model
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+FILES = sorted(CONFIGS.glob("*.yaml"))
+MODELS = [path for path in FILES if not path.name.startswith("Base-")]
+FAST = "fast_mask_rcnn_VGG19.yaml"
+LOSSES = {"loss_rpn_cls", "loss_rpn_loc", "loss_cls", "loss_box_reg", "loss_mask"}
+SIDE_PX = 64
+#: The same layers on a few regions of the image, and narrow fully connected ones (their true size is counted below).
+FEW_REGIONS = [
+    *("MODEL.RPN.POST_NMS_TOPK_TRAIN", "20"),
+    *("MODEL.RPN.POST_NMS_TOPK_TEST", "10"),
+    *("MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE", "8"),
+    *("MODEL.ROI_BOX_HEAD.FC_DIM", "16"),
+    *("TEST.DETECTIONS_PER_IMAGE", "3"),
+]
+
+
+def test_there_are_configurations():
+    assert {"tiny_phantoms.yaml", "mask_rcnn_R_50_FPN.yaml", FAST} <= {path.name for path in MODELS}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_loads_with_its_bases(path):
+    cfg = load_config(path)
+    # These two are set in Base-Mask-RCNN.yaml alone: they arrive only if the chain of _BASE_ is followed to its end.
+    assert cfg.MODEL.ROI_HEADS.NAME == "TumorROIHeads"
+    assert cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS is False
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_each_experiment_is_short_and_says_what_it_is(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 25 and lines[0].startswith("# ")
+
+
+def example(*, with_lesion):
+    masks = torch.zeros(int(with_lesion), SIDE_PX, SIDE_PX, dtype=torch.bool)
+    masks[:, 16:48, 8:40] = True
+    instances = Instances((SIDE_PX, SIDE_PX))
+    instances.gt_boxes = Boxes(torch.tensor([[8.0, 16, 40, 48]])[: int(with_lesion)])
+    instances.gt_classes = torch.ones(int(with_lesion), dtype=torch.int64)
+    instances.gt_masks = BitMasks(masks)
+    image = torch.rand(3, SIDE_PX, SIDE_PX, generator=torch.Generator().manual_seed(int(with_lesion))) * 255
+    return {"image": image, "instances": instances, "height": 2 * SIDE_PX, "width": 2 * SIDE_PX}
+
+
+def training_losses(model, batch):
+    model.train()
+    with EventStorage():
+        return model(batch)
+
+
+def check_training(model):
+    mixed = training_losses(model, [example(with_lesion=False), example(with_lesion=True)])
+    assert set(mixed) == LOSSES and all(torch.isfinite(value) for value in mixed.values())
+    assert all(mixed[name].item() > 0 for name in ("loss_rpn_cls", "loss_cls", "loss_mask"))
+    sum(mixed.values()).backward()
+    untouched = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert untouched == []
+    normal = training_losses(model, [example(with_lesion=False)] * 2)
+    assert set(normal) == LOSSES
+    assert normal["loss_cls"].item() > 0 and normal["loss_box_reg"].item() == normal["loss_mask"].item() == 0
+
+
+def check_prediction(model):
+    model.eval()
+    with torch.inference_mode():
+        (output,) = model([example(with_lesion=True)])
+    found = output["instances"]
+    assert len(found) > 0 and found.image_size == (2 * SIDE_PX, 2 * SIDE_PX)
+    assert found.pred_masks.shape == (len(found), 2 * SIDE_PX, 2 * SIDE_PX) and found.pred_masks.dtype == torch.bool
+    assert found.class_probabilities.shape == (len(found), 2)
+    torch.testing.assert_close(found.class_probabilities[range(len(found)), found.pred_classes], found.scores)
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_each_model_trains_on_normal_images_and_lesions_and_predicts(path):
+    torch.manual_seed(0)
+    model = build_model(load_config(path, FEW_REGIONS))
+    check_training(model)
+    check_prediction(model)
+
+
+def on_meta(cfg):
+    """The model without memory or arithmetic: enough for shapes and counts."""
+    cfg.MODEL.DEVICE = "meta"
+    with torch.device("meta"):
+        return build_model(cfg)
+
+
+def test_fast_mask_rcnn_has_the_papers_fully_connected_layers():
+    head = on_meta(load_config(CONFIGS / FAST)).roi_heads.box_head
+    counts = {name: sum(p.numel() for p in layer.parameters()) for name, layer in head.named_children()}
+    assert counts["fc1"] == 102_764_544  # 7 x 7 x 512 x 4,096 and 4,096 biases
+    assert counts["fc2"] == 16_781_312  # 4,096 x 4,096 and 4,096 biases
+    with torch.device("meta"):
+        theirs = vgg19().classifier
+    assert (theirs[0].weight.shape, theirs[3].weight.shape) == (head.fc1.weight.shape, head.fc2.weight.shape)
+
+
+@pytest.mark.parametrize(("pooler", "layer"), [("ROIPool", "RoIPool"), ("ROIAlignV2", "ROIAlign")])
+def test_the_pooling_of_fast_mask_rcnn_can_be_switched(pooler, layer):
+    overrides = ["MODEL.ROI_BOX_HEAD.POOLER_TYPE", pooler, "MODEL.ROI_MASK_HEAD.POOLER_TYPE", pooler]
+    heads = on_meta(load_config(CONFIGS / FAST, overrides)).roi_heads
+    for pooling in (heads.box_pooler, heads.mask_pooler):
+        assert [type(level).__name__ for level in pooling.level_poolers] == [layer]
+
+
+def test_fast_mask_rcnn_trains_and_predicts_with_roi_align():
+    torch.manual_seed(0)
+    overrides = ["MODEL.ROI_BOX_HEAD.POOLER_TYPE", "ROIAlignV2", "MODEL.ROI_MASK_HEAD.POOLER_TYPE", "ROIAlignV2"]
+    model = build_model(load_config(CONFIGS / FAST, [*FEW_REGIONS, *overrides]))
+    check_training(model)
+    check_prediction(model)
+
+
+def test_fast_mask_rcnn_starts_from_the_last_convolutional_map_alone():
+    model = on_meta(load_config(CONFIGS / FAST))
+    assert list(model.backbone.output_shape()) == ["conv5"] == model.roi_heads.box_in_features
+    assert model.roi_heads.box_head.fc1.in_features == 7 * 7 * 512
