@@ -145,7 +145,7 @@ def headline(evaluation):
         ("mask AP50", m["detection"][SEGM]["AP50"], "percent"),
         ("mask AP", m["detection"][SEGM]["AP"], "percent, IoU 0.50 to 0.95"),
         ("box AP50", m["detection"][BBOX]["AP50"], "percent"),
-        ("Dice per lesion", overlap["dice"], f"missed = 0, n = {overlap['n_lesions']}"),
+        ("mean lesion Dice", overlap["dice"], f"missed = 0, n = {overlap['n_lesions']}"),
         ("Dice of matched lesions", overlap["dice_matched"], f"n = {overlap['n_matched']}"),
         ("recall", lesions["recall"], f"{lesions['true_positives']} of {lesions['n_lesions']} lesions, {lesion_note}"),
         (
