@@ -69,7 +69,7 @@ def confusion_matrix_figure(confusion, *, score_threshold, iou_threshold):
 
 
 def dice_histogram_figure(per_lesion, *, score_threshold):
-    """Histogram of mean lesion Dice; lesions without any overlap stand apart at 0 and count in the mean.
+    """Histogram of Dice per lesion; lesions without any overlap stand apart at 0 and count in the mean.
 
     Args:
         per_lesion: rows with ``dice`` and ``matched``.
@@ -77,7 +77,7 @@ def dice_histogram_figure(per_lesion, *, score_threshold):
     """
     dice = np.array([row["dice"] for row in per_lesion if row["matched"]], dtype=np.float64)
     n_lesions, n_missed = len(per_lesion), len(per_lesion) - len(dice)
-    title = f"mean lesion Dice, n = {n_lesions}, {n_missed} without any overlap\nscore ≥ {score_threshold:.2f}"
+    title = f"Dice per lesion, n = {n_lesions}, {n_missed} without any overlap\nscore ≥ {score_threshold:.2f}"
     figure, (axes,) = _figure(title)
     _label(axes, "Dice coefficient", "Lesions", (-0.08, 1.02), None)
     if not n_lesions:
