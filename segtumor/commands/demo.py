@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from segtumor.commands.prepare_phantoms import CaseProgress
 from segtumor.commands.shell import make_parser, run
 from segtumor.errors import ConfigError
 
@@ -55,18 +56,10 @@ def _body(arguments):
 
 
 def _make_phantoms(folder, arguments):
-    from tqdm import tqdm
-
     from segtumor.data.phantoms import write_phantom_dataset
 
-    with tqdm(total=arguments.cases, unit="case", disable=None) as bar:
-        write_phantom_dataset(
-            folder,
-            cases=arguments.cases,
-            seed=arguments.seed,
-            overwrite=True,
-            progress=lambda done: bar.update(done - bar.n),
-        )
+    with CaseProgress(arguments.cases) as progress:
+        write_phantom_dataset(folder, cases=arguments.cases, seed=arguments.seed, overwrite=True, progress=progress)
 
 
 def _train(cfg, output):

@@ -41,7 +41,7 @@ def main(argv=None):
 def _body(args):
     from segtumor.data.phantoms import write_phantom_dataset
 
-    with _Progress(args.cases) as progress:
+    with CaseProgress(args.cases) as progress:
         counts = write_phantom_dataset(
             args.output,
             cases=args.cases,
@@ -65,7 +65,7 @@ def _print_summary(output, counts):
         print(f"{part:<6} {numbers}")
 
 
-class _Progress:
+class CaseProgress:
     """A bar on a terminal, else a plain line every tenth of the way; called with the number of cases done."""
 
     def __init__(self, total):
