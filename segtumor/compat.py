@@ -35,6 +35,11 @@ def detectron2_version():
     return found.group(1) if found else "unknown"
 
 
+def is_adapted():
+    """Whether the installed Detectron2 is the one that this module completes: 0.5 without its compiled part."""
+    return detectron2_version() == _PATCHED_VERSION and not _has_compiled_part()
+
+
 def prepare_detectron2():
     """Supply what Detectron2 0.5 misses on a current stack; does nothing on any other version.
 
@@ -47,7 +52,7 @@ def prepare_detectron2():
     version = detectron2_version()
     if version is None:
         raise InstallationError("Detectron2 is not installed", remedy=f"Type: {INSTALL_COMMAND}")
-    if version == _PATCHED_VERSION and not _has_compiled_part():
+    if is_adapted():
         _restore_removed_names()
         _stub_compiled_extension()
         _import_model_zoo()

@@ -124,6 +124,7 @@ def check_config(cfg):
 
 
 _FEATURES = {"conv1", "conv2", "conv3", "conv4", "conv5", "pool5"}
+_SCHEDULERS = {"WarmupCosineLR", "WarmupMultiStepLR"}
 #: Key -> (what a right value satisfies, the same in words).
 _RULES = {
     "MODEL.VGG.DEPTH": (lambda v: v in (16, 19), "16 or 19"),
@@ -132,6 +133,9 @@ _RULES = {
     "INPUT.MAX_PIXELS": (lambda v: v > 0, "above 0"),
     "INPUT.MIN_SIZE_TRAIN": (lambda v: v and min(v) > 0, "sizes above 0 px"),
     "INPUT.MIN_SIZE_TEST": (lambda v: v > 0, "above 0 px"),
+    "SOLVER.IMS_PER_BATCH": (lambda v: v > 0, "above 0"),
+    "SOLVER.LR_SCHEDULER_NAME": (lambda v: v in _SCHEDULERS, "WarmupCosineLR or WarmupMultiStepLR"),
+    "TEST.EVAL_PERIOD": (lambda v: v >= 0, "0 (only at the end) or more"),
     "SOLVER.MAX_ITER": (lambda v: v > 0, "above 0"),
     "SOLVER.CHECKPOINT_PERIOD": (lambda v: v > 0, "above 0"),
     "SOLVER.EARLY_STOPPING_PATIENCE": (lambda v: v >= 0, "0 or more"),

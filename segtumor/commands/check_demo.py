@@ -59,9 +59,8 @@ def shuffle_weights(model, *, seed):
 
 
 def _prepare(run_folder):
-    from detectron2.modeling import build_model
-
     from segtumor.config import load_config
+    from segtumor.engine.model import create_model
     from segtumor.engine.predictor import Predictor
     from segtumor.engine.run_folder import find_run
     from segtumor.engine.validation import predict_dataset
@@ -71,7 +70,7 @@ def _prepare(run_folder):
 
     config_file, weights = find_run(run_folder)
     cfg = load_config(config_file)
-    model = build_model(cfg)
+    model = create_model(cfg)
     load_weights(model, weights, strict=True)
     (dataset,) = load_datasets(cfg.DATASETS.TEST)
     predictor = Predictor.from_config(cfg, model)

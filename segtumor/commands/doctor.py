@@ -172,7 +172,8 @@ def check_detectron2():
     except (ImportError, AttributeError, OSError, RuntimeError) as error:
         remedy = "Mend what else is missing here first; then install it anew as the README says"
         return Check("Detectron2", MISSING, f"cannot be imported: {_first_line(error)}", remedy)
-    build = "PyPI build detectron2-cdo, adapted by segtumor" if _version(("detectron2-cdo",)) else "not the PyPI build"
+    adapted = compat.is_adapted()
+    build = "Python part only, adapted by segtumor" if adapted else "used as it is"
     return Check("Detectron2", OK, f"{compat.detectron2_version()} ({build})")
 
 

@@ -28,7 +28,9 @@ def build_parser():
     )
     parser.add_argument("--init-from", metavar="WEIGHTS", help="start a new run from these weights; says what was new")
     parser.add_argument("--overwrite", action="store_true", help="replace the run in OUTPUT_DIR")
-    parser.add_argument("--num-gpus", type=int, default=0, metavar="N", help="GPUs per machine; 0 trains on the CPU")
+    parser.add_argument(
+        "--num-gpus", type=int, metavar="N", help="GPUs per machine; 0: the CPU; default: what MODEL.DEVICE says"
+    )
     parser.add_argument("--num-machines", type=int, default=1, metavar="N", help="machines, each running this command")
     parser.add_argument("--machine-rank", type=int, default=0, metavar="R", help="number of this machine, from 0")
     parser.add_argument("--dist-url", default="tcp://127.0.0.1:50152", metavar="URL", help="for several GPUs")
@@ -47,17 +49,18 @@ def _body(arguments):
 
     cfg = load_config(arguments.config_file, arguments.opts)
     _check(arguments)
-    if arguments.num_gpus:
-        cfg.MODEL.DEVICE = "cuda"
+    if arguments.num_gpus is not None:
+        cfg.MODEL.DEVICE = "cuda" if arguments.num_gpus else "cpu"
+    gpus = arguments.num_gpus or 0
     if cfg.OUTPUT_DIR == _DETECTRON2_OUTPUT:
         cfg.OUTPUT_DIR = str(Path("output") / Path(arguments.config_file).stem)
-    if arguments.num_gpus * arguments.num_machines <= 1:
+    if gpus * arguments.num_machines <= 1:
         return _work(cfg, arguments)
     from detectron2.engine import launch
 
     launch(
         _work,
-        arguments.num_gpus,
+        gpus,
         num_machines=arguments.num_machines,
         machine_rank=arguments.machine_rank,
         dist_url=arguments.dist_url,
@@ -75,7 +78,7 @@ def _check(arguments):
         raise ConfigError(
             "--init-from starts a new run", where="command line", remedy="Leave out --resume or --eval-only"
         )
-    if arguments.num_gpus > torch.cuda.device_count():
+    if (arguments.num_gpus or 0) > torch.cuda.device_count():
         raise InstallationError(
             "fewer GPUs than asked for",
             got=torch.cuda.device_count(),

@@ -12,6 +12,7 @@ import stat
 from typing import NamedTuple
 
 from segtumor.data.segmentations import is_number, segmentation_problems
+from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
 
 _LISTS = ("images", "annotations", "categories")
 _DRIVE = re.compile(r"^[A-Za-z]:")
@@ -62,6 +63,7 @@ def problems(coco, *, require_masks=True, image_root=None):
         _check_files(entries["images"], image_root, found)
     category_ids = _check_categories(entries["categories"], found)
     _check_annotations(entries["annotations"], image_sizes, category_ids, require_masks, found)
+    _check_labels(entries["images"], entries["annotations"], found)
     return found
 
 
@@ -113,6 +115,16 @@ def _check_images(images, found):
         if type(image.get("id")) is int:
             sizes[image["id"]] = size_hw
     return sizes
+
+
+def _check_labels(images, annotations, found):
+    """An image that is called a tumour but has none outlined would count, and train, as normal; and the reverse."""
+    annotated = {a["image_id"] for _, a in annotations if type(a.get("image_id")) is int}
+    for index, image in images:
+        label, has_lesion = image.get("image_label"), image.get("id") in annotated
+        if (label == NORMAL and has_lesion) or (label in (BENIGN, MALIGNANT) and not has_lesion):
+            what = "contradicts the annotations, of which it has " + ("some" if has_lesion else "none")
+            found.append(Problem(_where("images", index, image), "image_label", what, show(label)))
 
 
 def _check_file_name(index, image, names, found):

@@ -2,17 +2,18 @@
 
 import dataclasses
 import glob
+import json
 import logging
 import time
 from pathlib import Path
 
-from detectron2.modeling import build_model
 from PIL import Image
 
 from segtumor.engine import progress
+from segtumor.engine.model import create_model
 from segtumor.engine.predictor import Predictor
 from segtumor.engine.weights import load_weights, read_checkpoint
-from segtumor.errors import ConfigError, DataError, InstallationError, SegtumorError
+from segtumor.errors import ConfigError, DataError, SegtumorError
 from segtumor.files import atomic_path, prepare_output_folder, sha256_of_file, write_csv, write_json
 from segtumor.imaging import SUPPORTED_SUFFIXES, list_images, normalize_window, read_radiograph
 from segtumor.postprocessing import keep_above
@@ -27,6 +28,7 @@ from segtumor.reporting.findings_files import (
 from segtumor.reporting.overlay import draw_overlay
 
 logger = logging.getLogger(__name__)
+_OVERLAYS = "overlays"
 
 
 def find_inputs(patterns):
@@ -82,12 +84,7 @@ def load_predictor(cfg):
             got=cfg.MODEL.ROI_HEADS.NUM_CLASSES,
             expected=f"{len(names)} ({', '.join(names)})",
         )
-    try:
-        model = build_model(cfg)
-    except (AssertionError, RuntimeError) as error:  # torch's ways to say that there is no GPU
-        if cfg.MODEL.DEVICE == "cpu":
-            raise
-        raise InstallationError("no usable GPU", got=str(error).splitlines()[0], remedy="Use --device cpu") from error
+    model = create_model(cfg)
     load_weights(model, cfg.MODEL.WEIGHTS, strict=True)
     return Predictor.from_config(cfg, model), names
 
@@ -111,12 +108,17 @@ def infer(cfg, paths, output, *, with_overlays=True, note=None):
     folder = prepare_output_folder(output)
     predictor, class_names = load_predictor(cfg)
     model_entry = _model_entry(cfg, class_names)
+    _remove_earlier_overlays(folder)
     outcomes = []
     try:
         for path, overlay_name in progress.files(zip(paths, overlay_names(paths), strict=True), len(paths)):
-            overlay = folder / "overlays" / overlay_name if with_overlays else None
+            overlay = folder / _OVERLAYS / overlay_name if with_overlays else None
             outcomes.append(_infer_one(cfg, predictor, class_names, path, overlay, note))
     finally:  # what was found before an interruption or a full memory is not lost
+        outcomes += [
+            InferenceOutcome(str(path), None, status=STATUS_FAILED, reason="not reached: the run was stopped")
+            for path in paths[len(outcomes) :]
+        ]
         summary = _write_tables(folder, outcomes, class_names, _settings(cfg), model_entry)
     return summary
 
@@ -130,6 +132,17 @@ def _write_tables(folder, outcomes, class_names, settings, model_entry):
     summary = summary_document(shown, settings=settings, model=model_entry)
     write_json(folder / "summary.json", summary)
     return summary
+
+
+def _remove_earlier_overlays(folder):
+    """Remove the overlays that an earlier run into this folder lists, so that pictures and tables agree."""
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        names = [entry["overlay"] for entry in summary["inputs"] if entry.get("overlay")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no summary, or not one of ours
+        return
+    for name in names:
+        (folder / _OVERLAYS / Path(name).name).unlink(missing_ok=True)
 
 
 def overlay_names(paths):
@@ -172,6 +185,7 @@ def _infer_one(cfg, predictor, class_names, path, overlay, note):
         seconds=round(time.perf_counter() - started, 4),
         spacing_mm=radiograph.spacing_mm,
         spacing_source=radiograph.spacing_source,
+        overlay=overlay.name if overlay else None,
     )
 
 

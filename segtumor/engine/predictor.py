@@ -56,14 +56,30 @@ class Predictor:
 
     def predict_batch(self, radiographs):
         """``predict`` for several radiographs at once; a list of tuples of Finding."""
+        inputs = [self._model_input(radiograph.pixels) for radiograph in radiographs]
+        outputs = [None] * len(inputs)
         with torch.inference_mode(), evaluating(self.model):
-            outputs = self.model([self._model_input(radiograph.pixels) for radiograph in radiographs])
-        return [postprocessing.apply(findings_from_instances(o["instances"]), self._settings) for o in outputs]
+            for group in _same_shapes(inputs):
+                for index, output in zip(group, self.model([inputs[i] for i in group]), strict=True):
+                    outputs[index] = output["instances"]
+        return [postprocessing.apply(findings_from_instances(instances), self._settings) for instances in outputs]
 
     def _model_input(self, pixels):
         window = normalize_window(pixels, *self._window_percentiles)
         window = resize(window, resized_hw(pixels.shape, self._short_edge_px, self._max_long_edge_px))
         return {"image": image_tensor(window), "height": pixels.shape[0], "width": pixels.shape[1]}
+
+
+def _same_shapes(inputs):
+    """Indices of the inputs, grouped by the shape of their image.
+
+    Detectron2 pads a batch to its largest image, and the padding changes what is found: a radiograph's findings must
+    not depend on its neighbours.
+    """
+    groups = {}
+    for index, item in enumerate(inputs):
+        groups.setdefault(item["image"].shape, []).append(index)
+    return groups.values()
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import json
 import logging
 import platform
 import shutil
@@ -15,6 +16,7 @@ import segtumor
 from segtumor.compat import detectron2_version
 from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
+from segtumor.loading.catalog import shared_cases
 
 BEST_WEIGHTS, FINAL_WEIGHTS, CONFIG = "model_best.pth", "model_final.pth", "config.yaml"
 _FILES_OF_A_RUN = (
@@ -108,27 +110,33 @@ def log_file(folder):
         handler.close()
 
 
-def write_provenance(folder, *, datasets, seed, command=None):
+def write_provenance(folder, *, datasets, seed, resumed=False, command=None):
     """Write ``run.json``: command, seed, versions, and the SHA-256 of annotations and splits.
+
+    A resumed run adds itself to what stands there under ``"resumed"``; the first start stays as it was.
 
     Args:
         folder: run folder.
         datasets: {"train": [CocoDataset, ...], ...}.
         seed: seed in force.
+        resumed: whether the run continues an earlier one.
         command: arguments as typed; None takes those of the process.
     """
-    write_json(
-        Path(folder) / "run.json",
-        {
-            "schema_version": 1,
-            "command": list(sys.argv if command is None else command),
-            "seed": seed,
-            "datasets": {part: [_dataset_entry(d) for d in sets] for part, sets in datasets.items()},
-            "versions": versions(),
-            "machine": {"threads": torch.get_num_threads(), "cuda": torch.cuda.is_available()},
-            "notice": segtumor.NOTICE,
-        },
-    )
+    path = Path(folder) / "run.json"
+    entry = {
+        "schema_version": 1,
+        "command": list(sys.argv if command is None else command),
+        "seed": seed,
+        "datasets": {part: [_dataset_entry(d) for d in sets] for part, sets in datasets.items()},
+        "cases_in_several_parts": {f"{a}, {b}": len(cases) for a, b, cases in shared_cases(datasets)},
+        "versions": versions(),
+        "machine": {"threads": torch.get_num_threads(), "cuda": torch.cuda.is_available()},
+        "notice": segtumor.NOTICE,
+    }
+    if resumed and path.is_file():
+        first = json.loads(path.read_text(encoding="utf-8"))
+        entry = {**first, "resumed": [*first.get("resumed", []), entry]}
+    write_json(path, entry)
 
 
 def versions():

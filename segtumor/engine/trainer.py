@@ -10,7 +10,6 @@ import time
 
 import torch
 from detectron2.engine import TrainerBase, hooks
-from detectron2.modeling import build_model
 from detectron2.solver import build_lr_scheduler
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage, JSONWriter, TensorboardXWriter
@@ -19,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 import segtumor
 from segtumor.engine.checkpoint import Checkpointer
 from segtumor.engine.hooks import Checkpoints
+from segtumor.engine.model import create_model
 from segtumor.engine.optimizer import build_optimizer
 from segtumor.engine.progress import ProgressWriter
 from segtumor.errors import NonFiniteLossError, SegtumorError
@@ -64,7 +64,7 @@ class Trainer(TrainerBase):
     @classmethod
     def from_config(cls, cfg, loader):
         """The trainer that a configuration describes; its hooks are added by ``add_hooks``."""
-        model = build_model(cfg)
+        model = create_model(cfg)
         optimizer = build_optimizer(cfg, model)
         return cls(
             model,

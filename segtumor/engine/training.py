@@ -1,17 +1,18 @@
 """Putting a run together: data, model, validation, training, and the final evaluation."""
 
 import logging
+import resource
 import time
 from pathlib import Path
 
-import psutil
 import torch
-from detectron2.modeling import build_model
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
+from tqdm import tqdm
 
 from segtumor.engine import progress
 from segtumor.engine.hooks import Validation
+from segtumor.engine.model import create_model
 from segtumor.engine.predictor import Predictor
 from segtumor.engine.run_folder import (
     BEST_WEIGHTS,
@@ -28,8 +29,8 @@ from segtumor.engine.validation import predict_dataset
 from segtumor.engine.weights import load_weights
 from segtumor.errors import ConfigError
 from segtumor.evaluation.summary import evaluate
-from segtumor.files import write_json, write_text
-from segtumor.loading.catalog import check_image_sizes, load_datasets
+from segtumor.files import prepare_output_folder, write_json, write_text
+from segtumor.loading.catalog import check_image_sizes, load_datasets, shared_cases
 from segtumor.loading.loaders import build_train_loader, validation_batches
 from segtumor.reporting.evaluation_report import training_curves, write_evaluation
 from segtumor.reporting.findings_files import InferenceOutcome, predictions_document
@@ -83,7 +84,7 @@ def train(cfg, *, resume=False, overwrite=False, init_from=None):
     if comm.is_main_process():
         prepare_run_folder(folder, resume=resume)
         write_text(folder / CONFIG, cfg.dump())
-        write_provenance(folder, datasets=datasets, seed=cfg.SEED)
+        write_provenance(folder, datasets=datasets, seed=cfg.SEED, resumed=resume)
     comm.synchronize()
     with log_file(folder):
         logger.info("Weights: %s", weights)
@@ -101,25 +102,30 @@ def _run(cfg, trainer, datasets, folder, *, resume):
     trainer.checkpointer.save("model_final", iteration=trainer.iter - 1)
     if trainer.iter > start_iter:
         training_curves(folder)
-    best = folder / BEST_WEIGHTS
-    load_weights(trainer.model, best if best.is_file() else folder / FINAL_WEIGHTS, strict=True)
-    return _evaluate_sets(cfg, trainer.model, datasets["test"], folder)
+    best = folder / BEST_WEIGHTS if (folder / BEST_WEIGHTS).is_file() else folder / FINAL_WEIGHTS
+    load_weights(trainer.model, best, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
+    return _evaluate_sets(cfg, trainer.model, datasets["test"], folder, weights=best)
 
 
 def evaluate_run(cfg):
     """Evaluate ``MODEL.WEIGHTS``, or the best weights in ``OUTPUT_DIR``, on ``DATASETS.TEST``; {set name: Evaluation}.
 
     Raises:
-        SegtumorError: no test set, or weights that are missing or do not fit.
+        SegtumorError: no test set, weights that are missing or do not fit, or an ``OUTPUT_DIR`` that holds the run of
+            other weights, whose evaluation would be replaced.
     """
     if not cfg.DATASETS.TEST:
         raise ConfigError("nothing to evaluate on", where="DATASETS.TEST", remedy="Name a data set, e.g. btxrd256_test")
     datasets = load_datasets(cfg.DATASETS.TEST)
     complete_config(cfg, datasets)
-    weights = cfg.MODEL.WEIGHTS or find_run(cfg.OUTPUT_DIR)[1]
-    model = build_model(cfg)
-    load_weights(model, weights, strict=True)
-    return _evaluate_sets(cfg, model, datasets, Path(cfg.OUTPUT_DIR))
+    weights, folder = Path(cfg.MODEL.WEIGHTS or find_run(cfg.OUTPUT_DIR)[1]), Path(cfg.OUTPUT_DIR)
+    if weights.resolve().parent != folder.resolve():
+        check_run_folder(folder, resume=False, overwrite=False)
+    model = create_model(cfg)
+    load_weights(model, weights, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
+    prepare_output_folder(folder)
+    with log_file(folder):
+        return _evaluate_sets(cfg, model, datasets, folder, weights=weights)
 
 
 def dry_run(cfg, *, init_from=None):
@@ -131,15 +137,16 @@ def dry_run(cfg, *, init_from=None):
     datasets = _load(cfg)
     trainer, _, weights = _build(cfg, datasets, init_from=_initial(cfg, init_from))
     seconds = trainer.time_steps(_TIMED_STEPS)
-    hours = seconds * cfg.SOLVER.MAX_ITER / 3600
+    duration = tqdm.format_interval(seconds * cfg.SOLVER.MAX_ITER)
+    peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
     on_gpu = f", {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB on the GPU" if cfg.MODEL.DEVICE != "cpu" else ""
     return [
         *(f"{part}: {_describe(sets)}" for part, sets in datasets.items()),
         f"weights: {weights}",
         f"parameters: {sum(p.numel() for p in trainer.model.parameters()):,}",
-        f"memory: {psutil.Process().memory_info().rss / 2**30:.1f} GiB in this process{on_gpu}",
+        f"memory: {peak_gib:.1f} GiB at most so far{on_gpu}",
         f"time: {seconds:.2f} s per iteration of {cfg.SOLVER.IMS_PER_BATCH} images, "
-        f"about {hours:.1f} h for {cfg.SOLVER.MAX_ITER} iterations, validation not counted",
+        f"{duration} for {cfg.SOLVER.MAX_ITER} iterations, validation not counted",
     ]
 
 
@@ -151,7 +158,12 @@ def _load(cfg):
     loaded = dict(zip(names, load_datasets(names), strict=True))
     datasets = {part: [loaded[name] for name in part_names] for part, part_names in parts.items()}
     for dataset in loaded.values():
-        check_image_sizes(dataset.records)
+        check_image_sizes(dataset.records, max_pixels=cfg.INPUT.MAX_PIXELS)
+    for first, second, cases in shared_cases(datasets):
+        logger.warning(
+            "%d cases are in the %s and in the %s part (%s): results will flatter the model",
+            *(len(cases), first, second, ", ".join(cases[:3])),
+        )
     if not any(record["annotations"] for record in _records(datasets["train"])):
         raise ConfigError("the training set has no lesion", where=", ".join(cfg.DATASETS.TRAIN))
     if cfg.SEED < 0:
@@ -171,7 +183,11 @@ def _build(cfg, datasets, *, init_from):
     validation = _validation(cfg, datasets["validation"], trainer.model)
     if not init_from:
         return trainer, validation, "none, trained from scratch"
-    return trainer, validation, f"{init_from}: {load_weights(trainer.model, init_from, strict=False).sentence()}"
+    return trainer, validation, f"{init_from}: {_load_initial(cfg, trainer.model, init_from)}"
+
+
+def _load_initial(cfg, model, path):
+    return load_weights(model, path, strict=False, class_names=cfg.MODEL.CLASS_NAMES).sentence()
 
 
 def _validation(cfg, datasets, model):
@@ -188,14 +204,15 @@ def _validation(cfg, datasets, model):
     )
 
 
-def _evaluate_sets(cfg, model, datasets, folder):
+def _evaluate_sets(cfg, model, datasets, folder, *, weights):
+    logger.info("Evaluating %s", weights)
     evaluations = {}
     for name, dataset in zip(cfg.DATASETS.TEST, datasets, strict=True):
-        evaluations[name] = _evaluate_set(cfg, model, dataset, folder / "inference" / name)
+        evaluations[name] = _evaluate_set(cfg, model, dataset, folder / "inference" / name, weights)
     return evaluations
 
 
-def _evaluate_set(cfg, model, dataset, folder):
+def _evaluate_set(cfg, model, dataset, folder, weights):
     started = time.perf_counter()
     results = predict_dataset(
         Predictor.from_config(cfg, model),
@@ -212,7 +229,13 @@ def _evaluate_set(cfg, model, dataset, folder):
     write_json(folder / "predictions.json", document)
     write_json(folder / "coco_instances_results.json", _coco_results(results, dataset.category_id_of_class))
     evaluation = evaluate(results, names, score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD, iou_threshold=cfg.TEST.HIT_IOU)
-    write_evaluation(evaluation, folder, annotations=dataset.json_path, predictions=folder / "predictions.json")
+    write_evaluation(
+        evaluation,
+        folder,
+        annotations=dataset.json_path,
+        predictions=folder / "predictions.json",
+        weights=weights,
+    )
     return evaluation
 
 

@@ -65,7 +65,7 @@ def read_checkpoint(path):
     raise ModelError("holds no weights", where=path, got=type(content).__name__, expected="a state dict")
 
 
-def load_weights(model, path, *, strict):
+def load_weights(model, path, *, strict, class_names=None):
     """Load a file's weights into ``model``.
 
     Args:
@@ -73,6 +73,7 @@ def load_weights(model, path, *, strict):
         path: ``.pth`` file of segtumor, Detectron2, or torchvision (resnet*, vgg*).
         strict: whether every parameter must be in the file (to predict or resume) or new ones may stay as initialised
             (to start a training from other weights).
+        class_names: classes in the order in force; weights that name others are refused if ``strict``, else warned of.
 
     Returns:
         WeightsReport.
@@ -80,7 +81,9 @@ def load_weights(model, path, *, strict):
     Raises:
         ModelError: as ``read_checkpoint``, or the weights do not fit.
     """
-    state = read_checkpoint(path)["model"]
+    checkpoint = read_checkpoint(path)
+    _check_class_names(checkpoint.get("class_names"), class_names, path, strict)
+    state = checkpoint["model"]
     return fit_weights(model, _from_torchvision(state, set(model.state_dict())), path=path, strict=strict)
 
 
@@ -104,6 +107,21 @@ def fit_weights(model, state, *, path, strict):
         )
     model.load_state_dict(loaded, strict=False)
     return report
+
+
+def _check_class_names(trained, wanted, path, strict):
+    if not trained or wanted is None or list(trained) == list(wanted):
+        return
+    error = ModelError(
+        "the weights were trained for other classes, or another order of them",
+        where=path,
+        got=", ".join(trained),
+        expected=", ".join(wanted),
+        remedy="Order the categories of the annotation file as in training",
+    )
+    if strict:
+        raise error
+    logger.warning("%s", error)
 
 
 _RESNET_NAMES = (

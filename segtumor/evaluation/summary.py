@@ -138,6 +138,7 @@ def headline(evaluation):
     m = evaluation.metrics
     score, iou = m["settings"]["score_threshold"], m["settings"]["iou_threshold"]
     counts, overlap, lesions, images = m["counts"], m["overlap"], m["lesions"], m["images"]
+    by_box = f", {overlap['n_matched_by_box']} of them by box for want of a mask" if overlap["n_matched_by_box"] else ""
     lesion_note = f"score >= {score:.2f}, IoU >= {iou:.2f}"
     return [
         ("images", counts["n_images"], f"{images['n_tumor_images']} with tumor, {images['n_normal_images']} normal"),
@@ -145,7 +146,7 @@ def headline(evaluation):
         ("mask AP50", m["detection"][SEGM]["AP50"], "percent"),
         ("mask AP", m["detection"][SEGM]["AP"], "percent, IoU 0.50 to 0.95"),
         ("box AP50", m["detection"][BBOX]["AP50"], "percent"),
-        ("mean lesion Dice", overlap["dice"], f"missed = 0, n = {overlap['n_lesions']}"),
+        ("mean lesion Dice", overlap["dice"], f"missed = 0, n = {overlap['n_lesions']}{by_box}"),
         ("Dice of matched lesions", overlap["dice_matched"], f"n = {overlap['n_matched']}"),
         ("recall", lesions["recall"], f"{lesions['true_positives']} of {lesions['n_lesions']} lesions, {lesion_note}"),
         (

@@ -5,6 +5,7 @@ Not here: decoding (``raster``, ``dicom``).
 """
 
 import contextlib
+import logging
 import stat
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from segtumor.imaging.radiograph import MAX_PIXELS
 from segtumor.imaging.raster import raster_size_hw, read_raster
 
 _DICOM_SUFFIXES = (".dcm", ".dicom")
+
+logger = logging.getLogger(__name__)
 
 #: Suffixes, lower case, by which ``list_images`` finds pictures.
 SUPPORTED_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", *_DICOM_SUFFIXES)
@@ -64,9 +67,9 @@ def read_size_hw(path):
 
 
 def list_images(folder):
-    """Files of ``folder`` with a supported suffix in any case, sorted by name.
+    """Images of ``folder``, sorted by name: files with a supported suffix in any case, and DICOM files without one.
 
-    Subfolders, hidden files and DICOM files without a suffix are left out.
+    Subfolders and hidden files are left out; other files too, which is logged.
 
     Raises:
         DataError: it is not a folder, or cannot be listed.
@@ -76,8 +79,23 @@ def list_images(folder):
         paths = [path for path in folder.iterdir() if path.is_file()]
     except OSError as error:
         raise DataError(f"the folder cannot be listed: {error.strerror}", where=folder) from error
-    wanted = [path for path in paths if path.suffix.lower() in SUPPORTED_SUFFIXES and not path.name.startswith(".")]
-    return sorted(wanted, key=lambda path: path.name)
+    paths = sorted((path for path in paths if not path.name.startswith(".")), key=lambda path: path.name)
+    wanted = [path for path in paths if path.suffix.lower() in SUPPORTED_SUFFIXES or _is_nameless_dicom(path)]
+    left_out = sorted({path.name for path in paths} - {path.name for path in wanted})
+    if left_out:
+        logger.info("%s: %d files are no images by their name, e.g. %s", folder, len(left_out), left_out[0])
+    return wanted
+
+
+def _is_nameless_dicom(path):
+    # Archives export DICOM as IM0001 or as a UID, whose last number looks like a suffix.
+    if path.suffix and not path.suffix[1:].isdigit():
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

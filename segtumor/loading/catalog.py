@@ -5,6 +5,7 @@
 annotation file (``segtumor.data.records``).
 """
 
+import itertools
 import os
 from pathlib import Path
 
@@ -56,23 +57,48 @@ def load_datasets(names, *, root=None):
     return datasets
 
 
-def check_image_sizes(records):
+def check_image_sizes(records, *, max_pixels):
     """Compare every image's header with its record, so that a wrong file stops a run before it starts.
 
     Raises:
         BadImageError: a file is unreadable.
-        DataError: sizes differ; names up to five.
+        DataError: sizes differ or have more pixels than ``max_pixels``; names up to five.
     """
-    wrong = []
+    wrong, large = [], []
     for record in records:
         size_hw = read_size_hw(record["file_name"])
+        if size_hw[0] * size_hw[1] > max_pixels:
+            large.append(record["file_name"])
         if size_hw != (record["height"], record["width"]):
             wrong.append(f"{record['file_name']} is {size_hw}, annotated as {(record['height'], record['width'])}")
+    if large:
+        raise DataError(
+            f"{len(large)} images have more pixels than INPUT.MAX_PIXELS: {', '.join(large[:5])}",
+            expected=f"at most {max_pixels}",
+            remedy="Scale them down, or raise INPUT.MAX_PIXELS",
+        )
     if wrong:
         raise DataError(
             f"{len(wrong)} images differ in (height, width) from their annotation file: {'; '.join(wrong[:5])}",
             remedy="Annotate the images as they are, or convert the data set again",
         )
+
+
+def shared_cases(parts):
+    """Cases that stand in more than one part of a run.
+
+    Args:
+        parts: {part name: list of CocoDataset}.
+
+    Returns:
+        list of (part, other part, sorted case ids that both have); an image without a case is its own, by file name.
+    """
+    cases = {
+        part: {str(record.get("case_id") or record["file_name"]) for dataset in sets for record in dataset.records}
+        for part, sets in parts.items()
+    }
+    pairs = [(a, b, sorted(cases[a] & cases[b])) for a, b in itertools.combinations(cases, 2)]
+    return [pair for pair in pairs if pair[2]]
 
 
 def _register(name, dataset):

@@ -33,13 +33,14 @@ _PACKAGES = ("numpy", "scipy", "pycocotools")
 logger = logging.getLogger(__name__)
 
 
-def write_evaluation(evaluation, folder, *, annotations=None, predictions=None, run_folder=None):
+def write_evaluation(evaluation, folder, *, annotations=None, predictions=None, weights=None, run_folder=None):
     """Write everything about an evaluation into ``folder``.
 
     Args:
         evaluation: an Evaluation.
         folder: created if needed.
         annotations, predictions: paths of the two files that were compared; their SHA-256 is kept.
+        weights: path of the weights that predicted, if known; kept with its SHA-256.
         run_folder: a training run whose curves are drawn as well.
 
     Returns:
@@ -53,7 +54,10 @@ def write_evaluation(evaluation, folder, *, annotations=None, predictions=None, 
     refuse_run_folder(folder)
     history = read_training_history(run_folder) if run_folder is not None else None
     folder = prepare_output_folder(folder)
-    metrics = {**evaluation.metrics, "provenance": provenance(annotations=annotations, predictions=predictions)}
+    metrics = {
+        **evaluation.metrics,
+        "provenance": provenance(annotations=annotations, predictions=predictions, weights=weights),
+    }
     write_json(folder / "metrics.json", metrics)
     kept = [c for c in _LESION_COLUMNS if c not in SUBGROUP_FIELDS or _present(evaluation.per_lesion, c)]
     rows = [{column: row[column] for column in kept} for row in evaluation.per_lesion]
@@ -80,13 +84,15 @@ def refuse_run_folder(folder):
         )
 
 
-def provenance(*, annotations=None, predictions=None):
+def provenance(*, annotations=None, predictions=None, weights=None):
     """Hashes of the compared files (None where there is no file) and the versions that measured."""
     versions = {"segtumor": __version__, "python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {
         "annotations_sha256": sha256_of_file(annotations) if annotations is not None else None,
         "predictions_sha256": sha256_of_file(predictions) if predictions is not None else None,
+        "weights": str(weights) if weights is not None else None,
+        "weights_sha256": sha256_of_file(weights) if weights is not None else None,
         "versions": versions,
     }
 

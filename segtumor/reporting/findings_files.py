@@ -31,6 +31,7 @@ class InferenceOutcome:
         seconds: time taken, s.
         spacing_mm: (row, column) distance between pixels in mm, or None if unknown.
         spacing_source: where ``spacing_mm`` comes from, or None.
+        overlay: name of its overlay in ``overlays/``, or None.
     """
 
     file_name: str
@@ -41,6 +42,7 @@ class InferenceOutcome:
     seconds: float | None = None
     spacing_mm: tuple[float, float] | None = None
     spacing_source: str | None = None
+    overlay: str | None = None
 
     def __post_init__(self):
         if self.status not in (STATUS_OK, STATUS_FAILED):
@@ -81,6 +83,7 @@ def findings_columns(class_names):
         *("x0_px", "y0_px", "x1_px", "y1_px"),
         *("width_px", "height_px", "area_px"),
         *("width_mm", "height_mm", "area_mm2", "spacing_source"),
+        "overlay",
         "reason",
     )
 
@@ -122,6 +125,7 @@ def summary_document(outcomes, *, settings, model):
                 "reason": outcome.reason,
                 "n_findings": len(outcome.findings) if outcome.status == STATUS_OK else None,
                 "seconds": outcome.seconds,
+                "overlay": outcome.overlay,
             }
             for outcome in outcomes
         ],
@@ -178,13 +182,16 @@ def _rows_of_one(outcome, class_names):
     if outcome.status == STATUS_FAILED:
         return [_row(class_names, file=outcome.file_name, status=STATUS_FAILED, reason=outcome.reason)]
     if not outcome.findings:
-        return [_row(class_names, file=outcome.file_name, status=STATUS_OK, finding="none")]
+        return [
+            _row(class_names, file=outcome.file_name, status=STATUS_OK, finding="none", overlay=outcome.overlay or "")
+        ]
     return [
         _row(
             class_names,
             file=outcome.file_name,
             status=STATUS_OK,
             finding=number,
+            overlay=outcome.overlay or "",
             **_cells(finding, outcome, class_names),
         )
         for number, finding in enumerate(outcome.findings, start=1)

@@ -72,16 +72,13 @@ def test_a_broken_detectron2_is_missing_too(imports, error):
     assert check.remedy
 
 
-@pytest.mark.parametrize(
-    ("versions", "words"), [({"detectron2-cdo": "0.5"}, "(PyPI build"), ({"detectron2": "0.6"}, "(not the PyPI build)")]
-)
-def test_which_detectron2_it_is(imports, monkeypatch, versions, words):
-    imports["segtumor.compat"] = types.SimpleNamespace(detectron2_version=lambda: "0.5")
+@pytest.mark.parametrize(("adapted", "words"), [(True, "adapted by segtumor"), (False, "used as it is")])
+def test_which_detectron2_it_is(imports, adapted, words):
+    imports["segtumor.compat"] = types.SimpleNamespace(detectron2_version=lambda: "0.5", is_adapted=lambda: adapted)
     imports["detectron2.modeling"] = types.SimpleNamespace()
-    monkeypatch.setattr(doctor, "_version", lambda names: versions.get(names[0]))
     check = doctor.check_detectron2()
     assert check.state == OK
-    assert words in check.detail
+    assert check.detail.startswith("0.5 (") and words in check.detail
 
 
 def test_what_detectron2_imports_is_listed_with_one_command(absent):

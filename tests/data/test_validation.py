@@ -47,6 +47,8 @@ CASES = [
     ((*IMAGE, "id"), "1", "id: is not an integer"),
     ((*IMAGE, "id"), True, "id: is not an integer"),
     ((*IMAGE, "id"), 2, "id: is used twice"),
+    ((*IMAGE, "image_label"), "normal", "image_label: contradicts the annotations, of which it has some"),
+    (("images", 1, "image_label"), "malignant", "image_label: contradicts the annotations, of which it has none"),
     ((*IMAGE, "width"), GONE, "width: is missing"),
     ((*IMAGE, "width"), 0, "width: is not a positive integer"),
     ((*IMAGE, "height"), 4.5, "height: is not a positive integer"),

@@ -208,4 +208,21 @@ def test_what_was_found_before_an_interruption_is_written(phantoms, tiny_config,
     with pytest.raises(KeyboardInterrupt):
         infer(tiny_config({"MODEL.WEIGHTS": tiny_run / "model_best.pth"}), paths, tmp_path, with_overlays=False)
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert [entry["status"] for entry in summary["inputs"]] == ["ok", "ok"]
+    assert [entry["status"] for entry in summary["inputs"]] == ["ok", "ok", "failed"]
+    assert "not reached" in summary["inputs"][2]["reason"]
+
+
+def test_findings_do_not_depend_on_the_other_images_of_a_batch(tiny_config, tiny_run):
+    """Detectron2 pads a batch to its largest image; a wide neighbour must not change what is found."""
+    cfg = tiny_config({"MODEL.WEIGHTS": tiny_run / "model_best.pth", "MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0})
+    predictor, _ = load_predictor(cfg)
+    rng = np.random.default_rng(0)
+    shapes = [(96, 96), (96, 160), (130, 96), (96, 96)]
+    images = [Radiograph(rng.random(shape, dtype=np.float32), None, None, "a.png", "uint8") for shape in shapes]
+    alone = [predictor.predict(image) for image in images]
+    together = predictor.predict_batch(images)
+    assert [len(findings) for findings in alone] == [len(findings) for findings in together]
+    assert sum(map(len, alone)) > 0
+    for one, other in zip(sum(alone, ()), sum(together, ()), strict=True):
+        assert one.score == pytest.approx(other.score, abs=1e-4)
+        assert one.box_xyxy == pytest.approx(other.box_xyxy, abs=0.1)

@@ -163,7 +163,7 @@ def test_init_from_starts_a_new_run_with_those_weights(phantoms, tiny_config, ti
 
 
 def test_a_worker_that_cannot_read_an_image_names_it(phantoms, tiny_config, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "check_image_sizes", lambda records: None)
+    monkeypatch.setattr(training, "check_image_sizes", lambda records, **_: None)
     settings = {"INPUT.MAX_PIXELS": 5, "DATALOADER.NUM_WORKERS": 1}
     with pytest.raises(DataError, match=str(phantoms / "images")) as caught:
         run(tiny_config, tmp_path, settings)
@@ -207,7 +207,8 @@ def test_settings_that_cannot_be_run_are_refused_by_their_key(phantoms, tiny_con
 def test_a_training_set_without_lesions_is_refused(phantoms, tiny_config, tmp_path, datasets_root):
     document = json.loads((phantoms / "annotations" / "train.json").read_text())
     path = phantoms / "annotations" / "normals.json"
-    path.write_text(json.dumps({**document, "annotations": []}))
+    images = [{**image, "image_label": "normal"} for image in document["images"]]
+    path.write_text(json.dumps({**document, "images": images, "annotations": []}))
     with pytest.raises(ConfigError, match="no lesion"):
         run(tiny_config, tmp_path, {"DATASETS.TRAIN": ("phantoms_normals",)})
     path.unlink()
@@ -242,3 +243,32 @@ def test_a_dry_run_describes_and_writes_nothing(phantoms, tiny_config, tmp_path,
     assert "train: 6 images (2 normal), 4 lesions" in lines
     assert any(line.startswith("parameters: ") for line in lines) and any("s per iteration" in line for line in lines)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_case_in_two_parts_is_warned_of_and_stored(phantoms, tiny_config, tmp_path, caplog):
+    run(tiny_config, tmp_path, {"SOLVER.MAX_ITER": 1, "DATASETS.TEST": ("phantoms_train",)})
+    assert "cases are in the train and in the test part" in caplog.text
+    stored = json.loads((tmp_path / "run.json").read_text())
+    assert stored["cases_in_several_parts"] == {"train, test": 3}
+
+
+def test_weights_of_another_order_of_classes_are_refused(phantoms, tiny_run, tiny_config, tmp_path):
+    path = phantoms / "annotations" / "swapped.json"
+    document = json.loads((phantoms / "annotations" / "test.json").read_text())
+    document["categories"] = [{"id": 1, "name": "malignant"}, {"id": 2, "name": "benign"}]
+    path.write_text(json.dumps(document))
+    settings = {"OUTPUT_DIR": tmp_path, "MODEL.WEIGHTS": tiny_run / "model_best.pth"}
+    with pytest.raises(ModelError, match="another order"):
+        training.evaluate_run(tiny_config({**settings, "DATASETS.TEST": ("phantoms_swapped",)}))
+    path.unlink()
+
+
+def test_an_evaluation_names_its_weights_and_replaces_no_other_models(phantoms, tiny_run, tiny_config, tmp_path):
+    other = tmp_path / "other.pth"
+    other.write_bytes((tiny_run / "model_best.pth").read_bytes())
+    with pytest.raises(ConfigError, match="already holds a run"):
+        training.evaluate_run(tiny_config({"OUTPUT_DIR": tiny_run, "MODEL.WEIGHTS": other}))
+    training.evaluate_run(tiny_config({"OUTPUT_DIR": tmp_path / "eval", "MODEL.WEIGHTS": other}))
+    metrics = json.loads((tmp_path / "eval" / "inference" / "phantoms_test" / "metrics.json").read_text())
+    assert metrics["provenance"]["weights"] == str(other)
+    assert len(metrics["provenance"]["weights_sha256"]) == 64

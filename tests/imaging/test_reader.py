@@ -169,3 +169,13 @@ def test_importing_the_room_is_light():
     command = f"import sys, segtumor.imaging; print(sorted({heavy} & set(sys.modules)))"
     output = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
     assert (output.stdout, output.stderr) == ("[]\n", "")
+
+
+def test_a_folder_lists_dicom_without_a_suffix_and_says_what_it_leaves_out(tmp_path, caplog):
+    caplog.set_level("INFO", "segtumor")
+    for name in ("IM0001", "1.2.840.7"):
+        (tmp_path / name).write_bytes(bytes(128) + b"DICM")
+    for name in ("notes.txt", "README", ".hidden.png"):
+        (tmp_path / name).write_bytes(bytes(200))
+    assert [path.name for path in list_images(tmp_path)] == ["1.2.840.7", "IM0001"]
+    assert "2 files are no images by their name, e.g. README" in caplog.text

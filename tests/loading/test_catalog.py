@@ -65,9 +65,11 @@ def test_sets_with_different_classes_do_not_go_together(phantoms, tmp_path):
 def test_image_sizes_are_compared_with_the_files(tmp_path):
     Image.new("L", (8, 4)).save(tmp_path / "a.png")
     right = {"file_name": str(tmp_path / "a.png"), "height": 4, "width": 8}
-    check_image_sizes([right])
+    check_image_sizes([right], max_pixels=32)
+    with pytest.raises(DataError, match=r"1 images have more pixels.*a\.png"):
+        check_image_sizes([right], max_pixels=31)
     with pytest.raises(DataError, match=r"1 images differ.*a\.png is \(4, 8\), annotated as \(8, 4\)"):
-        check_image_sizes([right, {**right, "height": 8, "width": 4}])
+        check_image_sizes([right, {**right, "height": 8, "width": 4}], max_pixels=32)
     (tmp_path / "b.png").write_bytes(b"nothing")
     with pytest.raises(BadImageError, match=r"b\.png"):
-        check_image_sizes([{**right, "file_name": str(tmp_path / "b.png")}])
+        check_image_sizes([{**right, "file_name": str(tmp_path / "b.png")}], max_pixels=32)

@@ -4,6 +4,7 @@ The split file stands for a complete conversion: an older one is removed first a
 there. Not here: reading the source (``convert``) and dividing it (``segtumor.data.splits``).
 """
 
+import json
 import os
 import shutil
 from collections import Counter
@@ -47,7 +48,7 @@ def write_dataset(output, source, conversion, split, *, taxonomy, images="link",
     split_path = output / "split.json"
     names = [image["file_name"] for image in conversion.images]
     place_images(Path(source) / "images", output / "images", names, mode=images, progress=progress)
-    _remove(split_path)
+    _remove_earlier_parts(split_path)
     summaries = {}
     for part, document in part_documents(conversion, split, taxonomy).items():
         path = output / "annotations" / f"{part}.json"
@@ -56,6 +57,17 @@ def write_dataset(output, source, conversion, split, *, taxonomy, images="link",
     write_json(output / "conversion_report.json", _report(source, conversion, split, summaries))
     write_json(split_path, split_document(split, summaries))
     return summaries
+
+
+def _remove_earlier_parts(split_path):
+    """Remove an earlier split and its annotation files: a part left over would share cases with the new ones."""
+    try:
+        parts = list(json.loads(split_path.read_text(encoding="utf-8"))["parts"])
+    except (OSError, ValueError, KeyError, TypeError):  # none there, or not one of ours
+        parts = []
+    for part in parts:
+        _remove(split_path.parent / "annotations" / f"{Path(part).name}.json")
+    _remove(split_path)
 
 
 def _remove(path):

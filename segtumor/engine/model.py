@@ -1,0 +1,24 @@
+"""A model from a configuration, with what can be wrong in it said in a line."""
+
+import torch
+from detectron2.modeling import build_model
+
+from segtumor.errors import ConfigError, InstallationError
+
+
+def create_model(cfg):
+    """Build the model that ``MODEL`` describes, on ``MODEL.DEVICE``, with fresh weights.
+
+    Raises:
+        InstallationError: a GPU is asked for and there is none that works.
+        ConfigError: a name that no registry knows, or values that do not fit each other.
+    """
+    if torch.device(cfg.MODEL.DEVICE).type == "cuda" and not torch.cuda.is_available():
+        raise InstallationError(
+            "no usable GPU", where="MODEL.DEVICE", got=cfg.MODEL.DEVICE, remedy="Use --device cpu or MODEL.DEVICE cpu"
+        )
+    try:
+        return build_model(cfg)
+    except (KeyError, AssertionError) as error:  # Detectron2's ways to say that a name or a value is wrong
+        reason = " ".join(str(error).strip("'\"").split()) or "a value that Detectron2 refuses"
+        raise ConfigError(f"the model cannot be built: {reason:.200}", where="MODEL") from error
