@@ -127,7 +127,7 @@ def test_the_report_is_aligned_and_has_its_remedies_below():
 
 @pytest.mark.parametrize("missing", [True, False])
 def test_the_exit_code_says_whether_something_needed_is_missing(monkeypatch, capsys, missing, imports, absent):
-    imports["segtumor.compat"] = types.SimpleNamespace(detectron2_version=lambda: "0.5")
+    imports["segtumor.compat"] = types.SimpleNamespace(detectron2_version=lambda: "0.5", is_adapted=lambda: True)
     imports["detectron2.modeling"] = types.SimpleNamespace()
     monkeypatch.setattr(doctor, "check_gpu", lambda: Check("GPU", NOTE, "none"))
     monkeypatch.setattr(doctor, "PACKAGES", [package("numpy")])
