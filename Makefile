@@ -17,7 +17,7 @@ test: $(INSTALLED)  ## all tests
 	$(BIN)/python -m pytest
 
 test-core: $(INSTALLED)  ## tests that need no torch, in seconds
-	$(BIN)/python -m pytest -m "not model and not end_to_end"
+	$(BIN)/python -m pytest -m "not model and not end_to_end and not fuzz"
 
 lint: $(INSTALLED)  ## check style
 	$(BIN)/ruff check .

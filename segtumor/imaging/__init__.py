@@ -1,6 +1,6 @@
 """File -> Radiograph: the one reader for training, inference and every later use. Core: no torch, no detectron2.
 
-PNG, JPEG, TIFF, BMP (``raster``) and uncompressed DICOM (``dicom``; pydicom is imported only when such a file is read).
+PNG, JPEG, TIFF, BMP (``raster``) and DICOM (``dicom``; pydicom and the decoders are imported only when needed).
 Every way in which a file can be wrong is one exception, ``segtumor.errors.BadImageError``.
 """
 

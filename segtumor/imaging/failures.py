@@ -22,11 +22,23 @@ def foreign_errors(where, *, kind, private=False):
         yield
     except SegtumorError:
         raise
-    except Exception as error:  # noqa: BLE001 - see above; the only one of its kind
+    except Exception as error:
         text = "" if private else ": " + (str(error).splitlines() or [""])[0][:120]
-        raise BadImageError(
+        failure = BadImageError(
             f"damaged, truncated or unsupported {kind} file",
             where=where,
             got=type(error).__name__ + text,
             remedy="Copy or export the file again",
-        ) from (None if private else error)
+        )
+        if not private:
+            raise failure from error
+        _raise_alone(failure)
+
+
+def _raise_alone(failure):
+    """Raise without a trace of the exception being handled: ``from None`` hides it, but log collectors find it."""
+    try:
+        raise failure from None
+    except BadImageError:
+        failure.__context__ = None
+        raise

@@ -34,25 +34,28 @@ _MAGIC = (
 _DICOM_MAGIC, _DICOM_MAGIC_OFFSET = b"DICM", 128
 
 
-def read_radiograph(path, *, max_pixels=MAX_PIXELS):
+def read_radiograph(path, *, max_pixels=MAX_PIXELS, frame=None):
     """Read one picture as an upright grayscale radiograph.
 
     Args:
-        path: a PNG, JPEG, TIFF, BMP or uncompressed DICOM file.
+        path: a PNG, JPEG, TIFF, BMP or DICOM file.
         max_pixels: largest height x width to decode, px; the header is asked first.
+        frame: index from 0 of the frame of a DICOM file with several, which is refused without it.
 
     Returns:
         Radiograph; pixels (H, W) float32 in [0, 1]. Raster samples are scaled by their type (``to_unit_range``), DICOM
         is windowed as its header says. ``normalize_window`` makes both comparable.
 
     Raises:
-        BadImageError: missing, empty, fake, damaged, truncated, too large or unsupported.
-        InstallationError: a DICOM file, and pydicom is missing.
+        BadImageError: missing, empty, fake, damaged, truncated, too large or unsupported; or no such frame.
+        InstallationError: a DICOM file, and pydicom or the decoder of its transfer syntax is missing.
     """
     path = Path(path)
     with _opened(path) as (file, kind):
         if kind == "DICOM":
-            return read_dicom(path, max_pixels)
+            return read_dicom(path, max_pixels, frame)
+        if frame not in (None, 0):
+            raise BadImageError(f"a {kind} file has one frame", where=path, got=f"frame {frame}", expected="0 or none")
         return read_raster(file, path, kind, max_pixels)
 
 
@@ -87,15 +90,18 @@ def list_images(folder):
     return wanted
 
 
-def _is_nameless_dicom(path):
-    # Archives export DICOM as IM0001 or as a UID, whose last number looks like a suffix.
-    if path.suffix and not path.suffix[1:].isdigit():
-        return False
+def is_dicom(path):
+    """Whether a file is DICOM by its first bytes; False if it cannot be opened."""
     try:
         with open(path, "rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            return file.read(_DICOM_MAGIC_OFFSET + len(_DICOM_MAGIC))[_DICOM_MAGIC_OFFSET:] == _DICOM_MAGIC
     except OSError:
         return False
+
+
+def _is_nameless_dicom(path):
+    # Archives export DICOM as IM0001 or as a UID, whose last number looks like a suffix.
+    return (not path.suffix or path.suffix[1:].isdigit()) and is_dicom(path)
 
 
 @contextlib.contextmanager

@@ -72,13 +72,15 @@ def tiff_bytes(samples, photometric, *, order="<", sample_format=1, orientation=
     return magic + struct.pack(order + "I", 8) + directory + bytes(4) + extra.ljust(8, b"\0") + samples.tobytes()
 
 
-def dicom_bytes(stored=GRAY, *, syntax="1.2.840.10008.1.2.1", sequences=None, **elements):
+def dicom_bytes(stored=GRAY, *, syntax="1.2.840.10008.1.2.1", sequences=None, fragments=None, **elements):
     """A DICOM file of (H, W) or (H, W, 3) samples; ``elements`` replace or, if None, remove elements.
 
-    Needs pydicom. ``sequences``: keyword -> list of dicts of elements.
+    Needs pydicom. ``sequences``: keyword -> list of dicts of elements. ``fragments``: list of codestreams, one a frame,
+    in place of the samples.
     """
     from pydicom.config import disable_value_validation
     from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.encaps import encapsulate
     from pydicom.uid import UID, ComputedRadiographyImageStorage
 
     stored = np.asarray(stored)
@@ -111,7 +113,10 @@ def dicom_bytes(stored=GRAY, *, syntax="1.2.840.10008.1.2.1", sequences=None, **
                 setattr(dataset, keyword, value)
     for keyword, items in (sequences or {}).items():
         setattr(dataset, keyword, [_item(item) for item in items])
-    if "PixelData" not in elements:
+    if fragments is not None:
+        dataset.add_new("PixelData", "OB", encapsulate(fragments))
+        dataset["PixelData"].is_undefined_length = True
+    elif "PixelData" not in elements:
         data = stored.astype(stored.dtype.newbyteorder(">" if big else "<")).tobytes()
         dataset.add_new("PixelData", "OW" if bits > 8 else "OB", data + bytes(len(data) % 2))
     buffer = io.BytesIO()
@@ -125,8 +130,24 @@ def _item(elements):
 
     item = Dataset()
     for keyword, value in elements.items():
-        if isinstance(value, tuple):
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            setattr(item, keyword, [_item(inner) for inner in value])
+        elif isinstance(value, tuple):
             item.add_new(keyword, *value)
         else:
             setattr(item, keyword, value)
     return item
+
+
+def replace_syntax(data, syntax):
+    """The same file with another TransferSyntaxUID in its meta group; the data set is left as it is."""
+    old, new = _uid("1.2.840.10008.1.2.1"), _uid(syntax)
+    start = data.index(old) - 2
+    length_at = 132 + 8  # value of (0002,0000), the length of the meta group
+    group_length = struct.unpack_from("<I", data, length_at)[0] + len(new) - len(old)
+    data = data[:start] + struct.pack("<H", len(new)) + new + data[start + 2 + len(old) :]
+    return data[:length_at] + struct.pack("<I", group_length) + data[length_at + 4 :]
+
+
+def _uid(syntax):
+    return syntax.encode() + b"\0" * (len(syntax) % 2)

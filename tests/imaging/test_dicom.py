@@ -3,11 +3,10 @@
 import logging
 import struct
 import sys
-import zlib
 
 import numpy as np
 import pytest
-from imaging_files import GRAY, dicom_bytes
+from imaging_files import GRAY, dicom_bytes, replace_syntax
 
 from segtumor.errors import BadImageError, InstallationError
 from segtumor.imaging import AT_DETECTOR, CALIBRATED, normalize_window, read_radiograph, read_size_hw
@@ -15,7 +14,7 @@ from segtumor.imaging.dicom import apply_window
 
 pydicom = pytest.importorskip("pydicom")
 
-IMPLICIT, EXPLICIT, BIG, DEFLATED = (f"1.2.840.10008.1.2{rest}" for rest in ("", ".1", ".2", ".1.99"))
+IMPLICIT, EXPLICIT, BIG = (f"1.2.840.10008.1.2{rest}" for rest in ("", ".1", ".2"))
 GRAY16 = GRAY.astype(np.uint16) * 257
 UNIT = GRAY / 255
 FULL_WINDOW = {"WindowCenter": 127.5, "WindowWidth": 255, "VOILUTFunction": "LINEAR_EXACT"}
@@ -173,6 +172,16 @@ def test_spacing_that_makes_no_sense_is_ignored_with_a_warning(bad, tmp_path, ca
     assert "PixelSpacing is not two positive numbers" in caplog.text
 
 
+def with_text(keyword):
+    elements = {"RescaleSlope": 1, "RescaleIntercept": 0, "WindowCenter": 127} | {keyword: 1234567}
+    return with_window(**elements).replace(b"1234567.0", b"Secret^Pa").replace(b"1234567 ", b"Secret^P")
+
+
+def with_table(descriptor, data):
+    table = {"LUTDescriptor": ("US", descriptor), "LUTData": ("US", data)}
+    return dicom_bytes(sequences={"VOILUTSequence": [table]})
+
+
 REFUSED = {
     "slope nan": (lambda: with_window(RescaleSlope="nan", RescaleIntercept=0), "RescaleSlope"),
     "slope inf": (lambda: with_window(RescaleSlope="inf", RescaleIntercept=0), "RescaleSlope"),
@@ -185,7 +194,17 @@ REFUSED = {
     "width below 1": (lambda: with_window(WindowWidth=0.5, VOILUTFunction="LINEAR"), "at least 1"),
     "center inf": (lambda: with_window(WindowCenter="-inf"), "WindowCenter"),
     "function": (lambda: with_window(VOILUTFunction="CUBIC"), "VOILUTFunction"),
+    "slope text": (lambda: with_text("RescaleSlope"), "RescaleSlope"),
+    "center text": (lambda: with_text("WindowCenter"), "WindowCenter"),
     "frames": (lambda: dicom_bytes(NumberOfFrames=2), "several frames"),
+    "frames negative": (lambda: dicom_bytes(NumberOfFrames=-2), "NumberOfFrames"),
+    "frames nan": (lambda: dicom_bytes(NumberOfFrames="2").replace(b"IS\x02\x002 ", b"IS\x02\x00na"), "NumberOfFrames"),
+    "sign": (lambda: dicom_bytes(PixelRepresentation=7), "PixelRepresentation"),
+    "table entries": (lambda: with_table([0, 0, 0], [1, 2]), "look-up table"),
+    "table bits": (lambda: with_table([2, 0, 17], [1, 2]), "look-up table"),
+    "table short": (lambda: with_table([2, 0], [1, 2]), "look-up table"),
+    "float pixels": (lambda: dicom_bytes(PixelData=None, FloatPixelData=bytes(120)), "integer pixel data"),
+    "too many pixels": (lambda: dicom_bytes(PixelData=bytes(60)), "another size"),
     "no pixels": (lambda: dicom_bytes(PixelData=None), "without pixel data"),
     "no rows": (lambda: dicom_bytes(Rows=None), "DICOM"),
     "zero rows": (lambda: dicom_bytes(Rows=0), "no pixels"),
@@ -195,6 +214,7 @@ REFUSED = {
     "palette": (lambda: dicom_bytes(PhotometricInterpretation="PALETTE COLOR"), "neither gray nor RGB"),
     "one bit": (lambda: dicom_bytes(BitsAllocated=1), "8, 16 or 32"),
     "bits": (lambda: dicom_bytes(BitsStored=12), "contradict"),
+    "bits zero": (lambda: dicom_bytes(BitsStored=0), "BitsStored"),
     "empty table": (lambda: dicom_bytes(sequences={"VOILUTSequence": [{}]}), "DICOM"),
     "header only": (lambda: bytes(128) + b"DICM", "transfer syntax"),
 }
@@ -215,36 +235,24 @@ def test_numbers_that_are_text_do_not_reach_message_or_traceback(tmp_path):
         read(tmp_path, data)
     assert "ecret" not in str(caught.value)
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(
     ("syntax", "name"),
     [
-        ("1.2.840.10008.1.2.4.50", "JPEG Baseline"),
-        ("1.2.840.10008.1.2.4.70", "JPEG Lossless"),
-        ("1.2.840.10008.1.2.4.90", "JPEG 2000"),
-        ("1.2.840.10008.1.2.5", "RLE Lossless"),
-        (DEFLATED, "Deflated Explicit VR Little Endian"),
+        ("1.2.840.10008.1.2.4.100", "MPEG2"),
+        ("1.2.840.10008.1.2.4.94", "JPIP"),
+        ("1.2.840.10008.1.2.4.52", "JPEG Extended"),
         ("1.2.3.4.5", "unknown"),
     ],
 )
 def test_other_transfer_syntaxes_are_refused_by_name(syntax, name, tmp_path):
-    data = _replace_syntax(dicom_bytes(), syntax)
+    data = replace_syntax(dicom_bytes(), syntax)
     with pytest.raises(BadImageError, match=name):
         read(tmp_path, data)
     with pytest.raises(BadImageError, match=name):
         read_size_hw(tmp_path / "picture.dcm")
-
-
-def test_a_deflated_bomb_is_refused_without_inflating_it(tmp_path, monkeypatch):
-    def explode(*arguments, **options):
-        raise AssertionError("inflated")
-
-    monkeypatch.setattr(zlib, "decompress", explode)
-    monkeypatch.setattr(pydicom, "dcmread", explode)
-    with pytest.raises(BadImageError, match="Deflated"):
-        read(tmp_path, _replace_syntax(dicom_bytes(), DEFLATED))
 
 
 def test_without_pydicom_the_remedy_is_named(tmp_path, monkeypatch):
@@ -259,17 +267,3 @@ def test_pydicoms_warnings_which_quote_the_header_stay_silent(tmp_path, recwarn)
     recwarn.clear()  # writing it warned, too
     read(tmp_path, data)
     assert not recwarn.list
-
-
-def _replace_syntax(data, syntax):
-    """The same file with another TransferSyntaxUID in its meta group; the data set is left as it is."""
-    old, new = _uid(EXPLICIT), _uid(syntax)
-    start = data.index(old) - 2
-    length_at = 132 + 8  # value of (0002,0000), the length of the meta group
-    group_length = struct.unpack_from("<I", data, length_at)[0] + len(new) - len(old)
-    data = data[:start] + struct.pack("<H", len(new)) + new + data[start + 2 + len(old) :]
-    return data[:length_at] + struct.pack("<I", group_length) + data[length_at + 4 :]
-
-
-def _uid(syntax):
-    return syntax.encode() + b"\0" * (len(syntax) % 2)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import signal
 import warnings
 
 import numpy as np
@@ -86,3 +87,40 @@ def _is_refused(path):
         return True
     assert radiograph.pixels.size <= MAX_PIXELS
     return False
+
+
+class HangsError(BaseException):
+    """Not an Exception, which the reader would turn into BadImageError."""
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("seed", range(10))
+def test_damaged_dicom_of_every_variant_is_read_or_refused(seed, tmp_path):
+    pytest.importorskip("pydicom")
+    from damaged_dicoms import damaged_files
+
+    path, refused = tmp_path / "damaged.dcm", 0
+    with _ended_after(seconds=60):
+        for _, data in damaged_files(200, seed=seed):
+            path.write_bytes(data)
+            refused += _is_refused(path)
+    assert 100 < refused < 195
+
+
+@contextlib.contextmanager
+def _ended_after(seconds):
+    """Turn a hanging reader into a failed test, where the system can."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def hang(*_):
+        raise HangsError
+
+    before = signal.signal(signal.SIGALRM, hang)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

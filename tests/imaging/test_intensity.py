@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segtumor.imaging.intensity import linear_window, luma, normalize_window, to_unit_range
+from segtumor.imaging.intensity import _percentiles, linear_window, luma, normalize_window, to_unit_range
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,23 @@ def test_normalize_window_is_numpys_percentile():
     pixels = np.random.default_rng(0).gamma(2, 100, (60, 50))
     low, high = np.percentile(pixels, (2, 97))
     np.testing.assert_allclose(normalize_window(pixels, 2, 97), np.clip((pixels - low) / (high - low), 0, 1), atol=1e-6)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([255, 65535]), st.floats(0, 49), st.floats(51, 100))
+def test_counted_percentiles_are_numpys(seed, top, low_percentile, high_percentile):
+    """Gray values of 8 and 16 bits are counted and not sorted; sizes and values that leave gaps between neighbours."""
+    rng = np.random.default_rng(seed)
+    levels = rng.integers(0, rng.integers(2, top + 2), (rng.integers(1, 30), rng.integers(1, 30)))
+    pixels = (levels / np.float32(top)).astype(np.float32)
+    low, high = np.percentile(pixels.astype(np.float64), (low_percentile, high_percentile))
+    found = _percentiles(pixels, (low_percentile, high_percentile))
+    np.testing.assert_allclose(found, (low, high), rtol=0, atol=1e-7)
+
+
+def test_values_between_the_levels_are_sorted():
+    pixels = (np.random.default_rng(0).random((30, 30))).astype(np.float32)
+    np.testing.assert_allclose(_percentiles(pixels, (3, 98)), np.percentile(pixels, (3, 98)), rtol=0, atol=1e-7)
 
 
 def test_normalize_window_of_a_large_picture_is_close_to_all_its_pixels():

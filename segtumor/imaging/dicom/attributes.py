@@ -1,0 +1,168 @@
+"""What may leave a DICOM header: a closed list of words and checked numbers, and the patient as a keyed hash.
+
+Nothing that a person typed gets through: every value is a number or one of the words below. Left out for that reason:
+descriptions, dates, UIDs, institutions, devices. ``name_reveals_patient`` warns of file names, without quoting them.
+"""
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from pathlib import Path
+
+from segtumor.errors import BadImageError
+from segtumor.imaging.dicom.elements import word
+from segtumor.imaging.dicom.header import GROUP_KEYWORDS, lift_groups, opened
+from segtumor.imaging.dicom.spacing import KEYWORDS as SPACING_KEYWORDS
+from segtumor.imaging.dicom.spacing import read_spacing
+from segtumor.imaging.failures import foreign_errors
+
+_PATIENT_KEYWORDS = ("PatientID", "IssuerOfPatientID", "StudyInstanceUID")
+_KEYWORDS = (
+    *_PATIENT_KEYWORDS, *SPACING_KEYWORDS, *GROUP_KEYWORDS,
+    "PatientAge", "PatientSex", "ViewPosition", "PatientOrientation", "BodyPartExamined",
+)  # fmt: skip
+
+#: Identifiers that anonymisers give to everyone; taken seriously, they would make one case of a whole collection.
+_NOBODY = ("", "0", "00000000", "ANON", "ANONYM", "ANONYMOUS", "ANONYMIZED", "NONE", "UNKNOWN", "N/A", "NA", "PATIENT")
+_HASH_CHARACTERS = 16
+_SHORTEST_SALT = 16
+
+_AGE = re.compile(r"(\d{3})([DWMY])")  # PS3.5 6.2, AS
+_UNITS_A_YEAR = {"D": 365.25, "W": 365.25 / 7, "M": 12, "Y": 1}
+_OLDEST, _OLDEST_TOLD = 130, 90  # years; 45 CFR 164.514(b)(2): ages above 89 are told as one class
+
+#: ViewPosition (PS3.3 C.8.1.3, C.8.11.5) -> view.
+_VIEWS = {
+    "frontal": ("AP", "PA"),
+    "lateral": ("LL", "RL", "LAT", "LATERAL", "ML", "LM"),
+    "oblique": ("RLO", "LLO", "RAO", "LAO", "RPO", "LPO", "OBL", "OBLIQUE"),
+}
+_VIEW_OF = {code: view for view, codes in _VIEWS.items() for code in codes}
+
+#: BodyPartExamined (PS3.16 annex L and what detectors send) -> bones, joints or regions.
+_SITES = {
+    "HAND": ("hand",), "FINGER": ("hand",), "THUMB": ("hand",), "ULNA": ("ulna",), "RADIUS": ("radius",),
+    "FOREARM": ("ulna", "radius"), "HUMERUS": ("humerus",), "UPPERARM": ("humerus",), "FOOT": ("foot",),
+    "TOE": ("foot",), "CALCANEUS": ("foot",), "TIBIA": ("tibia",), "FIBULA": ("fibula",),
+    "TIBFIB": ("tibia", "fibula"), "TIBIAFIBULA": ("tibia", "fibula"), "LOWERLEG": ("tibia", "fibula"),
+    "FEMUR": ("femur",), "THIGH": ("femur",), "HIP": ("hip-joint",), "KNEE": ("knee-joint",),
+    "PATELLA": ("knee-joint",), "ANKLE": ("ankle-joint",), "WRIST": ("wrist-joint",), "ELBOW": ("elbow-joint",),
+    "SHOULDER": ("shoulder-joint",), "PELVIS": ("pelvis",), "ARM": ("upper limb",), "LEG": ("lower limb",),
+    "EXTREMITY": (), "CLAVICLE": ("clavicle",), "SCAPULA": ("scapula",), "RIB": ("rib",), "STERNUM": ("sternum",),
+    "CHEST": ("chest",), "ABDOMEN": ("abdomen",), "SKULL": ("skull",), "JAW": ("jaw",), "SPINE": ("spine",),
+    "CSPINE": ("spine",), "TSPINE": ("spine",), "LSPINE": ("spine",), "SSPINE": ("sacrum",), "SACRUM": ("sacrum",),
+}  # fmt: skip
+
+
+def dicom_attributes(path, *, salt):
+    """The attributes of one image that segtumor's COCO form keeps.
+
+    Args:
+        path: a DICOM file.
+        salt: secret bytes, at least 16; the same salt gives the same case_id to the same patient.
+
+    Returns:
+        dict: case_id ("case-" and 16 hexadecimal digits: HMAC-SHA256 of the PatientID with its issuer or, where that
+        is empty or a placeholder, of the StudyInstanceUID; None without both), age (years, 90 for all above 89; None),
+        sex ("M", "F", None), view (list of "frontal", "lateral", "oblique"), site (list of words of a closed list),
+        spacing_mm ([row, column] or None), spacing_source (str or None).
+
+    Raises:
+        BadImageError: no DICOM file, or damaged.
+        InstallationError: pydicom is missing.
+        ValueError: the salt is too short.
+    """
+    if len(salt) < _SHORTEST_SALT:
+        raise ValueError(f"the salt must have at least {_SHORTEST_SALT} bytes")
+    path = _checked(path)
+    with foreign_errors(path, kind="DICOM", private=True), opened(path, _KEYWORDS) as dicom:
+        header = dicom.header
+        lift_groups(header, 0)
+        spacing_mm, source = read_spacing(header, path)
+        return {
+            "case_id": _case_id(header, salt),
+            "age": _age(word(header, "PatientAge")),
+            "sex": word(header, "PatientSex") if word(header, "PatientSex") in ("M", "F") else None,
+            "view": _views(header),
+            "site": list(_SITES.get(re.sub(r"[ _-]", "", word(header, "BodyPartExamined")), ())),
+            "spacing_mm": None if spacing_mm is None else list(spacing_mm),
+            "spacing_source": source,
+        }
+
+
+def name_reveals_patient(path):
+    """Whether the file's name contains what its header says of the patient: part of the name, the id or birth date.
+
+    Parts of fewer than three letters, ids of fewer than three characters and placeholders do not count; capitals,
+    accents and separators make no difference.
+
+    Raises:
+        BadImageError: no DICOM file, or damaged.
+    """
+    path = _checked(path)
+    keywords = ("PatientName", "PatientID", "PatientBirthDate")
+    with foreign_errors(path, kind="DICOM", private=True), opened(path, keywords) as dicom:
+        name, identifier, birth_date = (word(dicom.header, keyword) for keyword in keywords)
+    stem = _plain(path.stem)
+    parts = [_plain(part) for part in re.split(r"[\^=\s,]+", name)]
+    secrets = [part for part in parts if len(part) >= 3 and not part.isdigit()]
+    if identifier not in _NOBODY and len(_plain(identifier)) >= 3:
+        secrets.append(_plain(identifier))
+    if re.fullmatch(r"\d{8}", birth_date):
+        year, month, day = birth_date[:4], birth_date[4:6], birth_date[6:]
+        secrets += [year + month + day, day + month + year, month + day + year]
+    return any(secret in stem for secret in secrets)
+
+
+def _checked(path):
+    path = Path(path)
+    if not path.is_file():
+        raise BadImageError("there is no such file", where=path, remedy="Check the path")
+    with foreign_errors(path, kind="DICOM", private=True), open(path, "rb") as file:
+        mark = file.read(132)[128:]
+    if mark != b"DICM":
+        raise BadImageError("this is not a DICOM file", where=path)
+    return path
+
+
+def _case_id(header, salt):
+    patient, issuer, study = (word(header, keyword) for keyword in _PATIENT_KEYWORDS)
+    if patient not in _NOBODY:
+        identity = f"patient\0{patient}\0{issuer}"
+    elif study:
+        identity = f"study\0{study}"
+    else:
+        return None
+    digest = hmac.new(salt, identity.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+    return f"case-{digest[:_HASH_CHARACTERS]}"
+
+
+def _age(text):
+    match = _AGE.fullmatch(text)
+    if match is None:
+        return None
+    years = int(match[1]) / _UNITS_A_YEAR[match[2]]
+    if years > _OLDEST:
+        return None
+    return min(int(years) if match[2] == "Y" else round(years, 2), _OLDEST_TOLD)
+
+
+def _views(header):
+    """ViewPosition, else PatientOrientation (PS3.3 C.7.6.1.1.1) if its rows run straight and its columns up or down."""
+    position = word(header, "ViewPosition")
+    if position in _VIEW_OF:
+        return [_VIEW_OF[position]]
+    try:
+        row, column = (str(value).strip().upper() for value in header.get("PatientOrientation"))
+    except Exception:  # noqa: BLE001 - absent, one value, text; pydicom raises kinds of its own
+        return []
+    if column not in ("H", "F"):
+        return []
+    return {"L": ["frontal"], "R": ["frontal"], "A": ["lateral"], "P": ["lateral"]}.get(row, [])
+
+
+def _plain(text):
+    """Capitals without accents, separators and spaces."""
+    decomposed = unicodedata.normalize("NFKD", text.upper())
+    return "".join(character for character in decomposed if character.isalnum())

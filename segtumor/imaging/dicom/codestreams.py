@@ -1,0 +1,145 @@
+"""What a compressed frame says of its own size, read before any decoder sees it.
+
+A decoder believes the codestream, not the DICOM header: unchecked, a file of 1 kB could ask for a picture of 65535 x
+65535. Left out: entropy-coded data, which only a decoder can judge.
+"""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from segtumor.errors import BadImageError
+from segtumor.imaging.dicom.syntaxes import JPEG, JPEG_2000, JPEG_LOSSLESS, JPEG_LS
+
+# ITU-T T.81 table B.1 and T.87 annex C: the frame headers that each family may have.
+_FRAME_MARKERS = {JPEG: (0xC0, 0xC1), JPEG_LOSSLESS: (0xC3,), JPEG_LS: (0xF7,)}
+_ALL_FRAME_MARKERS = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)
+_START, _SCAN, _END_MARK = b"\xff\xd8", 0xDA, b"\xff\xd9"
+_MOST_SEGMENTS = 1000
+
+_J2K_START = b"\xff\x4f\xff\x51"  # SOC and SIZ, ITU-T T.800 annex A
+_JP2_START = b"\0\0\0\x0cjP  \r\n\x87\n"  # T.800 annex I
+_MOST_TILES = 65535
+
+
+@dataclass(frozen=True)
+class CodedSize:
+    """Size of a codestream: height and width in px, channels, and bits of a sample."""
+
+    height: int
+    width: int
+    samples: int
+    precision: int
+
+
+def check_codestream(data, codec, layout, path):
+    """Refuse a codestream of another size than the DICOM header's, and return its precision in bits.
+
+    Args:
+        data: bytes of one coded frame.
+        codec: JPEG, JPEG_LOSSLESS, JPEG_LS or JPEG_2000 of ``syntaxes``.
+        layout: PixelLayout.
+
+    Raises:
+        BadImageError: another family, size, number of channels, or more bits than the header allocates.
+    """
+    size = _j2k_size(data) if codec == JPEG_2000 else _jpeg_size(data, _FRAME_MARKERS[codec])
+    if size is None:
+        raise BadImageError(f"DICOM frame that is not {codec} as its transfer syntax says", where=path)
+    found, expected = (size.height, size.width, size.samples), (*layout.size_hw, layout.samples)
+    if found != expected:
+        raise BadImageError(
+            "DICOM frame of another size than the header says", where=path, got=_text(found), expected=_text(expected)
+        )
+    if not 2 <= size.precision <= min(layout.allocated, 16):
+        raise BadImageError(
+            "DICOM frame of another bit depth than the header says",
+            where=path,
+            got=size.precision,
+            expected=f"at most {min(layout.allocated, 16)}",
+        )
+    return size.precision
+
+
+def check_scan(data, codec, path):
+    """Refuse a gray lossless JPEG or JPEG-LS frame whose only scan does not run up to the end mark.
+
+    GDCM fills what is missing with invented pixels and reports nothing.
+
+    Raises:
+        BadImageError: cut off, or with another mark inside the scan.
+    """
+    start = _frame_and_scan(data, _FRAME_MARKERS[codec])[1]
+    scan = np.frombuffer(data, dtype=np.uint8)[start + 2 :]
+    second = scan[1:][scan[:-1] == 0xFF]
+    if codec == JPEG_LS:  # T.87 A.1: bits are stuffed after FF, so that less than 80 follows
+        marks = second[second >= 0x80]
+    else:  # T.81 B.1.1.5: 00 is stuffed after FF; restart marks and fill bytes may stand inside
+        marks = second[(second != 0) & (second != 0xFF) & ((second < 0xD0) | (second > 0xD7))]
+    if marks.size == 0 or marks[0] != _END_MARK[1] or not data.rstrip(b"\0").endswith(_END_MARK):
+        raise BadImageError(f"damaged {codec} data in a DICOM file", where=path, remedy="Copy or export the file again")
+
+
+def _jpeg_size(data, wanted):
+    """CodedSize of the only frame header in front of the scan; None if it is missing or of another family."""
+    if data[:2] != _START:
+        return None
+    found = _frame_and_scan(data, wanted)
+    return None if found is None else found[0]
+
+
+def _frame_and_scan(data, wanted):
+    """(CodedSize, position of the first scan's mark); None as ``_jpeg_size``."""
+    position, size = 2, None
+    for _ in range(_MOST_SEGMENTS):
+        while data[position : position + 2] == b"\xff\xff":  # fill bytes
+            position += 1
+        if len(data) < position + 4 or data[position] != 0xFF:
+            return None
+        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == _SCAN:
+            return None if size is None else (size, position)
+        if marker in _ALL_FRAME_MARKERS:
+            if marker not in wanted or size is not None or length < 8 or len(data) < position + 10:
+                return None
+            precision, height, width, samples = struct.unpack_from(">BHHB", data, position + 4)
+            size = CodedSize(height, width, samples, precision)
+        position += 2 + max(length, 2)
+    return None
+
+
+def bare_j2k(data):
+    """A JPEG 2000 codestream without the JP2 boxes that some writers leave around it, against PS3.5 A.4.4."""
+    position = 0 if data[:12] == _JP2_START else len(data)
+    while position + 8 <= len(data):
+        length = int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] == b"jp2c":
+            return data[position + 8 : position + length if length else None]
+        if length < 8:
+            break
+        position += length
+    return data
+
+
+def _j2k_size(data):
+    """CodedSize of the SIZ segment; None if there is none of use, or if channels are subsampled."""
+    if data[:4] != _J2K_START or len(data) < 42:
+        return None
+    # Lsiz, Rsiz; reference grid; image offset; tile size; tile offset; number of components (T.800 A.5.1).
+    length, _, x1, y1, x0, y0, tile_x, tile_y, tile_x0, tile_y0, samples = struct.unpack_from(">HH8IH", data, 4)
+    if length != 38 + 3 * samples or len(data) < 4 + length or not (x0 < x1 and y0 < y1 and tile_x and tile_y):
+        return None
+    if not (tile_x0 <= x0 < tile_x0 + tile_x and tile_y0 <= y0 < tile_y0 + tile_y):
+        return None
+    if -(-(x1 - tile_x0) // tile_x) * -(-(y1 - tile_y0) // tile_y) > _MOST_TILES:
+        return None
+    components = [struct.unpack_from(">BBB", data, 42 + 3 * index) for index in range(samples)]
+    if not components or any(component != (components[0][0], 1, 1) for component in components):
+        return None
+    return CodedSize(y1 - y0, x1 - x0, samples, (components[0][0] & 0x7F) + 1)
+
+
+def _text(size):
+    height, width, samples = size
+    return f"{width} x {height} px of {samples}"

@@ -1,0 +1,131 @@
+"""Opening a DICOM file: its transfer syntax and the wanted elements of its header, read once and without the rest.
+
+Elements that no caller asked for, all patient data among them, are skipped and never converted, so that no warning or
+error of pydicom can quote them. Left out: files without the DICM mark, and DICOMDIR.
+"""
+
+import contextlib
+import logging
+import warnings
+from dataclasses import dataclass
+
+from segtumor.errors import InstallationError
+from segtumor.imaging.dicom.elements import first_item
+from segtumor.imaging.dicom.streams import BoundedFile, InflatedFile
+from segtumor.imaging.dicom.syntaxes import TransferSyntax, find_syntax
+
+_META_START = 132  # behind preamble and mark, PS3.10 7.1
+_TRANSFER_SYNTAX_TAG = 0x00020010
+_PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+
+_PER_FRAME, _SHARED = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
+#: Functional group (PS3.3 C.7.6.16) -> elements that stand at the top of other files.
+_GROUPS = {
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
+    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
+    "PixelMeasuresSequence": ("PixelSpacing",),
+}
+GROUP_KEYWORDS = (_PER_FRAME, _SHARED)
+
+
+@dataclass(frozen=True)
+class OpenedDicom:
+    """A file whose header was read.
+
+    Attributes:
+        header: pydicom Dataset of the wanted elements.
+        stream: BoundedFile or InflatedFile, at the pixel data or at the end.
+        syntax: TransferSyntax.
+        implicit: whether the data set leaves out the value representations, as found and not as promised.
+    """
+
+    header: object
+    stream: object
+    syntax: TransferSyntax
+    implicit: bool
+
+
+@contextlib.contextmanager
+def opened(path, keywords):
+    """Yield OpenedDicom with the elements ``keywords``, and keep pydicom silent meanwhile.
+
+    Raises:
+        BadImageError: a transfer syntax that is not on the list, or a deflated data set that is too large.
+        InstallationError: pydicom is missing.
+        Exception: whatever pydicom raises on damaged files; see ``failures.foreign_errors``.
+    """
+    pydicom = _import_pydicom()
+    from pydicom.filereader import read_dataset
+    from pydicom.tag import Tag
+
+    with open(path, "rb") as file, _quiet(pydicom):
+        stream = BoundedFile(file)
+        syntax = find_syntax(_transfer_syntax_uid(stream, read_dataset), path)
+        if syntax.deflated:  # only now: a file of 1 MB may inflate to 1 GB
+            stream = InflatedFile(file, path)
+        header = read_dataset(
+            stream,
+            syntax.implicit,
+            syntax.little_endian,
+            stop_when=lambda tag, vr, length: tag in _PIXEL_TAGS,
+            specific_tags=[Tag(keyword) for keyword in keywords],
+        )
+        implicit, _ = header.original_encoding
+        yield OpenedDicom(header, stream, syntax, bool(implicit))
+
+
+def lift_groups(header, frame):
+    """Copy the functional groups of one frame (enhanced objects) to the top of ``header``, where nothing stands."""
+    for sequence, keywords in _GROUPS.items():
+        for source in (_item_at(header, _PER_FRAME, frame), first_item(header, _SHARED)):
+            item = None if source is None else first_item(source, sequence)
+            for keyword in keywords if item is not None else ():
+                if keyword in item and keyword not in header:
+                    header[keyword] = item[keyword]
+
+
+def _item_at(header, sequence, index):
+    items = header.get(sequence)
+    if first_item(header, sequence) is None or not 0 <= index < len(items):
+        return None
+    return items[index]
+
+
+def _import_pydicom():
+    try:
+        import pydicom
+    except ImportError as error:
+        raise InstallationError("reading DICOM needs pydicom", remedy="Type: pip install pydicom") from error
+    return pydicom
+
+
+def _transfer_syntax_uid(stream, read_dataset):
+    """The text in the file meta group, always Explicit VR Little Endian (PS3.10 7.1); the stream is left behind it."""
+    stream.seek(_META_START)
+    meta = read_dataset(
+        stream,
+        is_implicit_VR=False,
+        is_little_endian=True,
+        stop_when=lambda tag, vr, length: tag >> 16 != 2,
+        specific_tags=[_TRANSFER_SYNTAX_TAG],
+    )
+    return str(meta.get("TransferSyntaxUID", "")).strip(" \0")
+
+
+@contextlib.contextmanager
+def _quiet(pydicom):
+    """pydicom's warnings and log lines quote values of the header, and none of its checks decides anything here."""
+    logger = logging.getLogger("pydicom")
+    silence = _Silence()
+    logger.addFilter(silence)
+    try:
+        with pydicom.config.disable_value_validation(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.removeFilter(silence)
+
+
+class _Silence(logging.Filter):
+    def filter(self, record):
+        return False

@@ -1,0 +1,68 @@
+"""RLE of DICOM (PS3.5 annex G): one segment for each byte of a sample, the highest first, each packed as runs.
+
+Written out here because the compiled decoder, pylibjpeg-rle 2.2, panics on damaged frames, which is no Exception and
+ends the process. Left out: encoding.
+"""
+
+import itertools
+import struct
+
+import numpy as np
+
+from segtumor.errors import BadImageError
+
+_HEADER_BYTES, _MOST_SEGMENTS = 64, 15
+
+
+def decode_rle(data, layout, path):
+    """Decode one frame.
+
+    Args:
+        data: its bytes.
+        layout: PixelLayout.
+
+    Returns:
+        (H, W) or (H, W, 3) unsigned samples in containers of ``layout.allocated`` bits.
+
+    Raises:
+        BadImageError: segments that do not fit the picture or their own length, or that are cut off.
+    """
+    size_bytes, pixels = layout.allocated // 8, layout.rows * layout.columns
+    planes = np.empty((layout.samples, pixels, size_bytes), dtype=np.uint8)
+    for index, segment in enumerate(_segments(data, layout.samples * size_bytes, path)):
+        unpacked = unpack_runs(segment, pixels)
+        if len(unpacked) != pixels:
+            raise BadImageError("damaged RLE data in a DICOM file", where=path, remedy="Copy or export the file again")
+        planes[index // size_bytes, :, index % size_bytes] = np.frombuffer(unpacked, dtype=np.uint8)
+    samples = planes.view(f">u{size_bytes}").reshape(layout.samples, *layout.size_hw)
+    return samples[0] if layout.samples == 1 else np.moveaxis(samples, 0, -1)
+
+
+def unpack_runs(segment, size):
+    """The first ``size`` bytes of a packed segment (PS3.5 G.3.2), fewer if it holds fewer."""
+    unpacked, position, end = bytearray(), 0, len(segment)
+    while position < end and len(unpacked) < size:
+        head = segment[position]
+        if head < 128:  # the next head + 1 bytes as they are
+            unpacked += segment[position + 1 : position + 2 + head]
+            position += 2 + head
+        elif head > 128:  # the next byte 257 - head times
+            unpacked += segment[position + 1 : position + 2] * (257 - head)
+            position += 2
+        else:  # nothing
+            position += 1
+    return unpacked[:size]
+
+
+def _segments(data, expected, path):
+    """The packed segments that the frame's header names."""
+    if len(data) < _HEADER_BYTES:
+        raise BadImageError("DICOM frame without an RLE header", where=path)
+    count, *offsets = struct.unpack(f"<{_MOST_SEGMENTS + 1}I", data[:_HEADER_BYTES])
+    if count != expected or count > _MOST_SEGMENTS:
+        raise BadImageError("DICOM frame of another number of RLE segments", where=path, got=count, expected=expected)
+    bounds = [*offsets[:count], len(data)]
+    pairs = list(itertools.pairwise(bounds))
+    if bounds[0] != _HEADER_BYTES or any(start >= stop for start, stop in pairs):
+        raise BadImageError("DICOM frame with RLE segments that contradict each other", where=path)
+    return [data[start:stop] for start, stop in pairs]
