@@ -7,7 +7,6 @@ Not here: the truth (``segtumor.data.records``), and any judgement of the findin
 """
 
 import itertools
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import PurePosixPath
 
 from pycocotools import mask as coco_mask
 
+from segtumor.data.json_input import parse_json, read_bytes
 from segtumor.errors import DataError
 from segtumor.structures.boxes import box_xywh_to_xyxy
 from segtumor.structures.lesions import Finding
@@ -98,13 +98,7 @@ def _only_annotated(path, content, annotated_images):
 
 
 def _load(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except OSError as error:
-        raise DataError(f"cannot read predictions: {error.strerror or error}", where=path) from error
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        raise DataError(f"predictions are no JSON: {error}", where=path) from error
+    content = parse_json(read_bytes(path, remedy="Check the path"), path)
     if not isinstance(content, (list, dict)):
         raise DataError("not a predictions file", where=path, got=type(content).__name__, expected=_EXPECTED)
     if isinstance(content, dict) and content.get("schema_version", _SCHEMA_VERSION) != _SCHEMA_VERSION:

@@ -9,7 +9,7 @@ classes are numbered from 0 in the order of the ids. Not here: reading pixels, o
 
 import functools
 import hashlib
-import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from segtumor.data.json_input import parse_json, read_bytes
 from segtumor.data.polygons import clip_polygon, outside_image
-from segtumor.data.validation import problems
+from segtumor.data.validation import ERROR, WARNING, problems
 from segtumor.errors import DataError
 from segtumor.structures.boxes import box_xywh_to_xyxy, clip_boxes
 from segtumor.structures.lesions import AnnotatedImage, Lesion
@@ -27,6 +28,8 @@ from segtumor.taxonomy import Taxonomy
 
 XYWH_ABS = 1  # detectron2.structures.BoxMode.XYWH_ABS, which the core must not import
 _SHOWN = 20
+_WHERE_FROM = "Check the path, or make it with datasets/prepare_btxrd.py or datasets/prepare_phantoms.py"
+_LOG = logging.getLogger(__name__)
 _IMAGE_KEYS = ("id", "file_name", "height", "width")
 
 
@@ -128,11 +131,15 @@ def load_coco(json_path, image_root=None, *, check_files=True, require_masks=Tru
     """
     json_path = Path(json_path)
     image_root = json_path.parent.parent / "images" if image_root is None else Path(image_root)
-    data = _read_bytes(json_path)
+    data = read_bytes(json_path, remedy=_WHERE_FROM)
     coco = parse_json(data, json_path)
     found = problems(coco, require_masks=require_masks, image_root=image_root if check_files else None)
+    n_warnings = sum(problem.severity == WARNING for problem in found)
+    found = [problem for problem in found if problem.severity == ERROR]
     if found:
         raise DataError(_listing(found), where=json_path, remedy="Mend the file; nothing of it was used")
+    if n_warnings:
+        _LOG.warning("%s: %d warnings; `segtumor data check %s` shows them", json_path.name, n_warnings, json_path)
     return _dataset(coco, json_path, image_root, hashlib.sha256(data).hexdigest())
 
 
@@ -151,22 +158,6 @@ def load_annotated_images(json_path, *, require_masks=True):
 def attributes_of(image):
     """The fields of a COCO image entry beyond id, file name and size."""
     return {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
-
-
-def parse_json(data, path):
-    """Bytes -> the JSON value in them; raises DataError, naming ``path``, if they are not JSON."""
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"not readable as JSON: {error}", where=path) from error
-
-
-def _read_bytes(path):
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        remedy = "Check the path, or make it with datasets/prepare_btxrd.py or datasets/prepare_phantoms.py"
-        raise DataError(f"annotation file: {error.strerror}", where=path, remedy=remedy) from error
 
 
 def _listing(found):

@@ -191,7 +191,7 @@ def test_files_that_are_no_predictions(read, content):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(DataError, match="cannot read"):
+    with pytest.raises(DataError, match="cannot be read"):
         read_predictions(tmp_path / "none.json", HERE, class_names=NAMES, category_id_of_class=(1, 2))
 
 

@@ -1,0 +1,109 @@
+"""JSON from outside: bytes to values, without what Python's reader lets pass.
+
+Refused: other encodings than UTF-8 (with or without a byte order mark), files too large or nested too deeply for the
+machine, a key that stands twice in one object. NaN and Infinity, which JSON lacks but Python reads and writes, are read
+and left to the checks of each field. Not here: what the values mean.
+"""
+
+import gc
+import json
+from contextlib import contextmanager
+from pathlib import Path
+
+from segtumor.errors import DataError
+
+#: A parsed annotation file takes about six times its size in memory.
+MAX_BYTES = 4 * 2**30
+_NAMED = 5
+_OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+_SAVE_AS_UTF8 = "Save it as UTF-8"
+
+
+def read_bytes(path, *, max_bytes=MAX_BYTES, remedy=None):
+    """The bytes of an annotation file.
+
+    Raises:
+        DataError: missing, not a file, not readable or larger than ``max_bytes``; nothing of it was read then.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise DataError("is not a file", where=path, remedy=remedy)
+        if size > max_bytes:
+            got, limit = f"{size / 2**30:.1f} GiB", f"at most {max_bytes / 2**30:.1f} GiB"
+            raise DataError("too large", where=path, got=got, expected=limit, remedy="Split it into several files")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"the file cannot be read: {error.strerror}", where=path, remedy=remedy) from error
+
+
+def parse_json(data, path):
+    """Bytes -> the JSON value in them; raises DataError, naming ``path``, if they are not sound JSON."""
+    value, repeated = parse_json_leniently(data, path)
+    if repeated:
+        more = f" and {len(repeated) - _NAMED} more" if len(repeated) > _NAMED else ""
+        names = ", ".join(f"{key!r:.60}" + where for key, where in repeated[:_NAMED])
+        what = f"not readable as JSON: a key stands twice in one object: {names}{more}"
+        raise DataError(what, where=path, remedy="Remove one of the two; readers silently keep the last")
+    return value
+
+
+def parse_json_leniently(data, path):
+    """As ``parse_json``, but repeated keys are returned rather than refused; the last value counts.
+
+    Returns:
+        the value, and a list of (key, where), one for each key that stands twice in one object; ``where`` is
+        `` (id 17)`` if that object has an id, else empty.
+    """
+    repeated = []
+
+    def make_object(pairs):
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            repeated.extend(_repeated_keys(pairs, made))
+        return made
+
+    try:
+        with _no_garbage_collection():
+            return json.loads(_as_utf8(data, path), object_pairs_hook=make_object), repeated
+    except (ValueError, RecursionError) as error:
+        what = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise DataError(f"not readable as JSON: {what}", where=path, remedy=_remedy(data, error)) from error
+
+
+def _as_utf8(data, path):
+    if isinstance(data, str):
+        return data
+    if data.startswith(_OTHER_MARKS):
+        raise DataError("not readable as JSON: it is UTF-16 or UTF-32", where=path, remedy=_SAVE_AS_UTF8)
+    return str(data, "utf-8-sig")
+
+
+def _remedy(data, error):
+    if isinstance(error, UnicodeDecodeError):
+        return _SAVE_AS_UTF8
+    end = data[-200:].rstrip()
+    complete = end.endswith((b"}", b"]")) if isinstance(end, bytes) else end.endswith(("}", "]"))
+    return None if complete or not end else "It seems cut off: copy or export it again"
+
+
+def _repeated_keys(pairs, made):
+    where = f" (id {made['id']!r:.20})" if isinstance(made.get("id"), (int, str)) else ""
+    seen = set()
+    for key, _ in pairs:
+        if key in seen:
+            yield key, where
+        seen.add(key)
+
+
+@contextmanager
+def _no_garbage_collection():
+    """JSON makes no cycles; looking for them among millions of new lists took a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
