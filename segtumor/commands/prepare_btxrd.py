@@ -1,12 +1,13 @@
 """``prepare_btxrd.py``: the BTXRD folder to COCO files, split by case."""
 
 import logging
-import sys
 from pathlib import Path
 
+from segtumor.commands.account import print_remarks, progress_bar
+from segtumor.commands.data.split_account import split_is_by_case, warn_of_leaks, warn_of_names
 from segtumor.commands.shell import make_parser, run
+from segtumor.errors import DataError
 
-_EXAMPLES_SHOWN = 3
 _LOG = logging.getLogger(__name__)
 
 
@@ -21,6 +22,8 @@ def build_parser():
             "python datasets/prepare_btxrd.py --source BTXRD --output datasets/btxrd_all --split none",
             "python datasets/prepare_btxrd.py --source BTXRD --output datasets/btxrd9 --classes subtype "
             "--split datasets/btxrd/split.json",
+            "python datasets/prepare_btxrd.py --source BTXRD --output datasets/btxrd_official --split official "
+            "--lists train.xlsx val.xlsx --groups cases.csv",
         ],
     )
     parser.add_argument("--source", required=True, metavar="DIR", help="the BTXRD folder")
@@ -33,7 +36,15 @@ def build_parser():
         default="grouped",
         metavar="KIND|FILE",
         help="grouped: by case, needs --groups (default); image: each radiograph by itself, which leaks; "
-        "none: one file all.json; or a split.json written earlier, to use its parts again",
+        "none: one file all.json; official: the authors' lists (--lists, or a column of the table); or a split.json "
+        "written earlier, to use its parts again",
+    )
+    parser.add_argument(
+        "--lists",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="of the official split: train.xlsx val.xlsx ..., PART=FILE, or one table with columns for image and split",
     )
     parser.add_argument(
         "--fractions",
@@ -56,6 +67,9 @@ def build_parser():
         default="link",
         help="OUTPUT/images becomes a link to the source's folder (default), or a copy of the images used",
     )
+    parser.add_argument(
+        "--no-image-hashes", action="store_true", help="leave the hashes of the images out of split.json"
+    )
     parser.add_argument("--strict", action="store_true", help="write nothing if anything has to be left out")
     return parser
 
@@ -74,12 +88,13 @@ def _body(args):
     saved = _saved_split(args)
     taxonomy = SUBTYPES if args.classes == "subtype" else BINARY
     cases = read_cases(args.groups) if args.groups else _cases_of(saved)
-    conversion = convert(args.source, taxonomy=taxonomy, cases=cases, progress=_progress("reading"))
+    conversion = convert(args.source, taxonomy=taxonomy, cases=cases, progress=progress_bar("reading"))
     _check_usable(args, conversion)
-    split = saved or _new_split(args, conversion)
+    listing = _listing(args, conversion)
+    split = saved or _new_split(args, conversion, listing)
     if saved:
         _check_saved(args, saved, conversion)
-    _warn_of_leaks(split, conversion, cases)
+    _warn_of_leaks(split, conversion)
     summaries = write_dataset(
         args.output,
         args.source,
@@ -87,7 +102,9 @@ def _body(args):
         split,
         taxonomy=taxonomy,
         images=args.images,
-        progress=_progress("copying"),
+        tables=_tables(args),
+        progress=progress_bar("copying"),
+        hashing=None if args.no_image_hashes else progress_bar("hashing"),
     )
     _print_account(args, conversion, split, summaries)
     return 0
@@ -95,7 +112,7 @@ def _body(args):
 
 def _saved_split(args):
     """The split of an earlier run, or None where a new one is to be made. Usage is checked before any long work."""
-    from segtumor.data.splits import GROUPED, KINDS, check_fractions, read_split
+    from segtumor.data.splits import GROUPED, IMAGE, NONE, OFFICIAL, check_fractions, read_split
     from segtumor.errors import ConfigError
 
     check_fractions(_fractions(args))
@@ -104,10 +121,13 @@ def _saved_split(args):
     if args.split == GROUPED and not args.groups:
         remedy = "Give --groups CSV; or --split image, which leaks; or --split none for one file"
         raise ConfigError("a split by case needs the table of cases", where="--split grouped", remedy=remedy)
-    if args.split in KINDS:
+    kinds = (GROUPED, IMAGE, NONE, OFFICIAL)
+    if args.lists and args.split != OFFICIAL:
+        raise ConfigError("lists are for --split official", where="--lists", got=f"--split {args.split}")
+    if args.split in kinds:
         return None
     if not Path(args.split).is_file():
-        expected = f"{', '.join(KINDS)} or a split file"
+        expected = f"{', '.join(kinds)} or a split file"
         raise ConfigError("neither a kind of split nor a file", where="--split", got=args.split, expected=expected)
     return read_split(args.split, allow_shared_cases=True)
 
@@ -118,24 +138,57 @@ def _fractions(args):
 
 
 def _cases_of(saved):
-    from segtumor.data.btxrd.table import stem_of
+    from segtumor.data.image_names import stem_of
 
     return {stem_of(name): entry["case_id"] for name, entry in saved.assignment.items()} if saved else None
 
 
 def _check_usable(args, conversion):
-    from segtumor.errors import DataError
-
     if not conversion.images or (args.strict and conversion.left_out):
-        _print_remarks("Left out", conversion.left_out)
+        print_remarks("Left out", conversion.left_out)
         what = "nothing could be used" if not conversion.images else f"{len(conversion.left_out)} things are left out"
         raise DataError(what, where=args.source, remedy="See the reasons above; nothing was written")
 
 
-def _new_split(args, conversion):
-    from segtumor.data.splits import SEVERITY, make_split
+def _listing(args, conversion):
+    """The official lists brought together with the images; those in no list are left out, and told."""
+    from segtumor.data.btxrd.table import find_table, read_parts
+    from segtumor.data.remarks import Remark
+    from segtumor.data.splits.official import match, read_lists
+
+    if args.split != "official":
+        return None
+    listed = read_lists(args.lists) if args.lists else read_parts(find_table(args.source))
+    listing = match(listed, [image["file_name"] for image in conversion.images])
+    warn_of_names(len(listing.unknown), listing.unknown, "listed images are not there, or could not be used")
+    conversion.left_out += [Remark(name, "image in no official list") for name in listing.unlisted]
+    kept = {image["id"] for index, image in enumerate(conversion.images) if index in listing.part_of_index}
+    listing.part_of_index = dict(enumerate(part for _, part in sorted(listing.part_of_index.items())))
+    conversion.images = [image for image in conversion.images if image["id"] in kept]
+    conversion.annotations = [a for a in conversion.annotations if a["image_id"] in kept]
+    conversion.images_without_case = sum(image["case_id"].startswith("image:") for image in conversion.images)
+    if args.strict and listing.unknown:
+        raise DataError("lists and images do not fit", where="--lists", remedy="Nothing was written; drop --strict")
+    _check_usable(args, conversion)
+    return listing
+
+
+def _tables(args):
+    """The files that the conversion was made from, for their hashes."""
+    from segtumor.data.btxrd.table import find_table
+    from segtumor.data.splits.official import path_of
+
+    groups = [args.groups] if args.groups else []
+    return [find_table(args.source), *groups, *(path_of(spec) for spec in args.lists)]
+
+
+def _new_split(args, conversion, listing):
+    from segtumor.data.splits import OFFICIAL, SEVERITY, make_split, split_from_parts
     from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY
 
+    if listing is not None:
+        names, cases = ([image[key] for image in conversion.images] for key in ("file_name", "case_id"))
+        return split_from_parts(OFFICIAL, listing.part_of_index, names, cases)
     severity, key = (SEVERITY, "image_label")
     if args.classes == "subtype":  # nine classes need their own balance; the malignant ones come last in the list
         severity, key = (NORMAL, *SUBTYPE_ENTITY), "subtype"
@@ -165,29 +218,13 @@ def _check_saved(args, saved, conversion):
     reuse_split(saved, names, case_ids, where=args.split)
 
 
-def _warn_of_leaks(split, conversion, cases):
-    from segtumor.data.splits import IMAGE, groups_in_several_parts
-
-    if split.kind != IMAGE:
-        return
-    if not cases:
-        _LOG.warning("a split by image leaks where cases have several radiographs; without --groups nobody can tell")
+def _warn_of_leaks(split, conversion):
+    if split_is_by_case(split):
         return
     case_of = {image["file_name"]: image["case_id"] for image in conversion.images}
-    current = {name: {"case_id": case_of[name], "part": split.assignment[name]["part"]} for name in case_of}
-    leaking = groups_in_several_parts(current)
-    _LOG.warning(
-        "a split by image leaks: %d of %d cases are in several parts", len(leaking), len(set(case_of.values()))
+    warn_of_leaks(
+        split.kind, {name: {"case_id": case_of[name], "part": split.assignment[name]["part"]} for name in case_of}
     )
-
-
-def _progress(what):
-    """A bar on a terminal; elsewhere the work is silent, since it takes seconds."""
-    if not sys.stderr.isatty():
-        return iter
-    from tqdm import tqdm
-
-    return lambda items: tqdm(items, desc=what, unit="image")
 
 
 def _print_account(args, conversion, split, summaries):
@@ -196,7 +233,7 @@ def _print_account(args, conversion, split, summaries):
     of_classes = [f"{name} lesions" if name in labels else name for name in classes]
     header = ["part", "images", "cases", *labels, "lesions", *of_classes]
     rows = [_table_row(part, summary) for part, summary in summaries.items()]
-    if len(rows) > 1:
+    if len(rows) > 1 and split.composition is None:  # training parts of folds overlap
         totals = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
         # Parts of a split by image share cases, so that their numbers must not be added.
         totals[1] = len({image["case_id"] for image in conversion.images})
@@ -208,28 +245,14 @@ def _print_account(args, conversion, split, summaries):
     if conversion.images_without_case:
         missing = f"not in {args.groups}" if args.groups else "without a known case (no --groups)"
         print(f"{conversion.images_without_case} images are {missing}; each counts as a case of its own")
-    _print_remarks("Left out", conversion.left_out)
-    _print_remarks("Used, but worth knowing", conversion.notes)
+    print_remarks("Left out", conversion.left_out)
+    print_remarks("Used, but worth knowing", conversion.notes)
     _print_places(Path(args.output), split, summaries)
 
 
 def _table_row(part, summary):
     labels, classes = summary["images_by_label"].values(), summary["lesions_by_class"].values()
     return [part, summary["images"], summary["cases"], *labels, summary["lesions"], *classes]
-
-
-def _print_remarks(title, remarks):
-    if not remarks:
-        print(f"{title}: nothing")
-        return
-    print(f"{title}:")
-    by_kind = {}
-    for remark in remarks:
-        by_kind.setdefault(remark.kind, []).append(remark)
-    for kind, group in by_kind.items():
-        shown = [f"{r.image} ({r.detail})" if r.detail else r.image for r in group[:_EXAMPLES_SHOWN]]
-        more = ", ..." if len(group) > _EXAMPLES_SHOWN else ""
-        print(f"  {len(group):>5}  {kind}: {', '.join(shown)}{more}")
 
 
 def _print_places(output, split, summaries):

@@ -10,7 +10,7 @@ from segtumor.commands.prepare_btxrd import main
 from segtumor.data.btxrd.convert import convert
 from segtumor.data.btxrd.table import BONES_AND_JOINTS, REGIONS, VIEWS, read_cases, read_table
 from segtumor.data.records import load_coco
-from segtumor.data.splits import read_split
+from segtumor.data.splits import make_kfold, read_split, read_split_document, split_document, verify_split
 from segtumor.errors import DataError, OutputError
 from segtumor.taxonomy import BINARY, SUBTYPE_ENTITY, SUBTYPES
 
@@ -282,6 +282,19 @@ def test_a_saved_split_is_used_again(release, tmp_path):
     assert load_coco(tmp_path / "b" / "annotations" / "val.json").taxonomy == SUBTYPES
 
 
+def test_folds_are_used_again(release, tmp_path, capsys):
+    source, _ = release
+    names = [f"IMG{n:02}.jpeg" for n in range(24)]
+    split = make_kfold(names, [f"c{n // 2:02}" for n in range(24)], ["benign"] * 24, folds=2)
+    path = tmp_path / "folds.json"
+    path.write_text(json.dumps(split_document(split, {part: {} for part in split.parts})))
+    assert _run(source, tmp_path / "out", "--split", path) == 0
+    assert "total" not in capsys.readouterr().out
+    parts = {part: load_coco(tmp_path / "out" / "annotations" / f"{part}.json") for part in split.parts}
+    assert [len(dataset.images) for dataset in parts.values()] == [12] * 4
+    assert parts["fold1-val"].images == parts["fold2-train"].images
+
+
 def test_one_file_with_copied_images(release, tmp_path, capsys):
     source, _ = release
     assert _run(source, tmp_path / "all", "--split", "none", "--images", "copy") == 0
@@ -293,7 +306,57 @@ def test_one_file_with_copied_images(release, tmp_path, capsys):
 def test_a_split_by_image_says_how_many_cases_leak(release, tmp_path, capsys):
     source, cases = release
     assert _run(source, tmp_path / "out", "--split", "image", "--groups", cases) == 0
-    assert "of 12 cases are in several parts" in capsys.readouterr().err
+    assert "of 12 cases stand in several parts" in capsys.readouterr().err
+
+
+def test_the_split_file_names_what_it_was_made_from(release, tmp_path):
+    source, cases = release
+    assert _run(source, tmp_path / "out", "--groups", cases) == 0
+    document = read_split_document(tmp_path / "out" / "split.json")
+    assert document["schema_version"] == 1 and [s["file"] for s in document["sources"]] == ["dataset.csv", "cases.csv"]
+    assert verify_split(document, tmp_path / "out" / "images") == ([], [])
+    (tmp_path / "out" / "images" / "IMG03.jpeg").write_bytes(b"another")
+    assert verify_split(document, tmp_path / "out" / "images").changed == ["IMG03.jpeg"]
+    assert _run(source, tmp_path / "none", "--groups", cases, "--no-image-hashes", "--split", "none") == 0
+    assert "image_sha256" not in read_split_document(tmp_path / "none" / "split.json")
+
+
+def test_the_authors_lists(release, tmp_path, capsys):
+    source, cases = release
+    (tmp_path / "train.txt").write_text("".join(f"IMG{n:02}.jpg\n" for n in range(1, 17)))
+    (tmp_path / "val.csv").write_text("image_id,age\n" + "".join(f"IMG{n:02}.jpeg,3\n" for n in (0, *range(17, 26))))
+    lists = ("--lists", tmp_path / "train.txt", tmp_path / "val.csv")
+    output = tmp_path / "out"
+    assert _run(source, output, "--split", "official", *lists, "--groups", cases) == 0
+    said = capsys.readouterr()
+    assert "2 listed images are not there, or could not be used: IMG24.jpeg, IMG25.jpeg" in said.err
+    assert "leaks: 2 of 12 cases stand in several parts; 2 of 8 images outside train (25%)" in said.err
+    train = load_coco(output / "annotations" / "train.json")
+    assert [image["file_name"] for image in train.images][:2] == ["IMG01.jpeg", "IMG02.jpeg"]
+    assert len(load_coco(output / "annotations" / "val.json").images) == 8
+    assert read_split(output / "split.json", allow_shared_cases=True).kind == "official"
+    with pytest.raises(DataError, match="several parts"):
+        read_split(output / "split.json")
+    assert _run(source, tmp_path / "again", "--split", output / "split.json") == 0
+    assert _run(source, tmp_path / "strict", "--split", "official", *lists, "--strict") == 5
+    assert not (tmp_path / "strict").exists()
+
+
+def test_parts_in_a_column_of_the_table(folder, tmp_path, capsys):
+    for number, part in enumerate(("train", "Validation", "TRAIN", "")):
+        folder.add(f"IMG{number}.jpeg", Split=part)
+    with open(folder.path / "dataset.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, (*COLUMNS, "Split"))
+        writer.writeheader()
+        writer.writerows(folder.rows)
+    assert _run(folder.path, tmp_path / "out", "--split", "official") == 0
+    assert "1  image in no official list: IMG3.jpeg" in capsys.readouterr().out
+    parts = read_split(tmp_path / "out" / "split.json").assignment
+    assert {name: entry["part"] for name, entry in parts.items()} == {
+        "IMG0.jpeg": "train",
+        "IMG1.jpeg": "val",
+        "IMG2.jpeg": "train",
+    }
 
 
 @pytest.mark.parametrize(
@@ -303,6 +366,8 @@ def test_a_split_by_image_says_how_many_cases_leak(release, tmp_path, capsys):
         (("--split", "nonsense"), 2, "neither a kind of split nor a file"),
         (("--split", "none", "--fractions", 1, 1, 1), 2, "add up to 1"),
         (("--split", "none", "--seed", -1), 2, "seed is negative"),
+        (("--split", "none", "--lists", "train.txt"), 2, "lists are for --split official"),
+        (("--split", "official"), 2, "no column that tells the parts"),
     ],
 )
 def test_wrong_usage(release, tmp_path, capsys, more, code, expected):

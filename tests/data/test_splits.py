@@ -119,7 +119,7 @@ def test_reuse_wants_every_image_and_knows_cases_better():
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"schema_version": 2}, "not a split file"),
+        ({"schema_version": 3}, "not a split file"),
         ({"kind": "other"}, "incomplete"),
         ({"assignment": []}, "incomplete"),
         ({"assignment": {"a.png": {"case_id": "c", "part": "nowhere"}}}, "assignment of a.png"),

@@ -1,14 +1,15 @@
 """The table of BTXRD (dataset.csv, or dataset.xlsx as the public release ships it) and the table of cases.
 
-Cells are read as text: some are blank, and a spreadsheet may turn 1 into 1.0. Not here: images and outlines.
+Not here: images and outlines, and how a table is read (``segtumor.data.tables``).
 """
 
-import csv
-import io
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from segtumor.errors import DataError
+from segtumor.data.image_names import stem_of
+from segtumor.data.splits.official import PART_COLUMNS, listed_in_column
+from segtumor.data.tables import cell_number, read_cells
+from segtumor.errors import ConfigError, DataError
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL, SUBTYPE_ENTITY
 
 BONES_AND_JOINTS = (
@@ -55,11 +56,6 @@ class TableRow:
         return stem_of(self.image_id)
 
 
-def stem_of(file_name):
-    """``IMG000001`` of ``IMG000001.jpeg``."""
-    return PurePosixPath(file_name.strip()).stem
-
-
 def find_table(source):
     """Path of the table in ``source``; raises DataError if there is none."""
     for name in TABLE_NAMES:
@@ -80,7 +76,7 @@ def read_table(path):
         DataError: unreadable, or a column is missing that the conversion needs.
     """
     needed = ("image_id", "tumor", BENIGN, MALIGNANT, *SUBTYPE_ENTITY)
-    return [_row(cells) for cells in _cells(Path(path), needed) if cells["image_id"]]
+    return [_row(cells) for cells in read_cells(Path(path), needed) if cells["image_id"]]
 
 
 def read_cases(path):
@@ -90,13 +86,32 @@ def read_cases(path):
         DataError: unreadable, a column is missing, or an image has two cases.
     """
     cases = {}
-    for cells in _cells(Path(path), ("image_id", "case_id")):
+    for cells in read_cells(Path(path), ("image_id", "case_id")):
         stem, case = stem_of(cells["image_id"]), cells["case_id"]
         if not stem or not case:
             continue
         if cases.setdefault(stem, case) != case:
             raise DataError(f"image {stem} has two cases", where=path, got=f"{cases[stem]} and {case}")
     return cases
+
+
+def read_parts(path):
+    """(image name, part) of each row of a table that has a column split, set, part, partition or subset.
+
+    Raises:
+        ConfigError: there is no such column.
+        DataError: a part that is not train, val or test.
+    """
+    rows = read_cells(Path(path), ("image_id",))
+    column = next((name for name in PART_COLUMNS if rows and name in rows[0]), None)
+    if column is None:
+        raise ConfigError(
+            "the table has no column that tells the parts",
+            where=path,
+            expected=", ".join(PART_COLUMNS),
+            remedy="Give the authors' lists: --lists train.xlsx val.xlsx",
+        )
+    return listed_in_column(rows, "image_id", column, path)
 
 
 def _row(cells):
@@ -120,10 +135,10 @@ def _attributes(cells):
     def flagged(names):
         return [name for name in names if _flag(cells.get(name, ""))]
 
-    center = _number(cells.get("center", ""))
+    center = cell_number(cells.get("center", ""))
     sex = cells.get("gender", "")[:1].upper()
     return {
-        "age": _number(cells.get("age", "")),
+        "age": cell_number(cells.get("age", "")),
         "sex": sex if sex in ("M", "F") else None,
         "site": flagged(BONES_AND_JOINTS),
         "region": flagged(REGIONS),
@@ -134,49 +149,5 @@ def _attributes(cells):
 
 def _flag(text):
     """True, False, or None for a blank or unreadable cell."""
-    number = _number(text)
+    number = cell_number(text)
     return None if number is None else number != 0
-
-
-def _number(text):
-    """Number of a cell, an int where it is whole; None for a blank, text or nan."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    if value - value != 0:
-        return None
-    return int(value) if value.is_integer() else value
-
-
-def _cells(path, needed):
-    """Rows as {column: text}, columns in lower case, everything trimmed."""
-    rows = _read_xlsx(path) if path.suffix.lower() == ".xlsx" else _read_csv(path)
-    header = [" ".join(cell.split()).lower() for cell in rows[0]] if rows else []
-    missing = [name for name in needed if name not in header]
-    if missing:
-        raise DataError(f"columns missing: {', '.join(missing)}", where=path, got=", ".join(header) or "an empty file")
-    filled = ([*row, *[""] * (len(header) - len(row))] for row in rows[1:])
-    return [dict(zip(header, (cell.strip() for cell in row), strict=False)) for row in filled]
-
-
-def _read_csv(path):
-    try:
-        text = path.read_bytes().decode("utf-8-sig")  # spreadsheets put a byte-order mark in front
-        return list(csv.reader(io.StringIO(text, newline="")))
-    except OSError as error:
-        raise DataError(f"table: {error.strerror}", where=path) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"not readable as CSV in UTF-8: {error}", where=path) from error
-
-
-def _read_xlsx(path):
-    import pandas  # slow to import, and only this needs it
-
-    try:
-        frame = pandas.read_excel(path, header=None, dtype=str, keep_default_na=False, engine="openpyxl")
-    except OSError as error:
-        raise DataError(f"table: {error.strerror or error}", where=path) from error
-    except Exception as error:  # openpyxl lets zip, XML and key errors of a broken file through
-        raise DataError(f"not readable as an Excel table: {error}", where=path) from error
-    return [["" if cell != cell else str(cell) for cell in row] for row in frame.itertuples(index=False)]

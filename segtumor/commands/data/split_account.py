@@ -1,0 +1,84 @@
+"""What ``segtumor data split`` tells about a split: balance, leaks, what did not fit, and where it is."""
+
+import logging
+from pathlib import Path
+
+from segtumor.commands.account import print_table
+
+_NAMED = 5
+_LOG = logging.getLogger(__name__)
+
+
+def print_account(args, merged, made):
+    """Print the account of a written split; what the user should not overlook goes to the log as warnings."""
+    from segtumor.data.splits.balance import balance_tables
+
+    split = made.split
+    keys = [key for key in (split.origin or {}).get("stratify", ()) if key != "label"]
+    if any(image.get("center") for image in merged.images) and "center" not in keys:
+        keys.append("center")
+    tables = balance_tables(
+        split, merged.images, merged.annotations, merged.categories, made.labels, keys=keys, severity=made.severity
+    )
+    for header, rows in tables:
+        print_table(header, rows)
+        print()
+    _print_misfits(args, merged, made)
+    if not split_is_by_case(split):
+        warn_of_leaks(split.kind, split.assignment)
+    _print_places(Path(args.output), split)
+
+
+def warn_of_leaks(kind, assignment):
+    """Say in numbers how much of a split that was not made by case leaks."""
+    from segtumor.data.splits.leaking import leak_numbers
+
+    numbers = leak_numbers(assignment)
+    if not numbers.known_cases:
+        _LOG.warning("this %s split may leak: without cases (case_id) nobody can tell", kind)
+    elif numbers.shared_cases:
+        _LOG.warning(
+            "this %s split leaks: %d of %d cases stand in several parts; %d of %d images outside train (%.0f%%) show a "
+            "case that stands in another part too",
+            kind,
+            numbers.shared_cases,
+            numbers.cases,
+            numbers.affected_images,
+            numbers.images_outside_train,
+            100 * numbers.affected_images / max(numbers.images_outside_train, 1),
+        )
+    else:
+        print("no case stands in several parts")
+
+
+def warn_of_names(count, names, what):
+    """One warning about some images, by the first names."""
+    if names:
+        more = ", ..." if len(names) > _NAMED else ""
+        _LOG.warning("%d %s: %s%s", count, what, ", ".join(names[:_NAMED]), more)
+
+
+def split_is_by_case(split):
+    """Whether the kind of a split keeps cases whole."""
+    from segtumor.data.splits import MAY_SHARE_CASES
+
+    return split.kind not in MAY_SHARE_CASES
+
+
+def _print_misfits(args, merged, made):
+    listing = made.listing
+    if listing is not None:
+        warn_of_names(len(listing.unknown), listing.unknown, "listed images are not there")
+        warn_of_names(len(listing.unlisted), listing.unlisted, "images are in no list and were left out")
+    warn_of_names(len(made.unknown_in_case_table), made.unknown_in_case_table, f"images of {args.cases} are not there")
+    warn_of_names(len(made.changed), made.changed, f"images have changed since {args.kind} was made")
+    alone = [name for name, entry in made.split.assignment.items() if entry["case_id"].startswith("image:")]
+    if split_is_by_case(made.split):
+        warn_of_names(len(alone), alone, "images are without a known case; each counts as a case of its own")
+    for path in merged.renumbered:
+        print(f"{path}: ids were taken by another file and have been renumbered")
+
+
+def _print_places(output, split):
+    print(f"split {split.kind}, sha256 {split.sha256[:16]}..., in {output / 'split.json'}")
+    print(f"data sets: {', '.join(f'{output.resolve().name}_{part}' for part in split.parts)}")

@@ -1,0 +1,57 @@
+"""Images to the place where a data set's annotation files expect them: a link to their folder, or copies.
+
+Not here: reading or changing them.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from segtumor.errors import OutputError
+from segtumor.files import atomic_path
+
+
+def place_images(source, target, names, *, mode, progress=iter):
+    """Make the images reachable at ``target``: by a link to the folder ``source``, or by copies of ``names``.
+
+    What is already right is left as it is; something else in its place is never overwritten.
+
+    Args:
+        source: folder of the images.
+        target: the link or folder to make.
+        names: file names of the images, below ``source``.
+        mode: link or copy.
+        progress: wraps the names copied, as tqdm does.
+
+    Raises:
+        OutputError: something else is at ``target``, or it cannot be written.
+    """
+    source, target = Path(source), Path(target)
+    if target.exists() and target.samefile(source):
+        return
+    if mode == "link":
+        _link(source, target, names)
+        return
+    if target.is_symlink():
+        raise OutputError("is a link, not a folder to copy into", where=target, remedy="Remove the link")
+    for name in progress(names):
+        if not _same_size(source / name, target / name):
+            with atomic_path(target / name) as temporary:
+                shutil.copyfile(source / name, temporary)
+
+
+def _link(source, target, names):
+    if target.is_symlink() or target.exists():
+        if all(_same_size(source / name, target / name) for name in names):
+            return
+        remedy = "Remove it, choose another --output, or have them copied"
+        raise OutputError("exists and does not hold the images of the source", where=target, remedy=remedy)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.symlink(source.resolve(), target, target_is_directory=True)
+    except OSError as error:
+        raise OutputError(f"cannot link: {error.strerror}", where=target, remedy="Have the images copied") from error
+
+
+def _same_size(first, second):
+    return second.is_file() and first.stat().st_size == second.stat().st_size

@@ -1,0 +1,110 @@
+"""Tables of one sheet with known columns, and the table of what is known about each image.
+
+Not here: how CSV and Excel are read (``segtumor.data.sheets``), and what the columns of one data set mean.
+"""
+
+import math
+
+from segtumor.data.image_names import IMAGE_COLUMNS, NameIndex
+from segtumor.data.sheets import cells_of, header_of, read_sheets
+from segtumor.errors import DataError
+
+#: Other names of our columns.
+_ALIASES = {"gender": "sex", "centre": "center", "case": "case_id", "patient_id": "case_id", "label": "image_label"}
+_LISTS = ("site", "region", "view")
+
+
+def read_cells(path, needed=()):
+    """Rows of a table as {column: text}; columns in lower case with single blanks, everything trimmed.
+
+    Args:
+        path: .xlsx (its first sheet) or CSV in UTF-8.
+        needed: columns that must be there.
+
+    Raises:
+        DataError: unreadable, larger than 256 MB, or a column is missing.
+    """
+    rows = next(iter(read_sheets(path).values()))
+    header = header_of(rows)
+    missing = [name for name in needed if name not in header]
+    if missing:
+        raise DataError(f"columns missing: {', '.join(missing)}", where=path, got=", ".join(header) or "an empty file")
+    return cells_of(rows)
+
+
+def cell_number(text):
+    """Number of a cell, an int where it is whole; None for a blank, text, nan or infinity."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() else value
+
+
+def image_column(cells, path):
+    """The column of a row that holds the name of an image; raises DataError if there is none."""
+    for name in IMAGE_COLUMNS:
+        if name in cells:
+            return name
+    expected = f"one of {', '.join(IMAGE_COLUMNS)}"
+    raise DataError("no column of image names", where=path, got=", ".join(cells), expected=expected)
+
+
+def read_image_table(path):
+    """{name of an image as the table has it: fields of the COCO image} of a table with a column of image names.
+
+    The columns of datasets/README.md get their types (age a number, sex M or F, site, region and view lists divided by
+    semicolons); others are kept as text. Blank cells say nothing.
+
+    Raises:
+        DataError: unreadable, no column of image names, or an image stands there twice with different data.
+    """
+    table = {}
+    for cells in read_cells(path):
+        name = cells.pop(image_column(cells, path))
+        if not name:
+            continue
+        fields = {_ALIASES.get(key, key): value for key, value in cells.items() if key and value}
+        fields = {key: _typed(key, value) for key, value in fields.items()}
+        if table.setdefault(name, fields) != fields:
+            raise DataError(f"image {name} stands there twice with different data", where=path)
+    return table
+
+
+def match_images(table, file_names, *, where=None):
+    """Find the image of each row: by its whole name below the image root, else by its file name, else without suffix.
+
+    Args:
+        table: from ``read_image_table``.
+        file_names: of the images.
+        where: the table's path, for messages.
+
+    Returns:
+        ({file name: fields}, list of names in the table that are no image).
+
+    Raises:
+        DataError: a name fits several images, or two rows that fit one image differ.
+    """
+    names, found, unknown = NameIndex(file_names), {}, []
+    for name, fields in table.items():
+        fitting = [file_names[index] for index in names.candidates(name)]
+        if len(fitting) > 1:
+            remedy = "Give the name with its folders, as below the folder of the images"
+            raise DataError(f"{name} could be several images: {', '.join(fitting[:5])}", where=where, remedy=remedy)
+        if not fitting:
+            unknown.append(name)
+        elif found.setdefault(fitting[0], fields) != fields:
+            raise DataError(f"two rows for image {fitting[0]} have different data", where=where)
+    return found, unknown
+
+
+def _typed(name, text):
+    if name == "age":
+        return cell_number(text)
+    if name == "sex":
+        return text[0].upper() if text[0].upper() in "MF" else None
+    if name in _LISTS:
+        return [part.strip() for part in text.split(";") if part.strip()]
+    return text.lower() if name == "image_label" else text

@@ -1,0 +1,81 @@
+import pytest
+
+from segtumor.data.tables import cell_number, match_images, read_cells, read_image_table
+from segtumor.errors import DataError
+
+
+def table(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "table.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_every_column_gets_its_type(tmp_path):
+    text = (
+        "\ufeffFile_Name,Patient_ID,Age,Gender,Site,View,Centre,Image_Label,Scanner\n"
+        "sub/IMG1.jpeg, 17 ,34,female,tibia; knee-joint,frontal,2,Benign,A 1\n"
+        "IMG2.png,18,,,,,,,\n"
+    )
+    assert read_image_table(table(tmp_path, text)) == {
+        "sub/IMG1.jpeg": {
+            "case_id": "17",
+            "age": 34,
+            "sex": "F",
+            "site": ["tibia", "knee-joint"],
+            "view": ["frontal"],
+            "center": "2",
+            "image_label": "benign",
+            "scanner": "A 1",
+        },
+        "IMG2.png": {"case_id": "18"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("who,case_id\na,1\n", "no column of image names.*expected one of image_id, file_name"),
+        ("image,case_id\na.png,1\na.png,2\n", "image a.png stands there twice with different data"),
+    ],
+)
+def test_tables_that_cannot_be_used(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        read_image_table(table(tmp_path, text))
+
+
+def test_columns_that_are_needed(tmp_path):
+    path = table(tmp_path, "a , B  c\n1\n")
+    assert read_cells(path, ["a", "b c"]) == [{"a": "1", "b c": ""}]
+    with pytest.raises(DataError, match="columns missing: d"):
+        read_cells(path, ["a", "d"])
+
+
+def test_not_utf8(tmp_path):
+    with pytest.raises(DataError, match="not readable as CSV in UTF-8"):
+        read_cells(table(tmp_path, "imäge\n", "latin-1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("3", 3), ("1.0", 1), ("2.5", 2.5), ("", None), ("x", None), ("nan", None), ("inf", None)]
+)
+def test_numbers(text, number):
+    assert cell_number(text) == number
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [("one/a.png", "one/a.png"), (r"b.png", "one/b.png"), ("b", "one/b.png"), ("x/b.jpeg", "one/b.png"), ("c", None)],
+)
+def test_rows_find_their_image(name, image):
+    found, unknown = match_images({name: {"case_id": "7"}}, ["one/a.png", "two/a.png", "one/b.png"])
+    assert found == ({image: {"case_id": "7"}} if image else {})
+    assert unknown == ([] if image else [name])
+
+
+@pytest.mark.parametrize(
+    ("names", "message"), [(["a"], "a could be several images: one/a.png, two/a.png"), (["b", "b.png"], "two rows for")]
+)
+def test_rows_that_do_not_say_which_image(names, message):
+    table = {name: {"case_id": str(number)} for number, name in enumerate(names)}
+    with pytest.raises(DataError, match=message):
+        match_images(table, ["one/a.png", "two/a.png", "one/b.png"], where="table.csv")
