@@ -5,9 +5,14 @@ import importlib.util
 import re
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from segtumor.data.phantoms import write_phantom_dataset
+
+#: The same examples every time: a test that fails on one machine fails on all.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 _RING_MARK = "pytestmark = pytest.mark.model"

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("train", "train a model, or evaluate one with --eval-only"),
     "evaluate": ("evaluate", "compare predictions with the truth: detection, overlap, classification"),
     "infer": ("infer", "find tumors on radiographs: overlays, predictions.json, findings.csv"),
+    "data": ("data", "convert, check, split and look at annotated radiographs"),
     "prepare-btxrd": ("prepare_btxrd", "turn the BTXRD data set into COCO files, split by case"),
     "prepare-phantoms": ("prepare_phantoms", "draw synthetic radiographs to try everything without data"),
     "demo": ("demo", "draw synthetic data, train, evaluate and find, in minutes on a CPU"),
@@ -24,51 +25,82 @@ COMMANDS = {
 }
 
 
-def help_text():
-    """What ``segtumor --help`` prints."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {summary}" for name, (_, summary) in COMMANDS.items()]
+_DESCRIPTION = "Instance segmentation of bone tumors on radiographs."
+_EXAMPLES = ("segtumor doctor", "segtumor demo --help")
+
+
+def main(argv=None):
+    """Run the sub-command that ``argv`` names; returns its exit code, or 2 if there is no such command."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["--version"]:
+        print(f"segtumor {segtumor.__version__}")
+        return 0
+    return dispatch("segtumor", COMMANDS, arguments, description=_DESCRIPTION, examples=_EXAMPLES)
+
+
+def dispatch(prog, commands, arguments, *, description, examples):
+    """Run the sub-command that ``arguments`` start with.
+
+    Args:
+        prog: what was typed so far, ``segtumor`` or ``segtumor data``.
+        commands: {sub-command: (module below ``segtumor.commands``, what it does)}.
+        arguments: list of str.
+        description, examples: for the help.
+
+    Returns:
+        Exit code of the sub-command; 2 if there is none of that name.
+    """
+    if not arguments:
+        print(help_text(prog, commands, description, examples), file=sys.stderr)
+        return 2
+    name, *rest = arguments
+    if name in ("-h", "--help", "help"):
+        print(help_text(prog, commands, description, examples))
+        return 0
+    # Underscores too: `prepare_btxrd` is the name of the file that does it.
+    if name.replace("_", "-") not in commands:
+        print(f"error: {_unknown(prog, commands, name)}", file=sys.stderr)
+        return 2
+    module_name, _ = commands[name.replace("_", "-")]
+    return importlib.import_module(f"segtumor.commands.{module_name}").main(rest)
+
+
+def leaf_commands():
+    """{what is typed after ``segtumor``: module below ``segtumor.commands``}, with the sub-commands of groups."""
+    leaves = {}
+    for name, (module_name, _) in COMMANDS.items():
+        group = getattr(importlib.import_module(f"segtumor.commands.{module_name}"), "COMMANDS", None)
+        names = (
+            {name: module_name} if group is None else {f"{name} {sub}": module for sub, (module, _) in group.items()}
+        )
+        leaves.update(names)
+    return leaves
+
+
+def help_text(prog, commands, description, examples):
+    """What ``--help`` prints; arguments as ``dispatch``."""
+    width = max(map(len, commands))
+    lines = [f"  {name:<{width}}  {summary}" for name, (_, summary) in commands.items()]
+    version = " [--version]" if prog == "segtumor" else ""
     return "\n".join(
         [
-            "usage: segtumor [-h] [--version] COMMAND ...",
+            f"usage: {prog} [-h]{version} COMMAND ...",
             "",
-            "Instance segmentation of bone tumors on radiographs.",
+            description,
             "",
             "commands:",
             *lines,
             "",
             "examples:",
-            "  segtumor doctor",
-            "  segtumor demo --help",
+            *(f"  {example}" for example in examples),
             "",
             NOTICE,
         ]
     )
 
 
-def main(argv=None):
-    """Run the sub-command that ``argv`` names; returns its exit code, or 2 if there is no such command."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments:
-        print(help_text(), file=sys.stderr)
-        return 2
-    name, *rest = arguments
-    if name in ("-h", "--help", "help"):
-        print(help_text())
-        return 0
-    if name == "--version":
-        print(f"segtumor {segtumor.__version__}")
-        return 0
-    # Underscores too: `prepare_btxrd` is the name of the file that does it.
-    if name.replace("_", "-") not in COMMANDS:
-        print(f"error: {_unknown(name)}", file=sys.stderr)
-        return 2
-    module_name, _ = COMMANDS[name.replace("_", "-")]
-    return importlib.import_module(f"segtumor.commands.{module_name}").main(rest)
-
-
-def _unknown(name):
-    nearest = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+def _unknown(prog, commands, name):
+    nearest = difflib.get_close_matches(name, commands, n=1, cutoff=0.5)
     if nearest:
-        return f"no command {name!r}. Did you mean `segtumor {nearest[0]}`?"
-    return f"no command {name!r} (expected one of {', '.join(COMMANDS)}). `segtumor --help` explains them."
+        return f"no command {name!r}. Did you mean `{prog} {nearest[0]}`?"
+    return f"no command {name!r} (expected one of {', '.join(commands)}). `{prog} --help` explains them."

@@ -7,10 +7,12 @@ import pytest
 
 import segtumor
 import segtumor.commands
+import segtumor.commands.data
 from segtumor import NOTICE
 from segtumor.commands import cli
 
-NOT_COMMANDS = {"cli", "shell"}
+NOT_COMMANDS = {"account", "cli", "shell"}
+COMMANDS = cli.leaf_commands()
 
 
 def test_help_names_every_command_in_one_line(capsys):
@@ -27,10 +29,26 @@ def test_every_command_file_can_be_reached():
     assert {module for module, _ in cli.COMMANDS.values()} == files - NOT_COMMANDS
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_file_of_a_group_can_be_reached():
+    names = [module.name for module in pkgutil.iter_modules(segtumor.commands.data.__path__)]
+    modules = {name: importlib.import_module(f"segtumor.commands.data.{name}") for name in names}
+    commands = {name for name, module in modules.items() if hasattr(module, "build_parser")}
+    assert {module.rpartition(".")[2] for module, _ in segtumor.commands.data.COMMANDS.values()} == commands
+
+
+@pytest.mark.parametrize("arguments", [["data", "--help"], ["data"], ["data", "zzz"], ["data", "chekc"]])
+def test_a_group_lists_its_commands(arguments, capsys):
+    code = cli.main(arguments)
+    captured = capsys.readouterr()
+    assert code == (0 if "--help" in arguments else 2)
+    expected = ["segtumor data check"] if "chekc" in arguments else segtumor.commands.data.COMMANDS
+    assert all(name in captured.out + captured.err for name in expected)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_explains_itself_with_examples(name, capsys):
     with pytest.raises(SystemExit) as caught:
-        cli.main([name, "--help"])
+        cli.main([*name.split(), "--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
     assert "examples:\n" in text
@@ -74,8 +92,8 @@ def test_version(capsys):
 
 def test_help_of_every_command_waits_for_nothing_heavy():
     program = (
-        "import importlib, sys; from segtumor.commands.cli import COMMANDS\n"
-        "for module, _ in COMMANDS.values():\n"
+        "import importlib, sys; from segtumor.commands.cli import leaf_commands\n"
+        "for module in leaf_commands().values():\n"
         "    importlib.import_module('segtumor.commands.' + module).build_parser().format_help()\n"
         "heavy = {'torch', 'detectron2', 'albumentations', 'pandas', 'matplotlib', 'scipy', 'cv2', 'numpy'}\n"
         "print(sorted(heavy & set(sys.modules)))"

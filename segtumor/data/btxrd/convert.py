@@ -5,32 +5,17 @@ normal would teach the wrong thing. What is merely unusual is used, and named to
 (``output``).
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from segtumor.data.btxrd.labelme import fit_lesion, pair_shapes, read_labelme
 from segtumor.data.btxrd.table import find_table, read_table
+from segtumor.data.converters.shapes import scale_between
 from segtumor.data.polygons import polygon_area, tight_box
+from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
 from segtumor.imaging import list_images, read_size_hw
 from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY
-
-#: Outlines drawn on a resized copy are scaled; a difference in shape beyond this means another picture or a turned one.
-ASPECT_TOLERANCE = 0.01
-
-
-class Remark(NamedTuple):
-    """Something worth knowing about one image: its file name, the kind (the same words each time) and details."""
-
-    image: str
-    kind: str
-    detail: str = ""
-
-
-class _LeftOutError(Exception):
-    """Ends the conversion of one image; arguments: kind, detail."""
 
 
 @dataclass
@@ -77,8 +62,8 @@ def convert(source, *, taxonomy, cases=None, progress=iter):
     for row in progress(_distinct(rows, result)):
         try:
             _convert_row(row, source, files, taxonomy, cases, result)
-        except _LeftOutError as reason:
-            result.left_out.append(Remark(row.image_id, *reason.args))
+        except LeftOutError as reason:
+            result.left_out.append(reason.remark(row.image_id))
     return result
 
 
@@ -120,9 +105,9 @@ def _convert_row(row, source, files, taxonomy, cases, result):
     try:
         size_hw = read_size_hw(path)
     except DataError as error:
-        raise _LeftOutError("image cannot be read", str(error)) from error
+        raise LeftOutError("image cannot be read", str(error)) from error
     if row.label is None:
-        raise _LeftOutError("table does not say whether normal, benign or malignant, or contradicts itself")
+        raise LeftOutError("table does not say whether normal, benign or malignant, or contradicts itself")
     lesions = _lesions(row, source / "Annotations" / f"{row.stem}.json", size_hw, result)
     subtypes = list(dict.fromkeys(lesion.label for lesion in lesions))
     _compare_labels(row, subtypes, result)
@@ -147,9 +132,9 @@ def _convert_row(row, source, files, taxonomy, cases, result):
 def _image_path(row, candidates, result):
     exact = [path for path in candidates if path.name == row.image_id]
     if not exact and len(candidates) > 1:
-        raise _LeftOutError("several images of that name", ", ".join(path.name for path in candidates))
+        raise LeftOutError("several images of that name", ", ".join(path.name for path in candidates))
     if not candidates:
-        raise _LeftOutError("image listed but not in the folder")
+        raise LeftOutError("image listed but not in the folder")
     if not exact:
         result.notes.append(Remark(row.image_id, "found with another file name suffix", candidates[0].name))
     return (exact or candidates)[0]
@@ -159,15 +144,15 @@ def _lesions(row, json_path, size_hw, result):
     """Lesions of one image on its own pixels; remarks on whatever is odd about them."""
     if not json_path.is_file():
         if row.label != NORMAL:
-            raise _LeftOutError("tumor without a file of outlines", row.label)
+            raise LeftOutError("tumor without a file of outlines", row.label)
         return []
     try:
         drawn = read_labelme(json_path)
     except DataError as error:
-        raise _LeftOutError("outlines cannot be read", str(error)) from error
+        raise LeftOutError("outlines cannot be read", str(error)) from error
     result.notes += [Remark(row.image_id, "shape not usable", sentence) for sentence in drawn.unusable]
     if row.label == NORMAL and drawn.shapes:
-        raise _LeftOutError("normal in the table but with outlines", f"{len(drawn.shapes)} shapes")
+        raise LeftOutError("normal in the table but with outlines", f"{len(drawn.shapes)} shapes")
     if row.label == NORMAL:
         result.notes.append(Remark(row.image_id, "normal with an empty file of outlines"))
         return []
@@ -175,7 +160,7 @@ def _lesions(row, json_path, size_hw, result):
 
 
 def _fitted(row, drawn, size_hw, result):
-    scale_xy = _scale(drawn.size_hw or size_hw, size_hw)
+    scale_xy = scale_between(drawn.size_hw or size_hw, size_hw)
     if scale_xy != (1.0, 1.0):
         detail = f"{drawn.size_hw} to {size_hw} (height, width)"
         result.notes.append(Remark(row.image_id, "outlines scaled to the size of the image", detail))
@@ -191,25 +176,17 @@ def _fitted(row, drawn, size_hw, result):
         elif fitted.drawn_box_xyxy is None:
             result.notes.append(Remark(row.image_id, "polygon without a rectangle", fitted.label))
     if not lesions:
-        raise _LeftOutError("tumor without a usable outline", row.label)
+        raise LeftOutError("tumor without a usable outline", row.label)
     return lesions
-
-
-def _scale(drawn_hw, size_hw):
-    scale_x, scale_y = size_hw[1] / drawn_hw[1], size_hw[0] / drawn_hw[0]
-    if abs(scale_x / scale_y - 1) > ASPECT_TOLERANCE:
-        detail = f"drawn on {drawn_hw}, image is {size_hw} (height, width)"
-        raise _LeftOutError("outlines drawn on an image of another shape", detail)
-    return scale_x, scale_y
 
 
 def _compare_labels(row, subtypes, result):
     """The outlines' label is used for the subtype; where it contradicts benign or malignant, nobody knows the truth."""
     unknown = [label for label in subtypes if label not in SUBTYPE_ENTITY]
     if unknown:
-        raise _LeftOutError("outline with an unknown label", ", ".join(unknown))
+        raise LeftOutError("outline with an unknown label", ", ".join(unknown))
     if any(SUBTYPE_ENTITY[label] != row.label for label in subtypes):
-        raise _LeftOutError("table and outlines contradict each other", f"{row.label}; outlines: {', '.join(subtypes)}")
+        raise LeftOutError("table and outlines contradict each other", f"{row.label}; outlines: {', '.join(subtypes)}")
     if len(subtypes) > 1:
         result.notes.append(Remark(row.image_id, "outlines of several subtypes", ", ".join(subtypes)))
     if subtypes and set(subtypes) != set(row.subtypes):
@@ -238,8 +215,3 @@ def _annotation(lesion, annotation_id, image_id, taxonomy):
 def _xywh(box_xyxy):
     x0, y0, x1, y1 = box_xyxy
     return [x0, y0, round(x1 - x0, 3), round(y1 - y0, 3)]
-
-
-def kinds_of(remarks):
-    """Counter of the kinds of Remarks, most frequent first."""
-    return dict(Counter(remark.kind for remark in remarks).most_common())

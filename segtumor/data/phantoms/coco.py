@@ -1,8 +1,6 @@
 """Phantoms as COCO: polygons, image and annotation entries, one document per part of the split."""
 
-import cv2
-import numpy as np
-
+from segtumor.data.outlines import polygons_from_mask
 from segtumor.structures.boxes import box_xyxy_to_xywh
 from segtumor.structures.masks import box_from_mask
 from segtumor.taxonomy import BINARY
@@ -70,14 +68,3 @@ class CocoPart:
             "iscrowd": 0,
             "subtype": lesion.subtype,
         }
-
-
-def polygons_from_mask(mask):
-    """Outer outlines of a (H, W) bool mask without holes, as COCO polygons in px.
-
-    Drawn on the threefold enlarged mask, whose outermost sample points lie 1/6 px inside the pixels' edges: unlike
-    the outline through pixel centres, it rasterises (pycocotools) to the very mask it came from.
-    """
-    enlarged = np.kron(np.asarray(mask, dtype=np.uint8), np.ones((3, 3), dtype=np.uint8))
-    contours, _ = cv2.findContours(enlarged, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return [np.round((contour.reshape(-1) + 0.5) / 3, 2).tolist() for contour in contours]

@@ -1,0 +1,189 @@
+"""``segtumor data convert``: any annotation format to COCO, and back."""
+
+from pathlib import Path
+
+from segtumor.commands.account import print_remarks, print_table, progress_bar
+from segtumor.commands.shell import make_parser, run
+
+#: --unannotated -> what it makes of an image that no annotation mentions.
+_UNANNOTATED = {"normal": "normal", "leave-out": "not annotated"}
+
+
+def build_parser():
+    """Its arguments."""
+    from segtumor.data.converters.formats import FORMATS
+
+    parser = make_parser(
+        "segtumor data convert",
+        "Convert annotated radiographs to the COCO form that segtumor trains on, or from it to another format.\n"
+        "Nothing is lost in silence: what could not be used is left out with its reason, by image.",
+        examples=[
+            "segtumor data convert --source datasets/examples/labelme --images datasets/examples/images "
+            "--output output/converted",
+            "segtumor data convert --from csv --source boxes.csv --images radiographs --output datasets/mine "
+            "--boxes-as-masks",
+            "segtumor data convert --source exports --output datasets/mine --class osteosarcoma=malignant "
+            "--class cyst=benign --table patients.csv",
+            "segtumor data convert --source datasets/examples/coco --images datasets/examples/images --to yolo "
+            "--output output/yolo",
+        ],
+    )
+    names = ", ".join(FORMATS)
+    parser.add_argument("--source", required=True, metavar="PATH", help="annotation file, or folder of them")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write; its name is the data set's")
+    parser.add_argument(
+        "--from", dest="source_format", choices=FORMATS, metavar="FORMAT", help=f"{names}; found out if not given"
+    )
+    parser.add_argument(
+        "--to", default="coco", choices=FORMATS, metavar="FORMAT", help="format to write (default coco)"
+    )
+    parser.add_argument(
+        "--images", metavar="DIR", help="folder of the images (default: images beside or in the source)"
+    )
+    classes = parser.add_argument_group("classes and cases")
+    classes.add_argument(
+        "--class",
+        dest="classes",
+        action="append",
+        default=[],
+        metavar="LABEL=CLASS",
+        help="class that a label belongs to; LABEL= alone drops the regions of that label. May be repeated",
+    )
+    classes.add_argument(
+        "--table", metavar="FILE", help="CSV or Excel table with image, case_id, age, sex, site, view, center, ..."
+    )
+    classes.add_argument(
+        "--salt-file", metavar="FILE", help="secret for the case_id of DICOM files (default: kept in your settings)"
+    )
+    doubt = parser.add_argument_group("where the annotations leave doubt")
+    doubt.add_argument(
+        "--unannotated",
+        choices=_UNANNOTATED,
+        help="images that no annotation mentions: normal radiographs, or left out (default: the format's custom)",
+    )
+    doubt.add_argument("--boxes-as-masks", action="store_true", help="a box without an outline becomes its own outline")
+    doubt.add_argument("--strict", action="store_true", help="write nothing if anything has to be left out")
+    parser.add_argument(
+        "--place",
+        choices=("link", "copy"),
+        default="link",
+        help="OUTPUT/images becomes a link to the source's folder (default), or a copy of the images used",
+    )
+    return parser
+
+
+def main(argv=None):
+    """Run the command; returns the exit code."""
+    return run(_body, build_parser(), argv)
+
+
+def _body(args):
+    from segtumor.data.converters.assemble import assemble
+    from segtumor.data.converters.formats import detect_format, load_format
+
+    classes, dropped = _class_options(args.classes)
+    source_format = args.source_format or detect_format(args.source)
+    collection = _read(args, load_format(source_format), dropped)
+    assembled = assemble(
+        collection, classes=classes, attributes=_attributes(args, collection), boxes_as_masks=args.boxes_as_masks
+    )
+    _check_strict(args, assembled)
+    lost = _write(args, collection, assembled, source_format)
+    _print_account(args, source_format, assembled, lost)
+    return 0
+
+
+def _class_options(options):
+    """({label: class}, labels to drop) of ``LABEL=CLASS``."""
+    from segtumor.errors import ConfigError
+
+    classes = {}
+    for option in options:
+        label, equals, name = option.partition("=")
+        if not equals or not label.strip():
+            raise ConfigError("not a label and its class", where="--class", got=option, expected="LABEL=CLASS")
+        classes[label.strip()] = name.strip()
+    return {label: name for label, name in classes.items() if name}, [
+        label for label, name in classes.items() if not name
+    ]
+
+
+def _read(args, format_module, dropped):
+    from segtumor.data.converters.assemble import add_unlisted, drop_labels
+    from segtumor.data.converters.headers import with_dicom_headers
+    from segtumor.data.converters.image_folder import ImageFolder, usual_image_root
+
+    images = ImageFolder(args.images or usual_image_root(args.source))
+    collection = format_module.read(Path(args.source), images, progress=progress_bar("reading"))
+    drop_labels(collection, dropped)
+    meaning = _UNANNOTATED[args.unannotated] if args.unannotated else format_module.UNLISTED
+    add_unlisted(collection, images.names, images.size_hw, meaning)
+    with_dicom_headers(collection, args.salt_file)
+    return collection
+
+
+def _attributes(args, collection):
+    """{file name: fields} of --table; rows without an image and images without a row are told."""
+    from segtumor.data.remarks import Remark
+    from segtumor.data.tables import match_images, read_image_table
+
+    if not args.table:
+        return None
+    names = [image.file_name for image in collection.images]
+    fields, unknown = match_images(read_image_table(args.table), names, where=args.table)
+    collection.notes += [Remark(name, "in the table, but no image that is used") for name in unknown]
+    collection.notes += [Remark(name, "not in the table") for name in names if name not in fields]
+    return fields
+
+
+def _check_strict(args, assembled):
+    from segtumor.errors import DataError
+
+    if args.strict and assembled.left_out:
+        print_remarks("Left out", assembled.left_out)
+        count = len(assembled.left_out)
+        raise DataError(f"{count} things are left out", where=args.source, remedy="See above; nothing was written")
+
+
+def _write(args, collection, assembled, source_format):
+    from segtumor.data.converters.formats import load_format
+    from segtumor.data.converters.output import write_coco, write_other, write_report
+
+    lost = []
+    if args.to == "coco":
+        write_coco(args.output, collection, assembled, placing=args.place, progress=progress_bar("copying"))
+    else:
+        lost = write_other(args.output, load_format(args.to), collection, assembled, progress=progress_bar("writing"))
+    write_report(args.output, source=args.source, source_format=source_format, assembled=assembled, lost=lost)
+    return lost
+
+
+def _print_account(args, source_format, assembled, lost):
+    from collections import Counter
+
+    from segtumor.data.converters.assemble import UNLISTED_LEFT_OUT
+
+    document = assembled.document
+    classes = Counter(annotation["category_id"] for annotation in document["annotations"])
+    images = {
+        c["id"]: len({a["image_id"] for a in document["annotations"] if a["category_id"] == c["id"]})
+        for c in document["categories"]
+    }
+    print(f"{args.source}: {source_format}")
+    rows = [[c["name"], images[c["id"]], classes[c["id"]]] for c in document["categories"]]
+    normal = len(document["images"]) - len({a["image_id"] for a in document["annotations"]})
+    print_table(
+        ["class", "images", "lesions"],
+        [*rows, ["no lesion", normal, 0], ["total", len(document["images"]), len(document["annotations"])]],
+    )
+    print_remarks("Left out", assembled.left_out)
+    if any(remark.kind == UNLISTED_LEFT_OUT for remark in assembled.left_out) and not args.unannotated:
+        print("         If images without annotation are normal radiographs, add --unannotated normal")
+    print_remarks("Used, but worth knowing", assembled.notes)
+    if lost:
+        print_remarks(f"Lost, since {args.to} cannot hold it", lost)
+    output = Path(args.output)
+    print(f"every remark by image: {output / 'conversion_report.json'}")
+    if args.to == "coco":
+        print(f"annotations: {output / 'annotations' / 'all.json'}")
+        print(f"next: segtumor data check {output / 'annotations' / 'all.json'}; then segtumor data split")

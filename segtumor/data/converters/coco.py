@@ -1,0 +1,179 @@
+"""COCO instances (https://cocodataset.org/#format-data): one JSON file, or a folder with one for each part.
+
+Read: polygons, compressed and uncompressed RLE with their holes, boxes alone, and every further field of images and
+annotations. The file must be sound; ``segtumor data check`` lists what is wrong and mends what can be mended. From a
+folder with several files each image gets its file's stem as ``part``. Not kept: ``info``, ``licenses``, and all of a
+category but its name and order. Not supported: keypoints, captions and panoptic segments as such.
+"""
+
+from pathlib import Path
+
+from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
+from segtumor.data.converters.shapes import scale_between, scale_mask, scale_polygon
+from segtumor.data.json_input import parse_json, read_bytes
+from segtumor.data.remarks import LeftOutError, Remark
+from segtumor.data.validation import problems
+from segtumor.errors import DataError
+from segtumor.files import prepare_output_folder, write_json
+from segtumor.imaging import MAX_PIXELS
+from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_segmentation
+
+SUMMARY = "COCO: a JSON file with images, annotations and categories, or a folder of them"
+#: COCO lists normal images too; one that it does not list was not looked at.
+UNLISTED = NOT_ANNOTATED
+
+_LISTS = ("images", "annotations", "categories")
+_SMALL_BYTES, _HEAD_BYTES = 4 * 2**20, 65_536
+_SHOWN = 10
+#: Fields that have a place of their own in a Region or SourceImage.
+_REGION_KEYS = {"id", "image_id", "category_id", "bbox", "segmentation"}
+_IMAGE_KEYS = {"id", "file_name", "width", "height"}
+
+
+def recognises(source):
+    """Whether it is a JSON file with the three lists of COCO, or a folder with one, or with one in ``annotations``."""
+    return bool(_coco_files(Path(source)))
+
+
+def read(source, images, *, progress=iter):
+    """Read a COCO file, or those of a folder.
+
+    Args:
+        source: file, or folder with the files in it or in its ``annotations``.
+        images: ``ImageFolder``.
+        progress: wraps the images of a file, as tqdm does.
+
+    Returns:
+        Collection; ``labels`` are the categories in the order of their ids.
+
+    Raises:
+        DataError: there is no such file, or one has problems; the first ten are named, all are counted.
+    """
+    source = Path(source)
+    paths = _coco_files(source) or ([] if source.is_dir() else [source])
+    if not paths:
+        raise DataError("no COCO file in this folder", where=source, remedy="Check --source")
+    collection = Collection(images.root)
+    for path in paths:
+        part = {"part": path.stem} if len(paths) > 1 else {}
+        _read_file(path, part, images, collection, progress)
+    unusable = {remark.image for remark in collection.left_out}
+    collection.images = [image for image in collection.images if image.file_name not in unusable]
+    return collection
+
+
+def write(dataset, output, *, progress=iter):
+    """Write ``annotations.json``, or ``output`` itself if it is called *.json.
+
+    Args:
+        dataset: ``segtumor.data.records.CocoDataset``.
+        output: folder, made if needed, or JSON file.
+        progress: wraps the images, as tqdm does.
+
+    Returns:
+        empty list: COCO holds everything.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    output = Path(output)
+    path = output if output.suffix.lower() == ".json" else prepare_output_folder(output) / "annotations.json"
+    annotations = [a for image in progress(dataset.images) for a in dataset.annotations_of_image.get(image["id"], ())]
+    ids_and_names = zip(dataset.category_id_of_class, dataset.taxonomy.names, strict=True)
+    categories = [{"id": category_id, "name": name} for category_id, name in ids_and_names]
+    document = {"info": dict(dataset.info), "images": list(dataset.images), "annotations": annotations}
+    write_json(path, {**document, "categories": categories}, indent=None)
+    return []
+
+
+def _coco_files(source):
+    if not source.is_dir():
+        return [source] if source.suffix.lower() == ".json" and _is_coco(source) else []
+    for folder in (source, source / "annotations"):
+        found = [path for path in sorted(folder.glob("*.json")) if not path.name.startswith(".") and _is_coco(path)]
+        if found:
+            return found
+    return []
+
+
+def _is_coco(path):
+    """Whether a small file has the lists of COCO at its top, or a large one names them near its ends."""
+    try:
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            if size > _SMALL_BYTES:
+                head = file.read(_HEAD_BYTES)
+                file.seek(-_HEAD_BYTES, 2)
+                ends = head + file.read()
+                return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and _names_lists(ends)
+            document = parse_json(file.read(), path)
+    except (OSError, DataError):
+        return False
+    return isinstance(document, dict) and all(isinstance(document.get(name), list) for name in _LISTS)
+
+
+def _names_lists(ends):
+    """Two of the three: the third often begins in the middle of a large file. No other format has both."""
+    named = [f'"{name}"'.encode() in ends for name in _LISTS]
+    return sum(named) >= 2 and b'"shapes"' not in ends
+
+
+def _read_file(path, part, images, collection, progress):
+    coco = parse_json(read_bytes(path), path)
+    wrong = problems(coco, require_masks=False, with_warnings=False)
+    if wrong:
+        raise DataError(_listing(wrong), where=path, remedy=f"See: segtumor data check {path} --fix MENDED.json")
+    categories = sorted(coco["categories"], key=lambda category: category["id"])
+    names = {category["id"]: category["name"] for category in categories}
+    collection.labels += tuple(name for name in names.values() if name not in collection.labels)
+    annotations_of_image = {}
+    for annotation in coco["annotations"]:
+        annotations_of_image.setdefault(annotation["image_id"], []).append(annotation)
+    for image in progress(coco["images"]):
+        name = image["file_name"]
+        try:
+            found = images.find(name)
+            name = found.file_name
+            if found.unusual:
+                collection.notes.append(Remark(name, found.unusual, image["file_name"]))
+            own = annotations_of_image.get(image["id"], [])
+            collection.images.append(_source_image(image, name, own, names, part, images, collection.notes))
+        except LeftOutError as reason:
+            collection.left_out.append(reason.remark(name))
+
+
+def _listing(wrong):
+    count = "1 problem" if len(wrong) == 1 else f"{len(wrong)} problems"
+    rest = [f"... and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
+    return "\n  ".join([f"{count}:", *map(str, wrong[:_SHOWN]), *rest])
+
+
+def _source_image(image, name, annotations, names, part, images, notes):
+    size_hw, drawn_hw = images.size_hw(name), (image["height"], image["width"])
+    scale_xy = scale_between(drawn_hw, size_hw)
+    if scale_xy != (1.0, 1.0):
+        if drawn_hw[0] * drawn_hw[1] > MAX_PIXELS:
+            raise LeftOutError("outlines drawn on an image too large to scale them", str(drawn_hw))
+        detail = f"{drawn_hw} to {size_hw} (height, width)"
+        notes.append(Remark(name, "outlines scaled to the size of the image", detail))
+    found = tuple(_region(annotation, names, drawn_hw, size_hw, scale_xy) for annotation in annotations)
+    attributes = {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
+    return SourceImage(name, size_hw, found, {**attributes, **part})
+
+
+def _region(annotation, names, drawn_hw, size_hw, scale_xy):
+    segmentation, box = annotation.get("segmentation") or None, tuple(annotation["bbox"])
+    extra = {key: value for key, value in annotation.items() if key not in _REGION_KEYS}
+    if scale_xy != (1.0, 1.0):
+        segmentation, box = _scaled(segmentation, drawn_hw, size_hw, scale_xy), tuple(scale_polygon(box, scale_xy))
+        extra.pop("area", None)  # of the other size
+        if extra.get("drawn_box"):
+            extra["drawn_box"] = scale_polygon(extra["drawn_box"], scale_xy)
+    return Region(names[annotation["category_id"]], segmentation, box, extra)
+
+
+def _scaled(segmentation, drawn_hw, size_hw, scale_xy):
+    if isinstance(segmentation, dict):
+        mask = mask_from_rle(rle_from_segmentation(segmentation, drawn_hw))
+        return rle_from_mask(scale_mask(mask, size_hw))
+    return segmentation and [scale_polygon(polygon, scale_xy) for polygon in segmentation]

@@ -1,0 +1,62 @@
+"""CSV text to rows of cells, whichever way a spreadsheet divided it. Not here: what the columns mean."""
+
+import csv
+import io
+import re
+
+from segtumor.data.json_input import read_bytes
+from segtumor.errors import DataError
+
+_MAX_BYTES = 256 * 2**20
+_HEAD_BYTES = 65_536
+_DELIMITERS = (",", ";", "\t")
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*", re.ASCII)
+
+
+def read_rows(path):
+    """Rows of a CSV file that are not blank: list of (line number, list of cells).
+
+    Comma, semicolon or tab divide, whichever the first line has most of; where the comma does not, it is a decimal
+    point.
+
+    Raises:
+        DataError: not readable, not UTF-8, not CSV, larger than 256 MB or without any row.
+    """
+    return _rows(read_bytes(path, max_bytes=_MAX_BYTES), path)
+
+
+def first_cells(path):
+    """Cells of the first row; raises as ``read_rows``, and reads no more than the start of the file."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise DataError(f"table: {error.strerror}", where=path) from error
+    return _rows(head.lstrip(b"\r\n").splitlines()[0] if head.strip() else b"", path)[0][1]
+
+
+def _rows(data, path):
+    try:
+        text = data.decode("utf-8-sig")  # spreadsheets put a byte-order mark in front
+        delimiter = _delimiter(text)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except UnicodeDecodeError as error:
+        remedy = 'Save it as "CSV UTF-8"; another encoding would be a guess'
+        raise DataError("not UTF-8", where=path, remedy=remedy) from error
+    except csv.Error as error:
+        raise DataError(f"not readable as CSV: {error}", where=path) from error
+    if not rows:
+        raise DataError("the table is empty", where=path)
+    if delimiter == ",":
+        return rows
+    return [(number, [_with_point(cell) for cell in cells]) for number, cells in rows]
+
+
+def _delimiter(text):
+    first_line = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
+    return max(_DELIMITERS, key=first_line.count)
+
+
+def _with_point(cell):
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell

@@ -1,0 +1,197 @@
+"""Which image a mask file belongs to and what its name says; and the classes of mask values.
+
+The rules are those of the docstring of ``masks``. Not here: pixels (``mask_pixels``).
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from segtumor.data.converters.source_files import find_image_of
+from segtumor.data.json_input import parse_json, read_bytes
+from segtumor.data.remarks import LeftOutError
+from segtumor.errors import DataError
+
+CLASS_FILES = ("classes.txt", "labels.json", "labelmap.txt", "_classes.csv")
+#: Folders of masks, lower case.
+FOLDERS = {"masks", "mask", "labels", "annotations", "annots", "segmentation", "segmentations", "seg", "segs", "gt"}
+FOLDERS |= {"ground_truth", "groundtruth", "segmentationclass"}
+#: What else than an image and a class may stand in a file name.
+WORDS = ("mask", "masks", "seg", "segmentation", "label", "labels", "gt")
+_SUFFIX = re.compile(rf"[_-](?:{'|'.join(WORDS)})$", re.IGNORECASE)
+_NUMBERED = re.compile(r"^(.*)[_-](\d+)$")
+_VALUE_AND_NAME = re.compile(r"^(\d+)[\s,:;]+(\S.*)$")
+_BACKGROUND = {"background", "_background_", "__background__", "__ignore__", "bg"}
+_MAX_BYTES = 2**20
+
+
+class Owner(NamedTuple):
+    """What a file name says: the image; the class or ""; whether the file is one lesion, not a whole image's mask."""
+
+    image: str
+    label: str
+    is_lesion: bool
+
+
+@dataclass(frozen=True)
+class MaskClasses:
+    """Classes of mask values.
+
+    Attributes:
+        names: {value: name}, without the background, 0.
+        colors: {65536 red + 256 green + blue: name}, without black.
+    """
+
+    names: dict = field(default_factory=dict)
+    colors: dict = field(default_factory=dict)
+
+    @property
+    def labels(self):
+        """All names once, in the order of the file."""
+        return tuple(dict.fromkeys((*self.names.values(), *self.colors.values())))
+
+
+def safe_name(text):
+    """A class name as part of a file name: letters, digits and dots; all else becomes ``-``."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "class"
+
+
+def safe_names(names):
+    """{name for a file: class name}; two that would be the same get a number."""
+    found = {}
+    for name in names:
+        text, number = safe_name(name), 2
+        while text in found:
+            text, number = f"{safe_name(name)}-{number}", number + 1
+        found[text] = name
+    return found
+
+
+def has_mask_word(stem):
+    """Whether a stem ends as masks' do: x_mask, x-seg, x_label_2."""
+    numbered = _NUMBERED.match(stem)
+    return bool(_SUFFIX.search(stem) or (numbered and _SUFFIX.search(numbered[1])))
+
+
+def owners_of(name, images, is_itself):
+    """Everything that the name of a mask file can mean.
+
+    Args:
+        name: path of the file below the folder of the masks, with /.
+        images: ImageFolder.
+        is_itself: file name of an image -> whether it is the mask file itself.
+
+    Returns:
+        list of Owner: a whole image's mask first, then by the length of the image's name; empty if no image fits.
+    """
+    path = PurePosixPath(name)
+    stem, folder = path.stem, str(path.parent)
+
+    def image_of(candidate):
+        try:
+            found = find_image_of(f"{folder}/{candidate}.png", images, FOLDERS) if candidate else ""
+        except LeftOutError:
+            return ""
+        return "" if is_itself(found) else found
+
+    bare = _SUFFIX.sub("", stem)
+    whole = image_of(stem)
+    if not whole and bare != stem and image_of(bare):
+        return [Owner(image_of(bare), "", False)]  # x_1_mask is that of x_1 if there is one
+    found = [Owner(whole, "", False)] if whole else []
+    numbered = _NUMBERED.match(bare)
+    if numbered:
+        found += _lesion_owners(numbered[1], image_of)
+    if not found and path.parent.name:
+        of_folder = _image_of_folder(path.parent, images)
+        found = [Owner(of_folder, _SUFFIX.sub("", numbered[1]) if numbered else "", True)] if of_folder else []
+    return found
+
+
+def read_classes(folders):
+    """The MaskClasses of the first of CLASS_FILES in one of the folders; none if there is no such file.
+
+    Raises:
+        DataError: it cannot be read, or gives a value twice.
+    """
+    for folder in folders:
+        for name in CLASS_FILES:
+            path = Path(folder) / name
+            if path.is_file():
+                return _read_json(path) if name.endswith(".json") else _read_lines(path)
+    return MaskClasses()
+
+
+def _lesion_owners(text, image_of):
+    """Owners for <stem> and <stem>_<class>, the longest stem first."""
+    ends = [len(text), *(match.start() for match in reversed(list(re.finditer("[_-]", text))))]
+    found = []
+    for end in ends:
+        image, label = image_of(text[:end]), text[end + 1 :]
+        if image:
+            label = "" if label.lower() in WORDS else label
+            found.append(Owner(image, label, True))
+    return found
+
+
+def _image_of_folder(folder, images):
+    try:
+        return find_image_of(f"{folder}.png", images, FOLDERS)
+    except LeftOutError:
+        return ""
+
+
+def _read_json(path):
+    value = parse_json(read_bytes(path, max_bytes=_MAX_BYTES), path)
+    if isinstance(value, list):
+        return _from_names(value, path)
+    if not isinstance(value, dict):
+        raise DataError("is neither a list of names nor {value: name}", where=path)
+    if all(type(number) is int for number in value.values()):
+        value = {number: name for name, number in value.items()}
+    pairs = [(str(number), name) for number, name in value.items()]
+    if not all(re.fullmatch(r"\d{1,6}", number) and isinstance(name, str) for number, name in pairs):
+        raise DataError("is neither a list of names nor {value: name}", where=path)
+    return MaskClasses(_without_background({int(number): name for number, name in pairs}))
+
+
+def _read_lines(path):
+    try:
+        text = read_bytes(path, max_bytes=_MAX_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError("is not UTF-8 text", where=path, remedy="Save it as UTF-8") from error
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if path.name.endswith(".csv"):
+        lines = lines[1:]  # Roboflow: Pixel Value, Class
+    if lines and all(re.fullmatch(r"[^:]+:\d+,\d+,\d+:.*", line) for line in lines):
+        return _from_colors(lines)
+    matches = [_VALUE_AND_NAME.match(line) for line in lines]
+    if not matches or not all(matches):
+        return _from_names(lines, path)
+    names = {int(match[1]): match[2].strip() for match in matches}
+    if len(names) != len(matches):
+        raise DataError("a value has two names", where=path)
+    return MaskClasses(_without_background(names))
+
+
+def _from_names(names, path):
+    """Names in order: the first is 0 if it is called background, else 1."""
+    if not all(isinstance(name, str) for name in names):
+        raise DataError("holds something that is no name", where=path)
+    first = 0 if names and names[0].strip().lower() in _BACKGROUND else 1
+    return MaskClasses(_without_background(dict(enumerate(names, start=first))))
+
+
+def _from_colors(lines):
+    """CVAT's labelmap.txt, ``name:red,green,blue::``; a palette's index is the number of the line."""
+    names, colors = {}, {}
+    for number, line in enumerate(lines):
+        name, color = line.split(":")[:2]
+        red, green, blue = (int(part) & 255 for part in color.split(","))
+        names[number], colors[(red << 16) + (green << 8) + blue] = name.strip(), name.strip()
+    return MaskClasses(_without_background(names), _without_background(colors))
+
+
+def _without_background(names):
+    return {v: n.strip() for v, n in sorted(names.items()) if v != 0 and n.strip().lower() not in _BACKGROUND}

@@ -1,0 +1,104 @@
+"""A converted collection to files: the standard tree of datasets/README.md, or another format; and its report.
+
+The report is written last and stands for a complete conversion. Not here: parts (``segtumor.data.splits``).
+"""
+
+from pathlib import Path
+
+from segtumor import __version__
+from segtumor.data.placing import place_images
+from segtumor.data.records import CocoDataset
+from segtumor.data.remarks import kinds_of
+from segtumor.files import prepare_output_folder, sha256_of_file, write_bytes, write_json
+from segtumor.taxonomy import Taxonomy
+
+REPORT = "conversion_report.json"
+
+
+def write_coco(output, collection, assembled, *, placing="link", progress=iter):
+    """Write ``annotations/all.json`` and make the images reachable in ``images``.
+
+    Args:
+        output: folder, made if needed.
+        collection: where the images are.
+        assembled: what is written.
+        placing: link (``images`` becomes a link to the source's folder) or copy; pictures that were embedded in
+            annotation files are always written, and the others then copied.
+        progress: wraps the images copied, as tqdm does.
+
+    Returns:
+        Path of the annotation file.
+
+    Raises:
+        OutputError: something cannot be written, or ``output/images`` holds something else.
+    """
+    output = prepare_output_folder(output)
+    _remove_report(output)
+    names = [image["file_name"] for image in assembled.document["images"]]
+    _place(output / "images", collection, names, placing, progress)
+    path = output / "annotations" / "all.json"
+    info = {"description": f"{output.resolve().name}, converted to COCO by segtumor", "segtumor_version": __version__}
+    write_json(path, {"info": info, **assembled.document}, indent=None)
+    return path
+
+
+def write_other(output, format_module, collection, assembled, *, progress=iter):
+    """Write another format into ``output``, and embedded images; returns Remarks on what the format cannot hold."""
+    output = prepare_output_folder(output)
+    _remove_report(output)
+    _write_embedded(output / "images", collection, {image["file_name"] for image in assembled.document["images"]})
+    return format_module.write(as_dataset(assembled.document, collection.root), output, progress=progress)
+
+
+def write_report(output, *, source, source_format, assembled, lost=()):
+    """What was converted, left out and unusual, by image; ``lost`` are the Remarks on what the target cannot hold."""
+    document, annotations = assembled.document, Path(output) / "annotations" / "all.json"
+    report = {
+        "schema_version": 1,
+        "source": str(source),
+        "format": source_format,
+        "converted": {"images": len(document["images"]), "lesions": len(document["annotations"])},
+        "annotations_sha256": sha256_of_file(annotations) if annotations.is_file() else None,
+    }
+    for name, remarks in (("left_out", assembled.left_out), ("notes", assembled.notes), ("lost", lost)):
+        report[f"{name}_by_kind"] = kinds_of(remarks)
+        report[name] = [remark._asdict() for remark in remarks]
+    write_json(Path(output) / REPORT, report)
+
+
+def as_dataset(document, image_root):
+    """A sound COCO object as CocoDataset, as if it had been loaded."""
+    annotations_of_image = {}
+    for annotation in document["annotations"]:
+        annotations_of_image.setdefault(annotation["image_id"], []).append(annotation)
+    categories = sorted(document["categories"], key=lambda category: category["id"])
+    return CocoDataset(
+        json_path=Path("all.json"),
+        image_root=Path(image_root).absolute(),
+        sha256="",
+        info=document.get("info", {}),
+        taxonomy=Taxonomy(tuple(category["name"] for category in categories)),
+        category_id_of_class=tuple(category["id"] for category in categories),
+        images=tuple(document["images"]),
+        annotations_of_image=annotations_of_image,
+    )
+
+
+def _remove_report(output):
+    (output / REPORT).unlink(missing_ok=True)
+
+
+def _place(target, collection, names, placing, progress):
+    embedded = _embedded(collection, set(names))
+    on_disk = [name for name in names if name not in embedded]
+    place_images(collection.root, target, on_disk, mode="copy" if embedded else placing, progress=progress)
+    _write_embedded(target, collection, set(names))
+
+
+def _embedded(collection, names):
+    return {image.file_name: image.content for image in collection.images if image.content and image.file_name in names}
+
+
+def _write_embedded(target, collection, names):
+    for name, content in _embedded(collection, names).items():
+        write_bytes(target / name, content)

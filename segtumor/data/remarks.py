@@ -1,0 +1,34 @@
+"""What a conversion has to tell about single images: what it left out, and what it used though it is unusual."""
+
+from collections import Counter
+from typing import NamedTuple
+
+
+class Remark(NamedTuple):
+    """Something worth knowing about one image: its file name, the kind (the same words each time) and details."""
+
+    image: str
+    kind: str
+    detail: str = ""
+
+
+class LeftOutError(Exception):
+    """Ends the conversion of one image, which is then left out and named; never reaches a user.
+
+    Args:
+        kind: the same words each time.
+        detail: of this one case.
+    """
+
+    def __init__(self, kind, detail=""):
+        super().__init__(kind, detail)
+        self.kind, self.detail = kind, detail
+
+    def remark(self, image):
+        """The Remark on the image, by its file name."""
+        return Remark(image, self.kind, self.detail)
+
+
+def kinds_of(remarks):
+    """{kind: number of Remarks}, most frequent first."""
+    return dict(Counter(remark.kind for remark in remarks).most_common())

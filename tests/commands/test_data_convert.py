@@ -1,0 +1,142 @@
+"""``segtumor data convert`` and the looks at the data, on the examples that datasets/README.md shows."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from segtumor.commands import data
+from segtumor.commands.data import convert
+from segtumor.data.converters.formats import FORMATS, detect_format, load_format
+from segtumor.data.records import load_coco
+from segtumor.errors import DataError
+
+EXAMPLES = Path(__file__).parents[2] / "datasets" / "examples"
+IMAGES = str(EXAMPLES / "images")
+#: What the three phantoms show; datasets/examples/coco/annotations.json has the outlines.
+TRUTH = {"case1_benign.png": ["benign", "benign"], "case2_malignant.png": ["malignant"]}
+every_format = pytest.mark.parametrize("name", FORMATS)
+#: Formats that hold boxes only.
+BOXES = {"voc", "csv"}
+
+
+def run_convert(source, output, *options):
+    return data.main(["convert", "--source", str(source), "--images", IMAGES, "--output", str(output), *options])
+
+
+def lesions_of(dataset):
+    return {
+        image.file_name: [dataset.taxonomy.names[lesion.class_id] for lesion in image.lesions]
+        for image in dataset.annotated_images
+        if image.lesions
+    }
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return load_coco(EXAMPLES / "coco" / "annotations.json", IMAGES)
+
+
+@every_format
+def test_each_example_converts(name, tmp_path, capsys, truth):
+    assert run_convert(EXAMPLES / name, tmp_path / "set") == 0
+    assert f": {name}\n" in capsys.readouterr().out
+    dataset = load_coco(tmp_path / "set/annotations/all.json", require_masks=False)
+    assert lesions_of(dataset) == TRUTH
+    for mine, theirs in zip(lesions_in_order(dataset), lesions_in_order(truth), strict=True):
+        assert mine.box_xyxy == pytest.approx(theirs.box_xyxy, abs=1.01)  # masks and some tools keep whole pixels
+        assert mine.rle is None if name in BOXES else mine.rle is not None or name == "yolo"  # one line of it is a box
+        if mine.rle is not None:
+            assert mine.area_px == pytest.approx(theirs.area_px, rel=0.06)
+
+
+def lesions_in_order(dataset):
+    found = [lesion for image in dataset.annotated_images for lesion in image.lesions]
+    return sorted(found, key=lambda lesion: (lesion.class_id, lesion.box_xyxy[1]))
+
+
+@every_format
+def test_to_each_format_and_back(name, tmp_path, truth):
+    assert run_convert(EXAMPLES / "coco", tmp_path / "there", "--to", name, "--place", "copy") == 0
+    source = tmp_path / "there" / "annotations" / "all.json" if name == "coco" else tmp_path / "there"
+    assert run_convert(source, tmp_path / "back", "--from", name, "--unannotated", "normal") == 0
+    dataset = load_coco(tmp_path / "back/annotations/all.json", require_masks=False)
+    assert len(dataset.images) == 3
+    for mine, theirs in zip(lesions_in_order(dataset), lesions_in_order(truth), strict=True):
+        assert mine.class_id == theirs.class_id
+        if name != "masks":
+            assert mine.box_xyxy == theirs.box_xyxy
+        if name not in BOXES:
+            assert mine.rle == theirs.rle
+
+
+@every_format
+def test_every_format_is_found_out_and_no_other(name):
+    assert [other for other in FORMATS if load_format(other).recognises(EXAMPLES / name)] == [name]
+    assert detect_format(EXAMPLES / name) == name
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "there is no such file"), ("hello", "none of the known")])
+def test_a_source_in_no_format(tmp_path, content, message):
+    path = tmp_path / "x.txt"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(DataError, match=message):
+        detect_format(path)
+
+
+def test_the_report_names_every_image(tmp_path):
+    assert run_convert(EXAMPLES / "yolo", tmp_path / "a", "--unannotated", "leave-out") == 0
+    report = json.loads((tmp_path / "a/conversion_report.json").read_text())
+    assert report["converted"] == {"images": 2, "lesions": 3}
+    assert report["left_out"] == [{"image": "case3_normal.png", "kind": "image without annotation", "detail": ""}]
+    assert report["notes_by_kind"] == {"box without an outline": 1}
+
+
+def test_strict_writes_nothing(tmp_path, capsys):
+    assert run_convert(EXAMPLES / "yolo", tmp_path / "a", "--unannotated", "leave-out", "--strict") == 5
+    assert "1 things are left out" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def test_classes_table_and_boxes_as_masks(tmp_path):
+    table = tmp_path / "cases.csv"
+    table.write_text("image,case_id,age\ncase1_benign,17,12\ncase2_malignant,18,\n")
+    options = ["--class", "benign=tumor", "--class", "malignant=", "--table", str(table), "--boxes-as-masks"]
+    assert run_convert(EXAMPLES / "voc", tmp_path / "a", *options) == 0
+    dataset = load_coco(tmp_path / "a/annotations/all.json")
+    assert dataset.taxonomy.names == ("tumor",)
+    assert [(i["file_name"], i.get("case_id"), i.get("age")) for i in dataset.images] == [
+        ("case1_benign.png", "17", 12),
+        ("case2_malignant.png", "18", None),
+        ("case3_normal.png", None, None),
+    ]
+
+
+@pytest.mark.parametrize("option", ["benign", "=x"])
+def test_a_class_option_that_is_none(option, tmp_path, capsys):
+    assert run_convert(EXAMPLES / "csv", tmp_path / "a", "--class", option) == 2
+    assert "not a label and its class" in capsys.readouterr().err
+
+
+def test_help_of_convert_names_the_formats():
+    assert all(name in convert.build_parser().format_help() for name in FORMATS)
+
+
+def test_stats_show_and_card(tmp_path, capsys):
+    source = str(EXAMPLES / "coco" / "annotations.json")
+    assert data.main(["stats", source, "--output", str(tmp_path / "tables")]) == 0
+    assert "malignant        1       1      1" in capsys.readouterr().out
+    assert (tmp_path / "tables" / "lesion_sizes.csv").read_text().startswith("size,lesions,benign,malignant\n")
+    assert json.loads((tmp_path / "tables" / "statistics.json").read_text())["schema_version"] == 1
+    assert data.main(["show", source, "--images", IMAGES, "--output", str(tmp_path / "a.png"), "--tile", "60"]) == 0
+    assert Image.open(tmp_path / "a.png").size[0] >= 3 * 60
+    assert data.main(["card", source, "--images", IMAGES, "--output", str(tmp_path / "a.html")]) == 0
+    assert "<h2>Examples" in (tmp_path / "a.html").read_text()
+
+
+def test_show_goes_on_without_an_image_that_cannot_be_read(tmp_path, capsys):
+    source = str(EXAMPLES / "coco" / "annotations.json")
+    assert data.main(["show", source, "--images", str(tmp_path), "--output", str(tmp_path / "a.png")]) == 0
+    assert capsys.readouterr().err.count("no such file") == 3

@@ -1,0 +1,350 @@
+"""Folders of mask images to a collection and back."""
+
+import io
+import json
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from PIL import Image, ImageFilter
+from scipy.ndimage import label as scipy_label
+
+from segtumor.data.converters import masks
+from segtumor.data.converters.assemble import assemble
+from segtumor.data.converters.collection import Collection, Region, SourceImage
+from segtumor.data.converters.image_folder import ImageFolder
+from segtumor.data.converters.mask_pixels import component_rles
+from segtumor.data.converters.output import as_dataset
+from segtumor.data.remarks import kinds_of
+from segtumor.errors import DataError
+from segtumor.structures.masks import mask_from_rle, rle_from_mask
+
+EXAMPLES = Path(__file__).parents[3] / "datasets" / "examples"
+SIZE_HW = (8, 12)
+
+RING = np.zeros(SIZE_HW, dtype=np.uint8)
+RING[1:6, 1:6] = 1
+RING[3, 3] = 0
+TWO = RING.copy()
+TWO[6, 6] = 1  # touches the ring at a corner: 8-connected, one lesion
+TWO[1:4, 9:11] = 1
+
+
+def _save(path, picture, **kwargs):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(path, **kwargs)
+
+
+def _images(root, names=("a.png", "b.png")):
+    """Images of 12 x 8 px below ``root/images``."""
+    for name in names:
+        _save(root / "images" / name, np.full(SIZE_HW, 90, dtype=np.uint8))
+    return ImageFolder(root / "images")
+
+
+def _read(root, files, classes=None, names=("a.png", "b.png")):
+    for name, picture in files.items():
+        _save(root / "masks" / name, picture)
+    if classes is not None:
+        (root / "classes.txt").write_text(classes)
+    return masks.read(root, _images(root, names))
+
+
+def _pixels(collection):
+    """{file name: [(label, mask), ...]}."""
+    return {
+        image.file_name: [(region.label, mask_from_rle(region.segmentation)) for region in image.regions]
+        for image in collection.images
+    }
+
+
+def test_the_example_has_three_lesions():
+    assert masks.recognises(EXAMPLES / "masks")
+    collection = masks.read(EXAMPLES / "masks", ImageFolder(EXAMPLES / "images"))
+    assert collection.left_out == collection.notes == []
+    document = assemble(collection).document
+    assert [image["image_label"] for image in document["images"]] == ["benign", "malignant", "normal"]
+    expected = [[64, 28, 31, 28], [75, 118, 21, 27], [61, 117, 27, 23]]
+    assert np.allclose([a["bbox"] for a in document["annotations"]], expected, atol=1)
+    assert [a["category_id"] for a in document["annotations"]] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["coco", "cvat", "labelme", "voc", "yolo", "csv", "images", "coco/annotations.json"])
+def test_other_formats_and_radiographs_are_not_claimed(name):
+    assert not masks.recognises(EXAMPLES / name)
+
+
+def _palette(values):
+    picture = Image.fromarray(values, "L").convert("P")
+    picture.putdata(values.ravel().tolist())
+    picture.putpalette([200, 200, 200, 0, 0, 0, 7, 7, 7])  # the brighter gray is the background
+    return picture
+
+
+ENCODINGS = {
+    "0 and 1": TWO,
+    "0 and 255": TWO * 255,
+    "16 bits": TWO.astype(np.uint16) * 40000,
+    "1 bit": Image.fromarray(TWO.astype(bool)),
+    "palette": _palette(TWO),
+    "gray as RGB": np.repeat(TWO[..., None] * 255, 3, axis=2),
+    "opaque RGBA": np.dstack([TWO * 255] * 3 + [np.full(SIZE_HW, 255, np.uint8)]),
+    "painted on a transparent layer": np.dstack([np.full(SIZE_HW, 255, np.uint8)] * 3 + [TWO * 255]),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_binary_masks_give_their_parts_however_they_are_stored(tmp_path, encoding, suffix):
+    collection = _read(tmp_path, {f"a_mask{suffix}": ENCODINGS[encoding], "b.png": TWO * 0})
+    found = _pixels(collection)
+    assert [label for label, _ in found["a.png"]] == ["lesion", "lesion"] and found["b.png"] == []
+    assert np.array_equal(sum(mask for _, mask in found["a.png"]), TWO)
+    assert collection.left_out == collection.notes == []
+
+
+def test_parts_agree_with_scipy():
+    rng = np.random.default_rng(5)
+    for share in (0.0, 0.2, 0.5, 1.0):
+        mask = rng.random((20, 30)) < share
+        labels, count = scipy_label(mask, np.ones((3, 3)))
+        expected = [rle_from_mask(labels == number)["counts"] for number in range(1, count + 1)]
+        assert sorted(rle["counts"] for rle in component_rles(mask)) == sorted(expected)
+
+
+def test_smoothed_and_jpeg_masks_are_cut_at_half(tmp_path):
+    big = Image.fromarray(TWO * 255).resize((120, 80))
+    smooth = big.filter(ImageFilter.GaussianBlur(1))
+    for name in ("a.png", "b.png", "c.png"):
+        _save(tmp_path / "images" / name, np.zeros((80, 120), np.uint8))
+    _save(tmp_path / "masks" / "a.png", smooth)
+    _save(tmp_path / "masks" / "b.jpg", big, quality=80)
+    _save(tmp_path / "masks" / "c.jpg", Image.new("L", (120, 80)))
+    collection = masks.read(tmp_path, ImageFolder(tmp_path / "images"))
+    found = _pixels(collection)
+    for name in ("a.png", "b.png"):
+        got, wanted = sum(mask for _, mask in found[name]), np.asarray(big) > 127
+        assert (got & wanted).sum() / (got | wanted).sum() > 0.97
+    assert found["c.png"] == []
+    assert {"smoothed mask cut at half", "JPEG mask cut at half"} <= set(kinds_of(collection.notes))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_classes_stored_as_gray_are_not_taken_for_a_smoothed_mask(tmp_path, suffix):
+    values = np.kron(np.array([[0, 40, 80], [128, 200, 255]], np.uint8), np.ones((20, 20), np.uint8))
+    _save(tmp_path / "images" / "a.png", values)
+    _save(tmp_path / "masks" / f"a{suffix}", values)
+    collection = masks.read(tmp_path, ImageFolder(tmp_path / "images"))
+    assert kinds_of(collection.left_out) == {"mask of several values without the names of their classes": 1}
+
+
+def test_a_label_map_needs_names(tmp_path):
+    values = TWO.copy()
+    values[1:4, 9:11] = 2
+    collection = _read(tmp_path, {"a.png": values})
+    assert collection.images == []
+    assert collection.left_out[0].kind == "mask of several values without the names of their classes"
+    found = _pixels(_read(tmp_path, {"a.png": values}, "benign\nmalignant\n"))["a.png"]
+    assert [label for label, _ in found] == ["benign", "malignant"]
+    collection = _read(tmp_path, {"a.png": values * 3}, "3 benign\n")
+    assert collection.images == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("classes.txt", "background\nbenign\nother mt\n"),
+        ("classes.txt", "0 background\n1: benign\n2 other mt"),
+        ("labels.json", '["_background_", "benign", "other mt"]'),
+        ("labels.json", '{"1": "benign", "2": "other mt"}'),
+        ("labels.json", '{"benign": 1, "other mt": 2}'),
+        ("_classes.csv", "Pixel Value, Class\n0, background\n1, benign\n2, other mt\n"),
+        ("labelmap.txt", "# label:color_rgb:parts:actions\nbackground:0,0,0::\nbenign:86,180,233::\nother mt:9,9,9::"),
+    ],
+)
+def test_lists_of_classes(tmp_path, name, text):
+    values = TWO.copy()
+    values[1:4, 9:11] = 2
+    (tmp_path / name).write_text(text)
+    collection = _read(tmp_path, {"a.png": values})
+    assert collection.labels == ("benign", "other mt")
+    assert [label for label, _ in _pixels(collection)["a.png"]] == ["benign", "other mt"]
+
+
+def test_colors_need_a_labelmap(tmp_path):
+    colors = np.zeros((*SIZE_HW, 3), dtype=np.uint8)
+    colors[RING > 0] = (86, 180, 233)
+    assert _read(tmp_path, {"a.png": colors}).left_out[0].kind == "mask in colours without a list of them"
+    (tmp_path / "labelmap.txt").write_text("background:0,0,0::\nbenign:86,180,233::\n")
+    ((label, mask),) = _pixels(_read(tmp_path, {"a.png": colors}))["a.png"]
+    assert label == "benign" and np.array_equal(mask, RING)
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "labels"),
+    [
+        (["a_1.png", "a_2.png"], None, ["lesion", "lesion"]),
+        (["a_benign_1.png", "a_malignant_2.png"], None, ["benign", "malignant"]),
+        (["a_other-mt_1.png", "a_benign_2.png"], "benign\nother mt", ["benign", "other mt"]),
+        (["a/x.png", "a/y.png"], None, ["lesion", "lesion"]),
+        (["a/benign_1.png", "a/malignant_1.png"], None, ["benign", "malignant"]),
+        (["a_mask_1.png", "a_2_mask.png"], None, ["lesion", "lesion"]),
+    ],
+)
+def test_one_file_per_lesion_keeps_overlaps_and_parts(tmp_path, names, classes, labels):
+    first, second = TWO * 255, np.full(SIZE_HW, 255, dtype=np.uint8)
+    found = _pixels(_read(tmp_path, dict(zip(names, (first, second), strict=True)), classes))["a.png"]
+    assert sorted(label for label, _ in found) == labels
+    assert sorted(int(mask.sum()) for _, mask in found) == [int(TWO.sum()), 96]
+
+
+def test_ambiguous_names_leave_both_images_out(tmp_path):
+    collection = _read(tmp_path, {"a_1.png": RING, "a_2.png": RING}, names=("a.png", "a_1.png"))
+    assert collection.images == []
+    assert {(r.image, r.kind) for r in collection.left_out} == {
+        ("a.png", "mask could belong to several images"),
+        ("a_1.png", "mask could belong to several images"),
+    }
+
+
+def test_an_exact_name_is_not_ambiguous_where_every_image_has_its_own(tmp_path):
+    found = _pixels(_read(tmp_path, {"a.png": RING, "a_1.png": TWO}, names=("a.png", "a_1.png")))
+    assert {name: len(lesions) for name, lesions in found.items()} == {"a.png": 1, "a_1.png": 2}
+
+
+def test_both_kinds_of_mask_for_one_image_leave_it_out(tmp_path):
+    collection = _read(tmp_path, {"a.png": RING, "a_1.png": RING, "b.png": RING})
+    assert [image.file_name for image in collection.images] == ["b.png"]
+    assert collection.left_out[0].kind.startswith("several masks of the whole image")
+
+
+def test_masks_beside_the_images_are_known_by_their_suffix(tmp_path):
+    images = _images(tmp_path)
+    _save(tmp_path / "images" / "a_mask.png", RING * 255)
+    _save(tmp_path / "images" / "b_seg_1.png", RING * 255)
+    assert masks.recognises(tmp_path / "images")
+    found = _pixels(masks.read(tmp_path / "images", ImageFolder(tmp_path / "images")))
+    assert {name: len(lesions) for name, lesions in found.items()} == {"a.png": 1, "b.png": 1}
+    assert not masks.recognises(images.root / "nothing")
+
+
+def test_parts_by_folders(tmp_path):
+    for part in ("train", "valid"):
+        _save(tmp_path / part / "images" / "x.png", np.zeros(SIZE_HW, np.uint8))
+        _save(tmp_path / part / "masks" / "x.png", RING)
+    collection = masks.read(tmp_path, ImageFolder(tmp_path))
+    assert [(image.file_name, image.attributes["part"]) for image in collection.images] == [
+        ("train/images/x.png", "train"),
+        ("valid/images/x.png", "val"),
+    ]
+
+
+def test_another_size_is_scaled_and_another_shape_left_out(tmp_path):
+    doubled = np.kron(RING, np.ones((2, 2), dtype=np.uint8))
+    collection = _read(tmp_path, {"a.png": doubled, "b.png": RING.T.copy()})
+    ((_, mask),) = _pixels(collection)["a.png"]
+    assert np.array_equal(mask, RING)
+    assert kinds_of(collection.notes) == {"mask scaled to the size of the image": 1}
+    assert kinds_of(collection.left_out) == {"outlines drawn on an image of another shape": 1}
+
+
+def test_tiny_parts_and_a_mask_of_everything_are_told(tmp_path):
+    tiny = RING.copy()
+    tiny[7, 11] = 1
+    collection = _read(tmp_path, {"a.png": tiny, "b.png": np.full(SIZE_HW, 255, np.uint8)})
+    assert set(kinds_of(collection.notes)) == {"lesions of less than 4 px", "mask marks the whole image"}
+    assert [len(image.regions) for image in collection.images] == [2, 1]
+
+
+def test_masks_without_an_image_and_empty_lesions_are_named(tmp_path):
+    collection = _read(tmp_path, {"z.png": RING, "a_1.png": RING * 0, "b_benign_1.png": RING}, "malignant")
+    assert collection.images == []
+    assert {(r.image, r.kind) for r in collection.left_out} == {
+        ("masks/z.png", "mask without an image"),
+        ("a.png", "mask of a lesion marks no pixel"),
+        ("b.png", "class in a file name is not in the list of classes"),
+    }
+
+
+def _png_header_only(width, height):
+    data = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + data + struct.pack(">I", zlib.crc32(b"IHDR" + data))
+    return b"\x89PNG\r\n\x1a\n" + chunk
+
+
+def _flipped_byte():
+    buffer = io.BytesIO()
+    Image.fromarray(RING * 255).save(buffer, "PNG")
+    data = bytearray(buffer.getvalue())
+    data[data.index(b"IDAT") + 8] ^= 4
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"text", _png_header_only(60_000, 60_000), _png_header_only(12, 8), _flipped_byte()]
+)
+def test_bombs_and_damaged_masks_are_left_out(tmp_path, data):
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "a.png").write_bytes(data)
+    collection = _read(tmp_path, {"b.png": RING})
+    assert [image.file_name for image in collection.images] == ["b.png"]
+    assert [(r.image, r.kind) for r in collection.left_out] == [("a.png", "mask cannot be read")]
+
+
+def test_no_mask_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="no mask"):
+        masks.read(tmp_path, _images(tmp_path))
+
+
+def _back(root, images, collection):
+    """({file name: (label, mask) ...} after writing and reading, Remarks of the writing)."""
+    document = json.loads(json.dumps(assemble(collection).document))
+    remarks = masks.write(as_dataset(document, images.root), root / "out")
+    again = masks.read(root / "out", images)
+    assert again.left_out == [] and again.labels == tuple(c["name"] for c in document["categories"])
+    return _pixels(again), remarks
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(npst.arrays(bool, SIZE_HW).filter(np.any), min_size=1, max_size=3))
+def test_holes_parts_and_overlaps_come_back_to_the_pixel(tmp_path_factory, lesions):
+    root = tmp_path_factory.mktemp("masks")
+    labels = ["other bt", "grade 2/3", "other bt"]
+    regions = tuple(Region(name, rle_from_mask(mask)) for name, mask in zip(labels, lesions, strict=False))
+    collection = Collection(root, [SourceImage("a.png", SIZE_HW, regions), SourceImage("b.png", SIZE_HW)])
+    found, remarks = _back(root, _images(root), collection)
+    key = lambda lesion: (lesion[0], lesion[1].tobytes())  # noqa: E731
+    expected = sorted(zip(labels, lesions, strict=False), key=key)
+    got = sorted(found["a.png"], key=key)
+    assert [label for label, _ in got] == [label for label, _ in expected] and found["b.png"] == [] and not remarks
+    assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(got, expected, strict=True))
+
+
+def test_names_that_could_be_confused_come_back(tmp_path):
+    names = ("x.png", "x_benign.png", "x_benign_1.png", "sub/x.png", "sub/x_benign_1.png")
+    images = _images(tmp_path, names)
+    region = Region("benign", rle_from_mask(RING))
+    lesions = {"x.png": 2, "x_benign.png": 1, "x_benign_1.png": 0, "sub/x.png": 0, "sub/x_benign_1.png": 1}
+    collection = Collection(tmp_path, [SourceImage(n, SIZE_HW, (region,) * count) for n, count in lesions.items()])
+    found, _ = _back(tmp_path, images, collection)
+    assert {name: len(regions) for name, regions in found.items()} == lesions
+
+
+def test_writing_names_what_has_no_mask(tmp_path):
+    images = _images(tmp_path, ("a.png", "b.png", "c.png"))
+    polygon, box = Region("benign", [[1, 1, 5, 1, 5, 5]]), Region("benign", None, (1, 1, 3, 3))
+    collection = Collection(
+        tmp_path,
+        [SourceImage("a.png", SIZE_HW, (polygon,)), SourceImage("b.png", SIZE_HW, (polygon, box))],
+    )
+    found, remarks = _back(tmp_path, images, collection)
+    assert list(found) == ["a.png"]
+    assert [(r.image, r.kind) for r in remarks] == [
+        ("a.png", "outlines cut to whole pixels"),
+        ("b.png", "left out: a box alone has no mask"),
+    ]
