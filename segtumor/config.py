@@ -42,6 +42,10 @@ def add_segtumor_config(cfg):
     cfg.INPUT.AUGMENTATION = "radiograph"
     # Lesions with fewer pixels than this after augmentation are dropped from that training step.
     cfg.INPUT.MIN_LESION_AREA_PX = 4
+    # Folder that keeps decoded images at the training size, of its own; "" for none. It holds patients' pixels.
+    cfg.INPUT.CACHE_DIR = ""
+    # Gigabytes (1e9 bytes) that it may hold, above 0.
+    cfg.INPUT.CACHE_MAX_GB = 20.0
 
     # Sets that choose the best model and stop training; DATASETS.TEST is evaluated once, with that model.
     cfg.DATASETS.VALIDATION = ()
@@ -131,6 +135,7 @@ _RULES = {
     "MODEL.VGG.OUT_FEATURES": (lambda v: v and set(v) <= _FEATURES, f"some of {', '.join(sorted(_FEATURES))}"),
     "INPUT.WINDOW_PERCENTILES": (lambda v: len(v) == 2 and 0 <= v[0] < v[1] <= 100, "two rising numbers, 0 to 100"),
     "INPUT.MAX_PIXELS": (lambda v: v > 0, "above 0"),
+    "INPUT.CACHE_MAX_GB": (lambda v: v > 0, "above 0"),
     "INPUT.MIN_SIZE_TRAIN": (lambda v: v and min(v) > 0, "sizes above 0 px"),
     "INPUT.MIN_SIZE_TEST": (lambda v: v > 0, "above 0 px"),
     "SOLVER.IMS_PER_BATCH": (lambda v: v > 0, "above 0"),

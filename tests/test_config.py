@@ -157,6 +157,7 @@ def test_loading_leaves_no_trace_in_the_defaults():
         ("MODEL.VGG.OUT_FEATURES", "['conv6']"),
         ("INPUT.WINDOW_PERCENTILES", "[99, 1]"),
         ("INPUT.MIN_SIZE_TEST", "0"),
+        ("INPUT.CACHE_MAX_GB", "0"),
         ("SOLVER.CHECKPOINT_PERIOD", "0"),
         ("TEST.CONFIDENCE_THRESHOLD", "5.0"),
         ("TEST.HIT_IOU", "0"),

@@ -39,10 +39,37 @@ def normalize_window(pixels, low_percentile=0.5, high_percentile=99.5):
         raise ValueError(f"percentiles must satisfy 0 <= low < high <= 100, got {low_percentile}, {high_percentile}")
     step = int(np.ceil(np.sqrt(pixels.size / _MAX_SORTED_PIXELS)))
     sample = pixels[::step, ::step].astype(_working_dtype(pixels))
-    low, high = (float(value) for value in np.percentile(sample, (low_percentile, high_percentile)))
+    low, high = _percentiles(sample, (low_percentile, high_percentile))
     if not low < high:
         low, high = float(pixels.min()), float(pixels.max())
     return linear_window(pixels, low, high)
+
+
+def _percentiles(sample, percentiles):
+    """``np.percentile`` as floats; what that came from 8 or 16 bits are counted, which is faster than sorting."""
+    if sample.dtype == np.float32 and sample.min() >= 0 and sample.max() <= 1:
+        for stored in (np.uint8, np.uint16):
+            top = np.float32(np.iinfo(stored).max)
+            codes = np.rint(sample * top).astype(stored)
+            if np.array_equal(np.divide(codes, top, dtype=np.float32), sample):
+                return [float(code / top) for code in _code_percentiles(codes, percentiles)]
+    return [float(value) for value in np.percentile(sample, percentiles)]
+
+
+def _code_percentiles(codes, percentiles):
+    """Percentiles of unsigned integers, linear between neighbours in order, as ``np.percentile`` defines them."""
+    import cv2  # four times as quick as np.bincount; its float32 counts are exact, a sample having far below 2**24
+
+    levels = np.iinfo(codes.dtype).max + 1
+    up_to = np.cumsum(
+        cv2.calcHist([np.ascontiguousarray(codes)], [0], None, [levels], [0, levels]).ravel().astype(np.int64)
+    )
+    ranks = np.asarray(percentiles, dtype=np.float64) / 100 * (codes.size - 1)
+    below = np.floor(ranks)
+    first, second = (
+        np.searchsorted(up_to, rank, side="right") for rank in (below, np.minimum(below + 1, up_to[-1] - 1))
+    )
+    return first + (ranks - below) * (second - first)
 
 
 def linear_window(values, low, high):
@@ -74,7 +101,7 @@ def to_unit_range(samples):
     if samples.dtype == bool:
         return samples.astype(np.float32)
     if samples.dtype in (np.uint8, np.uint16):
-        return samples.astype(np.float32) / np.float32(np.iinfo(samples.dtype).max)
+        return np.divide(samples, np.float32(np.iinfo(samples.dtype).max), dtype=np.float32)
     low, high = float(samples.min()), float(samples.max())
     if not np.isfinite(high - low):
         raise ValueError("pixels are NaN, infinite or too far apart")

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from segtumor.errors import BadImageError
-from segtumor.loading.augmentation import POLICIES
-from segtumor.loading.mapper import RadiographMapper, image_tensor, mask_at_size, resize, resized_hw
+from segtumor.loading.augmentation import POLICIES, Augmentation
+from segtumor.loading.mapper import RadiographMapper, draw_lesion, image_tensor, resize, resized_hw
 from segtumor.structures.masks import rle_from_mask
 
 pytestmark = pytest.mark.model
@@ -124,6 +124,29 @@ def test_polygon_and_rle_give_the_same_mask(record, short_edge_px):
     from_polygon = mapper(**settings)(record)["instances"]
     assert from_rle.image_size == (short_edge_px, short_edge_px * 64 // 48)
     assert torch.equal(from_rle.gt_masks.tensor, from_polygon.gt_masks.tensor)
+
+
+@pytest.mark.parametrize("policy", sorted(set(POLICIES) - {"none"}))
+def test_polygons_and_rle_are_moved_alike(record, policy):
+    augment = mapper(augmentation=policy, min_lesion_area_px=1)
+    polygons = {**record, "annotations": [annotation(box, i, polygon(box)) for i, box in enumerate(LESIONS)]}
+    for seed in range(15):
+        np.random.seed(seed)
+        from_rle = augment(record)
+        np.random.seed(seed)
+        from_polygon = augment(polygons)
+        assert torch.equal(from_rle["image"], from_polygon["image"])
+        first, second = (example["instances"] for example in (from_rle, from_polygon))
+        assert first.gt_classes.tolist() == second.gt_classes.tolist()
+        differing = (first.gt_masks.tensor != second.gt_masks.tensor).sum(dim=(1, 2))
+        assert int(differing.max()) < 40, seed  # on outlines of 50 to 80 px
+        assert float((first.gt_boxes.tensor - second.gt_boxes.tensor).abs().max()) <= 1.5
+
+
+def mask_at_size(segmentation, size_hw, new_hw):
+    canvas = np.zeros(new_hw, dtype=bool)
+    draw_lesion(segmentation, size_hw, Augmentation("none").draw_motion(new_hw, np.random.default_rng(0)), canvas)
+    return canvas
 
 
 def test_uncompressed_rle_and_several_polygons_are_read():
