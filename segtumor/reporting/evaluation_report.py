@@ -99,7 +99,8 @@ def provenance(*, annotations=None, predictions=None, weights=None):
 
 def training_curves(run_folder, path=None):
     """Draw the training curves of a run to ``path`` (by default ``training_curves.png`` in it); returns the path."""
-    from segtumor.reporting.plots import png_bytes, training_curves_figure
+    from segtumor.reporting.figures import png_bytes
+    from segtumor.reporting.plots import training_curves_figure
 
     path = Path(path) if path is not None else Path(run_folder) / "training_curves.png"
     write_bytes(path, png_bytes(training_curves_figure(read_training_history(run_folder))))
@@ -149,6 +150,7 @@ def _record(line):
 
 def _write_plots(evaluation, history, folder):
     from segtumor.reporting import plots  # matplotlib takes half a second to import
+    from segtumor.reporting.figures import png_bytes
 
     settings = evaluation.metrics["settings"]
     kind = "segm" if _measured(evaluation, "segm") or not _measured(evaluation, "bbox") else "bbox"
@@ -162,7 +164,7 @@ def _write_plots(evaluation, history, folder):
     if history is not None:
         figures["training_curves.png"] = plots.training_curves_figure(history)
     for name, figure in figures.items():
-        write_bytes(folder / name, plots.png_bytes(figure))
+        write_bytes(folder / name, png_bytes(figure))
     return list(figures)
 
 

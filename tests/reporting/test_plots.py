@@ -7,6 +7,7 @@ from PIL import Image
 from segtumor.evaluation.classification import Confusion
 from segtumor.evaluation.detection import PrecisionRecall
 from segtumor.reporting import plots
+from segtumor.reporting.figures import png_bytes
 
 NAMES = ("benign", "malignant")
 RECALL = np.linspace(0, 1, 101)
@@ -93,5 +94,5 @@ def test_training_curves():
 
 
 def test_png_is_large_enough_to_read():
-    png = plots.png_bytes(plots.precision_recall_figure(curves(3, 4), iou_type="segm"))
+    png = png_bytes(plots.precision_recall_figure(curves(3, 4), iou_type="segm"))
     assert min(Image.open(io.BytesIO(png)).size) >= 600

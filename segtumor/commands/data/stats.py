@@ -1,0 +1,51 @@
+"""``segtumor data stats``: what is in a data set, as tables."""
+
+from segtumor.commands.account import print_table
+from segtumor.commands.shell import make_parser, run
+
+
+def build_parser():
+    """Its arguments."""
+    parser = make_parser(
+        "segtumor data stats",
+        "Count images, cases and lesions by part, class, size, site, view, age, sex and centre.",
+        examples=[
+            "segtumor data stats datasets/btxrd",
+            "segtumor data stats datasets/examples/coco/annotations.json",
+            "segtumor data stats datasets/btxrd --output output/btxrd_tables",
+        ],
+    )
+    parser.add_argument("source", metavar="SOURCE", help="annotation file, or folder with annotations/<part>.json")
+    parser.add_argument("--output", metavar="DIR", help="also write every table as CSV, and all as statistics.json")
+    return parser
+
+
+def main(argv=None):
+    """Run the command; returns the exit code."""
+    return run(_body, build_parser(), argv)
+
+
+def _body(args):
+    from segtumor.data.parts import load_parts
+    from segtumor.data.statistics import describe
+
+    statistics = describe(load_parts(args.source))
+    for table in statistics.tables:
+        print(f"\n{table.title}")
+        print_table(table.header, table.rows)
+        if table.note:
+            print(table.note)
+    if args.output:
+        _write(args.output, statistics)
+
+
+def _write(output, statistics):
+    from segtumor.files import prepare_output_folder, write_csv, write_json
+
+    output = prepare_output_folder(output)
+    for table in statistics.tables:
+        rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+        write_csv(output / f"{table.title.split(' (')[0].lower().replace(' ', '_')}.csv", rows, table.header)
+    document = {"schema_version": 1, "tables": [vars(table) for table in statistics.tables]}
+    write_json(output / "statistics.json", document)
+    print(f"\ntables: {output}")

@@ -1,0 +1,208 @@
+"""Counts of a data set as tables: parts, classes, lesion sizes, and what is known about images and cases.
+
+An image that stands in several parts (folds) counts once outside the table of parts. Not here: pictures
+(``segtumor.reporting.data_card``) and what is wrong with the data (``segtumor.data.validation``).
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from segtumor.data.splits.strata import AGE_GROUP, UNKNOWN, attribute_text
+from segtumor.taxonomy import NORMAL
+
+#: Lower ends of the size classes, px: side of a square of the lesion's area.
+SIZE_STARTS_PX = (0, 8, 16, 32, 64, 128, 256)
+#: Tables by attribute of the image, and their titles.
+ATTRIBUTES = {
+    "image_label": "Image label",
+    "subtype": "Subtype",
+    "site": "Site",
+    "region": "Region",
+    "view": "View",
+    AGE_GROUP: "Age group (years)",
+    "sex": "Sex",
+    "center": "Centre",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells under a header; ``note`` says how to read them."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class _Lesion:
+    image: dict
+    class_name: str
+    side_px: float  # of a square of the same area
+    share: float  # of the image's area
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What ``describe`` counts.
+
+    Attributes:
+        tables: all Tables, for print.
+        class_names: in the order of their ids.
+        sides_px: {class: sizes of its lesions}, each the side of a square of the lesion's area, px.
+        ages: ages of the images where known, years.
+    """
+
+    tables: tuple[Table, ...]
+    class_names: tuple[str, ...]
+    sides_px: dict[str, list[float]]
+    ages: list[float]
+
+
+def describe(parts):
+    """Count what is in a data set.
+
+    Args:
+        parts: {part: CocoDataset}, all with the same classes.
+
+    Returns:
+        Statistics.
+    """
+    names = next(iter(parts.values())).taxonomy.names
+    images, lesions = _union(parts)
+    tables = [
+        *([_parts_table(parts, names)] if len(parts) > 1 else []),
+        _class_table(images, lesions, names),
+        _size_table(lesions, names),
+        _image_table(images),
+        *_attribute_tables(images, lesions, names),
+    ]
+    sides = {name: [lesion.side_px for lesion in lesions if lesion.class_name == name] for name in names}
+    ages = [image["age"] for image in images if isinstance(image.get("age"), (int, float))]
+    return Statistics(tuple(tables), names, sides, ages)
+
+
+def case_of(image):
+    """Case of an image; one without is its own."""
+    return str(image.get("case_id") or image["file_name"])
+
+
+def _union(parts):
+    """Images, each once, and their lesions."""
+    images, lesions = {}, []
+    for dataset in parts.values():
+        for image in dataset.images:
+            if image["file_name"] in images:
+                continue
+            images[image["file_name"]] = image
+            lesions += _lesions(image, dataset)
+    return list(images.values()), lesions
+
+
+def _lesions(image, dataset):
+    names, pixels = dataset.taxonomy.names, image["width"] * image["height"]
+    found = []
+    for annotation in dataset.annotations_of_image.get(image["id"], ()):
+        area = annotation.get("area") or annotation["bbox"][2] * annotation["bbox"][3]
+        name = names[dataset.class_of_category_id[annotation["category_id"]]]
+        found.append(_Lesion(image, name, math.sqrt(area), area / pixels))
+    return found
+
+
+def _parts_table(parts, names):
+    rows = []
+    for part, dataset in parts.items():
+        classes = Counter(a["category_id"] for own in dataset.annotations_of_image.values() for a in own)
+        normal = sum(not dataset.annotations_of_image.get(image["id"]) for image in dataset.images)
+        cases = len({case_of(image) for image in dataset.images})
+        of_class = [classes[category_id] for category_id in dataset.category_id_of_class]
+        rows.append((part, len(dataset.images), normal, cases, sum(of_class), *of_class))
+    header = ("part", "images", "without lesion", "cases", "lesions", *(f"{name} lesions" for name in names))
+    return Table("Parts", header, tuple(rows))
+
+
+def _class_table(images, lesions, names):
+    rows = []
+    for name in names:
+        own = [lesion for lesion in lesions if lesion.class_name == name]
+        sides = [lesion.side_px for lesion in own]
+        rows.append((name, len(own), *_images_and_cases(own), *_quartiles(sides), _percent_of(own)))
+    with_lesion = {lesion.image["file_name"] for lesion in lesions}
+    without = [image for image in images if image["file_name"] not in with_lesion]
+    rows.append(("no lesion", 0, len(without), len(set(map(case_of, without))), "-", "-", "-", "-"))
+    total = [lesion.side_px for lesion in lesions]
+    counts = (len(lesions), len(images), len(set(map(case_of, images))))
+    rows.append(("all", *counts, *_quartiles(total), _percent_of(lesions)))
+    header = ("class", "lesions", "images", "cases", "size 25%", "median", "75% (px)", "% of image")
+    note = (
+        "An image or case with lesions of two classes counts for both. Size: side of a square of the lesion's area, "
+        "px; the last column is the median share of the image's area."
+    )
+    return Table("Classes", header, tuple(rows), note)
+
+
+def _images_and_cases(lesions):
+    return len({lesion.image["file_name"] for lesion in lesions}), len({case_of(lesion.image) for lesion in lesions})
+
+
+def _quartiles(values):
+    return tuple(f"{value:.1f}" for value in np.percentile(values, (25, 50, 75))) if values else ("-",) * 3
+
+
+def _percent_of(lesions):
+    return f"{100 * np.median([lesion.share for lesion in lesions]):.2f}" if lesions else "-"
+
+
+def _size_table(lesions, names):
+    rows = []
+    for index, start in enumerate(SIZE_STARTS_PX):
+        end = SIZE_STARTS_PX[index + 1] if index + 1 < len(SIZE_STARTS_PX) else math.inf
+        inside = Counter(lesion.class_name for lesion in lesions if start <= lesion.side_px < end)
+        label = f"{start} px and more" if end == math.inf else f"{start} to {end} px"
+        rows.append((label, sum(inside.values()), *(inside[name] for name in names)))
+    note = "Side of a square of the lesion's area, px of the stored image."
+    return Table("Lesion sizes", ("size", "lesions", *names), tuple(rows), note)
+
+
+def _image_table(images):
+    short, long = ([f(image["width"], image["height"]) for image in images] for f in (min, max))
+    spaced = sum(image.get("spacing_mm") is not None for image in images)
+    rows = [
+        (label, min(values), f"{np.median(values):g}", max(values))
+        for label, values in (("shorter side (px)", short), ("longer side (px)", long))
+    ]
+    note = f"{spaced} of {len(images)} images have a known pixel spacing."
+    return Table("Image sizes", ("", "smallest", "median", "largest"), tuple(rows), note)
+
+
+def _attribute_tables(images, lesions, names):
+    """A table for each attribute that any image has."""
+    classes_of_image = {}
+    for lesion in lesions:
+        classes_of_image.setdefault(lesion.image["file_name"], set()).add(lesion.class_name)
+    for key, title in ATTRIBUTES.items():
+        by_value = {}
+        for image in images:
+            by_value.setdefault(attribute_text(image, key), []).append(image)
+        if set(by_value) == {UNKNOWN}:
+            continue
+        rows = [_attribute_row(value, group, classes_of_image, names) for value, group in _sorted(by_value, key)]
+        header = (title.lower(), "images", "cases", "without lesion", *(f"with {name}" for name in names))
+        yield Table(title, header, tuple(rows))
+
+
+def _attribute_row(value, images, classes_of_image, names):
+    classes = Counter(name for image in images for name in classes_of_image.get(image["file_name"], ()))
+    without = sum(image["file_name"] not in classes_of_image for image in images)
+    return (value, len(images), len(set(map(case_of, images))), without, *(classes[name] for name in names))
+
+
+def _sorted(by_value, key):
+    """Most frequent first, ages in their order, unknown last."""
+    if key == AGE_GROUP:
+        return sorted(by_value.items(), key=lambda item: (item[0] == UNKNOWN, item[0]))
+    return sorted(by_value.items(), key=lambda item: (item[0] == UNKNOWN, item[0] != NORMAL, -len(item[1]), item[0]))

@@ -1,0 +1,69 @@
+"""The data card: one HTML page that says what a data set holds and how to recognise it.
+
+Self-contained: pictures are embedded, nothing is fetched. Not here: the counting (``segtumor.data.statistics``).
+"""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from segtumor import NOTICE, __version__
+from segtumor.reporting.contact_sheet import contact_sheet
+from segtumor.reporting.data_plots import age_histogram_figure, lesion_size_figure
+from segtumor.reporting.figures import png_bytes
+
+
+def data_card(title, parts, statistics, examples, *, split_sha256=None):
+    """A page as text.
+
+    Args:
+        title: name of the data set.
+        parts: {part: CocoDataset}.
+        statistics: ``segtumor.data.statistics.Statistics`` of the same parts.
+        examples: (AnnotatedImage, pixels) pairs to show; may be empty.
+        split_sha256: hash of the split, if the data set has one.
+
+    Returns:
+        HTML, str.
+    """
+    page = _environment().get_template("data_card.html")
+    return page.render(
+        title=title,
+        notice=NOTICE,
+        version=__version__,
+        tables=statistics.tables,
+        figures=[(caption, _data_url(picture)) for caption, picture in _figures(statistics)],
+        sheet=_data_url(_png(contact_sheet(examples, statistics.class_names))) if examples else None,
+        n_examples=len(examples),
+        files=[(part, len(dataset.images), dataset.sha256) for part, dataset in parts.items()],
+        infos={key: value for d in parts.values() for key, value in d.info.items() if isinstance(value, (str, int))},
+        split_sha256=split_sha256,
+    )
+
+
+def _environment():
+    import jinja2  # slow to import, and only a page needs it
+
+    loader = jinja2.PackageLoader("segtumor.reporting")
+    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+
+
+def _figures(statistics):
+    yield (
+        "Lesion sizes by class. Further right is larger; lesions of fewer than about 8 px are hard for any model.",
+        png_bytes(lesion_size_figure(statistics.sides_px)),
+    )
+    if statistics.ages:
+        yield "Ages of the images whose age is known.", png_bytes(age_histogram_figure(statistics.ages))
+
+
+def _png(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(np.asarray(pixels)).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _data_url(png):
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

@@ -1,0 +1,95 @@
+"""The contact sheet and the data card."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segtumor import NOTICE
+from segtumor.data.parts import load_parts
+from segtumor.data.statistics import describe
+from segtumor.reporting.contact_sheet import contact_sheet
+from segtumor.reporting.data_card import data_card
+from segtumor.reporting.data_plots import age_histogram_figure, lesion_size_figure
+from segtumor.structures.lesions import AnnotatedImage, Lesion
+from segtumor.structures.masks import rle_from_mask
+from segtumor.taxonomy import color_rgb
+
+EXAMPLES = Path(__file__).parents[2] / "datasets" / "examples"
+
+
+def truth(size_hw, lesions=(), name="a.png"):
+    return AnnotatedImage(1, name, size_hw, tuple(lesions), {"case_id": "7"})
+
+
+def lesion(size_hw, box_xyxy, class_id=1, masked=True):
+    mask = np.zeros(size_hw, dtype=bool)
+    x0, y0, x1, y1 = box_xyxy
+    mask[y0:y1, x0:x1] = True
+    return Lesion(1, class_id, box_xyxy, rle_from_mask(mask) if masked else None, float(mask.sum()))
+
+
+def pixels_of(sheet, class_id, top=30):
+    """(row, column) where a class's colour, or nearly so since lines are smoothed, is drawn below the header."""
+    difference = np.abs(sheet[top:-25].astype(int) - color_rgb(class_id)).max(axis=-1)
+    return np.add(np.argwhere(difference < 50), (top, 0))
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("size_hw", [(50, 100), (400, 800)])
+def test_outlines_lie_where_the_lesion_is(size_hw, masked):
+    scale = 200 / size_hw[1]
+    box = tuple(round(value / scale) for value in (40, 20, 120, 80))
+    pixels = np.random.default_rng(0).random(size_hw, dtype=np.float32)
+    sheet = contact_sheet([(truth(size_hw, [lesion(size_hw, box, masked=masked)]), pixels)], ("b", "m"), tile_px=200)
+    rows, columns = pixels_of(sheet, 1).T
+    assert columns.max() - columns.min() == pytest.approx(80, abs=6)
+    assert rows.max() - rows.min() == pytest.approx(60, abs=6)
+    assert columns.min() == pytest.approx(6 + 40, abs=4)
+
+
+def test_a_lesion_of_one_pixel_of_a_large_image_is_still_seen():
+    size_hw = (2000, 2000)
+    image = truth(size_hw, [lesion(size_hw, (1000, 1000, 1001, 1001), class_id=0)])
+    assert len(pixels_of(contact_sheet([(image, np.zeros(size_hw, np.float32))], ("b", "m"), tile_px=100), 0))
+
+
+@pytest.mark.parametrize(("count", "rows"), [(0, 1), (1, 1), (6, 1), (7, 2), (13, 3)])
+def test_the_grid_grows_with_the_images(count, rows):
+    examples = [(truth((40, 40), name="a very long file name that cannot fit anywhere.png"), None)] * count
+    sheet = contact_sheet(examples, ("b", "m"), tile_px=80, title="t")
+    assert sheet.dtype == np.uint8
+    one = contact_sheet([], ("b", "m"), tile_px=80, title="t")
+    assert (len(sheet) - len(one)) % max(1, rows - 1) == 0
+    assert (len(sheet) > len(one)) == (rows > 1)
+
+
+def test_the_card_holds_everything_and_asks_for_nothing():
+    parts = load_parts(EXAMPLES / "coco" / "annotations.json", EXAMPLES / "images")
+    statistics = describe(parts)
+    page = data_card("Phantoms <1>", parts, statistics, [(truth((9, 9)), None)], split_sha256="abc123")
+    assert "Phantoms &lt;1&gt;" in page
+    for text in (NOTICE, parts["annotations"].sha256, "abc123", *(table.title for table in statistics.tables)):
+        assert text in page
+    assert re.findall(r'(?:src|href)="(?!data:)', page) == []
+    assert page.count("<img") == 2  # sizes and examples; ages are not known
+
+
+def test_a_card_without_examples():
+    parts = load_parts(EXAMPLES / "coco" / "annotations.json", EXAMPLES / "images")
+    assert "<h2>Examples" not in data_card("t", parts, describe(parts), [])
+
+
+@pytest.mark.parametrize("sides", [{"b": [], "m": []}, {"b": [5.0], "m": []}, {"b": [0.5, 1500.0], "m": [30.0] * 9}])
+def test_size_plots(sides):
+    figure = lesion_size_figure(sides)
+    count = sum(map(len, sides.values()))
+    assert f"n = {count}" in figure.get_suptitle()
+    (axes,) = figure.axes
+    assert sum(patch.get_height() for patch in axes.patches) == (count if len(axes.patches) else 0) or count > 1
+
+
+def test_age_plot_counts_every_image():
+    (axes,) = age_histogram_figure([0, 9, 104]).axes
+    assert sum(patch.get_height() for patch in axes.patches) == 3
