@@ -19,7 +19,7 @@ DOCUMENTS = [
 CONFIGS_README = ROOT / "configs" / "README.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 #: What may follow a module's name in prose, as in `data.records.load_coco`.
-DOTTED = re.compile(rf"`((?:{'|'.join(RANK)})(?:\.(?!py`)\w+)+)`")
+DOTTED = re.compile(rf"`((?:{'|'.join(RANK)})(?:\.(?!(?:py|yaml)`)\w+)+)`")
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
