@@ -139,7 +139,8 @@ def load_coco(json_path, image_root=None, *, check_files=True, require_masks=Tru
     if found:
         raise DataError(_listing(found), where=json_path, remedy="Mend the file; nothing of it was used")
     if n_warnings:
-        _LOG.warning("%s: %d warnings; `segtumor data check %s` shows them", json_path.name, n_warnings, json_path)
+        count = "1 warning" if n_warnings == 1 else f"{n_warnings} warnings"
+        _LOG.warning("%s: %s; `segtumor data check %s` shows them", json_path.name, count, json_path)
     return _dataset(coco, json_path, image_root, hashlib.sha256(data).hexdigest())
 
 

@@ -40,8 +40,19 @@ def build_parser():
     parser.add_argument(
         "--images", metavar="DIR", help="folder of the images (default: images beside or in the source)"
     )
-    classes = parser.add_argument_group("classes and cases")
-    classes.add_argument(
+    parser.add_argument(
+        "--place",
+        choices=("link", "copy"),
+        default="link",
+        help="OUTPUT/images becomes a link to the source's folder (default), or a copy of the images used",
+    )
+    _add_classes(parser.add_argument_group("classes and cases"))
+    _add_doubt(parser.add_argument_group("where the annotations leave doubt"))
+    return parser
+
+
+def _add_classes(group):
+    group.add_argument(
         "--class",
         dest="classes",
         action="append",
@@ -49,27 +60,22 @@ def build_parser():
         metavar="LABEL=CLASS",
         help="class that a label belongs to; LABEL= alone drops the regions of that label. May be repeated",
     )
-    classes.add_argument(
+    group.add_argument(
         "--table", metavar="FILE", help="CSV or Excel table with image, case_id, age, sex, site, view, center, ..."
     )
-    classes.add_argument(
+    group.add_argument(
         "--salt-file", metavar="FILE", help="secret for the case_id of DICOM files (default: kept in your settings)"
     )
-    doubt = parser.add_argument_group("where the annotations leave doubt")
-    doubt.add_argument(
+
+
+def _add_doubt(group):
+    group.add_argument(
         "--unannotated",
         choices=_UNANNOTATED,
         help="images that no annotation mentions: normal radiographs, or left out (default: the format's custom)",
     )
-    doubt.add_argument("--boxes-as-masks", action="store_true", help="a box without an outline becomes its own outline")
-    doubt.add_argument("--strict", action="store_true", help="write nothing if anything has to be left out")
-    parser.add_argument(
-        "--place",
-        choices=("link", "copy"),
-        default="link",
-        help="OUTPUT/images becomes a link to the source's folder (default), or a copy of the images used",
-    )
-    return parser
+    group.add_argument("--boxes-as-masks", action="store_true", help="a box without an outline becomes its own outline")
+    group.add_argument("--strict", action="store_true", help="write nothing if anything has to be left out")
 
 
 def main(argv=None):
