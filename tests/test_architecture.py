@@ -16,6 +16,7 @@ RANK = {
     "errors": 1,
     "files": 2,
     "compat": 2,
+    "statistics": 2,
     "taxonomy": 3,
     "imaging": 3,
     "structures": 4,

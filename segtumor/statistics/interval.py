@@ -1,0 +1,59 @@
+"""What every interval and every test of this room returns. Not here: how they are computed."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from segtumor.errors import DataError
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval.
+
+    Attributes:
+        low, high: its ends, ``low <= high``; both NaN where undefined.
+        method: how it was found, such as "wilson" or "bca"; "undefined: " and the reason where there is none.
+        level: nominal coverage, in (0, 1).
+    """
+
+    low: float
+    high: float
+    method: str
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """A test of a hypothesis.
+
+    Attributes:
+        name: the test, as a reader of a table knows it.
+        statistic: what it looked at, in the test's own unit; NaN where undefined.
+        p_value: two-sided, in [0, 1]; NaN where undefined.
+        n: observations that the test used.
+        note: the variant taken, what the p-value leans on, or why there is none; may be empty.
+    """
+
+    __test__: ClassVar[bool] = False  # or pytest would collect it for its name
+
+    name: str
+    statistic: float
+    p_value: float
+    n: int
+    note: str = ""
+
+
+def undefined_interval(reason, level=0.95):
+    """The interval that there is not; ``reason`` is a phrase such as "one case"."""
+    return Interval(float("nan"), float("nan"), f"undefined: {reason}", level)
+
+
+def undefined_test(name, n, reason):
+    """The result of a test that could not be made."""
+    return TestResult(name, float("nan"), float("nan"), n, reason)
+
+
+def check_level(level):
+    """DataError unless the level lies strictly between 0 and 1."""
+    if not 0 < level < 1:
+        raise DataError("level of confidence cannot be used", got=level, expected="a number between 0 and 1, as 0.95")
