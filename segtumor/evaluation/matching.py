@@ -86,7 +86,7 @@ def match_image(result, *, score_threshold, iou_threshold):
     false_positives = tuple(
         finding
         for row, finding in enumerate(findings)
-        if row not in used and not any(_part_inside(finding, crowd) >= iou_threshold for crowd in crowds)
+        if row not in used and not any(part_inside(finding, crowd) >= iou_threshold for crowd in crowds)
     )
     max_score = max((finding.score for finding in result.findings), default=float("nan"))
     return MatchedImage(result.truth, lesions, tuple(matches), findings, false_positives, max_score)
@@ -112,7 +112,7 @@ def pair_iou(findings, lesions):
     return iou, np.logical_and.outer(*with_mask)
 
 
-def _part_inside(finding, crowd):
+def part_inside(finding, crowd):
     """Part of the finding's area that lies in the crowd region, in [0, 1]."""
     if finding.rle is not None and crowd.rle is not None:
         pair = [finding.rle], [crowd.rle]
