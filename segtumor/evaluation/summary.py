@@ -66,7 +66,7 @@ def evaluate(
     """
     results = list(results)
     _check_thresholds(score_threshold, iou_threshold)
-    _check_results(results, class_names)
+    check_results(results, class_names)
     images = [match_image(r, score_threshold=score_threshold, iou_threshold=iou_threshold) for r in results]
     detection = {kind: detection_metrics(results, class_names, kind) for kind in (BBOX, SEGM)}
     table = confusion(images, class_names)
@@ -93,7 +93,7 @@ def _check_thresholds(score_threshold, iou_threshold):
         raise ConfigError("IoU threshold out of range", got=iou_threshold, expected="above 0, up to 1")
 
 
-def _check_results(results, class_names):
+def check_results(results, class_names):
     seen = set()
     for result in results:
         truth = result.truth

@@ -1,14 +1,19 @@
 import copy
 import json
+import logging
 import math
 
 import numpy as np
 import pytest
+from awkward_results import awkward_results
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from segtumor.data.predictions import read_predictions
 from segtumor.data.records import load_coco
+from segtumor.errors import ConfigError, DataError
 from segtumor.evaluation.detection import STAT_NAMES, detection_metrics
 from segtumor.structures.lesions import ImageResult
 
@@ -41,8 +46,9 @@ def percent(values):
     return np.where(values < 0, np.nan, 100 * values)
 
 
+@pytest.mark.parametrize("backend", ["faster", "pycocotools"])
 @pytest.mark.parametrize("seed", range(3))
-def test_equals_pycocotools_on_the_files(tmp_path, capsys, random_coco, seed):
+def test_equals_pycocotools_on_the_files(tmp_path, capsys, random_coco, seed, backend):
     truth, results = random_coco(np.random.default_rng(seed), 25)
     truth_path, results_path, masks_path = (tmp_path / name for name in ("gt.json", "dt.json", "masks.json"))
     truth_path.write_text(json.dumps(truth))
@@ -52,7 +58,7 @@ def test_equals_pycocotools_on_the_files(tmp_path, capsys, random_coco, seed):
     read = read_results(truth_path, results_path)
     for iou_type, path in (("bbox", results_path), ("segm", masks_path)):
         capsys.readouterr()
-        metrics, curves = detection_metrics(read, NAMES, iou_type)
+        metrics, curves = detection_metrics(read, NAMES, iou_type, backend=backend)
         assert capsys.readouterr().out == ""
         run = direct(truth_path, path, iou_type)
         np.testing.assert_allclose([metrics[name] for name in STAT_NAMES], percent(run.stats), rtol=0, atol=1e-9)
@@ -120,3 +126,69 @@ def test_lesion_id_zero_is_a_lesion(build):
     zero = type(lesion)(0, 0, lesion.box_xyxy, lesion.rle, lesion.area_px)
     results = [build.image([zero], [build.finding(0, 0.9, 0, 0, 4, 4)])]
     assert detection_metrics(results, NAMES, "bbox")[0]["AP"] == pytest.approx(100)
+
+
+def assert_back_ends_agree(results, iou_type):
+    names = ("benign", "malignant", "uncertain")
+    found, found_curves = detection_metrics(results, names, iou_type, backend="faster")
+    expected, expected_curves = detection_metrics(results, names, iou_type, backend="pycocotools")
+    assert found.keys() == expected.keys()
+    for name in STAT_NAMES:
+        np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-9, err_msg=name)
+    for name in names:
+        for key, value in expected["per_class"][name].items():
+            np.testing.assert_allclose(found["per_class"][name][key], value, rtol=0, atol=1e-9)
+        curve, expected_curve = found_curves[name], expected_curves[name]
+        np.testing.assert_allclose(curve.precision, expected_curve.precision, rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(curve.recall, expected_curve.recall)
+        assert curve.n_lesions == expected_curve.n_lesions
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(("bbox", "segm")),
+    st.sampled_from((1, 3, 1000)),
+    st.sampled_from((0.0, 0.3, 1.0)),
+    st.sampled_from((0, 12)),
+)
+def test_back_ends_agree(seed, iou_type, n_scores, no_masks, most_findings):
+    rng = np.random.default_rng(seed)
+    results = awkward_results(rng, 6, n_scores=n_scores, no_masks=no_masks, most_findings=most_findings)
+    assert_back_ends_agree(results, iou_type)
+
+
+@pytest.mark.parametrize("iou_type", ["bbox", "segm"])
+@pytest.mark.parametrize("n_scores", [1, 1000])
+def test_back_ends_agree_beyond_a_hundred_findings(iou_type, n_scores):
+    results = awkward_results(np.random.default_rng(0), 4, n_scores=n_scores, most_findings=900)
+    assert max(len(result.findings) for result in results) > 500  # more areas than pycocotools takes at once
+    assert_back_ends_agree(results, iou_type)
+
+
+def test_back_ends_agree_on_masks_and_boxes_without_pixels(build):
+    images = [
+        build.image(
+            [build.lesion(0, 2, 2, 2, 2)], [build.finding(0, 0.9, 2, 2, 2, 2), build.finding(0, 0.9, 9, 9, 3, 3)]
+        ),
+        build.image([build.lesion(1, 0, 0, 4, 4, crowd=True)], [build.finding(1, 0.5, 0, 0, 4, 4)]),
+        build.image([build.lesion(2, 0, 0, 4, 4)], [build.finding(2, 1, 0, 0, 4, 4), build.finding(2, 0, 0, 0, 4, 3)]),
+    ]
+    for iou_type in ("bbox", "segm"):
+        assert_back_ends_agree(images, iou_type)
+
+
+def test_it_logs_nothing(build, caplog):
+    with caplog.at_level(logging.DEBUG):
+        detection_metrics([build.image([build.lesion(0, 0, 0, 4, 4)])], NAMES, "segm")
+    assert not caplog.records
+
+
+def test_bad_arguments_are_named(build):
+    image = build.image([], [build.finding(0, float("nan"), 0, 0, 4, 4)])
+    with pytest.raises(DataError, match=r"\.png: score is NaN"):
+        detection_metrics([image], NAMES, "bbox")
+    with pytest.raises(ConfigError, match="no such back end of AP"):
+        detection_metrics([], NAMES, "bbox", backend="slower")
+    with pytest.raises(ConfigError, match="no such IoU type of AP"):
+        detection_metrics([], NAMES, "mask")
