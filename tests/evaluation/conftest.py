@@ -1,5 +1,7 @@
 """Builders shared by the tests of this room: rectangles as lesions and findings, and random scenes as COCO JSON."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -113,5 +115,53 @@ def random_coco():
                 results.append({**guess, "score": float(rng.random())})
         categories = [{"id": 3, "name": "benign"}, {"id": 7, "name": "malignant"}]
         return {"images": images, "annotations": annotations, "categories": categories}, results
+
+    return make
+
+
+def _some_box(rng):
+    """Corners on the 10 x 10 px radiograph, at least 2 px wide and high."""
+    (x0, y0), (width, height) = rng.integers(0, 7, 2), rng.integers(2, 6, 2)
+    return x0, y0, min(x0 + width, 10), min(y0 + height, 10)
+
+
+def _near(rng, box_xyxy):
+    """The box, or one moved by a pixel."""
+    moved = np.clip(np.array(box_xyxy) + rng.integers(-1, 2) * np.array([1, 0, 1, 0]), 0, 10)
+    return tuple(moved) if moved[0] < moved[2] else box_xyxy
+
+
+@pytest.fixture
+def random_cases(build):
+    """A function (rng, n_cases, mask=True) -> ImageResults of cases with one to three images: normal ones and tumors,
+    hits, misses and false positives, crowds, tied scores, and attributes of which some are missing."""
+
+    def one_image(rng, case_id, normal, mask):
+        boxes = [_some_box(rng) for _ in range(0 if normal else rng.integers(0, 3))]
+        lesions = [build.lesion(int(rng.integers(2)), *box, mask=mask, crowd=rng.random() < 0.1) for box in boxes]
+        found = [_near(rng, box) for box in boxes if rng.random() < 0.8]
+        found += [_some_box(rng) for _ in range(rng.integers(0, 3))]
+        findings = []
+        for box in found:
+            finding = build.finding(int(rng.integers(2)), float(rng.integers(1, 20) / 20), *box, mask=mask)
+            p = float(rng.integers(0, 11) / 10)
+            findings.append(replace(finding, probabilities=(p, 1 - p) if rng.random() < 0.7 else ()))
+        attributes = {
+            "case_id": case_id,
+            "spacing_mm": [0.5, 0.25] if rng.random() < 0.7 else None,
+            "age": int(rng.integers(5, 80)) if rng.random() < 0.9 else None,
+            "sex": str(rng.choice(["F", "M"])),
+            "view": list(rng.choice(["frontal", "lateral"], rng.integers(1, 3), replace=False)),
+        }
+        if not lesions:
+            attributes["image_label"] = str(rng.choice(["normal", "normal" if normal else "benign"]))
+        return build.image(lesions, findings, **attributes)
+
+    def make(rng, n_cases, mask=True):
+        images = []
+        for c in range(n_cases):
+            normal = rng.random() < 0.4
+            images += [one_image(rng, f"case {c}", normal, mask) for _ in range(rng.integers(1, 4))]
+        return images
 
     return make

@@ -1,0 +1,71 @@
+"""Measures over all scores: average precision and the free-response curve. What they share is computed once."""
+
+from segtumor.evaluation.coco_inputs import BBOX, SEGM
+from segtumor.evaluation.froc import FROC_RATES, resample_events
+from segtumor.evaluation.measures import DETECTION, LESIONS, Measure, Remembered
+from segtumor.evaluation.resampled_ap import ApMachine
+
+_KINDS = {"mask": SEGM, "box": BBOX}
+
+
+def ap_measures(facts, kinds=("mask", "box")):
+    """Average precision of masks and boxes, in percent."""
+    return [measure for kind in kinds for measure in _ap_of(facts, kind)]
+
+
+def class_ap_measures(facts, kinds=("mask", "box")):
+    """{class name: its average precision of masks and boxes}, in percent; classes without lesions are left out."""
+    n_lesions = {name: int((facts.lesions.class_id == k).sum()) for k, name in enumerate(facts.class_names)}
+    measures = {name: [] for name, n in n_lesions.items() if n}
+    for kind in kinds:
+        resample = _resampling(facts, kind)
+        for name, found in measures.items():
+            found += _ap_pair(facts, kind, resample, n_lesions[name], f":{name}")
+    return measures
+
+
+def _ap_of(facts, kind):
+    return _ap_pair(facts, kind, _resampling(facts, kind), len(facts.lesions))
+
+
+def _resampling(facts, kind):
+    machine = ApMachine(facts.results, facts.class_names, _KINDS[kind])
+    return Remembered(lambda weights: machine.resample(weights, facts.cases.case_of_image))
+
+
+def _ap_pair(facts, kind, resample, n, of_class=""):
+    def measure(name, stat, note):
+        return Measure(
+            name=f"{kind}_{name}",
+            label=f"{kind} {stat}{note}",
+            group=DETECTION,
+            unit="lesions",
+            n=n,
+            n_cases=len(facts.cases),
+            resample=lambda weights: resample(weights)[stat + of_class],
+            in_percent=True,
+        )
+
+    return [measure("ap", "AP", " (IoU 0.50 to 0.95)"), measure("ap50", "AP50", "")]
+
+
+def froc_measures(facts):
+    """Sensitivity at each of FROC_RATES false positives per image, and their mean."""
+    values = Remembered(lambda weights: resample_events(facts.events, facts.cases.case_of_image, weights))
+
+    def measure(name, label, column):
+        return Measure(
+            name=name,
+            label=label,
+            group=LESIONS,
+            unit="lesions",
+            n=len(facts.lesions),
+            n_cases=len(facts.cases),
+            resample=lambda weights: values(weights)[:, column],
+        )
+
+    at_rates = [
+        measure(f"froc_at_{rate:g}", f"FROC: lesions found at {rate:g} false positives per image", column)
+        for column, rate in enumerate(FROC_RATES)
+    ]
+    return [*at_rates, measure("froc_mean", "FROC: mean sensitivity", len(FROC_RATES))]

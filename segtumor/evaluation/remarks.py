@@ -1,0 +1,80 @@
+"""What a study assumed about the images, in sentences for its reader. Not here: what came out undefined (``study``)."""
+
+import numpy as np
+
+from segtumor.evaluation.image_level import UNKNOWN_CLASS
+
+
+def remarks_of(facts):
+    """Sentences about Facts: cases, labels, masks and spacing that are missing."""
+    return tuple(
+        [*_of_cases(facts), *_of_truth(facts), *_of_masks(facts), *_of_spacing(facts), *_of_settings(facts.settings)]
+    )
+
+
+def _of_cases(facts):
+    cases = facts.cases
+    if cases.n_without_id:
+        yield (
+            f"{cases.n_without_id} of {len(facts.results)} images have no case_id; each counts as a case of its own, "
+            "so that intervals are too narrow if they share patients."
+        )
+    if len(cases) == 1:
+        yield "There is one case only: no interval can be given."
+    if not len(cases):
+        yield "There are no images."
+
+
+def _of_truth(facts):
+    calls, names = facts.calls, facts.calls.names
+    n_tumor = int(calls.tumor.sum())
+    if not len(calls):
+        return
+    if n_tumor in (0, len(calls)):
+        which = "No image has a tumor" if not n_tumor else "Every image has a tumor; none is normal"
+        yield f"{which}: what compares the two, such as the area under the ROC curve, is undefined."
+    n_unknown = int(np.sum(calls.true_class == UNKNOWN_CLASS))
+    if n_unknown:
+        yield f"{n_unknown} images with tumor have a label that is none of the classes; class measures leave them out."
+    unmarked = sum(bool(tumor) and not r.truth.lesions for tumor, r in zip(calls.tumor, facts.results, strict=True))
+    if unmarked:
+        yield f"{unmarked} images are labelled as tumor without an outlined lesion; they count as tumor images."
+    if len(facts.class_names) > 2:
+        yield (
+            "Linear and quadratic kappa, and the class of a patient as the highest of its images, take the classes as "
+            f"ordered: {', '.join(names)}."
+        )
+    absent = [name for k, name in enumerate(names) if k and not np.any(calls.true_class == k)]
+    if absent and n_tumor:
+        yield f"No image is of class {', '.join(absent)}: class means are over the other classes."
+
+
+def _of_masks(facts):
+    n_lesions, n_masks = len(facts.lesions), int(facts.lesions.has_mask.sum())
+    findings = [finding for image in facts.images for finding in image.findings]
+    without = sum(finding.rle is None for finding in findings)
+    if n_masks < n_lesions:
+        yield (
+            f"{n_lesions - n_masks} of {n_lesions} lesions have no mask: their overlap is that of boxes, they have no "
+            "surface distances, their images no image Dice, and average precision of masks is undefined."
+        )
+    if without:
+        yield (
+            f"{without} of {len(findings)} findings have no mask: their overlap is that of boxes, in image Dice the "
+            "box stands for the mask, and lesions matched with them have no surface distances."
+        )
+
+
+def _of_spacing(facts):
+    n_lesions, n_known = len(facts.lesions), int(facts.lesions.has_spacing.sum())
+    if n_lesions and not n_known:
+        yield "The pixel spacing of no image with a lesion is known: surface distances are in px only."
+    elif n_known < n_lesions:
+        yield f"The pixel spacing is known for {n_known} of {n_lesions} lesions; distances in mm are of those only."
+
+
+def _of_settings(settings):
+    if settings.require_located:
+        yield "A patient with tumor counts as found only if one of its lesions is located; the scores are unchanged."
+    if settings.temperature is not None:
+        yield f"Calibration is measured after dividing the logit of the scores by {settings.temperature:g}."

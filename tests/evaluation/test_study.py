@@ -1,0 +1,261 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from segtumor.errors import ConfigError, DataError
+from segtumor.evaluation import evaluate
+from segtumor.evaluation.study import StudySettings, estimate, measures_of, study
+from segtumor.statistics.bootstrap import bootstrap
+from segtumor.statistics.proportions import wilson
+from segtumor.statistics.roc import delong_interval
+
+NAMES = ("benign", "malignant")
+FEW = StudySettings(n_resamples=50)
+
+
+def plain(results, settings=FEW, **options):
+    return study(results, NAMES, settings, subgroups=False, **options)
+
+
+def intervals(a_study):
+    return {e.name: (e.value, e.low, e.high) for e in a_study.estimates}
+
+
+@pytest.fixture
+def fifteen(random_cases):
+    return random_cases(np.random.default_rng(3), 15)
+
+
+def test_every_measure_has_an_estimate(fifteen):
+    found, measures = plain(fifteen), measures_of(fifteen, NAMES, FEW).measures
+    assert [e.name for e in found.estimates] == list(measures)
+    for e in found.estimates:
+        assert e.value == pytest.approx(measures[e.name].value, nan_ok=True)
+        assert (e.n, e.successes) == (measures[e.name].n, measures[e.name].successes)
+        assert e.n_cases == 15
+        assert e.low <= e.value <= e.high or math.isnan(e.low), e
+
+
+def test_intervals_are_those_of_the_bootstrap(fifteen):
+    found = plain(fifteen, StudySettings(n_resamples=60, seed=4))
+    measure = measures_of(fifteen, NAMES).measures["dice"]
+    expected = bootstrap(measure.resample, 15, n_resamples=60, seed=4)
+    dice = estimate(found, "dice")
+    assert (dice.low, dice.high) == pytest.approx((expected.interval.low, expected.interval.high))
+    assert (dice.method, dice.n_defined) == ("bca", 60)
+
+
+def test_proportions_carry_wilsons_limits(fifteen):
+    recall = estimate(plain(fifteen), "lesion_recall")
+    expected = wilson(recall.successes, recall.n)
+    assert (recall.wilson_low, recall.wilson_high) == (expected.low, expected.high)
+    assert recall.value == pytest.approx(recall.successes / recall.n)
+    assert math.isnan(estimate(plain(fifteen), "dice").wilson_low)
+
+
+def test_patients_auc_has_delongs_interval(fifteen):
+    found = plain(fifteen)
+    assert not all(row["tumor_true"] for row in found.per_case)
+    auc, rows = estimate(found, "patient_auc"), found.per_case
+    expected = delong_interval([row["score"] for row in rows], [row["tumor_true"] for row in rows])
+    assert (auc.low, auc.high) == (expected.low, expected.high)
+    assert "delong" in auc.method.lower()
+    assert estimate(found, "image_auc").method == "bca"
+
+
+def test_a_perfect_auc_is_not_certain(build):
+    tumors = [
+        build.image([build.lesion(0, 0, 0, 4, 4)], [build.finding(0, 0.9, 0, 0, 4, 4)], case_id=f"t{i}")
+        for i in range(3)
+    ]
+    normals = [build.image(case_id=f"n{i}") for i in range(9)]
+    auc = estimate(plain([*tumors, *normals]), "patient_auc")
+    assert (auc.value, auc.high) == (1, 1)
+    assert auc.low == pytest.approx(0.025 ** (1 / 3))  # three of three
+    assert auc.method.startswith("clopper-pearson for 3")
+
+
+def test_a_proportion_without_spread_has_wilsons_interval(build):
+    images = [
+        build.image([build.lesion(0, 0, 0, 4, 4)], [build.finding(0, 0.9, 0, 0, 4, 4)], case_id=f"{i}")
+        for i in range(8)
+    ]
+    found = plain(images)
+    sensitivity, dice = estimate(found, "image_sensitivity"), estimate(found, "dice")
+    assert sensitivity.method.startswith("wilson")
+    assert (sensitivity.value, sensitivity.high) == (1, 1)
+    assert sensitivity.low == pytest.approx(wilson(8, 8).low)
+    assert (dice.method, dice.low, dice.high) == ("degenerate", 1, 1)
+
+
+def test_the_seed_decides(fifteen):
+    first, again, other = (plain(fifteen, StudySettings(n_resamples=50, seed=seed)) for seed in (1, 1, 2))
+    np.testing.assert_equal(intervals(first), intervals(again))
+    assert intervals(first)["dice"] != intervals(other)["dice"]
+
+
+def test_rows_curves_and_tables(fifteen):
+    found, evaluation = plain(fifteen), evaluate(fifteen, NAMES)
+    assert found.evaluation.metrics["overlap"] == evaluation.metrics["overlap"]
+    assert [row["lesion_id"] for row in found.per_lesion] == [row["lesion_id"] for row in evaluation.per_lesion]
+    assert len(found.per_image) == len(found.images) == len(fifteen)
+    assert len(found.per_case) == len(found.cases) == 15
+    columns = ["case_id", "n_images", "label", "score", "positive", "predicted_class", "tumor_true", "located"]
+    assert list(found.per_case[0]) == columns
+    assert sum(row["n_images"] for row in found.per_case) == len(fifteen)
+    assert set(found.curves) == {
+        *("roc_image", "roc_patient", "pr_image", "pr_patient", "froc", "reliability", "reliability_patient")
+    }
+    names, counts = found.confusions["image_class"]
+    assert (names, counts.sum()) == (("normal", *NAMES), len(fifteen))
+    assert found.confusions["patient_class"][1].sum() == 15
+    assert found.curves["froc"].mean == pytest.approx(estimate(found, "froc_mean").value)
+    distances = [row["hausdorff_px"] for row in found.per_lesion if row["hausdorff_px"] is not None]
+    assert np.mean(distances) == pytest.approx(estimate(found, "hausdorff_px").value)
+    agreement = [row["normalized_surface_dice"] for row in found.per_lesion]
+    assert np.mean(agreement) == pytest.approx(estimate(found, "normalized_surface_dice").value)
+    distances = [row["hausdorff_mm"] for row in found.per_lesion if row["hausdorff_mm"] is not None]
+    assert len(distances) == estimate(found, "hausdorff_mm").n
+    assert np.mean(distances) == pytest.approx(estimate(found, "hausdorff_mm").value)
+
+
+def test_distances_in_mm_need_a_spacing(build):
+    lesion, finding = build.lesion(0, 0, 0, 4, 4), build.finding(0, 0.9, 0, 0, 4, 3)
+    known = build.image([lesion], [finding], case_id="a", spacing_mm=[2.0, 2.0], spacing_source="header")
+    unknown = build.image([lesion], [finding], case_id="b")
+    row_known, row_unknown = plain([known, unknown]).per_lesion
+    assert (row_known["hausdorff_px"], row_known["hausdorff_mm"]) == (1, 2)
+    assert row_known["spacing_source"] == "header"
+    assert row_unknown["hausdorff_mm"] is None
+    assert any("1 of 2 lesions" in remark for remark in plain([known, unknown]).remarks)
+    without = plain([unknown])
+    assert not any("_mm" in name for name in (*without.per_lesion[0], *intervals(without)))
+    assert any("in px only" in remark for remark in without.remarks)
+
+
+def test_images_without_case_are_cases(build):
+    found = plain([build.image(), build.image(), build.image(case_id="a")])
+    assert any(remark.startswith("2 of 3 images have no case_id") for remark in found.remarks)
+    assert len(found.per_case) == 3
+
+
+def test_labels_and_lesions_that_disagree_are_told(build):
+    results = [
+        build.image(case_id="a", image_label="malignant"),
+        build.image([build.lesion(0, 0, 0, 4, 4, mask=False)], case_id="b", image_label="malignant"),
+        build.image(case_id="c"),
+    ]
+    remarks = " ".join(study(results, ("cyst", "fibroma", "other"), FEW, subgroups=False).remarks)
+    assert "1 images with tumor have a label that is none of the classes" in remarks
+    assert "1 images are labelled as tumor without an outlined lesion" in remarks
+    assert "1 of 1 lesions have no mask" in remarks
+    assert "No image is of class fibroma, other" in remarks
+    assert "take the classes as ordered: normal, cyst, fibroma, other" in remarks
+
+
+def test_one_case_has_no_interval(three_images):
+    results = [
+        dataclasses.replace(r, truth=dataclasses.replace(r.truth, attributes={"case_id": "a"})) for r in three_images
+    ]
+    found = plain(results)
+    dice = estimate(found, "dice")
+    assert dice.value == pytest.approx(23 / 48)
+    assert math.isnan(dice.low)
+    assert dice.method == "undefined: one case"
+    assert any("one case only" in remark for remark in found.remarks)
+
+
+def some_results(build, which):
+    tumor = build.image([build.lesion(0, 0, 0, 4, 4)], [build.finding(0, 0.9, 0, 0, 4, 3)], case_id="a")
+    missed = build.image([build.lesion(1, 0, 0, 4, 4)], case_id="b")
+    normal, wrong = build.image(case_id="c"), build.image([], [build.finding(1, 0.9, 0, 0, 2, 2)], case_id="d")
+    return {
+        "no images": [],
+        "no positives": [normal, wrong],
+        "no negatives": [tumor, missed],
+        "one class": [tumor, normal],
+        "no findings": [missed, normal],
+        "equal scores": [tumor, wrong],
+    }[which]
+
+
+UNDEFINED = {
+    "no images": ["dice", "image_auc", "image_accuracy", "image_brier", "mask_ap", "froc_mean"],
+    "no positives": ["dice", "image_auc", "image_sensitivity", "mask_ap", "froc_mean", "image_class_macro_auc"],
+    "no negatives": ["image_auc", "image_specificity", "false_positives_per_normal_image"],
+    "one class": [],
+    "no findings": ["dice_matched", "hausdorff_px", "lesion_precision", "image_ppv", "image_mcc"],
+    "equal scores": [],
+}
+DEFINED = {
+    "no images": {},
+    "no positives": {"image_specificity": 0.5, "image_accuracy": 0.5, "image_brier": 0.81 / 2},
+    "no negatives": {"image_sensitivity": 0.5, "dice": 6 / 14, "image_auc_pr": 1, "mask_ap50": 50},
+    "one class": {"image_auc": 1, "image_class_accuracy": 1, "image_class_macro_auc": 1, "mask_ap50": 100},
+    "no findings": {"dice": 0, "mask_ap": 0, "froc_mean": 0, "image_auc": 0.5, "image_dice": 0},
+    "equal scores": {"image_auc": 0.5, "image_auc_pr": 0.5, "lesion_precision": 0.5},
+}
+
+
+@pytest.mark.parametrize("which", UNDEFINED)
+@pytest.mark.filterwarnings("error")
+def test_what_nothing_defines_is_nan_and_named(build, which):
+    found = study(some_results(build, which), NAMES, FEW)
+    for name in UNDEFINED[which]:
+        e = estimate(found, name)
+        assert math.isnan(e.value) and math.isnan(e.low), name
+        assert e.method.startswith("undefined")
+    for name, value in DEFINED[which].items():
+        assert estimate(found, name).value == pytest.approx(value), name
+    if UNDEFINED[which] and which != "no images":
+        remark = next(r for r in found.remarks if r.startswith("Undefined"))
+        assert all(name in remark for name in UNDEFINED[which])
+    assert found.remarks
+
+
+def test_scores_that_are_no_numbers_are_refused(build):
+    with pytest.raises(DataError, match="score"):
+        plain([build.image([], [build.finding(0, float("nan"), 0, 0, 2, 2)])])
+
+
+def test_an_unknown_measure_names_the_nearest(three_images):
+    with pytest.raises(DataError, match="dice_matched"):
+        estimate(plain(three_images), "dice_match")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"score_threshold": float("nan")},
+        {"iou_threshold": 0},
+        {"rule": "most"},
+        {"froc_criterion": "box"},
+        {"surface_tolerance_px": -1},
+        {"n_resamples": 0},
+        {"level": 95},
+        {"temperature": 0},
+        {"min_group": 0},
+    ],
+)
+def test_settings_are_checked(wrong):
+    with pytest.raises(ConfigError, match="out of range"):
+        StudySettings(**wrong)
+
+
+def test_a_temperature_moves_calibration_only(fifteen):
+    plainly, softened = plain(fifteen), plain(fifteen, dataclasses.replace(FEW, temperature=3.0))
+    changed = {n for n, v in intervals(plainly).items() if not np.allclose(v, intervals(softened)[n], equal_nan=True)}
+    assert changed == {"image_brier", "image_ece", "patient_brier", "patient_ece"}
+
+
+def test_progress_sees_the_long_loops(fifteen):
+    seen = []
+
+    def progress(what, iterable):
+        seen.append(what)
+        return iterable
+
+    study(fifteen, NAMES, dataclasses.replace(FEW, subgroup_fields=("class",)), progress=progress)
+    assert seen == ["matching", "lesions", "resampling cases", "subgroups"]
