@@ -1,0 +1,90 @@
+"""Tables of readers: three kinds, and what is refused."""
+
+import pytest
+
+from segtumor.data.readers import BOXES, CASE_LABELS, IMAGE_LABELS, read_readers
+from segtumor.errors import DataError
+from segtumor.structures.lesions import AnnotatedImage
+
+CLASSES = ("benign", "malignant")
+IMAGES = (
+    AnnotatedImage(1, "a/one.png", (10, 20), (), {"case_id": "c1"}),
+    AnnotatedImage(2, "a/two.png", (10, 20), (), {"case_id": "c1"}),
+    AnnotatedImage(3, "three.png", (10, 20), (), {"case_id": "c2"}),
+)
+
+
+def read(tmp_path, text, **options):
+    path = tmp_path / "readers.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_readers(path, IMAGES, CLASSES, **options)
+
+
+def test_boxes_of_two_readers(tmp_path):
+    table = """reader,image,x0,y0,x1,y1,label,confidence
+A,one.png,1,2,5,6,benign,0.4
+A,one.png,2,2,9,9,malignant,0.9
+A,a/two.png,,,,,,
+A,three,,,,,normal,
+B,one,0,0,4,4,,
+B,two.png,,,,,,
+B,three.png,3,3,8,8,,
+"""
+    first, second = read(tmp_path, table)
+    assert (first.name, first.kind, first.with_classes, first.with_confidence) == ("A", BOXES, True, True)
+    assert [(f.class_id, f.score, f.box_xyxy) for f in first.findings[1]] == [
+        (1, 0.9, (2, 2, 9, 9)),
+        (0, 0.4, (1, 2, 5, 6)),
+    ]
+    assert first.findings[2] == first.findings[3] == ()
+    assert (second.with_classes, second.with_confidence) == (False, False)
+    assert [f.score for f in second.findings[3]] == [1.0]
+
+
+def test_labels_of_images(tmp_path):
+    (reader,) = read(tmp_path, "reader,file_name,label\nA,one,Tumor\nA,two,malignant\nA,three,normal\n")
+    assert reader.kind == IMAGE_LABELS and not reader.with_classes
+    assert [(i, len(found)) for i, found in sorted(reader.findings.items())] == [(1, 1), (2, 1), (3, 0)]
+    assert reader.findings[2][0].class_id == 1
+    assert reader.findings[1][0].box_xyxy == (0, 0, 20, 10)
+
+
+def test_a_label_of_a_case_goes_to_all_its_images(tmp_path):
+    (reader,) = read(tmp_path, "reader,case_id,label\nA,c1,tumor\nA,c2,normal\n")
+    assert reader.kind == CASE_LABELS
+    assert [len(reader.findings[i]) for i in (1, 2, 3)] == [1, 1, 0]
+
+
+def test_images_that_a_reader_does_not_mention(tmp_path):
+    table = "reader,image,x0,y0,x1,y1\nA,one.png,1,2,5,6\n"
+    with pytest.raises(DataError, match="does not mention 2 annotated images"):
+        read(tmp_path, table)
+    assert sorted(read(tmp_path, table, unlisted="leave-out")[0].findings) == [1]
+    assert [len(read(tmp_path, table, unlisted="normal")[0].findings[i]) for i in (1, 2, 3)] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("image,label\none,normal\n", "columns missing: reader"),
+        ("reader\nA\n", "not a table of readers"),
+        ("reader,image,label\n", "no reader in the table"),
+        ("reader,image,label\n,one,normal\n", "no name of a reader"),
+        ("reader,image,label\nA,four,normal\n", "not annotated"),
+        ("reader,case_id,label\nA,c9,normal\n", "not annotated"),
+        ("reader,image,label\nA,one,\n", "no label"),
+        ("reader,image,label\nA,one,sarcoma\n", "unknown label"),
+        ("reader,image,label,confidence\nA,one,tumor,1.5\n", "confidence is no probability"),
+        ("reader,image,label,confidence\nA,one,tumor,nan\n", "confidence is no probability"),
+        ("reader,image,label\nA,one,tumor\nA,one.png,normal\n", "normal in one row and tumor in another"),
+        ("reader,image,label\nA,one,tumor\nA,one.png,tumor\n", "several labels of one reader"),
+        ("reader,image,x0,y0,x1,y1\nA,one,5,2,1,6\n", "malformed box"),
+        ("reader,image,x0,y0,x1,y1\nA,one,5,2,,6\n", "malformed box"),
+        ("reader,image,x0,y0,x1,y1,label\nA,one,1,2,5,6,normal\n", "a box on what is called normal"),
+        ("reader,image,x0,y0,x1,y1,label\nA,one,,,,,benign\n", "a tumor without a box"),
+        ("reader,case_id,x0,y0,x1,y1\nA,c1,1,2,5,6\n", "boxes without a column of images"),
+    ],
+)
+def test_bad_tables_are_refused(tmp_path, table, message):
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, table, unlisted="normal")
