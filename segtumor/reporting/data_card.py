@@ -3,7 +3,6 @@
 Self-contained: pictures are embedded, nothing is fetched. Not here: the counting (``segtumor.data.statistics``).
 """
 
-import base64
 import io
 
 import numpy as np
@@ -13,6 +12,7 @@ from segtumor import NOTICE, __version__
 from segtumor.reporting.contact_sheet import contact_sheet
 from segtumor.reporting.data_plots import age_histogram_figure, lesion_size_figure
 from segtumor.reporting.figures import png_bytes
+from segtumor.reporting.pages import data_url, environment
 
 
 def data_card(title, parts, statistics, examples, *, split_sha256=None):
@@ -28,26 +28,19 @@ def data_card(title, parts, statistics, examples, *, split_sha256=None):
     Returns:
         HTML, str.
     """
-    page = _environment().get_template("data_card.html")
+    page = environment().get_template("data_card.html")
     return page.render(
         title=title,
         notice=NOTICE,
         version=__version__,
         tables=statistics.tables,
-        figures=[(caption, _data_url(picture)) for caption, picture in _figures(statistics)],
-        sheet=_data_url(_png(contact_sheet(examples, statistics.class_names))) if examples else None,
+        figures=[(caption, data_url(picture)) for caption, picture in _figures(statistics)],
+        sheet=data_url(_png(contact_sheet(examples, statistics.class_names))) if examples else None,
         n_examples=len(examples),
         files=[(part, len(dataset.images), dataset.sha256) for part, dataset in parts.items()],
         infos={key: value for d in parts.values() for key, value in d.info.items() if isinstance(value, (str, int))},
         split_sha256=split_sha256,
     )
-
-
-def _environment():
-    import jinja2  # slow to import, and only a page needs it
-
-    loader = jinja2.PackageLoader("segtumor.reporting")
-    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
 
 
 def _figures(statistics):
@@ -63,7 +56,3 @@ def _png(pixels):
     buffer = io.BytesIO()
     Image.fromarray(np.asarray(pixels)).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
-
-
-def _data_url(png):
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

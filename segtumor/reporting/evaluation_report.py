@@ -33,12 +33,15 @@ _PACKAGES = ("numpy", "scipy", "pycocotools")
 logger = logging.getLogger(__name__)
 
 
-def write_evaluation(evaluation, folder, *, annotations=None, predictions=None, weights=None, run_folder=None):
+def write_evaluation(
+    evaluation, folder, *, study=None, annotations=None, predictions=None, weights=None, run_folder=None
+):
     """Write everything about an evaluation into ``folder``.
 
     Args:
         evaluation: an Evaluation.
         folder: created if needed.
+        study: the Study it is part of: intervals go into ``metrics.json``, and its fuller rows into the tables.
         annotations, predictions: paths of the two files that were compared; their SHA-256 is kept.
         weights: path of the weights that predicted, if known; kept with its SHA-256.
         run_folder: a training run whose curves are drawn as well.
@@ -56,15 +59,28 @@ def write_evaluation(evaluation, folder, *, annotations=None, predictions=None, 
     folder = prepare_output_folder(folder)
     metrics = {
         **evaluation.metrics,
+        **({} if study is None else {"estimates": _estimates(study)}),
         "provenance": provenance(annotations=annotations, predictions=predictions, weights=weights),
     }
     write_json(folder / "metrics.json", metrics)
-    kept = [c for c in _LESION_COLUMNS if c not in SUBGROUP_FIELDS or _present(evaluation.per_lesion, c)]
-    rows = [{column: row[column] for column in kept} for row in evaluation.per_lesion]
-    write_csv(folder / "per_lesion.csv", rows, kept)
-    write_csv(folder / "per_image.csv", evaluation.per_image, _IMAGE_COLUMNS)
+    rows, images = (study.per_lesion, study.per_image) if study else (evaluation.per_lesion, evaluation.per_image)
+    _write_rows(folder / "per_lesion.csv", rows, _LESION_COLUMNS)
+    _write_rows(folder / "per_image.csv", images, _IMAGE_COLUMNS)
     names = ["metrics.json", "per_lesion.csv", "per_image.csv", *_write_plots(evaluation, history, folder)]
     return [folder / name for name in names]
+
+
+def _estimates(study):
+    """{name: value, limits, method and n} of a Study."""
+    kept = ("value", "low", "high", "method", "n", "successes", "n_cases", "n_defined")
+    return {e.name: {name: getattr(e, name) for name in kept} for e in study.estimates}
+
+
+def _write_rows(path, rows, columns):
+    """Rows with the columns known here and whatever else they have; fields that no row fills are left out."""
+    more = dict.fromkeys(name for row in rows for name in row if name not in columns)
+    kept = [c for c in (*columns, *more) if c not in SUBGROUP_FIELDS or _present(rows, c)]
+    write_csv(path, [{column: row[column] for column in kept} for row in rows], kept)
 
 
 def refuse_run_folder(folder):

@@ -1,0 +1,267 @@
+"""The page of a study: self-contained, honest about what is undefined, safe against names, the same twice."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from fake_study import CLASSES, estimate, fake_study, finding, some_results
+
+from segtumor import NOTICE
+from segtumor.evaluation.study import StudySettings, SubgroupEstimate
+from segtumor.evaluation.study import study as measure
+from segtumor.reporting import study_text
+from segtumor.reporting.checklists import AUTHORS, CLAIM_2024, FACTS, NOT_ANSWERED, TRIPOD_AI, filled
+from segtumor.reporting.metric_texts import METRIC_TEXTS
+from segtumor.reporting.study_page import HEADLINE, study_page
+from segtumor.reporting.study_plots import study_figures
+from segtumor.structures.lesions import AnnotatedImage, ImageResult
+
+PROVENANCE = {
+    "Command": {"command line": ["evaluate.py", "--x"]},
+    "Configuration": {"MODEL": {"DEPTH": 18, "WIDTH": None}},
+    "Files": {"annotations_sha256": "abc123", "weights_sha256": None},
+}
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Elements of a page: every attribute, figures with and without caption, text outside of styles."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.attributes, self.open, self.text, self.captions, self.tags = [], [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, *pair) for pair in attrs]
+        if tag == "figcaption":
+            self.captions.append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text.append(data)
+        if "figcaption" in self.open:
+            self.captions[-1] += data
+
+    @property
+    def prose(self):
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pictures():
+    """Names in place of pictures, whose drawing takes nearly all the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("segtumor.reporting.study_plots.StudyFigure.png", lambda self: self.name.encode())
+        yield
+
+
+def full_page():
+    picture = {"title": "Missed lesion", "caption": "Look.", "png": b"\xff\xd8 not really"}
+    return study_page(fake_study(), title="Tiny <model> & co", provenance=PROVENANCE, examples=[picture])
+
+
+@pytest.fixture(scope="module")
+def text(pictures):
+    return full_page()
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+def test_the_page_is_well_formed_and_asks_for_nothing(text, page):
+    assert page.open == []
+    assert text.startswith("<!DOCTYPE html>")
+    for tag, name, value in page.attributes:
+        if name in ("src", "href", "srcset", "action", "data"):
+            assert value.startswith(("data:image/", "#")), f"{tag} {name}"
+        assert not name.startswith("on")
+    assert not {"script", "link", "iframe", "object", "form"} & set(page.tags)
+    assert "url(" not in text and "@import" not in text
+    assert ("meta", "http-equiv", "Content-Security-Policy") in page.attributes
+
+
+def test_links_lead_somewhere(page):
+    anchors = {value for _, name, value in page.attributes if name == "id"}
+    targets = {value[1:] for _, name, value in page.attributes if name == "href"}
+    assert targets <= anchors
+    assert {item.section for item in (*TRIPOD_AI, *CLAIM_2024) if item.section} <= anchors
+
+
+def test_every_figure_has_a_picture_with_a_name_and_a_caption(page):
+    n_figures = page.tags.count("figure")
+    assert n_figures == page.tags.count("figcaption") == page.tags.count("img") == len(page.captions) == 13
+    assert all(len(caption) > 10 for caption in page.captions)
+    assert sum(name == "alt" and bool(value) for _, name, value in page.attributes) == n_figures
+
+
+def test_it_says_what_it_must(page):
+    for words in (NOTICE, "Tiny <model> & co", "abc123", "MODEL.DEPTH", "evaluate.py --x", "not recorded", "seed"):
+        assert words in page.prose
+    assert "An image without case_id is its own case." in page.prose
+    assert "12 images of 6 cases with 8 lesions were evaluated; 4 have no lesion." in page.prose
+    assert "do not show how the model does elsewhere" in page.prose
+
+
+def test_values_with_interval_and_count(page):
+    study = fake_study()
+    known = {e.name: e for e in study.estimates}
+    for name in ("lesion_recall", "dice", "mask_ap50", "hausdorff_95_px"):
+        assert study_text.number_text(known[name]) in page.prose
+        assert study_text.interval_text(known[name]) in page.prose
+    assert f"{known['lesion_recall'].successes} of 12 lesions" in page.prose
+
+
+def test_undefined_is_said_and_nan_never(page):
+    assert "undefined: cannot be computed from these 6 lesions" in page.prose  # the level of age
+    assert re.search(r"\bnan\b", page.prose, re.IGNORECASE) is None
+    assert "< 0.001" in page.prose
+
+
+def test_names_of_files_and_cases_cannot_be_markup():
+    evil = '<script>alert("{}")</script>'
+    study = fake_study(some_results(file_name=evil, case_id="<b>{}"), class_names=("<i>benign", "malignant"))
+    examples = [{"title": evil, "caption": f"{evil} x", "png": None}]
+    made = Page(study_page(study, title=evil, provenance={evil: {evil: evil}}, examples=examples))
+    assert not {"script", "i"} & set(made.tags)
+    assert made.open == []
+
+
+def test_an_interval_without_width_is_not_shown_as_certainty():
+    level = SubgroupEstimate("sex", "F", estimate("dice", 0.0, 6, low=0.0, high=0.0, method="degenerate"))
+    made = Page(study_page(fake_study(subgroups=(level,)), title="t", provenance={}))
+    assert "0.000 (no interval: all resamples equal), 6 lesions" in made.prose
+
+
+@pytest.mark.parametrize(("sha256", "status"), [(None, "not answered"), ("ab", "partly")])
+def test_the_checklist_knows_what_is_recorded(sha256, status):
+    provenance = {"Split": {"split_kind": "given", "split_sha256": sha256}}
+    made = Page(study_page(fake_study(), title="t", provenance=provenance))
+    assert f"12a how the data were divided {status}" in made.prose
+
+
+def no_finding(results):
+    return [ImageResult(result.truth, ()) for result in results]
+
+
+STUDIES = {
+    "nothing at all": [],
+    "one image": some_results(1),
+    "no findings": no_finding(some_results(6)),
+    "no lesions": [
+        ImageResult(AnnotatedImage(i, f"{i}.png", (20, 20)), (finding((20, 20), 2, 2, 5, 0.9),)) for i in range(3)
+    ],
+    "tumors only": [result for result in some_results(6) if result.truth.lesions],
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_studies_with_little_in_them(name):
+    study = fake_study(STUDIES[name])
+    made = Page(study_page(study, title="t", provenance={}))
+    assert all(figure.draw().axes for figure in study_figures(study))
+    assert re.search(r"\bnan\b", made.prose, re.IGNORECASE) is None
+    assert made.open == []
+    assert made.tags.count("figure") == made.tags.count("figcaption")
+    if name != "no findings":
+        assert "undefined: no images to measure it on" in made.prose
+
+
+def test_the_same_study_gives_the_same_bytes(text):
+    assert full_page() == text
+
+
+def test_without_subgroups_tests_and_pictures():
+    made = Page(study_page(fake_study(subgroups=(), tests=()), title="t", provenance={"Command": {}}))
+    for words in ("No subgroups:", "No tests:", "No pictures:"):
+        assert words in made.prose
+
+
+def test_temperature_shows_before_and_after():
+    study = fake_study(settings=StudySettings(temperature=1.7))
+    assert "the line before for comparison" in study_page(study, title="t", provenance={})
+
+
+def test_a_study_as_it_is_measured():
+    study = measure(some_results(10), CLASSES, StudySettings(n_resamples=10))
+    made = Page(study_page(study, title="t", provenance={}))
+    assert {e.name for e in study.estimates} <= set(METRIC_TEXTS)
+    assert set(HEADLINE) - {e.name for e in study.estimates} == {"hausdorff_95_mm"}
+    assert re.search(r"\bnan\b", made.prose, re.IGNORECASE) is None
+    for remark in study.remarks:
+        assert remark in made.prose
+
+
+# What is below needs no page.
+
+
+def names_of_the_interface():
+    overlap = ["dice", "dice_matched", "iou", "iou_matched", "image_dice", "image_iou"]
+    distances = [f"{name}_{unit}" for name in ("hausdorff", "hausdorff_95", "average_surface_distance")
+                 for unit in ("px", "mm")]  # fmt: skip
+    surface = [f"normalized_surface_dice{part}" for part in ("", "_matched", "_mm", "_matched_mm")]
+    lesions = ["lesion_recall", "lesion_precision", "lesion_f1"]
+    lesions += ["located_above_0", "located_above_0.2", "located_above_0.5", "froc_mean"]
+    lesions += [f"froc_at_{rate}" for rate in (0.125, 0.25, 0.5, 1, 2, 4, 8)]
+    lesions += ["false_positives_per_image", "false_positives_per_normal_image"]
+    detection = ["mask_ap", "mask_ap50", "box_ap", "box_ap50"]
+    binary = ["auc", "auc_pr", "sensitivity", "specificity", "ppv", "npv", "accuracy", "balanced_accuracy"]
+    binary += ["f1", "mcc", "kappa", "brier", "ece"]
+    classes = ["accuracy", "balanced_accuracy", "macro_f1", "mcc", "macro_auc"]
+    classes += ["kappa", "kappa_linear", "kappa_quadratic"]
+    calls = [f"{unit}_{name}" for unit in ("image", "patient") for name in [*binary, *(f"class_{n}" for n in classes)]]
+    return overlap + distances + surface + lesions + detection + calls
+
+
+def test_every_measure_is_defined_in_one_sentence():
+    assert set(names_of_the_interface()) == set(METRIC_TEXTS)
+    for text in METRIC_TEXTS.values():
+        assert text[0].isupper() and text.endswith(".") and "{" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "value", "interval"),
+    [
+        ("dice", {}, "0.500", "0.400 to 0.600"),
+        ("mask_ap", {"value": 51.26, "low": 40.04, "high": 60.0}, "51.3 %", "40.0 to 60.0 %"),
+        ("hausdorff_px", {"value": 3.14159, "low": 2.0, "high": float("nan")}, "3.1 px", "undefined"),
+        ("hausdorff_95_mm", {"value": 3.0, "low": 2.0, "high": 4.0}, "3.0 mm", "2.0 to 4.0 mm"),
+        ("normalized_surface_dice_mm", {}, "0.500", "0.400 to 0.600"),
+        ("image_kappa", {"value": -1e-9, "low": -0.1, "high": 0.1}, "0.000", "-0.100 to 0.100"),
+    ],
+)
+def test_numbers_as_text(name, options, value, interval):
+    one = estimate(name, **{"value": 0.5, "n": 4, **options})
+    assert study_text.number_text(one) == value
+    assert study_text.interval_text(one) == interval
+
+
+def test_counts_and_methods_as_text():
+    one = estimate("lesion_recall", 0.5, 4, n_defined=7, method="percentile (no jackknife)")
+    assert study_text.count_text(one) == "2 of 4 lesions"
+    assert study_text.method_text(one, 10) == "percentile bootstrap of cases (no jackknife); 7 of 10 resamples defined"
+    assert study_text.value_cell(estimate("dice", np.nan, 0)) == "undefined: no lesions to measure it on"
+    assert study_text.counted(1, "lesions") == "1 lesion"
+    assert [study_text.p_text(p) for p in (0.04, 1e-5, np.nan)] == ["0.040", "< 0.001", "undefined"]
+
+
+@pytest.mark.parametrize("items", [TRIPOD_AI, CLAIM_2024])
+def test_a_checklist_promises_only_what_the_report_holds(items):
+    everything, nothing = filled(items, FACTS), filled(items, ())
+    assert everything == list(items)
+    assert len({item.number for item in items}) == len(items)
+    for item, bare in zip(items, nothing, strict=True):
+        assert set(item.needs) <= set(FACTS)
+        assert bare.status == (NOT_ANSWERED if item.needs else item.status)
+        assert item.section or item.status == NOT_ANSWERED
+        assert AUTHORS in bare.answer or not item.needs
