@@ -28,12 +28,16 @@ from segtumor.engine.trainer import Trainer
 from segtumor.engine.validation import predict_dataset
 from segtumor.engine.weights import load_weights
 from segtumor.errors import ConfigError
-from segtumor.evaluation.summary import evaluate
+from segtumor.evaluation.study import StudySettings, study
 from segtumor.files import prepare_output_folder, write_json, write_text
+from segtumor.imaging import read_radiograph
 from segtumor.loading.catalog import check_image_sizes, load_datasets, shared_cases
 from segtumor.loading.loaders import build_train_loader, validation_batches
 from segtumor.reporting.evaluation_report import training_curves, write_evaluation
 from segtumor.reporting.findings_files import InferenceOutcome, predictions_document
+from segtumor.reporting.study_examples import choose_examples, draw_examples
+from segtumor.reporting.study_files import write_study
+from segtumor.reporting.study_provenance import study_provenance
 
 logger = logging.getLogger(__name__)
 _TIMED_STEPS = 3
@@ -61,7 +65,7 @@ def complete_config(cfg, datasets):
     cfg.freeze()
 
 
-def train(cfg, *, resume=False, overwrite=False, init_from=None):
+def train(cfg, *, resume=False, overwrite=False, init_from=None, files=None):
     """Train, validate, and evaluate the best model on the test sets.
 
     Args:
@@ -69,6 +73,7 @@ def train(cfg, *, resume=False, overwrite=False, init_from=None):
         resume: continue the run in that folder.
         overwrite: replace the run in that folder.
         init_from: weights to start from; ``MODEL.WEIGHTS`` means the same.
+        files: {name: (annotation file, image folder)} of data sets that are not found by their name.
 
     Returns:
         {test set name: Evaluation}; empty without test sets.
@@ -76,7 +81,7 @@ def train(cfg, *, resume=False, overwrite=False, init_from=None):
     Raises:
         SegtumorError: bad configuration, data or weights, a diverging loss, or a folder that cannot be written.
     """
-    datasets = _load(cfg)
+    datasets = _load(cfg, files)
     check_run_folder(cfg.OUTPUT_DIR, resume=resume, overwrite=overwrite)
     trainer, validation, weights = _build(cfg, datasets, init_from=init_from if resume else _initial(cfg, init_from))
     # Only now, when all that a user can get wrong is known to be right, may an old run be replaced.
@@ -107,8 +112,12 @@ def _run(cfg, trainer, datasets, folder, *, resume):
     return _evaluate_sets(cfg, trainer.model, datasets["test"], folder, weights=best)
 
 
-def evaluate_run(cfg):
+def evaluate_run(cfg, *, files=None):
     """Evaluate ``MODEL.WEIGHTS``, or the best weights in ``OUTPUT_DIR``, on ``DATASETS.TEST``; {set name: Evaluation}.
+
+    Args:
+        cfg: configuration, not frozen.
+        files: as for ``train``.
 
     Raises:
         SegtumorError: no test set, weights that are missing or do not fit, or an ``OUTPUT_DIR`` that holds the run of
@@ -116,7 +125,7 @@ def evaluate_run(cfg):
     """
     if not cfg.DATASETS.TEST:
         raise ConfigError("nothing to evaluate on", where="DATASETS.TEST", remedy="Name a data set, e.g. btxrd256_test")
-    datasets = load_datasets(cfg.DATASETS.TEST)
+    datasets = load_datasets(cfg.DATASETS.TEST, files=files)
     complete_config(cfg, datasets)
     weights, folder = Path(cfg.MODEL.WEIGHTS or find_run(cfg.OUTPUT_DIR)[1]), Path(cfg.OUTPUT_DIR)
     if weights.resolve().parent != folder.resolve():
@@ -150,12 +159,12 @@ def dry_run(cfg, *, init_from=None):
     ]
 
 
-def _load(cfg):
+def _load(cfg, files=None):
     parts = {"train": cfg.DATASETS.TRAIN, "validation": cfg.DATASETS.VALIDATION, "test": cfg.DATASETS.TEST}
     if not cfg.DATASETS.TRAIN:
         raise ConfigError("nothing to train on", where="DATASETS.TRAIN", remedy="Name a data set, e.g. btxrd256_train")
     names = [name for part in parts.values() for name in part]
-    loaded = dict(zip(names, load_datasets(names), strict=True))
+    loaded = dict(zip(names, load_datasets(names, files=files), strict=True))
     datasets = {part: [loaded[name] for name in part_names] for part, part_names in parts.items()}
     for dataset in loaded.values():
         check_image_sizes(dataset.records, max_pixels=cfg.INPUT.MAX_PIXELS)
@@ -228,15 +237,24 @@ def _evaluate_set(cfg, model, dataset, folder, weights):
     document = predictions_document(outcomes, names)
     write_json(folder / "predictions.json", document)
     write_json(folder / "coco_instances_results.json", _coco_results(results, dataset.category_id_of_class))
-    evaluation = evaluate(results, names, score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD, iou_threshold=cfg.TEST.HIT_IOU)
-    write_evaluation(
-        evaluation,
+    settings = StudySettings(score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD, iou_threshold=cfg.TEST.HIT_IOU)
+    found = study(results, names, settings)
+    files = {"annotations": dataset.json_path, "predictions": folder / "predictions.json", "weights": weights}
+    write_evaluation(found.evaluation, folder, study=found, **files)
+    write_study(
+        found,
         folder,
-        annotations=dataset.json_path,
-        predictions=folder / "predictions.json",
-        weights=weights,
+        provenance=study_provenance(**files, run_folder=cfg.OUTPUT_DIR),
+        examples=draw_examples(found, choose_examples(found), _pixels_of(dataset, cfg.INPUT.MAX_PIXELS)),
+        title=f"Evaluation on {folder.name}",
     )
-    return evaluation
+    return found.evaluation
+
+
+def _pixels_of(dataset, max_pixels):
+    """Function of an image id that reads its pixels, for the report's examples."""
+    paths = {record["image_id"]: record["file_name"] for record in dataset.records}
+    return lambda image_id: read_radiograph(paths[image_id], max_pixels=max_pixels).pixels
 
 
 def _coco_results(results, category_ids):

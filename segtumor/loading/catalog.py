@@ -35,8 +35,13 @@ def dataset_paths(name, root=None):
     return json_path, root / folder / "images"
 
 
-def load_datasets(names, *, root=None):
+def load_datasets(names, *, root=None, files=None):
     """Read, check and register data sets.
+
+    Args:
+        names: of the data sets.
+        root: folder of the data sets' folders; None takes ``$DETECTRON2_DATASETS`` or ``datasets``.
+        files: {name: (annotation file, image folder)} of data sets that lie elsewhere.
 
     Returns:
         list of CocoDataset, in the order of ``names``.
@@ -44,7 +49,8 @@ def load_datasets(names, *, root=None):
     Raises:
         DataError: a file is missing or malformed, or the sets differ in their classes.
     """
-    datasets = [load_coco(*dataset_paths(name, root)) for name in names]
+    files = files or {}
+    datasets = [load_coco(*(files[name] if name in files else dataset_paths(name, root))) for name in names]
     for name, dataset in zip(names, datasets, strict=True):
         if dataset.taxonomy != datasets[0].taxonomy:
             raise DataError(

@@ -1,0 +1,186 @@
+"""``segtumor crossval``: k-fold cross-validation by case, which continues where it was stopped."""
+
+import argparse
+import math
+
+from segtumor.commands.shell import make_parser, run
+
+_DESCRIPTION = """k-fold cross-validation: pools the configured data sets, divides their cases into folds, and for each
+fold trains on the other cases and tests on that one. A part of the other cases chooses the best model, which never sees
+the test fold. Writes OUTPUT/folds.json, a run folder OUTPUT/fold_<k> for each fold, OUTPUT/pooled, OUTPUT/crossval.csv
+and OUTPUT/crossval.json. The same command again continues where it was stopped: finished folds are skipped, an
+unfinished one resumes from its last checkpoint.
+
+Read the numbers with care: the standard deviation over folds is no standard error, since the folds share training
+cases; average precision pooled over folds ranks the scores of different models together."""
+_PARTS = ("train", "val", "test")
+_EXAMPLE = "segtumor crossval --config-file configs/tiny_phantoms.yaml --output output/cv"
+
+
+def build_parser():
+    """Parser of this command; ``--help`` needs nothing heavy."""
+    parser = make_parser(
+        "segtumor crossval",
+        _DESCRIPTION,
+        examples=[
+            f"{_EXAMPLE} --dry-run",
+            f"{_EXAMPLE} --folds 5 SOLVER.MAX_ITER 300",
+            "segtumor crossval --config-file configs/tiny_btxrd256.yaml --output output/cv "
+            "--init-from output/demo/run/model_best.pth",
+            "segtumor crossval --config-file configs/btxrd256_R_18_FPN.yaml --output output/cv --parts train val "
+            "--stratify center -- MODEL.DEVICE cuda",
+        ],
+    )
+    parser.add_argument("--config-file", required=True, metavar="FILE", help="a file of configs/")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the cross-validation")
+    parser.add_argument(
+        "--init-from",
+        metavar="WEIGHTS",
+        help="weights that every fold starts from; they must not come from these cases",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show the folds; train and write nothing")
+    parser.add_argument("--overwrite", action="store_true", help="replace the cross-validation in DIR")
+    _add_folds(parser.add_argument_group("folds"))
+    parser.add_argument(
+        "--resamples", type=int, default=2000, metavar="N", help="of cases, for intervals (default 2000)"
+    )
+    parser.add_argument(
+        "opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="settings, e.g. SOLVER.MAX_ITER 500"
+    )
+    return parser
+
+
+def _add_folds(group):
+    group.add_argument("--folds", type=int, default=5, metavar="K", help="number of folds (default 5)")
+    group.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the folds (default 0); of the training: SEED"
+    )
+    group.add_argument(
+        "--val-fraction",
+        type=float,
+        default=0.1,
+        metavar="F",
+        help="share of the images outside the test fold that chooses the model (default 0.1); 0: the last is tested",
+    )
+    group.add_argument(
+        "--parts", nargs="+", choices=_PARTS, default=_PARTS, help="configured parts that are pooled (default: all)"
+    )
+    group.add_argument(
+        "--stratify",
+        nargs="+",
+        default=["label"],
+        metavar="KEY",
+        help="what the folds shall be alike in: label (always first), center, age_group or another field; write -- "
+        "before KEY VALUE settings that follow",
+    )
+
+
+def main(argv=None):
+    """Run the command; returns its exit code."""
+    return run(_body, build_parser(), argv)
+
+
+def _body(args):
+    from segtumor.commands.account import progress_bar
+    from segtumor.config import load_config
+    from segtumor.engine.crossval import cross_validate, make_plan
+
+    cfg = load_config(args.config_file, args.opts)
+    plan = make_plan(
+        cfg,
+        folds=args.folds,
+        seed=args.seed,
+        val_fraction=args.val_fraction,
+        parts=[part for part in _PARTS if part in args.parts],
+        stratify=args.stratify,
+    )
+    _print_folds(plan)
+    if args.dry_run:
+        return 0
+    settings, progress = _settings(cfg, args), progress_bar("hashing")
+    predictions = cross_validate(
+        cfg, plan, args.output, init_from=args.init_from, overwrite=args.overwrite, progress=progress
+    )
+    _report(plan, args.output, predictions, settings)
+    return 0
+
+
+def _settings(cfg, args):
+    from segtumor.evaluation.study import StudySettings
+
+    return StudySettings(
+        score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD,
+        iou_threshold=cfg.TEST.HIT_IOU,
+        n_resamples=args.resamples,
+        seed=args.seed,
+    )
+
+
+def _print_folds(plan):
+    import logging
+
+    from segtumor.commands.account import print_table
+
+    header = [
+        "fold",
+        "part",
+        "images",
+        "cases",
+        *plan.severity,
+        "lesions",
+        *(f"{name} les." for name in plan.class_names),
+    ]
+    rows = []
+    for number, parts in plan.summaries.items():
+        for part in ("test", "train", "val"):
+            counts = parts.get(part)
+            rows.append([number, part, *(_cells(counts, plan) if counts else ["0"] * (len(header) - 2))])
+    print_table(header, rows)
+    for remark in plan.remarks:
+        logging.getLogger(__name__).warning("%s", remark)
+
+
+def _cells(counts, plan):
+    labels = [counts["images_by_label"][label] for label in plan.severity]
+    classes = [counts["lesions_by_class"][name] for name in plan.class_names]
+    return [counts["images"], counts["cases"], *labels, counts["lesions"], *classes]
+
+
+def _report(plan, output, predictions, settings):
+    from segtumor.commands.account import print_table
+    from segtumor.commands.study_options import study_progress
+    from segtumor.engine.crossval_report import report
+
+    result = report(plan, output, predictions, settings=settings, progress=study_progress)
+    print()
+    print_table(*_results_table(result))
+    print()
+    for remark in result.study.remarks:
+        print(f"- {remark}")
+    print(f"\nEverything is in {output}: crossval.csv, crossval.json, pooled/, and a run folder for each fold")
+
+
+def _results_table(result):
+    """(header, rows): a measure per row, with its value in each fold, mean, SD, and pooled value with its interval."""
+    interval = f"{100 * result.study.settings.level:g}% interval"
+    header = ["measure", *(f"fold {f.fold}" for f in result.folds), "mean", "SD", "pooled", interval]
+    rows = [
+        [name, *(getattr(fold, f"n_{name}") for fold in result.folds), "", "", _sum_of(result, name), ""]
+        for name in ("images", "cases", "lesions")
+    ]
+    for name, spread in result.spreads.items():
+        estimate = result.pooled[name]
+        limits = "undefined" if math.isnan(estimate.low) else f"{estimate.low:.3f} to {estimate.high:.3f}"
+        values = [*(fold.values[name] for fold in result.folds), spread.mean, spread.sd, estimate.value]
+        label = f"{estimate.label}, %" if estimate.in_percent else estimate.label
+        rows.append([label, *map(_number, values), limits])
+    return header, rows
+
+
+def _sum_of(result, name):
+    """Number of images, cases or lesions of all folds."""
+    return sum(getattr(fold, f"n_{name}") for fold in result.folds)
+
+
+def _number(value):
+    return "-" if math.isnan(value) else f"{value:.3f}"
