@@ -1,0 +1,53 @@
+"""YAML as plain values only: no aliases, no repeated keys, limits on size and depth.
+
+Every refusal is a ``DataError`` that names the file. Not here: what the values mean (``entries``).
+"""
+
+import yaml
+
+from segtumor.errors import DataError
+
+MAX_BYTES = 500_000
+MAX_DEPTH = 12
+
+
+def read_yaml(path):
+    """The values of a YAML file.
+
+    Raises:
+        DataError: unreadable, too large, or not plain YAML.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        text = data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("cannot be read", where=path, got=error) from error
+    if len(data) > MAX_BYTES:
+        raise DataError("is too large for an entry", where=path, expected=f"at most {MAX_BYTES} bytes")
+    try:
+        _refuse_tricks(path, text)
+        return yaml.load(text, Loader=_PlainLoader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise DataError("is not plain YAML", where=path, got=" ".join(str(error).split())) from error
+
+
+class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """YAML's plain values; a key that stands twice is refused, since the first would be lost in silence."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if not all(isinstance(key, str) for key in keys) or len(set(keys)) < len(keys):
+            raise yaml.constructor.ConstructorError(None, None, "a key stands twice or is no text", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _refuse_tricks(path, text):
+    """Aliases, which can make a small file huge, and nesting deeper than any entry needs."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_PlainLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise DataError("holds an alias (*name)", where=path, remedy="Write the value out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise DataError("is nested too deeply", where=path, expected=f"at most {MAX_DEPTH} levels")
