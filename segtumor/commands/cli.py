@@ -14,7 +14,10 @@ from segtumor import NOTICE
 #: Sub-command -> (module of ``segtumor.commands``, what it does).
 COMMANDS = {
     "train": ("train", "train a model, or evaluate one with --eval-only"),
-    "evaluate": ("evaluate", "compare predictions with the truth: detection, overlap, classification"),
+    "evaluate": ("evaluate", "compare predictions with the truth: every metric with its interval, and a report"),
+    "compare": ("compare", "two models, or a model and readers, on the same images: paired differences and tests"),
+    "benchmark": ("benchmark", "published numbers: audit them, list them, measure beside them"),
+    "crossval": ("crossval", "k-fold cross-validation by case: trains, pools, reports; continues where it was stopped"),
     "infer": ("infer", "find tumors on radiographs: overlays, predictions.json, findings.csv"),
     "data": ("data", "convert, check, split and look at annotated radiographs"),
     "prepare-btxrd": ("prepare_btxrd", "turn the BTXRD data set into COCO files, split by case"),

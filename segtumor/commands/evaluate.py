@@ -1,39 +1,58 @@
 """``tools/evaluate.py``: compare a predictions file with the truth, print the headline and write every number."""
 
-from segtumor.commands.shell import make_parser, run
+import dataclasses
 
-_DESCRIPTION = """Compare predictions with annotations.
+from segtumor.commands.pairing import pair
+from segtumor.commands.shell import make_parser, run
+from segtumor.commands.study_options import add_study_options, study_progress, study_settings
+
+_DESCRIPTION = """Compare predictions with annotations, with intervals that resample cases.
 
 Takes the predictions.json of infer.py (images matched by file name) or the plain COCO results list of any other tool
-(images and categories by id). Writes metrics.json, per_lesion.csv, per_image.csv and plots."""
+(images and categories by id). Writes report.html, metrics.json, tables of the estimates, subgroups, tests, lesions,
+images and cases (CSV), curves and plots. What each number means: docs/evaluation.md."""
 
 _TRUTH = "python tools/evaluate.py --annotations datasets/btxrd/annotations/test.json"
 _EXAMPLES = (
     f"{_TRUTH} --predictions results/predictions.json --output results/evaluation",
-    f"{_TRUTH} --predictions coco_instances_results.json --output evaluation --score-threshold 0.3",
+    f"{_TRUTH} --predictions coco_instances_results.json --output evaluation --group-by sex center",
 )
 
 
 def build_parser():
     """Parser of this command; ``--help`` needs nothing heavy."""
-    parser = make_parser(
-        "evaluate.py",
-        _DESCRIPTION,
-        examples=_EXAMPLES,
-    )
+    parser = make_parser("evaluate.py", _DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("--annotations", required=True, metavar="JSON", help="COCO file with the true lesions")
     parser.add_argument("--predictions", required=True, metavar="JSON", help="predictions.json or COCO results list")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results, created if needed")
+    add_study_options(parser)
     parser.add_argument(
-        "--score-threshold", type=float, default=0.5, metavar="P", help="findings below it count in AP only (0.5)"
+        "--froc-hit",
+        choices=("iou", "centre", "mask"),
+        default="iou",
+        help="what hits a lesion in the FROC curve (iou)",
     )
     parser.add_argument(
-        "--iou-threshold", type=float, default=0.5, metavar="IOU", help="overlap that makes a finding a hit (0.5)"
+        "--surface-tolerance", type=float, default=2.0, metavar="PX", help="of the normalized surface Dice, px (2)"
     )
+    parser.add_argument(
+        "--group-by", nargs="+", metavar="FIELD", help="subgroups by these fields only, e.g. class size site sex center"
+    )
+    parser.add_argument(
+        "--calibrate-on",
+        nargs=2,
+        metavar=("ANNOTATIONS", "PREDICTIONS"),
+        help="fit a temperature for the scores on another set, normally validation",
+    )
+    parser.add_argument(
+        "--images", metavar="DIR", help="folder of the images, for the examples (beside the annotations)"
+    )
+    parser.add_argument("--no-examples", action="store_true", help="no radiographs in the report")
+    parser.add_argument("--title", help="of the report (name of the annotation file)")
     parser.add_argument(
         "--only-annotated", action="store_true", help="leave out predictions for images that the annotations lack"
     )
-    parser.add_argument("--run", metavar="DIR", help="training run (OUTPUT_DIR) whose curves are drawn as well")
+    parser.add_argument("--run", metavar="DIR", help="training run (OUTPUT_DIR): its curves, config and weights' hash")
     return parser
 
 
@@ -44,53 +63,91 @@ def main(argv=None):
 
 def _body(args):
     from segtumor.evaluation import headline_table
-    from segtumor.reporting.evaluation_report import refuse_run_folder, write_evaluation
+    from segtumor.evaluation.study import study
+    from segtumor.reporting.evaluation_report import refuse_run_folder
 
     refuse_run_folder(args.output)
-    evaluation, n_left_out = _evaluate(args)
+    settings = study_settings(
+        args,
+        froc_criterion=args.froc_hit,
+        surface_tolerance_px=args.surface_tolerance,
+        subgroup_fields=tuple(args.group_by) if args.group_by else None,
+    )
+    pairing = pair(args.annotations, args.predictions, only_annotated=args.only_annotated)
+    if args.calibrate_on:
+        settings = dataclasses.replace(settings, temperature=_temperature(args))
+        print(f"temperature of the scores, fitted on {args.calibrate_on[0]}: {settings.temperature:.3f}")
+    found = study(pairing.results, pairing.truth.taxonomy.names, settings, progress=study_progress, **pairing.unseen)
+    names = _write(args, pairing, found)
+    print(headline_table(found.evaluation))
+    _print_intervals(found)
+    for sentence in [*pairing.sentences, *found.remarks]:
+        print(f"- {sentence}")
+    print(f"written to {args.output}: {', '.join(names)}")
+
+
+def _temperature(args):
+    from segtumor.errors import ConfigError
+    from segtumor.evaluation.calibrating import fit_score_temperature
+    from segtumor.files import sha256_of_file
+
+    annotations, predictions = args.calibrate_on
+    if sha256_of_file(annotations) == sha256_of_file(args.annotations):
+        raise ConfigError(
+            "the temperature must not be fitted on what is evaluated",
+            where="--calibrate-on",
+            got=annotations,
+            remedy="Give the validation part and its predictions",
+        )
+    pairing = pair(annotations, predictions)
+    return fit_score_temperature(pairing.results, pairing.truth.taxonomy.names)
+
+
+def _write(args, pairing, found):
+    """Write everything; names of the files."""
+    from segtumor.reporting.evaluation_report import write_evaluation
+    from segtumor.reporting.study_files import write_study
+    from segtumor.reporting.study_provenance import study_provenance
+
+    provenance = study_provenance(annotations=args.annotations, predictions=args.predictions, run_folder=args.run)
     paths = write_evaluation(
-        evaluation,
+        found.evaluation,
         args.output,
+        study=found,
         annotations=args.annotations,
         predictions=args.predictions,
         run_folder=args.run,
     )
-    print(headline_table(evaluation))
-    if n_left_out:
-        print(f"{n_left_out} predicted images are not annotated and were left out.")
-    for sentence in _unseen(evaluation.metrics["counts"]):
-        print(sentence)
-    print(f"written to {args.output}: {', '.join(path.name for path in paths)}")
-
-
-def _evaluate(args):
-    """Join the truth and the findings, which their rooms read separately, and measure them."""
-    from segtumor.data.predictions import read_predictions
-    from segtumor.data.records import load_coco
-    from segtumor.evaluation import evaluate
-    from segtumor.structures.lesions import ImageResult
-
-    truth = load_coco(args.annotations, check_files=False, require_masks=False)
-    predictions = read_predictions(
-        args.predictions,
-        truth.annotated_images,
-        class_names=truth.taxonomy.names,
-        category_id_of_class=truth.category_id_of_class,
-        only_annotated=args.only_annotated,
+    paths += write_study(
+        found,
+        args.output,
+        provenance=provenance,
+        examples=[] if args.no_examples else _examples(args, pairing.truth, found),
+        title=args.title or f"Evaluation on {pairing.truth.json_path.stem}",
     )
-    evaluation = evaluate(
-        [ImageResult(image, predictions.findings[image.image_id]) for image in truth.annotated_images],
-        truth.taxonomy.names,
-        score_threshold=args.score_threshold,
-        iou_threshold=args.iou_threshold,
-        n_images_absent=None if predictions.absent_ids is None else len(predictions.absent_ids),
-        n_images_failed=len(predictions.failed_ids),
-    )
-    return evaluation, predictions.n_left_out
+    return [path.name for path in paths]
 
 
-def _unseen(counts):
-    if counts["n_images_absent"]:
-        yield f"{counts['n_images_absent']} images are absent from the predictions and counted as without findings."
-    if counts["n_images_failed"]:
-        yield f"{counts['n_images_failed']} images failed when predicting and are counted as without findings."
+def _examples(args, truth, found):
+    from pathlib import Path
+
+    from segtumor.imaging import read_radiograph
+    from segtumor.reporting.study_examples import choose_examples, draw_examples
+
+    root = Path(args.images) if args.images else truth.image_root
+    if not root.is_dir():
+        print(f"no radiographs in the report: no folder {root} (give --images)")
+        return []
+    names = {image["id"]: image["file_name"] for image in truth.images}
+    return draw_examples(found, choose_examples(found), lambda image_id: read_radiograph(root / names[image_id]).pixels)
+
+
+def _print_intervals(found):
+    from segtumor.commands.account import print_table
+    from segtumor.reporting.study_page import HEADLINE
+    from segtumor.reporting.study_text import count_text, interval_text, value_cell
+
+    known = {estimate.name: estimate for estimate in found.estimates}
+    rows = [(e.label, value_cell(e), interval_text(e), count_text(e)) for e in map(known.get, HEADLINE) if e]
+    print()
+    print_table(("metric", "value", f"{found.settings.level:.0%} interval", "n"), rows)

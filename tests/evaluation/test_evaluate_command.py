@@ -1,3 +1,4 @@
+import csv
 import json
 import subprocess
 import sys
@@ -64,3 +65,57 @@ def test_help_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_report_and_its_tables_hold_the_numbers(files, tmp_path, capsys):
+    assert main([*files("own"), "--resamples", "20", "--title", "A <b>title</b>"]) == 0
+    out = tmp_path / "out_own"
+    page = (out / "report.html").read_text()
+    assert "A &lt;b&gt;title&lt;/b&gt;" in page
+    assert "Research use only" in page
+    metrics = json.loads((out / "metrics.json").read_text())
+    dice = metrics["estimates"]["dice"]
+    assert dice["value"] == pytest.approx(metrics["overlap"]["dice"])
+    assert dice["low"] <= dice["value"] <= dice["high"]
+    with (out / "estimates.csv").open(newline="") as file:
+        row = next(row for row in csv.DictReader(file) if row["name"] == "dice")
+    assert float(row["value"]) == dice["value"]
+    assert "hausdorff_95_px" in (out / "per_lesion.csv").read_text().splitlines()[0]
+    assert "no radiographs in the report" in capsys.readouterr().out  # there is no folder of images
+
+
+def test_the_same_command_gives_the_same_bytes(files, tmp_path):
+    command = [*files("own"), "--resamples", "20", "--seed", "5", "--no-examples"]
+    kept = []
+    for _ in range(2):
+        assert main(command) == 0
+        kept.append({path.name: path.read_bytes() for path in (tmp_path / "out_own").iterdir()})
+    assert kept[0] == kept[1]
+
+
+def test_subgroups_by_a_column_that_is_missing_are_refused(files, capsys):
+    assert main([*files("own"), "--group-by", "device"]) == 5
+    error = capsys.readouterr().err
+    assert "device" in error and "class" in error
+
+
+@pytest.mark.parametrize(
+    "option", [("--resamples", "0"), ("--level", "1"), ("--rule", "most"), ("--surface-tolerance", "-1")]
+)
+def test_bad_settings_are_refused(files, option, capsys):
+    try:
+        assert main([*files("own"), *option]) == 2
+    except SystemExit as leaving:  # argparse refuses an unknown choice
+        assert leaving.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_temperature_comes_from_other_images(files, tmp_path, capsys):
+    truth, found = tmp_path / "gt.json", tmp_path / "own.json"
+    assert main([*files("own"), "--calibrate-on", str(truth), str(found)]) == 2
+    assert "must not be fitted on what is evaluated" in capsys.readouterr().err
+    other = json.loads(truth.read_text())
+    other["info"] = {"description": "as if it were another part"}
+    (tmp_path / "val.json").write_text(json.dumps(other))
+    assert main([*files("own"), "--resamples", "20", "--calibrate-on", str(tmp_path / "val.json"), str(found)]) == 0
+    assert "temperature of the scores" in capsys.readouterr().out
