@@ -32,7 +32,8 @@ def measured_here(*, values, quoted, of):
     """
     text, theirs = (", ".join(v.text for v in numbers) for numbers in (values, quoted))
     if [v.value for v in values] == [v.value for v in quoted]:
-        return Outcome(text, theirs, FAILS, f"the row's source printed these very numbers for {of}: not measured here, it seems")
+        why = f"the row's source printed these very numbers for {of}: not measured here, it seems"
+        return Outcome(text, theirs, FAILS, why)
     return Outcome(text, theirs, HOLDS, f"differs from what the row's source printed for {of}")
 
 
@@ -45,7 +46,8 @@ def attributed(*, printed, entry, metric, library, group=None):
     same = any(printed.agreement(row.fraction) == "rounded" for row in theirs)
     shown = ", ".join(row.value for row in theirs)
     if same:
-        return Outcome(printed.text, shown, FAILS, f"{entry} printed the same for its own data: quoted, it seems, not measured")
+        why = f"{entry} printed the same for its own data: quoted, it seems, not measured"
+        return Outcome(printed.text, shown, FAILS, why)
     why = f"{entry} prints another value for its own data; whether it was trained anew is not said"
     return Outcome(printed.text, shown, UNKNOWN, why)
 
