@@ -82,7 +82,13 @@ KNOWN = [
 MORE = [
     ("fast_mask_rcnn_vgg19", "Table 2: F1, ResNet50", FAILS, "88.521%", "2PR/(P+R)"),
     ("fast_mask_rcnn_vgg19", "Table 2: F1, Proposed", HOLDS, "96.002%", "cut off, not rounded"),
-    ("fast_mask_rcnn_vgg19", "Table 2 and related work: ResNet101 measured on this data", FAILS, "89.51%", "these very numbers"),
+    (
+        "fast_mask_rcnn_vgg19",
+        "Table 2 and related work: ResNet101 measured on this data",
+        FAILS,
+        "89.51%",
+        "these very numbers",
+    ),
     ("resnet50_vgg19_tissue", "first table, from VGG19's counts: macro recall", FAILS, "75.56%", "177"),
     ("xu_2024", "Table 4: accuracy, reader A, 80 mm and more", FAILS, "0.9851", "66/67"),
     ("xu_2024", "Table 4: accuracy, reader B, 80 mm and more", FAILS, "0.9701", "65/67"),
