@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from pathlib import Path
 
 from segtumor.commands.shell import make_parser, run
 
@@ -14,7 +15,7 @@ unfinished one resumes from its last checkpoint.
 Read the numbers with care: the standard deviation over folds is no standard error, since the folds share training
 cases; average precision pooled over folds ranks the scores of different models together."""
 _PARTS = ("train", "val", "test")
-_EXAMPLE = "segtumor crossval --config-file configs/tiny_phantoms.yaml --output output/cv"
+_EXAMPLE = "segtumor crossval --config-file configs/tiny_phantoms.yaml"
 
 
 def build_parser():
@@ -32,7 +33,9 @@ def build_parser():
         ],
     )
     parser.add_argument("--config-file", required=True, metavar="FILE", help="a file of configs/")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the cross-validation")
+    parser.add_argument(
+        "--output", metavar="DIR", help="folder of the cross-validation (output/<name of the configuration>_crossval)"
+    )
     parser.add_argument(
         "--init-from",
         metavar="WEIGHTS",
@@ -86,6 +89,7 @@ def _body(args):
     from segtumor.engine.crossval import cross_validate, make_plan
 
     cfg = load_config(args.config_file, args.opts)
+    output = args.output or f"output/{Path(args.config_file).stem}_crossval"
     plan = make_plan(
         cfg,
         folds=args.folds,
@@ -99,9 +103,9 @@ def _body(args):
         return 0
     settings, progress = _settings(cfg, args), progress_bar("hashing")
     predictions = cross_validate(
-        cfg, plan, args.output, init_from=args.init_from, overwrite=args.overwrite, progress=progress
+        cfg, plan, output, init_from=args.init_from, overwrite=args.overwrite, progress=progress
     )
-    _report(plan, args.output, predictions, settings)
+    _report(plan, output, predictions, settings)
     return 0
 
 

@@ -109,8 +109,8 @@ def test_its_pooled_files_give_the_pooled_numbers_again(finished, tmp_path):
     from segtumor.commands import evaluate
 
     pooled = finished / "pooled"
-    assert {"study.html", "estimates.csv", "per_lesion.csv"} <= {path.name for path in pooled.iterdir()}
-    assert "no standard error" in (pooled / "study.html").read_text()
+    assert {"report.html", "estimates.csv", "per_lesion.csv"} <= {path.name for path in pooled.iterdir()}
+    assert "no standard error" in (pooled / "report.html").read_text()
     files = ["--annotations", pooled / "annotations.json", "--predictions", pooled / "predictions.json"]
     arguments = [*files, "--output", tmp_path, "--score-threshold", "0.05", "--resamples", "20"]
     assert evaluate.main([str(argument) for argument in arguments]) == 0
