@@ -8,7 +8,6 @@ Letters: B resamples, P permutations, C cases.
 """
 
 import dataclasses
-import itertools
 
 import numpy as np
 
@@ -101,7 +100,8 @@ def compare(
     first, second = list(first), _in_order_of(first, second)
     joined = measures_of(_joined(first, second), class_names, settings)
     n_cases = len(joined.cases) // 2
-    alone = [measures_of(results, class_names, settings).measures for results in (first, second)]
+    sets = [measures_of(results, class_names, settings) for results in (first, second)]
+    alone = [one.measures for one in sets]
     common = {name: m for name, m in joined.measures.items() if name in alone[0] and name in alone[1]}
     measures = {name: measure for name, measure in common.items() if only is None or only(measure)}
     progress = progress or (lambda what, items: items)
@@ -120,7 +120,7 @@ def compare(
         rows.append(_row(joined.measures[name], alone, values[name][0], interval, p_value, test))
     adjusted = holm([row.p_value for row in rows])
     rows = tuple(dataclasses.replace(row, p_holm=float(p)) for row, p in zip(rows, adjusted, strict=True))
-    return Comparison(rows, tuple(names), n_cases, len(first), _remarks(joined.remarks, n_cases))
+    return Comparison(rows, tuple(names), n_cases, len(first), _remarks([*sets[0].remarks, *sets[1].remarks], n_cases))
 
 
 def means_something(measure, *, masks=True, classes=True, confidence=True, boxes=True):
@@ -238,4 +238,4 @@ def _row(measure, alone, values, interval: Interval, p_value, test):
 
 def _remarks(remarks, n_cases):
     own = [f"{n_cases} cases: too few for intervals and tests to mean much"] if n_cases < 10 else []
-    return tuple(itertools.chain(own, remarks))
+    return tuple(dict.fromkeys([*own, *remarks]))

@@ -3,12 +3,24 @@
 import numpy as np
 
 from segtumor.evaluation.image_level import UNKNOWN_CLASS
+from segtumor.evaluation.patient_level import any_by_case
+from segtumor.evaluation.study_types import MEAN
+
+#: From this ratio of the mean numbers of images per patient on, the highest of several scores favours one side.
+_UNEVEN = 1.5
 
 
 def remarks_of(facts):
     """Sentences about Facts: cases, labels, masks and spacing that are missing."""
     return tuple(
-        [*_of_cases(facts), *_of_truth(facts), *_of_masks(facts), *_of_spacing(facts), *_of_settings(facts.settings)]
+        [
+            *_of_cases(facts),
+            *_of_views(facts),
+            *_of_truth(facts),
+            *_of_masks(facts),
+            *_of_spacing(facts),
+            *_of_settings(facts.settings),
+        ]
     )
 
 
@@ -23,6 +35,20 @@ def _of_cases(facts):
         yield "There is one case only: no interval can be given."
     if not len(cases):
         yield "There are no images."
+
+
+def _of_views(facts):
+    n_images = facts.cases.n_images
+    tumor = any_by_case(facts.calls.tumor, facts.cases.case_of_image, len(facts.cases))
+    if facts.settings.rule == MEAN or tumor.all() or not tumor.any():
+        return
+    with_tumor, normal = float(n_images[tumor].mean()), float(n_images[~tumor].mean())
+    if max(with_tumor, normal) >= _UNEVEN * min(with_tumor, normal):
+        yield (
+            f"Normal patients have {normal:.1f} images on average, those with tumor {with_tumor:.1f}; by the rule "
+            f"{facts.settings.rule} each further image is a further chance to be called positive, so that measures of "
+            "patients partly compare numbers of images (the rule mean does so less)."
+        )
 
 
 def _of_truth(facts):

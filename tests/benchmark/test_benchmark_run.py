@@ -6,12 +6,23 @@ import json
 
 import pytest
 
+from segtumor.benchmark import entries
+from segtumor.benchmark.entries import load_entries
 from segtumor.benchmark.measuring import measure
 from segtumor.benchmark.protocols import PROTOCOLS
 from segtumor.commands.benchmark.run import main
 from segtumor.evaluation.study import StudySettings
 
 QUICK = ("--resamples", "20")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def read_once():
+    """The sources that come with segtumor are read once: they take longer than all else here."""
+    shipped, load = load_entries(), entries.load_entries
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entries, "load_entries", lambda folder=None: load(folder) if folder else shipped)
+        yield
 
 
 @pytest.fixture
@@ -168,4 +179,5 @@ def test_bad_input_is_one_line(run, six, tmp_path, capsys):
 
 def test_protocols_are_listed(capsys):
     assert main(["--list"]) == 0
-    assert all(name in capsys.readouterr().out for name in PROTOCOLS)
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in PROTOCOLS)

@@ -15,7 +15,7 @@ from segtumor.evaluation.study import StudySettings
 from segtumor.statistics.bootstrap import bootstrap
 
 CLASSES = ("benign", "malignant")
-SETTINGS = StudySettings(n_resamples=60, seed=2)
+SETTINGS = StudySettings(n_resamples=30, seed=2)
 
 
 def measured(protocol, results):
@@ -49,7 +49,7 @@ def test_ap_of_a_class_is_that_of_the_machine_with_its_own_interval(six):
             boot = bootstrap(
                 lambda weights, key=f"{stat}:{name}": machine.resample(weights, np.arange(6))[key],
                 6,
-                n_resamples=60,
+                n_resamples=30,
                 seed=2,
             )
             estimate = found[f"box_{stat.lower()}[{name}]"]

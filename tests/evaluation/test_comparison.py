@@ -156,3 +156,8 @@ def test_what_readers_lack_is_left_out(pair):
         m.name for m in measures_of(pair[0], CLASSES, SETTINGS).measures.values() if means_something(m, boxes=False)
     }
     assert all(name.startswith(("image_", "patient_")) for name in labels)
+
+
+def test_remarks_count_the_images_once(build):
+    results = [build.image([build.lesion(0, 1, 1, 5, 5)]), build.image()]
+    assert [r for r in compared(results, results).remarks if r.startswith("2 of 2 images have no case_id")]

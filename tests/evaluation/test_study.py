@@ -259,3 +259,15 @@ def test_progress_sees_the_long_loops(fifteen):
 
     study(fifteen, NAMES, dataclasses.replace(FEW, subgroup_fields=("class",)), progress=progress)
     assert seen == ["matching", "lesions", "resampling cases", "subgroups"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "n_normal_views", "said"), [("any", 3, 1), ("max", 3, 1), ("mean", 3, 0), ("any", 1, 0)]
+)
+def test_uneven_numbers_of_views_are_told(build, rule, n_normal_views, said):
+    """One view of a tumor patient against three of a normal one: the highest of three scores is higher by chance."""
+    results = [build.image([build.lesion(0, 0, 0, 4, 4)], case_id="tumor")]
+    results += [build.image(case_id="normal") for _ in range(n_normal_views)]
+    settings = StudySettings(n_resamples=5, rule=rule)
+    remarks = study(results, ("benign", "malignant"), settings, subgroups=False).remarks
+    assert sum("further chance to be called positive" in remark for remark in remarks) == said

@@ -1,0 +1,78 @@
+"""What ``segtumor benchmark run`` prints: sentences, our numbers beside the published ones, and the reasons by number.
+
+Not here: the files, which hold the reasons in full in every row (``segtumor.reporting.benchmark_files``).
+"""
+
+import textwrap
+
+from segtumor.commands.benchmark.wrapped_table import wrapped_table
+
+_WIDTH = 110
+
+
+def output_lines(rows, sentences):
+    """Lines of text.
+
+    Args:
+        rows: Rows of ``segtumor.benchmark.table``.
+        sentences: what a reader must know first.
+    """
+    texts = list(dict.fromkeys(text for row in rows for text in (*row.reasons, *row.caveats)))
+    numbers = {text: number for number, text in enumerate(texts, start=1)}
+    beside = [row for row in rows if row.published]
+    alone = [row for row in rows if not row.published]
+    for sentence in sentences:
+        yield textwrap.fill(sentence, _WIDTH, initial_indent="- ", subsequent_indent="  ")
+    if beside:
+        yield from ("", *_beside_lines(beside, numbers))
+    if alone:
+        yield from ("", "Without a published number:", *_alone_lines(alone))
+    if numbers:
+        yield from ("", "Why not comparable, or what to bear in mind:")
+    for text, number in numbers.items():
+        yield textwrap.fill(text, _WIDTH, initial_indent=f"{number:>3}. ", subsequent_indent="     ")
+
+
+def _beside_lines(rows, numbers):
+    leaks = any(row.leak_free for row in rows)
+    header = ("metric", "ours", *(("no shared cases",) if leaks else ()), "published", "source", "comparable")
+    cells, last = [], None
+    for row in rows:
+        same = row.metric == last  # a second source for the same number of ours
+        ours = ("", "") if same else (row.metric, _number(row.ours))
+        clean = ("" if same else _number(row.leak_free),) if leaks else ()
+        cells.append((*ours, *clean, _published(row), row.source, _verdict(row, numbers)))
+        last = row.metric
+    shares = (60, 24, *((24,) if leaks else ()), 26, 30, 20)  # the names of the metrics are not broken
+    return wrapped_table(header, cells, shares=shares)
+
+
+def _alone_lines(rows):
+    from segtumor.reporting.study_text import count_text
+
+    leaks = any(row.leak_free for row in rows)
+    header = ("metric", "ours", *(("no shared cases",) if leaks else ()), "n")
+    cells = [
+        (row.metric, _number(row.ours), *((_number(row.leak_free),) if leaks else ()), count_text(row.ours))
+        for row in rows
+    ]
+    return wrapped_table(header, cells, shares=(60, 30, *((30,) if leaks else ()), 30))
+
+
+def _number(estimate):
+    """Value with its interval; a dash for None."""
+    from segtumor.reporting.study_text import interval_text, is_undefined, number_text
+
+    if estimate is None:
+        return "–"
+    return number_text(estimate) + ("" if is_undefined(estimate.value) else f" ({interval_text(estimate)})")
+
+
+def _published(row):
+    return row.published.replace("that is, ", "") + (f" ({row.published_ci})" if row.published_ci else "")
+
+
+def _verdict(row, numbers):
+    word = "no" if row.reasons else "yes"
+    named = ", ".join(map(str, sorted(numbers[text] for text in (*row.reasons, *row.caveats))))
+    return f"{word} ({named})" if named else word

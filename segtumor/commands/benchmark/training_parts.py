@@ -1,0 +1,58 @@
+"""Which annotation files a model was trained on, and what they hold: for counting what a test part shares with them.
+
+Not here: the counting (``segtumor.benchmark.comparable``).
+"""
+
+from pathlib import Path
+
+_BESIDE = ("train.json", "val.json")
+
+
+def training_files(annotations, given=None):
+    """Paths of the training annotations.
+
+    Args:
+        annotations: path of the test part.
+        given: paths the user gave; else train.json and val.json beside the test part, those that are there.
+    """
+    if given:
+        return [Path(path) for path in given]
+    own = Path(annotations).resolve()
+    found = [own.parent / name for name in _BESIDE]
+    return [path for path in found if path.is_file() and path != own]
+
+
+def read_training(paths):
+    """The Training of annotation files, or None without any. Raises DataError for a file that cannot be read."""
+    from segtumor.benchmark.comparable import UNKNOWN, Training
+    from segtumor.data.records import load_coco
+
+    if not paths:
+        return None
+    parts = [load_coco(path, check_files=False, require_masks=False) for path in paths]
+    images = [image for part in parts for image in part.images]
+    cases = [image.get("case_id") for image in images if image.get("case_id") not in (None, "")]
+    return Training(
+        name=", ".join(path.name for path in paths),
+        cases=frozenset(map(str, cases)),
+        n_without_case=len(images) - len(cases),
+        centers=centers_of(images),
+        split_kinds=tuple(dict.fromkeys(split_kind(part.info, path) for part, path in zip(parts, paths, strict=True)))
+        or (UNKNOWN,),
+    )
+
+
+def centers_of(images):
+    """Sorted values of ``center`` of mappings, UNKNOWN for those that lack it."""
+    from segtumor.benchmark.comparable import UNKNOWN
+
+    values = (image.get("center") for image in images)
+    return tuple(sorted({UNKNOWN if value in (None, "") else str(value) for value in values}))
+
+
+def split_kind(info, path):
+    """Kind of the split that an annotation file is a part of; UNKNOWN if neither it nor ``split.json`` says."""
+    from segtumor.benchmark.comparable import UNKNOWN
+    from segtumor.reporting.study_provenance import split_of
+
+    return str(info.get("split_kind") or split_of(path).get("kind") or UNKNOWN)

@@ -1,0 +1,139 @@
+"""Writing comparisons: ``comparison.csv``, ``comparison.json`` and ``comparison.md``, and the text of their cells.
+
+Not here: the tests (``segtumor.evaluation.comparison``).
+"""
+
+import dataclasses
+import itertools
+import math
+
+from segtumor import NOTICE, __version__
+from segtumor.evaluation.comparison import ComparisonRow
+from segtumor.files import prepare_output_folder, write_csv, write_json, write_text
+from segtumor.reporting.markdown import markdown_table, markdown_text
+from segtumor.reporting.study_text import UNDEFINED, capital, counted, is_undefined, percent_text
+
+_HEADER = ("metric", "{first}", "{second}", "difference ({level} interval)", "p", "p (Holm)", "test")
+
+
+def write_comparisons(comparisons, folder, *, level, provenance):
+    """Write what was compared.
+
+    Args:
+        comparisons: Comparisons of one set of images, such as a model with each reader.
+        folder: created if needed.
+        level: confidence level of the intervals, for the headings.
+        provenance: dict of plain values for the JSON file.
+
+    Returns:
+        list of the paths written.
+    """
+    folder = prepare_output_folder(folder)
+    columns = ("first_name", "second_name", *(field.name for field in dataclasses.fields(ComparisonRow)))
+    rows = [
+        {"first_name": comparison.names[0], "second_name": comparison.names[1], **_cells(row)}
+        for comparison in comparisons
+        for row in comparison.rows
+    ]
+    document = {
+        "schema_version": 1,
+        "segtumor_version": __version__,
+        "notice": NOTICE,
+        "provenance": provenance,
+        "level": level,
+        "comparisons": [_document(comparison) for comparison in comparisons],
+    }
+    sections = [line for comparison in comparisons for line in _section(comparison, level)]
+    write_csv(folder / "comparison.csv", rows, columns)
+    write_json(folder / "comparison.json", document)
+    write_text(folder / "comparison.md", "\n".join(["# Paired comparison", "", *sections, NOTICE, ""]))
+    return [folder / name for name in ("comparison.csv", "comparison.json", "comparison.md")]
+
+
+def table_rows(rows):
+    """Cells of ComparisonRows as text, under ``table_header``."""
+    return [(row.name, *_number_cells(row)) for row in rows]
+
+
+def table_header(comparison, level):
+    """Heads of the columns, with the names of the two."""
+    first, second = comparison.names
+    return tuple(cell.format(first=first, second=second, level=percent_text(level)) for cell in _HEADER)
+
+
+def value_text(row, value):
+    """A value with the digits of its kind; "undefined" for NaN; never "-0.000"."""
+    if is_undefined(value):
+        return UNDEFINED
+    text = f"{value:.1f}" if _coarse(row) else f"{value:.3f}"
+    return text.lstrip("-") if float(text) == 0 else text
+
+
+def p_text(p_value):
+    """A p value as journals print it; a dash for NaN."""
+    if is_undefined(p_value):
+        return "–"
+    return "< .001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def difference_text(row):
+    """The difference with its sign and its interval."""
+    if is_undefined(row.difference):
+        return UNDEFINED
+    if is_undefined(row.low) or is_undefined(row.high):
+        return f"{_signed(row, row.difference)} (no interval)"
+    return f"{_signed(row, row.difference)} ({_signed(row, row.low)} to {_signed(row, row.high)})"
+
+
+def _number_cells(row):
+    values = (value_text(row, row.first), value_text(row, row.second))
+    return (*values, difference_text(row), p_text(row.p_value), p_text(row.p_holm), row.test)
+
+
+def _signed(row, value):
+    text = value_text(row, value)
+    return text if text.startswith("-") or float(text) == 0 else f"+{text}"
+
+
+def _coarse(row):
+    return row.in_percent or row.name.endswith(("_px", "_mm"))
+
+
+def _cells(row):
+    """A row for the CSV file, where what is undefined stays empty."""
+    values = dataclasses.asdict(row)
+    return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}
+
+
+def _document(comparison):
+    return {
+        "names": list(comparison.names),
+        "n_cases": comparison.n_cases,
+        "n_images": comparison.n_images,
+        "remarks": list(comparison.remarks),
+        "rows": [dataclasses.asdict(row) for row in comparison.rows],
+    }
+
+
+def _section(comparison, level):
+    """Lines about one Comparison: what was paired, and a table for each group of measures."""
+    first, second = (markdown_text(name) for name in comparison.names)
+    yield from (f"## {first} and {second}", "")
+    yield (
+        f"{counted(comparison.n_images, 'images')} of {counted(comparison.n_cases, 'cases')}, paired. "
+        f"The difference is {first} less {second}; its interval resamples cases. "
+        f"p (Holm) is adjusted for the {len(comparison.rows)} measures compared."
+    )
+    yield ""
+    yield from (f"- {markdown_text(remark)}" for remark in comparison.remarks)
+    yield from ("",) if comparison.remarks else ()
+    for group, rows in itertools.groupby(comparison.rows, key=lambda row: row.group):
+        cells = [(_title(row), *_number_cells(row)) for row in rows]
+        yield from (f"### {capital(group)}", "", *markdown_table(table_header(comparison, level), cells), "")
+
+
+def _title(row):
+    """What is measured; where the two rest on different units, as with matched lesions, on how many."""
+    notes = [] if row.higher_is_better else ["lower is better"]
+    notes += [] if row.n_first == row.n_second else [f"n = {row.n_first} and {row.n_second}"]
+    return f"{row.label}, `{row.name}`" + (f" ({'; '.join(notes)})" if notes else "")

@@ -1,0 +1,256 @@
+"""``segtumor compare``: two models, and a model with readers of each kind, on a few squares."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from segtumor.commands.compare import main
+from segtumor.structures.masks import rle_from_mask
+
+#: Lesions by image: (category, x0, y0, x1, y1); images 1 and 2 are of case p1, 3 of p2, and so on. 5 and 6 are normal.
+LESIONS = {1: (1, 2, 2, 8, 8), 2: (1, 4, 4, 12, 12), 3: (2, 1, 1, 9, 9), 4: (2, 9, 9, 18, 18)}
+CASES = {1: "p1", 2: "p1", 3: "p2", 4: "p3", 5: "p4", 6: "p5"}
+BOXES_HEADER = "reader,image,x0,y0,x1,y1"
+
+
+def segmentation(x0, y0, x1, y1):
+    mask = np.zeros((20, 20), dtype=bool)
+    mask[y0:y1, x0:x1] = True
+    return rle_from_mask(mask)
+
+
+def outline(image_id, category, x0, y0, x1, y1, **more):
+    box = {"bbox": [x0, y0, x1 - x0, y1 - y0], "segmentation": segmentation(x0, y0, x1, y1)}
+    return {"image_id": image_id, "category_id": category, **box, **more}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    truth = {
+        "images": [
+            {"id": i, "file_name": f"{i}.png", "width": 20, "height": 20, "case_id": CASES[i]} for i in range(1, 7)
+        ],
+        "annotations": [
+            outline(i, *lesion, id=i, area=(lesion[3] - lesion[1]) * (lesion[4] - lesion[2]), iscrowd=0)
+            for i, lesion in LESIONS.items()
+        ],
+        "categories": [{"id": 1, "name": "benign"}, {"id": 2, "name": "malignant"}],
+    }
+    good = [outline(i, *lesion, score=0.9 - i / 20) for i, lesion in LESIONS.items()]
+    poor = [outline(1, 1, 2, 2, 8, 8, score=0.6), outline(5, 2, 0, 0, 5, 5, score=0.8)]
+    for name, content in (("truth", truth), ("good", good), ("poor", poor)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+@pytest.fixture
+def compare(folder, capsys):
+    """Function of further arguments -> (code, stdout, stderr); the model is ``good``."""
+
+    def runner(*more):
+        files = ("--annotations", folder / "truth.json", "--predictions", folder / "good.json")
+        arguments = (*files, "--output", folder / "out", "--resamples", 20, "--permutations", 20, *more)
+        code = main([*map(str, arguments)])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return runner
+
+
+@pytest.fixture
+def table(folder):
+    def write(*lines):
+        (folder / "readers.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return folder / "readers.csv"
+
+    return write
+
+
+def rows(folder):
+    with open(folder / "out" / "comparison.csv", newline="", encoding="utf-8") as file:
+        return {(row["second_name"], row["name"]): row for row in csv.DictReader(file)}
+
+
+def test_two_models(compare, folder):
+    code, out, err = compare("--against", folder / "poor.json")
+    assert (code, "error" in err) == (0, False)
+    assert "good and poor: 6 images of 5 cases" in out and "of 73 measures" in out
+    assert "With 20 permutations the smallest p is 0.048, which adjusted for 73 measures is about 1" in out
+    found = rows(folder)
+    recall = found["poor", "lesion_recall"]
+    assert (float(recall["first"]), float(recall["second"]), float(recall["difference"])) == (1, 0.25, 0.75)
+    assert found["poor", "patient_sensitivity"]["test"] == "McNemar"
+    assert found["poor", "patient_auc"]["test"] == "DeLong"
+    # p1 found by both, p2 and p3 by the good one alone: two discordant pairs, exact McNemar 2 * 0.5 ** 2
+    assert float(found["poor", "patient_sensitivity"]["p_value"]) == pytest.approx(0.5)
+    text = (folder / "out" / "comparison.md").read_text("utf-8")
+    assert "### Patients" in text and "The difference is good less poor" in text and "lower is better" in text
+    assert "(n = 4 and 1)" in text  # matched lesions: not the same of both
+
+
+def test_the_seed_decides_and_nothing_else(compare, folder):
+    texts = []
+    for seed in (1, 1, 2):
+        assert compare("--against", folder / "poor.json", "--seed", seed, "--permutations", 5)[0] == 0
+        texts.append((folder / "out" / "comparison.csv").read_text("utf-8"))
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_model_against_itself_does_not_differ(compare, folder):
+    code, out, _ = compare("--against", folder / "good.json", "--names", "new", "old", "--level", "0.8")
+    assert code == 0 and "difference (80% interval)" in out and "new and old" in out
+    differences = {row["difference"] for row in rows(folder).values()} - {""}
+    assert differences == {"0.0"}
+    assert {float(row["p_value"]) for row in rows(folder).values() if row["p_value"]} == {1.0}
+
+
+def test_images_without_prediction_are_told(compare, folder):
+    own = {
+        "schema_version": 1,
+        "categories": [{"id": 1, "name": "benign"}],
+        "images": [{"image_id": 1, "file_name": "1.png", "status": "ok"}],
+        "annotations": [],
+    }
+    (folder / "own.json").write_text(json.dumps(own))
+    code, out, _ = compare("--against", folder / "own.json")
+    assert code == 0 and "own: 5 images are absent from the predictions" in out
+
+
+def test_readers_who_drew_boxes(compare, folder, table):
+    path = table(
+        BOXES_HEADER,
+        "A,1.png,2,2,8,8",
+        "A,2.png,4,4,12,12",
+        "A,3.png,,,,",
+        "A,4.png,,,,",
+        "A,5.png,0,0,5,5",
+        "A,6.png,,,,",
+        *(f"B,{i}.png,{','.join(map(str, lesion[1:]))}" for i, lesion in LESIONS.items()),
+        "B,5.png,,,,",
+        "B,6.png,,,,",
+    )
+    code, out, err = compare("--readers", path)
+    assert (code, "error" in err) == (0, False)
+    assert "A drew boxes: overlap is between boxes, the model's too" in out
+    assert "no mask" not in out and "spacing" not in out
+    found = rows(folder)
+    assert float(found["A", "lesion_recall"]["second"]) == 0.5
+    assert float(found["A", "patient_specificity"]["second"]) == 0.5
+    assert float(found["B", "iou"]["first"]) == float(found["B", "iou"]["second"]) == 1
+    assert float(found["A", "patient_sensitivity"]["second"]) == pytest.approx(1 / 3)  # p1 of p1, p2, p3
+    names = {name for reader, name in found if reader == "A"}
+    assert not [n for n in names if "_class_" in n or "auc" in n or n.startswith(("mask_", "hausdorff", "froc"))]
+
+
+def test_readers_must_locate_where_it_is_asked(compare, folder, table):
+    path = table(BOXES_HEADER, "A,1.png,15,15,18,18", "A,3.png,1,1,9,9")
+    sensitivities = []
+    for more in ([], ["--require-located"]):
+        assert compare("--readers", path, "--unlisted", "normal", *more)[0] == 0
+        sensitivities.append(float(rows(folder)["A", "patient_sensitivity"]["second"]))
+    assert sensitivities == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_the_model_is_judged_by_its_boxes_as_readers_are(compare, folder, table):
+    """Its mask is half of its box: IoU of masks 0.5, of boxes 1."""
+    good = json.loads((folder / "good.json").read_text())
+    good[0]["segmentation"] = segmentation(2, 2, 8, 5)
+    (folder / "good.json").write_text(json.dumps(good))
+    marks = [f"A,{i}.png,{','.join(map(str, lesion[1:]))}" for i, lesion in LESIONS.items()]
+    assert compare("--readers", table(BOXES_HEADER, *marks), "--unlisted", "normal")[0] == 0
+    assert float(rows(folder)["A", "iou"]["first"]) == 1
+    compare("--against", folder / "poor.json")
+    assert float(rows(folder)["poor", "iou"]["first"]) == pytest.approx((0.5 + 3) / 4)
+
+
+def test_readers_with_classes_and_confidence_have_curves(compare, folder, table):
+    lines = [f"A,{i}.png,{','.join(map(str, lesion[1:]))},benign,0.3" for i, lesion in LESIONS.items()]
+    path = table(f"{BOXES_HEADER},label,confidence", *lines)
+    code, out, _ = compare("--readers", path, "--unlisted", "normal")
+    assert code == 0
+    found = rows(folder)
+    assert float(found["A", "image_auc"]["second"]) == 1
+    assert float(found["A", "image_sensitivity"]["second"]) == 0
+    assert "A: 4 marks of a confidence below the score threshold of 0.5 count in curves only" in out
+    assert ("A", "image_class_accuracy") in found
+
+
+def test_readers_who_labelled_images(compare, folder, table):
+    labels = ["benign", "normal", "malignant", "malignant", "normal", "benign"]
+    path = table("reader,image,label", *(f"A,{i}.png,{label}" for i, label in enumerate(labels, start=1)))
+    code, out, _ = compare("--readers", path, "--names", "ours")
+    assert code == 0 and "ours and A" in out and "only measures of images and patients" in out
+    found = {name: row for (_, name), row in rows(folder).items()}
+    assert {row["group"] for row in found.values()} == {"images", "patients"}
+    assert float(found["image_sensitivity"]["second"]) == 0.75
+    assert float(found["patient_sensitivity"]["second"]) == 1
+    assert float(found["image_class_accuracy"]["second"]) == pytest.approx(4 / 6)
+
+
+def test_readers_who_labelled_cases(compare, folder, table):
+    path = table("reader,case_id,label", "A,p1,tumor", "A,p2,normal", "A,p3,tumor", "A,p4,normal", "A,p5,tumour")
+    code, out, _ = compare("--readers", path)
+    assert code == 0 and "only measures of patients" in out
+    found = {name: row for (_, name), row in rows(folder).items()}
+    assert {row["group"] for row in found.values()} == {"patients"}
+    assert not [name for name in found if "class" in name or "auc" in name]
+    assert float(found["patient_sensitivity"]["second"]) == pytest.approx(2 / 3)
+    assert float(found["patient_specificity"]["second"]) == 0.5
+
+
+def test_unlisted_images(compare, folder, table):
+    path = table("reader,image,label", "A,1.png,benign", "A,5.png,normal", "A,3.png,normal")
+    code, _, err = compare("--readers", path)
+    assert code == 5 and "does not mention 3 annotated images" in err and "--unlisted" in err
+    code, out, _ = compare("--readers", path, "--unlisted", "leave-out")
+    assert code == 0 and "model and A: 3 images of 3 cases" in out
+    assert float(rows(folder)["A", "image_sensitivity"]["second"]) == 0.5
+    code, out, _ = compare("--readers", path, "--unlisted", "normal")
+    assert code == 0 and "6 images of 5 cases" in out
+    assert float(rows(folder)["A", "image_sensitivity"]["second"]) == 0.25
+
+
+def test_mistakes_are_one_line(compare, folder, table):
+    tumor = table("reader,image,label", *(f"A,{i}.png,tumor" for i in range(1, 7)))
+    wrong = [
+        (2, "nothing can be located", ("--readers", tumor, "--require-located")),
+        (2, "permutations", ("--against", folder / "poor.json", "--permutations", "0")),
+        (2, "score threshold", ("--against", folder / "poor.json", "--score-threshold", "7")),
+        (2, "two different names", ("--against", folder / "poor.json", "--names", "a", "a")),
+        (2, "one name", ("--readers", tumor, "--names", "a", "b")),
+        (5, "nothing.json", ("--against", folder / "nothing.json")),
+        (5, "nothing.csv", ("--readers", folder / "nothing.csv")),
+    ]
+    for code, text, arguments in wrong:
+        got, _, err = compare(*arguments)
+        assert (got, text in err, err.count("error:"), "Traceback" in err) == (code, True, 1, False), arguments
+    for text, lines in (
+        ("unknown label", ("reader,image,label", "A,1.png,perhaps")),
+        ("not annotated", ("reader,image,label", "A,9.png,tumor")),
+        ("malformed box", (BOXES_HEADER, "A,1.png,5,5,2,2")),
+        ("not a table of readers", ("reader,remark", "A,none")),
+    ):
+        got, _, err = compare("--readers", table(*lines))
+        assert (got, text in err) == (5, True), text
+
+
+def test_readers_names_may_hold_anything(compare, folder, table):
+    labels = [f'"<b>|x",{i}.png,tumor' for i in range(1, 7)]
+    assert compare("--readers", table("reader,image,label", *labels))[0] == 0
+    text = (folder / "out" / "comparison.md").read_text("utf-8")
+    assert "<b>" not in text and "&lt;b>\\|x" in text
+    assert json.loads((folder / "out" / "comparison.json").read_text("utf-8"))["comparisons"][0]["names"][1] == "<b>|x"
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; from segtumor.commands.compare import build_parser; text = build_parser().format_help(); "
+        "assert 'Not a medical device' in text; "
+        "print([m for m in ('numpy', 'scipy', 'pycocotools', 'cv2', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
