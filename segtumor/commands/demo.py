@@ -91,6 +91,6 @@ def _show(evaluations, output):
         print(f"\nHeld-out SYNTHETIC cases:\n{headline_table(evaluation)}\n")
     print(f"Overlays to look at:   {output / 'found' / 'overlays'}")
     print(f"Findings as a table:   {output / 'found' / 'findings.csv'}")
-    print(f"All numbers and plots: {output / 'run' / 'inference' / 'phantoms_test'}")
+    print(f"Report of all numbers: {output / 'run' / 'inference' / 'phantoms_test' / 'report.html'}")
     print(f"Training curves:       {output / 'run' / 'training_curves.png'}")
     print("These numbers are of synthetic images; they say nothing about real radiographs. Research use only.")

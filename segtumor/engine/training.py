@@ -92,7 +92,8 @@ def train(cfg, *, resume=False, overwrite=False, init_from=None, files=None):
         write_provenance(folder, datasets=datasets, seed=cfg.SEED, resumed=resume)
     comm.synchronize()
     with log_file(folder):
-        logger.info("Weights: %s", weights)
+        if not resume:  # a resumed run says itself which checkpoint it goes on from
+            logger.info("Weights: %s", weights)
         trainer.add_hooks(validation)
         return _run(cfg, trainer, datasets, folder, resume=resume)
 
