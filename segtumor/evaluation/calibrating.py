@@ -5,8 +5,11 @@ Not here: what a temperature is (``segtumor.statistics.calibration``).
 
 import numpy as np
 
+from segtumor.errors import ConfigError
 from segtumor.evaluation.image_level import check_scores, has_tumor, image_score
 from segtumor.statistics.calibration import fit_temperature
+
+_LISTED = 5  # names in one error message
 
 
 def fit_score_temperature(results, class_names):
@@ -18,3 +21,25 @@ def fit_score_temperature(results, class_names):
     check_scores(results, class_names)
     scores = np.array([image_score(result) for result in results])
     return fit_temperature(scores, np.array([has_tumor(result.truth, class_names) for result in results], dtype=bool))
+
+
+def refuse_shared(fitted_on, evaluated, *, where):
+    """Raise ConfigError if two sets of AnnotatedImages share an image, by file name, or a patient, by ``case_id``.
+
+    A temperature fitted on what it is judged by flatters the calibration. ``where``: what chose the first set.
+    """
+    for what, of in (("images", lambda image: image.file_name), ("cases", _case_of)):
+        shared = sorted({of(image) for image in fitted_on} & {of(image) for image in evaluated} - {None})
+        if shared:
+            raise ConfigError(
+                f"the temperature must not be fitted on what is evaluated: {len(shared)} {what} are in both sets",
+                where=where,
+                got=", ".join(shared[:_LISTED]),
+                expected="images and cases of another part",
+                remedy="Give the validation part and its predictions",
+            )
+
+
+def _case_of(image):
+    case_id = image.attributes.get("case_id")
+    return None if case_id in (None, "") else str(case_id)

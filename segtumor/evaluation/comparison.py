@@ -12,10 +12,11 @@ import dataclasses
 import numpy as np
 
 from segtumor.errors import DataError
+from segtumor.evaluation.intervals import bootstrap_interval, contributing
 from segtumor.evaluation.measures import CALIBRATION, DETECTION, IMAGES, PATIENTS, SURFACE
 from segtumor.evaluation.paired_patients import paired_patient_test, patients_of
 from segtumor.evaluation.study import StudySettings, measures_of
-from segtumor.statistics.bootstrap import BLOCK_ROWS, bca_interval, case_weights, leave_one_out_weights
+from segtumor.statistics.bootstrap import block_spans, case_weights, leave_one_out_rows
 from segtumor.statistics.hypothesis import holm
 from segtumor.statistics.interval import Interval, undefined_interval
 
@@ -106,13 +107,15 @@ def compare(
     measures = {name: measure for name, measure in common.items() if only is None or only(measure)}
     progress = progress or (lambda what, items: items)
     values = _values(measures, [np.ones((1, n_cases))])
-    replicates = _values(measures, progress("resampling", _draws(n_cases, settings)))
-    jackknife = _values(measures, progress("leaving out", _blocks(leave_one_out_weights(n_cases))))
+    replicates = _values(measures, _draws(n_cases, settings, progress))
+    spans = progress("leaving out", block_spans(n_cases, n_cases))
+    jackknife = _values(measures, (leave_one_out_rows(*span, n_cases) for span in spans))
     swapped = _permuted(measures, n_cases, n_permutations, settings.seed, progress)
     patients = [patients_of(results, class_names, settings) for results in (first, second)]
     rows = []
     for name in measures:
-        interval = _interval(values[name], replicates[name], jackknife[name], settings.level)
+        n_contributing = min(contributing(one[name]) for one in alone)
+        interval = _interval(values[name], replicates[name], jackknife[name], n_contributing, settings.level)
         p_value, test = _p_value(values[name], swapped[name], n_permutations)
         special = paired_patient_test(name, *patients)
         if special is not None:
@@ -164,14 +167,10 @@ def _renamed(result, offset):
     return dataclasses.replace(result, truth=truth)
 
 
-def _draws(n_cases, settings):
+def _draws(n_cases, settings, progress):
     rng = np.random.default_rng(settings.seed)
-    sizes = [min(BLOCK_ROWS, settings.n_resamples - start) for start in range(0, settings.n_resamples, BLOCK_ROWS)]
-    return [case_weights(n_cases, size, rng=rng) for size in sizes]
-
-
-def _blocks(weights):
-    return [weights[start : start + BLOCK_ROWS] for start in range(0, len(weights), BLOCK_ROWS)]
+    spans = progress("resampling", block_spans(settings.n_resamples, n_cases))
+    return (case_weights(n_cases, stop - start, rng=rng) for start, stop in spans)
 
 
 def _values(measures, blocks):
@@ -181,8 +180,8 @@ def _values(measures, blocks):
 
 def _permuted(measures, n_cases, n_permutations, seed, progress):
     rng = np.random.default_rng([seed, 1])  # other draws than the bootstrap's
-    sizes = [min(BLOCK_ROWS, n_permutations - start) for start in range(0, n_permutations, BLOCK_ROWS)]
-    swaps = (rng.integers(0, 2, size=(size, n_cases)).astype(np.float64) for size in progress("permuting", sizes))
+    spans = progress("permuting", block_spans(n_permutations, n_cases))
+    swaps = (rng.integers(0, 2, size=(stop - start, n_cases)).astype(np.float64) for start, stop in spans)
     return _both(measures, ((np.hstack([1 - s, s]), np.hstack([s, 1 - s])) for s in swaps))
 
 
@@ -198,10 +197,11 @@ def _difference(pairs):
     return pairs[:, 0] - pairs[:, 1]
 
 
-def _interval(values, replicates, jackknife, level):
+def _interval(values, replicates, jackknife, n_cases, level):
     if len(jackknife) < 2:
         return undefined_interval("one case", level)
-    return bca_interval(float(_difference(values)[0]), _difference(replicates), _difference(jackknife), level=level)
+    value, replicates, jackknife = (_difference(pairs) for pairs in (values, replicates, jackknife))
+    return bootstrap_interval(float(value[0]), replicates, jackknife, n_cases=n_cases, level=level)
 
 
 def _p_value(values, permuted, n_permutations):

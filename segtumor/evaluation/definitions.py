@@ -1,8 +1,8 @@
 """What each number of ``metrics.json`` means, in one sentence; written beside the numbers."""
 
 DEFINITIONS = {
-    "detection": "COCO average precision and recall by pycocotools in percent, over all findings whatever their score, "
-    "at most 100 per image and class; bbox compares boxes, segm masks.",
+    "detection": "COCO average precision and recall in percent by faster-coco-eval, as pycocotools computes them, "
+    "over all findings whatever their score, at most 100 per image and class; bbox compares boxes, segm masks.",
     "AP": "Mean of the average precision at IoU 0.50, 0.55, ... 0.95 and over the classes that have lesions.",
     "AP50": "Average precision at IoU 0.50; AP75 at IoU 0.75.",
     "APs": "AP of small lesions (area up to 32^2 px); APm medium (32^2 to 96^2 px); APl large (from 96^2 px); in "
@@ -16,7 +16,7 @@ DEFINITIONS = {
     "dice_matched": "Mean Dice over the matched lesions only; iou_matched likewise.",
     "n_matched_by_box": "Matched lesions whose IoU and Dice are those of boxes, because a mask is missing.",
     "recall": "Part of the lesions that are hit, that is, matched with IoU of at least iou_threshold.",
-    "missed": "Lesions that are not hit: nothing overlaps them, or too little.",
+    "missed": "Lesions that are not hit: no finding is paired with them, or one that overlaps too little.",
     "precision": "Part of the findings at or above score_threshold that are hits; those in crowd regions do not count.",
     "f1": "Harmonic mean of precision and recall, 2 TP / (2 TP + FP + missed).",
     "per_class": "In lesions, a hit counts only if its class is right; in overlap, the class is the lesion's.",

@@ -1,8 +1,10 @@
 """Measures over all scores: average precision and the free-response curve. What they share is computed once."""
 
+import numpy as np
+
 from segtumor.evaluation.coco_inputs import BBOX, SEGM
 from segtumor.evaluation.froc import FROC_RATES, resample_events
-from segtumor.evaluation.measures import DETECTION, LESIONS, Measure, Remembered
+from segtumor.evaluation.measures import DETECTION, LESIONS, Measure, Remembered, n_holding
 from segtumor.evaluation.resampled_ap import ApMachine
 
 _KINDS = {"mask": SEGM, "box": BBOX}
@@ -15,17 +17,17 @@ def ap_measures(facts, kinds=("mask", "box")):
 
 def class_ap_measures(facts, kinds=("mask", "box")):
     """{class name: its average precision of masks and boxes}, in percent; classes without lesions are left out."""
-    n_lesions = {name: int((facts.lesions.class_id == k).sum()) for k, name in enumerate(facts.class_names)}
-    measures = {name: [] for name, n in n_lesions.items() if n}
+    lesions = {name: facts.lesions.class_id == k for k, name in enumerate(facts.class_names)}
+    measures = {name: [] for name, of_class in lesions.items() if of_class.any()}
     for kind in kinds:
         resample = _resampling(facts, kind)
         for name, found in measures.items():
-            found += _ap_pair(facts, kind, resample, n_lesions[name], f":{name}")
+            found += _ap_pair(facts, kind, resample, lesions[name], f":{name}")
     return measures
 
 
 def _ap_of(facts, kind):
-    return _ap_pair(facts, kind, _resampling(facts, kind), len(facts.lesions))
+    return _ap_pair(facts, kind, _resampling(facts, kind), np.ones(len(facts.lesions), dtype=bool))
 
 
 def _resampling(facts, kind):
@@ -33,14 +35,17 @@ def _resampling(facts, kind):
     return Remembered(lambda weights: machine.resample(weights, facts.cases.case_of_image))
 
 
-def _ap_pair(facts, kind, resample, n, of_class=""):
+def _ap_pair(facts, kind, resample, lesions, of_class=""):
+    """AP and AP50 of the chosen ``lesions`` (M,) bool."""
+
     def measure(name, stat, note):
         return Measure(
             name=f"{kind}_{name}",
             label=f"{kind} {stat}{note}",
             group=DETECTION,
             unit="lesions",
-            n=n,
+            n=int(lesions.sum()),
+            n_contributing=n_holding(lesions, facts.lesion_case),
             n_cases=len(facts.cases),
             resample=lambda weights: resample(weights)[stat + of_class],
             in_percent=True,
@@ -60,6 +65,7 @@ def froc_measures(facts):
             group=LESIONS,
             unit="lesions",
             n=len(facts.lesions),
+            n_contributing=len(np.unique(facts.lesion_case)),
             n_cases=len(facts.cases),
             resample=lambda weights: values(weights)[:, column],
         )

@@ -1,24 +1,19 @@
 """Measures with their confidence intervals: one set of drawn cases for all of them.
 
-The interval is the bootstrap's (BCa, percentile where BCa is undefined), by cases, whatever the unit. Two exceptions,
-each named in ``method``: a proportion that is the same in all resamples, such as a sensitivity of 1, has Wilson's
-interval; the area under the ROC curve of patients, who are independent, has DeLong's, or where that has no width, as
-for an area of 1, Clopper and Pearson's for as many units as the smaller class has.
-Letters: B resamples, C cases.
+Which interval each has is decided in ``intervals``; the area under the ROC curve of patients, who are independent, has
+DeLong's (``delong_of``). Letters: B resamples, C cases.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from segtumor.evaluation.intervals import interval_of
 from segtumor.evaluation.study_types import Estimate
-from segtumor.statistics.bootstrap import BLOCK_ROWS, bca_interval, case_weights, leave_one_out_weights
+from segtumor.statistics.bootstrap import block_spans, case_weights, leave_one_out_rows
 from segtumor.statistics.interval import Interval, undefined_interval
 from segtumor.statistics.proportions import clopper_pearson, wilson
 from segtumor.statistics.roc import delong_interval
-
-DEGENERATE = "degenerate"
 
 
 @dataclass(frozen=True)
@@ -26,7 +21,7 @@ class Draws:
     """Resamples shared by all measures.
 
     Attributes:
-        weights: (B, C) float64, how often each case was drawn.
+        weights: (B, C) uint16, how often each case was drawn; as many float64 would take 480 MB for 30,000 cases.
         level: confidence level.
     """
 
@@ -41,7 +36,10 @@ class Draws:
 def draw(n_cases, settings):
     """The Draws of a study with C cases."""
     rng = np.random.default_rng(settings.seed)
-    return Draws(case_weights(n_cases, settings.n_resamples, rng=rng), settings.level)
+    weights = np.empty((settings.n_resamples, n_cases), dtype=np.uint16)
+    for start, stop in block_spans(*weights.shape):
+        weights[start:stop] = case_weights(n_cases, stop - start, rng=rng)
+    return Draws(weights, settings.level)
 
 
 def estimates_of(measures, draws, *, intervals=None, progress=None):
@@ -59,14 +57,12 @@ def estimates_of(measures, draws, *, intervals=None, progress=None):
     if n_cases < 2:
         nothing = dict.fromkeys(values, np.empty(0))
         return [_estimate(m, values[m.name][0], nothing, nothing, draws, {}) for m in measures]
-    blocks = _blocks(draws.weights)
-    replicates = _values(measures, progress("resampling cases", blocks) if progress else blocks)
-    jackknife = _values(measures, _blocks(leave_one_out_weights(n_cases)))
+    spans = block_spans(len(draws.weights), n_cases)
+    spans = progress("resampling cases", spans) if progress else spans
+    replicates = _values(measures, (draws.weights[slice(*span)].astype(np.float64) for span in spans))
+    spans = block_spans(n_cases, n_cases)
+    jackknife = _values(measures, (leave_one_out_rows(*span, n_cases) for span in spans))
     return [_estimate(m, values[m.name][0], replicates, jackknife, draws, intervals) for m in measures]
-
-
-def _blocks(weights):
-    return [weights[start : start + BLOCK_ROWS] for start in range(0, len(weights), BLOCK_ROWS)]
 
 
 def _values(measures, blocks):
@@ -82,7 +78,7 @@ def _estimate(measure, value, replicates, jackknife, draws, intervals):
     drawn = replicates[measure.name]
     interval = intervals.get(measure.name)
     if interval is None:
-        interval = _interval(measure, value, drawn, jackknife[measure.name], draws)
+        interval = interval_of(measure, float(value), drawn, jackknife[measure.name], level=draws.level)
     if measure.successes is None or not measure.n:
         independent = undefined_interval("no proportion", draws.level)
     else:
@@ -105,19 +101,6 @@ def _estimate(measure, value, replicates, jackknife, draws, intervals):
         higher_is_better=measure.higher_is_better,
         in_percent=measure.in_percent,
     )
-
-
-def _interval(measure, value, replicates, jackknife, draws):
-    n_cases = draws.weights.shape[1]
-    if math.isnan(value):
-        return undefined_interval("nothing to measure", draws.level)
-    if n_cases < 2:
-        return undefined_interval("one case", draws.level)
-    interval = bca_interval(value, replicates, jackknife, level=draws.level)
-    if interval.method == DEGENERATE and measure.successes is not None:
-        exact = wilson(measure.successes, measure.n, level=draws.level)
-        return Interval(exact.low, exact.high, "wilson (the same in all resamples)", draws.level)
-    return interval
 
 
 def delong_of(calls, *, level):

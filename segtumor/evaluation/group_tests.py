@@ -2,7 +2,9 @@
 
 Kruskal-Wallis for Dice, chi-squared for proportions; Holm's adjustment over all tests of a study. Both tests take their
 units for independent, which lesions and images of one case are not: p values are then too small, and the note says so.
-Level "unknown" is left out. Not here: which levels differ, for which the intervals stand in ``subgroups``.
+Level "unknown" is left out. The label of the image is no field to test: whether it says tumor or not decides what is
+right, and its other levels are the classes. Not here: which levels differ, for which see the intervals in
+``subgroups``.
 """
 
 from dataclasses import replace
@@ -11,7 +13,7 @@ import numpy as np
 
 from segtumor.evaluation.measures import LESIONS
 from segtumor.evaluation.study_types import GroupTest
-from segtumor.evaluation.subgroup_fields import UNKNOWN
+from segtumor.evaluation.subgroup_fields import IMAGE_LABEL, UNKNOWN
 from segtumor.statistics.hypothesis import chi_squared, holm, kruskal_wallis
 
 _NAN = float("nan")
@@ -24,7 +26,7 @@ _NOT_INDEPENDENT = {
 
 def group_tests(facts, divisions):
     """GroupTests of Facts across the levels of Divisions, with Holm's adjustment over all of them."""
-    tests = [test for division in divisions for test in _tests_of(facts, division)]
+    tests = [test for division in divisions if division.field != IMAGE_LABEL for test in _tests_of(facts, division)]
     adjusted = holm([test.p_value for test in tests])
     return [replace(test, p_holm=float(p)) for test, p in zip(tests, adjusted, strict=True)]
 

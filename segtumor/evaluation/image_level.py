@@ -35,6 +35,7 @@ class Calls:
         n_cases: C.
         score: (N,) float in [0, 1].
         positive: (N,) bool, called tumor.
+        found: (N,) bool, the call after the rule that a tumor must be located; None without that rule.
         tumor: (N,) bool, the truth.
         predicted_class: (N,) int in 0..K.
         true_class: (N,) int in 0..K, or UNKNOWN_CLASS.
@@ -51,6 +52,7 @@ class Calls:
     predicted_class: np.ndarray
     true_class: np.ndarray
     class_scores: np.ndarray
+    found: np.ndarray | None = None
 
     def __len__(self):
         return len(self.score)
@@ -60,6 +62,12 @@ class Calls:
         names = ("score", "positive", "tumor", "predicted_class", "true_class", "class_scores")
         chosen = {name: getattr(self, name)[rows] for name in names}
         return replace(self, case_of=cases.case_of_image, n_cases=len(cases), **chosen)
+
+    @property
+    def judged(self):
+        """(N,) bool, the call that sensitivity, specificity, accuracy and agreement are of: ``found``, or without the
+        rule that a tumor must be located ``positive``."""
+        return self.positive if self.found is None else self.found
 
     @property
     def confusion(self):

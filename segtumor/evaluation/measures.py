@@ -33,6 +33,9 @@ class Measure:
         resample: (B, C) weights -> (B,) values, NaN where undefined. The weights must not be changed afterwards: what
             several measures share is remembered by the array it was computed from.
         successes: of a proportion, how many of ``n``; else None.
+        n_contributing: cases that hold a unit of the denominator, of the rarer kind where kinds are set against each
+            other (tumor and normal, classes); None if unknown. So many observations an interval rests on, however
+            many units they hold.
         higher_is_better: whether it is.
         in_percent: 0 to 100 instead of 0 to 1.
     """
@@ -45,6 +48,7 @@ class Measure:
     n_cases: int
     resample: Callable[[np.ndarray], np.ndarray]
     successes: int | None = None
+    n_contributing: int | None = None
     higher_is_better: bool = True
     in_percent: bool = False
 
@@ -107,8 +111,14 @@ def ratio_measure(
         n_cases=n_cases,
         resample=lambda weights: divide(*(weights @ sums).T),
         successes=round(sums[:, 0].sum()) if proportion else None,
+        n_contributing=int((sums[:, 1] > 0).sum()),
         **options,
     )
+
+
+def n_holding(chosen, case_of):
+    """Number of cases that hold one of the units ``chosen`` (N,) bool, ``case_of`` (N,) being the case of each."""
+    return len(np.unique(np.asarray(case_of)[np.asarray(chosen, dtype=bool)]))
 
 
 def divide(numerator, denominator):

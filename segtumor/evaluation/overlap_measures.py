@@ -1,9 +1,11 @@
 """Measures of how well outlines agree: Dice, IoU and surface distances per lesion, Dice and IoU per image.
 
 Per lesion, a missed one counts 0; ``*_matched`` is over matched lesions alone. Distances exist for lesions matched by
-their masks only. Per image, the union of its lesions is compared with the union of its findings at or above the score
-threshold (a finding without mask stands for its box, as in COCO); every image with lesions counts, 0 if nothing was
-found, none without lesions, and none with a lesion that has no mask.
+their masks only; the normalized surface Dice over all lesions is undefined where any lesion was matched by its box: it
+is not missed, but what it would count is unknown, and leaving it out would count the missed ones alone.
+Per image, the union of its lesions is compared with the union of its findings at or above the score threshold (a
+finding without mask stands for its box, as in COCO); every image with lesions counts, 0 if nothing was found, none
+without lesions, and none with a lesion that has no mask.
 Letters: M lesions, N images, C cases.
 """
 
@@ -67,12 +69,12 @@ def _surface_of(lesions, surface, counted, unit, case_of, n_cases):
     ]
     suffix, of_unit = ("", "") if unit == "px" else ("_mm", ", tolerance in mm")
     agreement, matched = surface[:, 3], ~np.isnan(surface[:, 3])
-    # Matched by boxes: the lesion is not missed, but has no surface to compare.
-    with_missed = matched | (counted & ~lesions.matched)
+    unknown = (counted & lesions.matched & ~lesions.by_mask).any()  # matched by boxes
+    with_missed = np.full(len(lesions), np.nan) if unknown else np.nan_to_num(agreement)
     label = f"normalized surface Dice{of_unit}"
     return [
         *measures,
-        measure(f"normalized_surface_dice{suffix}", f"{label} (missed = 0)", np.nan_to_num(agreement), with_missed),
+        measure(f"normalized_surface_dice{suffix}", f"{label} (missed = 0)", with_missed, counted),
         measure(f"normalized_surface_dice_matched{suffix}", f"{label} (matched lesions)", agreement, matched),
     ]
 

@@ -32,7 +32,8 @@ def paired_patient_test(name, first, second):
     """TestResult for a measure of patients, or None where there is no test of its own.
 
     Args:
-        name: of the measure: patient_auc (DeLong); patient_sensitivity, _specificity, _accuracy (McNemar).
+        name: of the measure: patient_auc (DeLong); patient_sensitivity, _specificity, _accuracy (McNemar), which go by
+            ``Calls.judged``: with ``require_located`` a tumor must be located.
         first, second: Calls of the same patients.
     """
     tumor = first.tumor
@@ -43,5 +44,5 @@ def paired_patient_test(name, first, second):
     counted = {"patient_sensitivity": tumor, "patient_specificity": ~tumor, "patient_accuracy": np.ones_like(tumor)}
     if name not in counted:
         return None
-    right = [(calls.positive == tumor)[counted[name]] for calls in (first, second)]
+    right = [(calls.judged == tumor)[counted[name]] for calls in (first, second)]
     return mcnemar(int(np.sum(right[0] & ~right[1])), int(np.sum(right[1] & ~right[0])))

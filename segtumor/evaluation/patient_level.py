@@ -6,7 +6,9 @@
 * A positive patient's class is that of the highest-scoring finding, else normal. Scores of classes: the highest, or
   with mean the mean, over the images; of normal 1 - score.
 * With ``require_located`` a patient with tumor counts as found only if one of its lesions is hit on some image
-  (a reader who points elsewhere has missed it); the score is not changed.
+  (a reader who points elsewhere has missed it): ``Calls.found``. Sensitivity, specificity, accuracy, balanced accuracy
+  and kappa go by it. The model has nevertheless called such a patient positive: score, class, predictive values, F1
+  and MCC go by the plain call, ``Calls.positive``.
 
 True: tumor if any image has one; the class is the highest among the images.
 Letters: N images, C cases (= patients), K classes.
@@ -34,8 +36,7 @@ def patient_calls(images, located_images, *, rule, score_threshold, require_loca
     positive = any_by_case(images.positive, case_of, n_cases)
     if rule == MEAN:
         positive &= score >= score_threshold
-    if require_located:
-        positive &= any_by_case(located_images, case_of, n_cases) | ~tumor
+    located = any_by_case(located_images, case_of, n_cases)
     return Calls(
         kind="patient",
         names=images.names,
@@ -47,6 +48,7 @@ def patient_calls(images, located_images, *, rule, score_threshold, require_loca
         predicted_class=np.where(positive, _class_of_best(images), 0),
         true_class=_true_class(images, tumor),
         class_scores=class_scores,
+        found=positive & (located | ~tumor) if require_located else None,
     )
 
 

@@ -70,9 +70,21 @@ def _of_truth(facts):
             "Linear and quadratic kappa, and the class of a patient as the highest of its images, take the classes as "
             f"ordered: {', '.join(names)}."
         )
+    yield from _of_labels(facts)
     absent = [name for k, name in enumerate(names) if k and not np.any(calls.true_class == k)]
     if absent and n_tumor:
         yield f"No image is of class {', '.join(absent)}: class means are over the other classes."
+
+
+def _of_labels(facts):
+    names = facts.class_names
+    both = [t for t in (r.truth for r in facts.results) if t.lesions and t.attributes.get("image_label") in names]
+    other = sum(names.index(t.attributes["image_label"]) != max(x.class_id for x in t.lesions) for t in both)
+    if other:
+        yield (
+            f"On {other} of {len(both)} images with both, the image_label is another class than the gravest lesion's. "
+            "The classes of images and patients are those of the label, the classes of lesions their own."
+        )
 
 
 def _of_masks(facts):
@@ -89,6 +101,13 @@ def _of_masks(facts):
             f"{without} of {len(findings)} findings have no mask: their overlap is that of boxes, in image Dice the "
             "box stands for the mask, and lesions matched with them have no surface distances."
         )
+    lesions = facts.lesions
+    by_box = int(np.sum(lesions.has_mask & lesions.matched & ~lesions.by_mask))
+    if by_box:
+        yield (
+            f"The normalized surface Dice over all lesions is undefined: {by_box} lesions with a mask are matched by "
+            "boxes, and without them those missed would count alone."
+        )
 
 
 def _of_spacing(facts):
@@ -101,6 +120,10 @@ def _of_spacing(facts):
 
 def _of_settings(settings):
     if settings.require_located:
-        yield "A patient with tumor counts as found only if one of its lesions is located; the scores are unchanged."
+        yield (
+            "A patient with tumor counts as found only if one of its lesions is located, in sensitivity, specificity, "
+            "accuracy, balanced accuracy and kappa of patients. Predictive values, F1, MCC, classes and areas under "
+            "curves are of what the model called positive, wherever its finding lies."
+        )
     if settings.temperature is not None:
         yield f"Calibration is measured after dividing the logit of the scores by {settings.temperature:g}."

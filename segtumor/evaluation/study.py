@@ -6,12 +6,12 @@ of every interval (``estimates``); what was assumed stands in ``remarks``. Not h
 """
 
 import difflib
-import math
 
 from segtumor.errors import DataError
 from segtumor.evaluation.estimates import delong_of, draw, estimates_of
 from segtumor.evaluation.facts import facts_of
 from segtumor.evaluation.group_tests import group_tests
+from segtumor.evaluation.interval_remarks import interval_remarks
 from segtumor.evaluation.measure_set import all_measures, measures_of
 from segtumor.evaluation.remarks import remarks_of
 from segtumor.evaluation.study_tables import case_rows, confusions_of, curves_of, image_rows, lesion_rows
@@ -61,12 +61,13 @@ def study(
     """
     settings, results = settings or StudySettings(), tuple(results)
     facts = facts_of(results, class_names, settings, progress=progress)
-    divisions, absent_fields = divisions_of(facts, settings.subgroup_fields) if subgroups else ([], [])
+    divisions, of_fields = divisions_of(facts, settings.subgroup_fields) if subgroups else ([], [])
     draws = draw(len(facts.cases), settings)
     intervals = delong_of(facts.patients, level=settings.level)
     estimates = estimates_of(all_measures(facts), draws, intervals=intervals, progress=progress)
     by_subgroup, small = subgroup_estimates(facts, divisions, draws, progress=progress)
-    remarks = [*remarks_of(facts), *_undefined(estimates, results), *absent_fields, *small]
+    rough = interval_remarks(estimates, by_subgroup, n_images=len(results), settings=settings)
+    remarks = [*remarks_of(facts), *rough, *of_fields, *small]
     return Study(
         settings=settings,
         class_names=facts.class_names,
@@ -93,12 +94,6 @@ def _tables(facts, unseen):
         "per_image": image_rows(facts, evaluation.per_image),
         "per_case": case_rows(facts),
     }
-
-
-def _undefined(estimates, results):
-    names = [e.name for e in estimates if math.isnan(e.value)]
-    if names and results:
-        yield f"Undefined, as there is nothing to measure them on: {', '.join(names)}."
 
 
 def estimate(study, name):

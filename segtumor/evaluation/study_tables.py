@@ -64,7 +64,8 @@ def image_rows(facts, rows):
 
 
 def case_rows(facts):
-    """One row per case: the patient's truth and answer."""
+    """One row per case: the patient's truth and answer; ``positive`` is the plain call, ``found`` the call after the
+    rule that a tumor must be located (the same without that rule)."""
     patients, n_images = facts.patients, facts.cases.n_images
     located = any_by_case(facts.n_hits > 0, facts.cases.case_of_image, len(facts.cases))
     return [
@@ -74,6 +75,7 @@ def case_rows(facts):
             "label": class_name(patients, patients.true_class[i]),
             "score": float(patients.score[i]),
             "positive": bool(patients.positive[i]),
+            "found": bool(patients.judged[i]),
             "predicted_class": class_name(patients, patients.predicted_class[i]),
             "tumor_true": bool(patients.tumor[i]),
             "located": bool(located[i]),

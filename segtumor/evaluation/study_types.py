@@ -3,6 +3,7 @@
 Users import them from ``segtumor.evaluation.study``, which fills them.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +26,13 @@ class StudySettings:
         iou_threshold: IoU from which a matched lesion is hit, (0, 1].
         rule: how the images of a patient become one answer: ``"any"`` image positive; ``"max"`` or ``"mean"`` of the
             image scores at or above the threshold.
-        require_located: a patient with tumor counts as found only if one of its lesions is hit on some image.
+        require_located: a patient with tumor counts as found only if one of its lesions is hit on some image. Of the
+            measures of patients, sensitivity, specificity, accuracy, balanced accuracy and kappa go by this; predictive
+            values, F1, MCC, classes and areas by the plain call.
         froc_criterion: what hits a lesion in the FROC curve: ``"iou"``, ``"centre"`` or ``"mask"``.
         surface_tolerance_px: tolerance of the normalized surface Dice, px; ``surface_tolerance_mm`` in mm.
         n_resamples: bootstrap resamples of cases.
-        seed: of the bootstrap.
+        seed: of the bootstrap, 0 or more.
         level: confidence level of the intervals, (0, 1).
         temperature: divides the logit of the score before it is judged as a probability (Guo et al. 2017); None: as is.
         min_group: subgroups with fewer images (of a lesion's field: lesions) are left out.
@@ -54,14 +57,16 @@ class StudySettings:
     subgroup_fields: tuple[str, ...] | None = None
 
     def __post_init__(self):
+        tolerance_px, tolerance_mm = self.surface_tolerance_px, self.surface_tolerance_mm
         checks = [
             ("score threshold", self.score_threshold, 0 <= self.score_threshold <= 1, "0 to 1"),
             ("IoU threshold", self.iou_threshold, 0 < self.iou_threshold <= 1, "above 0, up to 1"),
             ("patient rule", self.rule, self.rule in RULES, ", ".join(RULES)),
             ("FROC criterion", self.froc_criterion, self.froc_criterion in FROC_CRITERIA, ", ".join(FROC_CRITERIA)),
-            ("surface tolerance (px)", self.surface_tolerance_px, self.surface_tolerance_px >= 0, "0 or more"),
-            ("surface tolerance (mm)", self.surface_tolerance_mm, self.surface_tolerance_mm >= 0, "0 or more"),
+            ("surface tolerance (px)", tolerance_px, 0 <= tolerance_px < math.inf, "0 or more, finite"),
+            ("surface tolerance (mm)", tolerance_mm, 0 <= tolerance_mm < math.inf, "0 or more, finite"),
             ("number of resamples", self.n_resamples, self.n_resamples >= 1, "1 or more"),
+            ("seed", self.seed, self.seed >= 0, "0 or more"),
             ("confidence level", self.level, 0 < self.level < 1, "between 0 and 1"),
             ("temperature", self.temperature, self.temperature is None or self.temperature > 0, "above 0"),
             ("smallest subgroup", self.min_group, self.min_group >= 1, "1 or more"),
@@ -85,7 +90,7 @@ class Estimate:
         method: how the interval was found, or why there is none.
         n: units that define the value.
         successes: of a proportion, how many of ``n``; else None.
-        n_cases: cases resampled.
+        n_cases: cases resampled; fewer may hold what is measured, which ``method`` tells where they are few.
         n_defined: resamples in which the measure is defined.
         wilson_low, wilson_high: Wilson's limits of a proportion, which take the units for independent; else NaN.
         higher_is_better: whether it is.
@@ -161,6 +166,7 @@ class Study:
         curves: {"roc_image", "roc_patient": RocCurve, "pr_image", "pr_patient": PrCurve, "froc": Froc, "reliability",
             "reliability_patient": Reliability}; an undefined curve is left out.
         confusions: {"image_class", "patient_class": (names, (K + 1, K + 1) int counts, rows true)}; first is normal.
+            Of the plain calls, wherever the finding lies.
         remarks: what was assumed or is undefined, in sentences.
     """
 

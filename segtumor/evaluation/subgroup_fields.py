@@ -6,7 +6,6 @@ to each. A missing value is the level "unknown". Not here: the measures (``subgr
 Letters: M lesions, N images.
 """
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +15,11 @@ from segtumor.evaluation.measures import IMAGES, LESIONS
 from segtumor.evaluation.summary import SIZE_RANGES_PX
 
 UNKNOWN = "unknown"
-CLASS, SIZE, SUBTYPE, AGE_GROUP = "class", "size", "subtype", "age_group"
+CLASS, SIZE, SUBTYPE, AGE_GROUP, IMAGE_LABEL = "class", "size", "subtype", "age_group", "image_label"
 LESION_FIELDS = (CLASS, SUBTYPE, SIZE)
-IMAGE_FIELDS = ("site", "view", "center", AGE_GROUP, "sex", "device", "image_label")
+IMAGE_FIELDS = ("site", "view", "center", AGE_GROUP, "sex", "device", IMAGE_LABEL)
 AGE_LIMITS = (18, 40, 60)
 AGE_GROUPS = ("<18", "18-39", "40-59", ">=60")
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Division:
 
 
 def divisions_of(facts, fields=None):
-    """The Divisions of Facts, and sentences about fields that were left out.
+    """The Divisions of Facts, and sentences about fields that were left out and ages that are no numbers.
 
     Args:
         facts: the Facts.
@@ -57,6 +55,7 @@ def divisions_of(facts, fields=None):
     _check_fields(fields, present)
     absent = [name for name in values if name not in present]
     remarks = [f"No subgroups by {', '.join(absent)}: no image says."] if absent and fields is None else []
+    remarks += _of_ages(facts) if fields is None or AGE_GROUP in fields else []
     chosen = [name for name in present if fields is None or name in fields]
     return [_division(name, values[name]) for name in chosen], remarks
 
@@ -107,16 +106,22 @@ def _image_levels(facts, field):
     """Levels of each image: N tuples, empty where unknown."""
     attributes = [result.truth.attributes for result in facts.results]
     if field == AGE_GROUP:
-        return [_age_group(a.get("age"), r.truth.file_name) for a, r in zip(attributes, facts.results, strict=True)]
+        return [_age_group(a.get("age")) for a in attributes]
     return [_texts(a.get(field)) for a in attributes]
 
 
-def _age_group(age, file_name):
+def _age_group(age):
     if age is None or isinstance(age, str) or not np.isfinite(age):
-        if isinstance(age, str):
-            _log.warning("%s: age %r is no number; its age group is unknown", file_name, age)
         return ()
     return (AGE_GROUPS[int(np.searchsorted(AGE_LIMITS, age, side="right"))],)
+
+
+def _of_ages(facts):
+    texts = [r.truth for r in facts.results if isinstance(r.truth.attributes.get("age"), str)]
+    if not texts:
+        return []
+    example = f"{texts[0].attributes['age']!r} of {texts[0].file_name}"
+    return [f"The age of {len(texts)} images is no number, such as {example}; their age group is unknown."]
 
 
 def _texts(value):

@@ -2,7 +2,8 @@
 
 Of a lesion's field: overlap, surface distances, recall and localization of those lesions, the sensitivity of the images
 that hold one, and of a class its average precision. Of an image's field: all measures on those images, but average
-precision, which takes time, of masks only, or of boxes where there are no masks. Small groups give wide intervals; many
+precision, which takes time, of masks only, or of boxes where there are no masks; and of a label of the image no
+predictive values, as there all images have a tumor or none. Small groups give wide intervals; many
 groups give some that differ by chance (see ``group_tests``).
 Letters: C cases.
 """
@@ -20,7 +21,9 @@ from segtumor.evaluation.measure_set import all_measures
 from segtumor.evaluation.measures import IMAGES
 from segtumor.evaluation.overlap_measures import overlap_measures, surface_measures
 from segtumor.evaluation.study_types import SubgroupEstimate
-from segtumor.evaluation.subgroup_fields import CLASS
+from segtumor.evaluation.subgroup_fields import CLASS, IMAGE_LABEL
+
+PREDICTIVE_VALUES = ("image_ppv", "image_npv", "patient_ppv", "patient_npv")
 
 
 def subgroup_estimates(facts, divisions, draws, *, progress=None):
@@ -37,8 +40,11 @@ def subgroup_estimates(facts, divisions, draws, *, progress=None):
     ap_of_class = class_ap_measures(facts) if any(d.field == CLASS for d, _, _ in counted) else {}
     found = []
     for division, level, members in progress("subgroups", counted) if progress else counted:
-        estimates_of_group = image_group if division.of == IMAGES else lesion_group
-        estimates = estimates_of_group(facts, members, draws)
+        if division.of == IMAGES:
+            without = PREDICTIVE_VALUES if division.field == IMAGE_LABEL else ()
+            estimates = image_group(facts, members, draws, without=without)
+        else:
+            estimates = lesion_group(facts, members, draws)
         if division.field == CLASS:
             estimates = [*estimates, *estimates_of(ap_of_class.get(level, []), draws)]
         found += [SubgroupEstimate(field=division.field, level=level, estimate=estimate) for estimate in estimates]
@@ -47,12 +53,13 @@ def subgroup_estimates(facts, divisions, draws, *, progress=None):
     return found, remarks
 
 
-def image_group(facts, chosen, draws):
-    """Estimates on some images (int indices)."""
+def image_group(facts, chosen, draws, *, without=()):
+    """Estimates on some images (int indices), but of the measures named in ``without``."""
     group, cases = facts.take(chosen)
     intervals = delong_of(group.patients, level=draws.level)
     ap_kinds = ("mask",) if has_masks(facts.results) else ("box",)
-    return estimates_of(all_measures(group, ap_kinds), draws.of_cases(cases), intervals=intervals)
+    measures = [measure for measure in all_measures(group, ap_kinds) if measure.name not in without]
+    return estimates_of(measures, draws.of_cases(cases), intervals=intervals)
 
 
 def lesion_group(facts, chosen, draws):

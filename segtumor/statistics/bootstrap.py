@@ -16,8 +16,9 @@ import numpy as np
 from segtumor.errors import DataError
 from segtumor.statistics.interval import Interval, check_level, undefined_interval
 
-#: Rows of weights handed over at once: 500 x 5,000 cases are 20 MB.
+#: Rows of weights handed over at once, fewer where they would hold more numbers than BLOCK_CELLS (float64: 20 MB).
 BLOCK_ROWS = 500
+BLOCK_CELLS = 2_500_000
 #: Numbers closer than this, relative to the largest, are equal: sums of the same terms differ in their last digits.
 TIE_TOLERANCE = 1e-10
 
@@ -52,8 +53,22 @@ def case_weights(n_cases, n_resamples, *, rng):
 
 
 def leave_one_out_weights(n_cases):
-    """(C, C) float64: row i has weight 0 for case i and 1 for the others (the jackknife)."""
-    return _leave_one_out_rows(0, n_cases, n_cases)
+    """(C, C) float64: row i has weight 0 for case i and 1 for the others (the jackknife). For many cases see
+    ``leave_one_out_rows``."""
+    return leave_one_out_rows(0, n_cases, n_cases)
+
+
+def leave_one_out_rows(start, stop, n_cases):
+    """The rows from ``start`` to before ``stop`` of ``leave_one_out_weights``: all C x C numbers are never needed."""
+    weights = np.ones((stop - start, n_cases))
+    weights[np.arange(stop - start), np.arange(start, stop)] = 0
+    return weights
+
+
+def block_spans(n_rows, n_cases):
+    """[(start, stop)] that part ``n_rows`` rows of C weights into blocks of bounded size."""
+    step = min(BLOCK_ROWS, max(1, BLOCK_CELLS // max(n_cases, 1)))
+    return [(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
 
 def percentile_interval(replicates, *, level=0.95):
@@ -167,24 +182,14 @@ def _check(n_cases, n_resamples, level, method):
         raise DataError("method of the bootstrap is unknown", got=method, expected='"bca" or "percentile"')
 
 
-def _blocks(n_rows):
-    return [(start, min(start + BLOCK_ROWS, n_rows)) for start in range(0, n_rows, BLOCK_ROWS)]
-
-
 def _replicates(resample, n_cases, n_resamples, rng):
-    rows = (case_weights(n_cases, stop - start, rng=rng) for start, stop in _blocks(n_resamples))
+    rows = (case_weights(n_cases, stop - start, rng=rng) for start, stop in block_spans(n_resamples, n_cases))
     return np.concatenate([values_of_rows(resample, weights) for weights in rows])
 
 
 def _jackknife(resample, n_cases):
-    rows = (_leave_one_out_rows(start, stop, n_cases) for start, stop in _blocks(n_cases))
+    rows = (leave_one_out_rows(start, stop, n_cases) for start, stop in block_spans(n_cases, n_cases))
     return np.concatenate([values_of_rows(resample, weights) for weights in rows])
-
-
-def _leave_one_out_rows(start, stop, n_cases):
-    weights = np.ones((stop - start, n_cases))
-    weights[np.arange(stop - start), np.arange(start, stop)] = 0
-    return weights
 
 
 def _finite(values):

@@ -20,6 +20,7 @@ from segtumor.statistics.interval import Interval, TestResult, check_level, unde
 _BLOCK = 1 << 18
 #: Components of DeLong's variance differ by at least 1 / (2 N); what is smaller than this is rounding.
 _NO_VARIANCE = 1e-24
+LOGIT, NO_TRANSFORM = "logit", "none"
 
 
 @dataclass(frozen=True)
@@ -100,26 +101,55 @@ def pr_curve(scores, positive):
     return PrCurve(recall[1:], precision[1:], thresholds[1:])
 
 
-def delong_interval(scores, positive, *, level=0.95):
-    """DeLong's interval of the area under the ROC curve: area +- z standard errors, clipped to [0, 1].
+def delong_interval(scores, positive, *, level=0.95, transform=LOGIT):
+    """An interval of the area A under the ROC curve, from DeLong's variance V.
+
+    With ``transform="logit"`` the limits are those of logit(A) +- z sqrt(V) / (A (1 - A)), brought back. They lie
+    within [0, 1] and cover what they say for the high areas and few units of medical studies, where the plain
+    A +- z sqrt(V) covers too little: of 20 positives and 20 negatives with a true area of 0.95, 84% instead of 95%.
+    ``"none"`` gives the latter, clipped to [0, 1].
 
     Where every positive scores above every negative (or all scores are equal) the variance is 0 and the interval one
     point; its method says so, and ``proportions.clopper_pearson(auc * n, n)`` is the better choice. NaN with fewer
     than two positives or negatives, from which no variance can be had.
-    Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988) 837-845; found from ranks in O(N log N) as by
-    Sun and Xu, IEEE Signal Process Lett 21 (2014) 1389-1393.
+    Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988) 837-845, for V; found from ranks in O(N log N) as
+    by Sun and Xu, IEEE Signal Process Lett 21 (2014) 1389-1393. Logit: Pepe, The Statistical Evaluation of Medical
+    Tests for Classification and Prediction (2003), chapter 5; its coverage: Qin and Hotilovac, Stat Methods Med Res
+    17 (2008) 207-221.
+
+    Args:
+        scores, positive: (N,).
+        level: nominal coverage, in (0, 1).
+        transform: "logit" or "none".
+
+    Returns:
+        Interval, method "DeLong (logit)" or "DeLong".
+
+    Raises:
+        DataError: as ``auc``; another transform.
     """
     check_level(level)
+    if transform not in (LOGIT, NO_TRANSFORM):
+        raise DataError("transform of the area is unknown", got=transform, expected=f'"{LOGIT}" or "{NO_TRANSFORM}"')
     scores, positive = checked_scores(scores, positive)
     too_few = _too_few(positive)
     if too_few:
         return undefined_interval(too_few, level)
     of_positives, of_negatives = _placements(scores, positive)
-    area, variance = of_positives.mean(), _variance_of_mean(of_positives) + _variance_of_mean(of_negatives)
+    area = float(of_positives.mean())
+    variance = _variance_of_mean(of_positives) + _variance_of_mean(of_negatives)
     if variance < _NO_VARIANCE:
-        return Interval(float(area), float(area), "DeLong (variance 0)", level)
+        return Interval(area, area, "DeLong (variance 0)", level)
     reach = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(variance)
-    return Interval(max(float(area) - reach, 0.0), min(float(area) + reach, 1.0), "DeLong", level)
+    if transform == NO_TRANSFORM:
+        return Interval(max(area - reach, 0.0), min(area + reach, 1.0), "DeLong", level)
+    low, high = (_of_logit(math.log(area / (1 - area)) + sign * reach / (area * (1 - area))) for sign in (-1, 1))
+    return Interval(low, high, "DeLong (logit)", level)
+
+
+def _of_logit(x):
+    """1 / (1 + exp(-x)), which does not overflow."""
+    return (1 + math.tanh(x / 2)) / 2
 
 
 def delong_test(scores_a, scores_b, positive):

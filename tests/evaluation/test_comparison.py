@@ -9,6 +9,7 @@ import pytest
 
 from segtumor.errors import DataError
 from segtumor.evaluation.comparison import PERMUTATION, compare, means_something, without_masks
+from segtumor.evaluation.intervals import PERCENTILE_FEW
 from segtumor.evaluation.paired_patients import paired_patient_test, patients_of
 from segtumor.evaluation.study import StudySettings, measures_of, study
 
@@ -86,7 +87,9 @@ def test_the_same_findings_do_not_differ(pair):
 
 def test_the_order_of_the_images_does_not_matter(pair):
     first, second = pair
-    assert compared(first, second).rows == compared(first, second[::-1]).rows
+    np.testing.assert_equal(
+        *([dataclasses.asdict(row) for row in compared(first, other).rows] for other in (second, second[::-1]))
+    )
 
 
 def test_permutation_agrees_with_all_arrangements(build):
@@ -132,6 +135,34 @@ def test_mcnemar_counts_patients_not_images(build):
     assert result.p_value == pytest.approx(2 * 0.5**3)  # exact: 3 of 3 discordant patients on one side
     assert paired_patient_test("patient_auc", *patients) is None  # no normal patient
     assert paired_patient_test("dice", *patients) is None
+
+
+def test_mcnemar_asks_where_the_finding_lies_if_it_must_be_located(build):
+    """Both call all four tumor patients positive; only the first model's findings lie on the lesions."""
+    first = [
+        build.image([build.lesion(0, 1, 1, 5, 5)], [build.finding(0, 0.9, 1, 1, 5, 5)], case_id=case) for case in "abcd"
+    ]
+    second = [dataclasses.replace(result, findings=(build.finding(0, 0.9, 6, 6, 9, 9),)) for result in first]
+    p_values = []
+    for rule in (False, True):
+        settings = dataclasses.replace(SETTINGS, require_located=rule)
+        patients = [patients_of(results, CLASSES, settings) for results in (first, second)]
+        p_values.append(paired_patient_test("patient_sensitivity", *patients).p_value)
+    assert p_values == pytest.approx([1, 2 * 0.5**4])
+
+
+def test_a_difference_without_spread_has_no_interval(pair):
+    rows = rows_of(compared(pair[0], pair[0], n_permutations=5))
+    assert (rows["dice"].difference, rows["dice"].method) == (0, "undefined: all resamples equal")
+    assert math.isnan(rows["dice"].low)
+
+
+def test_a_difference_of_few_cases_is_marked(pair, build):
+    assert rows_of(compared(*pair, n_permutations=5))["dice"].method == PERCENTILE_FEW  # six cases with lesions
+    rng = np.random.default_rng(1)
+    many = scene(build, rng, 30, chance=0.9)
+    other = another(many, build, rng, chance=0.4)
+    assert rows_of(compared(many, other, n_permutations=5))["dice"].method == "bca"
 
 
 def test_different_images_are_refused(pair):

@@ -33,7 +33,14 @@ def files(tmp_path, random_coco):
     ]
 
 
-def test_both_forms_give_the_same_numbers(files, tmp_path, capsys):
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Plots take most of the time."""
+    for module in ("figures", "study_plots"):
+        monkeypatch.setattr(f"segtumor.reporting.{module}.png_bytes", lambda *_, **__: b"")
+
+
+def test_both_forms_give_the_same_numbers(no_pictures, files, tmp_path, capsys):
     thresholds = ["--score-threshold", "0.3", "--iou-threshold", "0.6", "--resamples", "20", "--group-by", "class"]
     assert main([*files("plain"), *thresholds]) == 0
     shown = capsys.readouterr().out
@@ -110,12 +117,67 @@ def test_bad_settings_are_refused(files, option, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_temperature_comes_from_other_images(files, tmp_path, capsys):
-    truth, found = tmp_path / "gt.json", tmp_path / "own.json"
-    assert main([*files("own"), "--calibrate-on", str(truth), str(found)]) == 2
-    assert "must not be fitted on what is evaluated" in capsys.readouterr().err
-    other = json.loads(truth.read_text())
-    other["info"] = {"description": "as if it were another part"}
-    (tmp_path / "val.json").write_text(json.dumps(other))
-    assert main([*files("own"), "--resamples", "20", "--calibrate-on", str(tmp_path / "val.json"), str(found)]) == 0
+def renamed(document, prefix="val_"):
+    """A document as if it were of other images and cases."""
+    images = [{**i, "file_name": prefix + i["file_name"]} for i in document["images"]]
+    images = [{**i, "case_id": prefix + i["case_id"]} if i.get("case_id") else i for i in images]
+    return {**document, "images": images}
+
+
+def test_a_temperature_comes_from_other_images(no_pictures, files, tmp_path, capsys):
+    truth, found = (json.loads((tmp_path / name).read_text()) for name in ("gt.json", "own.json"))
+    for name, content in (("val", renamed(truth)), ("val_own", renamed(found)), ("same", {**truth, "info": {"a": 1}})):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content, indent=1))
+
+    def calibrated(annotations, predictions):
+        on = [str(tmp_path / f"{name}.json") for name in (annotations, predictions)]
+        return main([*files("own"), "--resamples", "20", "--calibrate-on", *on])
+
+    for same in ("gt", "same"):  # written anew, they are still the same images
+        assert calibrated(same, "own") == 2
+        assert "must not be fitted on what is evaluated: 8 images" in capsys.readouterr().err
+    assert calibrated("val", "val_own") == 0
     assert "temperature of the scores" in capsys.readouterr().out
+    page = (tmp_path / "out_own" / "report.html").read_text()
+    assert "fitted on annotations, sha256" in page and "val.json" in page
+
+
+def test_predictions_of_more_images_may_calibrate_and_be_evaluated(no_pictures, files, tmp_path, capsys):
+    truth, found = (json.loads((tmp_path / name).read_text()) for name in ("gt.json", "own.json"))
+    both = renamed(found)
+    shift = 1000
+    both["images"] = [*found["images"], *({**i, "image_id": i["image_id"] + shift} for i in both["images"])]
+    both["annotations"] = [
+        *found["annotations"],
+        *({**a, "image_id": a["image_id"] + shift} for a in found["annotations"]),
+    ]
+    (tmp_path / "own.json").write_text(json.dumps(both))
+    (tmp_path / "val.json").write_text(json.dumps(renamed(truth)))
+    options = ["--resamples", "20", "--calibrate-on", str(tmp_path / "val.json"), str(tmp_path / "own.json")]
+    assert main([*files("own"), *options]) == 5
+    assert "--only-annotated" in capsys.readouterr().err
+    assert main([*files("own"), *options, "--only-annotated"]) == 0
+    assert "8 predicted images are not annotated and were left out." in (tmp_path / "out_own/report.html").read_text()
+
+
+def test_the_report_tells_of_images_that_were_not_predicted(no_pictures, files, tmp_path, capsys):
+    found = json.loads((tmp_path / "own.json").read_text())
+    *found["images"], last = found["images"]
+    found["annotations"] = [a for a in found["annotations"] if a["image_id"] != last["image_id"]]
+    found["images"][0]["status"] = "failed: unreadable"
+    (tmp_path / "own.json").write_text(json.dumps(found))
+    assert main([*files("own"), "--resamples", "20"]) == 0
+    page, shown = (tmp_path / "out_own" / "report.html").read_text(), capsys.readouterr().out
+    for words in ("1 images are absent from the predictions", "1 images failed when predicting"):
+        assert words in page and shown.count(words) == 1
+    assert "2 images of these could not be predicted" in page
+
+
+def test_an_earlier_report_leaves_nothing_behind(no_pictures, files, tmp_path):
+    assert main([*files("own"), "--resamples", "20"]) == 0
+    out = tmp_path / "out_own"
+    assert (out / "curve_froc.csv").exists() and (out / "curve_roc_image.csv").exists()
+    truth = json.loads((tmp_path / "gt.json").read_text())
+    (tmp_path / "gt.json").write_text(json.dumps({**truth, "annotations": []}))
+    assert main([*files("own"), "--resamples", "20"]) == 0
+    assert not (out / "curve_froc.csv").exists() and not (out / "curve_roc_image.csv").exists()

@@ -114,11 +114,15 @@ def test_highest_of_images_is_any_image(two_patients):
 
 def test_a_tumor_must_be_located(two_patients):
     elsewhere = patients_of(two_patients, require_located=True)
-    assert elsewhere.positive.tolist() == [False, True]  # of a normal patient nothing can be located
-    assert elsewhere.predicted_class.tolist() == [0, 1]
+    assert elsewhere.judged.tolist() == [False, True]  # of a normal patient nothing can be located
+    assert elsewhere.positive.tolist() == [True, True]  # as the model called them
+    assert elsewhere.predicted_class.tolist() == [2, 1]
     assert elsewhere.score.tolist() == [0.6, 0.9]
     located = patients_of(two_patients, located=[True, False, False, False], require_located=True)
-    assert located.positive.tolist() == [True, True]
+    assert located.judged.tolist() == [True, True]
+    without = patients_of(two_patients)
+    assert without.found is None
+    assert without.judged.tolist() == [True, True]
 
 
 def test_the_first_image_decides_between_equal_scores(build):

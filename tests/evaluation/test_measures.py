@@ -175,7 +175,22 @@ def test_a_box_stands_for_a_missing_mask_in_image_dice(build):
     lesion, finding = build.lesion(0, 0, 0, 4, 4), build.finding(0, 0.9, 0, 0, 4, 2, mask=False)
     m = measures_of([build.image([lesion], [finding])], NAMES).measures
     assert m["image_iou"].value == 0.5
-    assert m["normalized_surface_dice"].n == 0  # neither missed nor with a surface
+    assert m["normalized_surface_dice_matched"].n == 0
+
+
+def test_surface_dice_is_undefined_where_a_lesion_is_matched_by_its_box(build):
+    """One lesion matched by a box and one missed: counting the missed one alone would make it 0."""
+    lesions = [build.lesion(0, 0, 0, 4, 4), build.lesion(0, 6, 6, 9, 9)]
+    box, mask = (build.finding(0, 0.9, 0, 0, 4, 4, mask=mask) for mask in (False, True))
+    found = measures_of([build.image(lesions, [box])], NAMES)
+    dice = found.measures["normalized_surface_dice"]
+    assert (math.isnan(dice.value), dice.n) == (True, 2)
+    assert any("normalized surface Dice over all lesions is undefined: 1 lesions" in r for r in found.remarks)
+    by_mask = measures_of([build.image(lesions, [mask])], NAMES)
+    assert by_mask.measures["normalized_surface_dice"].value == 0.5
+    unmarked = measures_of([build.image([build.lesion(0, 0, 0, 4, 4, mask=False), lesions[1]], [mask])], NAMES)
+    assert unmarked.measures["normalized_surface_dice"].n == 1  # one has no outline to find, the other is missed
+    assert not any("surface Dice over all" in r for r in (*by_mask.remarks, *unmarked.remarks))
 
 
 def test_crowds_are_no_lesions_but_tumor(build):
@@ -196,9 +211,48 @@ def test_scores_must_be_probabilities(build):
             measures_of([build.image([], [finding])], NAMES)
 
 
+@pytest.fixture
+def located_or_not(build):
+    """Tumor patients a (located), b (called positive elsewhere), c (missed); normal ones d (called) and e."""
+    lesion, right, wrong = build.lesion(1, 0, 0, 4, 4), *(build.finding(1, 0.9, x, x, x + 4, x + 4) for x in (0, 5))
+    tumors = [build.image([lesion], found, case_id=c) for c, found in zip("abc", ([right], [wrong], []), strict=True)]
+    return [*tumors, build.image([], [wrong], case_id="d"), build.image([], [], case_id="e")]
+
+
+def test_a_tumor_must_be_located_in_what_says_so(located_or_not):
+    plain, strict = (
+        measures_of(located_or_not, NAMES, StudySettings(require_located=rule)).measures for rule in (False, True)
+    )
+    by_rule = {"sensitivity": (2 / 3, 1 / 3), "specificity": (1 / 2, 1 / 2), "accuracy": (3 / 5, 2 / 5)}
+    by_rule |= {"balanced_accuracy": (7 / 12, 5 / 12), "kappa": (1 / 6, -2 / 13)}
+    for name, values in by_rule.items():
+        assert (plain[f"patient_{name}"].value, strict[f"patient_{name}"].value) == pytest.approx(values), name
+        assert "a tumor must be located" in strict[f"patient_{name}"].label
+    assert (plain["patient_ppv"].value, plain["patient_npv"].value) == pytest.approx((2 / 3, 1 / 2))
+    others = set(plain) - {f"patient_{name}" for name in by_rule}
+    for name in others:
+        assert strict[name].value == pytest.approx(plain[name].value, nan_ok=True), name
+        assert strict[name].label == plain[name].label
+    # Who is called is one thing, who is found another.
+    assert (strict["patient_ppv"].n, strict["patient_sensitivity"].successes) == (3, 1)
+
+
+def test_cases_that_contribute(build):
+    """Cases a and b hold three lesions, c none; a malignant lesion is in a only."""
+    lesions = [build.lesion(k, 0, 0, 4, 4) for k in (0, 1, 0)]
+    results = [build.image(lesions[i : i + 1], case_id=case) for i, case in enumerate("aab")]
+    results += [build.image([], [build.finding(0, 0.9, 0, 0, 4, 4)], case_id="c"), build.image(case_id="d")]
+    m = measures_of(results, NAMES).measures
+    expected = {"dice": 2, "lesion_recall": 2, "froc_mean": 2, "mask_ap": 2, "image_dice": 2, "hausdorff_px": 0}
+    expected |= {"lesion_precision": 1, "false_positives_per_image": 4, "false_positives_per_normal_image": 2}
+    expected |= {"image_sensitivity": 2, "image_specificity": 2, "image_accuracy": 4, "image_auc": 2, "image_mcc": 2}
+    expected |= {"image_f1": 3, "image_class_accuracy": 4, "image_class_kappa": 1, "image_brier": 4, "image_ppv": 1}
+    assert {name: m[name].n_contributing for name in expected} == expected
+
+
 def test_ratio_measure():
     m = ratio_measure("x", "X", "lesions", "lesions", [1, 0, 0], [1, 1, 0], [0, 0, 1], 2, proportion=True)
-    assert (m.value, m.n, m.successes) == (0.5, 2, 1)
+    assert (m.value, m.n, m.successes, m.n_contributing) == (0.5, 2, 1, 1)
     weights = np.array([[1, 0], [0, 1], [2, 1]])
     assert m.resample(weights).tolist()[0] == 0.5
     assert np.isnan(m.resample(weights)[1])

@@ -38,10 +38,15 @@ def test_every_measure_has_an_estimate(fifteen):
         assert e.low <= e.value <= e.high or math.isnan(e.low), e
 
 
-def test_intervals_are_those_of_the_bootstrap(fifteen):
-    found = plain(fifteen, StudySettings(n_resamples=60, seed=4))
-    measure = measures_of(fifteen, NAMES).measures["dice"]
-    expected = bootstrap(measure.resample, 15, n_resamples=60, seed=4)
+@pytest.fixture
+def forty(random_cases):
+    return random_cases(np.random.default_rng(3), 40)
+
+
+def test_intervals_are_those_of_the_bootstrap(forty):
+    found = plain(forty, StudySettings(n_resamples=60, seed=4))
+    measure = measures_of(forty, NAMES).measures["dice"]
+    expected = bootstrap(measure.resample, 40, n_resamples=60, seed=4)
     dice = estimate(found, "dice")
     assert (dice.low, dice.high) == pytest.approx((expected.interval.low, expected.interval.high))
     assert (dice.method, dice.n_defined) == ("bca", 60)
@@ -61,8 +66,7 @@ def test_patients_auc_has_delongs_interval(fifteen):
     auc, rows = estimate(found, "patient_auc"), found.per_case
     expected = delong_interval([row["score"] for row in rows], [row["tumor_true"] for row in rows])
     assert (auc.low, auc.high) == (expected.low, expected.high)
-    assert "delong" in auc.method.lower()
-    assert estimate(found, "image_auc").method == "bca"
+    assert auc.method == "DeLong (logit)"
 
 
 def test_a_perfect_auc_is_not_certain(build):
@@ -84,10 +88,11 @@ def test_a_proportion_without_spread_has_wilsons_interval(build):
     ]
     found = plain(images)
     sensitivity, dice = estimate(found, "image_sensitivity"), estimate(found, "dice")
-    assert sensitivity.method.startswith("wilson")
+    assert sensitivity.method == "Wilson"  # eight cases of one image each
     assert (sensitivity.value, sensitivity.high) == (1, 1)
     assert sensitivity.low == pytest.approx(wilson(8, 8).low)
-    assert (dice.method, dice.low, dice.high) == ("degenerate", 1, 1)
+    assert dice.method == "undefined: all resamples equal"
+    assert np.isnan([dice.low, dice.high]).all()
 
 
 def test_the_seed_decides(fifteen):
@@ -102,7 +107,7 @@ def test_rows_curves_and_tables(fifteen):
     assert [row["lesion_id"] for row in found.per_lesion] == [row["lesion_id"] for row in evaluation.per_lesion]
     assert len(found.per_image) == len(found.images) == len(fifteen)
     assert len(found.per_case) == len(found.cases) == 15
-    columns = ["case_id", "n_images", "label", "score", "positive", "predicted_class", "tumor_true", "located"]
+    columns = ["case_id", "n_images", "label", "score", "positive", "found", "predicted_class", "tumor_true", "located"]
     assert list(found.per_case[0]) == columns
     assert sum(row["n_images"] for row in found.per_case) == len(fifteen)
     assert set(found.curves) == {
@@ -210,9 +215,38 @@ def test_what_nothing_defines_is_nan_and_named(build, which):
     for name, value in DEFINED[which].items():
         assert estimate(found, name).value == pytest.approx(value), name
     if UNDEFINED[which] and which != "no images":
-        remark = next(r for r in found.remarks if r.startswith("Undefined"))
-        assert all(name in remark for name in UNDEFINED[which])
+        remarks = " ".join(r for r in found.remarks if r.startswith("Undefined"))
+        assert all(name in remarks for name in UNDEFINED[which])
     assert found.remarks
+
+
+def test_nothing_to_measure_is_not_what_cannot_be_computed(build):
+    found = plain(some_results(build, "no positives"))
+    nothing, unequal = (r for r in found.remarks if r.startswith("Undefined"))
+    assert "nothing to measure them on" in nothing
+    assert "image_sensitivity" in nothing
+    assert "image_auc" in unequal
+    assert "image_auc" not in nothing
+    assert estimate(found, "image_auc").method == "undefined: cannot be computed"
+    assert estimate(found, "image_sensitivity").method == "undefined: nothing to measure"
+
+
+def test_labels_beside_lesions_of_another_class(build):
+    malignant = build.lesion(1, 0, 0, 4, 4)
+    results = [build.image([malignant], image_label=label) for label in ("benign", "malignant", None, "benign")]
+    remarks = plain(results).remarks
+    assert any(r.startswith("On 2 of 3 images with both, the image_label is another class") for r in remarks)
+    assert not any("another class" in r for r in plain(results[1:3]).remarks)
+
+
+def test_rows_tell_the_call_and_what_the_rule_made_of_it(build):
+    lesion, wrong = build.lesion(1, 0, 0, 4, 4), build.finding(1, 0.9, 5, 5, 9, 9)
+    results = [build.image([lesion], [wrong], case_id="a"), build.image(case_id="b")]
+    found = plain(results, dataclasses.replace(FEW, require_located=True))
+    row = found.per_case[0]
+    assert (row["positive"], row["found"], row["located"]) == (True, False, False)
+    assert found.confusions["patient_class"][1].tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert plain(results).per_case[0]["found"]
 
 
 def test_scores_that_are_no_numbers_are_refused(build):
@@ -233,7 +267,10 @@ def test_an_unknown_measure_names_the_nearest(three_images):
         {"rule": "most"},
         {"froc_criterion": "box"},
         {"surface_tolerance_px": -1},
+        {"surface_tolerance_px": float("inf")},
+        {"surface_tolerance_mm": float("inf")},
         {"n_resamples": 0},
+        {"seed": -1},
         {"level": 95},
         {"temperature": 0},
         {"min_group": 0},

@@ -7,9 +7,10 @@ import pytest
 from segtumor.errors import DataError
 from segtumor.evaluation.estimates import draw
 from segtumor.evaluation.facts import facts_of
+from segtumor.evaluation.intervals import bootstrap_interval, interval_of
 from segtumor.evaluation.study import StudySettings, measures_of, study
 from segtumor.evaluation.subgroup_fields import divisions_of, size_of
-from segtumor.statistics.bootstrap import bca_interval, leave_one_out_weights
+from segtumor.statistics.bootstrap import leave_one_out_weights
 from segtumor.statistics.hypothesis import chi_squared, holm, kruskal_wallis
 
 NAMES = ("benign", "malignant")
@@ -79,7 +80,7 @@ def test_values_by_eye(scene):
     sensitivity = by_group(found, "class", "image_sensitivity")
     assert {level: (e.value, e.n) for level, e in sensitivity.items()} == {"benign": (1, 3), "malignant": (0, 1)}
     assert sensitivity["malignant"].method == "undefined: one case"
-    assert recall["F"].method.startswith("wilson")
+    assert recall["F"].method == "Wilson"
     assert recall["F"].n_cases == 2
 
 
@@ -111,7 +112,7 @@ def test_lesions_of_a_class_are_measured_as_if_alone(random_cases):
             drawn, jackknife = (
                 np.divide(*(w @ totals).T) for w in (weights[:, held], leave_one_out_weights(len(held)))
             )
-        expected = bca_interval(dice.value, drawn, jackknife)
+        expected = bootstrap_interval(dice.value, drawn, jackknife, n_cases=len(held), level=0.95)
         assert (dice.low, dice.high) == pytest.approx((expected.low, expected.high))
         assert dice.n_defined == np.isfinite(drawn).sum()
         assert dice.n_cases == len({row["case_id"] for row in rows if row["class"] == name})
@@ -138,11 +139,12 @@ def test_a_group_sees_the_draws_of_its_own_cases(random_cases):
     alone = measures_of([r for r in results if r.truth.attributes["sex"] == "M"], NAMES)
     columns = [found.cases.case_ids.index(case_id) for case_id in alone.cases.case_ids]
     assert columns != sorted(columns)
-    weights = draw(14, FEW).weights[:, columns]
+    weights = draw(14, FEW).weights[:, columns].astype(float)
     for name in ("dice", "froc_mean", "mask_ap50", "image_auc"):
         measure, e = alone.measures[name], by_group(found, "sex", name)["M"]
         jackknife = measure.resample(leave_one_out_weights(len(columns)))
-        expected = bca_interval(measure.value, measure.resample(weights), jackknife)
+        expected = interval_of(measure, measure.value, measure.resample(weights), jackknife, level=0.95)
+        assert expected.low < expected.high
         assert (e.low, e.high) == pytest.approx((expected.low, expected.high)), name
 
 
@@ -211,4 +213,25 @@ def test_average_precision_of_a_class_is_that_of_evaluate(random_cases):
             expected = found.evaluation.metrics["detection"][iou_type]["per_class"][name]
             assert by_name[name, f"{kind}_ap"].value == pytest.approx(expected["AP"], abs=1e-9)
             assert by_name[name, f"{kind}_ap50"].value == pytest.approx(expected["AP50"], abs=1e-9)
-            assert by_name[name, f"{kind}_ap50"].low <= by_name[name, f"{kind}_ap50"].high
+            limits = by_name[name, f"{kind}_ap50"].low, by_name[name, f"{kind}_ap50"].high
+            assert limits[0] < limits[1] or np.isnan(limits).all()
+
+
+def test_a_label_of_the_image_is_described_but_not_tested(build):
+    results = [
+        *(build.image([build.lesion(k, 0, 0, 4, 4)], image_label=NAMES[k]) for k in (0, 1, 0, 1)),
+        *(build.image(image_label="normal") for _ in range(4)),
+    ]
+    found = study(results, NAMES, by("image_label", "class"))
+    assert {test.field for test in found.tests} == {"class"}
+    names = {s.estimate.name for s in found.subgroups if s.field == "image_label"}
+    assert {"image_sensitivity", "image_specificity", "patient_sensitivity", "dice"} <= names
+    assert not [name for name in names if name.endswith(("_ppv", "_npv"))]
+
+
+def test_ages_that_are_no_numbers_are_told_once(build, caplog):
+    results = [build.image(age=age, sex="F") for age in ("forty", 50, "old", None)]
+    (remark,) = [r for r in study(results, NAMES, FEW).remarks if "no number" in r]
+    assert remark.startswith("The age of 2 images is no number, such as 'forty' of ")
+    assert not caplog.records
+    assert not [r for r in study(results, NAMES, by("sex")).remarks if "no number" in r]

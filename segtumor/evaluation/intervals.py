@@ -1,0 +1,111 @@
+"""Which interval a measure has. Whole cases are resampled, whatever the unit; ``Interval.method`` says what was done.
+
+* The bootstrap's: BCa, percentile where BCa is undefined.
+* A proportion of which every case holds one unit, as of patients: Wilson's, for the units are independent. It is
+  shorter (10 patients, true value 0.9: 0.37 wide and 93% covered, by BCa 0.44 and 98%) and does not depend on draws.
+* With fewer than FEW_CASES cases that hold what is measured the bootstrap is not trusted: BCa covers the mean of 5
+  cases in 81% instead of 95%, and may reach from 0 to 1. A proportion then has Wilson's interval with its cases as the
+  units, each as good as one observation however many units it holds, which is on the safe side unless one case holds
+  most of them. Anything else has the percentile interval, and ``method`` warns that it is likely too narrow.
+* Where all resamples are equal, as for a sensitivity of 1, the bootstrap has nothing to say: a proportion has Wilson's
+  interval with its cases as the units, an area under the ROC curve Clopper and Pearson's with the cases of the rarer
+  kind, anything else none. Nor is an interval given that has no width, that leaves out its own estimate, or that rests
+  on one case, such as an area with one patient of a kind.
+
+Letters: B resamples, C cases.
+"""
+
+import math
+
+import numpy as np
+
+from segtumor.statistics.bootstrap import bca_interval, percentile_interval
+from segtumor.statistics.interval import Interval, undefined_interval
+from segtumor.statistics.proportions import clopper_pearson, wilson
+
+#: Below so many contributing cases the bootstrap is not trusted.
+FEW_CASES = 10
+WILSON, WILSON_FEW = "Wilson", "Wilson on cases (few cases)"
+PERCENTILE_FEW = "percentile (few cases: likely too narrow)"
+#: Ends of ``method`` where resamples say nothing.
+ALL_EQUAL, NEARLY_ALL_EQUAL = "all resamples equal", "nearly all resamples equal"
+_BOOTSTRAPPED = ("bca", "percentile")
+_AREAS = ("image_auc", "patient_auc")
+#: Limits may miss their estimate by this, relative to it, for sums of the same terms differ in their last digits.
+_ROUNDING = 1e-9
+
+
+def interval_of(measure, value, replicates, jackknife, *, level):
+    """The Interval of a Measure.
+
+    Args:
+        measure: the Measure.
+        value: its value.
+        replicates: (B,) its values in the resamples.
+        jackknife: (C,) its values with one case left out.
+        level: nominal coverage, in (0, 1).
+    """
+    if math.isnan(value):
+        return undefined_interval("nothing to measure" if not measure.n else "cannot be computed", level)
+    if measure.n_cases < 2:
+        return undefined_interval("one case", level)
+    n_cases = contributing(measure)
+    if measure.successes is not None:
+        if n_cases == measure.n:
+            return _named(wilson(measure.successes, measure.n, level=level), WILSON)
+        if n_cases < FEW_CASES:
+            return _wilson_on_cases(value, n_cases, level, WILSON_FEW)
+    interval = bootstrap_interval(value, replicates, jackknife, n_cases=n_cases, level=level)
+    why = interval.method.removeprefix("undefined: ")
+    if why not in (ALL_EQUAL, NEARLY_ALL_EQUAL):
+        return interval
+    if measure.successes is not None:
+        return _wilson_on_cases(value, n_cases, level, f"Wilson on cases ({why})")
+    if measure.name in _AREAS:
+        method = f"clopper-pearson for {n_cases} cases of the rarer kind ({why})"
+        return _named(clopper_pearson(value * n_cases, n_cases, level=level), method)
+    return interval
+
+
+def contributing(measure):
+    """Cases that a Measure rests on; all of them if it does not say."""
+    return measure.n_cases if measure.n_contributing is None else measure.n_contributing
+
+
+def bootstrap_interval(value, replicates, jackknife, *, n_cases, level):
+    """BCa, or percentile if there are few cases; NaN where that has no width or leaves out the value.
+
+    Args:
+        value, replicates, jackknife: as of ``bca_interval``.
+        n_cases: cases that contribute.
+        level: nominal coverage, in (0, 1).
+    """
+    if n_cases < 2 and not math.isnan(value):
+        return undefined_interval("fewer than two contributing cases", level)
+    if n_cases < FEW_CASES and not math.isnan(value):
+        interval = percentile_interval(replicates, level=level)
+        interval = _named(interval, PERCENTILE_FEW) if interval.method == "percentile" else interval
+    else:
+        interval = bca_interval(value, replicates, jackknife, level=level)
+    rounding = _ROUNDING * max(abs(value), abs(interval.low), abs(interval.high))
+    if interval.method == "degenerate":
+        return undefined_interval(ALL_EQUAL, level)
+    if interval.high - interval.low <= rounding:
+        return undefined_interval(NEARLY_ALL_EQUAL, level)
+    if not math.isnan(interval.low) and not interval.low - rounding <= value <= interval.high + rounding:
+        return undefined_interval("the resamples lie beside the value", level)
+    return interval
+
+
+def is_bootstrapped(method):
+    """Whether the limits with this ``method`` are those of resamples."""
+    return method.startswith(_BOOTSTRAPPED)
+
+
+def _wilson_on_cases(value, n_cases, level, method):
+    successes = float(np.clip(value * n_cases, 0, n_cases))
+    return _named(wilson(successes, n_cases, level=level), method)
+
+
+def _named(interval, method):
+    return Interval(interval.low, interval.high, method, interval.level)
