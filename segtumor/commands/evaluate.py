@@ -75,32 +75,25 @@ def _body(args):
     )
     pairing = pair(args.annotations, args.predictions, only_annotated=args.only_annotated)
     if args.calibrate_on:
-        settings = dataclasses.replace(settings, temperature=_temperature(args))
+        settings = dataclasses.replace(settings, temperature=_temperature(args, pairing))
         print(f"temperature of the scores, fitted on {args.calibrate_on[0]}: {settings.temperature:.3f}")
     found = study(pairing.results, pairing.truth.taxonomy.names, settings, progress=study_progress, **pairing.unseen)
+    found = pairing.remarked(found)
     names = _write(args, pairing, found)
     print(headline_table(found.evaluation))
     _print_intervals(found)
-    for sentence in [*pairing.sentences, *found.remarks]:
+    for sentence in found.remarks:
         print(f"- {sentence}")
     print(f"written to {args.output}: {', '.join(names)}")
 
 
-def _temperature(args):
-    from segtumor.errors import ConfigError
-    from segtumor.evaluation.calibrating import fit_score_temperature
-    from segtumor.files import sha256_of_file
+def _temperature(args, pairing):
+    from segtumor.evaluation.calibrating import fit_score_temperature, refuse_shared
 
     annotations, predictions = args.calibrate_on
-    if sha256_of_file(annotations) == sha256_of_file(args.annotations):
-        raise ConfigError(
-            "the temperature must not be fitted on what is evaluated",
-            where="--calibrate-on",
-            got=annotations,
-            remedy="Give the validation part and its predictions",
-        )
-    pairing = pair(annotations, predictions)
-    return fit_score_temperature(pairing.results, pairing.truth.taxonomy.names)
+    fitted_on = pair(annotations, predictions, only_annotated=args.only_annotated)
+    refuse_shared(fitted_on.truth.annotated_images, pairing.truth.annotated_images, where="--calibrate-on")
+    return fit_score_temperature(fitted_on.results, fitted_on.truth.taxonomy.names)
 
 
 def _write(args, pairing, found):
@@ -109,7 +102,12 @@ def _write(args, pairing, found):
     from segtumor.reporting.study_files import write_study
     from segtumor.reporting.study_provenance import study_provenance
 
-    provenance = study_provenance(annotations=args.annotations, predictions=args.predictions, run_folder=args.run)
+    provenance = study_provenance(
+        annotations=args.annotations,
+        predictions=args.predictions,
+        run_folder=args.run,
+        calibrated_on=args.calibrate_on,
+    )
     paths = write_evaluation(
         found.evaluation,
         args.output,

@@ -1,6 +1,6 @@
 """Truth and findings side by side, which their rooms read separately: for every command that measures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -10,31 +10,39 @@ class Pairing:
     Attributes:
         truth: CocoDataset.
         results: an ImageResult for each of its images.
-        n_absent: images that the predictions do not mention, or None if they list no images.
-        n_failed: images that could not be predicted.
+        absent_ids: images that the predictions do not mention, or None if they list no images.
+        failed_ids: images that could not be predicted.
         n_left_out: predicted images that are not annotated.
     """
 
     truth: object
     results: list
-    n_absent: int | None
-    n_failed: int
+    absent_ids: tuple | None
+    failed_ids: tuple
     n_left_out: int
 
     @property
     def unseen(self):
         """Keyword arguments of ``evaluate`` and ``study``."""
-        return {"n_images_absent": self.n_absent, "n_images_failed": self.n_failed}
+        n_absent = None if self.absent_ids is None else len(self.absent_ids)
+        return {"n_images_absent": n_absent, "n_images_failed": len(self.failed_ids)}
 
     @property
     def sentences(self):
         """What a user must know of images that were not predicted or not annotated."""
-        said = (
-            (self.n_left_out, "predicted images are not annotated and were left out."),
-            (self.n_absent, "images are absent from the predictions and counted as without findings."),
-            (self.n_failed, "images failed when predicting and are counted as without findings."),
+        from segtumor.evaluation.unpredicted import unpredicted_remarks
+
+        return unpredicted_remarks(
+            self.truth.annotated_images,
+            self.truth.taxonomy.names,
+            absent_ids=self.absent_ids,
+            failed_ids=self.failed_ids,
+            n_left_out=self.n_left_out,
         )
-        return [f"{count} {text}" for count, text in said if count]
+
+    def remarked(self, study):
+        """A Study of ``results`` whose remarks begin with ``sentences``, so that its report repeats them."""
+        return replace(study, remarks=(*self.sentences, *study.remarks))
 
 
 def pair(annotations, predictions, *, truth=None, only_annotated=False):
@@ -54,7 +62,7 @@ def pair(annotations, predictions, *, truth=None, only_annotated=False):
     return Pairing(
         truth,
         [ImageResult(image, found.findings[image.image_id]) for image in truth.annotated_images],
-        None if found.absent_ids is None else len(found.absent_ids),
-        len(found.failed_ids),
+        found.absent_ids,
+        found.failed_ids,
         found.n_left_out,
     )

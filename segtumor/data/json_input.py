@@ -2,7 +2,8 @@
 
 Refused: other encodings than UTF-8 (with or without a byte order mark), files too large or nested too deeply for the
 machine, a key that stands twice in one object. NaN and Infinity, which JSON lacks but Python reads and writes, are read
-and left to the checks of each field. Not here: what the values mean.
+and left to the checks of each field. Not here: what the values mean, but for telling annotations from predictions, which
+are easily given in each other's place.
 """
 
 import gc
@@ -16,6 +17,7 @@ from segtumor.errors import DataError
 MAX_BYTES = 4 * 2**30
 _NAMED = 5
 _OTHER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+_BEGINNING = 200  # characters looked at
 _SAVE_AS_UTF8 = "Save it as UTF-8"
 
 
@@ -68,6 +70,7 @@ def parse_json_leniently(data, path):
         with _no_garbage_collection():
             return json.loads(_as_utf8(data, path), object_pairs_hook=make_object), repeated
     except (ValueError, RecursionError) as error:
+        _refuse_other_formats(data, path, error)
         what = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise DataError(f"not readable as JSON: {what}", where=path, remedy=_remedy(data, error)) from error
 
@@ -78,6 +81,38 @@ def _as_utf8(data, path):
     if data.startswith(_OTHER_MARKS):
         raise DataError("not readable as JSON: it is UTF-16 or UTF-32", where=path, remedy=_SAVE_AS_UTF8)
     return str(data, "utf-8-sig")
+
+
+def is_annotations(content):
+    """Whether a JSON value looks like a COCO annotation file: images with an id, and annotations without a score."""
+    return _lists_images(content, "id", "image_id") and not _is_scored(content.get("annotations"))
+
+
+def is_predictions(content):
+    """Whether a JSON value looks like segtumor's ``predictions.json`` or a COCO results list."""
+    if isinstance(content, list):
+        return _is_scored(content)
+    return _lists_images(content, "image_id", "id") or (isinstance(content, dict) and "schema_version" in content)
+
+
+def _lists_images(content, name, other_name):
+    """Whether an object has images, the first of which has one name for its id and not the other."""
+    images = content.get("images") if isinstance(content, dict) else None
+    first = images[0] if isinstance(images, list) and images else None
+    return isinstance(first, dict) and name in first and other_name not in first
+
+
+def _is_scored(items):
+    return isinstance(items, list) and bool(items) and isinstance(items[0], dict) and "score" in items[0]
+
+
+def _refuse_other_formats(data, path, error):
+    """Raise for what does not begin as an object or a list does: a table, say, is not JSON that was cut off."""
+    text = data if isinstance(data, str) else str(data[:_BEGINNING], "utf-8-sig", errors="replace")
+    text = text[:_BEGINNING].lstrip()
+    if text and text[0] not in "{[":
+        first = text.splitlines()[0]
+        raise DataError("is not JSON", where=path, got=f"{first!r:.60}", expected="an object or a list") from error
 
 
 def _remedy(data, error):

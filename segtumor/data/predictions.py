@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from pycocotools import mask as coco_mask
 
-from segtumor.data.json_input import parse_json, read_bytes
+from segtumor.data.json_input import is_annotations, parse_json, read_bytes
 from segtumor.errors import DataError
 from segtumor.structures.boxes import box_xywh_to_xyxy
 from segtumor.structures.lesions import Finding
@@ -49,6 +49,8 @@ class Predictions:
 def read_predictions(path, annotated_images, *, class_names, category_id_of_class, only_annotated=False):
     """Read a predictions file against the images it is to be compared with.
 
+    Images that the file does not list are told (``absent_ids``), not refused; a file that shares no image is.
+
     Args:
         path: JSON file, either form.
         annotated_images: AnnotatedImages.
@@ -57,8 +59,9 @@ def read_predictions(path, annotated_images, *, class_names, category_id_of_clas
         only_annotated: whether images that are not annotated are left out and counted; otherwise they are an error.
 
     Raises:
-        DataError: no such file or no JSON, an image or category that the annotations do not know, an image that could
-            be two or is of another size, a score outside [0, 1], a malformed box or mask, a mask of another size.
+        DataError: no such file or no JSON, an annotation file, no image in common, an image or category that the
+            annotations do not know, an image that could be two or is of another size, a score outside [0, 1], a
+            malformed box or mask, a mask of another size.
     """
     content, n_left_out = _load(path), 0
     images_by_id = {image.image_id: image for image in annotated_images}
@@ -73,6 +76,8 @@ def read_predictions(path, annotated_images, *, class_names, category_id_of_clas
         image_ids, absent, failed = {i: i for i in images_by_id}, None, ()
     else:
         image_ids = _match_images(path, listed, annotated_images)
+        if images_by_id and not image_ids:
+            _refuse_other_images(path, n_left_out)
         _refuse_other_sizes(path, listed, image_ids, images_by_id)
         absent = tuple(i for i in images_by_id if i not in set(image_ids.values()))
         failed = tuple(image_ids[image["image_id"]] for image in listed if image.get("status", STATUS_OK) != STATUS_OK)
@@ -88,6 +93,8 @@ def _only_annotated(path, content, annotated_images):
         items = content if isinstance(content, list) else _objects(path, content, "annotations")
         kept = [item for item in items if not isinstance(item, dict) or item.get("image_id") in known_ids]
         n_left_out = len({item.get("image_id") for item in items if isinstance(item, dict)} - known_ids)
+        if n_left_out and not kept:
+            _refuse_other_images(path, n_left_out)
         return (kept if isinstance(content, list) else {**content, "annotations": kept}), n_left_out
     listed = _objects(path, content, "images")
     by_name = _images_by_name(annotated_images)
@@ -101,6 +108,9 @@ def _load(path):
     content = parse_json(read_bytes(path, remedy="Check the path"), path)
     if not isinstance(content, (list, dict)):
         raise DataError("not a predictions file", where=path, got=type(content).__name__, expected=_EXPECTED)
+    if is_annotations(content):
+        remedy = "Give what the model found; swapped with --annotations?"
+        raise DataError("this is an annotation file, not predictions", where=path, expected=_EXPECTED, remedy=remedy)
     if isinstance(content, dict) and content.get("schema_version", _SCHEMA_VERSION) != _SCHEMA_VERSION:
         version = content["schema_version"]
         raise DataError("predictions of another schema version", where=path, got=version, expected=_SCHEMA_VERSION)
@@ -190,6 +200,13 @@ def _refuse_unknown(path, unknown):
             where=path,
             remedy="Add --only-annotated to leave them out, or give the annotations of all predicted images",
         )
+
+
+def _refuse_other_images(path, n_left_out):
+    """Raise for predictions of which none is of an annotated image."""
+    got = f"{n_left_out} other images" if n_left_out else "no images"
+    remedy = "Give the annotations of the predicted images, or the predictions of the annotated ones"
+    raise DataError("no image in common with the annotations", where=path, got=got, remedy=remedy)
 
 
 def _refuse_shared(path, listed, matched):

@@ -24,6 +24,7 @@ _CORNERS = ("x0", "y0", "x1", "y1")
 _NORMAL_LABELS = ("normal", "no finding", "0", "negative")
 _TUMOR_LABELS = ("tumor", "tumour", "1", "positive", "lesion")
 _LISTED = 5
+_ROUNDING_PX = 1  # a mark at the very edge may be rounded outwards
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ def read_readers(path, annotated_images, class_names, *, unlisted=REFUSE):
         list of ReaderMarks, in the order of the table.
 
     Raises:
-        DataError: columns missing, an image or case that is not annotated or ambiguous, a malformed box, an unknown
-            label, a confidence outside [0, 1], contradicting rows, or unlisted images that are refused.
+        DataError: columns missing, an image or case that is not annotated or ambiguous, a box that is malformed or
+            outside of its image, an unknown label, a confidence outside [0, 1], contradicting rows, or unlisted
+            images that are refused.
     """
     rows = read_cells(path, needed=("reader",))
     if not rows:
@@ -75,7 +77,9 @@ def read_readers(path, annotated_images, class_names, *, unlisted=REFUSE):
         if not name:
             raise DataError("no name of a reader", where=where)
         mark = _mark(cells, kind, class_names, where)
-        by_reader.setdefault(name, []).append((targets.find(cells, where), mark, where))
+        images = targets.find(cells, where)
+        _refuse_outside(mark, images, where)
+        by_reader.setdefault(name, []).append((images, mark, where))
     return [_reader(name, marks, kind, annotated_images, unlisted, path) for name, marks in by_reader.items()]
 
 
@@ -113,8 +117,8 @@ class _Targets:
     def find(self, cells, where):
         """AnnotatedImages of a row."""
         if self._kind == CASE_LABELS:
-            found = [image for image in self._images if str(image.attributes.get("case_id")) == cells["case_id"]]
             what = cells["case_id"]
+            found = [image for image in self._images if _case_of(image) == what] if what else []
         else:
             what = cells[self._column]
             found = [self._images[i] for i in self._index.candidates(what)] if what else []
@@ -125,6 +129,12 @@ class _Targets:
         if not found:
             raise DataError("marks something that is not annotated", where=where, got=what or "an empty cell")
         return found
+
+
+def _case_of(image):
+    """Text of the case_id; None where the image has none, which no cell may match."""
+    case_id = image.attributes.get("case_id")
+    return None if case_id in (None, "") else str(case_id)
 
 
 def _mark(cells, kind, class_names, where):
@@ -151,6 +161,20 @@ def _box(corners, where):
     if None in values or not (values[0] < values[2] and values[1] < values[3]):
         raise DataError("malformed box", where=where, got=", ".join(corners), expected="x0 < x1 and y0 < y1, in px")
     return tuple(float(value) for value in values)
+
+
+def _refuse_outside(mark, images, where):
+    """Marks made on a larger copy would else be misses, in silence."""
+    for image in images if mark.box_xyxy else ():
+        (height, width), (x0, y0, x1, y1) = image.size_hw, mark.box_xyxy
+        if min(x0, y0) < -_ROUNDING_PX or x1 > width + _ROUNDING_PX or y1 > height + _ROUNDING_PX:
+            raise DataError(
+                f"box outside of {image.file_name}",
+                where=where,
+                got=f"x0, y0, x1, y1 {x0:g}, {y0:g}, {x1:g}, {y1:g}",
+                expected=f"px of the annotated image, {width} wide and {height} high",
+                remedy="Scale marks that were made on a copy of another size",
+            )
 
 
 def _label(text, class_names, where):

@@ -1,16 +1,20 @@
 """Every sheet of a table, CSV or Excel, as rows of texts.
 
-Cells are read as text: some are blank, and a spreadsheet may turn 1 into 1.0. Not here: tables of one sheet with
+Cells are read as text: some are blank, and a spreadsheet may turn 1 into 1.0. CSV may be divided by commas, semicolons
+or tabs, as spreadsheets of different countries write it. Not here: tables of one sheet with
 known columns (``segtumor.data.tables``).
 """
 
 import csv
 import io
+import re
 from pathlib import Path
 
 from segtumor.errors import DataError
 
 _MAX_BYTES = 256 * 2**20
+_DELIMITERS = (",", ";", "\t")
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*", re.ASCII)
 
 
 def read_sheets(path):
@@ -36,10 +40,23 @@ def cells_of(rows):
     return [dict(zip(header, (cell.strip() for cell in row), strict=False)) for row in filled]
 
 
+def delimiter_of(text):
+    """Comma, semicolon or tab: whichever the first line of a CSV has most of, outside quotes."""
+    first_line = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
+    return max(_DELIMITERS, key=first_line.count)
+
+
+def with_point(cell):
+    """A number with a decimal comma, as spreadsheets write it where the comma does not divide, with a point."""
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
+
+
 def _read_csv(path):
     try:
         text = path.read_bytes().decode("utf-8-sig")  # spreadsheets put a byte-order mark in front
-        return list(csv.reader(io.StringIO(text, newline="")))
+        delimiter = delimiter_of(text)
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        return rows if delimiter == "," else [[with_point(cell) for cell in row] for row in rows]
     except OSError as error:
         raise DataError(f"table: {error.strerror}", where=path) from error
     except (UnicodeDecodeError, csv.Error) as error:

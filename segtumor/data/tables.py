@@ -18,7 +18,7 @@ def read_cells(path, needed=()):
     """Rows of a table as {column: text}; columns in lower case with single blanks, everything trimmed.
 
     Args:
-        path: .xlsx (its first sheet) or CSV in UTF-8.
+        path: .xlsx (its first sheet) or CSV in UTF-8, divided by commas, semicolons or tabs.
         needed: columns that must be there.
 
     Raises:

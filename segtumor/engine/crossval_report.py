@@ -17,6 +17,7 @@ from segtumor.data.records import load_coco
 from segtumor.engine.crossval_folder import POOLED, REPORT, TABLE, fold_folder
 from segtumor.evaluation.pooling import HEADLINE, REMARKS, FoldResult, Spread, pool_predictions, spreads
 from segtumor.evaluation.study import Study, StudySettings, measures_of, study
+from segtumor.evaluation.unpredicted import unpredicted_remarks
 from segtumor.files import write_csv, write_json
 from segtumor.reporting.evaluation_report import write_evaluation
 from segtumor.reporting.study_files import write_study
@@ -67,9 +68,10 @@ def report(plan, output, predictions, *, settings=None, progress=None):
         OutputError: a file cannot be written.
     """
     output, settings = Path(output), settings or StudySettings()
-    pooled_results = _pool(plan, output / POOLED, predictions)
-    whole = study(pooled_results, plan.class_names, settings, progress=progress)
-    whole = replace(whole, remarks=(*REMARKS, *plan.remarks, *whole.remarks))
+    pooled_results, failed_ids = _pool(plan, output / POOLED, predictions)
+    whole = study(pooled_results, plan.class_names, settings, progress=progress, n_images_failed=len(failed_ids))
+    failed = unpredicted_remarks([r.truth for r in pooled_results], plan.class_names, failed_ids=failed_ids)
+    whole = replace(whole, remarks=(*REMARKS, *failed, *plan.remarks, *whole.remarks))
     names = [name for name in HEADLINE if name in {estimate.name for estimate in whole.estimates}]
     folds = tuple(
         _fold_result(plan, fold, output, path, names=names, settings=settings)
@@ -118,7 +120,7 @@ def report_document(result, options):
 
 
 def _pool(plan, folder, predictions):
-    """Write the pooled annotations and predictions; returns the ImageResults of these files."""
+    """Write the pooled annotations and predictions; returns ``_results`` of these files."""
     fold_of = {i: fold.number for fold in plan.folds for i in fold.test}
     images = [{**image, "fold": fold_of[i]} for i, image in enumerate(plan.merged.images)]
     truth = {
@@ -140,6 +142,7 @@ def _write_pooled(whole, folder):
 
 
 def _results(annotations, predictions):
+    """The ImageResults of two files, and the ids of the images that could not be predicted."""
     truth = load_coco(annotations, check_files=False)
     found = read_predictions(
         predictions,
@@ -147,12 +150,14 @@ def _results(annotations, predictions):
         class_names=truth.taxonomy.names,
         category_id_of_class=truth.category_id_of_class,
     )
-    return [ImageResult(image, found.findings[image.image_id]) for image in truth.annotated_images]
+    results = [ImageResult(image, found.findings[image.image_id]) for image in truth.annotated_images]
+    return results, found.failed_ids
 
 
 def _fold_result(plan, fold, output, predictions, *, names, settings):
     annotations = fold_folder(output, fold.number) / "annotations" / "test.json"
-    measured = measures_of(_results(annotations, predictions), plan.class_names, settings).measures
+    results, _ = _results(annotations, predictions)
+    measured = measures_of(results, plan.class_names, settings).measures
     counts = plan.summaries[fold.number]["test"]
     values = {name: measured[name].value if name in measured else math.nan for name in names}
     return FoldResult(fold.number, *(counts[name] for name in _COUNTS), values)

@@ -19,6 +19,7 @@ FACTS = {
     "split": "hash of the split",
     "examples": "pictures of cases",
     "configuration": "configuration",
+    "temperature": "temperature of the scores",
 }
 
 
@@ -102,6 +103,14 @@ TRIPOD_AI = (
         "definitions",
     ),
     Item(
+        "12f",
+        "recalibration or other updating of the model",
+        PARTLY,
+        "the temperature, what it was fitted on, and calibration before and after; other updating: " + AUTHORS,
+        "calibration",
+        ("temperature",),
+    ),
+    Item(
         "12g",
         "how predictions were made for the evaluation",
         PARTLY,
@@ -122,8 +131,8 @@ TRIPOD_AI = (
         "15",
         "the output of the model and its threshold",
         PARTLY,
-        "score, threshold and patient rule; why this threshold: " + AUTHORS,
-        "settings",
+        "what the score is, threshold and patient rule; why this threshold: " + AUTHORS,
+        "definitions",
     ),
     Item("16", "how evaluation data differ from training data", NOT_ANSWERED, AUTHORS),
     Item(

@@ -33,12 +33,12 @@ def pr_figure(curves):
     return _finish(figure, axes, _draw(axes, lines), "needs a tumor", "lower left")
 
 
-def froc_figure(froc, *, operating_point=None):
+def froc_figure(froc, *, score_threshold=None):
     """Sensitivity for lesions against false positives per image, with the seven rates of the mean.
 
     Args:
         froc: Froc or None.
-        operating_point: (false positives per image, sensitivity) or None.
+        score_threshold: where it lies on the curve is marked; None: nowhere.
     """
     figure, (axes,) = new_figure("FROC: lesions found, by false positives", size_in=SIZE_IN)
     label_axes(axes, "False positives per image", "Lesions found (sensitivity)", (0.1, 10), (-0.02, 1.02))
@@ -53,10 +53,16 @@ def froc_figure(froc, *, operating_point=None):
     marked = np.array(list(froc.at.values()), dtype=float)
     label = f"the seven rates, mean {froc.mean:.3f}" if np.isfinite(froc.mean) else "the seven rates"
     axes.plot(list(froc.at), marked, "o", color=class_color(1), ms=7, label=label)
-    if operating_point is not None and np.isfinite(operating_point).all():
-        x, y = max(operating_point[0], 0.1), operating_point[1]
-        axes.plot(x, y, "s", color="white", mec=DARK, mew=2, ms=9, label="at the score threshold", zorder=5)
+    if score_threshold is not None:
+        x, y = _at_threshold(froc, score_threshold)
+        axes.plot(max(x, 0.1), y, "s", color="white", mec=DARK, mew=2, ms=9, label="at the score threshold", zorder=5)
     return _finish(figure, axes, True, "", "best")
+
+
+def _at_threshold(froc, score_threshold):
+    """(false positives per image, sensitivity) of the findings at or above a score."""
+    last = np.flatnonzero(np.asarray(froc.thresholds) >= score_threshold)[-1]  # the first threshold is infinite
+    return float(froc.false_positives_per_image[last]), float(froc.sensitivity[last])
 
 
 def reliability_figure(curves):
@@ -80,7 +86,7 @@ def reliability_figure(curves):
             bottom.bar_label(bars, [int(n) if n else "" for n in curve.counts], fontsize=8)
             bottom.margins(y=0.2)
     if curves:
-        top.legend(loc="lower right", fontsize=9, framealpha=0.9)
+        top.legend(loc="best", fontsize=9 if len(curves) < 3 else 7, framealpha=0.9)
     else:
         say_empty(top, "no images")
     return figure

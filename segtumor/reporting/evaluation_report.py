@@ -28,7 +28,8 @@ _IMAGE_COLUMNS = (
     *("label", "n_lesions", "n_findings", "max_score", "tumor_true", "tumor_predicted"),
     *("true_positives", "false_positives", "missed"),
 )
-_PACKAGES = ("numpy", "scipy", "pycocotools")
+_CURVES = "training_curves.png"
+_PACKAGES = ("numpy", "scipy", "pycocotools", "faster-coco-eval")
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,8 @@ def write_evaluation(
     refuse_run_folder(folder)
     history = read_training_history(run_folder) if run_folder is not None else None
     folder = prepare_output_folder(folder)
+    if history is None and (folder / "metrics.json").exists():  # those of the run that was evaluated here before
+        (folder / _CURVES).unlink(missing_ok=True)
     metrics = {
         **evaluation.metrics,
         **({} if study is None else {"estimates": _estimates(study)}),
@@ -118,7 +121,7 @@ def training_curves(run_folder, path=None):
     from segtumor.reporting.figures import png_bytes
     from segtumor.reporting.plots import training_curves_figure
 
-    path = Path(path) if path is not None else Path(run_folder) / "training_curves.png"
+    path = Path(path) if path is not None else Path(run_folder) / _CURVES
     write_bytes(path, png_bytes(training_curves_figure(read_training_history(run_folder))))
     return path
 
@@ -178,7 +181,7 @@ def _write_plots(evaluation, history, folder):
         ),
     }
     if history is not None:
-        figures["training_curves.png"] = plots.training_curves_figure(history)
+        figures[_CURVES] = plots.training_curves_figure(history)
     for name, figure in figures.items():
         write_bytes(folder / name, png_bytes(figure))
     return list(figures)

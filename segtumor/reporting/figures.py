@@ -5,6 +5,7 @@ notebook do not disturb each other.
 """
 
 import io
+import warnings
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,7 +20,11 @@ FONT_SIZE = 12
 def png_bytes(figure, *, dpi=120):
     """The figure as PNG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
+    with warnings.catch_warnings():
+        # Names in a script that matplotlib's own font lacks are drawn as boxes; the tables beside each figure hold
+        # them as text. Other fonts are not sought: which there are differs by machine, and so would the picture.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+        figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 

@@ -4,7 +4,7 @@ Undefined levels keep their row and say so. Not here: choosing the measures (``s
 """
 
 from segtumor.reporting.figures import DARK, NEUTRAL, class_color, new_figure, say_empty
-from segtumor.reporting.study_text import capital, is_undefined
+from segtumor.reporting.study_text import capital, is_of_few_cases, is_undefined
 
 #: More rows make a picture nobody reads; what is left out is named in the plot and is in ``subgroups.csv``.
 MAX_ROWS = 60
@@ -60,7 +60,8 @@ def _draw_row(axes, row, estimate, *, is_all):
         axes.text(0.5, row, "undefined", transform=axes.get_yaxis_transform(), ha="center", va="center", fontsize=9)
         return
     if not is_undefined(estimate.low) and not is_undefined(estimate.high):
-        axes.plot([estimate.low, estimate.high], [row, row], color=_INK, lw=2, solid_capstyle="butt")
+        style = ":" if is_of_few_cases(estimate) else "-"
+        axes.plot([estimate.low, estimate.high], [row, row], style, color=_INK, lw=2, solid_capstyle="butt")
     axes.plot(estimate.value, row, "D" if is_all else "o", color=DARK if is_all else _INK, ms=7 if is_all else 6)
 
 

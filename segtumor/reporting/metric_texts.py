@@ -16,30 +16,33 @@ _NORMALIZED_SURFACE = {
     "normalized_surface_dice_matched": "Normalized surface Dice of the matched lesions only.",
 }
 _LESIONS = {
-    "dice": "Mean over lesions of twice the overlap divided by the sum of both areas; a lesion that nothing overlaps "
-    "counts 0.",
+    "dice": "Mean over lesions of twice the overlap divided by the sum of both areas; a lesion that is paired "
+    "with no finding counts 0.",
     "dice_matched": "Dice of the matched lesions only; it says nothing about missed ones.",
-    "iou": "Mean over lesions of the overlap divided by the union of both areas; a lesion that nothing overlaps "
-    "counts 0.",
+    "iou": "Mean over lesions of the overlap divided by the union of both areas; a lesion that is paired "
+    "with no finding counts 0.",
     "iou_matched": "Intersection over union of the matched lesions only.",
     "image_dice": "Dice between the union of all true and the union of all predicted masks of an image with a tumor; "
     "nothing found counts 0.",
     "image_iou": "Intersection over union between the union of all true and the union of all predicted masks of an "
     "image with a tumor; nothing found counts 0.",
-    "lesion_recall": "Part of the lesions that a finding hits, that is, overlaps with at least the IoU threshold.",
+    "lesion_recall": "Part of the lesions that a finding hits, that is, is paired with at an IoU of at least the IoU "
+    "threshold.",
     "lesion_precision": "Part of the findings at or above the score threshold that hit a lesion.",
     "lesion_f1": "Harmonic mean of lesion recall and lesion precision.",
-    "located_above_0": "Part of the lesions that a finding at or above the score threshold overlaps at all.",
-    "located_above_0.2": "Part of the lesions that a finding overlaps with an IoU above 0.2.",
-    "located_above_0.5": "Part of the lesions that a finding overlaps with an IoU above 0.5.",
+    "located_above_0": "Part of the lesions that are paired with a finding at or above the score threshold, however "
+    "little it overlaps.",
+    "located_above_0.2": "Part of the lesions that are paired with a finding whose IoU is above 0.2.",
+    "located_above_0.5": "Part of the lesions that are paired with a finding whose IoU is above 0.5.",
     "froc_mean": "Mean of the lesion sensitivities at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives per image.",
     "false_positives_per_image": "Mean number of findings at or above the score threshold that hit no lesion, over all "
-    "images.",
+    "images; a further finding on a lesion already hit is one of them.",
     "false_positives_per_normal_image": "Mean number of findings at or above the score threshold on an image without a "
     "tumor.",
 }
 _FROC = {
-    f"froc_at_{rate}": f"Part of the lesions found at the score threshold that gives {rate} false positives per image."
+    f"froc_at_{rate}": f"Highest part of the lesions found at a score threshold with at most {rate} false positives "
+    "per image; further findings on a lesion already found count neither way."
     for rate in ("0.125", "0.25", "0.5", "1", "2", "4", "8")
 }
 _DETECTION = {
@@ -77,6 +80,16 @@ _TUMOR_OR_NOT = {
     "weighs more, with the square of the distance.",
     "class_macro_auc": "Mean over the classes, normal included, of the AUC of that class of {many} against all others.",
 }
+
+
+#: What ``require_located`` changes, for the measures of patients that follow it.
+_LOCATED = " Here a patient with a tumor is right only if one of its lesions was also located."
+_FOLLOW_LOCATED = ("patient_sensitivity", "patient_accuracy", "patient_balanced_accuracy", "patient_kappa")
+
+
+def metric_text(name, *, located=False):
+    """What a measure means, "" for an unknown one; ``located`` as ``require_located`` in StudySettings."""
+    return METRIC_TEXTS.get(name, "") + (_LOCATED if located and name in _FOLLOW_LOCATED else "")
 
 
 def _millimetres():

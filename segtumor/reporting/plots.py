@@ -62,7 +62,7 @@ def confusion_matrix_figure(confusion, *, score_threshold, iou_threshold):
 
 
 def dice_histogram_figure(per_lesion, *, score_threshold):
-    """Histogram of Dice per lesion; lesions without any overlap stand apart at 0 and count in the mean.
+    """Histogram of Dice per lesion; lesions paired with no finding stand apart at 0 and count in the mean.
 
     Args:
         per_lesion: rows with ``dice`` and ``matched``.
@@ -70,7 +70,7 @@ def dice_histogram_figure(per_lesion, *, score_threshold):
     """
     dice = np.array([row["dice"] for row in per_lesion if row["matched"]], dtype=np.float64)
     n_lesions, n_missed = len(per_lesion), len(per_lesion) - len(dice)
-    title = f"Dice per lesion, n = {n_lesions}, {n_missed} without any overlap\nscore ≥ {score_threshold:.2f}"
+    title = f"Dice per lesion, n = {n_lesions}, {n_missed} paired with no finding\nscore ≥ {score_threshold:.2f}"
     figure, (axes,) = new_figure(title)
     label_axes(axes, "Dice coefficient", "Lesions", (-0.08, 1.02), None)
     if not n_lesions:
@@ -80,7 +80,7 @@ def dice_histogram_figure(per_lesion, *, score_threshold):
         dice, bins=np.linspace(0, 1, 21), color=class_color(0), edgecolor="white", label=f"matched, n = {len(dice)}"
     )
     axes.bar(
-        [-0.04], [n_missed], width=0.05, color=class_color(1), hatch="//", label=f"no overlap (Dice 0), n = {n_missed}"
+        [-0.04], [n_missed], width=0.05, color=class_color(1), hatch="//", label=f"no finding (Dice 0), n = {n_missed}"
     )
     axes.axvline(dice.sum() / n_lesions, color=DARK, lw=2, label=f"mean of all: {dice.sum() / n_lesions:.3f}")
     if len(dice):

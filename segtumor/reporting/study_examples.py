@@ -110,7 +110,7 @@ def _missed(study):
         yield Example(
             image,
             "Missed lesion",
-            f"{_where(image)}: no finding overlaps a {name} lesion of {lesion.area_px:.0f} px² (dashed).",
+            f"{_where(image)}: no finding is paired with a {name} lesion of {lesion.area_px:.0f} px² (dashed).",
         )
 
 

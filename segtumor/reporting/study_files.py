@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from segtumor.errors import OutputError
 from segtumor.files import prepare_output_folder, write_csv, write_text
 
 _ESTIMATE_COLUMNS = (
@@ -17,6 +18,8 @@ _ESTIMATE_COLUMNS = (
 )
 _SUBGROUP_COLUMNS = ("field", "level", *_ESTIMATE_COLUMNS)
 _TEST_COLUMNS = ("field", "measure", "test", "statistic", "p_value", "p_holm", "n_groups", "note")
+_CURVES = ("roc_image", "roc_patient", "pr_image", "pr_patient", "froc", "reliability", "reliability_patient")
+_CONFUSIONS = ("image_class", "patient_class")
 _RELIABILITY_COLUMNS = ("bin_low", "bin_high", "mean_probability", "observed", "count")
 
 
@@ -24,7 +27,8 @@ def write_study(study, folder, *, provenance, examples=(), title="Evaluation"):
     """Write the page and tables of a study into ``folder``.
 
     ``estimates.csv``, ``subgroups.csv``, ``tests.csv`` and ``per_case.csv``; each curve as ``curve_<name>.csv`` and
-    each confusion matrix as ``confusion_<name>.csv``; ``report.html``.
+    each confusion matrix as ``confusion_<name>.csv``; ``report.html``. Curves and matrices that an earlier study left
+    in the folder and this one does not define are deleted.
 
     Args:
         study: a Study.
@@ -42,10 +46,21 @@ def write_study(study, folder, *, provenance, examples=(), title="Evaluation"):
     page = study_page(study, title=title, provenance=provenance, examples=examples)
     folder = prepare_output_folder(folder)
     tables = {**_main_tables(study), **_curve_tables(study), **_confusion_tables(study)}
+    _remove_stale(folder, tables)
     for name, (rows, columns) in tables.items():
         write_csv(folder / name, [{key: _cell(value) for key, value in row.items()} for row in rows], columns)
     write_text(folder / "report.html", page)
     return [folder / name for name in (*tables, "report.html")]
+
+
+def _remove_stale(folder, tables):
+    """Delete the curves and matrices that an earlier study left in the folder and this one does not define."""
+    known = [*(f"curve_{name}.csv" for name in _CURVES), *(f"confusion_{name}.csv" for name in _CONFUSIONS)]
+    for path in (folder / name for name in known if name not in tables):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError("cannot delete what an earlier study wrote", where=path) from error
 
 
 def _main_tables(study):

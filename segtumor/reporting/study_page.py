@@ -6,9 +6,11 @@ no date. Not here: writing it (``study_files``), choosing examples (``study_exam
 
 from segtumor import NOTICE, __version__
 from segtumor.reporting.checklists import CLAIM_2024, TRIPOD_AI, filled
-from segtumor.reporting.metric_texts import METRIC_TEXTS
+from segtumor.reporting.metric_texts import metric_text
 from segtumor.reporting.pages import data_url, environment
 from segtumor.reporting.study_plots import FOREST_MEASURES, study_figures, subgroups_of
+from segtumor.reporting.study_provenance import NOT_OF_SPLIT
+from segtumor.reporting.study_terms import RULES, term_texts
 from segtumor.reporting.study_text import (
     UNDEFINED,
     capital,
@@ -19,6 +21,7 @@ from segtumor.reporting.study_text import (
     method_text,
     p_text,
     percent_text,
+    spread_text,
     summary_sentences,
     value_cell,
     wilson_text,
@@ -42,11 +45,6 @@ _GROUPS = {
     "images": "Images",
     "patients": "Patients",
     "calibration": "Calibration",
-}
-_RULES = {
-    "any": "positive if any of its images is",
-    "max": "positive if the highest score of its images reaches the threshold",
-    "mean": "positive if the mean score of its images reaches the threshold",
 }
 
 
@@ -86,7 +84,11 @@ def study_page(study, *, title, provenance, examples=()):
             settings=_settings_rows(study.settings),
             provenance=_provenance_tables(provenance),
             remarks=study.remarks,
-            definitions=[(capital(e.label), e.name, METRIC_TEXTS.get(e.name, "")) for e in study.estimates],
+            terms=term_texts(study.settings),
+            definitions=[
+                (capital(e.label), e.name, metric_text(e.name, located=study.settings.require_located))
+                for e in study.estimates
+            ],
             checklists=[
                 ("TRIPOD+AI (Collins et al. 2024, doi 10.1136/bmj-2023-078378)", filled(TRIPOD_AI, facts)),
                 ("CLAIM 2024 (Tejani et al. 2024, doi 10.1148/ryai.240300)", filled(CLAIM_2024, facts)),
@@ -135,12 +137,7 @@ def _cell(estimate):
         return "–"
     if is_undefined(estimate.value):
         return value_cell(estimate)
-    interval = interval_text(estimate)
-    if estimate.method.startswith("degenerate"):  # "0.000 to 0.000" would look like certainty
-        interval = "no interval: all resamples equal"
-    elif interval == UNDEFINED:
-        interval = "interval undefined"
-    return f"{value_cell(estimate)} ({interval}), {counted(estimate.n, estimate.unit)}"
+    return f"{value_cell(estimate)} ({spread_text(estimate)}), {counted(estimate.n, estimate.unit)}"
 
 
 def _test_rows(study):
@@ -161,14 +158,14 @@ def _test_rows(study):
 
 
 def _settings_rows(settings):
-    located = "; a tumor counts as found only where a lesion is hit" if settings.require_located else ""
+    located = "; with tumor it counts as found only where a lesion is hit" if settings.require_located else ""
     temperature = (
         "none: scores as the model gives them" if settings.temperature is None else f"{settings.temperature:.3f}"
     )
     return [
         ("score threshold", f"{settings.score_threshold:.3f}"),
         ("IoU threshold of a hit", f"{settings.iou_threshold:.2f}"),
-        ("patient", f"{_RULES.get(settings.rule, settings.rule)}{located}"),
+        ("patient", f"{RULES.get(settings.rule, settings.rule)}{located}"),
         ("criterion of the FROC curve", settings.froc_criterion),
         (
             "tolerance of the surface Dice",
@@ -203,10 +200,14 @@ def _text(value):
 
 def _facts(study, provenance, examples):
     """What the page holds, for the checklists."""
+    values = {text for _, rows in _provenance_tables(provenance) for _, text in rows}
     recorded = [name.rpartition(".")[2] for _, rows in _provenance_tables(provenance) for name, text in rows
                 if text != NOT_RECORDED]  # fmt: skip
     held = {"subgroups": study.subgroups, "tests": study.tests, "examples": examples}
+    held["temperature"] = study.settings.temperature is not None
     for subject in ("annotations", "weights", "split"):
         held[subject] = [name for name in recorded if name.startswith(subject) and name.endswith("sha256")]
+    if NOT_OF_SPLIT in values:
+        held["split"] = []
     held["configuration"] = [heading for heading, content in provenance.items() if content and "onfig" in heading]
     return {name for name, content in held.items() if content}

@@ -20,6 +20,9 @@ from segtumor.reporting.study_text import capital, interval_text, is_undefined, 
 FOREST_MEASURES = ("dice", "lesion_recall", "image_sensitivity", "image_specificity")
 _DPI = 130
 _SQUARE = "The white square marks the score threshold of this report."
+_NO_SQUARE = (
+    "The curve of patients has no square: their sensitivity here asks for a located lesion, which the scores do not."
+)
 
 
 @dataclass(frozen=True)
@@ -66,42 +69,41 @@ def _curve_figures(study, known):
     units = [unit for unit in ("image", "patient") if unit == "image" or f"roc_{unit}" in study.curves]
     roc, pr = [], []
     for unit in units:
-        sensitivity, specificity = (_value(known, f"{unit}_{name}") for name in ("sensitivity", "specificity"))
+        names = ("sensitivity", "specificity", "ppv")
+        sensitivity, specificity, ppv = (_value(known, f"{unit}_{name}") for name in names)
+        on_curve = unit == "image" or not study.settings.require_located
         label = f"{unit}s: AUC {_with_interval(known, f'{unit}_auc')}"
-        roc.append((label, study.curves.get(f"roc_{unit}"), (1 - specificity, sensitivity)))
+        roc.append((label, study.curves.get(f"roc_{unit}"), (1 - specificity, sensitivity) if on_curve else None))
         label = f"{unit}s: average precision {_with_interval(known, f'{unit}_auc_pr')}"
-        pr.append((label, study.curves.get(f"pr_{unit}"), (sensitivity, _value(known, f"{unit}_ppv"))))
-    yield StudyFigure("fig-roc", "curves", "ROC curve", _ROC_CAPTION, lambda: roc_figure(roc))
-    yield StudyFigure("fig-pr", "curves", "Precision-recall curve", _PR_CAPTION, lambda: pr_figure(pr))
-    # The marked point counts hits by IoU; on a curve by another criterion it would not lie where it belongs.
-    by_iou = study.settings.froc_criterion == "iou"
-    point = tuple(_value(known, name) for name in ("false_positives_per_image", "lesion_recall")) if by_iou else None
+        pr.append((label, study.curves.get(f"pr_{unit}"), (sensitivity, ppv) if on_curve else None))
+    note = f" {_NO_SQUARE}" if study.settings.require_located and "patient" in units else ""
+    yield StudyFigure("fig-roc", "curves", "ROC curve", _ROC_CAPTION + note, lambda: roc_figure(roc))
+    yield StudyFigure("fig-pr", "curves", "Precision-recall curve", _PR_CAPTION + note, lambda: pr_figure(pr))
     caption = _FROC_CAPTION.format(criterion=_CRITERIA[study.settings.froc_criterion].format(study.settings))
-    caption += f" {_SQUARE}" if by_iou else ""
-    froc = study.curves.get("froc")
-    yield StudyFigure("fig-froc", "curves", "FROC curve", caption, lambda: froc_figure(froc, operating_point=point))
+    froc, threshold = study.curves.get("froc"), study.settings.score_threshold
+    yield StudyFigure("fig-froc", "curves", "FROC curve", caption, lambda: froc_figure(froc, score_threshold=threshold))
 
 
 def _calibration_figure(study):
-    names = {"reliability": "images", "reliability_patient": "patients"}
-    curves = [(label, study.curves[name]) for name, label in names.items() if name in study.curves]
-    temperature = study.settings.temperature
-    if temperature is not None:
-        curves = [(f"{label}, after temperature {temperature:.3g}", curve) for label, curve in curves]
-        before = _reliability_before(study)
-        curves[1:1] = [("images, before", before)] if before is not None else []
+    temperature, curves = study.settings.temperature, []
+    after = "" if temperature is None else f", after temperature {temperature:.3g}"
+    for name, label in (("reliability", "images"), ("reliability_patient", "patients")):
+        if name in study.curves:
+            curves.append((f"{label}{after}", study.curves[name]))
+            if after:
+                curves.append((f"{label}, before", _reliability_before(study, label)))
     caption = _CALIBRATION_CAPTION if temperature is None else f"{_CALIBRATION_CAPTION} {_TEMPERATURE}"
     title = "Calibration (reliability diagram)"
     return StudyFigure("fig-calibration", "calibration", title, caption, lambda: reliability_figure(curves))
 
 
-def _reliability_before(study):
-    """Reliability of the images' scores as the model gave them; None without images."""
+def _reliability_before(study, unit):
+    """Reliability of the scores of "images" or "patients" as the model gave them."""
     from segtumor.statistics.calibration import reliability
 
-    scores = np.array([row["max_score"] or 0.0 for row in study.per_image], dtype=np.float64)
-    positive = np.array([bool(row["tumor_true"]) for row in study.per_image], dtype=bool)
-    return reliability(scores, positive) if len(scores) else None
+    rows, name = (study.per_image, "max_score") if unit == "images" else (study.per_case, "score")
+    scores = np.array([row[name] or 0.0 for row in rows], dtype=np.float64)
+    return reliability(scores, np.array([bool(row["tumor_true"]) for row in rows], dtype=bool))
 
 
 def _confusion_figures(study):
@@ -114,7 +116,7 @@ def _confusion_figures(study):
             f"fig-confusion-{unit}",
             "confusion",
             title,
-            _CONFUSION_CAPTION.format(unit=unit, one=unit[:-1]),
+            _CONFUSION_CAPTION.format(unit=unit, one=unit[:-1], note=_located_note(study, unit)),
             lambda names=names, counts=counts, unit=unit: class_confusion_figure(names, counts, unit=unit),
         )
     thresholds = {name: getattr(study.settings, name) for name in ("score_threshold", "iou_threshold")}
@@ -125,6 +127,10 @@ def _confusion_figures(study):
         _LESION_CONFUSION_CAPTION,
         lambda: _square(confusion_matrix_figure(study.evaluation.confusion, **thresholds)),
     )
+
+
+def _located_note(study, unit):
+    return f" {_NOT_LOCATED}" if unit == "patients" and study.settings.require_located else ""
 
 
 def _dice_figure(study):
@@ -185,19 +191,21 @@ _PR_CAPTION = (
 _FROC_CAPTION = (
     "Lesions found (up) against findings that hit nothing, per image (right, each mark twice the last); {criterion}. "
     "A good curve is high already at the left. A curve that ends early means that the model makes no more findings; it "
-    "is drawn on at its last height."
+    "is drawn on at its last height. The white square marks the score threshold of this report; here a further finding "
+    "on a lesion already found counts neither way, while the tables count it as a false positive."
 )
 _CALIBRATION_CAPTION = (
-    "Whether a score can be read as a probability: images are binned by their score, and each point compares the "
-    "mean score of a bin (right) with the part of it that has a tumor (up). On the dotted line they agree; below it "
-    "the model is too sure, above it too careful. The bars count the images of each bin: points of few images mean "
-    "little."
+    "Whether a score can be read as a probability: images, or patients, are binned by their score, and each point "
+    "compares the mean score of a bin (right) with the part of it that has a tumor (up). On the dotted line they "
+    "agree; below it the model is too sure, above it too careful. The bars count the images of each bin: points of "
+    "few images mean little, and those of patients rest on fewer still."
 )
-_TEMPERATURE = "Scores after dividing their logit by the temperature, with the line before for comparison."
+_TEMPERATURE = "Scores after dividing their logit by the temperature, with the lines before for comparison."
 _CONFUSION_CAPTION = (
     "Each row holds the {unit} of one true class, each column those predicted to be of a class; percentages are of the "
-    "row. Good: dark on the diagonal. A malignant {one} in the column normal was missed altogether."
+    "row. Good: dark on the diagonal. A malignant {one} in the column normal was called negative.{note}"
 )
+_NOT_LOCATED = "Whether a lesion was located is not asked here."
 _LESION_CONFUSION_CAPTION = (
     "Each row holds the lesions of one true class by the class of the finding that hits them; the last column counts "
     "missed lesions, the last row findings that hit nothing. Good: dark on the diagonal, little in the last column and "
@@ -205,10 +213,12 @@ _LESION_CONFUSION_CAPTION = (
 )
 _DICE_CAPTION = (
     "How well outlines agree, lesion by lesion: 1 is the same outline, 0 no overlap. Good: a tall group near 1. The "
-    "hatched bar counts the lesions that nothing overlaps; they count in the mean of all, not in that of matched."
+    "hatched bar counts the lesions that no finding is paired with; they count in the mean of all, not in that "
+    "of matched."
 )
 _FOREST_CAPTION = (
     "Each row is a subgroup with its number, its value (point) and its interval (line); the broken line and the gray "
-    "band are all together. Rows whose interval lies clear of the broken line deserve a look. Small groups have long "
+    "band are all together; a dotted line rests on fewer than ten cases and is rough. Rows whose interval lies "
+    "clear of the broken line deserve a look. Small groups have long "
     "lines, and among many rows some differ by chance; the tests below allow for that."
 )

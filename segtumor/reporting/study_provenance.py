@@ -14,13 +14,18 @@ from segtumor.reporting.evaluation_report import provenance
 _WEIGHTS = ("model_best.pth", "model_final.pth")
 
 
-def study_provenance(*, annotations, predictions, run_folder=None, weights=None, command=None):
+#: Said of an annotation file that is not what the ``split.json`` beside it describes.
+NOT_OF_SPLIT = "does not match any part of this split"
+
+
+def study_provenance(*, annotations, predictions, run_folder=None, weights=None, calibrated_on=None, command=None):
     """{heading: {name: value}} for ``study_page``; what is not known is None.
 
     Args:
         annotations, predictions: paths of the two files that were compared.
         run_folder: training run that predicted, whose ``run.json`` and ``config.yaml`` are shown.
         weights: path of the weights, by default the best of the run.
+        calibrated_on: (annotations, predictions), paths of the files that the temperature was fitted on.
         command: words of the command line; default: this process'.
 
     Raises:
@@ -44,10 +49,17 @@ def study_provenance(*, annotations, predictions, run_folder=None, weights=None,
             "split_kind": split.get("kind"),
             "split_seed": split.get("seed"),
             "split_sha256": split.get("split_sha256"),
+            "annotations": _part_of(split, known["annotations_sha256"]),
         },
         "Versions": known["versions"],
         "Command": {"command": words},
     }
+    if calibrated_on is not None:
+        tables["Temperature"] = {
+            f"fitted on {name}": value
+            for what, path in zip(("annotations", "predictions"), calibrated_on, strict=True)
+            for name, value in ((what, str(path)), (f"{what}, sha256", sha256_of_file(path)))
+        }
     if run is not None:
         record = _read_json(run / "run.json")
         tables["Training"] = {name: record.get(name) for name in ("seed", "command", "versions", "datasets")}
@@ -59,6 +71,18 @@ def split_of(annotations):
     """The ``split.json`` of the data set that an annotation file belongs to; empty if there is none."""
     path = Path(annotations).resolve().parent.parent / "split.json"
     return _read_json(path) if path.is_file() else {}
+
+
+def _part_of(split, sha256):
+    """Whether the split records a file of this hash, in words; None where it records no hashes."""
+    parts = split.get("parts")
+    parts = parts if isinstance(parts, dict) else {}
+    recorded = {
+        n: p["annotations_sha256"] for n, p in parts.items() if isinstance(p, dict) and "annotations_sha256" in p
+    }
+    if not recorded:
+        return None
+    return next((f"matches the part {name}" for name, value in recorded.items() if value == sha256), NOT_OF_SPLIT)
 
 
 def _weights_of(run):

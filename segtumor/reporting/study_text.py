@@ -10,8 +10,10 @@ UNDEFINED = "undefined"
 _METHODS = {
     "bca": "BCa bootstrap of cases",
     "percentile": "percentile bootstrap of cases",
-    "degenerate": "all resamples of cases equal",
+    "clopper-pearson": "Clopper-Pearson",
 }
+#: In ``Estimate.method`` where the cases are too few for the bootstrap.
+_FEW_CASES, _TOO_NARROW = "few cases", "too narrow"
 #: An interval of a proportion wider than this is called wide in the summary.
 WIDE_INTERVAL = 0.2
 
@@ -43,6 +45,19 @@ def interval_text(estimate):
 def wilson_text(estimate):
     """Wilson's interval of a proportion; "" for everything else."""
     return "" if is_undefined(estimate.wilson_low) else range_text(estimate, estimate.wilson_low, estimate.wilson_high)
+
+
+def is_of_few_cases(estimate):
+    """Whether an estimate rests on so few cases that its interval deserves a warning."""
+    return _FEW_CASES in estimate.method
+
+
+def spread_text(estimate):
+    """ "0.512 to 0.634", "0.512 to 0.634, few cases", or "no interval" with its reason."""
+    if is_undefined(estimate.low) or is_undefined(estimate.high):
+        reason = estimate.method.removeprefix("undefined: ")
+        return f"no interval: {reason}" if reason else "no interval"
+    return f"{interval_text(estimate)}, {_FEW_CASES}" if is_of_few_cases(estimate) else interval_text(estimate)
 
 
 def range_text(estimate, low, high):
@@ -94,8 +109,12 @@ def percent_text(level):
 def summary_sentences(study):
     """The study in a few plain sentences, each built from its numbers; nothing is claimed beyond these images."""
     known = {estimate.name: estimate for estimate in study.estimates}
-    sentences = [_counts_sentence(study), *_result_sentences(study, known)]
-    wide = [e.label for name in _SUMMARISED if (e := known.get(name)) and _is_wide(e)]
+    sentences = [_counts_sentence(study), *_unpredicted_sentence(study), *_result_sentences(study, known)]
+    summarised = [known[name] for name in _SUMMARISED if name in known]
+    wide = [e.label for e in summarised if _is_wide(e)]
+    narrow = [e.label for e in summarised if _TOO_NARROW in e.method]
+    if narrow:
+        sentences.append(f"Too few cases for the interval, which is likely too narrow: {', '.join(narrow)}.")
     if wide:
         sentences.append(f"The data leave much uncertainty about: {', '.join(wide)} (interval wider than 0.2).")
     sentences.append(
@@ -115,7 +134,18 @@ def _counts_sentence(study):
     return f"{images} of {cases} with {counted(n_lesions, 'lesions')} were evaluated; {n_normal} have no lesion."
 
 
+def _unpredicted_sentence(study):
+    counts = study.evaluation.metrics["counts"]
+    n_unpredicted = sum(counts.get(name) or 0 for name in ("n_images_absent", "n_images_failed"))
+    if n_unpredicted:
+        yield (
+            f"{counted(n_unpredicted, 'images')} of these could not be predicted or are absent from the predictions "
+            "and count as without findings, which makes the normal ones among them right (see Remarks)."
+        )
+
+
 def _result_sentences(study, known):
+    located = " and located" if study.settings.require_located else ""
     level, threshold = percent_text(study.settings.level), f"{study.settings.score_threshold:.2f}"
 
     def said(name, phrase):
@@ -125,9 +155,8 @@ def _result_sentences(study, known):
         if is_undefined(estimate.value):
             return [f"{capital(phrase)} is undefined: {_reason(estimate)}."]
         amount = f"{count_text(estimate)}, " if estimate.successes is not None else ""
-        spread = f"{level} interval {interval_text(estimate)}"
-        if estimate.method.startswith("degenerate"):
-            spread = "no interval, as all resamples are equal"
+        spread = spread_text(estimate)
+        spread = spread if spread.startswith("no interval") else f"{level} interval {spread}"
         return [f"{capital(phrase)} was {number_text(estimate)} ({amount}{spread})."]
 
     return [
@@ -136,7 +165,7 @@ def _result_sentences(study, known):
         *said("image_sensitivity", "the part of the tumor images called positive"),
         *said("image_specificity", "the part of the normal images called negative"),
         *said("image_auc", "the AUC for telling tumor images from normal ones"),
-        *said("patient_sensitivity", "the part of the cases with a tumor called positive"),
+        *said("patient_sensitivity", f"the part of the cases with a tumor called positive{located}"),
         *said("patient_specificity", "the part of the cases without a tumor called negative"),
     ]
 

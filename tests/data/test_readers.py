@@ -55,6 +55,20 @@ def test_a_label_of_a_case_goes_to_all_its_images(tmp_path):
     assert [len(reader.findings[i]) for i in (1, 2, 3)] == [1, 1, 0]
 
 
+@pytest.mark.parametrize("cell", ["None", ""])
+def test_an_image_without_a_case_is_no_case(tmp_path, cell):
+    path = tmp_path / "readers.csv"
+    path.write_text(f"reader,case_id,label\nA,{cell},tumor\n", encoding="utf-8")
+    images = [AnnotatedImage(1, "one.png", (10, 20), (), {"case_id": None}), AnnotatedImage(2, "two.png", (10, 20), ())]
+    with pytest.raises(DataError, match="not annotated"):
+        read_readers(path, images, CLASSES, unlisted="normal")
+
+
+def test_a_mark_at_the_edge_may_be_rounded_outwards(tmp_path):
+    (reader,) = read(tmp_path, "reader,image,x0,y0,x1,y1\nA,one,-1,0,21,10.5\n", unlisted="normal")
+    assert reader.findings[1][0].box_xyxy == (-1, 0, 21, 10.5)
+
+
 def test_images_that_a_reader_does_not_mention(tmp_path):
     table = "reader,image,x0,y0,x1,y1\nA,one.png,1,2,5,6\n"
     with pytest.raises(DataError, match="does not mention 2 annotated images"):
@@ -82,6 +96,9 @@ def test_images_that_a_reader_does_not_mention(tmp_path):
         ("reader,image,x0,y0,x1,y1\nA,one,5,2,,6\n", "malformed box"),
         ("reader,image,x0,y0,x1,y1,label\nA,one,1,2,5,6,normal\n", "a box on what is called normal"),
         ("reader,image,x0,y0,x1,y1,label\nA,one,,,,,benign\n", "a tumor without a box"),
+        ("reader,image,x0,y0,x1,y1\nA,one,1000,1000,1200,1200\n", "box outside of a/one.png"),
+        ("reader,image,x0,y0,x1,y1\nA,one,-3,2,5,6\n", "20 wide and 10 high"),
+        ("reader,image,x0,y0,x1,y1\nA,one,1,2,5,12\n", "box outside"),
         ("reader,case_id,x0,y0,x1,y1\nA,c1,1,2,5,6\n", "boxes without a column of images"),
     ],
 )

@@ -50,6 +50,19 @@ def test_columns_that_are_needed(tmp_path):
         read_cells(path, ["a", "d"])
 
 
+@pytest.mark.parametrize("divider", [";", "\t"])
+def test_other_dividers_of_spreadsheets(tmp_path, divider):
+    """Where the comma does not divide, it is a decimal point; lists of sites keep their semicolons."""
+    text = 'image;age;site;note\r\na.png;"4,5";"tibia; knee";one, two\r\n'.replace(";", divider)
+    (cells,) = read_cells(table(tmp_path, text), ["image", "age"])
+    assert cells == {"image": "a.png", "age": "4.5", "site": f"tibia{divider} knee", "note": "one, two"}
+
+
+def test_semicolons_in_cells_do_not_divide(tmp_path):
+    assert read_cells(table(tmp_path, "image,site\na.png,tibia;knee\n")) == [{"image": "a.png", "site": "tibia;knee"}]
+    assert read_cells(table(tmp_path, '"image;name",age\na.png,"1,5"\n')) == [{"image;name": "a.png", "age": "1,5"}]
+
+
 def test_not_utf8(tmp_path):
     with pytest.raises(DataError, match="not readable as CSV in UTF-8"):
         read_cells(table(tmp_path, "imäge\n", "latin-1"))

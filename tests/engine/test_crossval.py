@@ -11,9 +11,11 @@ import pytest
 from segtumor.commands import crossval as command
 from segtumor.data.records import load_coco
 from segtumor.engine import crossval
-from segtumor.engine.crossval_folder import differences
+from segtumor.engine.crossval_folder import differences, fold_folder
+from segtumor.engine.crossval_report import report
 from segtumor.engine.weights import read_checkpoint
 from segtumor.errors import ConfigError, OutputError
+from segtumor.evaluation.study import StudySettings
 
 pytestmark = pytest.mark.model
 
@@ -294,6 +296,20 @@ def test_data_sets_of_several_folders_are_pooled(tiny_config, phantoms, tmp_path
     for fold in plan.folds:
         for path in crossval._write_annotations(plan, fold, tmp_path / "out").values():
             load_coco(path, plan.image_root)  # refuses images that are not there
+
+
+def test_images_that_a_fold_could_not_predict_are_told(tiny_config, phantoms, tmp_path):
+    plan, paths = crossval.make_plan(tiny_config(QUICK), folds=2), []
+    categories = [{"id": n, "name": name} for n, name in enumerate(plan.class_names, start=1)]
+    for fold in plan.folds:
+        crossval._write_annotations(plan, fold, fold_folder(tmp_path, fold.number) / "annotations")
+        names = [plan.file_names[i] for i in sorted(fold.test)]
+        images = [{"image_id": n, "file_name": name, "status": "failed"} for n, name in enumerate(names, start=1)]
+        paths.append(tmp_path / f"{fold.number}.json")
+        document = {"schema_version": 1, "categories": categories, "images": images, "annotations": []}
+        paths[-1].write_text(json.dumps(document))
+    found = report(plan, tmp_path, paths, settings=StudySettings(n_resamples=2))
+    assert any(f"{len(plan.file_names)} images failed when predicting" in remark for remark in found.study.remarks)
 
 
 def test_nothing_to_divide_names_the_keys(tiny_config, phantoms):

@@ -108,12 +108,12 @@ def fake_study(results=None, *, settings=None, seed=0, **changes):
     if defined:
         curves |= {"roc_image": roc_curve(scores, tumor), "pr_image": pr_curve(scores, tumor), "froc": froc(results)}
         curves |= {"roc_patient": curves["roc_image"], "pr_patient": curves["pr_image"]}
+    cases = case_table([image.truth for image in images])
     names = ("normal", *CLASSES)
     counts = np.zeros((3, 3), dtype=int)
     for image in images:
         true = image.truth.lesions[0].class_id + 1 if image.truth.lesions else 0
         counts[true, image.findings[0].class_id + 1 if image.findings else 0] += 1
-    cases = case_table([image.truth for image in images])
     fields = {
         "settings": settings,
         "evaluation": evaluation,
@@ -125,7 +125,11 @@ def fake_study(results=None, *, settings=None, seed=0, **changes):
         "tests": tests if defined else (),
         "per_lesion": evaluation.per_lesion,
         "per_image": evaluation.per_image,
-        "per_case": [{"case_id": case_id, "score": float("nan")} for case_id in cases.case_ids],
+        "per_case": [
+            {"case_id": case_id, "score": scores[of].max(), "tumor_true": bool(tumor[of].any()), "note": float("nan")}
+            for number, case_id in enumerate(cases.case_ids)
+            for of in [cases.case_of_image == number]
+        ],
         "curves": curves,
         "confusions": {"image_class": (names, counts), "patient_class": (names, counts)},
         "remarks": ("An image without case_id is its own case.",),

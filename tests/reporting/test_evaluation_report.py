@@ -61,6 +61,8 @@ def test_every_file_is_written(written):
     assert metrics["provenance"]["annotations_sha256"] == sha256_of_file(source)
     assert metrics["provenance"]["predictions_sha256"] is None
     assert metrics["provenance"]["versions"]["pycocotools"]
+    assert metrics["provenance"]["versions"]["faster-coco-eval"]  # which computes the average precision
+    assert "faster-coco-eval" in metrics["definitions"]["detection"]
     assert metrics["overlap"]["dice"] == 0.5
     assert metrics["detection"]["segm"]["APl"] is None  # NaN is null in JSON
     parts = "schema_version definitions settings counts detection overlap lesions images confusion provenance"
@@ -86,6 +88,13 @@ def test_nothing_to_report(tmp_path):
     write_evaluation(evaluate([], NAMES), tmp_path)
     assert read_csv(tmp_path / "per_lesion.csv") == []
     assert (tmp_path / "per_image.csv").read_text().startswith("image_id,file_name,case_id,label")
+
+
+def test_curves_of_the_run_evaluated_before_are_deleted(tmp_path, evaluation):
+    run = write_log(tmp_path / "run", {"iteration": 1, "total_loss": 1.0})
+    assert tmp_path / "out" / "training_curves.png" in write_evaluation(evaluation, tmp_path / "out", run_folder=run)
+    paths = write_evaluation(evaluation, tmp_path / "out")
+    assert sorted((tmp_path / "out").iterdir()) == sorted(paths)
 
 
 def test_a_training_run_is_never_overwritten(tmp_path, evaluation):

@@ -58,7 +58,7 @@ def test_confusion_matrix_shows_counts_and_parts():
 def test_dice_histogram_keeps_the_missed_apart():
     rows = [{"dice": 0.9, "matched": True}, {"dice": 0.7, "matched": True}, {"dice": 0.0, "matched": False}]
     shown = texts(plots.dice_histogram_figure(rows, score_threshold=0.5))
-    assert "n = 3, 1 without any overlap" in shown
+    assert "n = 3, 1 paired with no finding" in shown
     assert "mean of all: 0.533" in shown
     assert "mean of matched: 0.800" in shown
 

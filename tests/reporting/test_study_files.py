@@ -80,6 +80,13 @@ def test_studies_of_nothing_are_written_too(tmp_path, n_images):
     assert len(rows_of(tmp_path / "new" / "folder" / "per_case.csv")) == n_images
 
 
+def test_what_an_earlier_study_left_and_this_one_lacks_is_deleted(tmp_path):
+    write_study(fake_study(), tmp_path, provenance={})
+    (tmp_path / "curve_mine.csv").write_text("kept", encoding="utf-8")
+    paths = write_study(fake_study([]), tmp_path, provenance={})
+    assert sorted(tmp_path.iterdir()) == sorted([*paths, tmp_path / "curve_mine.csv"])
+
+
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OutputError):

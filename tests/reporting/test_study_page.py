@@ -1,5 +1,6 @@
 """The page of a study: self-contained, honest about what is undefined, safe against names, the same twice."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 
@@ -12,9 +13,10 @@ from segtumor.evaluation.study import StudySettings, SubgroupEstimate
 from segtumor.evaluation.study import study as measure
 from segtumor.reporting import study_text
 from segtumor.reporting.checklists import AUTHORS, CLAIM_2024, FACTS, NOT_ANSWERED, TRIPOD_AI, filled
-from segtumor.reporting.metric_texts import METRIC_TEXTS
+from segtumor.reporting.metric_texts import METRIC_TEXTS, metric_text
 from segtumor.reporting.study_page import HEADLINE, study_page
 from segtumor.reporting.study_plots import study_figures
+from segtumor.reporting.study_provenance import NOT_OF_SPLIT
 from segtumor.structures.lesions import AnnotatedImage, ImageResult
 
 PROVENANCE = {
@@ -138,9 +140,85 @@ def test_names_of_files_and_cases_cannot_be_markup():
 
 
 def test_an_interval_without_width_is_not_shown_as_certainty():
-    level = SubgroupEstimate("sex", "F", estimate("dice", 0.0, 6, low=0.0, high=0.0, method="degenerate"))
+    equal = {"low": np.nan, "high": np.nan, "method": "undefined: all resamples equal"}
+    level = SubgroupEstimate("sex", "F", estimate("dice", 0.0, 6, **equal))
     made = Page(study_page(fake_study(subgroups=(level,)), title="t", provenance={}))
     assert "0.000 (no interval: all resamples equal), 6 lesions" in made.prose
+    (said,) = [s for s in study_text.summary_sentences(with_estimate("dice", **equal)) if "mean Dice" in s]
+    assert said.endswith("(no interval: all resamples equal).")
+
+
+def with_estimate(name, **changes):
+    """A fake study in which one estimate is changed."""
+    study = fake_study()
+    changed = [dataclasses.replace(e, **changes) if e.name == name else e for e in study.estimates]
+    return dataclasses.replace(study, estimates=tuple(changed))
+
+
+def test_intervals_of_few_cases_are_marked():
+    method = "percentile (few cases: likely too narrow)"
+    level = SubgroupEstimate("sex", "F", estimate("dice", 0.3, 6, method=method))
+    made = Page(study_page(fake_study(subgroups=(level,)), title="t", provenance={}))
+    assert "0.300 (0.200 to 0.400, few cases), 6 lesions" in made.prose
+    study = with_estimate("dice", method=method)
+    assert any("likely too narrow: dice." in sentence for sentence in study_text.summary_sentences(study))
+    assert "percentile bootstrap of cases (few cases: likely too narrow)" in Page(page_of(study)).prose
+
+
+def page_of(study, **options):
+    return study_page(study, **{"title": "t", "provenance": {}, **options})
+
+
+def test_images_that_were_not_predicted_are_in_the_summary():
+    study = fake_study()
+    assert not any("count as without findings" in sentence for sentence in study_text.summary_sentences(study))
+    counts = study.evaluation.metrics["counts"]
+    counts |= {"n_images_absent": 2, "n_images_failed": 1}
+    assert any(sentence.startswith("3 images of these") for sentence in study_text.summary_sentences(study))
+    counts |= {"n_images_absent": None, "n_images_failed": 0}  # a plain results list
+    assert not any("count as without findings" in sentence for sentence in study_text.summary_sentences(study))
+
+
+@pytest.mark.parametrize(("rule", "words"), [("any", "the highest of"), ("mean", "the mean of")])
+def test_truth_score_and_call_are_defined(rule, words):
+    made = Page(page_of(fake_study(settings=StudySettings(rule=rule, score_threshold=0.3, iou_threshold=0.6))))
+    definitions = made.prose.rpartition("Definitions")[2]
+    for term in ("Truth of an image", "Score and call of an image", "Truth of a patient", f"The score is {words}"):
+        assert term in definitions
+    assert "at least 0.3" in definitions and "IoU of 0.6" in definitions
+
+
+def test_a_patient_who_must_be_located_changes_the_texts_of_what_follows():
+    plain, located = (Page(page_of(fake_study(settings=StudySettings(require_located=r)))).prose for r in (False, True))
+    words = "right only if one of its lesions was also located"
+    assert words not in plain and "called positive and located" not in plain
+    assert located.count(words) == 4
+    assert "predictive values, F1, Matthews correlation and classes do not" in located
+    assert "Whether a lesion was located is not asked here." in located
+    assert metric_text("patient_ppv", located=True) == METRIC_TEXTS["patient_ppv"]
+
+
+def test_the_note_on_intervals_claims_no_more_than_is_true(text, page):
+    assert "Whole cases were drawn" not in page.prose
+    assert "The bootstrap draws whole cases" in page.prose
+    assert "overlaps at all" not in text and "no finding overlaps" not in text
+
+
+def test_headings_stay_with_their_pictures_in_print(text):
+    assert "display: flex" not in text  # before a flex container, browsers do not obey break-after: avoid
+    assert "display: inline-block" in text.partition("@media print")[2]
+
+
+def test_a_temperature_answers_the_item_on_recalibration():
+    for temperature, status in ((None, "not answered"), (1.5, "partly")):
+        made = Page(page_of(fake_study(settings=StudySettings(temperature=temperature))))
+        assert f"12f recalibration or other updating of the model {status}" in made.prose
+
+
+def test_a_split_of_other_annotations_answers_nothing():
+    split = {"split_sha256": "ab", "annotations": NOT_OF_SPLIT}
+    made = Page(page_of(fake_study(), provenance={"Split": split}))
+    assert "12a how the data were divided not answered" in made.prose
 
 
 @pytest.mark.parametrize(("sha256", "status"), [(None, "not answered"), ("ab", "partly")])
@@ -189,7 +267,7 @@ def test_without_subgroups_tests_and_pictures():
 
 def test_temperature_shows_before_and_after():
     study = fake_study(settings=StudySettings(temperature=1.7))
-    assert "the line before for comparison" in study_page(study, title="t", provenance={})
+    assert "the lines before for comparison" in study_page(study, title="t", provenance={})
 
 
 def test_a_study_as_it_is_measured():
@@ -251,6 +329,10 @@ def test_counts_and_methods_as_text():
     assert study_text.count_text(one) == "2 of 4 lesions"
     assert study_text.method_text(one, 10) == "percentile bootstrap of cases (no jackknife); 7 of 10 resamples defined"
     assert study_text.value_cell(estimate("dice", np.nan, 0)) == "undefined: no lesions to measure it on"
+    exact = estimate("image_auc", 1.0, 9, method="clopper-pearson for 3 cases of the rarer kind (all resamples equal)")
+    assert study_text.method_text(exact, 10).startswith("Clopper-Pearson for 3 cases")
+    one_class = estimate("image_mcc", np.nan, 9, method="undefined: cannot be computed")
+    assert study_text.value_cell(one_class) == "undefined: cannot be computed from these 9 images"
     assert study_text.counted(1, "lesions") == "1 lesion"
     assert [study_text.p_text(p) for p in (0.04, 1e-5, np.nan)] == ["0.040", "< 0.001", "undefined"]
 

@@ -1,5 +1,6 @@
 """The figures of a study say what they show, draw each curve, and say why they are empty."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -8,12 +9,15 @@ from fake_study import CLASSES, estimate, fake_study, finding, lesion, some_resu
 from PIL import Image
 
 from segtumor.errors import BadImageError
+from segtumor.evaluation.study import study as measure
 from segtumor.evaluation.study_types import StudySettings, SubgroupEstimate
 from segtumor.reporting.count_plots import class_confusion_figure
 from segtumor.reporting.curve_plots import froc_figure, pr_figure, reliability_figure, roc_figure
+from segtumor.reporting.figures import png_bytes
 from segtumor.reporting.forest_plot import MAX_ROWS, forest_figure
 from segtumor.reporting.study_examples import MAX_WIDTH_PX, choose_examples, draw_examples
 from segtumor.reporting.study_plots import study_figures
+from segtumor.statistics.calibration import reliability
 from segtumor.structures.lesions import AnnotatedImage, ImageResult
 
 NAN = float("nan")
@@ -65,11 +69,58 @@ def test_froc_marks_the_seven_rates():
     assert "not defined" in texts(froc_figure(None))
 
 
-def test_the_operating_point_is_left_out_where_the_curve_counts_hits_otherwise():
-    study = fake_study(settings=StudySettings(froc_criterion="centre"))
+@pytest.mark.parametrize("criterion", ["iou", "centre"])
+def test_the_square_of_the_froc_curve_lies_on_it(criterion):
+    twice = [finding(SIZE, 5, 5, 10, 0.9), finding(SIZE, 6, 5, 10, 0.8)]  # both hit the lesion
+    results = [
+        result(1, [lesion(1, SIZE, 5, 5, 10)], twice),
+        result(2, [lesion(2, SIZE, 5, 5, 10)], [finding(SIZE, 25, 25, 10, 0.7)]),
+        result(3, [], [finding(SIZE, 5, 5, 10, 0.4)]),
+    ]
+    settings = StudySettings(score_threshold=0.5, froc_criterion=criterion)
+    study = measure(results, CLASSES, dataclasses.replace(settings, n_resamples=2), subgroups=False)
     (figure,) = [f for f in study_figures(study) if f.name == "fig-froc"]
-    assert "at the score threshold" not in texts(figure.draw())
-    assert "centre of a finding" in figure.caption and "square" not in figure.caption
+    (square,) = [line for line in figure.draw().axes[0].lines if line.get_marker() == "s"]
+    np.testing.assert_allclose(square.get_xydata(), [[1 / 3, 1 / 2]])
+    assert "further finding on a lesion already found" in figure.caption
+    assert ("centre of a finding" in figure.caption) == (criterion == "centre")
+
+
+def squares(figure):
+    return [line.get_xydata()[0].tolist() for line in figure.axes[0].lines if line.get_marker() == "s"]
+
+
+def test_patients_who_must_be_located_have_no_square():
+    study = fake_study(settings=StudySettings(require_located=True))
+    for name in ("fig-roc", "fig-pr"):
+        (figure,) = [f for f in study_figures(study) if f.name == name]
+        assert len(squares(figure.draw())) == 1 and "patients has no square" in figure.caption
+
+
+def test_both_kinds_are_drawn_before_and_after_the_temperature():
+    study = fake_study(settings=StudySettings(temperature=2.0))
+    curves = {**study.curves, "reliability_patient": study.curves["reliability"]}
+    (figure,) = [f for f in study_figures(dataclasses.replace(study, curves=curves)) if f.name == "fig-calibration"]
+    lines = drawn(figure.draw())
+    assert {"images, before", "patients, before", "patients, after temperature 2"} <= set(lines)
+    rows = study.per_case
+    expected = reliability([row["score"] for row in rows], [row["tumor_true"] for row in rows])
+    filled = np.asarray(expected.counts) > 0
+    np.testing.assert_allclose(lines["patients, before"].get_xdata(), np.asarray(expected.mean_probability)[filled])
+    assert "or patients" in figure.caption
+
+
+def test_names_in_another_script_raise_no_warning(recwarn):
+    figure = forest_figure(estimate("dice", 0.6, 10), [subgroup("site", "大腿骨", 0.5)])
+    assert png_bytes(figure).startswith(b"\x89PNG")
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_an_interval_of_few_cases_is_dotted():
+    few = SubgroupEstimate("sex", "F", estimate("dice", 0.5, 5, method="percentile (few cases: likely too narrow)"))
+    figure = forest_figure(estimate("dice", 0.6, 10), [few, subgroup("sex", "M", 0.5)])
+    styles = [line.get_linestyle() for line in figure.axes[0].lines if len(set(line.get_xdata())) == 2]
+    assert styles == ["-", ":", "-"]
 
 
 def test_reliability_leaves_out_empty_bins_and_writes_the_counts():
@@ -157,6 +208,7 @@ def test_the_worst_come_in_turn_and_no_image_twice(failures):
         (6, "Confident false positive"),
     ]
     assert sorted(e.image.truth.image_id for e in chosen) == [1, 2, 3, 4, 5, 6]
+    assert "no finding is paired with" in chosen[0].caption
     assert "400 px²" in chosen[0].caption and "score 0.95" in chosen[2].caption
 
 

@@ -2,15 +2,13 @@
 
 import csv
 import io
-import re
 
 from segtumor.data.json_input import read_bytes
+from segtumor.data.sheets import delimiter_of, with_point
 from segtumor.errors import DataError
 
 _MAX_BYTES = 256 * 2**20
 _HEAD_BYTES = 65_536
-_DELIMITERS = (",", ";", "\t")
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*", re.ASCII)
 
 
 def read_rows(path):
@@ -38,7 +36,7 @@ def first_cells(path):
 def _rows(data, path):
     try:
         text = data.decode("utf-8-sig")  # spreadsheets put a byte-order mark in front
-        delimiter = _delimiter(text)
+        delimiter = delimiter_of(text)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except UnicodeDecodeError as error:
@@ -50,13 +48,4 @@ def _rows(data, path):
         raise DataError("the table is empty", where=path)
     if delimiter == ",":
         return rows
-    return [(number, [_with_point(cell) for cell in cells]) for number, cells in rows]
-
-
-def _delimiter(text):
-    first_line = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
-    return max(_DELIMITERS, key=first_line.count)
-
-
-def _with_point(cell):
-    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
+    return [(number, [with_point(cell) for cell in cells]) for number, cells in rows]
