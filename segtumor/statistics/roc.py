@@ -106,7 +106,8 @@ def delong_interval(scores, positive, *, level=0.95, transform=LOGIT):
 
     With ``transform="logit"`` the limits are those of logit(A) +- z sqrt(V) / (A (1 - A)), brought back. They lie
     within [0, 1] and cover what they say for the high areas and few units of medical studies, where the plain
-    A +- z sqrt(V) covers too little: of 20 positives and 20 negatives with a true area of 0.95, 84% instead of 95%.
+    A +- z sqrt(V) covers too little: of 20 positives and 20 negatives with a true area of 0.95, 83% instead of 95%
+    (``benchmarks/coverage.py``).
     ``"none"`` gives the latter, clipped to [0, 1].
 
     Where every positive scores above every negative (or all scores are equal) the variance is 0 and the interval one
