@@ -6,10 +6,22 @@ Not here: the checks themselves, and printing (``segtumor.commands.benchmark.aud
 from dataclasses import asdict
 
 from segtumor.benchmark.checks import CHECKS
-from segtumor.benchmark.outcome import FAILS, VERDICTS, Finding
+from segtumor.benchmark.outcome import FAILS, HOLDS, QUOTED, SOURCE, TRIAL, UNKNOWN, VERDICTS, Finding
 from segtumor.errors import DataError
 
-COLUMNS = ("entry", "claim", "printed", "recomputed", "verdict", "why", "kind")
+COLUMNS = ("entry", "claim", "printed", "recomputed", "verdict", "why", "kind", "whose")
+#: Verdict -> the same of several claims.
+_OF_SEVERAL = {HOLDS: "hold", FAILS: "do not hold", UNKNOWN: "cannot be checked"}
+#: What is said of claims that are not the source's own, of one and of all.
+_WHOSE = {
+    QUOTED: ("as quoted", "quotes of one source by another"),
+    TRIAL: ("another reading", "other readings tried"),
+}
+HOW_TO_READ = (
+    "A printed number holds if the recomputed one, rounded or cut off, is it. What it is recomputed from is rounded "
+    "too, which leaves a range: an F1 of 95.99 holds beside 96.002, since 95.997 is possible; 88.50 does not beside "
+    "88.521, since nothing below 88.516 is. Quotes and other readings that were tried are counted apart."
+)
 
 
 def audit(entries, library=None):
@@ -38,6 +50,34 @@ def summary(findings):
     return {verdict: sum(finding.verdict == verdict for finding in findings) for verdict in VERDICTS}
 
 
+def counts_text(findings):
+    """ "3 hold, 1 does not hold" of the sources' own claims; quotes and other readings apart, behind a semicolon."""
+    parts = [_counts([f for f in findings if f.whose == SOURCE])]
+    for whose, (_, plural) in _WHOSE.items():
+        counts = _counts([f for f in findings if f.whose == whose])
+        parts += [f"{plural}: {counts}"] if counts else []
+    return "; ".join(part for part in parts if part) or "no claim to recompute"
+
+
+def total_text(findings, n_sources):
+    """The headline: the sources' own claims, then what is counted apart."""
+    own = sum(f.whose == SOURCE for f in findings)
+    sources = f"{n_sources} source{'' if n_sources == 1 else 's'}"
+    return f"{own} claim{'' if own == 1 else 's'} of {sources}: {counts_text(findings)}"
+
+
+def verdict_text(finding):
+    """The verdict, and whose claim it is if not the source's own."""
+    if finding.whose == SOURCE:
+        return finding.verdict
+    return f"{finding.verdict} ({_WHOSE[finding.whose][0]})"
+
+
+def _counts(findings):
+    named = ((n, verdict) for verdict, n in summary(findings).items() if n)
+    return ", ".join(f"{n} {verdict if n == 1 else _OF_SEVERAL[verdict]}" for n, verdict in named)
+
+
 def as_rows(findings):
     """Findings as dicts with ``COLUMNS``, for CSV and JSON."""
     return [asdict(finding) for finding in findings]
@@ -53,13 +93,18 @@ def as_markdown(findings, entries, notice=""):
     for entry_id in dict.fromkeys(finding.entry for finding in findings):
         entry = entries[entry_id]
         own = [finding for finding in findings if finding.entry == entry_id]
-        counts = ", ".join(f"{n} {verdict}" for verdict, n in summary(own).items() if n)
-        parts += [f"## {entry.short} ({entry_id})", "", *([_quoted(entry), ""] if not entry.read else []), counts, ""]
+        parts += [
+            f"## {entry.short} ({entry_id})",
+            "",
+            *([_quoted(entry), ""] if not entry.read else []),
+            counts_text(own),
+            "",
+        ]
         parts += ["| claim | printed | recomputed | verdict | why |", "| --- | --- | --- | --- | --- |"]
-        parts += [_markdown_row(f.claim, f.printed, f.recomputed, f.verdict, f.why) for f in own]
+        parts += [_markdown_row(f.claim, f.printed, f.recomputed, verdict_text(f), f.why) for f in own]
         parts.append("")
-    total = ", ".join(f"{n} {verdict}" for verdict, n in summary(findings).items())
-    return "\n".join([*parts, f"{len(findings)} claims: {total}.", ""])
+    total = total_text(findings, len({finding.entry for finding in findings}))
+    return "\n".join([*parts, f"{total}.", "", HOW_TO_READ, ""])
 
 
 def _finding(entry, claim, library):
@@ -70,7 +115,9 @@ def _finding(entry, claim, library):
         outcome = check.function(**arguments)
     except DataError as error:
         raise DataError(f"claim {words!r} ({claim.kind}) cannot be checked: {error}", where=entry.path) from error
-    return Finding(entry.id, words, outcome.printed, outcome.recomputed, outcome.verdict, outcome.why, claim.kind)
+    return Finding(
+        entry.id, words, outcome.printed, outcome.recomputed, outcome.verdict, outcome.why, claim.kind, claim.whose
+    )
 
 
 def _quoted(entry):

@@ -24,6 +24,8 @@ def compare(printed, low, high=None, *, source, shown=None, why_not=""):
     if printed is None:
         return Outcome(NOT_PRINTED, f"{shown:.4f}", UNKNOWN, f"follows from {source}; the source does not print it")
     agreement = printed.agreement(low, high)
+    if high is not None and agreement != ROUNDED:
+        source += f", {printed.show(low)} to {printed.show(high)} as these are rounded,"
     if agreement == ROUNDED:
         return Outcome(printed.text, printed.show(shown), HOLDS, f"follows from {source}")
     if agreement == TRUNCATED:

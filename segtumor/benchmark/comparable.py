@@ -1,14 +1,17 @@
 """Whether a published number may stand beside one of ours, and if not, why: every reason is named.
 
-A number is comparable if the source defines it as we do, the data set is the same, test and training parts are those of
-the protocol, and neither side is known to leak or cannot tell. On a list of test images that everyone shares, a leak is
+A number is comparable if the source defines it as we do (``comparable`` of the entry, a person's judgement), the data
+set is the same, test and training parts are those of the protocol, unit and IoU rule are ours, and neither side is
+known to leak or cannot tell. On a list of test images that everyone shares, a leak is
 the same for both: there it is a caveat. Not here: the numbers (``measuring``) and the table (``table``).
 """
 
 import math
+import re
 from dataclasses import dataclass
 
 from segtumor.benchmark.protocols import BTXRD
+from segtumor.benchmark.rules import NO_RULE, our_rule, same_rule, same_unit
 
 #: Test parts that hold nearly the same number of units are taken for the same (lists were corrected after printing).
 _SAME_SIZE = 0.01
@@ -46,6 +49,7 @@ class MeasuredOn:
         n: {IMAGE, PATIENT, LESION: how many}.
         training: what was trained on, or None if that is not known.
         leak: what the test part shares with it, or None.
+        iou_threshold: from which a lesion counts as found; froc_criterion: when one does in the FROC curve.
     """
 
     dataset: str
@@ -54,6 +58,8 @@ class MeasuredOn:
     n: dict[str, int]
     training: Training | None = None
     leak: "Leak | None" = None
+    iou_threshold: float = 0.5
+    froc_criterion: str = "iou"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,37 +130,47 @@ def find_leak(results, training):
     return leak, [result for result, leaks in zip(results, leaking, strict=True) if not leaks]
 
 
-def judge(entry, result, protocol, tested):
+def judge(entry, result, protocol, tested, unit=""):
     """Whether a published Result may be compared with numbers of ours.
 
     Args:
         entry, result: the Entry and one of its Results.
         protocol: the Protocol that measured ours.
         tested: MeasuredOn.
+        unit: of our number, as Estimates have it; "" if there is none, and nothing to count alike.
 
     Returns:
         (reasons against, caveats): lists of texts; without reasons it may, and the caveats are what to bear in mind.
     """
-    split = entry.splits.get(result.split, {"kind": "", "n": None, "leak": ""})
+    split = entry.splits.get(result.split, {"kind": UNKNOWN, "detail": "", "n": None, "leak": ""})
     reasons = [] if result.comparable else [result.why_not]
+    rules, caveats = [], []
     if not same_dataset(entry.dataset, tested.dataset):
         elsewhere = [f"other data: {entry.dataset}"]
     else:
         other_parts = list(_other_parts(split, result, protocol, tested))
         elsewhere = other_parts or list(_other_size(entry, split, result, tested))
+        rules, caveats = _other_counting(result, protocol, tested, unit)
     leaks = [*_published_leak(split["leak"]), *_own_leak(tested)]
-    caveats = [] if protocol.same_list or protocol.test_centers else ["the same kind of test part, but other images"]
+    if not (protocol.same_list or protocol.test_centers):
+        caveats.append("the same kind of test part, but other images")
     if protocol.same_list and tested.training and not elsewhere:
-        leaks, caveats = [], [f"the same test images on both sides, but {leak}" for leak in leaks]
-    reasons += [*elsewhere, *leaks]
+        caveats += [f"the same test images on both sides, but {leak}" for leak in leaks]
+        leaks = []
+    reasons += [*elsewhere, *rules, *leaks]
     if not entry.read:
         reasons.append(f"quoted after {entry.quoted_by}, the original was not read")
     return _tidy(reasons), _tidy(caveats)
 
 
 def same_dataset(published, ours):
-    """Whether both are BTXRD, the one public data set of these sources."""
-    return BTXRD.lower() in published.lower() and BTXRD.lower() in ours.lower()
+    """Whether both are BTXRD, the one public data set of these sources.
+
+    A source's name must be that and no more, since "BTXRD (a subset)" is other data; ours is a description, in which
+    the name stands as a word.
+    """
+    named = re.search(rf"\b{BTXRD}\b", ours, re.IGNORECASE)
+    return published.strip().casefold() == BTXRD.casefold() and named is not None
 
 
 def case_of(result):
@@ -173,12 +189,34 @@ def _other_parts(split, result, protocol, tested):
     kinds = [tested.split_kind, *(tested.training.split_kinds if tested.training else ())]
     fits = not protocol.split_kinds or set(kinds) <= set(protocol.split_kinds)
     if protocol.name not in result.protocols or not fits:
-        yield f"other split: {split['kind'] or 'not said'}; ours: {', '.join(dict.fromkeys(kinds))}"
+        yield f"other split: {_kind(split)}; ours: {', '.join(dict.fromkeys(kinds))}"
+        return
+    wanted = protocol.published_split_kinds
+    if wanted and split["kind"] not in wanted:
+        yield f"other split: {_kind(split)}; the protocol's: {protocol.split}"
         return
     if protocol.test_centers and tested.centers != protocol.test_centers:
         yield f"tested on {_centers(protocol.test_centers)}; ours: {_centers(tested.centers)}"
     if protocol.training_centers and tested.training and tested.training.centers != protocol.training_centers:
         yield f"trained on {_centers(protocol.training_centers)}; ours: {_centers(tested.training.centers)}"
+
+
+def _kind(split):
+    kind = "not said" if split["kind"] == UNKNOWN else split["kind"]
+    return f"{kind} ({split['detail']})" if split["detail"] else kind
+
+
+def _other_counting(result, protocol, tested, unit):
+    """(reasons why unit or IoU rule are not ours, caveats where the source says no rule)."""
+    reasons, caveats = [], []
+    if unit and not same_unit(result.unit, unit):
+        reasons.append(f"counts {result.unit}s; ours: {unit}")
+    ours = our_rule(result.metric, protocol, tested)
+    if ours and result.iou_rule == NO_RULE:
+        caveats.append(f"its IoU rule is not given; ours: {ours}")
+    elif ours and not same_rule(result.iou_rule, ours):
+        reasons.append(f"other IoU rule: {result.iou_rule}; ours: {ours}")
+    return reasons, caveats
 
 
 def _other_size(entry, split, result, tested):

@@ -1,6 +1,6 @@
 """Published sources as YAML, read and validated: one file per source, each number as printed.
 
-The form is ``SCHEMA`` below (``segtumor benchmark list --schema`` shows it). Loading is safe: plain YAML values, no
+The form is ``schema.SCHEMA`` (``segtumor benchmark list --schema`` shows it). Loading is safe: plain YAML values, no
 aliases, no repeated keys, limits on size and depth; every mistake is a ``DataError`` that names file and key. Not here:
 recomputing (``checks``, ``audit``).
 """
@@ -10,32 +10,16 @@ from pathlib import Path
 
 from segtumor.benchmark import arguments as a
 from segtumor.benchmark.checks import CHECKS, read_arguments
+from segtumor.benchmark.outcome import SOURCE
 from segtumor.benchmark.printed import Printed
+from segtumor.benchmark.protocols import PROTOCOLS, metric_names
+from segtumor.benchmark.rules import is_share
+from segtumor.benchmark.schema import CITATION, KINDS_OF_SPLIT, RESULT, SCHEMA, SPLIT, UNITS, WHOSE
+from segtumor.benchmark.slips import nearest
 from segtumor.benchmark.yaml_input import read_yaml
 from segtumor.errors import DataError
 
 OWN_FOLDER = Path(__file__).parent
-UNITS = ("lesion", "image", "patient", "tile")
-
-#: The form of an entry, for people: key -> what stands there. A leading "?" marks what may be left out.
-SCHEMA = {
-    "id": "the file's name without .yaml",
-    "citation": "{authors, ?year, ?title, ?journal, ?doi, ?note}",
-    "read": "true, or false if the original was not seen",
-    "?quoted_by": "who quotes it; needed if read is false",
-    "?source": "what was read, if not the article",
-    "dataset": "name of the data",
-    "modality": "radiograph, CT, histology, ...",
-    "task": "what the model does, in words",
-    "unit": "lesion, image, patient or tile: what most results count",
-    "?iou_rule": "when a lesion counts as located; none if left out",
-    "splits": "{name: {kind, ?n, ?leak}}; leak: what test and training share, left out if nothing is known",
-    "results": "[{metric, value, ?split, ?model, ?ci, ?n, ?counts, ?group, ?unit, ?iou_rule, ?protocols, comparable, "
-    "?why_not, ?derived}]; metric is the name of our measure where it means the same",
-    "?claims": "[{kind, ?where, ...shared arguments, rows: [{what, ...arguments}]}]",
-}
-_CITATION = ("authors", "?year", "?title", "?journal", "?doi", "?note")
-_RESULT = tuple(name.strip() for name in SCHEMA["results"].partition("]")[0].strip("[{}").split(","))
 
 
 @dataclass(frozen=True)
@@ -80,17 +64,20 @@ class Result:
 
 @dataclass(frozen=True)
 class Claim:
-    """One thing to recompute: ``kind`` of ``checks.CHECKS``, what is claimed, where, and the arguments as read."""
+    """One thing to recompute: ``kind`` of ``checks.CHECKS``, what is claimed, where, the arguments as read, and whose
+    claim it is (``schema.WHOSE``)."""
 
     kind: str
     what: str
     where: str
     arguments: dict
+    whose: str = SOURCE
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One source; fields as ``SCHEMA``. ``splits`` is {name: {kind, n, leak}}, n None and leak "" where not given."""
+    """One source; fields as ``SCHEMA``. ``splits`` is {name: {kind, detail, n, leak}}, n None, detail and leak ""
+    where not given."""
 
     id: str
     citation: dict
@@ -114,13 +101,17 @@ class Entry:
 
 
 def load_entries(folder=None):
-    """{id: Entry}, by id, of all ``*.yaml`` in ``folder`` (default: the sources that come with segtumor).
+    """{id: Entry}, by id, of all ``*.yaml`` and ``*.yml`` in ``folder`` (default: the sources of segtumor itself).
 
     Raises:
-        DataError: no such folder, no file in it, or the first entry that is not valid.
+        DataError: no such folder, no file in it, two of one name, or the first entry that is not valid.
     """
     folder = Path(folder or OWN_FOLDER)
-    paths = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+    paths = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if folder.is_dir() else []
+    ids = [path.stem for path in paths]
+    twice = [name for name in ids if ids.count(name) > 1]
+    if twice:
+        raise DataError("two entries of one name", where=folder, got=f"{twice[0]}.yaml and {twice[0]}.yml")
     if not paths:
         raise DataError("no entries found", where=folder, expected="a folder with one .yaml file per source")
     return {path.stem: load_entry(path) for path in paths}
@@ -149,7 +140,10 @@ class _Reader:
         read = self.boolean(entry["read"], "read")
         if not read and not entry.get("quoted_by"):
             self.refuse("quoted_by", "is missing", expected="who quotes it, since read is false")
-        unit, iou_rule = self.unit(entry["unit"], "unit"), self.words(entry.get("iou_rule", "none"), "iou_rule")
+        unit, iou_rule = (
+            self.one_of(UNITS, entry["unit"], "unit"),
+            self.words(entry.get("iou_rule", "none"), "iou_rule"),
+        )
         splits = self.splits(entry["splits"])
         return Entry(
             id=entry["id"],
@@ -169,7 +163,7 @@ class _Reader:
         )
 
     def citation(self, value):
-        citation = self.keys(value, _CITATION, "citation")
+        citation = self.keys(value, CITATION, "citation")
         if "year" in citation:
             self.argument(a.positive_count, citation["year"], "citation.year")
         return {key: item if key == "year" else self.words(item, f"citation.{key}") for key, item in citation.items()}
@@ -177,14 +171,15 @@ class _Reader:
     def splits(self, value):
         splits = {}
         for name, item in self.mapping(value, "splits").items():
-            split = self.keys(item, ("kind", "?n", "?leak"), f"splits.{name}")
+            split = self.keys(item, SPLIT, f"splits.{name}")
             n = None if "n" not in split else self.argument(a.positive_count, split["n"], f"splits.{name}.n")
-            words = {key: self.words(split.get(key, ""), f"splits.{name}.{key}") for key in ("kind", "leak")}
-            splits[str(name)] = {**words, "n": n}
+            words = {key: self.words(split.get(key, ""), f"splits.{name}.{key}") for key in ("detail", "leak")}
+            kind = self.one_of(KINDS_OF_SPLIT, split["kind"], f"splits.{name}.kind")
+            splits[str(name)] = {"kind": kind, **words, "n": n}
         return splits
 
     def result(self, value, where, splits, unit, iou_rule):
-        row = self.keys(value, _RESULT, where)
+        row = self.keys(value, RESULT, where)
         comparable = self.boolean(row["comparable"], f"{where}.comparable")
         if not comparable and not row.get("why_not"):
             self.refuse(f"{where}.why_not", "is missing", expected="a reason, since comparable is false")
@@ -192,7 +187,12 @@ class _Reader:
         if split and split not in splits:
             self.refuse(f"{where}.split", "is no split of the entry", got=split, expected=", ".join(splits))
         number = self.argument(a.printed, row["value"], f"{where}.value")
-        protocols = [self.words(p, f"{where}.protocols") for p in self.list(row.get("protocols", []), "protocols")]
+        if abs(number.value) > 1 and row["metric"] in metric_names() and is_share(row["metric"]):
+            self.refuse(
+                f"{where}.value", "is above 1", got=number.text, expected="a share, or a percentage with its %, as 62%"
+            )
+        protocols = self.list(row.get("protocols", []), f"{where}.protocols")
+        protocols = [self.one_of(PROTOCOLS, name, f"{where}.protocols") for name in protocols]
         return Result(
             value=number.text,
             number=number,
@@ -201,7 +201,7 @@ class _Reader:
             counts=self.optional(row, "counts", lambda v: tuple(a.cell(v)), where),
             **{key: self.words(row.get(key, ""), f"{where}.{key}") for key in ("metric", "group", "model", "why_not")},
             split=split,
-            unit=self.unit(row.get("unit", unit), f"{where}.unit"),
+            unit=self.one_of(UNITS, row.get("unit", unit), f"{where}.unit"),
             iou_rule=self.words(row.get("iou_rule", iou_rule), f"{where}.iou_rule"),
             protocols=tuple(protocols),
             comparable=comparable,
@@ -216,27 +216,29 @@ class _Reader:
             if not isinstance(kind, str) or kind not in CHECKS:
                 self.refuse(f"{where}.kind", "is no kind of check", got=kind, expected=", ".join(CHECKS))
             for j, row in enumerate(self.list(shared.pop("rows", None), f"{where}.rows")):
-                yield self.claim(
-                    kind, place, {**shared, **self.mapping(row, f"{where}.rows[{j}]")}, f"{where}.rows[{j}]"
-                )
+                given = {**shared, **self.mapping(row, f"{where}.rows[{j}]")}
+                yield self.claim(kind, place, given, f"{where}.rows[{j}]")
 
     def claim(self, kind, place, given, where):
         what = self.words(given.pop("what", ""), f"{where}.what")
         if not what:
             self.refuse(f"{where}.what", "is missing", expected="what is claimed, in a few words")
-        return Claim(kind, what, place, self.argument(lambda v: read_arguments(kind, v), given, where))
+        whose = self.one_of(WHOSE, given.pop("whose", SOURCE), f"{where}.whose")
+        return Claim(kind, what, place, self.argument(lambda v: read_arguments(kind, v), given, where), whose)
 
     def keys(self, value, names, where):
         """The mapping, with all of its keys known and none missing; names with "?" may be missing."""
         self.mapping(value, where)
-        needed = [name for name in names if not name.startswith("?")]
-        known = {name.removeprefix("?") for name in names}
-        for name in needed:
-            if name not in value:
-                self.refuse(f"{where}.{name}" if where != "entry" else name, "is missing")
+        known = [name.removeprefix("?") for name in names]
+        at = "" if where == "entry" else f"{where}."
         for name in value:
-            if name not in known:
-                self.refuse(f"{where}.{name}", "is unknown", expected=", ".join(sorted(known)))
+            if name not in known:  # rather than that another key is missing: it is mostly that one, misspelt
+                near = nearest(name, [key for key in known if key not in value])
+                remedy = f"Perhaps you mean {near}" if near else ""
+                self.refuse(f"{at}{name}", "is unknown", expected=", ".join(sorted(known)), remedy=remedy)
+        for name in names:
+            if not name.startswith("?") and name not in value:
+                self.refuse(f"{at}{name}", "is missing")
         return dict(value)
 
     def optional(self, row, key, reader, where):
@@ -268,10 +270,13 @@ class _Reader:
             self.refuse(where, "cannot be used", got=str(value)[:60], expected="true or false")
         return value
 
-    def unit(self, value, where):
-        if value not in UNITS:
-            self.refuse(where, "cannot be used", got=str(value)[:60], expected=", ".join(UNITS))
+    def one_of(self, words, value, where):
+        if not isinstance(value, str) or value not in words:
+            near = nearest(value, words)
+            remedy = f"Perhaps you mean {near}" if near else ""
+            self.refuse(where, "cannot be used", got=str(value)[:60], expected=", ".join(words), remedy=remedy)
         return value
 
     def refuse(self, key, what, **details):
-        raise DataError(f"{key} {what}", where=self.path, **details)
+        said = {name: text for name, text in details.items() if text != ""}
+        raise DataError(f"{key} {what}", where=self.path, **said)

@@ -13,6 +13,7 @@ from segtumor.benchmark.protocols import AS_THEY_ARE, SURFACE_MEASURES, TIGHT_BO
 from segtumor.errors import DataError
 from segtumor.evaluation.coco_inputs import BBOX, SEGM
 from segtumor.evaluation.estimates import draw, estimates_of
+from segtumor.evaluation.interval_remarks import undefined_remarks
 from segtumor.evaluation.measures import DETECTION, IMAGES, Measure, Remembered, ratio_measure
 from segtumor.evaluation.resampled_ap import ApMachine
 from segtumor.evaluation.study import study
@@ -22,10 +23,15 @@ from segtumor.taxonomy import BENIGN, MALIGNANT
 
 #: Measures that only protocols know: name -> (label, true classes that count). Right: called by the same class.
 MALIGNANCY = {
-    "malignancy_accuracy": ("tumor images called by their class", (BENIGN, MALIGNANT)),
-    "malignancy_sensitivity": ("malignant images called malignant", (MALIGNANT,)),
-    "malignancy_specificity": ("benign images called benign", (BENIGN,)),
+    "malignancy_accuracy": ("tumor called by its class", (BENIGN, MALIGNANT)),
+    "malignancy_sensitivity": ("malignant called malignant", (MALIGNANT,)),
+    "malignancy_specificity": ("benign called benign", (BENIGN,)),
 }
+MALIGNANCY_REMARK = (
+    "malignancy_sensitivity is the part of the malignant images called malignant, malignancy_specificity that of the "
+    "benign images called benign, malignancy_accuracy both together: by the class of the highest-scoring finding, and "
+    "an image whose lesion is missed counts as wrong in each. Normal images do not count."
+)
 _AP_KINDS = {"mask": SEGM, "box": BBOX}
 _AP_STATS = {"ap50": "AP50", "ap": "AP"}
 
@@ -66,9 +72,9 @@ def measure(protocol, results, class_names, settings, *, progress=None):
                 plain, bracket, group = name.partition("[")
                 estimates.append(dataclasses.replace(by_name[name], name=plain + one.suffix + bracket + group))
         remarks |= dict.fromkeys([*_of_interest(found.remarks, protocol, one), *_spreads(protocol, one, found)])
-    undefined = [e.name for e in estimates if math.isnan(e.value) and "[" not in e.name]
-    if undefined:
-        remarks[f"Undefined, as there is nothing to measure them on: {', '.join(undefined)}."] = None
+    if any(e.name in MALIGNANCY for e in estimates):
+        remarks[MALIGNANCY_REMARK] = None
+    remarks |= dict.fromkeys(undefined_remarks(e for e in estimates if "[" not in e.name))
     return estimates, tuple(remarks)
 
 

@@ -6,6 +6,8 @@ HOLDS = "holds"
 FAILS = "does not hold"
 UNKNOWN = "cannot be checked"
 VERDICTS = (HOLDS, FAILS, UNKNOWN)
+#: Whose a claim is: the source's own, one's quote of another, or nobody's: another reading of what is printed, tried.
+SOURCE, QUOTED, TRIAL = "source", "quoted", "trial"
 #: Stands where a source does not print what follows from its other numbers.
 NOT_PRINTED = "not printed"
 
@@ -29,7 +31,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Finding:
-    """An outcome with the entry, the kind of check and the claim it belongs to."""
+    """An outcome with the entry, the kind of check and the claim it belongs to, and whose claim it is."""
 
     entry: str
     claim: str
@@ -38,3 +40,4 @@ class Finding:
     verdict: str
     why: str
     kind: str
+    whose: str = SOURCE

@@ -11,6 +11,17 @@ from segtumor.errors import ConfigError
 #: How findings and lesions are turned before they are measured.
 AS_THEY_ARE, BOXES, TIGHT_BOXES = "as they are", "boxes", "tight boxes of the masks"
 BTXRD = "BTXRD"
+#: Kinds of splits, of ours and of published ones -> what they mean.
+SPLIT_KINDS = {
+    "official": "the authors' own lists",
+    "grouped": "by case or patient",
+    "kfold": "k folds by case or patient",
+    "image": "by image: a case may stand in several parts",
+    "centre": "by centre: tested on other centres than trained on",
+    "internal": "held out, of the centres trained on (private data)",
+    "external": "of other centres than trained on (private data)",
+    "unknown": "not said",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +76,16 @@ class Protocol:
     spread_of: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     also_shows: tuple[str, ...] = ()
+
+    @property
+    def published_split_kinds(self):
+        """What the split of its published rows must be; empty if not asked for."""
+        return self.split_kinds or (("centre",) if self.test_centers else ())
+
+    @property
+    def shapes_of_metrics(self):
+        """{name in its table: shapes that are measured}."""
+        return {measure + one.suffix: one.shapes for one in self.passes for measure in one.measures}
 
     @property
     def shows(self):
@@ -180,6 +201,11 @@ PROTOCOLS = {
         ),
     )
 }
+
+
+def metric_names():
+    """Names that stand in the table of some protocol, sorted."""
+    return sorted({name for protocol in PROTOCOLS.values() for name in protocol.shapes_of_metrics})
 
 
 def find_protocol(name):

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from segtumor.benchmark.comparable import judge
 
-COMPARABLE, NOT_COMPARABLE, OURS_ALONE = "comparable", "not comparable", "no published number"
+COMPARABLE, WITH_CAVEAT = "comparable", "comparable with caveat"
+NOT_COMPARABLE, OURS_ALONE = "not comparable", "no published number"
+#: A split of this name says nothing that the source does not.
+_TEST = "test"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +25,10 @@ class Row:
         published: the number as printed, "" if there is none.
         published_ci: as printed, "".
         published_n: units or counts behind it, as text.
-        source: who and when, with the model.
-        verdict: COMPARABLE, NOT_COMPARABLE or OURS_ALONE.
+        source: who and when, with the model and the split, as internal or external.
+        verdict: COMPARABLE, WITH_CAVEAT, NOT_COMPARABLE or OURS_ALONE.
         reasons: against comparing, where NOT_COMPARABLE.
-        caveats: what to bear in mind where COMPARABLE.
+        caveats: what to bear in mind where WITH_CAVEAT.
     """
 
     metric: str
@@ -87,19 +90,26 @@ def metric_of(result):
 
 
 def _row(common, entry, result, protocol, tested):
-    reasons, caveats = judge(entry, result, protocol, tested)
-    if common["ours"] is None:
+    ours = common["ours"]
+    reasons, caveats = judge(entry, result, protocol, tested, ours.unit if ours is not None else "")
+    if ours is None:
         reasons.append("not measured by this protocol")
     return Row(
         **common,
-        published=_value_text(result, common["ours"]),
+        published=_value_text(result, ours),
         published_ci=f"{result.ci[0].text} to {result.ci[1].text}" if result.ci else "",
         published_n=_n_text(result),
-        source=entry.short if result.model in entry.short else f"{entry.short}, {result.model}",
-        verdict=NOT_COMPARABLE if reasons else COMPARABLE,
+        source=_source_text(entry, result),
+        verdict=NOT_COMPARABLE if reasons else WITH_CAVEAT if caveats else COMPARABLE,
         reasons=tuple(reasons),
         caveats=() if reasons else tuple(caveats),
     )
+
+
+def _source_text(entry, result):
+    model = "" if result.model in entry.short else result.model
+    split = "" if result.split == _TEST else result.split
+    return ", ".join(text for text in (entry.short, model, split) if text)
 
 
 def _value_text(result, ours):

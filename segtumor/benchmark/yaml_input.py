@@ -29,7 +29,17 @@ def read_yaml(path):
         _refuse_tricks(path, text)
         return yaml.load(text, Loader=_PlainLoader)
     except (yaml.YAMLError, ValueError) as error:
-        raise DataError("is not plain YAML", where=path, got=" ".join(str(error).split())) from error
+        raise DataError("is not plain YAML", where=path, got=_told(error)) from error
+
+
+def _told(error):
+    """A parser's complaint with the line where the trouble began, which is where to look."""
+    mark = getattr(error, "context_mark", None) or getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    words = ", ".join(text for text in (error.context, error.problem) if text)
+    missing = " (a colon, or the space behind it, is missing?)" if "':'" in words else ""
+    return f"line {mark.line + 1}, column {mark.column + 1}: {words}{missing}"
 
 
 class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):

@@ -4,6 +4,7 @@ Not here: the rows (``segtumor.benchmark``, which this room must not import: it 
 """
 
 import dataclasses
+import shlex
 
 from segtumor import NOTICE, __version__
 from segtumor.files import prepare_output_folder, write_csv, write_json, write_text
@@ -18,6 +19,7 @@ _CSV_COLUMNS = (
 )
 _BESIDE = "Our numbers beside the published ones"
 _ALONE = "Our numbers without a published one"
+_NOTES = "Why not comparable, or what to bear in mind"
 
 
 def write_benchmark(rows, folder, *, title, sentences, provenance):
@@ -63,24 +65,38 @@ def estimate_text(estimate):
     return f"{value_cell(estimate)} ({interval_text(estimate)}), {count_text(estimate)}"
 
 
+def numbered_notes(rows):
+    """{reason or caveat: its number}, in the order of the rows: most stand in many of them."""
+    notes = dict.fromkeys(text for row in rows for text in (*row.reasons, *row.caveats))
+    return {text: number for number, text in enumerate(notes, start=1)}
+
+
+def answer_text(row, numbers):
+    """Whether a Row may be compared, with the numbers of its notes: "no (1, 3)", "with caveat (2)", "yes"."""
+    word = "no" if row.reasons else "with caveat" if row.caveats else "yes"
+    named = ", ".join(map(str, sorted(numbers[text] for text in (*row.reasons, *row.caveats))))
+    return f"{word} ({named})" if named else word
+
+
 def _tables(rows):
-    """(heading, columns, [(whether comparable, cells)]) of what is beside published numbers, and of what is not."""
+    """(heading, columns, [(verdict, label, cells)]) of what is beside published numbers, and of what is not."""
+    numbers = numbered_notes(rows)
     for heading, alone in ((_BESIDE, False), (_ALONE, True)):
         chosen = [row for row in rows if bool(row.published) != alone]
         if chosen:
             clean = any(row.leak_free is not None for row in chosen)
             columns = ("metric", "ours", *((_CLEAN,) if clean else ()))
-            columns += () if alone else ("published", "source", "comparable", "why not, or what to bear in mind")
-            yield heading, columns, [(row.verdict == "comparable", _cells(row, clean, alone)) for row in chosen]
+            columns += () if alone else ("published", "source", "comparable")
+            yield heading, columns, [(row.verdict, row.label, _cells(row, clean, alone, numbers)) for row in chosen]
 
 
-def _cells(row, clean, alone):
+def _cells(row, clean, alone, numbers):
     cells = (row.metric, estimate_text(row.ours), *((estimate_text(row.leak_free),) if clean else ()))
     if alone:
         return cells
     interval = f" ({row.published_ci})" if row.published_ci else ""
     n = f", {row.published_n}" if row.published_n else ""
-    return (*cells, f"{row.published}{interval}{n}", row.source, "no" if row.reasons else "yes", row.why)
+    return (*cells, f"{row.published}{interval}{n}", row.source, answer_text(row, numbers))
 
 
 def _csv_row(row):
@@ -97,7 +113,10 @@ def _csv_row(row):
 def _markdown(title, sentences, rows):
     lines = [f"# {markdown_text(title)}", "", *(f"- {markdown_text(sentence)}" for sentence in sentences), ""]
     for heading, columns, cells in _tables(rows):
-        lines += [f"## {heading}", "", *markdown_table(columns, [texts for _, texts in cells]), ""]
+        lines += [f"## {heading}", "", *markdown_table(columns, [texts for _, _, texts in cells]), ""]
+    notes = numbered_notes(rows)
+    if notes:
+        lines += [f"## {_NOTES}", "", *(f"{number}. {markdown_text(text)}" for text, number in notes.items()), ""]
     return "\n".join([*lines, NOTICE, ""])
 
 
@@ -113,6 +132,21 @@ def _page(title, sentences, rows, provenance):
             version=__version__,
             sentences=sentences,
             tables=list(_tables(rows)),
-            provenance=provenance,
+            notes_heading=_NOTES,
+            notes=list(numbered_notes(rows)),
+            provenance={heading: _plain(content) for heading, content in provenance.items()},
         )
     )
+
+
+def _plain(content):
+    """Provenance as text: a command as one types it, lists and dicts without their brackets."""
+    return {name: _value_text(name, value) for name, value in content.items()}
+
+
+def _value_text(name, value):
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return shlex.join(map(str, value)) if name == "command" else ", ".join(map(str, value))
+    return value

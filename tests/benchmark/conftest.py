@@ -125,7 +125,7 @@ def make_entry(tmp_path):
             "modality": "radiograph",
             "task": "boxes",
             "unit": "image",
-            "splits": {"test": {"kind": "some kind", **(split or {})}},
+            "splits": {"test": {"kind": "grouped", **(split or {})}},
             "results": [{"comparable": True, "split": "test", **result} for result in results],
         }
         path = tmp_path / f"{entry_id}.yaml"

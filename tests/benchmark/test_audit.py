@@ -2,9 +2,19 @@
 
 import pytest
 
-from segtumor.benchmark.audit import as_markdown, as_rows, audit, only_failures, summary
+from segtumor.benchmark.audit import (
+    HOW_TO_READ,
+    as_markdown,
+    as_rows,
+    audit,
+    counts_text,
+    only_failures,
+    summary,
+    total_text,
+    verdict_text,
+)
 from segtumor.benchmark.entries import load_entries, load_entry
-from segtumor.benchmark.outcome import FAILS, HOLDS, NOT_PRINTED, UNKNOWN, VERDICTS
+from segtumor.benchmark.outcome import FAILS, HOLDS, NOT_PRINTED, QUOTED, SOURCE, TRIAL, UNKNOWN, VERDICTS, Finding
 from segtumor.benchmark.yaml_input import read_yaml
 
 ENTRIES = load_entries()
@@ -195,8 +205,57 @@ def test_markdown_has_a_table_per_source_and_escapes_bars():
     text = as_markdown(FINDINGS, ENTRIES, "A notice.")
     assert text.count("| claim | printed |") == len({f.entry for f in FINDINGS})
     assert "A notice." in text and "quoted by" in text
-    assert f"{len(FINDINGS)} claims" in text
+    assert total_text(FINDINGS, len({f.entry for f in FINDINGS})) in text and HOW_TO_READ in text
     assert set(as_rows(FINDINGS)[0]) >= {"entry", "claim", "printed", "recomputed", "verdict", "why"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "words", "whose", "n"),
+    [
+        ("xu_2024", "P printed for 10 years, from the counts at 18", TRIAL, 3),
+        ("xu_2024", "if 12 and 35 mean by either reader", TRIAL, 1),
+        ("resnet50_vgg19_tissue", "first table, from ", TRIAL, 8),
+        ("resnet50_vgg19_tissue", "first table: accuracy", SOURCE, 2),
+        ("yao_2025", "as quoted elsewhere", QUOTED, 6),
+        ("li_2023", "as the knee study prints it", QUOTED, 2),
+        ("li_2023", "as its abstract prints it", SOURCE, 1),
+        ("xu_2024", "tumors missed by both readers", SOURCE, 1),
+    ],
+)
+def test_what_a_source_does_not_claim_itself_is_told_apart(entry, words, whose, n):
+    assert [f.whose for f in FINDINGS if f.entry == entry and words in f.claim] == [whose] * n
+
+
+def test_the_headline_counts_what_sources_claim_themselves():
+    own = [f for f in FINDINGS if f.whose == SOURCE]
+    counts = summary(own)
+    text = total_text(FINDINGS, 20)
+    assert text.startswith(
+        f"{len(own)} claims of 20 sources: {counts[HOLDS]} hold, {counts[FAILS]} do not hold, "
+        f"{counts[UNKNOWN]} cannot be checked; quotes of one source by another: "
+    )
+    assert "; other readings tried: " in text
+    assert counts[FAILS] < len(only_failures(FINDINGS))
+
+
+def test_one_and_several_are_put_in_words():
+    def found(verdict, whose=SOURCE):
+        return Finding("e", "c", "", "", verdict, "", "k", whose)
+
+    assert counts_text([]) == "no claim to recompute"
+    assert counts_text([found(HOLDS), found(FAILS)]) == "1 holds, 1 does not hold"
+    assert counts_text([found(FAILS)] * 2 + [found(UNKNOWN)]) == "2 do not hold, 1 cannot be checked"
+    assert counts_text([found(FAILS, TRIAL)]) == "other readings tried: 1 does not hold"
+    assert total_text([found(HOLDS)], 1) == "1 claim of 1 source: 1 holds"
+    assert verdict_text(found(FAILS)) == FAILS
+    assert verdict_text(found(FAILS, TRIAL)) == "does not hold (another reading)"
+    assert verdict_text(found(HOLDS, QUOTED)) == "holds (as quoted)"
+
+
+def test_a_range_that_rounding_leaves_is_told_where_it_decides():
+    why = {f.claim: f.why for f in FINDINGS if f.entry == "fast_mask_rcnn_vgg19"}
+    assert "95.997% to 96.007% as these are rounded" in why["Table 2: F1, Proposed"]
+    assert "88.516% to 88.526% as these are rounded" in why["Table 2: F1, ResNet50"]
 
 
 def test_every_claim_of_the_data_has_words_for_a_reader():

@@ -6,7 +6,9 @@ import json
 import pytest
 
 from segtumor.benchmark.checks import CHECKS
-from segtumor.benchmark.entries import OWN_FOLDER, SCHEMA
+from segtumor.benchmark.entries import OWN_FOLDER
+from segtumor.benchmark.protocols import PROTOCOLS, SPLIT_KINDS, metric_names
+from segtumor.benchmark.schema import EXAMPLE, SCHEMA, WHOSE
 from segtumor.commands.benchmark import COMMANDS, main
 from segtumor.commands.benchmark.wrapped_table import wrapped_table
 
@@ -22,11 +24,14 @@ def run(capsys):
 
 
 def test_an_audit_prints_findings_and_counts_and_succeeds(run):
-    code, out, err = run("audit", "resnet50_vgg19_tissue", "li_2023", "--only-findings")
+    code, out, err = run("audit", "resnet50_vgg19_tissue", "li_2023")
     assert (code, err) == (0, "")
-    assert "89.83%" in out and "quoted by the knee study" in out
+    assert "89.83%" in out and "quoted by the knee study" in out and "(another reading)" in out
     assert "second table" not in out
-    assert out.splitlines()[-1].endswith("cannot be checked") and "of 2 sources" in out
+    assert "46 claims of 2 sources: 41 hold, 3 do not hold, 2 cannot be checked; " in out
+    assert "95.99 holds beside 96.002" in " ".join(out.split())
+    code, everything, _ = run("audit", "resnet50_vgg19_tissue", "li_2023", "--all")
+    assert code == 0 and "second table" in everything and everything.splitlines()[-4:] == out.splitlines()[-4:]
 
 
 def test_output_is_written_in_three_forms(run, tmp_path):
@@ -35,7 +40,9 @@ def test_output_is_written_in_three_forms(run, tmp_path):
     with open(tmp_path / "audit" / "audit.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     told = json.loads((tmp_path / "audit" / "audit.json").read_text("utf-8"))
-    assert len(rows) == len(told["findings"]) == sum(told["summary"].values()) > 30
+    assert len(rows) == len(told["findings"]) > 30
+    assert sum(n for counts in told["summary"].values() for n in counts.values()) == len(rows)
+    assert {row["whose"] for row in rows} == set(told["summary"]) == {"source"}
     assert rows[0]["entry"] == "alrabai_2026" and "Research use only" in told["notice"]
     assert "85.909%" in (tmp_path / "audit" / "audit.md").read_text("utf-8")
 
@@ -44,7 +51,7 @@ def test_a_folder_of_ones_own_is_audited_with_the_library_at_hand(run, tmp_path)
     text = (OWN_FOLDER / "park_2022.yaml").read_text("utf-8").replace("id: park_2022", "id: mine")
     (tmp_path / "mine.yaml").write_text(text)
     code, out, _ = run("audit", "--entries-folder", tmp_path)
-    assert code == 0 and "(mine)" in out and "of 1 sources" in out
+    assert code == 0 and "(mine)" in out and "of 1 source:" in out
     assert "5 of 5 the same in" in out
 
 
@@ -59,6 +66,15 @@ def test_a_bad_file_names_itself(run, tmp_path):
     assert code == 5 and "bad.yaml" in err and "citation is missing" in err
 
 
+@pytest.mark.parametrize("command", ["audit", "list"])
+def test_a_metric_that_no_protocol_measures_is_told(run, tmp_path, command):
+    text = (OWN_FOLDER / "li_2023.yaml").read_text("utf-8").replace("id: li_2023", "id: mine")
+    (tmp_path / "mine.yml").write_text(text.replace("metric: located_above_0.5", "metric: locatd_above_0.5"))
+    code, _, err = run(command, "--entries-folder", tmp_path)
+    assert code == 0 and "mine.yml: metric locatd_above_0.5" in err and "Did you mean located_above_0.5?" in err
+    assert run(command)[2] == ""
+
+
 def test_the_list_tells_size_unit_split_and_metrics(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     code, out, _ = run("list")
@@ -69,7 +85,8 @@ def test_the_list_tells_size_unit_split_and_metrics(run, monkeypatch):
 def test_the_schema_names_every_key_and_kind(run):
     code, out, _ = run("list", "--schema")
     assert code == 0
-    assert all(word in out for word in (*SCHEMA, *CHECKS))
+    assert all(word in out for word in (*SCHEMA, *CHECKS, *PROTOCOLS, *metric_names(), *SPLIT_KINDS, *WHOSE))
+    assert EXAMPLE in out and EXAMPLE.count("\n") <= 14
     assert "k of n prints as it is printed" in out.replace("\n", " ")
 
 

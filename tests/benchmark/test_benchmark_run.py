@@ -108,7 +108,7 @@ def test_the_files_hold_every_reason_in_every_row(run, rows, six, tmp_path):
 
 def test_centres_are_read_from_test_and_training(run, six, tmp_path, make_entry):
     published = {"metric": "image_class_accuracy", "value": "0.5", "protocols": ["btxrd-centre"], "comparable": True}
-    make_entry(published, split={"n": 6}, entry_id="mine_2026")
+    make_entry(published, split={"n": 6, "kind": "centre"}, entry_id="mine_2026")
     (tmp_path / "own").mkdir()
     (tmp_path / "mine_2026.yaml").rename(tmp_path / "own" / "mine_2026.yaml")
     files = six.write(tmp_path / "d", description="BTXRD")
@@ -123,6 +123,39 @@ def test_centres_are_read_from_test_and_training(run, six, tmp_path, make_entry)
 
     assert verdict("1") == ("comparable", [])
     assert verdict("2") == ("not comparable", ["trained on centre 1; ours: centre 2"])
+
+
+def test_what_ones_own_file_claims_is_checked_and_a_slip_is_told(run, six, tmp_path, make_entry):
+    """Naming a protocol and calling it comparable does not make it so."""
+    plain = {"value": "0.5", "protocols": ["btxrd-grouped"], "comparable": True, "unit": "lesion"}
+    rows = (
+        {**plain, "metric": "dice", "iou_rule": "box IoU > 0.1"},
+        {**plain, "metric": "dice_matched", "unit": "image", "iou_rule": "mask IoU > 0"},
+        {**plain, "metric": "lesion_recall", "iou_rule": "mask IoU > 0.5"},
+        {**plain, "metric": "located_above_0", "iou_rule": "mask IoU > 0", "split": "random"},
+        {**plain, "metric": "dise"},
+    )
+    splits = {"test": {"kind": "grouped", "n": 6}, "random": {"kind": "image", "n": 6}}
+    (tmp_path / "own").mkdir()
+    make_entry(*rows, splits=splits).path.rename(tmp_path / "own" / "mine_2026.yaml")
+    train(type(six), tmp_path / "d", ["x", "y", "z"])
+    files = six.write(tmp_path / "d", description="BTXRD", split_kind="grouped")
+    code, out, err = run("btxrd-grouped", files, "--entries-folder", tmp_path / "own", "--iou-threshold", "0.3")
+    assert code == 0 and "metric dise is not measured by btxrd-grouped. Did you mean dice?" in err
+    told = json.loads((tmp_path / "out" / "benchmark.json").read_text("utf-8"))
+    found = {row["metric"]: row for row in told["rows"] if row["source"].startswith("Somebody")}
+    assert {name: row["reasons"] for name, row in found.items()} == {
+        "dice": ["other IoU rule: box IoU > 0.1; ours: mask IoU > 0"],
+        "dice_matched": ["counts images; ours: lesions"],
+        "lesion_recall": ["other IoU rule: mask IoU > 0.5; ours: mask IoU >= 0.3"],
+        "located_above_0": ["other split: image; the protocol's: a test part by case, stratified"],
+        "dise": ["not measured by this protocol"],
+    }
+    code, out, _ = run("btxrd-grouped", files, "--entries-folder", tmp_path / "own")
+    told = json.loads((tmp_path / "out" / "benchmark.json").read_text("utf-8"))
+    (row,) = [row for row in told["rows"] if row["metric"] == "lesion_recall"]
+    assert row["verdict"] == "comparable with caveat"
+    assert "with caveat (" in " ".join(out.split()) and " yes" not in out
 
 
 def test_a_run_is_the_same_each_time(run, six, tmp_path):

@@ -219,7 +219,7 @@ def _one_claim_of_every_kind():
         for group in read_yaml(entry.path).get("claims", []):
             shared = {k: v for k, v in group.items() if k not in ("kind", "where", "rows")}
             row = {**shared, **group["rows"][0]}
-            found.setdefault(group["kind"], {k: v for k, v in row.items() if k != "what"})
+            found.setdefault(group["kind"], {k: v for k, v in row.items() if k not in ("what", "whose")})
     return found
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from segtumor.benchmark.comparable import MeasuredOn, Training, find_leak, judge, same_dataset
 from segtumor.benchmark.entries import load_entries
-from segtumor.benchmark.protocols import PROTOCOLS
+from segtumor.benchmark.protocols import PROTOCOLS, SPLIT_KINDS
+from segtumor.benchmark.rules import our_rule
 
 GROUPED, OFFICIAL, CENTRE = (PROTOCOLS[f"btxrd-{name}"] for name in ("grouped", "official", "centre"))
 
@@ -31,10 +32,11 @@ def tested(scene):
     )
 
 
-def judged(make_entry, protocol, tested, *, split=None, result=None, **keys):
+def judged(make_entry, protocol, tested, *, split=None, result=None, counted_by="", **keys):
     plain = {"metric": "box_ap50", "value": "0.5", "protocols": [protocol.name], "unit": "image"}
+    plain |= {"iou_rule": "COCO average precision"}
     entry = make_entry({**plain, **(result or {})}, split={"n": 100, **(split or {})}, **keys)
-    return judge(entry, entry.results[0], protocol, tested)
+    return judge(entry, entry.results[0], protocol, tested, counted_by)
 
 
 def test_the_same_kind_of_part_is_comparable_though_of_other_images(make_entry, tested):
@@ -45,6 +47,7 @@ def test_other_data_is_the_one_reason_for_data_and_split(make_entry, tested):
     reasons, _ = judged(make_entry, GROUPED, tested, dataset="private, knee", split={"n": 5})
     assert reasons == ["other data: private, knee"]
     assert not same_dataset("private", "private") and same_dataset("BTXRD", "the btxrd images")
+    assert not same_dataset("BTXRD (own subset)", "BTXRD") and not same_dataset("BTXRD", "NOTBTXRD images")
 
 
 def test_what_the_source_says_of_itself_is_a_reason(make_entry, tested):
@@ -105,18 +108,81 @@ def test_lesions_are_counted_with_lesions(make_entry, tested):
 
 
 def test_a_row_of_another_protocol_is_of_another_split(make_entry, tested):
-    reasons, _ = judged(make_entry, GROUPED, tested, result={"protocols": ["btxrd-official"]}, split={"n": 750})
-    assert reasons == ["other split: some kind; ours: grouped"]
+    split = {"n": 750, "kind": "official", "detail": "the list"}
+    reasons, _ = judged(make_entry, GROUPED, tested, result={"protocols": ["btxrd-official"]}, split=split)
+    assert reasons == ["other split: official (the list); ours: grouped"]
+
+
+@pytest.mark.parametrize("kind", SPLIT_KINDS)
+def test_the_split_of_a_source_must_be_the_protocols(make_entry, tested, kind):
+    """Naming the protocol is not enough: a random split by image is not one by case."""
+    reasons, _ = judged(make_entry, GROUPED, tested, split={"kind": kind, "detail": "in its words"})
+    shown = "not said" if kind == "unknown" else kind
+    told = [f"other split: {shown} (in its words); the protocol's: a test part by case, stratified"]
+    assert reasons == ([] if kind in ("grouped", "kfold") else told)
+
+
+@pytest.mark.parametrize(
+    ("published", "ours", "reasons"),
+    [
+        ("lesion", "lesions", []),
+        ("lesion", "findings", []),
+        ("image", "lesions", ["counts images; ours: lesions"]),
+        ("patient", "images", ["counts patients; ours: images"]),
+        ("patient", "patients", []),
+        ("tile", "", []),  # no number of ours
+    ],
+)
+def test_units_must_be_the_same(make_entry, tested, published, ours, reasons):
+    found, _ = judged(make_entry, GROUPED, tested, result={"unit": published}, counted_by=ours)
+    assert [reason for reason in found if reason.startswith("counts ")] == reasons
+
+
+@pytest.mark.parametrize(
+    ("metric", "rule", "reasons"),
+    [
+        ("dice", "box IoU > 0.1", ["other IoU rule: box IoU > 0.1; ours: mask IoU > 0"]),
+        ("dice", "mask IoU > 0", []),
+        ("lesion_recall", "mask IoU > 0.50", []),  # at least and above are taken for the same
+        ("lesion_recall", "Mask IoU at least 0.5", []),
+        ("lesion_recall", "mask IoU >= 0.3", ["other IoU rule: mask IoU >= 0.3; ours: mask IoU >= 0.5"]),
+        ("lesion_recall", "IoU > 0.5", ["other IoU rule: IoU > 0.5; ours: mask IoU >= 0.5"]),
+        ("froc_mean", "centre in the box", ["other IoU rule: centre in the box; ours: mask IoU >= 0.5"]),
+        ("box_ap50", "box IoU > 0.5", ["other IoU rule: box IoU > 0.5; ours: COCO average precision"]),
+        ("image_sensitivity", "box IoU > 0.1", []),  # no lesion is located
+        ("patient_auc", "not known here", []),
+    ],
+)
+def test_iou_rules_must_be_the_same(make_entry, tested, metric, rule, reasons):
+    assert judged(make_entry, GROUPED, tested, result={"metric": metric, "iou_rule": rule})[0] == reasons
+
+
+def test_the_rule_of_the_entry_is_that_of_its_rows_and_no_rule_is_a_caveat(make_entry, tested):
+    row = {"metric": "dice", "value": "0.5", "protocols": ["btxrd-grouped"]}
+    entry = make_entry(row, iou_rule="box IoU > 0.1")
+    assert judge(entry, entry.results[0], GROUPED, tested)[0] == ["other IoU rule: box IoU > 0.1; ours: mask IoU > 0"]
+    entry = make_entry(row)
+    reasons, caveats = judge(entry, entry.results[0], GROUPED, tested)
+    assert reasons == [] and caveats[0] == "its IoU rule is not given; ours: mask IoU > 0"
+
+
+def test_our_rule_has_the_shapes_and_thresholds_measured_with(tested):
+    low = dataclasses.replace(tested, iou_threshold=0.2, froc_criterion="centre")
+    assert our_rule("lesion_precision", PROTOCOLS["xu-2024"], low) == "box IoU >= 0.2"
+    assert our_rule("located_above_0.2", PROTOCOLS["xu-2024"], low) == "box IoU > 0.2"
+    assert our_rule("located_above_0_of_boxes", PROTOCOLS["vonschacky-2021"], low) == "box IoU > 0"
+    assert our_rule("froc_mean", GROUPED, low) == "criterion centre"
+    assert our_rule("located_above_0", GROUPED, low) == "mask IoU > 0"
 
 
 def test_test_and_training_must_be_of_the_protocols_kind(make_entry, tested):
     def reasons(**options):
         return judged(make_entry, GROUPED, dataclasses.replace(tested, **options))[0]
 
-    assert reasons(split_kind="image") == ["other split: some kind; ours: image, grouped"]
-    assert reasons(split_kind="unknown") == ["other split: some kind; ours: unknown, grouped"]
+    assert reasons(split_kind="image") == ["other split: grouped; ours: image, grouped"]
+    assert reasons(split_kind="unknown") == ["other split: grouped; ours: unknown, grouped"]
     assert reasons(training=trained(split_kinds=("grouped", "official"))) == [
-        "other split: some kind; ours: grouped, official"
+        "other split: grouped; ours: grouped, official"
     ]
 
 
@@ -135,16 +201,16 @@ def test_on_the_same_list_a_leak_of_both_is_a_caveat(make_entry, tested, scene):
     training = trained(cases=frozenset("a"), split_kinds=("official",))
     leak, _ = find_leak(scene.results, training)
     official = dataclasses.replace(tested, split_kind="official", training=training, leak=leak)
-    reasons, caveats = judged(make_entry, OFFICIAL, official, split={"leak": "cases in both"})
+    reasons, caveats = judged(make_entry, OFFICIAL, official, split={"leak": "cases in both", "kind": "official"})
     assert reasons == []
     assert caveats == [
         "the same test images on both sides, but its split leaks: cases in both",
         "the same test images on both sides, but our test part shares cases with training",
     ]
     other_training = dataclasses.replace(official, training=trained(split_kinds=("grouped",)))
-    reasons, _ = judged(make_entry, OFFICIAL, other_training, split={"leak": "cases in both"})
+    reasons, _ = judged(make_entry, OFFICIAL, other_training, split={"leak": "cases in both", "kind": "official"})
     assert reasons == [
-        "other split: some kind; ours: official, grouped",
+        "other split: official; ours: official, grouped",
         "its split leaks: cases in both",
         "our test part shares cases with training",
     ]
@@ -164,7 +230,7 @@ def test_on_the_same_list_a_leak_of_both_is_a_caveat(make_entry, tested, scene):
 )
 def test_centres_must_be_exactly_those(make_entry, tested, test, training, reasons):
     ours = dataclasses.replace(tested, centers=test, training=trained(centers=training), split_kind="unknown")
-    assert judged(make_entry, CENTRE, ours)[0] == reasons
+    assert judged(make_entry, CENTRE, ours, split={"kind": "centre"})[0] == reasons
 
 
 def test_a_leak_is_counted_by_case(six):

@@ -2,7 +2,10 @@
 
 import pytest
 
-from segtumor.benchmark.entries import UNITS, load_entries, load_entry
+from segtumor.benchmark.audit import audit
+from segtumor.benchmark.entries import load_entries, load_entry
+from segtumor.benchmark.schema import EXAMPLE, UNITS
+from segtumor.benchmark.slips import remarks_on
 from segtumor.benchmark.yaml_input import MAX_BYTES
 from segtumor.errors import DataError
 
@@ -15,7 +18,7 @@ modality: radiograph
 task: image with or without tumor
 unit: image
 splits:
-  test: {kind: random, n: 10}
+  test: {kind: image, n: 10}
 results:
   - {metric: image_accuracy, value: "0.900", counts: [9, 10], n: 10, split: test,
      protocols: [alrabai-2026], comparable: true}
@@ -86,11 +89,19 @@ def test_a_good_file_is_read(write):
         ("read: true", "read: perhaps", "read cannot be used"),
         ("unit: image\n", "unit: voxel\n", "unit cannot be used"),
         ("dataset: BTXRD", "dataset: 5", "dataset cannot be used"),
-        ("dataset: BTXRD", "data_set: BTXRD", "dataset is missing"),
-        ("modality: radiograph", "modality: radiograph\ncolour: red", "entry.colour is unknown"),
+        ("dataset: BTXRD", "data_set: BTXRD", "data_set is unknown.*Perhaps you mean dataset"),
+        ("dataset: BTXRD\n", "", "dataset is missing"),
+        ("modality:", "modalty:", "modalty is unknown.*Perhaps you mean modality"),
+        ("kind: image, n", "kind: random by image, n", r"splits.test.kind cannot be used.*grouped, kfold, image"),
+        ("kind: image, n", "kind: imag, n", "Perhaps you mean image"),
+        ("[alrabai-2026]", "[alrabai-2062]", r"results\[0\].protocols cannot be used.*Perhaps you mean alrabai-2026"),
+        ('value: "0.900"', 'value: "62"', r"results\[0\].value is above 1 \(got 62; expected a share.*62%"),
+        ("where: Table 1", "whose: mine", r"claims\[0\].rows\[0\].whose cannot be used.*source, quoted, trial"),
+        ("task: image", "task image", r"got line 7, column 1: .*a colon"),
+        ("modality: radiograph", "modality: radiograph\ncolour: red", "colour is unknown"),
         ("year: 2026", "year: soon", "citation.year cannot be used"),
-        ("{kind: random, n: 10}", "{kind: random, n: 0}", "splits.test.n cannot be used"),
-        ("{kind: random, n: 10}", "{n: 10}", "splits.test.kind is missing"),
+        ("{kind: image, n: 10}", "{kind: image, n: 0}", "splits.test.n cannot be used"),
+        ("{kind: image, n: 10}", "{n: 10}", "splits.test.kind is missing"),
         ('value: "0.900"', "value: 0.9", r"results\[0\].value cannot be used"),
         ("counts: [9, 10]", "counts: [11, 10]", r"results\[0\].counts cannot be used"),
         ("split: test,", "split: train,", r"results\[0\].split is no split"),
@@ -101,7 +112,7 @@ def test_a_good_file_is_read(write):
         ("k: 9,", "k: nine,", "k is 'nine', expected a whole number"),
         ("k: 9,", "", "lacks k"),
         ("k: 9,", "k: 9, m: 3,", "has unknown m"),
-        ("splits:\n  test: {kind: random, n: 10}", "splits: [1]", "splits cannot be used"),
+        ("splits:\n  test: {kind: image, n: 10}", "splits: [1]", "splits cannot be used"),
         ("id: mine", "id: mine\nid: mine", "not plain YAML"),
         ("id: mine", "id: &a mine\nextra: *a", "alias"),
         ("id: mine", "id: !!python/object/apply:os.getcwd []", "not plain YAML"),
@@ -129,6 +140,41 @@ def test_a_bomb_of_aliases_does_not_grow(write):
     lines += [f"{b}: &{b} [{', '.join(['*' + a] * 8)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
     with pytest.raises(DataError, match="alias"):
         load_entry(write("\n".join(lines)))
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [("image_accuracy", "62%"), ("hausdorff_95_px", "62"), ("false_positives_per_image", "1.7"), ("their_own", "62")],
+)
+def test_a_percentage_and_what_is_no_share_may_be_above_1(write, metric, value):
+    text = GOOD.replace("image_accuracy", metric).replace('"0.900", counts: [9, 10]', f'"{value}"')
+    assert load_entry(write(text)).results[0].value == value
+
+
+def test_a_metric_that_its_protocol_does_not_measure_is_told(write):
+    assert list(remarks_on(load_entry(write(GOOD)))) == []
+    (remark,) = remarks_on(load_entry(write(GOOD.replace("metric: image_accuracy", "metric: image_acuracy"))))
+    assert "mine.yaml: metric image_acuracy is not measured by alrabai-2026" in remark
+    assert "Did you mean image_accuracy?" in remark
+    (remark,) = remarks_on(load_entry(write(GOOD.replace("metric: image_accuracy", "metric: dise"))))
+    assert "Did you mean dice?" in remark
+    (remark,) = remarks_on(load_entry(write(GOOD.replace("metric: image_accuracy", "metric: zzz"))))
+    assert "--schema" in remark
+    assert [remark for entry in ENTRIES.values() for remark in remarks_on(entry)] == []
+
+
+def test_both_endings_are_read_and_no_name_twice(write):
+    path = write(GOOD, "mine.yml")
+    assert list(load_entries(path.parent)) == ["mine"]
+    write(GOOD)
+    with pytest.raises(DataError, match="two entries of one name"):
+        load_entries(path.parent)
+
+
+def test_the_example_of_the_schema_is_an_entry_without_remarks(write):
+    entry = load_entry(write(EXAMPLE, "mine_2026.yaml"))
+    assert entry.results and entry.claims and list(remarks_on(entry)) == []
+    assert [finding.verdict for finding in audit([entry])] == ["holds"]
 
 
 def test_a_folder_without_entries_is_told(tmp_path):

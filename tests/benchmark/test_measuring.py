@@ -36,6 +36,20 @@ def test_malignancy_is_the_class_of_tumor_images(six):
     assert found["malignancy_accuracy"].method == "Wilson"  # every case has one image
 
 
+def test_what_malignancy_counts_is_said_where_it_is_measured(six):
+    found, remarks = measured("btxrd-grouped", six.results)
+    assert found["malignancy_specificity"].label == "benign called benign"
+    assert "an image whose lesion is missed counts as wrong" in remarks
+    assert "malignancy" not in measured("alrabai-2026", six.results)[1]
+
+
+def test_what_cannot_be_computed_is_not_said_to_have_nothing_to_measure(scene):
+    scene.image([(0, 2, 2, 8, 8)], [(0, 0.9, 2, 2, 8, 8)], case_id="a").image([(0, 2, 2, 8, 8)], case_id="b")
+    remarks = measured("alrabai-2026", scene.results)[1]  # every image has a tumor: 2 images, but no curve
+    nothing, _, unequal = remarks.partition("cannot be computed")
+    assert "image_specificity" in nothing and "image_auc" in unequal and "image_auc" not in nothing
+
+
 def test_malignancy_is_left_out_where_the_classes_are_others(six):
     estimates, _ = measure(PROTOCOLS["btxrd-grouped"], six.results, ("osteosarcoma", "other"), SETTINGS)
     assert not [e.name for e in estimates if e.name.startswith("malignancy")]

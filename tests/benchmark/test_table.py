@@ -2,7 +2,7 @@
 
 from segtumor.benchmark.comparable import MeasuredOn
 from segtumor.benchmark.protocols import PROTOCOLS
-from segtumor.benchmark.table import COMPARABLE, NOT_COMPARABLE, OURS_ALONE, comparison_table
+from segtumor.benchmark.table import NOT_COMPARABLE, OURS_ALONE, WITH_CAVEAT, comparison_table
 
 GROUPED = PROTOCOLS["btxrd-grouped"]
 TESTED = MeasuredOn(dataset="private", split_kind="grouped", centers=(), n={"image": 1, "patient": 1, "lesion": 1})
@@ -35,6 +35,22 @@ def test_ours_come_in_order_each_with_what_was_published(make_entry, make_estima
     assert {row.verdict for row in rows[1:]} == {NOT_COMPARABLE}
 
 
+def test_a_source_names_its_test_set(make_entry, make_estimate):
+    splits = {name: {"kind": name} for name in ("internal", "external")}
+    rows = [result("dice", split=name, model="A") for name in splits]
+    table_rows = table(make_entry(*rows, splits=splits), [make_estimate("dice")])
+    assert [row.source for row in table_rows] == ["Somebody 2026, A, internal", "Somebody 2026, A, external"]
+
+
+def test_our_unit_is_compared_with_the_published_one(make_entry, make_estimate):
+    tested = MeasuredOn(dataset="BTXRD", split_kind="grouped", centers=(), n=TESTED.n)
+    entry = make_entry(result("image_auc", unit="patient"))
+    (row,) = table(entry, [make_estimate("image_auc", unit="images")], tested=tested)
+    assert "counts patients; ours: images" in row.reasons
+    (row,) = table(entry, [make_estimate("image_auc", unit="patients")], tested=tested)
+    assert not [reason for reason in row.reasons if reason.startswith("counts")]
+
+
 def test_a_class_is_shown_where_someone_published_it(make_entry, make_estimate):
     rows = table(make_entry(result("dice", group="benign")), [make_estimate("dice"), make_estimate("dice[benign]")])
     assert [(row.metric, bool(row.published)) for row in rows] == [("dice", False), ("dice[benign]", True)]
@@ -60,13 +76,14 @@ def test_numbers_are_as_printed(make_entry, make_estimate):
 
 
 def test_a_verdict_has_reasons_or_caveats_never_both(make_entry, make_estimate):
-    entry = make_entry(result("dice"))
+    entry = make_entry(result("dice", iou_rule="mask IoU > 0", unit="lesion"))
     tested = MeasuredOn(dataset="BTXRD", split_kind="grouped", centers=(), n=TESTED.n)
-    (row,) = table(entry, [make_estimate("dice")], tested=tested)
+    (row,) = table(entry, [make_estimate("dice", unit="lesions")], tested=tested)
     assert row.verdict == NOT_COMPARABLE and row.caveats == ()
     assert row.why == "what our model was trained on is not known"
     (row,) = _trained(entry, make_estimate)
-    assert row.verdict == COMPARABLE and row.reasons == () and row.why == "the same kind of test part, but other images"
+    assert row.verdict == WITH_CAVEAT and row.reasons == ()
+    assert row.why == "the same kind of test part, but other images"
 
 
 def _trained(entry, make_estimate):
@@ -81,4 +98,4 @@ def _trained(entry, make_estimate):
         training=training,
         leak=find_leak([], training)[0],
     )
-    return table(entry, [make_estimate("dice")], tested=tested)
+    return table(entry, [make_estimate("dice", unit="lesions")], tested=tested)

@@ -20,7 +20,8 @@ def estimate(value=0.5, n=20, **options):
 
 
 def row(metric, ours, *, published="", reasons=(), caveats=(), **options):
-    verdict = ("not comparable" if reasons else "comparable") if published else "no published number"
+    beside = "not comparable" if reasons else "comparable with caveat" if caveats else "comparable"
+    verdict = beside if published else "no published number"
     plain = {"label": "", "leak_free": None, "published_ci": "", "published_n": "", "source": ""}
     why = "; ".join(reasons or caveats)
     given = {"ours": ours, "published": published, "verdict": verdict, "reasons": reasons, "caveats": caveats}
@@ -81,7 +82,7 @@ def test_csv_and_json_hold_every_row_in_full(written):
         rows = list(csv.DictReader(file))
     assert [(r["metric"], r["value"], r["verdict"], r["why"]) for r in rows] == [
         ("dice", "0.5", "not comparable", "data; quoted"),
-        ("box_ap50", "12.5", "comparable", "both leak"),
+        ("box_ap50", "12.5", "comparable with caveat", "both leak"),
         ("unheard", "", "not comparable", "not measured by this protocol"),
         ("image_f1", "", "no published number", ""),
     ]
@@ -95,9 +96,39 @@ def test_ours_alone_stand_apart_without_empty_columns(written, suffix):
     text = written()[suffix].read_text("utf-8")
     beside, alone = text.split("Our numbers without a published one")
     assert "image_f1" in alone and "image_f1" not in beside
-    assert "data; quoted" in beside and "0.600), 20 lesions" in beside and "0.60, 111 lesions" in beside
+    assert (
+        "no (1, 2)" in beside
+        and "with caveat (3)" in beside
+        and "0.600), 20 lesions" in beside
+        and "0.60, 111 lesions" in beside
+    )
     assert "0.7 (0.6 to 0.8)" in beside
     assert "no shared cases" not in text
+
+
+@pytest.mark.parametrize("suffix", [".md", ".html"])
+def test_a_reason_of_many_rows_is_told_once(written, suffix):
+    rows = [row(f"m{i}", estimate(), published="0.6", reasons=("other data", "quoted")) for i in range(9)]
+    text = written([*rows, row("last", estimate(), published="0.6", reasons=("quoted",))])[suffix].read_text("utf-8")
+    assert text.count("other data") == 1 and text.count("no (1, 2)") == 9 and text.count("no (2)") == 1
+    assert text.index("no (2)") < text.index("Why not comparable") < text.index("other data") < text.index("quoted")
+
+
+def test_names_are_not_broken_and_have_their_label(written):
+    text = written([row("malignancy_specificity", estimate(), label="benign called benign")])[".html"].read_text(
+        "utf-8"
+    )
+    assert "benign called benign" in text
+    (rule,) = [line for line in text.splitlines() if line.startswith("tbody th {")]
+    assert "nowrap" in rule and "tbody th code { overflow-wrap: normal; }" in text
+
+
+def test_provenance_is_as_one_types_it(written):
+    command = ["tools/benchmark.py", "--output", "my folder"]
+    tables = {"Command": {"command": command}, "Run": {"versions": {"numpy": "2.0"}, "datasets": ["a", "b"]}}
+    page = Page(written(provenance=tables)[".html"].read_text("utf-8"))
+    for cell in ("tools/benchmark.py --output 'my folder'", "numpy 2.0", "a, b"):
+        assert cell in page.cells
 
 
 def test_numbers_without_shared_cases_have_a_column_where_there_are_any(written):
@@ -108,12 +139,13 @@ def test_numbers_without_shared_cases_have_a_column_where_there_are_any(written)
 
 
 def test_the_page_fetches_nothing_and_marks_what_is_comparable(written):
-    page = Page(written()[".html"].read_text("utf-8"))
+    page = Page(written([*ROWS, row("image_auc", estimate(), published="0.8")])[".html"].read_text("utf-8"))
     assert not [(tag, a) for tag, a in page.tags if {"src", "href", "srcset", "action"} & set(a)]
     assert not {"script", "link", "img", "iframe", "object", "form"} & {tag for tag, _ in page.tags}
     policy = next(a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
     assert "default-src 'none'" in policy
-    assert [a.get("class") for tag, a in page.tags if tag == "tr"].count("comparable") == 1
+    classes = [a.get("class") for tag, a in page.tags if tag == "tr"]
+    assert classes.count("comparable") == 1 and classes.count("caveat") == 1
     assert page.cells[page.cells.index("box_ap50") + 1].startswith("12.5 %")
     assert "not recorded" in page.cells
 
@@ -128,4 +160,5 @@ def test_everything_from_outside_is_escaped(written):
     text = paths[".md"].read_text("utf-8")
     assert "<script" not in text and "\n# x" not in text
     (line,) = [line for line in text.splitlines() if line.startswith("| dice")]
-    assert line.replace("\\|", "").count("|") == 7
+    assert line.replace("\\|", "").count("|") == 6
+    assert "1. &lt;script>alert('1')&lt;/script>\\|&amp; # x\n" in text

@@ -16,7 +16,7 @@ COMMANDS = {
 _DESCRIPTION = "Published numbers beside ours: list them, audit them."
 _EXAMPLES = (
     "segtumor benchmark list",
-    "segtumor benchmark audit xu_2024 --only-findings",
+    "segtumor benchmark audit xu_2024",
 )
 
 

@@ -3,12 +3,15 @@
 Not here: the checks (``segtumor.benchmark``).
 """
 
+import textwrap
+
 from segtumor import NOTICE
-from segtumor.commands.benchmark.choosing import add_entry_arguments, choose_entries
+from segtumor.commands.benchmark.choosing import add_entry_arguments, choose_entries, print_remarks
 from segtumor.commands.benchmark.wrapped_table import wrapped_table
 from segtumor.commands.shell import make_parser, run
 
 _HEADER = ("claim", "printed", "recomputed", "verdict", "why")
+_WIDTH = 110
 _SHARES = (30, 16, 24, 17, 45)
 
 
@@ -17,14 +20,15 @@ def build_parser():
     parser = make_parser(
         "segtumor benchmark audit",
         "Recompute the numbers that published sources print from the other numbers they print.\n"
-        "A printed number holds if the recomputed one rounds to it. Findings do not change the exit code.",
+        "Shows what does not hold; --all shows every claim. Findings do not change the exit code.",
         examples=[
-            "segtumor benchmark audit --only-findings",
+            "segtumor benchmark audit",
+            "segtumor benchmark audit xu_2024 --all",
             "segtumor benchmark audit xu_2024 alrabai_2026 --output output/audit",
         ],
     )
     add_entry_arguments(parser)
-    parser.add_argument("--only-findings", action="store_true", help="show only what does not hold")
+    parser.add_argument("--all", action="store_true", help="show every claim, not only what does not hold")
     parser.add_argument("--output", metavar="DIR", help="write audit.csv, audit.json and audit.md here, complete")
     return parser
 
@@ -35,39 +39,48 @@ def main(argv=None):
 
 
 def _body(args):
-    from segtumor.benchmark.audit import audit, only_failures, summary
+    from segtumor.benchmark.audit import HOW_TO_READ, audit, only_failures, total_text
 
     entries, library = choose_entries(args.entries, args.entries_folder)
+    print_remarks(entries)
     findings = audit(entries, library)
-    shown = only_failures(findings) if args.only_findings else findings
+    shown = findings if args.all else only_failures(findings)
     for entry in entries:
         _print_entry(entry, [f for f in findings if f.entry == entry.id], [f for f in shown if f.entry == entry.id])
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in summary(findings).items())
-    print(f"{len(findings)} claims of {len(entries)} sources: {counts}")
+    print(total_text(findings, len(entries)))
+    print(*textwrap.wrap(HOW_TO_READ, _WIDTH), sep="\n")
     if args.output:
         _write(args.output, findings, library)
 
 
 def _print_entry(entry, findings, shown):
-    from segtumor.benchmark.audit import summary
+    from segtumor.benchmark.audit import counts_text, verdict_text
 
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in summary(findings).items() if n) or "no claim to recompute"
-    print(f"{entry.short} ({entry.id}): {counts}")
+    print(f"{entry.short} ({entry.id}): {counts_text(findings)}")
     if not entry.read:
         print(f"original not read; quoted by {entry.quoted_by}")
     if shown:
-        rows = [(f.claim, f.printed, f.recomputed, f.verdict, f.why) for f in shown]
+        rows = [(f.claim, f.printed, f.recomputed, verdict_text(f), f.why) for f in shown]
         print(*wrapped_table(_HEADER, rows, shares=_SHARES), sep="\n")
     print()
 
 
 def _write(output, findings, library):
-    from segtumor.benchmark.audit import COLUMNS, as_markdown, as_rows, summary
+    from segtumor.benchmark.audit import COLUMNS, as_markdown, as_rows
     from segtumor.files import prepare_output_folder, write_csv, write_json, write_text
 
     folder = prepare_output_folder(output)
     rows = as_rows(findings)
     write_csv(folder / "audit.csv", rows, COLUMNS)
-    write_json(folder / "audit.json", {"notice": NOTICE, "summary": summary(findings), "findings": rows})
+    write_json(folder / "audit.json", {"notice": NOTICE, "summary": _summary(findings), "findings": rows})
     write_text(folder / "audit.md", as_markdown(findings, library, NOTICE))
     print(f"written: {folder / 'audit.csv'}, audit.json, audit.md")
+
+
+def _summary(findings):
+    """{whose: {verdict: how many}}."""
+    from segtumor.benchmark.audit import summary
+
+    return {
+        whose: summary([f for f in findings if f.whose == whose]) for whose in dict.fromkeys(f.whose for f in findings)
+    }

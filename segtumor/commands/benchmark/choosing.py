@@ -4,6 +4,7 @@ Not here: what is done with them.
 """
 
 import difflib
+import logging
 
 from segtumor.errors import ConfigError
 
@@ -38,3 +39,12 @@ def choose_entries(names, folder=None):
         remedy = f"Did you mean {nearest[0]}? " if nearest else ""
         raise ConfigError("no such source", got=unknown[0], remedy=f"{remedy}`segtumor benchmark list` names them all")
     return [library[name] for name in names or own or library], library
+
+
+def print_remarks(entries):
+    """Warn of what is likely a slip in entries."""
+    from segtumor.benchmark.slips import remarks_on
+
+    for entry in entries:
+        for remark in remarks_on(entry):
+            logging.getLogger(__name__).warning("%s", remark)

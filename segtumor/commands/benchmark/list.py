@@ -3,11 +3,14 @@
 Not here: their numbers, which ``segtumor benchmark audit`` recomputes.
 """
 
-from segtumor.commands.benchmark.choosing import add_entry_arguments, choose_entries
+import textwrap
+
+from segtumor.commands.benchmark.choosing import add_entry_arguments, choose_entries, print_remarks
 from segtumor.commands.benchmark.wrapped_table import wrapped_table
 from segtumor.commands.shell import make_parser, run
 
 _HEADER = ("source", "read", "dataset", "unit", "split", "n", "leak", "metrics")
+_WIDTH = 110
 _SHARES = (24, 6, 24, 8, 24, 5, 24, 40)
 
 
@@ -37,6 +40,7 @@ def _body(args):
         print(*_schema(), sep="\n")
         return
     entries, _ = choose_entries(args.entries, args.entries_folder)
+    print_remarks(entries)
     rows = [row for entry in entries for row in _rows(entry)]
     print(*wrapped_table(_HEADER, rows, shares=_SHARES), sep="\n")
     n_results = sum(len(entry.results) for entry in entries)
@@ -48,7 +52,7 @@ def _rows(entry):
         metrics = dict.fromkeys(row.metric for row in entry.results if row.split == name)
         units = dict.fromkeys([entry.unit, *(row.unit for row in entry.results if row.split == name)])
         n, read = "?" if split["n"] is None else split["n"], "yes" if entry.read else "quoted"
-        where = f"{name}: {split['kind']}"
+        where = f"{name}: {split['kind']}" + (f" ({split['detail']})" if split["detail"] else "")
         yield (
             entry.id,
             read,
@@ -62,12 +66,27 @@ def _rows(entry):
 
 
 def _schema():
-    from segtumor.benchmark.checks import CHECKS
-    from segtumor.benchmark.entries import SCHEMA
+    from segtumor.benchmark.protocols import PROTOCOLS, metric_names
+    from segtumor.benchmark.schema import EXAMPLE, KINDS_OF_SPLIT, SCHEMA, WHOSE
 
     yield "One YAML file per source, named <id>.yaml; a ? marks what may be left out:"
     yield from wrapped_table(("key", "what stands there"), list(SCHEMA.items()), shares=(1, 4))
+    yield from ("", "An example, mine_2026.yaml:", *EXAMPLE.splitlines(), "")
+    yield from wrapped_table(("kind of a split", "what it means"), list(KINDS_OF_SPLIT.items()), shares=(1, 4))
     yield ""
+    rows = [(protocol.name, protocol.title) for protocol in PROTOCOLS.values()]
+    yield from wrapped_table(("protocol", "what it is"), rows, shares=(1, 4))
+    yield from ("", "Metrics that protocols measure, those of one class by `group`:")
+    yield from textwrap.wrap(", ".join(metric_names()), _WIDTH)
+    yield ""
+    yield from wrapped_table(("whose claim", "what it means"), list(WHOSE.items()), shares=(1, 4))
+    yield ""
+    yield from _kinds_of_claims()
+
+
+def _kinds_of_claims():
+    from segtumor.benchmark.checks import CHECKS
+
     yield "Kinds of claims; numbers as printed stand in quotes:"
     rows = [
         (kind, ", ".join([*check.needs, *(f"?{name}" for name in check.allows)]), _first_line(check.function))

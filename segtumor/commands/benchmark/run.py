@@ -52,19 +52,20 @@ def _body(args):
     if args.list:
         return _print_protocols()
     _refuse_missing(args)
-    from segtumor.benchmark.measuring import counted, measure
+    from segtumor.benchmark.measuring import counted, measure, settings_of
     from segtumor.benchmark.protocols import find_protocol
     from segtumor.benchmark.table import comparison_table
-    from segtumor.commands.benchmark.choosing import choose_entries
+    from segtumor.commands.benchmark.choosing import choose_entries, print_remarks
     from segtumor.commands.benchmark.run_output import output_lines
     from segtumor.files import prepare_output_folder
     from segtumor.reporting.benchmark_files import write_benchmark
 
     protocol, settings = find_protocol(args.protocol), study_settings(args)
-    _, entries = choose_entries((), args.entries_folder)
+    chosen, entries = choose_entries((), args.entries_folder)
+    print_remarks(chosen)
     pairing = pair(args.annotations, args.predictions)
     results, names = counted(protocol, pairing.results), pairing.truth.taxonomy.names
-    tested, clean = _tested(args, results, pairing.truth.info)
+    tested, clean = _tested(args, results, pairing.truth.info, settings_of(protocol, settings))
     prepare_output_folder(args.output)  # rather now than after minutes of measuring
     ours, remarks = measure(protocol, results, names, settings, progress=study_progress)
     leak_free = []
@@ -98,7 +99,7 @@ def _refuse_missing(args):
         raise ConfigError(f"missing: {', '.join(missing)}", where="command line", remedy=remedy)
 
 
-def _tested(args, results, info):
+def _tested(args, results, info, settings):
     """(MeasuredOn, the ImageResults that share no case with training)."""
     from segtumor.benchmark.comparable import IMAGE, LESION, PATIENT, MeasuredOn, find_leak, n_lesions
     from segtumor.evaluation.cases import case_table
@@ -113,6 +114,8 @@ def _tested(args, results, info):
         n={IMAGE: len(results), PATIENT: len(case_table(truths)), LESION: n_lesions(results)},
         training=training,
         leak=leak,
+        iou_threshold=settings.iou_threshold,
+        froc_criterion=settings.froc_criterion,
     )
     return tested, clean
 

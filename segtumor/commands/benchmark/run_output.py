@@ -17,8 +17,9 @@ def output_lines(rows, sentences):
         rows: Rows of ``segtumor.benchmark.table``.
         sentences: what a reader must know first.
     """
-    texts = list(dict.fromkeys(text for row in rows for text in (*row.reasons, *row.caveats)))
-    numbers = {text: number for number, text in enumerate(texts, start=1)}
+    from segtumor.reporting.benchmark_files import numbered_notes
+
+    numbers = numbered_notes(rows)
     beside = [row for row in rows if row.published]
     alone = [row for row in rows if not row.published]
     for sentence in sentences:
@@ -34,6 +35,8 @@ def output_lines(rows, sentences):
 
 
 def _beside_lines(rows, numbers):
+    from segtumor.reporting.benchmark_files import answer_text
+
     leaks = any(row.leak_free for row in rows)
     header = ("metric", "ours", *(("no shared cases",) if leaks else ()), "published", "source", "comparable")
     cells, last = [], None
@@ -41,7 +44,7 @@ def _beside_lines(rows, numbers):
         same = row.metric == last  # a second source for the same number of ours
         ours = ("", "") if same else (row.metric, _number(row.ours))
         clean = ("" if same else _number(row.leak_free),) if leaks else ()
-        cells.append((*ours, *clean, _published(row), row.source, _verdict(row, numbers)))
+        cells.append((*ours, *clean, _published(row), row.source, answer_text(row, numbers)))
         last = row.metric
     shares = (60, 24, *((24,) if leaks else ()), 26, 30, 20)  # the names of the metrics are not broken
     return wrapped_table(header, cells, shares=shares)
@@ -70,9 +73,3 @@ def _number(estimate):
 
 def _published(row):
     return row.published.replace("that is, ", "") + (f" ({row.published_ci})" if row.published_ci else "")
-
-
-def _verdict(row, numbers):
-    word = "no" if row.reasons else "yes"
-    named = ", ".join(map(str, sorted(numbers[text] for text in (*row.reasons, *row.caveats))))
-    return f"{word} ({named})" if named else word
