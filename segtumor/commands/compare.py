@@ -11,19 +11,21 @@ _DESCRIPTION = """Compare two sets of predictions on the same images, or predict
 
 Every metric of both, the difference with its interval (cases resampled), and a paired test: DeLong for the AUC of
 patients, McNemar for their accuracy, sensitivity and specificity, permutation of cases for the rest; p values also
-adjusted after Holm. A table of readers (CSV or .xlsx) has the columns reader, image, x0, y0, x1, y1 (px) for boxes, or
-reader, image (or case_id), label; label and confidence may stand beside boxes. With boxes of readers, the model is
-judged by its boxes too. Writes comparison.csv, comparison.json and comparison.md; prints the main rows."""
+adjusted after Holm, over the metrics of --measures if given. A table of readers (CSV or .xlsx) has the columns reader,
+image, x0, y0, x1, y1 (px) for boxes, or reader, image (or case_id), label; label and confidence may stand beside boxes;
+a row without corners says that the image was read as normal (docs/evaluation.md has an example). With boxes of readers,
+the model is judged by its boxes too. Writes comparison.csv, comparison.json and comparison.md; prints the main rows."""
 
 _TRUTH = "segtumor compare --annotations datasets/btxrd256/annotations/test.json --predictions a/predictions.json"
 _EXAMPLES = (
     f"{_TRUTH} --against b/predictions.json --names new old --output output/comparison",
+    f"{_TRUTH} --against b/predictions.json --measures dice patient_auc --output output/comparison",
     f"{_TRUTH} --readers readers.csv --output output/readers",
 )
 #: More rows than this are too many to print; then those of the report's headline and the patients' accuracy are.
 _ROWS_PRINTED = 25
 #: Remarks on masks, which are left out on purpose beside readers.
-_OF_MASKS = (" findings have no mask: ", "The pixel spacing ")
+_OF_MASKS = (" findings have no mask: ", "The pixel spacing ", "The normalized surface Dice over all lesions ")
 _SIGNIFICANT = 0.05
 
 
@@ -45,6 +47,12 @@ def build_parser():
         default="refuse",
         help="images a reader does not mention: refuse the table, called normal, or not compared (refuse)",
     )
+    parser.add_argument(
+        "--measures",
+        nargs="+",
+        metavar="NAME",
+        help="compare and adjust for these alone, such as dice patient_auc; choose before looking (all)",
+    )
     add_study_options(parser)
     parser.add_argument("--permutations", type=int, default=10_000, metavar="N", help="permutations of cases (10000)")
     return parser
@@ -61,7 +69,8 @@ def _body(args):
 
     settings = study_settings(args)
     _check(args)
-    pairing = pair(args.annotations, args.predictions)
+    pairing = pair(args.annotations, args.predictions, allow_absent=args.allow_absent)
+    _check_measures(args.measures, pairing, settings)
     prepare_output_folder(args.output)  # rather now than after minutes of comparing
     comparisons = list((_with_model if args.against else _with_readers)(args, pairing, settings))
     paths = write_comparisons(comparisons, args.output, level=settings.level, provenance=_provenance(args))
@@ -81,8 +90,21 @@ def _check(args):
         raise ConfigError("names do not fit", where="--names", got=", ".join(args.names), expected=what)
 
 
+def _check_measures(names, pairing, settings):
+    import difflib
+
+    from segtumor.errors import ConfigError
+    from segtumor.evaluation.study import measures_of
+
+    known = measures_of(pairing.results, pairing.truth.taxonomy.names, settings).measures if names else ()
+    for name in names or ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)
+            raise ConfigError("no such measure", where="--measures", got=name, expected=", ".join(near))
+
+
 def _with_model(args, pairing, settings):
-    other = pair(args.annotations, args.against, truth=pairing.truth)
+    other = pair(args.annotations, args.against, truth=pairing.truth, allow_absent=args.allow_absent)
     names = args.names or _two_names(args.predictions, args.against)
     unseen = [f"{name}: {text}" for name, p in zip(names, (pairing, other), strict=True) for text in p.sentences]
     yield _compared(args, pairing, settings, pairing.results, other.results, names=names, remarks=unseen)
@@ -109,12 +131,12 @@ def _with_readers(args, pairing, settings):
     truth, model_name = pairing.truth, args.names[0] if args.names else "model"
     for reader in read_readers(args.readers, truth.annotated_images, truth.taxonomy.names, unlisted=args.unlisted):
         if settings.require_located and reader.kind != BOXES:
-            raise ConfigError(
-                "nothing can be located by labels", where="--require-located", got=reader.kind, expected=BOXES
-            )
+            what = "nothing can be located by labels"
+            raise ConfigError(what, where="--require-located", got=reader.kind, expected=BOXES)
         read = [result for result in pairing.results if result.truth.image_id in reader.findings]
         marks = [ImageResult(result.truth, reader.findings[result.truth.image_id]) for result in read]
-        remarks = [*_remarks(reader, marks, settings), *(f"{model_name}: {text}" for text in pairing.sentences)]
+        remarks = [*_unlisted(reader, truth, args.unlisted), *_remarks(reader, marks, settings)]
+        remarks += (f"{model_name}: {text}" for text in pairing.sentences)
         names = (model_name, reader.name)
         only = _measurable(reader)
         compared = _compared(
@@ -147,26 +169,59 @@ def _remarks(reader, marks, settings):
         yield f"{reader.name} labelled cases: only measures of patients are compared."
     else:
         yield f"{reader.name} labelled images: only measures of images and patients are compared."
+    if reader.n_cut:
+        yield f"Marks of {reader.name} that reached beyond the image and were cut at its edge: {reader.n_cut}."
     n_low = sum(finding.score < settings.score_threshold for result in marks for finding in result.findings)
     if n_low:
         threshold = f"the score threshold of {settings.score_threshold:g}"
         yield f"{reader.name}: {n_low} marks of a confidence below {threshold} count in curves only."
 
 
-def _compared(args, pairing, settings, first, second, *, names, remarks, only=None):
-    from segtumor.evaluation.comparison import compare
+def _unlisted(reader, truth, unlisted):
+    from segtumor.evaluation.unpredicted import n_normal
 
+    if reader.unlisted_ids:
+        normal = n_normal(truth.annotated_images, truth.taxonomy.names, reader.unlisted_ids)
+        which = f"{len(reader.unlisted_ids)} of {len(truth.annotated_images)} images ({normal} normal)"
+        what = "called normal" if unlisted == "normal" else "left out"
+        yield f"{reader.name} does not mention {which}: {what} (--unlisted)."
+
+
+def _compared(args, pairing, settings, first, second, *, names, remarks, only=None):
+    from segtumor.evaluation.cases import case_table
+    from segtumor.evaluation.comparison import compare
+    from segtumor.reporting.study_text import counted
+
+    def chosen(measure):
+        return (not args.measures or measure.name in args.measures) and (only is None or only(measure))
+
+    cases = counted(len(case_table([result.truth for result in first])), "cases")
+    print(f"{args.resamples:,} resamples and {args.permutations:,} permutations of {cases} ...", flush=True)
     comparison = compare(
         first,
         second,
         pairing.truth.taxonomy.names,
         settings,
         names=names,
-        only=only,
+        only=chosen,
         n_permutations=args.permutations,
         progress=lambda what, items: progress_bar(what, unit="block")(items),
     )
-    return dataclasses.replace(comparison, remarks=(*remarks, *comparison.remarks, *_too_few(comparison, args)))
+    own = [*_not_compared(comparison, args), *_too_few(comparison, args)]
+    return dataclasses.replace(comparison, remarks=(*remarks, *comparison.remarks, *own))
+
+
+def _not_compared(comparison, args):
+    """Sentence about what was asked for and is not there, as curves of a reader without confidence."""
+    from segtumor.errors import ConfigError
+
+    missing = [name for name in args.measures or () if name not in {row.name for row in comparison.rows}]
+    first, second = comparison.names
+    if missing and not comparison.rows:
+        what = f"none of the measures can be compared between {first} and {second}"
+        raise ConfigError(what, where="--measures", got=", ".join(missing))
+    if missing:
+        yield f"Not compared, since {first} and {second} do not both have what it takes: {', '.join(missing)}."
 
 
 def _too_few(comparison, args):
@@ -180,7 +235,7 @@ def _too_few(comparison, args):
 
 
 def _print(comparison, level):
-    from segtumor.reporting.comparison_files import table_header, table_rows
+    from segtumor.reporting.comparison_files import table_header, table_notes, table_rows
     from segtumor.reporting.study_page import HEADLINE
 
     (first, second), rows = comparison.names, comparison.rows
@@ -190,7 +245,7 @@ def _print(comparison, level):
     print_table(table_header(comparison, level), table_rows(rows))
     if len(rows) < len(comparison.rows):
         print(f"({len(rows)} of {len(comparison.rows)} measures; p (Holm) is adjusted for all; comparison.md has them)")
-    for remark in comparison.remarks:
+    for remark in (*table_notes(comparison), *comparison.remarks):
         print(f"- {remark}")
     print()
 

@@ -35,7 +35,7 @@ class ComparisonRow:
         n_first, n_second: units that define them.
         difference: first less second.
         low, high, method: interval of the difference, from resampling cases.
-        p_value: two-sided, that the difference is 0; ``p_holm`` adjusted for all rows.
+        p_value: two-sided, that the difference is 0, NaN where that is undefined; ``p_holm`` adjusted for all rows.
         test: which test gave it.
     """
 
@@ -87,7 +87,7 @@ def compare(
         class_names: names by ``class_id``.
         settings: StudySettings.
         names: what the two are called.
-        only: function of a Measure, whether to compare it; None: all that both define.
+        only: function of a Measure, whether to compare it and adjust for it; None: all that both define.
         n_permutations: P.
         progress: wraps the iterable of blocks, as tqdm does; gets (what, iterable).
 
@@ -118,12 +118,13 @@ def compare(
         interval = _interval(values[name], replicates[name], jackknife[name], n_contributing, settings.level)
         p_value, test = _p_value(values[name], swapped[name], n_permutations)
         special = paired_patient_test(name, *patients)
-        if special is not None:
+        if special is not None and np.isfinite(values[name]).all():
             p_value, test = special.p_value, special.name
         rows.append(_row(joined.measures[name], alone, values[name][0], interval, p_value, test))
     adjusted = holm([row.p_value for row in rows])
     rows = tuple(dataclasses.replace(row, p_holm=float(p)) for row, p in zip(rows, adjusted, strict=True))
-    return Comparison(rows, tuple(names), n_cases, len(first), _remarks([*sets[0].remarks, *sets[1].remarks], n_cases))
+    remarks = _remarks([one.remarks for one in sets], names, n_cases)
+    return Comparison(rows, tuple(names), n_cases, len(first), remarks)
 
 
 def means_something(measure, *, masks=True, classes=True, confidence=True, boxes=True):
@@ -236,6 +237,11 @@ def _row(measure, alone, values, interval: Interval, p_value, test):
     )
 
 
-def _remarks(remarks, n_cases):
+def _remarks(remarks, names, n_cases):
+    """Those of both sets; what is said of one alone carries its name."""
     own = [f"{n_cases} cases: too few for intervals and tests to mean much"] if n_cases < 10 else []
-    return tuple(dict.fromkeys([*own, *remarks]))
+    first, second = remarks
+    shared = [text for text in first if text in second]
+    sides = zip(names, remarks, strict=True)
+    named = [f"{name}: {text}" for name, texts in sides for text in texts if text not in shared]
+    return tuple(dict.fromkeys([*own, *shared, *named]))

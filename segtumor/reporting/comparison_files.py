@@ -13,7 +13,8 @@ from segtumor.files import prepare_output_folder, write_csv, write_json, write_t
 from segtumor.reporting.markdown import markdown_table, markdown_text
 from segtumor.reporting.study_text import UNDEFINED, capital, counted, is_undefined, percent_text
 
-_HEADER = ("metric", "{first}", "{second}", "difference ({level} interval)", "p", "p (Holm)", "test")
+_HEADER = ("metric", "{first}", "{second}", "difference ({level} interval)", "p", "p (Holm)", "n", "test")
+_LOWER = " (lower is better)"
 
 
 def write_comparisons(comparisons, folder, *, level, provenance):
@@ -52,13 +53,25 @@ def write_comparisons(comparisons, folder, *, level, provenance):
 
 def table_rows(rows):
     """Cells of ComparisonRows as text, under ``table_header``."""
-    return [(row.name, *_number_cells(row)) for row in rows]
+    return [(row.name + ("" if row.higher_is_better else _LOWER), *_number_cells(row)) for row in rows]
 
 
 def table_header(comparison, level):
     """Heads of the columns, with the names of the two."""
     first, second = comparison.names
     return tuple(cell.format(first=first, second=second, level=percent_text(level)) for cell in _HEADER)
+
+
+def table_notes(comparison):
+    """How to read the table, in sentences."""
+    first, second = comparison.names
+    yield f"The difference is {first} less {second}; where lower is better, a negative one favours {first}."
+    if any(row.n_first != row.n_second for row in comparison.rows):
+        yield f"n as in 7 / 9: of {first} and of {second}, whose values then rest on different units."
+    yield (
+        "Interval (bootstrap) and p (permutation, DeLong or McNemar) answer different questions and may disagree; "
+        "the tests are the ones adjusted."
+    )
 
 
 def value_text(row, value):
@@ -87,7 +100,14 @@ def difference_text(row):
 
 def _number_cells(row):
     values = (value_text(row, row.first), value_text(row, row.second))
-    return (*values, difference_text(row), p_text(row.p_value), p_text(row.p_holm), row.test)
+    return (*values, difference_text(row), p_text(row.p_value), p_text(row.p_holm), _n_text(row), row.test)
+
+
+def _n_text(row):
+    """How many units define the values; of both where they differ, as with matched lesions."""
+    if row.n_first == row.n_second:
+        return counted(row.n_first, row.unit)
+    return f"{row.n_first} / {row.n_second} {row.unit}"
 
 
 def _signed(row, value):
@@ -120,9 +140,9 @@ def _section(comparison, level):
     first, second = (markdown_text(name) for name in comparison.names)
     yield from (f"## {first} and {second}", "")
     yield (
-        f"{counted(comparison.n_images, 'images')} of {counted(comparison.n_cases, 'cases')}, paired. "
-        f"The difference is {first} less {second}; its interval resamples cases. "
-        f"p (Holm) is adjusted for the {len(comparison.rows)} measures compared."
+        f"{counted(comparison.n_images, 'images')} of {counted(comparison.n_cases, 'cases')}, paired; intervals "
+        f"resample cases. p (Holm) is adjusted for {counted(len(comparison.rows), 'measures')} compared. "
+        + markdown_text(" ".join(table_notes(comparison)))
     )
     yield ""
     yield from (f"- {markdown_text(remark)}" for remark in comparison.remarks)
@@ -133,7 +153,4 @@ def _section(comparison, level):
 
 
 def _title(row):
-    """What is measured; where the two rest on different units, as with matched lesions, on how many."""
-    notes = [] if row.higher_is_better else ["lower is better"]
-    notes += [] if row.n_first == row.n_second else [f"n = {row.n_first} and {row.n_second}"]
-    return f"{row.label}, `{row.name}`" + (f" ({'; '.join(notes)})" if notes else "")
+    return f"{row.label}, `{row.name}`{'' if row.higher_is_better else _LOWER}"

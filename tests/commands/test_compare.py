@@ -89,7 +89,7 @@ def test_two_models(compare, folder):
     assert float(found["poor", "patient_sensitivity"]["p_value"]) == pytest.approx(0.5)
     text = (folder / "out" / "comparison.md").read_text("utf-8")
     assert "### Patients" in text and "The difference is good less poor" in text and "lower is better" in text
-    assert "(n = 4 and 1)" in text  # matched lesions: not the same of both
+    assert "| 4 / 1 lesions |" in text  # matched lesions: not the same of both
 
 
 def test_the_seed_decides_and_nothing_else(compare, folder):
@@ -116,7 +116,9 @@ def test_images_without_prediction_are_told(compare, folder):
         "annotations": [],
     }
     (folder / "own.json").write_text(json.dumps(own))
-    code, out, _ = compare("--against", folder / "own.json")
+    code, _, err = compare("--against", folder / "own.json")
+    assert code == 5 and "5 of 6 annotated images are absent" in err
+    code, out, _ = compare("--against", folder / "own.json", "--allow-absent")
     assert code == 0 and "own: 5 images are absent from the predictions" in out
 
 
@@ -208,10 +210,68 @@ def test_unlisted_images(compare, folder, table):
     assert code == 5 and "does not mention 3 annotated images" in err and "--unlisted" in err
     code, out, _ = compare("--readers", path, "--unlisted", "leave-out")
     assert code == 0 and "model and A: 3 images of 3 cases" in out
+    assert "- A does not mention 3 of 6 images (1 normal): left out (--unlisted)." in out
     assert float(rows(folder)["A", "image_sensitivity"]["second"]) == 0.5
     code, out, _ = compare("--readers", path, "--unlisted", "normal")
     assert code == 0 and "6 images of 5 cases" in out
+    assert "- A does not mention 3 of 6 images (1 normal): called normal (--unlisted)." in out
     assert float(rows(folder)["A", "image_sensitivity"]["second"]) == 0.25
+    code, _, err = compare("--readers", table(BOXES_HEADER, "A,1.png,2,2,8,8"), "--unlisted", "leave-out")
+    assert code == 5 and "positive calls only" in err
+
+
+def test_the_chosen_measures_alone_are_compared_and_adjusted(compare, folder):
+    code, out, _ = compare("--against", folder / "poor.json", "--measures", "patient_auc", "dice")
+    assert code == 0 and "20 resamples and 20 permutations of 5 cases ..." in out
+    found = rows(folder)
+    assert [name for _, name in found] == ["dice", "patient_auc"]
+    p, adjusted = ([float(row[key]) for row in found.values()] for key in ("p_value", "p_holm"))
+    assert min(adjusted) == pytest.approx(2 * min(p))
+    assert "adjusted for 2 measures compared" in (folder / "out" / "comparison.md").read_text("utf-8")
+
+
+def test_measures_that_a_reader_cannot_have(compare, table):
+    path = table("reader,image,label", *(f"A,{i}.png,{'normal' if i > 3 else 'tumor'}" for i in range(1, 7)))
+    code, out, _ = compare("--readers", path, "--measures", "dice", "image_accuracy")
+    assert code == 0 and "- Not compared, since model and A do not both have what it takes: dice." in out
+    code, _, err = compare("--readers", path, "--measures", "dice", "iou")
+    assert code == 2 and "none of the measures can be compared between model and A (got dice, iou)" in err
+
+
+def test_the_console_tells_direction_and_number(compare, folder):
+    _, out, _ = compare("--against", folder / "poor.json", "--measures", "dice_matched", "hausdorff_px")
+    line = next(line for line in out.splitlines() if line.startswith("hausdorff_px"))
+    assert line.startswith("hausdorff_px (lower is better)") and "4 / 1 lesions" in line
+    assert "- The difference is good less poor; where lower is better, a negative one favours good." in out
+    assert "may disagree; the tests are the ones adjusted." in out
+
+
+def test_remarks_are_not_told_twice(compare, folder, table):
+    """What holds of one side alone carries its name; surface distances do not matter beside a reader."""
+    boxes = [f"A,{i}.png,{','.join(map(str, lesion[1:]))}" for i, lesion in LESIONS.items() if i != 2]
+    labels = [f"A,{i}.png,{'tumor' if i in (1, 3) else 'normal'}" for i in range(1, 7)]
+    for header, lines in ((BOXES_HEADER, boxes), ("reader,image,label", labels)):
+        code, out, _ = compare("--readers", table(header, *lines), "--unlisted", "normal")
+        assert (code, "surface" in out) == (0, False)
+    poor = [
+        {k: v for k, v in finding.items() if k != "segmentation"}
+        for finding in json.loads((folder / "poor.json").read_text())
+    ]
+    (folder / "boxes.json").write_text(json.dumps(poor))
+    _, out, _ = compare("--against", folder / "boxes.json")
+    assert "- boxes: 2 of 2 findings have no mask" in out
+
+
+def test_what_is_undefined_has_no_p_value(compare, folder):
+    """Without normal images there is no specificity: McNemar of no patient would say 1."""
+    truth = json.loads((folder / "truth.json").read_text())
+    truth["images"] = [image for image in truth["images"] if image["id"] < 5]
+    (folder / "truth.json").write_text(json.dumps(truth))
+    poor = [finding for finding in json.loads((folder / "poor.json").read_text()) if finding["image_id"] < 5]
+    (folder / "poor.json").write_text(json.dumps(poor))
+    assert compare("--against", folder / "poor.json")[0] == 0
+    row = rows(folder)["poor", "patient_specificity"]
+    assert (row["first"], row["p_value"], row["p_holm"], row["test"]) == ("", "", "", "undefined")
 
 
 def test_mistakes_are_one_line(compare, folder, table):
@@ -220,6 +280,7 @@ def test_mistakes_are_one_line(compare, folder, table):
         (2, "nothing can be located", ("--readers", tumor, "--require-located")),
         (2, "permutations", ("--against", folder / "poor.json", "--permutations", "0")),
         (2, "score threshold", ("--against", folder / "poor.json", "--score-threshold", "7")),
+        (2, "expected patient_auc", ("--against", folder / "poor.json", "--measures", "dice", "patiant_auc")),
         (2, "two different names", ("--against", folder / "poor.json", "--names", "a", "a")),
         (2, "one name", ("--readers", tumor, "--names", "a", "b")),
         (5, "nothing.json", ("--against", folder / "nothing.json")),

@@ -189,6 +189,30 @@ def test_what_readers_lack_is_left_out(pair):
     assert all(name.startswith(("image_", "patient_")) for name in labels)
 
 
+def test_undefined_values_have_no_p_value(build):
+    """Without normal patients McNemar would compare nothing with nothing, and say 1."""
+    results = [
+        build.image([build.lesion(0, 1, 1, 5, 5)], [build.finding(0, 0.9, 1, 1, 5, 5)], case_id=case) for case in "abcd"
+    ]
+    row = rows_of(compared(results, results, n_permutations=5))["patient_specificity"]
+    assert math.isnan(row.difference) and math.isnan(row.p_value) and math.isnan(row.p_holm)
+    assert row.test == "undefined"
+
+
+def test_the_chosen_measures_alone_are_adjusted_for(pair):
+    rows = compared(*pair, only=lambda measure: measure.name in ("dice", "patient_auc")).rows
+    low, high = sorted(row.p_value for row in rows)
+    assert sorted(row.p_holm for row in rows) == pytest.approx([min(2 * low, 1), min(max(2 * low, high), 1)])
+
+
+def test_what_is_remarked_of_one_side_carries_its_name(build):
+    masks = [build.image([build.lesion(0, 1, 1, 5, 5)], [build.finding(0, 0.9, 1, 1, 5, 5)])]
+    remarks = compared(masks, without_masks(masks), names=("masks", "boxes"), n_permutations=5).remarks
+    assert [text for text in remarks if "have no mask" in text and text.startswith("boxes: 1 of 1 findings")]
+    assert [text for text in remarks if text.startswith("The pixel spacing")]  # of both, once and without a name
+    assert not [text for text in remarks if text.startswith("masks: ")]
+
+
 def test_remarks_count_the_images_once(build):
     results = [build.image([build.lesion(0, 1, 1, 5, 5)]), build.image()]
     assert [r for r in compared(results, results).remarks if r.startswith("2 of 2 images have no case_id")]

@@ -7,7 +7,14 @@ import json
 import pytest
 
 from segtumor.evaluation.comparison import Comparison, ComparisonRow
-from segtumor.reporting.comparison_files import difference_text, p_text, table_header, table_rows, write_comparisons
+from segtumor.reporting.comparison_files import (
+    difference_text,
+    p_text,
+    table_header,
+    table_notes,
+    table_rows,
+    write_comparisons,
+)
 
 NAN = float("nan")
 
@@ -49,6 +56,26 @@ def test_the_header_names_both_and_the_level():
     assert table_rows([row(second=NAN, difference=NAN)])[0][:4] == ("dice", "0.500", "undefined", "undefined")
 
 
+def test_rows_tell_the_direction_and_on_how_much_they_rest():
+    cells = table_rows([row(), row("hausdorff_px", higher_is_better=False, n_second=5), row(n_first=1, n_second=1)])
+    place = table_header(comparison(), 0.95).index("n")
+    assert [line[0] for line in cells[:2]] == ["dice", "hausdorff_px (lower is better)"]
+    assert [line[place] for line in cells] == ["9 lesions", "9 / 5 lesions", "1 lesion"]
+
+
+def test_the_notes_say_how_to_read_the_table(tmp_path):
+    plain, uneven = comparison(row()), comparison(row(n_second=5))
+    assert "where lower is better, a negative one favours new" in next(iter(table_notes(plain)))
+    assert [any("of new and of old, whose" in note for note in table_notes(c)) for c in (plain, uneven)] == [
+        False,
+        True,
+    ]
+    *_, path = write_comparisons([plain], tmp_path, level=0.95, provenance={})
+    text = path.read_text("utf-8")
+    assert "answer different questions and may disagree; the tests are the ones adjusted." in text
+    assert "adjusted for 1 measure compared" in text
+
+
 def test_three_files_say_the_same(tmp_path):
     rows = [
         row(),
@@ -75,9 +102,13 @@ def test_three_files_say_the_same(tmp_path):
         ["new", "reader"],
     )
     text = paths[2].read_text("utf-8")
-    assert "7 images of 4 cases, paired." in text and "- Something was assumed." in text
+    assert "7 images of 4 cases, paired; intervals" in text and "- Something was assumed." in text
     assert text.index("### Overlap") < text.index("### Surface") < text.index("## new and reader")
-    assert "`hausdorff_px` (lower is better; n = 9 and 5)" in text and "< .001" in text.replace("&lt;", "<")
+    assert (
+        "`hausdorff_px` (lower is better) |" in text
+        and "| 9 / 5 lesions |" in text
+        and "< .001" in text.replace("&lt;", "<")
+    )
     assert text.count("Research use only") == 1
 
 
@@ -88,4 +119,4 @@ def test_names_cannot_break_the_table(tmp_path):
     text = path.read_text("utf-8")
     assert "<script" not in text
     header = next(line for line in text.splitlines() if line.startswith("| metric"))
-    assert header.replace("\\|", "").count("|") == 8
+    assert header.replace("\\|", "").count("|") == 9
