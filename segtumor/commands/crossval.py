@@ -1,7 +1,6 @@
 """``segtumor crossval``: k-fold cross-validation by case, which continues where it was stopped."""
 
 import argparse
-import math
 from pathlib import Path
 
 from segtumor.commands.shell import make_parser, run
@@ -153,38 +152,13 @@ def _cells(counts, plan):
 def _report(plan, output, predictions, settings):
     from segtumor.commands.account import print_table
     from segtumor.commands.study_options import study_progress
-    from segtumor.engine.crossval_report import report
+    from segtumor.engine.crossval_report import fold_table, report
 
     result = report(plan, output, predictions, settings=settings, progress=study_progress)
     print()
-    print_table(*_results_table(result))
+    print_table(*fold_table(result))
     print()
     for remark in result.study.remarks:
         print(f"- {remark}")
-    print(f"\nEverything is in {output}: crossval.csv, crossval.json, pooled/, and a run folder for each fold")
-
-
-def _results_table(result):
-    """(header, rows): a measure per row, with its value in each fold, mean, SD, and pooled value with its interval."""
-    interval = f"{100 * result.study.settings.level:g}% interval"
-    header = ["measure", *(f"fold {f.fold}" for f in result.folds), "mean", "SD", "pooled", interval]
-    rows = [
-        [name, *(getattr(fold, f"n_{name}") for fold in result.folds), "", "", _sum_of(result, name), ""]
-        for name in ("images", "cases", "lesions")
-    ]
-    for name, spread in result.spreads.items():
-        estimate = result.pooled[name]
-        limits = "undefined" if math.isnan(estimate.low) else f"{estimate.low:.3f} to {estimate.high:.3f}"
-        values = [*(fold.values[name] for fold in result.folds), spread.mean, spread.sd, estimate.value]
-        label = f"{estimate.label}, %" if estimate.in_percent else estimate.label
-        rows.append([label, *map(_number, values), limits])
-    return header, rows
-
-
-def _sum_of(result, name):
-    """Number of images, cases or lesions of all folds."""
-    return sum(getattr(fold, f"n_{name}") for fold in result.folds)
-
-
-def _number(value):
-    return "-" if math.isnan(value) else f"{value:.3f}"
+    others = "crossval.csv, crossval.json, and a run folder for each fold"
+    print(f"\nIn {output}: {others}\nThe report: {Path(output) / 'pooled' / 'report.html'}")

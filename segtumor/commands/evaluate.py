@@ -17,6 +17,8 @@ _EXAMPLES = (
     f"{_TRUTH} --predictions results/predictions.json --output results/evaluation",
     f"{_TRUTH} --predictions coco_instances_results.json --output evaluation --group-by sex center",
 )
+#: Beside the report's headline.
+_ALSO_PRINTED = ("lesion_f1", "false_positives_per_normal_image")
 
 
 def build_parser():
@@ -62,7 +64,6 @@ def main(argv=None):
 
 
 def _body(args):
-    from segtumor.evaluation import headline_table
     from segtumor.evaluation.study import study
     from segtumor.reporting.evaluation_report import refuse_run_folder
 
@@ -73,25 +74,42 @@ def _body(args):
         surface_tolerance_px=args.surface_tolerance,
         subgroup_fields=tuple(args.group_by) if args.group_by else None,
     )
-    pairing = pair(args.annotations, args.predictions, only_annotated=args.only_annotated)
+    pairing = pair(args.annotations, args.predictions, **_leniency(args))
     if args.calibrate_on:
         settings = dataclasses.replace(settings, temperature=_temperature(args, pairing))
         print(f"temperature of the scores, fitted on {args.calibrate_on[0]}: {settings.temperature:.3f}")
+    _print_plan(pairing, settings)
     found = study(pairing.results, pairing.truth.taxonomy.names, settings, progress=study_progress, **pairing.unseen)
     found = pairing.remarked(found)
     names = _write(args, pairing, found)
-    print(headline_table(found.evaluation))
+    for sentence in pairing.warnings:
+        print(f"warning: {sentence}")
+    _print_counts(found)
     _print_intervals(found)
     for sentence in found.remarks:
-        print(f"- {sentence}")
+        if sentence not in pairing.warnings:
+            print(f"- {sentence}")
     print(f"written to {args.output}: {', '.join(names)}")
+
+
+def _leniency(args):
+    return {"only_annotated": args.only_annotated, "allow_absent": args.allow_absent}
+
+
+def _print_plan(pairing, settings):
+    """Say what will take its time."""
+    from segtumor.evaluation.cases import case_table
+    from segtumor.reporting.study_text import counted
+
+    cases = counted(len(case_table(pairing.truth.annotated_images)), "cases")
+    print(f"{settings.n_resamples:,} resamples of {cases}, {counted(len(pairing.results), 'images')} ...", flush=True)
 
 
 def _temperature(args, pairing):
     from segtumor.evaluation.calibrating import fit_score_temperature, refuse_shared
 
     annotations, predictions = args.calibrate_on
-    fitted_on = pair(annotations, predictions, only_annotated=args.only_annotated)
+    fitted_on = pair(annotations, predictions, **_leniency(args))
     refuse_shared(fitted_on.truth.annotated_images, pairing.truth.annotated_images, where="--calibrate-on")
     return fit_score_temperature(fitted_on.results, fitted_on.truth.taxonomy.names)
 
@@ -140,12 +158,28 @@ def _examples(args, truth, found):
     return draw_examples(found, choose_examples(found), lambda image_id: read_radiograph(root / names[image_id]).pixels)
 
 
+def _print_counts(found):
+    from segtumor.reporting.study_text import counted
+
+    counts, images = (found.evaluation.metrics[name] for name in ("counts", "images"))
+    findings = counted(counts["n_findings_at_threshold"], "findings")
+    print(
+        f"{counted(counts['n_images'], 'images')} ({images['n_tumor_images']} with tumor, {images['n_normal_images']} "
+        f"normal), {counted(len(found.cases), 'cases')}, {counted(counts['n_lesions'], 'lesions')}, {findings} with a "
+        f"score of at least {found.settings.score_threshold:.2f}"
+    )
+
+
 def _print_intervals(found):
     from segtumor.commands.account import print_table
     from segtumor.reporting.study_page import HEADLINE
-    from segtumor.reporting.study_text import count_text, interval_text, value_cell
+    from segtumor.reporting.study_text import count_text, interval_text, number_text
 
     known = {estimate.name: estimate for estimate in found.estimates}
-    rows = [(e.label, value_cell(e), interval_text(e), count_text(e)) for e in map(known.get, HEADLINE) if e]
+    rows = [
+        (e.label, number_text(e), interval_text(e), count_text(e))
+        for e in map(known.get, (*HEADLINE, *_ALSO_PRINTED))
+        if e
+    ]
     print()
     print_table(("metric", "value", f"{found.settings.level:.0%} interval", "n"), rows)

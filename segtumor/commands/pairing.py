@@ -28,25 +28,58 @@ class Pairing:
         return {"n_images_absent": n_absent, "n_images_failed": len(self.failed_ids)}
 
     @property
+    def warnings(self):
+        """What a user must know before any number: images that were not predicted, boxes that are likely misread."""
+        from segtumor.evaluation.outside_boxes import outside_remark
+
+        mostly_empty = self._list_remark if 2 * self._n_without_finding > len(self.results) else ""
+        outside = outside_remark(self.results)
+        unpredicted = self._unpredicted(absent_ids=self.absent_ids, failed_ids=self.failed_ids)
+        return tuple(filter(None, [*unpredicted, mostly_empty, outside]))
+
+    @property
     def sentences(self):
-        """What a user must know of images that were not predicted or not annotated."""
+        """What a user must know of images that were not predicted or not annotated, ``warnings`` included."""
+        warnings = self.warnings
+        others = [*self._unpredicted(n_left_out=self.n_left_out), self._list_remark]
+        return (*warnings, *(sentence for sentence in others if sentence and sentence not in warnings))
+
+    @property
+    def _n_without_finding(self):
+        return sum(not result.findings for result in self.results)
+
+    @property
+    def _list_remark(self):
+        """ "" unless the predictions are a list that names no images."""
+        from segtumor.evaluation.unpredicted import list_remark
+
+        if self.absent_ids is not None:
+            return ""
+        found_ids = [result.truth.image_id for result in self.results if result.findings]
+        return list_remark(self.truth.annotated_images, self.truth.taxonomy.names, found_ids=found_ids)
+
+    def _unpredicted(self, **which):
         from segtumor.evaluation.unpredicted import unpredicted_remarks
 
-        return unpredicted_remarks(
-            self.truth.annotated_images,
-            self.truth.taxonomy.names,
-            absent_ids=self.absent_ids,
-            failed_ids=self.failed_ids,
-            n_left_out=self.n_left_out,
-        )
+        return unpredicted_remarks(self.truth.annotated_images, self.truth.taxonomy.names, **which)
 
     def remarked(self, study):
         """A Study of ``results`` whose remarks begin with ``sentences``, so that its report repeats them."""
         return replace(study, remarks=(*self.sentences, *study.remarks))
 
 
-def pair(annotations, predictions, *, truth=None, only_annotated=False):
-    """Read both files; ``truth`` is the CocoDataset of ``annotations`` if it was read before. Raises DataError."""
+def pair(annotations, predictions, *, truth=None, only_annotated=False, allow_absent=False):
+    """Read both files.
+
+    Args:
+        annotations, predictions: paths.
+        truth: the CocoDataset of ``annotations`` if it was read before.
+        only_annotated: whether predicted images that are not annotated are left out.
+        allow_absent: whether annotated images that a predictions.json does not list count as without findings.
+
+    Raises:
+        DataError: as ``load_coco`` and ``read_predictions``; annotated images that are not listed.
+    """
     from segtumor.data.predictions import read_predictions
     from segtumor.data.records import load_coco
     from segtumor.structures.lesions import ImageResult
@@ -59,10 +92,27 @@ def pair(annotations, predictions, *, truth=None, only_annotated=False):
         category_id_of_class=truth.category_id_of_class,
         only_annotated=only_annotated,
     )
+    if found.absent_ids and not allow_absent:
+        _refuse_absent(predictions, truth, found.absent_ids)
     return Pairing(
         truth,
         [ImageResult(image, found.findings[image.image_id]) for image in truth.annotated_images],
         found.absent_ids,
         found.failed_ids,
         found.n_left_out,
+    )
+
+
+def _refuse_absent(predictions, truth, absent_ids):
+    """Half a file would otherwise look like a model that calls nearly every normal image right."""
+    from segtumor.errors import DataError
+    from segtumor.evaluation.unpredicted import n_normal
+
+    n, n_all = len(absent_ids), len(truth.annotated_images)
+    normal = n_normal(truth.annotated_images, truth.taxonomy.names, absent_ids)
+    raise DataError(
+        f"{n} of {n_all} annotated images are absent from the predictions, {normal} of them normal",
+        where=predictions,
+        remedy="Add --allow-absent to count them as without findings, or give the annotations of the predicted images "
+        "only",
     )

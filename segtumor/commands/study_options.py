@@ -1,8 +1,8 @@
-"""Options of every command that measures with intervals: thresholds, the patient's rule, the bootstrap."""
+"""Options of every command that measures with intervals: thresholds, absent images, rule of patients, bootstrap."""
 
 
 def add_study_options(parser):
-    """Add the options to a parser; ``study_settings`` reads them."""
+    """Add the options to a parser; ``study_settings`` reads them, but for ``--allow-absent``, which is for ``pair``."""
     parser.add_argument(
         "--score-threshold",
         type=float,
@@ -12,6 +12,11 @@ def add_study_options(parser):
     )
     parser.add_argument(
         "--iou-threshold", type=float, default=0.5, metavar="IOU", help="overlap that makes a finding a hit (0.5)"
+    )
+    parser.add_argument(
+        "--allow-absent",
+        action="store_true",
+        help="count annotated images that predictions.json does not list as without findings; otherwise an error",
     )
     parser.add_argument(
         "--rule", choices=("any", "mean", "max"), default="any", help="from the views of a patient to one answer (any)"

@@ -2,8 +2,8 @@
 
 Refused: other encodings than UTF-8 (with or without a byte order mark), files too large or nested too deeply for the
 machine, a key that stands twice in one object. NaN and Infinity, which JSON lacks but Python reads and writes, are read
-and left to the checks of each field. Not here: what the values mean, but for telling annotations from predictions, which
-are easily given in each other's place.
+and left to the checks of each field. Not here: what the values mean, but for telling annotations from predictions,
+which are easily given in each other's place.
 """
 
 import gc
@@ -92,7 +92,9 @@ def is_predictions(content):
     """Whether a JSON value looks like segtumor's ``predictions.json`` or a COCO results list."""
     if isinstance(content, list):
         return _is_scored(content)
-    return _lists_images(content, "image_id", "id") or (isinstance(content, dict) and "schema_version" in content)
+    if not isinstance(content, dict):
+        return False
+    return _lists_images(content, "image_id", "id") or ("schema_version" in content and not content.get("images"))
 
 
 def _lists_images(content, name, other_name):

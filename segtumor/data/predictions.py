@@ -12,19 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pycocotools import mask as coco_mask
-
 from segtumor.data.json_input import is_annotations, parse_json, read_bytes
+from segtumor.data.prediction_items import finding_of, is_int
 from segtumor.errors import DataError
-from segtumor.structures.boxes import box_xywh_to_xyxy
 from segtumor.structures.lesions import Finding
-from segtumor.structures.masks import rle_from_segmentation
-from segtumor.structures.rle import rle_runs
 
 STATUS_OK = "ok"
 _SCHEMA_VERSION = 1
 _EXPECTED = "the predictions.json of infer.py or a COCO results list"
-_LARGEST = 1e12  # no coordinate comes near it
 _LISTED = 5  # names in one error message
 
 
@@ -71,6 +66,7 @@ def read_predictions(path, annotated_images, *, class_names, category_id_of_clas
         classes = {category_id: class_id for class_id, category_id in enumerate(category_id_of_class)}
         plain = _Reader(path, "", {i: i for i in images_by_id}, images_by_id, classes, class_names)
         return Predictions(plain.findings(content), None, (), n_left_out)
+    classes = _classes_by_name(path, content, class_names)
     listed = _objects(path, content, "images") if "images" in content else None
     if listed is None:
         image_ids, absent, failed = {i: i for i in images_by_id}, None, ()
@@ -81,7 +77,6 @@ def read_predictions(path, annotated_images, *, class_names, category_id_of_clas
         _refuse_other_sizes(path, listed, image_ids, images_by_id)
         absent = tuple(i for i in images_by_id if i not in set(image_ids.values()))
         failed = tuple(image_ids[image["image_id"]] for image in listed if image.get("status", STATUS_OK) != STATUS_OK)
-    classes = _classes_by_name(path, content, class_names)
     reader = _Reader(path, "annotations", image_ids, images_by_id, classes, class_names)
     return Predictions(reader.findings(_objects(path, content, "annotations")), absent, failed, n_left_out)
 
@@ -109,7 +104,7 @@ def _load(path):
     if not isinstance(content, (list, dict)):
         raise DataError("not a predictions file", where=path, got=type(content).__name__, expected=_EXPECTED)
     if is_annotations(content):
-        remedy = "Give what the model found; swapped with --annotations?"
+        remedy = "Swapped with --annotations? Give what the model found"
         raise DataError("this is an annotation file, not predictions", where=path, expected=_EXPECTED, remedy=remedy)
     if isinstance(content, dict) and content.get("schema_version", _SCHEMA_VERSION) != _SCHEMA_VERSION:
         version = content["schema_version"]
@@ -131,7 +126,7 @@ def _classes_by_name(path, content, class_names):
         where = f"{path}: categories[{index}]"
         if name not in class_names:
             raise DataError("category that the annotations lack", where=where, got=name, expected=list(class_names))
-        if not _is_int(category_id) or category_id in classes:
+        if not is_int(category_id) or category_id in classes:
             raise DataError("category id that is no integer or stands twice", where=where, got=category_id)
         classes[category_id] = list(class_names).index(name)
     return classes
@@ -143,7 +138,7 @@ def _match_images(path, listed, annotated_images):
     matched, unknown = {}, []
     for index, image in enumerate(listed):
         own_id, name, where = image.get("image_id"), image.get("file_name"), f"{path}: images[{index}]"
-        if not _is_int(own_id) or own_id in matched:
+        if not is_int(own_id) or own_id in matched:
             raise DataError("image_id that is no integer or stands twice", where=where, got=own_id)
         candidates = _candidates(image, by_name, known_ids)
         if len(candidates) > 1:
@@ -245,77 +240,13 @@ class _Reader:
     def findings(self, items):
         by_image = {image_id: [] for image_id in self.images_by_id}
         ids = [item.get("image_id") if isinstance(item, dict) else None for item in items]
-        unknown = [i for i in ids if not _is_int(i) or i not in self.image_ids]
+        unknown = [i for i in ids if not is_int(i) or i not in self.image_ids]
         _refuse_unknown(self.path, sorted({f"image id {i}" for i in unknown}))
         for index, item in enumerate(items):
             image = self.images_by_id[self.image_ids[item["image_id"]]]
             try:
-                by_image[image.image_id].append(_finding(item, image.size_hw, self.classes, self.class_names))
+                by_image[image.image_id].append(finding_of(item, image.size_hw, self.classes, self.class_names))
             except DataError as error:
                 details = {"got": error.got, "expected": error.expected, "remedy": error.remedy}
                 raise DataError(error.what, where=f"{self.path}: {self.list_name}[{index}]", **details) from error
         return {i: tuple(sorted(found, key=lambda f: -f.score)) for i, found in by_image.items()}
-
-
-def _finding(item, size_hw, classes, class_names):
-    category_id, score = item.get("category_id"), item.get("score")
-    if not _is_int(category_id) or category_id not in classes:
-        raise DataError("unknown category_id", got=category_id, expected=sorted(classes))
-    if not _is_number(score) or not 0 <= score <= 1:
-        raise DataError("score is no probability", got=score, expected="0 to 1")
-    segmentation = item.get("segmentation")
-    rle = None if segmentation is None or segmentation == [] else _mask(segmentation, size_hw)
-    return Finding(classes[category_id], float(score), _box(item, rle), rle, _probabilities(item, class_names))
-
-
-def _box(item, rle):
-    if item.get("bbox") is None and rle is not None:
-        return tuple(box_xywh_to_xyxy(coco_mask.toBbox(rle)).tolist())
-    box = item.get("bbox")
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)) or min(box[2:]) < 0:
-        raise DataError("malformed bbox", got=box, expected="[x, y, width, height], finite, no negative size")
-    return tuple(box_xywh_to_xyxy(box).tolist())
-
-
-def _mask(segmentation, size_hw):
-    if isinstance(segmentation, list):
-        _check_polygons(segmentation, size_hw)
-    try:
-        rle = rle_from_segmentation(segmentation, size_hw)
-    except (TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise DataError("malformed segmentation", got=f"{segmentation!r:.60}") from error
-    runs = rle_runs(rle["counts"])
-    total = -1 if runs is None else int(runs.sum())
-    if total != size_hw[0] * size_hw[1]:
-        got = "unreadable counts" if runs is None else f"{total} px"
-        raise DataError("RLE does not fill its image", got=got, expected=f"{size_hw[0] * size_hw[1]} px")
-    return rle
-
-
-def _check_polygons(polygons, size_hw):
-    reach = max(size_hw)  # pycocotools walks along each edge: a point far outside would cost memory without end
-    for polygon in polygons:
-        good = isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0
-        if not good or not all(_is_number(value) and -reach <= value <= 2 * reach for value in polygon):
-            expected = "[x, y, ...] of 3 points or more, on the image"
-            raise DataError("malformed polygon", got=f"{polygon!r:.60}", expected=expected)
-
-
-def _probabilities(item, class_names):
-    given = item.get("class_probabilities")
-    if given is None or given == {}:
-        return ()
-    if not isinstance(given, dict) or not set(given) <= set(class_names):
-        raise DataError("malformed class_probabilities", got=f"{given!r:.60}", expected=f"of {list(class_names)}")
-    if not all(_is_number(p) and 0 <= p <= 1 for p in given.values()):
-        raise DataError("class probability out of range", got=given, expected="0 to 1")
-    return tuple(float(given.get(name, 0.0)) for name in class_names)
-
-
-def _is_number(value):
-    """Whether a JSON value is a number that one can compute with: no NaN, no infinity, nothing absurdly large."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
-
-
-def _is_int(value):
-    return isinstance(value, int) and not isinstance(value, bool)

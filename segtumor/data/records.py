@@ -127,15 +127,16 @@ def load_coco(json_path, image_root=None, *, check_files=True, require_masks=Tru
         CocoDataset.
 
     Raises:
-        DataError: the file is missing, not JSON, a file of predictions, or has problems; it names the first 20 and counts them all.
+        DataError: the file is missing, not JSON, holds predictions, or has problems; it names the first 20 and counts
+            them all.
     """
     json_path = Path(json_path)
     image_root = json_path.parent.parent / "images" if image_root is None else Path(image_root)
     data = read_bytes(json_path, remedy=_WHERE_FROM)
     coco = parse_json(data, json_path)
     if is_predictions(coco):
-        what = "this is a predictions file, not annotations"
-        raise DataError(what, where=json_path, remedy="Give the COCO file of the true lesions; swapped with --predictions?")
+        remedy = "Swapped with --predictions? Give the COCO file of the true lesions"
+        raise DataError("this is a predictions file, not annotations", where=json_path, remedy=remedy)
     found = problems(coco, require_masks=require_masks, image_root=image_root if check_files else None)
     n_warnings = sum(problem.severity == WARNING for problem in found)
     found = [problem for problem in found if problem.severity == ERROR]

@@ -12,6 +12,7 @@ from segtumor.errors import DataError
 #: Other names of our columns.
 _ALIASES = {"gender": "sex", "centre": "center", "case": "case_id", "patient_id": "case_id", "label": "image_label"}
 _LISTS = ("site", "region", "view")
+_FAULTS_SHOWN = 10
 
 
 def read_cells(path, needed=()):
@@ -30,6 +31,25 @@ def read_cells(path, needed=()):
     if missing:
         raise DataError(f"columns missing: {', '.join(missing)}", where=path, got=", ".join(header) or "an empty file")
     return cells_of(rows)
+
+
+def refuse_rows(faults, path):
+    """Raise one DataError for all faulty rows, so that a long table need not be mended one run at a time.
+
+    Args:
+        faults: DataErrors whose ``where`` is the row; without any, nothing is raised.
+        path: of the table.
+    """
+    if len(faults) == 1:
+        (one,) = faults
+        details = {"got": one.got, "expected": one.expected, "remedy": one.remedy}
+        raise DataError(one.what, where=f"{path}: {one.where}", **details)
+    if faults:
+        shown = [DataError(f.what, where=f.where, got=f.got, expected=f.expected) for f in faults[:_FAULTS_SHOWN]]
+        rest = [f"... and {len(faults) - _FAULTS_SHOWN} more"] if len(faults) > _FAULTS_SHOWN else []
+        listing = "\n  ".join([f"{len(faults)} mistakes:", *(str(fault).rstrip(".") for fault in shown), *rest])
+        remedies = dict.fromkeys(fault.remedy for fault in faults if fault.remedy)
+        raise DataError(listing, where=path, remedy=". ".join(remedies) or None)
 
 
 def cell_number(text):

@@ -14,7 +14,7 @@ import segtumor
 from segtumor.data.json_input import parse_json, read_bytes
 from segtumor.data.predictions import read_predictions
 from segtumor.data.records import load_coco
-from segtumor.engine.crossval_folder import POOLED, REPORT, TABLE, fold_folder
+from segtumor.engine.crossval_folder import FOLD, FOLDS, POOLED, REPORT, TABLE, fold_folder
 from segtumor.evaluation.pooling import HEADLINE, REMARKS, FoldResult, Spread, pool_predictions, spreads
 from segtumor.evaluation.study import Study, StudySettings, measures_of, study
 from segtumor.evaluation.unpredicted import unpredicted_remarks
@@ -78,7 +78,7 @@ def report(plan, output, predictions, *, settings=None, progress=None):
         for fold, path in zip(plan.folds, predictions, strict=True)
     )
     result = CrossValidation(folds, spreads(folds), whole)
-    _write_pooled(whole, output / POOLED)
+    _write_pooled(plan, result, output)
     write_csv(output / TABLE, table_rows(result), ["fold", *_COUNTS, *result.spreads])
     write_json(output / REPORT, report_document(result, plan.options))
     return result
@@ -135,10 +135,61 @@ def _pool(plan, folder, predictions):
     return _results(folder / "annotations.json", folder / "predictions.json")
 
 
-def _write_pooled(whole, folder):
+def _write_pooled(plan, result, output):
+    folder = output / POOLED
     files = {"annotations": folder / "annotations.json", "predictions": folder / "predictions.json"}
-    write_evaluation(whole.evaluation, folder, study=whole, **files)
-    write_study(whole, folder, provenance=study_provenance(**files), title="Cross-validation, all folds pooled")
+    write_evaluation(result.study.evaluation, folder, study=result.study, **files)
+    write_study(
+        result.study,
+        folder,
+        provenance=_provenance(plan, output, files),
+        extra_tables=[("Folds", f"{REMARKS[0]} {REMARKS[1]}", *fold_table(result))],
+        title="Cross-validation, all folds pooled",
+    )
+
+
+def _provenance(plan, output, files):
+    """Of the pooled files, with the folds as their split and the weights of every fold."""
+    tables = study_provenance(**files)
+    tables["Files"] = {name: value for name, value in tables["Files"].items() if not name.startswith("weights")}
+    tables["Split"] = {
+        "split_kind": plan.split.kind,
+        "split_seed": plan.split.seed,
+        "split_sha256": plan.split.sha256,
+        "annotations": f"all {len(plan.folds)} folds",
+    }
+    start = _document(output / FOLDS)
+    weights = {"started from": start.get("init_from") or "random weights"} if start else {}
+    for fold in plan.folds:
+        finished = _document(fold_folder(output, fold.number) / FOLD)
+        weights[f"fold {fold.number}"] = {name: finished.get(name) for name in ("weights", "weights_sha256")}
+    return {**tables, "Weights": weights}
+
+
+def _document(path):
+    return parse_json(read_bytes(path), path) if path.is_file() else {}
+
+
+def fold_table(result):
+    """(header, rows of text) of a CrossValidation: a measure per row, with its value in each fold, mean, SD, and the
+    pooled value with its interval; first what was tested on."""
+    interval = f"{100 * result.study.settings.level:g}% interval"
+    header = ["measure", *(f"fold {f.fold}" for f in result.folds), "mean", "SD", "pooled", interval]
+    rows = []
+    for name in _COUNTS:
+        counts = [getattr(fold, f"n_{name}") for fold in result.folds]
+        rows.append([name, *map(str, counts), "", "", str(sum(counts)), ""])
+    for name, spread in result.spreads.items():
+        estimate = result.pooled[name]
+        limits = "undefined" if math.isnan(estimate.low) else f"{estimate.low:.3f} to {estimate.high:.3f}"
+        values = [*(fold.values[name] for fold in result.folds), spread.mean, spread.sd, estimate.value]
+        label = f"{estimate.label}, %" if estimate.in_percent else estimate.label
+        rows.append([label, *map(_number, values), limits])
+    return header, rows
+
+
+def _number(value):
+    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def _results(annotations, predictions):

@@ -26,10 +26,10 @@ class _Maker:
         self.unit_weights = Remembered(lambda weights: weights[:, calls.case_of])
         self.n_rarer = min(n_holding(kind, calls.case_of) for kind in (calls.tumor, ~calls.tumor))
 
-    def measure(self, name, label, n, resample, group=None, **options):
+    def measure(self, name, label, n, resample, group=None, note="", **options):
         return Measure(
             name=f"{self.kind}_{name}",
-            label=f"{label} ({self.kind}s)",
+            label=f"{label} ({self.kind}s{note})",
             group=group or _GROUP[self.kind],
             unit=f"{self.kind}s",
             n=int(n),
@@ -40,11 +40,13 @@ class _Maker:
 
 
 def call_measures(calls, *, temperature=None):
-    """All measures of Calls, in order; ``temperature`` as in StudySettings."""
+    """The measures of Calls, in order, and apart those of calibration; ``temperature`` as in StudySettings."""
     maker = _Maker(calls)
-    return [*_score_measures(maker), *_binary_measures(maker), *_class_measures(maker)], _calibration_measures(
-        maker, temperature
-    )
+    calibrations = _calibration_measures(maker, calls.score)
+    if temperature is not None:
+        after = {"ending": "_calibrated", "note": ", after temperature"}
+        calibrations += _calibration_measures(maker, calibrated(calls.score, temperature), **after)
+    return [*_score_measures(maker), *_binary_measures(maker), *_class_measures(maker)], calibrations
 
 
 def image_sensitivity(calls, chosen):
@@ -192,16 +194,16 @@ def _macro_auc(maker, known, weights):
     return np.where(n_defined > 0, np.where(defined, aucs, 0).sum(axis=0) / np.maximum(n_defined, 1), np.nan)
 
 
-def _calibration_measures(maker, temperature):
+def _calibration_measures(maker, probabilities, *, ending="", note=""):
+    """Of scores (N,) as probabilities; what ends the names and labels."""
     calls = maker.calls
-    probabilities = calibrated(calls.score, temperature)
-    lower = {"group": CALIBRATION, "higher_is_better": False}
+    lower = {"group": CALIBRATION, "higher_is_better": False, "note": note}
 
     def measure(name, label, function):
         def resample(weights):
             return function(probabilities, calls.tumor, maker.unit_weights(weights))
 
-        return maker.measure(name, label, len(calls), resample, n_contributing=calls.n_cases, **lower)
+        return maker.measure(name + ending, label, len(calls), resample, n_contributing=calls.n_cases, **lower)
 
     def eces(*arguments):
         return calibration.eces(*arguments, n_bins=N_BINS)

@@ -21,6 +21,7 @@ def interval_remarks(estimates, subgroups, *, n_images, settings):
         *_few_cases(estimates, subgroups),
         *_rarely_defined(estimates, settings),
         *_few_resamples(settings),
+        *_beside_the_value(estimates, settings),
     )
 
 
@@ -67,4 +68,13 @@ def _few_resamples(settings):
         yield (
             f"Intervals are from {settings.n_resamples} resamples only; their limits vary with the seed. "
             f"{_ENOUGH_RESAMPLES:,} or more are usual."
+        )
+
+
+def _beside_the_value(estimates, settings):
+    outside = [e.name for e in estimates if e.value < e.low or e.value > e.high]
+    if outside:
+        yield (
+            f"Intervals that do not hold their own value: {', '.join(outside)}; {settings.n_resamples} resamples are "
+            "too few for them, or the measure is skewed."
         )

@@ -4,10 +4,10 @@ import numpy as np
 
 from segtumor.evaluation.image_level import UNKNOWN_CLASS
 from segtumor.evaluation.patient_level import any_by_case
-from segtumor.evaluation.study_types import MEAN
+from segtumor.evaluation.uneven_views import uneven_views_remark
 
-#: From this ratio of the mean numbers of images per patient on, the highest of several scores favours one side.
-_UNEVEN = 1.5
+#: Temperatures beyond these move nearly all scores together, or to 0 and 1.
+_COLD, _HOT = 0.2, 5
 
 
 def remarks_of(facts):
@@ -20,6 +20,7 @@ def remarks_of(facts):
             *_of_masks(facts),
             *_of_spacing(facts),
             *_of_settings(facts.settings),
+            *_of_temperature(facts),
         ]
     )
 
@@ -38,17 +39,8 @@ def _of_cases(facts):
 
 
 def _of_views(facts):
-    n_images = facts.cases.n_images
     tumor = any_by_case(facts.calls.tumor, facts.cases.case_of_image, len(facts.cases))
-    if facts.settings.rule == MEAN or tumor.all() or not tumor.any():
-        return
-    with_tumor, normal = float(n_images[tumor].mean()), float(n_images[~tumor].mean())
-    if max(with_tumor, normal) >= _UNEVEN * min(with_tumor, normal):
-        yield (
-            f"Normal patients have {normal:.1f} images on average, those with tumor {with_tumor:.1f}; by the rule "
-            f"{facts.settings.rule} each further image is a further chance to be called positive, so that measures of "
-            "patients partly compare numbers of images (the rule mean does so less)."
-        )
+    yield from filter(None, [uneven_views_remark(facts.cases.n_images, tumor, facts.settings.rule)])
 
 
 def _of_truth(facts):
@@ -125,5 +117,25 @@ def _of_settings(settings):
             "accuracy, balanced accuracy and kappa of patients. Predictive values, F1, MCC, classes and areas under "
             "curves are of what the model called positive, wherever its finding lies."
         )
-    if settings.temperature is not None:
-        yield f"Calibration is measured after dividing the logit of the scores by {settings.temperature:g}."
+
+
+def _of_temperature(facts):
+    temperature = facts.settings.temperature
+    if temperature is None:
+        return
+    yield (
+        f"Measures of calibration named after temperature are of the scores after dividing their logit by "
+        f"{temperature:.4g}, the others of the scores as given."
+    )
+    if not _COLD <= temperature <= _HOT:
+        towards = "together around 0.5" if temperature > _HOT else "towards 0 and 1"
+        yield (
+            f"The temperature {temperature:.4g} lies outside {_COLD:g} to {_HOT:g}: it moves nearly all scores "
+            f"{towards}, so that smaller errors of calibration say little about the single score."
+        )
+    n_zero = int(np.sum(facts.calls.score == 0))
+    if n_zero:
+        yield (
+            f"{n_zero} of {len(facts.calls)} images have a score of exactly 0, as without any finding: no temperature "
+            "moves these."
+        )

@@ -64,10 +64,13 @@ _TUMOR_OR_NOT = {
     "f1": "Harmonic mean of sensitivity and positive predictive value of {many}.",
     "mcc": "Matthews correlation between the truth and the call of {many}; 0 is chance, 1 perfect.",
     "kappa": "Cohen's kappa: agreement of truth and call of {many} beyond chance; 0 is chance, 1 perfect.",
-    "brier": "Mean squared difference between the score of {a_one} and its truth (0 or 1); 0 is perfect, lower is "
-    "better.",
-    "ece": "Expected calibration error: mean distance between score and observed frequency of tumors over ten bins of "
-    "{many}; lower is better.",
+    "brier": "Mean squared difference between the score of {a_one}, as given, and its truth (0 or 1); 0 is perfect, "
+    "lower is better.",
+    "ece": "Expected calibration error: mean distance between score, as given, and observed frequency of tumors over "
+    "ten bins of {many}; lower is better.",
+    "brier_calibrated": "Brier score of {many} after dividing the logit of their scores by the temperature.",
+    "ece_calibrated": "Expected calibration error of {many} after dividing the logit of their scores by the "
+    "temperature.",
     "class_accuracy": "Part of the {many} given the right class (normal counts as a class).",
     "class_balanced_accuracy": "Mean over the classes, normal included, of the part of its {many} given the right "
     "class.",

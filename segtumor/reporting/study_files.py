@@ -23,7 +23,7 @@ _CONFUSIONS = ("image_class", "patient_class")
 _RELIABILITY_COLUMNS = ("bin_low", "bin_high", "mean_probability", "observed", "count")
 
 
-def write_study(study, folder, *, provenance, examples=(), title="Evaluation"):
+def write_study(study, folder, *, provenance, examples=(), extra_tables=(), title="Evaluation"):
     """Write the page and tables of a study into ``folder``.
 
     ``estimates.csv``, ``subgroups.csv``, ``tests.csv`` and ``per_case.csv``; each curve as ``curve_<name>.csv`` and
@@ -33,7 +33,7 @@ def write_study(study, folder, *, provenance, examples=(), title="Evaluation"):
     Args:
         study: a Study.
         folder: created if needed.
-        provenance, examples, title: as for ``study_page``.
+        provenance, examples, extra_tables, title: as for ``study_page``.
 
     Returns:
         list of the paths written, the page last.
@@ -43,7 +43,7 @@ def write_study(study, folder, *, provenance, examples=(), title="Evaluation"):
     """
     from segtumor.reporting.study_page import study_page  # matplotlib takes half a second to import
 
-    page = study_page(study, title=title, provenance=provenance, examples=examples)
+    page = study_page(study, title=title, provenance=provenance, examples=examples, extra_tables=extra_tables)
     folder = prepare_output_folder(folder)
     tables = {**_main_tables(study), **_curve_tables(study), **_confusion_tables(study)}
     _remove_stale(folder, tables)

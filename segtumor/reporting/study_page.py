@@ -10,7 +10,7 @@ from segtumor.reporting.metric_texts import metric_text
 from segtumor.reporting.pages import data_url, environment
 from segtumor.reporting.study_plots import FOREST_MEASURES, study_figures, subgroups_of
 from segtumor.reporting.study_provenance import NOT_OF_SPLIT
-from segtumor.reporting.study_terms import RULES, term_texts
+from segtumor.reporting.study_terms import RULES, froc_criterion_text, term_texts
 from segtumor.reporting.study_text import (
     UNDEFINED,
     capital,
@@ -34,7 +34,7 @@ HEADLINE = (
     *("lesion_recall", "lesion_precision", "froc_mean", "false_positives_per_image"),
     *("image_sensitivity", "image_specificity", "image_auc", "image_class_balanced_accuracy"),
     *("patient_sensitivity", "patient_specificity", "patient_auc", "patient_class_balanced_accuracy"),
-    *("image_brier", "image_ece"),
+    *("image_brier", "image_brier_calibrated", "image_ece", "image_ece_calibrated"),
 )
 NOT_RECORDED = "not recorded"
 _GROUPS = {
@@ -48,7 +48,7 @@ _GROUPS = {
 }
 
 
-def study_page(study, *, title, provenance, examples=()):
+def study_page(study, *, title, provenance, examples=(), extra_tables=()):
     """A page as text.
 
     Args:
@@ -57,6 +57,7 @@ def study_page(study, *, title, provenance, examples=()):
         provenance: {heading: {name: value}}: command line, configuration, hashes, versions; None is "not recorded".
         examples: dicts of ``title``, ``caption`` and ``png`` (bytes of a PNG or JPEG, or None), as
             ``study_examples.draw_examples`` gives them.
+        extra_tables: (heading, note, header, rows of cells) of further tables, shown after the headline.
 
     Returns:
         HTML, str.
@@ -73,6 +74,8 @@ def study_page(study, *, title, provenance, examples=()):
             level=percent_text(study.settings.level),
             summary=summary_sentences(study),
             headline=_headline(study),
+            count_example=_count_example(study),
+            extra_tables=extra_tables,
             groups=_groups(study),
             figures={
                 section: [(f, data_url(f.png())) for f in figures if f.section == section]
@@ -100,6 +103,13 @@ def study_page(study, *, title, provenance, examples=()):
 def _headline(study):
     known = {estimate.name: estimate for estimate in study.estimates}
     return [_row(known[name], study.settings.n_resamples) for name in HEADLINE if name in known]
+
+
+def _count_example(study):
+    """A count of successes that stands in the headline, such as "7 of 12 lesions"; "" if none does."""
+    known = {estimate.name: estimate for estimate in study.estimates}
+    counts = (count_text(known[name]) for name in HEADLINE if name in known and known[name].successes is not None)
+    return next(counts, "")
 
 
 def _groups(study):
@@ -133,7 +143,7 @@ def _subgroup_table(study):
 
 
 def _cell(estimate):
-    if estimate is None:
+    if estimate is None or not estimate.n:
         return "–"
     if is_undefined(estimate.value):
         return value_cell(estimate)
@@ -166,7 +176,7 @@ def _settings_rows(settings):
         ("score threshold", f"{settings.score_threshold:.3f}"),
         ("IoU threshold of a hit", f"{settings.iou_threshold:.2f}"),
         ("patient", f"{RULES.get(settings.rule, settings.rule)}{located}"),
-        ("criterion of the FROC curve", settings.froc_criterion),
+        ("hit in the FROC curve", froc_criterion_text(settings)),
         (
             "tolerance of the surface Dice",
             f"{settings.surface_tolerance_px:g} px; {settings.surface_tolerance_mm:g} mm",
@@ -175,7 +185,7 @@ def _settings_rows(settings):
         ("resamples of cases", settings.n_resamples),
         ("seed of the resampling", settings.seed),
         ("temperature of the scores", temperature),
-        ("smallest subgroup", settings.min_group),
+        ("subgroups shown from", f"{counted(settings.min_group, 'images')} on (of fields of lesions: lesions)"),
     ]
 
 
@@ -185,6 +195,8 @@ def _provenance_tables(provenance):
 
 
 def _flat(content, prefix=""):
+    if isinstance(content, (list, tuple)) and any(isinstance(item, dict) for item in content):
+        content = {str(number): item for number, item in enumerate(content, start=1)}
     if not isinstance(content, dict):
         yield prefix, _text(content)
         return

@@ -14,7 +14,8 @@ from segtumor.reporting.curve_plots import SIZE_IN, froc_figure, pr_figure, reli
 from segtumor.reporting.figures import png_bytes
 from segtumor.reporting.forest_plot import forest_figure
 from segtumor.reporting.plots import confusion_matrix_figure, dice_histogram_figure
-from segtumor.reporting.study_text import capital, interval_text, is_undefined, number_text
+from segtumor.reporting.study_terms import froc_criterion_text
+from segtumor.reporting.study_text import capital, interval_text, is_undefined, number_text, views_sentence
 
 #: Measures whose subgroups are drawn and tabulated.
 FOREST_MEASURES = ("dice", "lesion_recall", "image_sensitivity", "image_specificity")
@@ -77,9 +78,10 @@ def _curve_figures(study, known):
         label = f"{unit}s: average precision {_with_interval(known, f'{unit}_auc_pr')}"
         pr.append((label, study.curves.get(f"pr_{unit}"), (sensitivity, ppv) if on_curve else None))
     note = f" {_NO_SQUARE}" if study.settings.require_located and "patient" in units else ""
-    yield StudyFigure("fig-roc", "curves", "ROC curve", _ROC_CAPTION + note, lambda: roc_figure(roc))
+    views = f" {views_sentence(study)}".rstrip() if "patient" in units else ""
+    yield StudyFigure("fig-roc", "curves", "ROC curve", _ROC_CAPTION + note + views, lambda: roc_figure(roc))
     yield StudyFigure("fig-pr", "curves", "Precision-recall curve", _PR_CAPTION + note, lambda: pr_figure(pr))
-    caption = _FROC_CAPTION.format(criterion=_CRITERIA[study.settings.froc_criterion].format(study.settings))
+    caption = _FROC_CAPTION.format(criterion=froc_criterion_text(study.settings))
     froc, threshold = study.curves.get("froc"), study.settings.score_threshold
     yield StudyFigure("fig-froc", "curves", "FROC curve", caption, lambda: froc_figure(froc, score_threshold=threshold))
 
@@ -173,11 +175,6 @@ def _with_interval(known, name):
     return f"{number_text(known[name])} ({interval_text(known[name])})"
 
 
-_CRITERIA = {
-    "iou": "a lesion is found if a finding overlaps it with an IoU of at least {0.iou_threshold:.2f}",
-    "centre": "a lesion is found if the centre of a finding lies in its box",
-    "mask": "a lesion is found if the centre of a finding lies in its mask",
-}
 _ROC_CAPTION = (
     "How many tumors are recognised (up) at the price of how many false alarms (right), for every possible score "
     f"threshold. A good curve runs close to the upper left corner; along the dotted diagonal is chance. Where the "

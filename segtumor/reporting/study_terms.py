@@ -15,6 +15,16 @@ _LOCATED = (
     "balanced accuracy and kappa of patients follow this, predictive values, F1, Matthews correlation and classes do "
     "not, since they judge the call alone."
 )
+_FROC_CRITERIA = {
+    "iou": "a lesion is found if a finding overlaps it with an IoU of at least {0.iou_threshold:.2f}",
+    "centre": "a lesion is found if the centre of a finding lies in its box",
+    "mask": "a lesion is found if the centre of a finding lies in its mask",
+}
+
+
+def froc_criterion_text(settings):
+    """What finds a lesion in the FROC curve, under StudySettings."""
+    return _FROC_CRITERIA[settings.froc_criterion].format(settings)
 
 
 def term_texts(settings):

@@ -5,6 +5,8 @@ Undefined is said in words with its reason, never written as NaN. Not here: the 
 
 import math
 
+from segtumor.evaluation.uneven_views import uneven_views_remark
+
 UNDEFINED = "undefined"
 #: First words of ``Estimate.method`` as people say them.
 _METHODS = {
@@ -110,6 +112,7 @@ def summary_sentences(study):
     """The study in a few plain sentences, each built from its numbers; nothing is claimed beyond these images."""
     known = {estimate.name: estimate for estimate in study.estimates}
     sentences = [_counts_sentence(study), *_unpredicted_sentence(study), *_result_sentences(study, known)]
+    sentences += filter(None, [views_sentence(study)])  # right after the patients
     summarised = [known[name] for name in _SUMMARISED if name in known]
     wide = [e.label for e in summarised if _is_wide(e)]
     narrow = [e.label for e in summarised if _TOO_NARROW in e.method]
@@ -124,7 +127,16 @@ def summary_sentences(study):
     return sentences
 
 
-_SUMMARISED = ("lesion_recall", "dice", "image_sensitivity", "image_specificity", "patient_sensitivity", "image_auc")
+def views_sentence(study):
+    """What uneven numbers of images do to the measures of patients; "" where they are even."""
+    tumor = [bool(row["tumor_true"]) for row in study.per_case]
+    return uneven_views_remark(study.cases.n_images, tumor, study.settings.rule)
+
+
+_SUMMARISED = (
+    *("lesion_recall", "dice", "image_sensitivity", "image_specificity", "image_auc"),
+    *("patient_sensitivity", "patient_auc"),
+)
 
 
 def _counts_sentence(study):
@@ -160,13 +172,14 @@ def _result_sentences(study, known):
         return [f"{capital(phrase)} was {number_text(estimate)} ({amount}{spread})."]
 
     return [
-        *said("lesion_recall", f"at a score threshold of {threshold}, the part of the lesions found"),
+        *said("lesion_recall", f"at a score threshold of {threshold}, the sensitivity for lesions"),
         *said("dice", "the mean Dice over all lesions, missed ones counted as 0,"),
         *said("image_sensitivity", "the part of the tumor images called positive"),
         *said("image_specificity", "the part of the normal images called negative"),
         *said("image_auc", "the AUC for telling tumor images from normal ones"),
-        *said("patient_sensitivity", f"the part of the cases with a tumor called positive{located}"),
-        *said("patient_specificity", "the part of the cases without a tumor called negative"),
+        *said("patient_sensitivity", f"the part of the patients with a tumor called positive{located}"),
+        *said("patient_specificity", "the part of the patients without a tumor called negative"),
+        *said("patient_auc", "the AUC for telling patients with a tumor from those without"),
     ]
 
 

@@ -214,3 +214,17 @@ def test_protocols_are_listed(capsys):
     assert main(["--list"]) == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in PROTOCOLS)
+
+
+def test_half_a_predictions_file_is_refused_unless_allowed(run, scene, tmp_path):
+    scene.image([(0, 2, 2, 8, 8)], case_id="a").image(case_id="b")
+    annotations, _ = scene.write(tmp_path)
+    own = tmp_path / "own.json"
+    categories = [{"id": 1, "name": "benign"}, {"id": 2, "name": "malignant"}]
+    images = [{"image_id": 1, "file_name": "1.png", "status": "ok"}]
+    own.write_text(json.dumps({"schema_version": 1, "categories": categories, "images": images, "annotations": []}))
+    protocol = next(iter(PROTOCOLS))
+    code, _, error = run(protocol, (annotations, own))
+    assert code == 5 and "1 of 2 annotated images are absent" in error and "--allow-absent" in error
+    code, out, _ = run(protocol, (annotations, own), "--allow-absent")
+    assert code == 0 and "1 images are absent from the predictions" in out

@@ -289,7 +289,7 @@ def test_every_kind_is_repaired_or_left_out(kind, path, value, severity, field, 
 
 NOT_JSON = [
     ("empty", b"", "not readable as JSON"),
-    ("not JSON", b"GIF89a", "not readable as JSON"),
+    ("not JSON", b"GIF89a", "is not JSON"),
     ("cut off", json.dumps(SOUND).encode()[:300], "cut off"),
     ("UTF-16", json.dumps(SOUND).encode("utf-16"), "UTF-16"),
     ("Latin-1", b'{"info": "M\xfcller"}', "Save it as UTF-8"),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from segtumor.data.predictions import read_predictions
+from segtumor.data.records import load_coco
 from segtumor.errors import DataError
 from segtumor.reporting.findings_files import InferenceOutcome, predictions_document
 from segtumor.structures.lesions import AnnotatedImage, Finding
@@ -239,3 +240,51 @@ def test_images_that_are_not_annotated_are_left_out_if_asked(tmp_path, form):
     predictions = read_predictions(path, [image], **kinds, only_annotated=True)
     assert predictions.n_left_out == 2
     assert [len(f) for f in predictions.findings.values()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("content", "only_annotated"),
+    [
+        (own_form([]), False),
+        (own_form([listed(1, "other.png")]), True),
+        ([item(image_id=99)], True),
+        ({**own_form([listed(1, "y.png")]), "images": []}, True),
+    ],
+)
+def test_predictions_of_other_images_are_refused(tmp_path, content, only_annotated):
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    options = {"class_names": NAMES, "category_id_of_class": (4, 9), "only_annotated": only_annotated}
+    with pytest.raises(DataError, match="no image in common with the annotations"):
+        read_predictions(tmp_path / "p.json", HERE, **options)
+
+
+TRUTH = {
+    "images": [{"id": 3, "file_name": "y.png", "width": 6, "height": 4}],
+    "annotations": [],
+    "categories": [{"id": 4, "name": "benign"}, {"id": 9, "name": "malignant"}],
+}
+
+
+@pytest.mark.parametrize("annotations", [[], [{"id": 1, "image_id": 3, "category_id": 4, "bbox": [0, 0, 2, 2]}]])
+def test_annotations_in_the_place_of_predictions_are_recognised(read, annotations):
+    with pytest.raises(DataError, match=r"this is an annotation file.*Swapped with --annotations\?"):
+        read({**TRUTH, "annotations": annotations})
+
+
+@pytest.mark.parametrize("content", [own_form([listed(1, "y.png")]), own_form([]), [item()]])
+def test_predictions_in_the_place_of_annotations_are_recognised(tmp_path, content):
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"this is a predictions file.*Swapped with --predictions\?"):
+        load_coco(tmp_path / "p.json", check_files=False)
+
+
+@pytest.mark.parametrize("content", ["image,x0,y0\r\na.png,1,2\r\n", "\ufeffreader;image\n"])
+def test_a_table_is_not_called_cut_off(read, content):
+    with pytest.raises(DataError, match="is not JSON") as caught:
+        read(content)
+    assert "cut off" not in str(caught.value)
+
+
+def test_annotations_may_have_a_schema_version(tmp_path):
+    (tmp_path / "truth.json").write_text(json.dumps({**TRUTH, "schema_version": "1.0"}))
+    assert len(load_coco(tmp_path / "truth.json", check_files=False).images) == 1

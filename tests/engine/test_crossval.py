@@ -123,6 +123,17 @@ def test_its_pooled_files_give_the_pooled_numbers_again(finished, tmp_path):
     assert math.isclose(again["detection"]["segm"]["AP50"], measures["mask_ap50"]["pooled"]["value"], abs_tol=1e-9)
 
 
+def test_its_page_has_the_folds_their_split_and_their_weights(finished):
+    page = (finished / "pooled" / "report.html").read_text()
+    for cell in ("fold 1", "fold 2", "mean", "SD", "pooled"):
+        assert f'<th scope="col">{cell}</th>' in page
+    assert f"<td>{float(rows(finished)['sd']['dice']):.3f}</td>" in page
+    assert read(finished / "folds.json")["split_sha256"] in page and "random weights" in page
+    hashes = [read(finished / f"fold_{number}" / "fold.json")["weights_sha256"] for number in (1, 2)]
+    assert all(value in page for value in hashes)
+    assert "<code>not recorded</code>" not in page
+
+
 def test_its_report_says_what_the_numbers_do_not_tell(finished):
     report = read(finished / "crossval.json")
     text = " ".join(report["remarks"])
@@ -138,6 +149,7 @@ def test_the_same_command_again_trains_nothing_and_repeats_the_numbers(type_cros
     assert type_crossval(finished) == 0
     assert (finished / "crossval.csv").read_bytes() == before
     captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1] == f"The report: {finished / 'pooled' / 'report.html'}"
     assert "Fold 2 of 2: finished earlier" in captured.err
     assert "Dice" in captured.out and "no standard error" in captured.out
 

@@ -166,10 +166,11 @@ def test_the_report_tells_of_images_that_were_not_predicted(no_pictures, files, 
     found["annotations"] = [a for a in found["annotations"] if a["image_id"] != last["image_id"]]
     found["images"][0]["status"] = "failed: unreadable"
     (tmp_path / "own.json").write_text(json.dumps(found))
-    assert main([*files("own"), "--resamples", "20"]) == 0
+    assert main([*files("own"), "--resamples", "20", "--allow-absent"]) == 0
     page, shown = (tmp_path / "out_own" / "report.html").read_text(), capsys.readouterr().out
     for words in ("1 images are absent from the predictions", "1 images failed when predicting"):
         assert words in page and shown.count(words) == 1
+        assert shown.index(words) < shown.index("95% interval")  # above the table
     assert "2 images of these could not be predicted" in page
 
 
@@ -181,3 +182,60 @@ def test_an_earlier_report_leaves_nothing_behind(no_pictures, files, tmp_path):
     (tmp_path / "gt.json").write_text(json.dumps({**truth, "annotations": []}))
     assert main([*files("own"), "--resamples", "20"]) == 0
     assert not (out / "curve_froc.csv").exists() and not (out / "curve_roc_image.csv").exists()
+
+
+def test_half_a_predictions_file_is_refused(no_pictures, files, tmp_path, capsys):
+    truth, found = (json.loads((tmp_path / name).read_text()) for name in ("gt.json", "own.json"))
+    ids = {i["image_id"] for i in found["images"][:4]}
+    half = {**found, "images": found["images"][:4]}
+    half["annotations"] = [a for a in found["annotations"] if a["image_id"] in ids]
+    (tmp_path / "own.json").write_text(json.dumps(half))
+    with_lesions = {a["image_id"] for a in truth["annotations"]}
+    normal = sum(i["id"] not in with_lesions for i in truth["images"][4:])
+    assert main([*files("own"), "--resamples", "20"]) == 5
+    error = capsys.readouterr().err
+    assert f"4 of 8 annotated images are absent from the predictions, {normal} of them normal" in error
+    assert "--allow-absent" in error and not (tmp_path / "out_own").exists()
+
+
+def test_predictions_of_another_part_are_refused(files, tmp_path, capsys):
+    found = renamed(json.loads((tmp_path / "own.json").read_text()))
+    (tmp_path / "own.json").write_text(json.dumps(found))
+    for more in ((), ("--only-annotated",), ("--only-annotated", "--allow-absent")):
+        assert main([*files("own"), *more]) == 5
+    assert "no image in common" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("n_kept", "above"), [(6, False), (2, True)])
+def test_a_list_cannot_say_what_was_predicted(no_pictures, files, tmp_path, capsys, n_kept, above):
+    truth, found = (json.loads((tmp_path / name).read_text()) for name in ("gt.json", "plain.json"))
+    kept = [i["id"] for i in truth["images"][:n_kept]]
+    plain = [{**found[0], "image_id": i} for i in kept]
+    (tmp_path / "plain.json").write_text(json.dumps(plain))
+    assert main([*files("plain"), "--resamples", "20"]) == 0
+    shown, words = capsys.readouterr().out, f"{8 - n_kept} of 8 images ("
+    assert shown.count(words) == 1 and "have no finding in this list" in shown
+    assert (shown.index(words) < shown.index("95% interval")) == above
+    assert words in (tmp_path / "out_plain" / "report.html").read_text()
+
+
+def test_corners_in_the_place_of_sizes_are_warned_of(no_pictures, files, tmp_path, capsys):
+    found = json.loads((tmp_path / "plain.json").read_text())
+    boxes = [{key: value for key, value in item.items() if key != "segmentation"} for item in found]
+    for item in boxes:
+        x, y, width, height = item["bbox"]
+        item["bbox"] = [x, y, x + width, y + height]
+    words = "are they x0, y0, x1, y1 instead of x, y, width, height?"
+    (tmp_path / "plain.json").write_text(json.dumps(boxes))
+    assert main([*files("plain"), "--resamples", "20"]) == 0
+    assert words in capsys.readouterr().out.partition("95% interval")[0]
+    assert words in (tmp_path / "out_plain" / "report.html").read_text()
+
+
+def test_the_work_is_announced_and_each_number_printed_once(no_pictures, files, capsys):
+    assert main([*files("own"), "--resamples", "20", "--no-examples"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "20 resamples of 8 cases, 8 images ..."
+    assert "lesions, " in lines[1] and "findings with a score of at least 0.50" in lines[1]
+    assert sum(line.lower().startswith("mask ap50") for line in lines) == 1
+    assert sum(line.lower().startswith("lesion recall") for line in lines) == 1

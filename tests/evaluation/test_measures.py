@@ -155,7 +155,8 @@ def resampled(request, random_cases):
 
 def test_resampling_is_measuring_the_repeated_cases(resampled):
     quick, afresh = resampled
-    assert set(EXPECTED) | set(MM) == set(quick)
+    calibrated = {name for name in quick if name.endswith("_calibrated")}  # with a temperature only
+    assert set(EXPECTED) | set(MM) == set(quick) - calibrated and len(calibrated) in (0, 4)
     for name in quick:
         np.testing.assert_allclose(quick[name], afresh[name], rtol=0, atol=1e-9, err_msg=name)
     assert sum(np.ptp(values[np.isfinite(values)]) > 0 for values in afresh.values() if np.isfinite(values).any()) > 40

@@ -6,8 +6,10 @@ import pytest
 
 from segtumor.errors import ConfigError, DataError
 from segtumor.evaluation import evaluate
+from segtumor.evaluation.interval_remarks import interval_remarks
 from segtumor.evaluation.study import StudySettings, estimate, measures_of, study
 from segtumor.statistics.bootstrap import bootstrap
+from segtumor.statistics.calibration import apply_temperature
 from segtumor.statistics.proportions import wilson
 from segtumor.statistics.roc import delong_interval
 
@@ -281,10 +283,37 @@ def test_settings_are_checked(wrong):
         StudySettings(**wrong)
 
 
-def test_a_temperature_moves_calibration_only(fifteen):
+def test_a_temperature_adds_measures_and_changes_none(fifteen):
     plainly, softened = plain(fifteen), plain(fifteen, dataclasses.replace(FEW, temperature=3.0))
-    changed = {n for n, v in intervals(plainly).items() if not np.allclose(v, intervals(softened)[n], equal_nan=True)}
-    assert changed == {"image_brier", "image_ece", "patient_brier", "patient_ece"}
+    before, after = intervals(plainly), intervals(softened)
+    assert all(np.allclose(values, after[name], equal_nan=True) for name, values in before.items())
+    assert set(after) - set(before) == {f"{u}_{n}_calibrated" for u in ("image", "patient") for n in ("brier", "ece")}
+    assert not np.isclose(after["image_brier_calibrated"][0], before["image_brier"][0])
+    scores, tumor = ([row[name] for row in softened.per_image] for name in ("max_score", "tumor_true"))
+    moved = apply_temperature(np.array([score or 0 for score in scores]), 3.0)
+    assert after["image_brier_calibrated"][0] == pytest.approx(np.mean((moved - np.array(tumor)) ** 2))
+    labels = {e.name: e.label for e in softened.estimates}
+    assert labels["image_brier"] == "Brier score (images)"
+    assert labels["image_brier_calibrated"] == "Brier score (images, after temperature)"
+
+
+@pytest.mark.parametrize(("temperature", "warned"), [(0.19, True), (0.2, False), (5, False), (18.1, True)])
+def test_an_extreme_temperature_and_scores_that_it_cannot_move_are_told(build, temperature, warned):
+    found = build.image([build.lesion(0, 0, 0, 4, 4)], [build.finding(0, 0.7, 0, 0, 4, 4)], case_id="a")
+    results = [found, build.image(case_id="b"), build.image(case_id="c")]
+    settings = StudySettings(n_resamples=5, temperature=temperature)
+    remarks = study(results, NAMES, settings, subgroups=False).remarks
+    assert any("lies outside 0.2 to 5" in remark for remark in remarks) == warned
+    assert any(remark.startswith("2 of 3 images have a score of exactly 0") for remark in remarks)
+    plainly = study(results, NAMES, StudySettings(n_resamples=5), subgroups=False).remarks
+    assert not any("temperature" in remark for remark in plainly)
+
+
+def test_an_interval_beside_its_value_is_told(fifteen):
+    measured = plain(fifteen).estimates
+    moved = [dataclasses.replace(measured[0], value=0.638, low=0.58, high=0.622), *measured[1:]]
+    said = [interval_remarks(e, (), n_images=15, settings=FEW) for e in (measured, moved)]
+    assert [any("do not hold their own value" in r for r in remarks) for remarks in said] == [False, True]
 
 
 def test_progress_sees_the_long_loops(fifteen):

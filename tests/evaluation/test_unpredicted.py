@@ -2,7 +2,7 @@
 
 import pytest
 
-from segtumor.evaluation.unpredicted import unpredicted_remarks
+from segtumor.evaluation.unpredicted import list_remark, unpredicted_remarks
 from segtumor.structures.lesions import AnnotatedImage, Lesion
 
 BOX = (1.0, 1.0, 4.0, 4.0)
@@ -26,3 +26,12 @@ def test_nothing_to_say_and_everything():
     assert unpredicted_remarks(TRUTHS, ("benign", "malignant"), absent_ids=None) == ()
     remarks = unpredicted_remarks(TRUTHS, ("benign", "malignant"), absent_ids=(1,), failed_ids=(2,), n_left_out=7)
     assert len(remarks) == 3 and remarks[0] == "7 predicted images are not annotated and were left out."
+
+
+@pytest.mark.parametrize(
+    ("found_ids", "start"), [((1,), "3 of 4 images (2 normal)"), ((2, 4), "2 of 4 images (0 normal)")]
+)
+def test_a_list_that_lacks_images(found_ids, start):
+    remark = list_remark(TRUTHS, ("benign", "malignant"), found_ids=found_ids)
+    assert remark == f"{start} have no finding in this list; a list cannot say whether they were predicted."
+    assert list_remark(TRUTHS, ("benign", "malignant"), found_ids=(1, 2, 3, 4)) == ""

@@ -165,6 +165,70 @@ def test_intervals_of_few_cases_are_marked():
     assert "percentile bootstrap of cases (few cases: likely too narrow)" in Page(page_of(study)).prose
 
 
+def test_uneven_views_are_told_beside_the_numbers_of_patients():
+    study = fake_study(some_results(case_id="p{}"))
+    uneven = [dataclasses.replace(r.truth, attributes={**r.truth.attributes, "case_id": case}) for r, case in
+              zip(some_results(9), "aabbcccccc"[:9], strict=True)]  # fmt: skip
+    kept = [
+        ImageResult(dataclasses.replace(truth, lesions=() if truth.attributes["case_id"] == "c" else truth.lesions), ())
+        for truth in uneven
+    ]
+    words = "Normal patients have 5.0 images on average, those with tumor 2.0; by the rule any"
+    sentences = study_text.summary_sentences(fake_study(kept))
+    (position,) = [n for n, sentence in enumerate(sentences) if sentence.startswith(words)]
+    assert sentences[position - 1].startswith("The AUC for telling patients with a tumor from those without")
+    assert words in next(figure.caption for figure in study_figures(fake_study(kept)) if figure.name == "fig-roc")
+    assert not any("Normal patients" in sentence for sentence in study_text.summary_sentences(study))
+    by_mean = fake_study(kept, settings=StudySettings(rule="mean"))
+    assert not any("Normal patients" in sentence for sentence in study_text.summary_sentences(by_mean))
+
+
+def test_the_summary_tells_the_auc_of_images_and_of_patients():
+    study = with_estimate("patient_auc", value=0.469, low=0.2, high=0.7)
+    said = " ".join(study_text.summary_sentences(study))
+    assert "The AUC for telling patients with a tumor from those without was 0.469" in said
+    (wide,) = [s for s in study_text.summary_sentences(study) if "much uncertainty" in s]
+    assert "patient auc" in wide
+
+
+def test_further_tables_stand_after_the_headline():
+    table = ("Folds", "A <note>.", ["measure", "fold 1"], [["dice <b>", "0.512"]])
+    made = Page(page_of(fake_study(), extra_tables=[table]))
+    prose = made.prose.partition("The interval holds what else")[2]
+    assert prose.index("dice <b> 0.512 A <note>.") < prose.index("Curves over the score threshold")
+    assert ("a", "href", "#table-1") in made.attributes and ("h2", "id", "table-1") in made.attributes
+
+
+def test_the_note_on_counts_quotes_this_report():
+    study = fake_study()
+    recall = next(e for e in study.estimates if e.name == "lesion_recall")
+    assert f"“{study_text.count_text(recall)}” counts successes" in Page(page_of(study)).prose
+    without = dataclasses.replace(
+        study, estimates=tuple(dataclasses.replace(e, successes=None) for e in study.estimates)
+    )
+    made = Page(page_of(without)).prose
+    assert "counts successes" not in made and "Where there is no such count" in made
+
+
+def test_a_subgroup_without_anything_to_measure_is_a_dash():
+    nothing = SubgroupEstimate("sex", "F", estimate("dice", np.nan, 0))
+    some = SubgroupEstimate("sex", "M", estimate("dice", 0.5, 3))
+    made = Page(page_of(fake_study(subgroups=(nothing, some)))).prose
+    assert "sex F – sex M 0.500" in made
+
+
+def test_what_a_run_recorded_is_shown_without_brackets():
+    sets = {"train": [{"name": "a", "images": 3}, {"name": "b", "images": 4}], "test": []}
+    made = Page(page_of(fake_study(), provenance={"Training": {"datasets": sets}})).prose
+    assert "datasets.train.1.name a" in made and "datasets.train.2.images 4" in made and "{" not in made
+
+
+def test_settings_are_in_words():
+    made = Page(page_of(fake_study())).prose
+    assert "a lesion is found if a finding overlaps it with an IoU of at least 0.50" in made.partition("Settings")[2]
+    assert "smallest subgroup" not in made and "subgroups shown from 1 image on" in made
+
+
 def page_of(study, **options):
     return study_page(study, **{"title": "t", "provenance": {}, **options})
 
@@ -274,7 +338,11 @@ def test_a_study_as_it_is_measured():
     study = measure(some_results(10), CLASSES, StudySettings(n_resamples=10))
     made = Page(study_page(study, title="t", provenance={}))
     assert {e.name for e in study.estimates} <= set(METRIC_TEXTS)
-    assert set(HEADLINE) - {e.name for e in study.estimates} == {"hausdorff_95_mm"}
+    assert set(HEADLINE) - {e.name for e in study.estimates} == {
+        "hausdorff_95_mm",
+        "image_brier_calibrated",
+        "image_ece_calibrated",
+    }
     assert re.search(r"\bnan\b", made.prose, re.IGNORECASE) is None
     for remark in study.remarks:
         assert remark in made.prose
@@ -294,7 +362,7 @@ def names_of_the_interface():
     lesions += ["false_positives_per_image", "false_positives_per_normal_image"]
     detection = ["mask_ap", "mask_ap50", "box_ap", "box_ap50"]
     binary = ["auc", "auc_pr", "sensitivity", "specificity", "ppv", "npv", "accuracy", "balanced_accuracy"]
-    binary += ["f1", "mcc", "kappa", "brier", "ece"]
+    binary += ["f1", "mcc", "kappa", "brier", "ece", "brier_calibrated", "ece_calibrated"]
     classes = ["accuracy", "balanced_accuracy", "macro_f1", "mcc", "macro_auc"]
     classes += ["kappa", "kappa_linear", "kappa_quadratic"]
     calls = [f"{unit}_{name}" for unit in ("image", "patient") for name in [*binary, *(f"class_{n}" for n in classes)]]

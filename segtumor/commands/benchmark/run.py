@@ -63,7 +63,7 @@ def _body(args):
     protocol, settings = find_protocol(args.protocol), study_settings(args)
     chosen, entries = choose_entries((), args.entries_folder)
     print_remarks(chosen)
-    pairing = pair(args.annotations, args.predictions)
+    pairing = pair(args.annotations, args.predictions, allow_absent=args.allow_absent)
     results, names = counted(protocol, pairing.results), pairing.truth.taxonomy.names
     tested, clean = _tested(args, results, pairing.truth.info, settings_of(protocol, settings))
     prepare_output_folder(args.output)  # rather now than after minutes of measuring
