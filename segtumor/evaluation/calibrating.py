@@ -15,12 +15,17 @@ _LISTED = 5  # names in one error message
 def fit_score_temperature(results, class_names):
     """Temperature that makes the image scores of ImageResults most like probabilities of a tumor (Guo et al. 2017).
 
+    Fitted on the images that have a finding: dividing the logit of a score of 0 leaves it 0, whatever the temperature,
+    and missed tumors among them would drive it up without end.
+
     Raises:
-        DataError: a score out of range, or images of one kind only (all with tumor, or none).
+        DataError: a score out of range, or images with findings of one kind only (all with tumor, or none).
     """
     check_scores(results, class_names)
     scores = np.array([image_score(result) for result in results])
-    return fit_temperature(scores, np.array([has_tumor(result.truth, class_names) for result in results], dtype=bool))
+    tumor = np.array([has_tumor(result.truth, class_names) for result in results], dtype=bool)
+    movable = scores > 0
+    return fit_temperature(scores[movable], tumor[movable])
 
 
 def refuse_shared(fitted_on, evaluated, *, where):
