@@ -5,7 +5,7 @@ import dataclasses
 from segtumor.commands.account import print_table, progress_bar
 from segtumor.commands.pairing import pair
 from segtumor.commands.shell import make_parser, run
-from segtumor.commands.study_options import add_study_options, study_settings
+from segtumor.commands.study_options import add_study_options, leniency, study_settings
 
 _DESCRIPTION = """Compare two sets of predictions on the same images, or predictions with what readers marked.
 
@@ -69,7 +69,7 @@ def _body(args):
 
     settings = study_settings(args)
     _check(args)
-    pairing = pair(args.annotations, args.predictions, allow_absent=args.allow_absent)
+    pairing = pair(args.annotations, args.predictions, **leniency(args))
     _check_measures(args.measures, pairing, settings)
     prepare_output_folder(args.output)  # rather now than after minutes of comparing
     comparisons = list((_with_model if args.against else _with_readers)(args, pairing, settings))
@@ -104,7 +104,7 @@ def _check_measures(names, pairing, settings):
 
 
 def _with_model(args, pairing, settings):
-    other = pair(args.annotations, args.against, truth=pairing.truth, allow_absent=args.allow_absent)
+    other = pair(args.annotations, args.against, truth=pairing.truth, **leniency(args))
     names = args.names or _two_names(args.predictions, args.against)
     unseen = [f"{name}: {text}" for name, p in zip(names, (pairing, other), strict=True) for text in p.sentences]
     yield _compared(args, pairing, settings, pairing.results, other.results, names=names, remarks=unseen)

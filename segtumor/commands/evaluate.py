@@ -4,7 +4,7 @@ import dataclasses
 
 from segtumor.commands.pairing import pair
 from segtumor.commands.shell import make_parser, run
-from segtumor.commands.study_options import add_study_options, study_progress, study_settings
+from segtumor.commands.study_options import add_study_options, leniency, study_progress, study_settings
 
 _DESCRIPTION = """Compare predictions with annotations, with intervals that resample cases.
 
@@ -51,9 +51,6 @@ def build_parser():
     )
     parser.add_argument("--no-examples", action="store_true", help="no radiographs in the report")
     parser.add_argument("--title", help="of the report (name of the annotation file)")
-    parser.add_argument(
-        "--only-annotated", action="store_true", help="leave out predictions for images that the annotations lack"
-    )
     parser.add_argument("--run", metavar="DIR", help="training run (OUTPUT_DIR): its curves, config and weights' hash")
     return parser
 
@@ -74,7 +71,7 @@ def _body(args):
         surface_tolerance_px=args.surface_tolerance,
         subgroup_fields=tuple(args.group_by) if args.group_by else None,
     )
-    pairing = pair(args.annotations, args.predictions, **_leniency(args))
+    pairing = pair(args.annotations, args.predictions, **leniency(args))
     if args.calibrate_on:
         settings = dataclasses.replace(settings, temperature=_temperature(args, pairing))
         print(f"temperature of the scores, fitted on {args.calibrate_on[0]}: {settings.temperature:.3f}")
@@ -92,10 +89,6 @@ def _body(args):
     print(f"written to {args.output}: {', '.join(names)}")
 
 
-def _leniency(args):
-    return {"only_annotated": args.only_annotated, "allow_absent": args.allow_absent}
-
-
 def _print_plan(pairing, settings):
     """Say what will take its time."""
     from segtumor.evaluation.cases import case_table
@@ -109,7 +102,7 @@ def _temperature(args, pairing):
     from segtumor.evaluation.calibrating import fit_score_temperature, refuse_shared
 
     annotations, predictions = args.calibrate_on
-    fitted_on = pair(annotations, predictions, **_leniency(args))
+    fitted_on = pair(annotations, predictions, **leniency(args))
     refuse_shared(fitted_on.truth.annotated_images, pairing.truth.annotated_images, where="--calibrate-on")
     return fit_score_temperature(fitted_on.results, fitted_on.truth.taxonomy.names)
 

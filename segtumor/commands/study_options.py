@@ -2,7 +2,7 @@
 
 
 def add_study_options(parser):
-    """Add the options to a parser; ``study_settings`` reads them, but for ``--allow-absent``, which is for ``pair``."""
+    """Add the options to a parser; ``study_settings`` reads them, but for those of ``leniency``."""
     parser.add_argument(
         "--score-threshold",
         type=float,
@@ -12,6 +12,9 @@ def add_study_options(parser):
     )
     parser.add_argument(
         "--iou-threshold", type=float, default=0.5, metavar="IOU", help="overlap that makes a finding a hit (0.5)"
+    )
+    parser.add_argument(
+        "--only-annotated", action="store_true", help="leave out predictions for images that the annotations lack"
     )
     parser.add_argument(
         "--allow-absent",
@@ -43,6 +46,11 @@ def study_settings(args, **more):
         level=args.level,
         **more,
     )
+
+
+def leniency(args):
+    """Keyword arguments of ``pairing.pair``: what is done where predictions and annotations are of different images."""
+    return {"only_annotated": args.only_annotated, "allow_absent": args.allow_absent}
 
 
 def study_progress(what, items):

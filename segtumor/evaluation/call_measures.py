@@ -86,7 +86,7 @@ def _binary_measures(maker):
     judged = plain if calls.found is None else _Cells(maker, calls.found, ", a tumor must be located")
     return [
         judged.proportion("sensitivity", "sensitivity", rates.sensitivity, ("tp",), ("fn",)),
-        judged.proportion("specificity", "specificity", rates.specificity, ("tn",), ("fp",)),
+        plain.proportion("specificity", "specificity", rates.specificity, ("tn",), ("fp",)),
         plain.proportion("ppv", "positive predictive value", rates.ppv, ("tp",), ("fp",)),
         plain.proportion("npv", "negative predictive value", rates.npv, ("tn",), ("fn",)),
         judged.proportion("accuracy", "accuracy", rates.accuracy, ("tp", "tn"), ("fp", "fn")),

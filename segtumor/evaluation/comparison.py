@@ -12,6 +12,9 @@ import dataclasses
 import numpy as np
 
 from segtumor.errors import DataError
+from segtumor.evaluation.common_scale import FINDINGS, by_finding_rank, by_image_rank, ranked_by
+from segtumor.evaluation.common_scale import IMAGES as IMAGE_RANKS
+from segtumor.evaluation.interval_remarks import comparison_remarks as interval_remarks
 from segtumor.evaluation.intervals import bootstrap_interval, contributing
 from segtumor.evaluation.measures import CALIBRATION, DETECTION, IMAGES, PATIENTS, SURFACE
 from segtumor.evaluation.paired_patients import paired_patient_test, patients_of
@@ -110,21 +113,23 @@ def compare(
     replicates = _values(measures, _draws(n_cases, settings, progress))
     spans = progress("leaving out", block_spans(n_cases, n_cases))
     jackknife = _values(measures, (leave_one_out_rows(*span, n_cases) for span in spans))
-    swapped = _permuted(measures, n_cases, n_permutations, settings.seed, progress)
+    exchangeable = _on_common_scales(measures, first, second, class_names, settings)
+    observed = _values(exchangeable, [np.ones((1, n_cases))])
+    swapped = _permuted(exchangeable, n_cases, n_permutations, settings.seed, progress)
     patients = [patients_of(results, class_names, settings) for results in (first, second)]
     rows = []
     for name in measures:
         n_contributing = min(contributing(one[name]) for one in alone)
         interval = _interval(values[name], replicates[name], jackknife[name], n_contributing, settings.level)
-        p_value, test = _p_value(values[name], swapped[name], n_permutations)
+        p_value, test = _p_value(observed[name], swapped[name])
         special = paired_patient_test(name, *patients)
         if special is not None and np.isfinite(values[name]).all():
             p_value, test = special.p_value, special.name
         rows.append(_row(joined.measures[name], alone, values[name][0], interval, p_value, test))
     adjusted = holm([row.p_value for row in rows])
     rows = tuple(dataclasses.replace(row, p_holm=float(p)) for row, p in zip(rows, adjusted, strict=True))
-    remarks = _remarks([one.remarks for one in sets], names, n_cases)
-    return Comparison(rows, tuple(names), n_cases, len(first), remarks)
+    remarks = [*_remarks([one.remarks for one in sets], names, n_cases), *interval_remarks(rows, settings)]
+    return Comparison(rows, tuple(names), n_cases, len(first), tuple(remarks))
 
 
 def means_something(measure, *, masks=True, classes=True, confidence=True, boxes=True):
@@ -168,6 +173,19 @@ def _renamed(result, offset):
     return dataclasses.replace(result, truth=truth)
 
 
+def _on_common_scales(measures, first, second, class_names, settings):
+    """The measures again, those that only rank on scores that both models share: their results may change places."""
+    kinds = {name: ranked_by(measure, settings) for name, measure in measures.items()}
+    pairs = {FINDINGS: lambda: by_finding_rank(first, second)}
+    pairs[IMAGE_RANKS] = lambda: by_image_rank(first, second, len(class_names))
+    ranked = {
+        kind: measures_of(_joined(*pair()), class_names, settings).measures
+        for kind, pair in pairs.items()
+        if kind in kinds.values()
+    }
+    return {name: ranked[kinds[name]][name] if kinds[name] else measure for name, measure in measures.items()}
+
+
 def _draws(n_cases, settings, progress):
     rng = np.random.default_rng(settings.seed)
     spans = progress("resampling", block_spans(settings.n_resamples, n_cases))
@@ -205,7 +223,7 @@ def _interval(values, replicates, jackknife, n_cases, level):
     return bootstrap_interval(float(value[0]), replicates, jackknife, n_cases=n_cases, level=level)
 
 
-def _p_value(values, permuted, n_permutations):
+def _p_value(values, permuted):
     """Phipson and Smyth 2010: the observed arrangement is one of the permutations."""
     observed, differences = abs(_difference(values)[0]), np.abs(_difference(permuted))
     defined = differences[np.isfinite(differences)]

@@ -48,8 +48,9 @@ def _few_cases(estimates, subgroups):
         return
     if any(e.method in (WILSON_FEW, PERCENTILE_FEW) for e in (*estimates, *(s.estimate for s in subgroups))):
         yield (
-            f"Rows that rest on fewer than {FEW_CASES} cases are marked in the column method (few cases): there "
-            "proportions have Wilson's interval with the cases as units, and other intervals are likely too narrow."
+            f"Rows that rest on fewer than {FEW_CASES} cases are marked (few cases) in the report and in the column "
+            "method of the tables: there proportions have Wilson's interval with the cases as units, and other "
+            "intervals are likely too narrow."
         )
 
 
@@ -61,6 +62,17 @@ def _rarely_defined(estimates, settings):
     ]
     if rare:
         yield f"Undefined in many resamples, of which their intervals leave these out: {', '.join(rare)}."
+
+
+def comparison_remarks(rows, settings):
+    """Sentences about the intervals of differences: ComparisonRows and the StudySettings."""
+    few = [row.name for row in rows if row.method == PERCENTILE_FEW]
+    if few:
+        yield (
+            f"{len(few)} of {len(rows)} intervals rest on fewer than {FEW_CASES} cases (few cases); they are likely "
+            "too narrow."
+        )
+    yield from _few_resamples(settings)
 
 
 def _few_resamples(settings):

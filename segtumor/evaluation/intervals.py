@@ -33,6 +33,7 @@ _BOOTSTRAPPED = ("bca", "percentile")
 _AREAS = ("image_auc", "patient_auc")
 #: Limits may miss their estimate by this, relative to it, for sums of the same terms differ in their last digits.
 _ROUNDING = 1e-9
+_NOTHING = 1e-12
 
 
 def interval_of(measure, value, replicates, jackknife, *, level):
@@ -87,7 +88,8 @@ def bootstrap_interval(value, replicates, jackknife, *, n_cases, level):
         interval = _named(interval, PERCENTILE_FEW) if interval.method == "percentile" else interval
     else:
         interval = bca_interval(value, replicates, jackknife, level=level)
-    rounding = _ROUNDING * max(abs(value), abs(interval.low), abs(interval.high))
+    # A difference of equal sums is some 1e-17, not 0: below this all is rounding, whatever the unit.
+    rounding = max(_ROUNDING * max(abs(value), abs(interval.low), abs(interval.high)), _NOTHING)
     if interval.method == "degenerate":
         return undefined_interval(ALL_EQUAL, level)
     if interval.high - interval.low <= rounding:

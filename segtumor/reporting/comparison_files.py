@@ -95,7 +95,8 @@ def difference_text(row):
         return UNDEFINED
     if is_undefined(row.low) or is_undefined(row.high):
         return f"{_signed(row, row.difference)} (no interval)"
-    return f"{_signed(row, row.difference)} ({_signed(row, row.low)} to {_signed(row, row.high)})"
+    few = ", few cases" if "few cases" in row.method else ""
+    return f"{_signed(row, row.difference)} ({_signed(row, row.low)} to {_signed(row, row.high)}{few})"
 
 
 def _number_cells(row):

@@ -151,8 +151,9 @@ def _unpredicted_sentence(study):
     n_unpredicted = sum(counts.get(name) or 0 for name in ("n_images_absent", "n_images_failed"))
     if n_unpredicted:
         yield (
-            f"{counted(n_unpredicted, 'images')} of these could not be predicted or are absent from the predictions "
-            "and count as without findings, which makes the normal ones among them right (see Remarks)."
+            f"{n_unpredicted} of the {counted(len(study.images), 'images')} could not be predicted or are absent from "
+            "the predictions; they count as without findings, which makes the normal ones among them right (see "
+            "Remarks)."
         )
 
 

@@ -216,3 +216,34 @@ def test_what_is_remarked_of_one_side_carries_its_name(build):
 def test_remarks_count_the_images_once(build):
     results = [build.image([build.lesion(0, 1, 1, 5, 5)]), build.image()]
     assert [r for r in compared(results, results).remarks if r.startswith("2 of 2 images have no case_id")]
+
+
+def rescaled(results, power):
+    """The same findings with scores on another scale."""
+    return [
+        dataclasses.replace(r, findings=tuple(dataclasses.replace(f, score=f.score**power) for f in r.findings))
+        for r in results
+    ]
+
+
+def test_what_only_ranks_is_tested_on_ranks(pair):
+    """Another scale of the second model's scores changes neither AUC, AP nor FROC, nor their p values."""
+    plain, other = rows_of(compared(*pair)), rows_of(compared(pair[0], rescaled(pair[1], 6)))
+    for name in (
+        "image_auc",
+        "image_auc_pr",
+        "image_class_macro_auc",
+        "froc_mean",
+        "mask_ap50",
+        "box_ap",
+        "patient_auc_pr",
+    ):
+        assert (plain[name].first, plain[name].second) == pytest.approx((other[name].first, other[name].second)), name
+        assert plain[name].p_value == pytest.approx(other[name].p_value), name
+    assert plain["image_brier"].p_value != other["image_brier"].p_value  # which needs the scores as they are
+
+
+def test_few_resamples_and_few_cases_are_told(pair):
+    remarks = " ".join(compared(*pair).remarks)
+    assert "from 200 resamples only" in remarks
+    assert "rest on fewer than 10 cases (few cases)" in remarks

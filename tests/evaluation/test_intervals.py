@@ -241,7 +241,7 @@ def test_few_cases_are_told_once(random_cases):
         "There are 9 cases only: intervals are rough, those of the bootstrap likely too narrow (see the column method)."
     ]
     many = remarks_of(random_cases(np.random.default_rng(0), 25))
-    assert sum("marked in the column method (few cases)" in r for r in many) == 1
+    assert sum("are marked (few cases)" in r for r in many) == 1
     assert not any("cases only" in r for r in many)
 
 

@@ -238,7 +238,7 @@ def test_images_that_were_not_predicted_are_in_the_summary():
     assert not any("count as without findings" in sentence for sentence in study_text.summary_sentences(study))
     counts = study.evaluation.metrics["counts"]
     counts |= {"n_images_absent": 2, "n_images_failed": 1}
-    assert any(sentence.startswith("3 images of these") for sentence in study_text.summary_sentences(study))
+    assert any(sentence.startswith("3 of the ") for sentence in study_text.summary_sentences(study))
     counts |= {"n_images_absent": None, "n_images_failed": 0}  # a plain results list
     assert not any("count as without findings" in sentence for sentence in study_text.summary_sentences(study))
 

@@ -6,7 +6,7 @@ Not here: the protocols and what was published (``segtumor.benchmark``).
 from segtumor.commands.benchmark.training_parts import centers_of, read_training, split_kind, training_files
 from segtumor.commands.pairing import pair
 from segtumor.commands.shell import make_parser, run
-from segtumor.commands.study_options import add_study_options, study_progress, study_settings
+from segtumor.commands.study_options import add_study_options, leniency, study_progress, study_settings
 
 _DESCRIPTION = """Measure predictions by the rules of a published study, and set our numbers beside the published ones.
 
@@ -63,7 +63,7 @@ def _body(args):
     protocol, settings = find_protocol(args.protocol), study_settings(args)
     chosen, entries = choose_entries((), args.entries_folder)
     print_remarks(chosen)
-    pairing = pair(args.annotations, args.predictions, allow_absent=args.allow_absent)
+    pairing = pair(args.annotations, args.predictions, **leniency(args))
     results, names = counted(protocol, pairing.results), pairing.truth.taxonomy.names
     tested, clean = _tested(args, results, pairing.truth.info, settings_of(protocol, settings))
     prepare_output_folder(args.output)  # rather now than after minutes of measuring
