@@ -24,16 +24,18 @@ RANK = {
     "data": 6,
     "evaluation": 6,
     "modeling": 6,
+    "runtime": 6,
     "loading": 7,
     "reporting": 7,
     "engine": 8,
+    "inference": 8,
     "benchmark": 8,
     "config": 9,
     "commands": 10,
     "__main__": 11,
 }
 #: Rooms and modules that know torch and Detectron2; all others are core.
-RING = ("compat", "config", "modeling", "loading", "engine", "evaluation.evaluator")
+RING = ("compat", "config", "modeling", "loading", "engine", "runtime.torchscript")
 #: What only the ring may import. Commands may too, inside functions, so that their help stays quick.
 FRAMEWORKS = {"torch", "torchvision", "detectron2", "albumentations", "fvcore"}
 #: Rooms that may print.

@@ -61,7 +61,7 @@ def shuffle_weights(model, *, seed):
 def _prepare(run_folder):
     from segtumor.config import load_config
     from segtumor.engine.model import create_model
-    from segtumor.engine.predictor import Predictor
+    from segtumor.engine.predictor import predictor_from_config
     from segtumor.engine.run_folder import find_run
     from segtumor.engine.validation import predict_dataset
     from segtumor.engine.weights import load_weights
@@ -73,7 +73,7 @@ def _prepare(run_folder):
     model = create_model(cfg)
     load_weights(model, weights, strict=True)
     (dataset,) = load_datasets(cfg.DATASETS.TEST)
-    predictor = Predictor.from_config(cfg, model)
+    predictor = predictor_from_config(cfg, model)
 
     def measure():
         results = predict_dataset(

@@ -10,10 +10,8 @@ from pathlib import Path
 from PIL import Image
 
 from segtumor.engine import progress
-from segtumor.engine.model import create_model
-from segtumor.engine.predictor import Predictor
-from segtumor.engine.weights import load_weights, read_checkpoint
-from segtumor.errors import ConfigError, DataError, SegtumorError
+from segtumor.engine.predictor import load_trained_model, predictor_from_config
+from segtumor.errors import DataError, SegtumorError
 from segtumor.files import atomic_path, prepare_output_folder, sha256_of_file, write_csv, write_json
 from segtumor.imaging import SUPPORTED_SUFFIXES, list_images, normalize_window, read_radiograph
 from segtumor.postprocessing import keep_above
@@ -60,33 +58,9 @@ def find_inputs(patterns):
 
 
 def load_predictor(cfg):
-    """Predictor and class names of ``MODEL.WEIGHTS``.
-
-    Raises:
-        ConfigError: no weights are named.
-        ModelError: they are missing, damaged or of another model.
-    """
-    if not cfg.MODEL.WEIGHTS:
-        raise ConfigError(
-            "no weights", where="MODEL.WEIGHTS", remedy="Use --run RUN_DIR or --opts MODEL.WEIGHTS model.pth"
-        )
-    names = read_checkpoint(cfg.MODEL.WEIGHTS).get("class_names") or list(cfg.MODEL.CLASS_NAMES)
-    if not names:
-        raise ConfigError(
-            "the weights do not say what their classes are",
-            where=cfg.MODEL.WEIGHTS,
-            remedy="Add --opts MODEL.CLASS_NAMES \"['benign','malignant']\"",
-        )
-    if len(names) != cfg.MODEL.ROI_HEADS.NUM_CLASSES:
-        raise ConfigError(
-            "weights and configuration differ in their classes",
-            where="MODEL.ROI_HEADS.NUM_CLASSES",
-            got=cfg.MODEL.ROI_HEADS.NUM_CLASSES,
-            expected=f"{len(names)} ({', '.join(names)})",
-        )
-    model = create_model(cfg)
-    load_weights(model, cfg.MODEL.WEIGHTS, strict=True)
-    return Predictor.from_config(cfg, model), names
+    """Predictor and class names of ``MODEL.WEIGHTS``; raises what ``load_trained_model`` raises."""
+    model, names = load_trained_model(cfg)
+    return predictor_from_config(cfg, model), names
 
 
 def infer(cfg, paths, output, *, with_overlays=True, note=None):

@@ -1,4 +1,4 @@
-"""Radiograph to findings: the path that inference, evaluation and validation during training share."""
+"""Detectron2's model as a detector, and the predictor of a configuration."""
 
 import contextlib
 
@@ -6,80 +6,83 @@ import torch
 
 from segtumor import postprocessing
 from segtumor.engine.findings import findings_from_instances
-from segtumor.imaging import normalize_window
-from segtumor.loading.mapper import image_tensor, resize, resized_hw
+from segtumor.engine.model import create_model
+from segtumor.engine.weights import load_weights, read_checkpoint
+from segtumor.errors import ConfigError
+from segtumor.loading.mapper import image_tensor
+from segtumor.runtime.predictor import Predictor
 
 
-class Predictor:
-    """A model with its way of preparing images and cleaning findings.
+class ModelDetector:
+    """Runs a Detectron2 model as it is: while training, and as the reference of every faster way.
 
     Args:
-        model: a Detectron2 model.
-        short_edge_px: size the shorter edge is scaled to.
-        max_long_edge_px: limit of the longer edge.
-        window_percentiles: gray values made black and white.
-        settings: ``postprocessing.Postprocessing``.
+        model: a Detectron2 model; its mode (training or not) is restored after each call.
     """
 
-    def __init__(self, model, *, short_edge_px, max_long_edge_px, window_percentiles, settings):
+    def __init__(self, model):
         self.model = model
-        self._short_edge_px, self._max_long_edge_px = short_edge_px, max_long_edge_px
-        self._window_percentiles, self._settings = tuple(window_percentiles), settings
 
-    @classmethod
-    def from_config(cls, cfg, model):
-        """The predictor that ``INPUT`` and ``POSTPROCESSING`` describe."""
-        return cls(
-            model,
-            short_edge_px=cfg.INPUT.MIN_SIZE_TEST,
-            max_long_edge_px=cfg.INPUT.MAX_SIZE_TEST,
-            window_percentiles=cfg.INPUT.WINDOW_PERCENTILES,
-            settings=postprocessing.Postprocessing(
-                suppression_iou=cfg.POSTPROCESSING.SUPPRESS_IOU,
-                fill_holes=cfg.POSTPROCESSING.FILL_HOLES,
-                min_part_fraction=cfg.POSTPROCESSING.MIN_PART_FRACTION,
-                smooth_radius_px=cfg.POSTPROCESSING.SMOOTH_RADIUS_PX,
-                min_area_px=cfg.POSTPROCESSING.MIN_AREA_PX,
-            ),
-        )
-
-    def predict(self, radiograph):
-        """Findings of one radiograph, every score the model returned, highest first.
-
-        Args:
-            radiograph: ``imaging.Radiograph`` of any size.
-
-        Returns:
-            tuple of Finding, in px of the radiograph.
-        """
-        return self.predict_batch([radiograph])[0]
-
-    def predict_batch(self, radiographs):
-        """``predict`` for several radiographs at once; a list of tuples of Finding."""
-        inputs = [self._model_input(radiograph.pixels) for radiograph in radiographs]
-        outputs = [None] * len(inputs)
+    def detect(self, windows, sizes_hw):
+        """See ``runtime.predictor``."""
+        inputs = [
+            {"image": image_tensor(window), "height": height, "width": width}
+            for window, (height, width) in zip(windows, sizes_hw, strict=True)
+        ]
         with torch.inference_mode(), evaluating(self.model):
-            for group in _same_shapes(inputs):
-                for index, output in zip(group, self.model([inputs[i] for i in group]), strict=True):
-                    outputs[index] = output["instances"]
-        return [postprocessing.apply(findings_from_instances(instances), self._settings) for instances in outputs]
-
-    def _model_input(self, pixels):
-        window = normalize_window(pixels, *self._window_percentiles)
-        window = resize(window, resized_hw(pixels.shape, self._short_edge_px, self._max_long_edge_px))
-        return {"image": image_tensor(window), "height": pixels.shape[0], "width": pixels.shape[1]}
+            return [findings_from_instances(output["instances"]) for output in self.model(inputs)]
 
 
-def _same_shapes(inputs):
-    """Indices of the inputs, grouped by the shape of their image.
+def predictor_from_config(cfg, model):
+    """The predictor that ``INPUT`` and ``POSTPROCESSING`` describe, with Detectron2's ``model`` as its detector."""
+    return Predictor(
+        ModelDetector(model),
+        short_edge_px=cfg.INPUT.MIN_SIZE_TEST,
+        max_long_edge_px=cfg.INPUT.MAX_SIZE_TEST,
+        window_percentiles=cfg.INPUT.WINDOW_PERCENTILES,
+        settings=postprocessing_settings(cfg),
+    )
 
-    Detectron2 pads a batch to its largest image, and the padding changes what is found: a radiograph's findings must
-    not depend on its neighbours.
+
+def postprocessing_settings(cfg):
+    """``POSTPROCESSING`` as ``postprocessing.Postprocessing``."""
+    return postprocessing.Postprocessing(
+        suppression_iou=cfg.POSTPROCESSING.SUPPRESS_IOU,
+        fill_holes=cfg.POSTPROCESSING.FILL_HOLES,
+        min_part_fraction=cfg.POSTPROCESSING.MIN_PART_FRACTION,
+        smooth_radius_px=cfg.POSTPROCESSING.SMOOTH_RADIUS_PX,
+        min_area_px=cfg.POSTPROCESSING.MIN_AREA_PX,
+    )
+
+
+def load_trained_model(cfg):
+    """Model and class names of ``MODEL.WEIGHTS``.
+
+    Raises:
+        ConfigError: no weights are named.
+        ModelError: they are missing, damaged or of another model.
     """
-    groups = {}
-    for index, item in enumerate(inputs):
-        groups.setdefault(item["image"].shape, []).append(index)
-    return groups.values()
+    if not cfg.MODEL.WEIGHTS:
+        raise ConfigError(
+            "no weights", where="MODEL.WEIGHTS", remedy="Use --run RUN_DIR or --opts MODEL.WEIGHTS model.pth"
+        )
+    names = read_checkpoint(cfg.MODEL.WEIGHTS).get("class_names") or list(cfg.MODEL.CLASS_NAMES)
+    if not names:
+        raise ConfigError(
+            "the weights do not say what their classes are",
+            where=cfg.MODEL.WEIGHTS,
+            remedy="Add --opts MODEL.CLASS_NAMES \"['benign','malignant']\"",
+        )
+    if len(names) != cfg.MODEL.ROI_HEADS.NUM_CLASSES:
+        raise ConfigError(
+            "weights and configuration differ in their classes",
+            where="MODEL.ROI_HEADS.NUM_CLASSES",
+            got=cfg.MODEL.ROI_HEADS.NUM_CLASSES,
+            expected=f"{len(names)} ({', '.join(names)})",
+        )
+    model = create_model(cfg)
+    load_weights(model, cfg.MODEL.WEIGHTS, strict=True)
+    return model.eval(), names
 
 
 @contextlib.contextmanager

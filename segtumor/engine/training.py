@@ -13,7 +13,7 @@ from tqdm import tqdm
 from segtumor.engine import progress
 from segtumor.engine.hooks import Validation
 from segtumor.engine.model import create_model
-from segtumor.engine.predictor import Predictor
+from segtumor.engine.predictor import predictor_from_config
 from segtumor.engine.run_folder import (
     BEST_WEIGHTS,
     CONFIG,
@@ -209,7 +209,7 @@ def _validation(cfg, datasets, model):
     return Validation.from_config(
         cfg,
         dataset=datasets[0],
-        predictor=Predictor.from_config(cfg, model),
+        predictor=predictor_from_config(cfg, model),
         loss_batches=lambda: validation_batches(cfg, datasets[0].records),
     )
 
@@ -225,7 +225,7 @@ def _evaluate_sets(cfg, model, datasets, folder, *, weights):
 def _evaluate_set(cfg, model, dataset, folder, weights):
     started = time.perf_counter()
     results = predict_dataset(
-        Predictor.from_config(cfg, model),
+        predictor_from_config(cfg, model),
         dataset,
         batch_size=cfg.SOLVER.IMS_PER_BATCH,
         max_pixels=cfg.INPUT.MAX_PIXELS,

@@ -9,6 +9,7 @@ import torch
 from detectron2.structures import BitMasks, Boxes, Instances
 
 from segtumor.imaging import normalize_window, read_radiograph
+from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.loading.augmentation import Augmentation
 from segtumor.loading.cache import ImageCache
 from segtumor.structures.masks import box_from_mask, draw_polygons, mask_from_rle, rle_from_segmentation
@@ -97,21 +98,6 @@ class RadiographMapper:
         radiograph = read_radiograph(path, max_pixels=self._max_pixels)
         window = normalize_window(radiograph.pixels, *self._window_percentiles)
         return resize(window, resized_hw(window.shape, short_edge_px, self._max_long_edge_px)), window.shape
-
-
-def resized_hw(size_hw, short_edge_px, max_long_edge_px):
-    """Height and width with the shorter edge at ``short_edge_px``, unless the longer one would pass its limit; px."""
-    scale = min(short_edge_px / min(size_hw), max_long_edge_px / max(size_hw))
-    return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
-
-
-def resize(pixels, new_hw):
-    """(H, W) float32 -> (h, w) float32; areas are averaged when shrinking, which keeps thin lines from aliasing."""
-    if pixels.shape == tuple(new_hw):
-        return pixels
-    shrinking = new_hw[0] < pixels.shape[0]
-    interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    return cv2.resize(pixels, (new_hw[1], new_hw[0]), interpolation=interpolation)
 
 
 def image_tensor(pixels):

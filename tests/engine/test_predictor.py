@@ -12,9 +12,10 @@ from PIL import Image
 
 from segtumor.engine.findings import findings_from_instances
 from segtumor.engine.inference import find_inputs, infer, load_predictor, overlay_names
-from segtumor.engine.predictor import Predictor, evaluating
+from segtumor.engine.predictor import evaluating, predictor_from_config
 from segtumor.errors import ConfigError, DataError, InstallationError, ModelError
 from segtumor.imaging import Radiograph, read_radiograph
+from segtumor.runtime.predictor import Predictor
 from segtumor.structures.masks import box_from_mask, mask_from_rle
 
 pytestmark = pytest.mark.model
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.model
 def predictor(tiny_config):
     torch.manual_seed(0)
     cfg = tiny_config()
-    return Predictor.from_config(cfg, build_model(cfg))
+    return predictor_from_config(cfg, build_model(cfg))
 
 
 @pytest.fixture
@@ -108,14 +109,14 @@ def test_8_and_16_bit_files_give_the_same_findings(predictor, picture, tmp_path)
 
 def test_prediction_puts_the_model_back_into_its_mode(predictor, picture):
     for training in (True, False):
-        predictor.model.train(training)
+        predictor.detector.model.train(training)
         predictor.predict(radiograph(picture / 255))
-        assert predictor.model.training is training
-    predictor.model.train()
-    with pytest.raises(ZeroDivisionError), evaluating(predictor.model):
-        assert not predictor.model.training
+        assert predictor.detector.model.training is training
+    predictor.detector.model.train()
+    with pytest.raises(ZeroDivisionError), evaluating(predictor.detector.model):
+        assert not predictor.detector.model.training
         raise ZeroDivisionError
-    assert predictor.model.training
+    assert predictor.detector.model.training
 
 
 def test_inputs_are_files_folders_and_patterns_each_once(tmp_path):

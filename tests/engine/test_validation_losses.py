@@ -4,7 +4,7 @@ import torch
 from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
 
-from segtumor.engine.predictor import Predictor
+from segtumor.engine.predictor import predictor_from_config
 from segtumor.engine.validation import predict_dataset, validation_losses
 from segtumor.loading.catalog import load_datasets
 from segtumor.loading.loaders import validation_batches
@@ -73,7 +73,7 @@ def test_the_trainings_storage_is_left_alone(model, batches):
 
 def test_every_image_is_predicted_in_order_whatever_the_batch(model, phantoms, tiny_config):
     (dataset,) = load_datasets(["phantoms_val"])
-    predictor = Predictor.from_config(tiny_config(), model)
+    predictor = predictor_from_config(tiny_config(), model)
     one, three = (predict_dataset(predictor, dataset, batch_size=n, max_pixels=10**6) for n in (1, 3))
     assert [result.truth for result in one] == list(dataset.annotated_images) == [result.truth for result in three]
     assert any(result.findings for result in one)
@@ -91,6 +91,6 @@ def test_progress_sees_every_batch(model, phantoms, tiny_config):
         return batches
 
     predict_dataset(
-        Predictor.from_config(tiny_config(), model), dataset, batch_size=3, max_pixels=10**6, progress=progress
+        predictor_from_config(tiny_config(), model), dataset, batch_size=3, max_pixels=10**6, progress=progress
     )
     assert seen == [(2, 2)]

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from segtumor.errors import BadImageError
+from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.loading.augmentation import POLICIES, Augmentation
-from segtumor.loading.mapper import RadiographMapper, draw_lesion, image_tensor, resize, resized_hw
+from segtumor.loading.mapper import RadiographMapper, draw_lesion, image_tensor
 from segtumor.structures.masks import rle_from_mask
 
 pytestmark = pytest.mark.model

@@ -1,0 +1,18 @@
+"""The size at which a model sees a radiograph, and the way there: the same for training, inference and exports."""
+
+import cv2
+
+
+def resized_hw(size_hw, short_edge_px, max_long_edge_px):
+    """Height and width with the shorter edge at ``short_edge_px``, unless the longer one would pass its limit; px."""
+    scale = min(short_edge_px / min(size_hw), max_long_edge_px / max(size_hw))
+    return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
+
+
+def resize(pixels, new_hw):
+    """(H, W) float32 -> (h, w) float32; areas are averaged when shrinking, which keeps thin lines from aliasing."""
+    if pixels.shape == tuple(new_hw):
+        return pixels
+    shrinking = new_hw[0] < pixels.shape[0]
+    interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return cv2.resize(pixels, (new_hw[1], new_hw[0]), interpolation=interpolation)

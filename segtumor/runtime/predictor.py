@@ -1,0 +1,84 @@
+"""Radiograph to findings: the path that inference, evaluation, validation during training and exports share.
+
+What a detector computes is not decided here, only what it is given and what becomes of its answer. A detector has
+``detect(windows, sizes_hw)``: of windows, (h, w) float32 in [0, 1], all of one shape, and the sizes (H, W) of their
+radiographs in px it makes one sequence of Finding each, in px of the radiograph.
+"""
+
+from segtumor import postprocessing
+from segtumor.imaging import normalize_window
+from segtumor.imaging.resizing import resize, resized_hw
+
+
+class Predictor:
+    """A detector with its way of preparing images and cleaning findings.
+
+    Args:
+        detector: see above.
+        short_edge_px: size the shorter edge is scaled to.
+        max_long_edge_px: limit of the longer edge.
+        window_percentiles: gray values made black and white.
+        settings: ``postprocessing.Postprocessing``.
+    """
+
+    def __init__(self, detector, *, short_edge_px, max_long_edge_px, window_percentiles, settings):
+        self.detector, self.short_edge_px = detector, short_edge_px
+        self._max_long_edge_px, self._window_percentiles = max_long_edge_px, tuple(window_percentiles)
+        self._settings = settings
+
+    @classmethod
+    def from_contract(cls, contract, detector):
+        """The predictor that a ``Contract`` describes."""
+        preprocessing = contract.preprocessing
+        return cls(
+            detector,
+            short_edge_px=preprocessing.short_edge_px,
+            max_long_edge_px=preprocessing.max_long_edge_px,
+            window_percentiles=preprocessing.window_percentiles,
+            settings=postprocessing.Postprocessing(**contract.postprocessing),
+        )
+
+    def window(self, pixels, *, short_edge_px=None):
+        """What the model sees of (H, W) pixels: (h, w) float32 in [0, 1]; ``short_edge_px`` for another size."""
+        short_edge_px = short_edge_px or self.short_edge_px
+        size_hw = resized_hw(pixels.shape, short_edge_px, self._max_long_edge_px)
+        return resize(normalize_window(pixels, *self._window_percentiles), size_hw)
+
+    def predict(self, radiograph):
+        """Findings of one radiograph, every score the model returned, highest first.
+
+        Args:
+            radiograph: ``imaging.Radiograph`` of any size.
+
+        Returns:
+            tuple of Finding, in px of the radiograph.
+        """
+        return self.predict_batch([radiograph])[0]
+
+    def predict_batch(self, radiographs):
+        """``predict`` for several radiographs at once; a list of tuples of Finding."""
+        return self.predict_windows(
+            [self.window(radiograph.pixels) for radiograph in radiographs],
+            [radiograph.pixels.shape for radiograph in radiographs],
+        )
+
+    def predict_windows(self, windows, sizes_hw):
+        """The same for windows that are made already (``window``) and the sizes (H, W) of their radiographs, px."""
+        found = [()] * len(windows)
+        for group in _same_shapes(windows):
+            detected = self.detector.detect([windows[i] for i in group], [sizes_hw[i] for i in group])
+            for index, findings in zip(group, detected, strict=True):
+                found[index] = postprocessing.apply(findings, self._settings)
+        return found
+
+
+def _same_shapes(windows):
+    """Indices of the windows, grouped by their shape.
+
+    A batch is padded to its largest image, and the padding changes what is found: a radiograph's findings must not
+    depend on its neighbours.
+    """
+    groups = {}
+    for index, window in enumerate(windows):
+        groups.setdefault(window.shape, []).append(index)
+    return groups.values()
