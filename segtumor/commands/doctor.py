@@ -62,9 +62,9 @@ def _simple(name, *, module=None, needed=True):
     return Package(name, module or name, (name,), f"pip install {name}", needed)
 
 
+#: Training needs them; an installation that only runs exported models does without.
+TRAINING_PACKAGES = (_simple("torch"), _simple("torchvision"), _simple("albumentations"))
 PACKAGES = (
-    _simple("torch"),
-    _simple("torchvision"),
     _simple("numpy"),
     _simple("scipy"),
     _simple("Pillow", module="PIL"),
@@ -78,9 +78,17 @@ PACKAGES = (
     _simple("pandas"),
     _simple("matplotlib"),
     _simple("PyYAML", module="yaml"),
-    _simple("albumentations"),
     Package("openpyxl", "openpyxl", ("openpyxl",), "Only to prepare BTXRD: pip install openpyxl", needed=False),
     Package("pydicom", "pydicom", ("pydicom",), "Only for DICOM files: pip install pydicom", needed=False),
+    Package("OpenVINO", "openvino", ("openvino",), "Only to run such exports: pip install openvino", needed=False),
+    Package(
+        "onnxruntime",
+        "onnxruntime",
+        ("onnxruntime",),
+        "Only to run such exports: pip install onnxruntime",
+        needed=False,
+    ),
+    Package("onnx", "onnx", ("onnx",), "Only to write exports: pip install onnx", needed=False),
 )
 
 #: What Detectron2 imports; installing it with --no-deps leaves them out. Distribution -> module.
@@ -116,11 +124,10 @@ def main(argv=None):
 
 
 def _body(arguments):
-    checks = [check_python(), *map(check_package, PACKAGES)]
+    checks = [check_python(), *map(check_package, PACKAGES), check_threads(), check_disk(), *check_shared_memory()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch deprecates of itself is no news about this installation
-        checks += [check_detectron2(), check_detectron2_imports(), check_threads(), check_gpu()]
-    checks += [check_disk(), *check_shared_memory()]
+        checks += [check_exports_only()] if runs_exports_only() else check_training()
     print(f"segtumor {segtumor.__version__} on {platform.platform()}")
     print(report(checks, color=use_color(sys.stdout)))
     missing = [check.title for check in checks if check.state == MISSING]
@@ -130,6 +137,24 @@ def _body(arguments):
         else "All that is needed is here."
     )
     return InstallationError.exit_code if missing else 0
+
+
+def runs_exports_only():
+    """Whether this installation has a runtime for exported models, and no torch to train with."""
+    installed = {name for name in ("torch", "openvino", "onnxruntime") if importlib.util.find_spec(name) is not None}
+    return bool(installed) and "torch" not in installed
+
+
+def check_exports_only():
+    """What an installation without torch can do."""
+    detail = "not installed: this installation runs exported models and evaluates, it does not train"
+    return Check("Training", NOTE, detail, "To train: install segtumor[train] and Detectron2 as the README says")
+
+
+def check_training():
+    """Checks of what training needs."""
+    packages = [check_package(package) for package in TRAINING_PACKAGES]
+    return [*packages, check_detectron2(), check_detectron2_imports(), check_gpu()]
 
 
 def report(checks, *, color=False):

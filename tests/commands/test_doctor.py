@@ -40,7 +40,7 @@ def imports(monkeypatch):
 
 
 def package(name):
-    return next(p for p in doctor.PACKAGES if p.title == name)
+    return next(p for p in (*doctor.PACKAGES, *doctor.TRAINING_PACKAGES) if p.title == name)
 
 
 def test_what_is_installed_is_named_with_its_version():
@@ -54,6 +54,16 @@ def test_what_is_missing_comes_with_its_remedy(absent):
     assert doctor.check_package(package("torch")) == Check("torch", MISSING, "not installed", "pip install torch")
     assert doctor.check_package(package("OpenCV")).remedy == "pip install opencv-python-headless"
     assert doctor.check_package(package("pydicom")).state == NOTE
+
+
+@pytest.mark.parametrize(
+    ("hidden", "exports_only"),
+    [((), False), (("torch",), True), (("torch", "openvino"), True), (("torch", "openvino", "onnxruntime"), False)],
+)
+def test_an_installation_without_torch_may_be_one_for_exports(absent, hidden, exports_only):
+    absent(*hidden)
+    assert doctor.runs_exports_only() is exports_only
+    assert doctor.check_exports_only().state == NOTE
 
 
 def test_detectron2_is_missing_in_the_words_of_compat(imports):
