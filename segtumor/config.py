@@ -24,12 +24,17 @@ def add_segtumor_config(cfg):
     """Add segtumor's keys, with their defaults, to a Detectron2 configuration."""
     # Names of the classes in the order of their class_id; filled from the training set and stored with the run.
     cfg.MODEL.CLASS_NAMES = []
+    # Order of convolutions' weights and maps in memory: channels last is quicker on CPUs; results agree but for rounding.
+    cfg.MODEL.CHANNELS_LAST = False
 
     # VGG backbone: 16 or 19 layers; normalisation "", "BN", "FrozenBN" or "GN"; maps among conv1..conv5, pool5.
     cfg.MODEL.VGG = CfgNode()
     cfg.MODEL.VGG.DEPTH = 19
     cfg.MODEL.VGG.NORM = ""
     cfg.MODEL.VGG.OUT_FEATURES = ["conv5"]
+    # Output channels of each convolution, 16 numbers (13 for depth 16) from 1; [] for the published 64 to 512 (Simonyan
+    # & Zisserman 2015, table 1). tools/prune.py writes them.
+    cfg.MODEL.VGG.CHANNELS = []
 
     # Weight of each class and, last, of background in the classification loss; [] for equal weights.
     cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS = []
@@ -133,6 +138,7 @@ _SCHEDULERS = {"WarmupCosineLR", "WarmupMultiStepLR"}
 _RULES = {
     "MODEL.VGG.DEPTH": (lambda v: v in (16, 19), "16 or 19"),
     "MODEL.VGG.OUT_FEATURES": (lambda v: v and set(v) <= _FEATURES, f"some of {', '.join(sorted(_FEATURES))}"),
+    "MODEL.VGG.CHANNELS": (lambda v: all(type(c) is int and c > 0 for c in v), "whole numbers from 1, or []"),
     "INPUT.WINDOW_PERCENTILES": (lambda v: len(v) == 2 and 0 <= v[0] < v[1] <= 100, "two rising numbers, 0 to 100"),
     "INPUT.MAX_PIXELS": (lambda v: v > 0, "above 0"),
     "INPUT.CACHE_MAX_GB": (lambda v: v > 0, "above 0"),

@@ -155,6 +155,7 @@ def test_loading_leaves_no_trace_in_the_defaults():
     [
         ("MODEL.VGG.DEPTH", "17"),
         ("MODEL.VGG.OUT_FEATURES", "['conv6']"),
+        ("MODEL.VGG.CHANNELS", "[64, 0]"),
         ("INPUT.WINDOW_PERCENTILES", "[99, 1]"),
         ("INPUT.MIN_SIZE_TEST", "0"),
         ("INPUT.CACHE_MAX_GB", "0"),

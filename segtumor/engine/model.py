@@ -18,7 +18,8 @@ def create_model(cfg):
             "no usable GPU", where="MODEL.DEVICE", got=cfg.MODEL.DEVICE, remedy="Use --device cpu or MODEL.DEVICE cpu"
         )
     try:
-        return build_model(cfg)
+        model = build_model(cfg)
     except (KeyError, AssertionError) as error:  # Detectron2's ways to say that a name or a value is wrong
         reason = " ".join(str(error).strip("'\"").split()) or "a value that Detectron2 refuses"
         raise ConfigError(f"the model cannot be built: {reason:.200}", where="MODEL") from error
+    return model.to(memory_format=torch.channels_last) if cfg.MODEL.CHANNELS_LAST else model

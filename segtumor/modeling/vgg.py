@@ -12,13 +12,40 @@ from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from detectron2.modeling.backbone.fpn import FPN, LastLevelMaxPool
 from torch import nn
 
+from segtumor.errors import ConfigError
+
 #: Convolutions per stage and their output channels; every convolution is 3 x 3, every stage ends in 2 x 2 max pooling.
 STAGES = {
     16: ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)),
     19: ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)),
 }
-_FEATURE_STRIDES = {"conv1": 1, "conv2": 2, "conv3": 4, "conv4": 8, "conv5": 16, "pool5": 32}
-FEATURE_NAMES = tuple(_FEATURE_STRIDES)
+#: Map -> pixels of the input per cell.
+FEATURE_STRIDES = {"conv1": 1, "conv2": 2, "conv3": 4, "conv4": 8, "conv5": 16, "pool5": 32}
+FEATURE_NAMES = tuple(FEATURE_STRIDES)
+
+
+def stage_channels(depth, channels=()):
+    """Output channels of every convolution, a tuple for each of the five stages.
+
+    Args:
+        depth: 16 or 19.
+        channels: output channels of each convolution, in order; empty for the published ones.
+
+    Raises:
+        ConfigError: ``channels`` has another length than the network has convolutions.
+    """
+    stages = STAGES[depth]
+    widths = list(channels) or [width for count, width in stages for _ in range(count)]
+    expected = sum(count for count, _ in stages)
+    if len(widths) != expected:
+        raise ConfigError(
+            "one number of channels per convolution",
+            where="MODEL.VGG.CHANNELS",
+            got=f"{len(widths)} numbers",
+            expected=f"{expected} for depth {depth}, or [] for the published ones",
+        )
+    following = iter(widths)
+    return tuple(tuple(next(following) for _ in range(count)) for count, _ in stages)
 
 
 class VGG(Backbone):
@@ -31,24 +58,28 @@ class VGG(Backbone):
         out_features: names of the maps to return: "conv1" ... "conv5" (the last activation of a stage, before its
             pooling; strides 1, 2, 4, 8, 16) and "pool5" (stride 32).
         freeze_at: number of stages, counted from the input, whose parameters do not train; 0 trains all.
+        channels: output channels of each convolution, in order; empty for the published ones.
+
+    Raises:
+        ConfigError: ``channels`` has the wrong length.
     """
 
-    def __init__(self, *, depth=19, norm="", in_channels=3, out_features=("conv5",), freeze_at=0):
+    def __init__(self, *, depth=19, norm="", in_channels=3, out_features=("conv5",), freeze_at=0, channels=()):
         super().__init__()
         self._out_features = list(out_features)
-        self._out_feature_strides = {name: _FEATURE_STRIDES[name] for name in out_features}
+        self._out_feature_strides = {name: FEATURE_STRIDES[name] for name in out_features}
         self._out_feature_channels = {}
         self._tap_after = {}
         layers, stage_ends = [], []
-        for number, (count, channels) in enumerate(STAGES[depth], start=1):
-            for _ in range(count):
-                layers += _convolution(in_channels, channels, norm)
-                in_channels = channels
+        for number, widths in enumerate(stage_channels(depth, channels), start=1):
+            for width in widths:
+                layers += _convolution(in_channels, width, norm)
+                in_channels = width
             self._tap_after[len(layers) - 1] = f"conv{number}"
             layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
             self._tap_after[len(layers) - 1] = f"pool{number}"
             stage_ends.append(len(layers))
-            self._out_feature_channels[f"conv{number}"] = self._out_feature_channels[f"pool{number}"] = channels
+            self._out_feature_channels[f"conv{number}"] = self._out_feature_channels[f"pool{number}"] = in_channels
         self.features = nn.Sequential(*layers)
         self._last_layer = max(index for index, name in self._tap_after.items() if name in out_features)
         _initialise(self.features)
@@ -101,6 +132,7 @@ def build_vgg_backbone(cfg, input_shape):
         in_channels=input_shape.channels,
         out_features=cfg.MODEL.VGG.OUT_FEATURES,
         freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT,
+        channels=cfg.MODEL.VGG.CHANNELS,
     )
 
 

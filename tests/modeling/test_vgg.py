@@ -3,6 +3,7 @@ import torch
 import torchvision
 from torch import nn
 
+from segtumor.errors import ConfigError
 from segtumor.modeling.vgg import FEATURE_NAMES, VGG
 
 pytestmark = pytest.mark.model
@@ -81,3 +82,21 @@ def test_freezing_stops_whole_stages_from_the_input(freeze_at, frozen):
     convolutions = [layer for layer in on_meta(VGG, freeze_at=freeze_at).features if isinstance(layer, nn.Conv2d)]
     trains = [[p.requires_grad for p in layer.parameters()] for layer in convolutions]
     assert trains == [[False, False]] * frozen + [[True, True]] * (16 - frozen)
+
+
+@pytest.mark.parametrize(("depth", "count"), [(16, 13), (19, 16)])
+@pytest.mark.parametrize("norm", ["", "BN"])
+def test_each_convolution_has_the_channels_asked_for(depth, count, norm):
+    channels = list(range(1, count + 1))
+    model = on_meta(VGG, depth=depth, norm=norm, channels=channels, out_features=FEATURE_NAMES)
+    convolutions = [layer for layer in model.features if isinstance(layer, nn.Conv2d)]
+    assert [layer.out_channels for layer in convolutions] == channels
+    assert [layer.in_channels for layer in convolutions] == [3, *channels[:-1]]
+    for name, value in model(torch.empty(1, 3, 64, 64, device="meta")).items():
+        assert value.shape[1] == model.output_shape()[name].channels
+
+
+@pytest.mark.parametrize("count", [1, 13, 17])
+def test_channels_of_another_length_are_refused(count):
+    with pytest.raises(ConfigError, match=rf"MODEL\.VGG\.CHANNELS.*got {count} numbers; expected 16 for depth 19"):
+        VGG(channels=[8] * count)
