@@ -17,7 +17,7 @@ from pycocotools import mask as coco_mask
 
 from segtumor.errors import ConfigError
 from segtumor.structures.boxes import box_areas, box_iou
-from segtumor.structures.masks import box_from_mask, mask_iou, rle_area, rle_from_mask
+from segtumor.structures.masks import box_from_mask, mask_iou, rle_area, rle_from_crop
 
 logger = logging.getLogger(__name__)
 
@@ -184,14 +184,7 @@ def _clean(finding, settings):
         return finding
     x0, y0, x1, y1 = box_from_mask(after)
     box_xyxy = (left + x0, top + y0, left + x1, top + y1)
-    return dataclasses.replace(finding, box_xyxy=box_xyxy, rle=_rle_from_crop(after, top, left, finding.rle["size"]))
-
-
-def _rle_from_crop(crop, top, left, size_hw):
-    # Column-major and 8-bit, as the encoder reads it: no further copy of a large image.
-    full = np.zeros(size_hw, dtype=np.uint8, order="F")
-    full[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
-    return rle_from_mask(full)
+    return dataclasses.replace(finding, box_xyxy=box_xyxy, rle=rle_from_crop(after, top, left, finding.rle["size"]))
 
 
 def _area_px(finding):

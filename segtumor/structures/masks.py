@@ -18,6 +18,31 @@ def rle_from_mask(mask):
     return {"size": [int(n) for n in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
+def rle_from_crop(crop, top, left, size_hw):
+    """RLE of an image that is empty but for a part of it, without building the image.
+
+    Args:
+        crop: (h, w) bool, the part.
+        top: row of its first pixel in the image.
+        left: column of its first pixel.
+        size_hw: (H, W) of the image, which holds the whole part.
+    """
+    height, width = size_hw
+    columns = np.zeros((crop.shape[1], crop.shape[0] + 2), dtype=bool)  # transposed, as an RLE runs down the columns
+    columns[:, 1:-1] = np.asarray(crop, dtype=bool).T
+    column, row = np.divmod(np.flatnonzero(columns[:, 1:] != columns[:, :-1]), crop.shape[0] + 1)
+    changes = (left + column) * height + top + row  # where background and lesion alternate, rising
+    # A run that ends at the bottom goes on at the top of the next column: both changes are at one place, and none is.
+    joined = np.flatnonzero(changes[1:] == changes[:-1])
+    if len(joined):
+        changes = np.delete(changes, np.concatenate([joined, joined + 1]))
+    runs = np.diff(np.concatenate([[0], changes, [height * width]])).tolist()
+    if len(runs) > 1 and runs[-1] == 0:
+        runs.pop()
+    counts = coco_mask.frPyObjects({"size": [height, width], "counts": runs}, height, width)["counts"]
+    return {"size": [int(height), int(width)], "counts": counts.decode("ascii")}
+
+
 def mask_from_rle(rle):
     """RLE -> (H, W) bool."""
     return coco_mask.decode(rle).view(bool)  # zeros and ones only; a view spares a pass over the image

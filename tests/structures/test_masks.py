@@ -114,3 +114,22 @@ def test_drawing_keeps_what_is_drawn_and_leaves_out_what_is_outside():
     assert canvas.astype(int).tolist() == [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
     masks.draw_polygons([[10, 10, 12, 10, 12, 12], [-9, -9, -7, -9, -7, -7]], canvas)
     assert canvas.sum() == 5
+
+
+@few
+@given(any_mask, st.tuples(*[st.integers(0, 3)] * 4))
+def test_a_part_is_encoded_as_the_image_that_holds_it(part, margins):
+    above, below, left, right = margins  # 0 on both sides: runs go on from column to column
+    image = np.pad(part, ((above, below), (left, right)))
+    assert masks.rle_from_crop(part, above, left, image.shape) == rle_from_mask(image)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (2, 0)])
+def test_a_part_without_pixels_is_an_empty_image(shape):
+    assert masks.rle_from_crop(np.ones(shape, dtype=bool), 1, 1, (4, 5)) == rle_from_mask(np.zeros((4, 5), dtype=bool))
+
+
+def test_a_part_is_encoded_with_runs_that_meet_joined():
+    full, part = np.ones((3, 4), dtype=bool), np.ones((2, 2), dtype=bool)
+    assert masks.rle_from_crop(full, 0, 0, (3, 4)) == rle_from_mask(full)
+    assert masks.rle_from_crop(part, 0, 1, (2, 4)) == rle_from_mask(np.array([[0, 1, 1, 0]] * 2, dtype=bool))

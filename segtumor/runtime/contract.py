@@ -1,0 +1,264 @@
+"""What an exported model says beside its graphs: every number that inference needs, in one place.
+
+Plain frozen values. ``Contract.from_dict`` reads what a file holds and refuses what it does not understand, by the name
+of the field. Not here: the graphs, and the files they lie in.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+
+from segtumor.errors import ConfigError, ModelError
+from segtumor.postprocessing import Postprocessing
+from segtumor.runtime.fields import Fields, Rule, Several, WrongFieldError, check_names
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a radiograph becomes the model's input.
+
+    Attributes:
+        short_edge_px: size the shorter edge is scaled to.
+        max_long_edge_px: limit of the longer edge.
+        window_percentiles: gray values made black and white, 0..100.
+        max_pixels: larger files are refused.
+        pixel_mean: subtracted from the three channels, 0..255.
+        pixel_std: what they are then divided by.
+        size_divisibility: height and width are padded with zeros to a multiple of it, px; 0 pads nothing.
+    """
+
+    short_edge_px: int
+    max_long_edge_px: int
+    window_percentiles: tuple[float, float]
+    max_pixels: int
+    pixel_mean: tuple[float, float, float]
+    pixel_std: tuple[float, float, float]
+    size_divisibility: int
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """What proposals start from (``runtime.anchors``); one entry for each level of the proposal head.
+
+    Attributes:
+        sizes_px: tuples of square roots of areas.
+        aspect_ratios: tuples of height / width.
+        strides_px: strides of the maps.
+        offset: where in its cell an anchor's centre lies, in strides, [0, 1).
+    """
+
+    sizes_px: tuple[tuple[float, ...], ...]
+    aspect_ratios: tuple[tuple[float, ...], ...]
+    strides_px: tuple[int, ...]
+    offset: float
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """How proposals are chosen (``runtime.proposals``).
+
+    Attributes:
+        pre_nms_topk: anchors of a level that are looked at.
+        post_nms_topk: proposals of all levels together.
+        nms_iou: overlap above which the lower one of two goes, 0..1.
+        min_box_size_px: proposals have longer sides than that.
+        box_weights: of the offsets, as in ``runtime.box_coding``.
+    """
+
+    pre_nms_topk: int
+    post_nms_topk: int
+    nms_iou: float
+    min_box_size_px: float
+    box_weights: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Regions:
+    """How proposals become detections (``runtime.levels``, ``runtime.detections``).
+
+    Attributes:
+        strides_px: of the maps that regions are pooled from, finest first, each twice the one before.
+        canonical_box_px: square root of the area of a box that belongs to ``canonical_level``.
+        canonical_level: base-2 logarithm of a stride.
+        box_weights: of the offsets.
+        score_threshold: detections score above it, 0..1.
+        nms_iou: overlap above which the lower one of two of a class goes, 0..1.
+        max_detections: of one image; below 0 for all.
+        class_agnostic_boxes: one box for all classes of a region, or one for each.
+        class_agnostic_masks: one mask for all classes, or one for each.
+    """
+
+    strides_px: tuple[int, ...]
+    canonical_box_px: float
+    canonical_level: int
+    box_weights: tuple[float, float, float, float]
+    score_threshold: float
+    nms_iou: float
+    max_detections: int
+    class_agnostic_boxes: bool
+    class_agnostic_masks: bool
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The numbers of a model.
+
+    Attributes:
+        class_names: in the order of their class_id.
+        confidence_threshold: findings below it are not shown unless asked for, 0..1.
+        preprocessing, anchors, proposals, regions: the stages of inference.
+        postprocessing: fields of ``segtumor.postprocessing.Postprocessing``.
+    """
+
+    class_names: tuple[str, ...]
+    confidence_threshold: float
+    preprocessing: Preprocessing
+    anchors: Anchors
+    proposals: Proposals
+    regions: Regions
+    postprocessing: dict
+
+    def as_dict(self):
+        """Plain values for JSON: dicts, lists, texts, numbers."""
+        return _plain(dataclasses.asdict(self))
+
+    @classmethod
+    def from_dict(cls, values, where):
+        """What ``as_dict`` gave, read back and checked.
+
+        Args:
+            values: of a JSON file.
+            where: the file, for the message.
+
+        Raises:
+            ModelError: names the first field that is missing, unknown or wrong.
+        """
+        try:
+            contract = _CONTRACT.read(values, "")
+            _check_together(contract)
+        except WrongFieldError as error:
+            raise ModelError(
+                f"wrong contract: {error.field} {error.what}",
+                where=where,
+                got=error.got,
+                expected=error.expected,
+                remedy="Export the model again with this version of segtumor",
+            ) from error
+        return contract
+
+    def sha256(self):
+        """Hash of the values, as hexadecimal text; 1 and 1.0 are one value.
+
+        Raises:
+            ModelError: a value is wrong.
+        """
+        values = Contract.from_dict(self.as_dict(), "this model").as_dict()
+        return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+class _PostprocessingFields:
+    """The fields of ``Postprocessing``, which checks itself; read as a dict."""
+
+    def read(self, values, path):
+        fields = dataclasses.fields(Postprocessing)
+        check_names([field.name for field in fields], values, path)
+        try:
+            settings = Postprocessing(**values)
+        except ConfigError as error:
+            name = f"{path}.{error.where.split()[-1]}"
+            raise WrongFieldError(name, "is not right", got=error.got, expected=error.expected) from error
+        # As the fields are typed, so that 0 and 0.0 are one value.
+        return {field.name: field.type(getattr(settings, field.name)) for field in fields}
+
+
+_TINY = 1e-6
+_WHOLE = Rule(int, "a whole number")
+_COUNT = Rule(int, "a whole number from 1 on", 1)
+_NUMBER = Rule(float, "a number")
+_POSITIVE = Rule(float, "a number above 0", _TINY)
+_FRACTION = Rule(float, "0 to 1", 0, 1)
+_YES_NO = Rule(bool, "true or false")
+_PREPROCESSING = Fields(
+    Preprocessing,
+    {
+        "short_edge_px": _COUNT,
+        "max_long_edge_px": _COUNT,
+        "window_percentiles": Several(Rule(float, "0 to 100", 0, 100), 2),
+        "max_pixels": _COUNT,
+        "pixel_mean": Several(_NUMBER, 3),
+        "pixel_std": Several(_POSITIVE, 3),
+        "size_divisibility": Rule(int, "0 or more", 0),
+    },
+)
+_ANCHORS = Fields(
+    Anchors,
+    {
+        "sizes_px": Several(Several(_POSITIVE)),
+        "aspect_ratios": Several(Several(_POSITIVE)),
+        "strides_px": Several(_COUNT),
+        "offset": Rule(float, "0 to below 1", 0, math.nextafter(1, 0)),
+    },
+)
+_PROPOSALS = Fields(
+    Proposals,
+    {
+        "pre_nms_topk": _COUNT,
+        "post_nms_topk": _COUNT,
+        "nms_iou": _FRACTION,
+        "min_box_size_px": Rule(float, "0 or more", 0),
+        "box_weights": Several(_POSITIVE, 4),
+    },
+)
+_REGIONS = Fields(
+    Regions,
+    {
+        "strides_px": Several(_COUNT),
+        "canonical_box_px": _POSITIVE,
+        "canonical_level": _WHOLE,
+        "box_weights": Several(_POSITIVE, 4),
+        "score_threshold": _FRACTION,
+        "nms_iou": _FRACTION,
+        "max_detections": _WHOLE,
+        "class_agnostic_boxes": _YES_NO,
+        "class_agnostic_masks": _YES_NO,
+    },
+)
+_CONTRACT = Fields(
+    Contract,
+    {
+        "class_names": Several(Rule(str, "a name")),
+        "confidence_threshold": _FRACTION,
+        "preprocessing": _PREPROCESSING,
+        "anchors": _ANCHORS,
+        "proposals": _PROPOSALS,
+        "regions": _REGIONS,
+        "postprocessing": _PostprocessingFields(),
+    },
+)
+
+
+def _check_together(contract):
+    """What no single field shows."""
+    low, high = contract.preprocessing.window_percentiles
+    anchors, strides = contract.anchors, contract.regions.strides_px
+    counts = [len(anchors.sizes_px), len(anchors.aspect_ratios), len(anchors.strides_px)]
+    pyramid = [strides[0] << level for level in range(len(strides))]
+    names = contract.class_names
+    _check(low < high, "preprocessing.window_percentiles", [low, high], "two rising numbers")
+    _check(len(set(counts)) == 1, "anchors", counts, "as many sizes_px as aspect_ratios and strides_px")
+    _check(math.log2(strides[0]).is_integer(), "regions.strides_px", list(strides), "powers of two")
+    _check(list(strides) == pyramid, "regions.strides_px", list(strides), "each twice the one before")
+    _check(len(set(names)) == len(names), "class_names", list(names), "names that differ")
+
+
+def _check(is_right, field, got, expected):
+    if not is_right:
+        raise WrongFieldError(field, "is not right", got=got, expected=expected)

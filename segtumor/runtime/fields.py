@@ -1,0 +1,89 @@
+"""What the fields of a dataclass must be, to read one from a file and name the first field that is wrong.
+
+A rule has ``read(value, field)``, which gives the value as it is kept or raises ``WrongFieldError``. Not here: which
+fields there are (``runtime.contract``), and what a user is told.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+class WrongFieldError(Exception):
+    """A field that is missing, unknown or wrong.
+
+    Args:
+        field: its path, "regions.nms_iou"; "" for the whole.
+        what: what is wrong with it.
+        got: the offending value.
+        expected: what would have been right.
+    """
+
+    def __init__(self, field, what, *, got=None, expected=None):
+        super().__init__(field, what)
+        self.field, self.what, self.got, self.expected = field or "as a whole", what, got, expected
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A single value: of ``kind`` (int, float, bool or str, no text empty) and between two limits if a number."""
+
+    kind: type
+    expected: str
+    low: float = -(2.0**53)  # beyond it, floats are no exact whole numbers; NaN and infinities lie outside too
+    high: float = 2.0**53
+
+    def read(self, value, field):
+        """The value as ``kind``; a whole number will do for a float."""
+        is_number = isinstance(value, int if self.kind is int else (int, float)) and not isinstance(value, bool)
+        fits = is_number if self.kind in (int, float) else isinstance(value, self.kind) and value != ""
+        if not fits or (is_number and not self.low <= value <= self.high):
+            raise WrongFieldError(field, "is not right", got=_shown(value), expected=self.expected)
+        return self.kind(value)
+
+
+@dataclass(frozen=True)
+class Several:
+    """A list whose items follow one rule: ``count`` of them, or any number from one on."""
+
+    item: Any
+    count: int | None = None
+
+    def read(self, values, field):
+        """A tuple of the items."""
+        if not isinstance(values, (list, tuple)) or not values or self.count not in (None, len(values)):
+            expected = f"a list of {self.count or 'some'} values"
+            raise WrongFieldError(field, "is not right", got=_shown(values), expected=expected)
+        return tuple(self.item.read(value, f"{field}[{index}]") for index, value in enumerate(values))
+
+
+@dataclass(frozen=True)
+class Fields:
+    """A dataclass, ``kind``, from a dict with a rule for each of its fields."""
+
+    kind: type
+    rules: dict
+
+    def read(self, values, field):
+        """An instance of ``kind``."""
+        check_names(list(self.rules), values, field)
+        return self.kind(**{name: rule.read(values[name], _path(field, name)) for name, rule in self.rules.items()})
+
+
+def check_names(names, values, field):
+    """Refuse what is no dict with exactly these names."""
+    if not isinstance(values, dict):
+        raise WrongFieldError(field, "is not right", got=_shown(values), expected="fields with values")
+    for name in names:
+        if name not in values:
+            raise WrongFieldError(_path(field, name), "is missing")
+    unknown = sorted(set(values) - set(names), key=str)
+    if unknown:
+        raise WrongFieldError(_path(field, unknown[0]), "is unknown")
+
+
+def _path(field, name):
+    return f"{field}.{name}" if field else name
+
+
+def _shown(value):
+    return f"{value!r:.60}"

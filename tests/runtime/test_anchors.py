@@ -1,0 +1,42 @@
+"""Anchors, by eye; the second opinion is in test_parts_oracle.py."""
+
+import numpy as np
+
+from segtumor.runtime.anchors import anchor_grid, anchors_at, cell_anchors
+
+
+def test_anchors_of_a_cell_keep_their_area_and_are_ordered_by_size_then_ratio():
+    assert cell_anchors((8, 16), (1.0, 4.0)).tolist() == [
+        [-4, -4, 4, 4],
+        [-2, -8, 2, 8],
+        [-8, -8, 8, 8],
+        [-4, -16, 4, 16],
+    ]
+
+
+def test_a_grid_runs_by_row_then_column_then_anchor():
+    cell = np.array([[-1, -1, 1, 1], [-2, -2, 2, 2]], dtype=np.float32)
+    grid = anchor_grid((2, 2), cell=cell, stride_px=10, offset=0.5)
+    assert grid.dtype == np.float32
+    assert grid.tolist() == [
+        [4, 4, 6, 6],
+        [3, 3, 7, 7],
+        [14, 4, 16, 6],
+        [13, 3, 17, 7],
+        [4, 14, 6, 16],
+        [3, 13, 7, 17],
+        [14, 14, 16, 16],
+        [13, 13, 17, 17],
+    ]
+
+
+def test_single_anchors_are_those_of_the_grid():
+    cell = cell_anchors((8, 11), (0.5, 1, 2))
+    grid = anchor_grid((5, 7), cell=cell, stride_px=4, offset=0.0)
+    positions = np.array([209, 0, 17, 17])
+    assert np.array_equal(anchors_at(positions, cell=cell, map_width=7, stride_px=4, offset=0.0), grid[positions])
+
+
+def test_no_position_gives_no_anchor():
+    cell = cell_anchors((8,), (1,))
+    assert anchor_grid((0, 3), cell=cell, stride_px=4, offset=0).shape == (0, 4)
