@@ -1,0 +1,130 @@
+"""A trained model to a folder that infers without torch: ``tools/export.py``."""
+
+import argparse
+import math
+
+from segtumor.commands.shell import make_parser, run
+
+_RUN = "--run output/demo/run --format openvino --output output/demo/openvino"
+_LISTED = 8
+
+
+def build_parser():
+    parser = make_parser(
+        "export.py",
+        "Export a trained model for fast inference on a CPU. What is written is read back and compared with\n"
+        "Detectron2's own model on sample radiographs; an export that answers otherwise is not kept.\n\n"
+        "openvino and onnx need neither torch nor Detectron2 to run; torchscript needs torch. A TorchScript file is\n"
+        "a program: open only those of people you trust.",
+        examples=[
+            f"python tools/export.py {_RUN}",
+            f"python tools/export.py {_RUN} --overwrite --samples output/demo/phantoms/images",
+            "python tools/export.py --run output/demo/run --format onnx --output output/demo/onnx8 --int8"
+            " --calibration output/demo/phantoms/images",
+            "python tools/export.py --config-file configs/mask_rcnn_R_50_FPN.yaml --format onnx --output r50"
+            " --opts MODEL.WEIGHTS model.pth",
+        ],
+    )
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument(
+        "--run", metavar="DIR", help="folder of a training run; its config.yaml and best weights are used"
+    )
+    model.add_argument("--config-file", metavar="FILE", help="configuration; the weights are given with --opts")
+    parser.add_argument(
+        "--format", required=True, choices=("torchscript", "onnx", "openvino"), help="which runtime it is for"
+    )
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder to make, whole or not at all")
+    parser.add_argument(
+        "--int8", action="store_true", help="8-bit integers: smaller, quicker on some processors, other scores"
+    )
+    parser.add_argument(
+        "--calibration",
+        nargs="+",
+        metavar="PATH",
+        help="radiographs to measure 8-bit ranges on: some dozens like those that will be read (not test data)",
+    )
+    parser.add_argument(
+        "--samples",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="radiographs to compare on; default: synthetic ones. A blank one is always added",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the export that is at --output")
+    parser.add_argument(
+        "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="settings, last on the line"
+    )
+    return parser
+
+
+def main(argv=None):
+    return run(_body, build_parser(), argv)
+
+
+def _body(arguments):
+    from segtumor.engine.exporting import check_options, check_output, export
+
+    check_options(arguments.format, int8=arguments.int8, calibration=arguments.calibration)
+    check_output(arguments.output, overwrite=arguments.overwrite)
+    manifest = export(
+        _config(arguments),
+        arguments.output,
+        format_name=arguments.format,
+        int8=arguments.int8,
+        calibration=arguments.calibration,
+        samples=arguments.samples,
+        overwrite=arguments.overwrite,
+    )
+    print("\n".join(_table(manifest, arguments.output)))
+    return 0
+
+
+def _config(arguments):
+    from segtumor.config import load_config
+    from segtumor.engine.run_folder import find_run
+
+    config_file, weights = find_run(arguments.run) if arguments.run else (arguments.config_file, None)
+    chosen = ["MODEL.WEIGHTS", str(weights)] if weights else []
+    cfg = load_config(config_file, [*chosen, *arguments.opts])
+    cfg.freeze()
+    return cfg
+
+
+def _table(manifest, output):
+    """What was written, how far it is from the model, how long it takes."""
+    rows = [(name, f"{entry['bytes'] / 1e6:.2f} MB") for name, entry in manifest["files"].items()]
+    rows.append(("together", f"{sum(entry['bytes'] for entry in manifest['files'].values()) / 1e6:.2f} MB"))
+    parity = manifest["parity"]
+    rows += [("", ""), *_parity_rows(parity), ("", "")]
+    rows += [
+        ("Detectron2, per sample", f"{parity['seconds_detectron2']:.3f} s"),
+        ("this export, per sample", f"{parity['seconds_export']:.3f} s"),
+        ("exporting and comparing", f"{manifest['seconds']:.1f} s"),
+    ]
+    width = max(len(label) for label, _ in rows)
+    title = f"{output}: {manifest['format']}, {manifest['precision']}"
+    return [title, *(f"  {label:<{width}}  {value}".rstrip() for label, value in rows)]
+
+
+def _parity_rows(parity):
+    counts = parity["findings_per_sample"]
+    each = ", ".join(map(str, counts)) if len(counts) <= _LISTED else f"{min(counts)} to {max(counts)}"
+    paired = parity["n_findings_reference"] - parity["n_unmatched_reference"]
+    rows = [
+        ("compared with", f"Detectron2 on {parity['n_images'] - 1} {parity['samples']} and a blank image"),
+        ("findings of Detectron2", f"{parity['n_findings_reference']} (per sample: {each})"),
+        ("findings of this export", f"{parity['n_findings_other']}"),
+        ("lost, new", f"{parity['n_unmatched_reference']}, {parity['n_unmatched_other']}"),
+    ]
+    if math.isfinite(parity["max_unmatched_score"]):
+        rows.append(("highest score of those", f"{parity['max_unmatched_score']:.3f}"))
+    if parity["n_at_edge"]:
+        rows.append(("at the score limit of one only", f"{parity['n_at_edge']}"))
+    if not paired:
+        return [*rows, ("largest difference", "nothing to compare: no findings; choose --samples with lesions")]
+    return [
+        *rows,
+        ("largest shift of a box", f"{parity['max_box_px']:.2g} px"),
+        ("largest change of a score", f"{parity['max_score']:.2g}"),
+        ("lowest, median mask IoU", f"{parity['min_mask_iou']:.4f}, {parity['median_mask_iou']:.4f}"),
+    ]

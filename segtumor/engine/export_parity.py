@@ -1,0 +1,168 @@
+"""Whether an export answers as Detectron2's own model does: both run over samples, the differences are measured.
+
+Compared is what the detectors return, before post-processing: there a rounding may decide which of two overlapping
+findings stays. Not here: the measures (``runtime.parity``).
+"""
+
+import contextlib
+import dataclasses
+import math
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from segtumor.data.phantoms import make_phantoms
+from segtumor.engine.predictor import ModelDetector
+from segtumor.errors import ConfigError, DataError, ModelError
+from segtumor.imaging import Radiograph, list_images, read_radiograph
+from segtumor.runtime.detector import Detector
+from segtumor.runtime.parity import differences
+from segtumor.runtime.predictor import Predictor
+
+#: What rounding of 32-bit floats may change in an export.
+MAX_BOX_PX, MAX_SCORE, MIN_MASK_IOU = 0.5, 1e-3, 0.99
+#: A mask of fewer than 200 px falls below the overlap with this many pixels on a probability of one half.
+ALLOWED_MASK_PX = 2
+_PHANTOM_CASES, _PHANTOM_PX, _PHANTOM_SEED = 3, 256, 7
+
+
+def sample_radiographs(paths, *, max_pixels):
+    """Radiographs to compare on: of files and folders, or phantoms; then a blank one.
+
+    Raises:
+        DataError: nothing there, or a file that cannot be read.
+    """
+    radiographs = [read_radiograph(path, max_pixels=max_pixels) for path in image_files(paths)]
+    return [*(radiographs or _phantoms()), _radiograph(np.zeros((96, 160)), "blank")]
+
+
+def image_files(paths):
+    """Files and folders to a list of files, each once.
+
+    Raises:
+        DataError: no such file, or a folder without images.
+    """
+    files = []
+    for path in map(Path, paths):
+        found = list_images(path) if path.is_dir() else [path]
+        if not found:
+            raise DataError("folder without images", where=path)
+        if not found[0].exists():
+            raise DataError("no such file or folder", where=path)
+        files += found
+    return list(dict.fromkeys(files))
+
+
+def measure_parity(model, graphs, contract, radiographs):
+    """Differences of an export to Detectron2's model, and the time of each.
+
+    The last radiograph is compared with a score limit of 1, so that nothing is found on it, whatever the model says of
+    blank images: the way without findings is another way through the code.
+
+    Returns:
+        dict of plain values for the manifest: those of ``runtime.parity``, the findings per sample, which sample is
+        the worst, and the median seconds per sample of both.
+    """
+    reference, reference_s = _detect(ModelDetector(model), contract, radiographs[:-1])
+    found, export_s = _detect(Detector(graphs, contract), contract, radiographs[:-1])
+    edges = [_edge(*pair, contract.regions) for pair in zip(reference, found, strict=True)]
+    nothing = dataclasses.replace(contract, regions=dataclasses.replace(contract.regions, score_threshold=1.0))
+    with _score_limit(model, 1.0):
+        reference += _detect(ModelDetector(model), nothing, radiographs[-1:])[0]
+    found += _detect(Detector(graphs, nothing), nothing, radiographs[-1:])[0]
+    measured = differences(reference, found, edges=[*edges, -math.inf])
+    return {
+        **measured,
+        "samples": "phantoms" if radiographs[0].source_dtype == _DRAWN else "radiographs",
+        "findings_per_sample": [len(findings) for findings in reference],
+        "seconds_detectron2": reference_s,
+        "seconds_export": export_s,
+        "runtime": graphs.describe(),
+    }
+
+
+def check_parity(measured, where):
+    """Refuse a 32-bit export that does not answer as its model.
+
+    Raises:
+        ModelError: names the difference that is too large.
+    """
+    wrong = [
+        text
+        for is_wrong, text in (
+            (measured["max_box_px"] > MAX_BOX_PX, f"boxes by {measured['max_box_px']:.3g} px"),
+            (measured["max_score"] > MAX_SCORE, f"scores by {measured['max_score']:.3g}"),
+            (
+                measured["min_mask_iou"] < MIN_MASK_IOU and measured["max_mask_px"] > ALLOWED_MASK_PX,
+                f"masks to an IoU of {measured['min_mask_iou']:.3f}",
+            ),
+            (
+                measured["n_unmatched_reference"] + measured["n_unmatched_other"] > 0,
+                f"{measured['n_unmatched_reference']} findings lost, {measured['n_unmatched_other']} new",
+            ),
+        )
+        if is_wrong
+    ]
+    if wrong:
+        raise ModelError(
+            f"the export does not answer as its model: {', '.join(wrong)}",
+            where=where,
+            expected=f"up to {MAX_BOX_PX} px, {MAX_SCORE} and {MIN_MASK_IOU}",
+            remedy="Nothing was written; try another --format, and report this with the output of `segtumor doctor`",
+        )
+
+
+def check_samples(paths):
+    """Refuse samples that are not there before any time is spent; errors as ``image_files``, but ConfigError."""
+    try:
+        image_files(paths)
+    except DataError as error:
+        raise ConfigError(error.what, where=error.where, remedy="Check --samples and --calibration") from error
+
+
+_DRAWN = "drawn"
+
+
+def _phantoms():
+    cases = make_phantoms(_PHANTOM_CASES, _PHANTOM_SEED, _PHANTOM_PX)
+    pictures = [view.pixels / 255 for case in cases for view in case.views[:1]]
+    # Not square: rows and columns must not be taken for each other.
+    pictures[-1] = pictures[-1][: 2 * _PHANTOM_PX // 3]
+    return [_radiograph(pixels, f"phantom {number}") for number, pixels in enumerate(pictures, start=1)]
+
+
+def _radiograph(pixels, name):
+    return Radiograph(np.ascontiguousarray(pixels, dtype=np.float32), None, None, name, _DRAWN)
+
+
+def _detect(detector, contract, radiographs):
+    """Findings per radiograph, and the median time of one in seconds."""
+    predictor = Predictor.from_contract(contract, detector)
+    found, seconds = [], []
+    for radiograph in radiographs:
+        window = predictor.window(radiograph.pixels)
+        started = time.perf_counter()
+        found += detector.detect([window], [radiograph.pixels.shape])
+        seconds.append(time.perf_counter() - started)
+    return found, round(statistics.median(seconds), 4)
+
+
+def _edge(first, second, regions):
+    """Score up to which rounding decides whether a finding is listed: at the threshold, or where a full list ends."""
+    full = [
+        min(f.score for f in findings) for findings in (first, second) if 0 < regions.max_detections <= len(findings)
+    ]
+    return max([regions.score_threshold, *full]) + MAX_SCORE
+
+
+@contextlib.contextmanager
+def _score_limit(model, limit):
+    """Detectron2's model with another score limit; its own afterwards."""
+    predictor = model.roi_heads.box_predictor
+    own, predictor.test_score_thresh = predictor.test_score_thresh, limit
+    try:
+        yield
+    finally:
+        predictor.test_score_thresh = own

@@ -1,0 +1,215 @@
+"""The folder of an exported model: three graphs and ``export.json``, which says everything else.
+
+    export.json  dense.*  box_head.*  mask_head.*        (.onnx, .xml with .bin, or .pt)
+
+Reading verifies before it loads: the files' hashes, the hash of the contract, and that every file lies in the folder.
+Hashes find damage and mistakes, not malice: who can change the graphs can change ``export.json``. Not here: making
+an export (``segtumor.engine.exporting``).
+"""
+
+import importlib
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import segtumor
+from segtumor.errors import InstallationError, ModelError
+from segtumor.files import sha256_of_file, write_json
+from segtumor.runtime.contract import Contract
+from segtumor.runtime.graph_names import GRAPHS
+
+MANIFEST, KIND, SCHEMA_VERSION = "export.json", "segtumor export", 1
+#: Format -> (suffixes of a graph's files, module and class that run them).
+FORMATS = {
+    "torchscript": ((".pt",), "segtumor.runtime.torchscript", "TorchScriptGraphs"),
+    "onnx": ((".onnx",), "segtumor.runtime.onnx_graphs", "OnnxGraphs"),
+    "openvino": ((".xml", ".bin"), "segtumor.runtime.openvino_graphs", "OpenVinoGraphs"),
+}
+_EXPORT_AGAIN = "Export the model again with this version of segtumor"
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export that was verified and loaded.
+
+    Attributes:
+        contract: ``runtime.contract.Contract``.
+        graphs: the three graphs, for ``runtime.detector.Detector``.
+        manifest: what ``export.json`` holds.
+        folder: where it lies.
+    """
+
+    contract: Contract
+    graphs: Any
+    manifest: dict
+    folder: Path
+
+
+def is_export(folder):
+    """Whether ``folder`` says that it is an export, sound or not."""
+    try:
+        manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("kind") == KIND
+
+
+def open_export(folder, *, threads=None):
+    """Verify an export and load its graphs.
+
+    Args:
+        folder: of the export.
+        threads: for the runtime; None leaves the choice to it.
+
+    Returns:
+        Export.
+
+    Raises:
+        ModelError: no export, made by another version, incomplete, damaged, or changed.
+        InstallationError: the runtime is not installed.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    contract = _contract(manifest, folder / MANIFEST)
+    return Export(contract, load_graphs(folder, manifest["format"], contract, threads=threads), manifest, folder)
+
+
+def load_graphs(folder, format_name, contract, *, threads=None):
+    """The graphs of a folder whose files were verified; errors as ``open_export``."""
+    suffixes, module_name, class_name = FORMATS[format_name]
+    runtime = _import_runtime(module_name)
+    files = {graph: {suffix: Path(folder) / f"{graph}{suffix}" for suffix in suffixes} for graph in GRAPHS}
+    options = {"feature_count": len(contract.regions.strides_px), "threads": threads}
+    if format_name != "torchscript":  # there, outputs have no names
+        options["level_count"] = len(contract.anchors.strides_px)
+    return getattr(runtime, class_name)(files, **options)
+
+
+def _import_runtime(module_name):
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise InstallationError(
+            f"{error.name} is not installed", remedy='Type: python -m pip install "segtumor[train]"'
+        ) from error
+
+
+def read_manifest(folder):
+    """``export.json``, after its files were compared with it; errors as ``open_export``."""
+    folder = Path(folder)
+    where = folder / MANIFEST
+    manifest = _read_json(folder, where)
+    version = manifest.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ModelError(
+            "made by another version of segtumor",
+            where=where,
+            got=f"schema {version!r:.20}",
+            expected=f"schema {SCHEMA_VERSION}",
+            remedy=_EXPORT_AGAIN,
+        )
+    if manifest.get("format") not in tuple(FORMATS):
+        raise ModelError(
+            "unknown format", where=where, got=f"{manifest.get('format')!r:.40}", expected=", ".join(FORMATS)
+        )
+    _check_files(folder, manifest, where)
+    if manifest.get("segtumor_version") != segtumor.__version__:
+        logger.warning(
+            "%s was made with segtumor %s; this is %s", folder, manifest.get("segtumor_version"), segtumor.__version__
+        )
+    return manifest
+
+
+def write_manifest(folder, *, format_name, precision, contract, source, made_with, parity):
+    """Write ``export.json`` for the graphs that lie in ``folder``; returns its content.
+
+    Args:
+        format_name: one of ``FORMATS``.
+        precision: "float32" or "int8".
+        contract: Contract.
+        source: {"weights", "weights_sha256", "config_sha256"}.
+        made_with: {package: version}.
+        parity: measured differences, plain values.
+    """
+    folder = Path(folder)
+    files = {
+        name: {"sha256": sha256_of_file(folder / name), "bytes": (folder / name).stat().st_size}
+        for name in file_names(format_name)
+    }
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": KIND,
+        "segtumor_version": segtumor.__version__,
+        "notice": segtumor.NOTICE,
+        "format": format_name,
+        "precision": precision,
+        "contract": contract.as_dict(),
+        "contract_sha256": contract.sha256(),
+        "files": files,
+        "source": source,
+        "made_with": made_with,
+        "parity": parity,
+    }
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def file_names(format_name):
+    """Names of the files that hold the graphs."""
+    return [graph + suffix for graph in GRAPHS for suffix in FORMATS[format_name][0]]
+
+
+def _read_json(folder, where):
+    if not where.is_file():
+        raise ModelError("not an exported model", where=folder, expected=f"a folder with {MANIFEST}")
+    try:
+        manifest = json.loads(where.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError("damaged: not readable as JSON", where=where, remedy="Copy the export again") from error
+    if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
+        raise ModelError("not an exported model", where=where, expected=f"kind {KIND!r}")
+    return manifest
+
+
+def _check_files(folder, manifest, where):
+    files, names = manifest.get("files"), file_names(manifest["format"])
+    if not isinstance(files, dict) or sorted(files) != sorted(names):
+        raise ModelError(
+            "names other files than an export has",
+            where=where,
+            got=", ".join(map(str, files))[:200] if isinstance(files, dict) else type(files).__name__,
+            expected=", ".join(names),
+            remedy=_EXPORT_AGAIN,
+        )
+    for name in names:
+        _check_file(folder, name, files[name])
+
+
+def _check_file(folder, name, entry):
+    path = folder / name
+    if not path.is_file():
+        raise ModelError("missing", where=path, remedy="Copy the whole folder of the export")
+    if path.resolve().parent != folder.resolve():
+        raise ModelError("a link that leads out of the export", where=path, remedy="Copy the file itself")
+    if not isinstance(entry, dict) or entry.get("sha256") != sha256_of_file(path):
+        raise ModelError(
+            "damaged or changed since the export: its SHA-256 differs",
+            where=path,
+            got=f"{path.stat().st_size} bytes",
+            expected=f"{entry.get('bytes')} bytes" if isinstance(entry, dict) else None,
+            remedy="Copy the export again, or export again",
+        )
+
+
+def _contract(manifest, where):
+    contract = Contract.from_dict(manifest.get("contract"), where)
+    if manifest.get("contract_sha256") != contract.sha256():
+        raise ModelError(
+            "the contract was changed since the export: its SHA-256 differs",
+            where=where,
+            remedy="Settings are changed in the configuration, and the model exported again",
+        )
+    return contract

@@ -1,0 +1,28 @@
+"""Names of the three graphs and of what goes into them and comes out, the same in every format.
+
+Inputs of ``dense``: images. Its outputs: feature_0 ..., objectness_0 ..., deltas_0 ... Inputs of the heads: feature_0
+..., boxes_0 ...; outputs: class_logits and box_deltas, mask_logits.
+"""
+
+GRAPHS = ("dense", "box_head", "mask_head")
+IMAGES = "images"
+BOX_OUTPUTS = ("class_logits", "box_deltas")
+MASK_OUTPUTS = ("mask_logits",)
+
+
+def numbered(prefix, count):
+    """("feature", 2) -> ("feature_0", "feature_1")."""
+    return tuple(f"{prefix}_{index}" for index in range(count))
+
+
+def inputs_of(graph, feature_count):
+    """Names of a graph's inputs, in order."""
+    if graph == "dense":
+        return (IMAGES,)
+    return numbered("feature", feature_count) + numbered("boxes", feature_count)
+
+
+def outputs_of(graph, feature_count, level_count):
+    """Names of a graph's outputs, in order; ``level_count`` levels of the proposal head."""
+    dense = numbered("feature", feature_count) + numbered("objectness", level_count) + numbered("deltas", level_count)
+    return {"dense": dense, "box_head": BOX_OUTPUTS, "mask_head": MASK_OUTPUTS}[graph]

@@ -1,0 +1,78 @@
+"""The graphs in onnxruntime, from ONNX files; needs neither torch nor Detectron2. CPU only."""
+
+from segtumor.errors import InstallationError, ModelError
+from segtumor.runtime.detector import Maps
+from segtumor.runtime.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, inputs_of, outputs_of
+
+
+class OnnxGraphs:
+    """The graphs of an export as ONNX; features stay onnxruntime's values and are handed on without a copy.
+
+    Args:
+        files: {graph: {suffix: path}}.
+        feature_count: maps that boxes are pooled from.
+        level_count: levels of the proposal head.
+        threads: of each session; None leaves the choice to onnxruntime.
+
+    Raises:
+        InstallationError: onnxruntime is missing.
+        ModelError: a file is not ONNX, or has other outputs.
+    """
+
+    def __init__(self, files, *, feature_count, level_count, threads=None):
+        self._runtime, self._threads, self._feature_count = _onnxruntime(), threads, feature_count
+        self._sessions = {name: self._session(files[name][".onnx"]) for name in GRAPHS}
+        self._dense_outputs = list(outputs_of("dense", feature_count, level_count))
+        self._head_inputs = inputs_of("box_head", feature_count)
+
+    def dense(self, images):
+        """(N, 3, H, W) float32, normalised and padded -> ``Maps``."""
+        outputs = self._run("dense", {IMAGES: self._value(images)}, self._dense_outputs)
+        features, rest = outputs[: self._feature_count], [value.numpy() for value in outputs[self._feature_count :]]
+        return Maps(tuple(features), tuple(rest[: len(rest) // 2]), tuple(rest[len(rest) // 2 :]))
+
+    def box_head(self, features, boxes):
+        """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
+        return tuple(self._head("box_head", features, boxes, BOX_OUTPUTS))
+
+    def mask_head(self, features, boxes):
+        """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
+        return self._head("mask_head", features, boxes, MASK_OUTPUTS)[0]
+
+    def describe(self):
+        """What runs the graphs; threads is None where onnxruntime chooses them."""
+        return {"runtime": "onnxruntime", "version": self._runtime.__version__, "threads": self._threads}
+
+    def _head(self, name, features, boxes, outputs):
+        values = [*features, *map(self._value, boxes)]
+        return [
+            value.numpy() for value in self._run(name, dict(zip(self._head_inputs, values, strict=True)), list(outputs))
+        ]
+
+    def _run(self, name, inputs, outputs):
+        return self._sessions[name].run_with_ort_values(outputs, inputs)
+
+    def _value(self, array):
+        return self._runtime.OrtValue.ortvalue_from_numpy(array)
+
+    def _session(self, path):
+        options = self._runtime.SessionOptions()
+        # Memory stays with onnxruntime's arena: over many shapes it kept no more than was kept without it.
+        options.log_severity_level = 3  # errors only; they are raised as well
+        if self._threads is not None:
+            options.intra_op_num_threads = self._threads
+        try:
+            return self._runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions share no base but this one
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"not a usable ONNX file: {reason:.120}", where=path, remedy="Export again") from error
+
+
+def _onnxruntime():
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InstallationError(
+            "onnxruntime is not installed", remedy='Type: python -m pip install "segtumor[onnx]"'
+        ) from error
+    return onnxruntime

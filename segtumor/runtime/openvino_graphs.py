@@ -1,0 +1,100 @@
+"""The graphs in OpenVINO, from its IR files; needs neither torch nor Detectron2. CPU only."""
+
+import numpy as np
+
+from segtumor.errors import InstallationError, ModelError
+from segtumor.runtime.detector import Maps
+from segtumor.runtime.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, inputs_of, numbered
+
+
+class OpenVinoGraphs:
+    """The graphs of an export in OpenVINO.
+
+    Features are tensors that each ``dense`` call makes anew and the heads read in place: no copies, and a later call
+    does not change them.
+
+    Args:
+        files: {graph: {suffix: path}}.
+        feature_count: maps that boxes are pooled from.
+        level_count: levels of the proposal head.
+        threads: of each graph; None leaves the choice to OpenVINO.
+
+    Raises:
+        InstallationError: OpenVINO is missing.
+        ModelError: a file is not OpenVINO's, or has other inputs and outputs.
+    """
+
+    def __init__(self, files, *, feature_count, level_count, threads=None):
+        self._openvino = import_openvino()
+        self._features = numbered("feature", feature_count)
+        self._objectness, self._deltas = numbered("objectness", level_count), numbered("deltas", level_count)
+        self._head_inputs = inputs_of("box_head", feature_count)
+        settings = {
+            # Else processors with bfloat16 would compute in it.
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            **({} if threads is None else {"INFERENCE_NUM_THREADS": threads}),
+        }
+        core = self._openvino.Core()
+        compiled = {name: self._compile(core, files[name][".xml"], settings) for name in GRAPHS}
+        self._requests = {name: model.create_infer_request() for name, model in compiled.items()}
+        self._threads = int(compiled["dense"].get_property("INFERENCE_NUM_THREADS"))
+
+    def dense(self, images):
+        """(N, 3, H, W) float32, normalised and padded -> ``Maps``."""
+        request, openvino = self._requests["dense"], self._openvino
+        # Empty tensors of our own, which the request sizes and fills; its own ones the next call would overwrite.
+        features = [openvino.Tensor(openvino.Type.f32, openvino.Shape([0, 0, 0, 0])) for _ in self._features]
+        for name, tensor in zip(self._features, features, strict=True):
+            request.set_tensor(name, tensor)
+        request.set_tensor(IMAGES, self._tensor(images))
+        request.infer()
+        return Maps(tuple(features), self._read(request, self._objectness), self._read(request, self._deltas))
+
+    def box_head(self, features, boxes):
+        """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
+        return self._head("box_head", features, boxes, BOX_OUTPUTS)
+
+    def mask_head(self, features, boxes):
+        """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
+        return self._head("mask_head", features, boxes, MASK_OUTPUTS)[0]
+
+    def describe(self):
+        """What runs the graphs."""
+        return {"runtime": "openvino", "version": self._openvino.__version__, "threads": self._threads}
+
+    def _head(self, name, features, boxes, outputs):
+        request = self._requests[name]
+        tensors = [*features, *map(self._tensor, boxes)]
+        for input_name, tensor in zip(self._head_inputs, tensors, strict=True):
+            request.set_tensor(input_name, tensor)
+        request.infer()
+        return self._read(request, outputs)
+
+    def _read(self, request, names):
+        return tuple(request.get_tensor(name).data.copy() for name in names)
+
+    def _tensor(self, array):
+        return self._openvino.Tensor(np.ascontiguousarray(array), shared_memory=True)
+
+    def _compile(self, core, path, settings):
+        try:
+            return core.compile_model(core.read_model(path), "CPU", settings)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ModelError(f"not a usable OpenVINO file: {reason:.120}", where=path, remedy="Export again") from error
+
+
+def import_openvino():
+    """The module ``openvino``.
+
+    Raises:
+        InstallationError: it is missing.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise InstallationError(
+            "OpenVINO is not installed", remedy='Type: python -m pip install "segtumor[openvino]"'
+        ) from error
+    return openvino

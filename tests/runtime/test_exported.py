@@ -1,0 +1,162 @@
+"""The folder of an export before any graph is loaded: what is verified, and what is said of what is wrong."""
+
+import json
+import logging
+import sys
+
+import pytest
+
+from segtumor.errors import InstallationError, ModelError
+from segtumor.runtime.contract import Anchors, Contract, Preprocessing, Proposals, Regions
+from segtumor.runtime.exported import file_names, is_export, open_export, read_manifest, write_manifest
+
+CONTRACT = Contract(
+    class_names=("benign", "malignant"),
+    confidence_threshold=0.5,
+    preprocessing=Preprocessing(256, 512, (0.5, 99.5), 64_000_000, (120.0,) * 3, (58.0,) * 3, 32),
+    anchors=Anchors(((16.0,), (32.0,)), ((0.5, 1.0), (0.5, 1.0)), (4, 8), 0.0),
+    proposals=Proposals(100, 50, 0.7, 0.0, (1.0, 1.0, 1.0, 1.0)),
+    regions=Regions((4, 8), 224.0, 4, (10.0, 10.0, 5.0, 5.0), 0.05, 0.5, 20, True, True),
+    postprocessing={
+        "min_score": 0.0,
+        "suppression_iou": 0.5,
+        "fill_holes": True,
+        "min_part_fraction": 0.05,
+        "smooth_radius_px": 0.0,
+        "min_area_px": 1.0,
+    },
+)
+
+
+def write_export(folder, format_name):
+    folder.mkdir()
+    for name in file_names(format_name):
+        (folder / name).write_bytes(name.encode() * 100)
+    about = {"precision": "float32", "source": {}, "made_with": {}, "parity": {"max_score": float("nan")}}
+    write_manifest(folder, format_name=format_name, contract=CONTRACT, **about)
+    return folder
+
+
+@pytest.fixture(params=["onnx", "openvino", "torchscript"])
+def any_export(request, tmp_path):
+    return write_export(tmp_path / "export", request.param)
+
+
+@pytest.fixture
+def export(tmp_path):
+    return write_export(tmp_path / "export", "onnx")
+
+
+def change(folder, **values):
+    path = folder / "export.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_what_was_written_is_read(any_export):
+    manifest = read_manifest(any_export)
+    assert is_export(any_export)
+    assert manifest["kind"] == "segtumor export" and manifest["parity"] == {"max_score": None}
+    assert Contract.from_dict(manifest["contract"], "there") == CONTRACT
+    assert set(manifest["files"]) == set(file_names(manifest["format"]))
+    assert "not a medical device" in manifest["notice"].lower()
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b"x" + b[1:], lambda b: b""])
+def test_a_changed_or_truncated_file_is_refused(any_export, damage):
+    for name in file_names(read_manifest(any_export)["format"]):
+        whole = (any_export / name).read_bytes()
+        (any_export / name).write_bytes(damage(whole))
+        with pytest.raises(ModelError, match=f"{name}: damaged or changed"):
+            open_export(any_export)
+        (any_export / name).write_bytes(whole)
+
+
+def test_a_missing_file_is_named(export):
+    (export / "mask_head.onnx").unlink()
+    with pytest.raises(ModelError, match=r"mask_head\.onnx: missing.*whole folder"):
+        open_export(export)
+
+
+@pytest.mark.parametrize("name", ["../dense.onnx", "/etc/passwd", "extra.onnx"])
+def test_other_file_names_are_refused(export, name):
+    files = read_manifest(export)["files"]
+    change(export, files={name: files["dense.onnx"], **{n: files[n] for n in ("box_head.onnx", "mask_head.onnx")}})
+    with pytest.raises(ModelError, match="names other files"):
+        open_export(export)
+    change(export, files={**files, name: files["dense.onnx"]})
+    with pytest.raises(ModelError, match="names other files"):
+        open_export(export)
+
+
+def test_a_link_out_of_the_folder_is_refused(export, tmp_path):
+    (export / "dense.onnx").rename(tmp_path / "elsewhere.onnx")
+    (export / "dense.onnx").symlink_to(tmp_path / "elsewhere.onnx")
+    with pytest.raises(ModelError, match="leads out of the export"):
+        open_export(export)
+
+
+def test_another_schema_is_refused_and_another_version_warned_of(export, caplog):
+    change(export, segtumor_version="0.0.1")
+    with caplog.at_level(logging.WARNING):
+        read_manifest(export)
+    assert "made with segtumor 0.0.1" in caplog.text
+    change(export, schema_version=2)
+    with pytest.raises(ModelError, match=r"made by another version.*Export the model again"):
+        open_export(export)
+
+
+def test_a_changed_contract_is_refused(export):
+    contract = CONTRACT.as_dict()
+    change(export, contract={**contract, "class_names": ["malignant", "benign"]})
+    with pytest.raises(ModelError, match="contract was changed"):
+        open_export(export)
+    change(export, contract={**contract, "class_names": "benign"})
+    with pytest.raises(ModelError, match="class_names"):
+        open_export(export)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"kind": "other"}', "[" * 100_000, "\x00"])
+def test_what_is_no_export_is_refused(export, text):
+    (export / "export.json").write_text(text)
+    assert not is_export(export)
+    with pytest.raises(ModelError, match=r"not an exported model|not readable"):
+        open_export(export)
+
+
+@pytest.mark.parametrize(
+    "values", [{"files": []}, {"files": None}, {"format": ["onnx"]}, {"format": "pkl"}, {"contract": None}]
+)
+def test_wrong_values_are_refused(export, values):
+    change(export, **values)
+    with pytest.raises(ModelError):
+        open_export(export)
+
+
+def test_a_wrong_entry_of_a_file_is_refused(export):
+    change(export, files=dict.fromkeys(file_names("onnx")))
+    with pytest.raises(ModelError, match="damaged or changed"):
+        open_export(export)
+
+
+def test_no_folder_at_all(tmp_path):
+    assert not is_export(tmp_path / "nowhere")
+    with pytest.raises(ModelError, match="not an exported model"):
+        open_export(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("format_name", "module", "extra"),
+    [("onnx", "onnxruntime", "onnx"), ("openvino", "openvino", "openvino"), ("torchscript", "torch", "train")],
+)
+def test_a_missing_runtime_is_said_with_the_line_to_type(tmp_path, monkeypatch, format_name, module, extra):
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "segtumor.runtime.torchscript", raising=False)
+    with pytest.raises(InstallationError, match=rf'pip install "segtumor\[{extra}\]"'):
+        open_export(write_export(tmp_path / "export", format_name))
+
+
+@pytest.mark.parametrize(("format_name", "module"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
+def test_files_that_are_no_graphs_are_refused_though_their_hashes_fit(tmp_path, format_name, module):
+    pytest.importorskip(module)
+    with pytest.raises(ModelError, match="not a usable"):
+        open_export(write_export(tmp_path / "export", format_name))
