@@ -1,0 +1,47 @@
+"""``tools/benchmark_speed.py --quick``: its results must equal Detectron2's; its times are not looked at."""
+
+import json
+
+import pytest
+
+from segtumor.commands import benchmark_speed
+from segtumor.engine.speed import inference
+
+pytestmark = pytest.mark.model
+
+
+def test_quick_measures_both_parts_with_equal_results(tmp_path, capsys):
+    assert benchmark_speed.main(["--quick", "--threads", "1", "--output", str(tmp_path)]) == 0
+    output = capsys.readouterr()
+    for text in ("Detectron2, eager", "segtumor, torch", "Training, 96 px", "torchvision 0.", "times as fast"):
+        assert text in output.out
+    assert "turn 1 of 1" in output.err and "turn 1 of 1" not in output.out
+    values = json.loads((tmp_path / "speed.json").read_text())
+    assert values["problems"] == []
+    rows = values["parts"]["inference"]["rows"]
+    assert rows["segtumor, torch"]["parity"]["n_findings_reference"] > 0
+    assert rows["segtumor, torch"]["parity"]["n_images_without_findings"] > 0
+    assert rows["Detectron2, eager"]["times_as_fast"] == 1
+    assert "| Detectron2, eager |" in (tmp_path / "speed.md").read_text()
+
+
+def test_other_results_are_an_error(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(inference, "problem", lambda name, parity: f"{name} differs")
+    arguments = ["--quick", "--parts", "inference", "--threads", "1", "--output", str(tmp_path)]
+    assert benchmark_speed.main(arguments) == 3
+    assert "differ from Detectron2, first: segtumor, torch differs" in capsys.readouterr().err
+    assert (tmp_path / "speed.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--repeats", "0"], 2, "--repeats"),
+        (["--threads", "-1"], 2, "--threads"),
+        (["--quick", "--parts", "growth"], 2, "--quick has inference and training only"),
+        (["--weights", "nowhere.pth"], 3, "no such weights file"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_measured(arguments, code, message, capsys):
+    assert benchmark_speed.main(arguments) == code
+    assert message in capsys.readouterr().err
