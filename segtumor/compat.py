@@ -52,10 +52,48 @@ def prepare_detectron2():
     version = detectron2_version()
     if version is None:
         raise InstallationError("Detectron2 is not installed", remedy=f"Type: {INSTALL_COMMAND}")
+    _import_torchvision()
     if is_adapted():
         _restore_removed_names()
         _stub_compiled_extension()
         _import_model_zoo()
+
+
+def _import_torchvision():
+    """Import torchvision without torch's compiler, which takes 2 s and half of the start of every command.
+
+    torchvision.ops.roi_align takes one function from it, which it calls only on a GPU with deterministic algorithms.
+    That function is given, and the compiler imported when it is called.
+    """
+    names = ("torch._dynamo", "torch._dynamo.utils")
+    if "torchvision" in sys.modules or any(name in sys.modules for name in names):
+        return
+    importlib.import_module("torch")
+    stand_ins = {name: _LaterModule(name) for name in names}
+    stand_ins["torch._dynamo.utils"].is_compile_supported = _is_compile_supported
+    sys.modules.update(stand_ins)
+    try:
+        importlib.import_module("torchvision")
+    finally:
+        for name, stand_in in stand_ins.items():
+            if sys.modules.get(name) is stand_in:
+                del sys.modules[name]
+
+
+class _LaterModule(types.ModuleType):
+    """Stands in for a module until something is asked of it that it does not have; then the module is imported."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):  # the import system asks for these itself
+            raise AttributeError(name)
+        for known, module in list(sys.modules.items()):
+            if isinstance(module, _LaterModule):
+                del sys.modules[known]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def _is_compile_supported(device_type):
+    return importlib.import_module("torch._dynamo.utils").is_compile_supported(device_type)
 
 
 def _has_compiled_part():

@@ -7,11 +7,11 @@ or a full disk leaves the old file or none, never a truncated one. Failures are 
 import contextlib
 import csv
 import hashlib
-import io
 import json
 import math
 import os
 import tempfile
+import textwrap
 from pathlib import Path
 
 from segtumor.errors import OutputError
@@ -63,22 +63,44 @@ def write_text(path, text):
 
 def write_json(path, value, *, indent=2):
     """Write ``value`` as strict JSON: NaN and infinities become null, since JSON has neither."""
-    write_text(path, json.dumps(_strict(value), indent=indent, allow_nan=False) + "\n")
+    write_text(path, _json(value, indent) + "\n")
+
+
+def write_json_stream(path, head, lists, *, indent=2):
+    """Write the bytes of ``write_json(path, {**head, **lists})``, of which only one item is in memory at a time.
+
+    Args:
+        head: dict, not empty.
+        lists: {key: iterable of values}, written in this order.
+    """
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        file.write(_json(head, indent).removesuffix("\n}"))
+        for key, items in lists.items():
+            file.write(f",\n{' ' * indent}{json.dumps(key)}: [")
+            count = 0
+            for count, item in enumerate(items, start=1):
+                file.write(",\n" if count > 1 else "\n")
+                file.write(textwrap.indent(_json(item, indent), " " * 2 * indent))
+            file.write(f"\n{' ' * indent}]" if count else "]")
+        file.write("\n}\n")
 
 
 def write_csv(path, rows, columns):
-    """Write ``rows`` (dicts) with a header of ``columns``; keys that are not columns are a mistake and raise."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, buffer.getvalue())
+    """Write ``rows`` (dicts, any iterable) with a header of ``columns``; keys that are not columns raise ValueError."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def sha256_of_file(path):
     """SHA-256 of a file's bytes as hexadecimal text."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _json(value, indent):
+    return json.dumps(_strict(value), indent=indent, allow_nan=False)
 
 
 def _strict(value):

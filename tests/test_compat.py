@@ -125,3 +125,15 @@ def test_the_error_can_be_caught_like_any_other(monkeypatch):
     monkeypatch.setattr(compat, "detectron2_version", lambda: None)
     with pytest.raises(InstallationError, match=r"detectron2-cdo==0\.5"):
         prepare_detectron2()
+
+
+def test_torchvision_does_not_bring_torchs_compiler_and_finds_it_when_asked():
+    program = (
+        "import sys, segtumor.compat, torchvision.ops as ops\n"
+        "before = [name for name in sys.modules if name.startswith('torch._dynamo')]\n"
+        "answer = ops.roi_align.__globals__['is_compile_supported']('cpu')\n"
+        "from torch._dynamo.utils import is_compile_supported\n"
+        "assert answer == is_compile_supported('cpu') and sys.modules['torch._dynamo'].__file__\n"
+        "print(before)"
+    )
+    assert python(program).stdout.strip() == "[]"

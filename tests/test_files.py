@@ -89,3 +89,22 @@ def test_an_output_folder_is_made_and_a_file_is_refused(tmp_path):
 def test_the_hash_is_that_of_the_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"segtumor")
     assert files.sha256_of_file(tmp_path / "a") == hashlib.sha256(b"segtumor").hexdigest()
+
+
+@pytest.mark.parametrize("items", [[], [{"a": 1}], [1.5, float("nan"), {"b": [1, "x\ny"], "c": {}}, [], "é"]])
+def test_a_stream_is_the_bytes_of_the_whole(tmp_path, items):
+    head = {"schema": 1, "deep": {"list": [1, 2]}}
+    files.write_json(tmp_path / "whole.json", {**head, "first": items, "second": items[:1]})
+    files.write_json_stream(tmp_path / "stream.json", head, {"first": iter(items), "second": iter(items[:1])})
+    assert (tmp_path / "stream.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+def test_a_stream_that_breaks_leaves_the_old_file(tmp_path):
+    def items():
+        yield 1
+        raise ZeroDivisionError
+
+    (tmp_path / "a.json").write_text("old")
+    with pytest.raises(ZeroDivisionError):
+        files.write_json_stream(tmp_path / "a.json", {"x": 1}, {"items": items()})
+    assert (tmp_path / "a.json").read_text() == "old" and len(list(tmp_path.iterdir())) == 1

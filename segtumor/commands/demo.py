@@ -74,14 +74,31 @@ def _train(cfg, output):
 def _draw(cfg, output):
     import json
 
-    from segtumor.engine.inference import infer
+    from segtumor.commands.inference_model import model_of_config
     from segtumor.engine.run_folder import find_run
+    from segtumor.inference.run import Options, infer
 
     test = json.loads((output / "phantoms" / "annotations" / "test.json").read_text(encoding="utf-8"))
     paths = [output / "phantoms" / "images" / image["file_name"] for image in test["images"]]
     cfg.defrost()
     cfg.MODEL.WEIGHTS = str(find_run(cfg.OUTPUT_DIR)[1])
-    infer(cfg, paths, output / "found", note="Synthetic radiograph (phantom)")
+    model = model_of_config(cfg)
+    options = Options(
+        confidence_threshold=cfg.TEST.CONFIDENCE_THRESHOLD,
+        window_percentiles=tuple(cfg.INPUT.WINDOW_PERCENTILES),
+        max_pixels=cfg.INPUT.MAX_PIXELS,
+        note="Synthetic radiograph (phantom)",
+        overwrite=True,
+    )
+    infer(
+        model.predictor,
+        model.class_names,
+        paths,
+        output / "found",
+        options,
+        settings=model.settings,
+        model=model.entry,
+    )
 
 
 def _show(evaluations, output):

@@ -13,26 +13,65 @@ def build_parser():
         examples=[
             "python tools/infer.py --run output/demo/run --input output/demo/phantoms/images --output output/overlays",
             "python tools/infer.py --run output/btxrd256_R_18_FPN --input 'scans/*.dcm' knee.png --output found",
+            "python tools/infer.py --run output/exported --input scans --output found --batch-size 4 --num-workers 2",
+            "python tools/infer.py --run output/exported --input scans --output found --continue",
             "python tools/infer.py --config-file configs/mask_rcnn_R_50_FPN.yaml --input scans --output found"
             " --opts MODEL.WEIGHTS model.pth",
         ],
     )
     model = parser.add_mutually_exclusive_group(required=True)
     model.add_argument(
-        "--run", metavar="DIR", help="folder of a training run; its config.yaml and best weights are used"
+        "--run",
+        metavar="DIR",
+        help="folder of a training run, whose config.yaml and best weights are used, or of an exported model",
     )
     model.add_argument("--config-file", metavar="FILE", help="configuration; the weights are given with --opts")
     parser.add_argument("--input", nargs="+", required=True, metavar="PATH", help="files, folders or quoted patterns")
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write; created if needed")
-    parser.add_argument(
-        "--confidence-threshold", type=float, metavar="T", help="0 to 1; default TEST.CONFIDENCE_THRESHOLD"
-    )
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="default MODEL.DEVICE, which is cpu")
+    parser.add_argument("--confidence-threshold", type=float, metavar="T", help="0 to 1; default that of the model")
     parser.add_argument("--no-overlays", action="store_true", help="write the tables only")
+    parser.add_argument("--max-pixels", type=int, metavar="N", help="larger images fail; default that of the model")
+    _add_working_options(parser)
+    _add_unfinished_options(parser)
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="settings, last on the line"
     )
     return parser
+
+
+def _add_working_options(parser):
+    group = parser.add_argument_group("speed and memory")
+    group.add_argument(
+        "--batch-size", type=int, default=1, metavar="N", help="images that the model sees at once (default 1)"
+    )
+    group.add_argument(
+        "--num-workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="threads that read ahead, each with one image at full size, and as many that draw overlays; 0 for none"
+        " (default 1)",
+    )
+    group.add_argument("--threads", type=int, metavar="N", help="threads of the model; default one for each core")
+    group.add_argument("--device", choices=("cpu", "cuda"), help="of a training run; default MODEL.DEVICE, i.e. cpu")
+    group.add_argument(
+        "--runtime",
+        choices=("auto", "torch", "detectron2"),
+        default="auto",
+        help="what computes a training run: Detectron2 itself, or the faster torch graphs; auto is the fastest there"
+        " is. An exported model has its own",
+    )
+
+
+def _add_unfinished_options(parser):
+    group = parser.add_argument_group("an output folder with an unfinished run").add_mutually_exclusive_group()
+    group.add_argument(
+        "--continue",
+        dest="continued",
+        action="store_true",
+        help="go on with it: what is done stays, what failed is tried again, new inputs are added",
+    )
+    group.add_argument("--overwrite", action="store_true", help="replace it")
 
 
 def main(argv=None):
@@ -40,41 +79,72 @@ def main(argv=None):
 
 
 def _body(arguments):
-    from segtumor.engine.inference import find_inputs, infer
+    from segtumor.commands.inference_model import load_model, opencv_threads
+    from segtumor.inference.inputs import find_inputs
+    from segtumor.inference.journal import check_unfinished
+    from segtumor.inference.run import infer
 
-    threshold = arguments.confidence_threshold
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise ConfigError("confidence threshold out of range", got=threshold, expected="0 to 1")
+    _check(arguments)
     paths = find_inputs(arguments.input)
-    cfg = _config(arguments)
-    result = infer(cfg, paths, arguments.output, with_overlays=not arguments.no_overlays)
-    counts = result["counts"]
-    written = [] if arguments.no_overlays else ["overlays/"]
+    check_unfinished(arguments.output, continued=arguments.continued, overwrite=arguments.overwrite)
+    with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
+        model = load_model(arguments)
+        options = _options(arguments, model)
+        result = infer(
+            model.predictor,
+            model.class_names,
+            paths,
+            arguments.output,
+            options,
+            settings=model.settings,
+            model=model.entry,
+        )
+    return _tell(arguments, options, result)
+
+
+def _check(arguments):
+    """Refuse what is out of range before a model is loaded, which takes seconds."""
+    from segtumor.inference.run import Options
+
+    threads, threshold = arguments.threads, arguments.confidence_threshold
+    if threads is not None and threads < 1:
+        raise ConfigError("out of range", where="--threads", got=threads, expected="1 or more")
+    Options(
+        confidence_threshold=0 if threshold is None else threshold,
+        max_pixels=1 if arguments.max_pixels is None else arguments.max_pixels,
+        batch_size=arguments.batch_size,
+        num_workers=arguments.num_workers,
+    )
+
+
+def _options(arguments, model):
+    from segtumor.inference.run import Options
+
+    return Options(
+        confidence_threshold=model.settings["confidence_threshold"],
+        window_percentiles=tuple(model.settings["window_percentiles"]),
+        max_pixels=model.max_pixels if arguments.max_pixels is None else arguments.max_pixels,
+        batch_size=arguments.batch_size,
+        num_workers=arguments.num_workers,
+        with_overlays=not arguments.no_overlays,
+        continued=arguments.continued,
+        overwrite=arguments.overwrite,
+    )
+
+
+def _tell(arguments, options, result):
+    counts = result.counts
+    written = ["overlays/"] if options.with_overlays else []
     written += ["predictions.json", "findings.csv", "summary.json"]
     print(
         f"{counts['inputs']} inputs: {counts['with_findings']} with findings at or above"
-        f" {cfg.TEST.CONFIDENCE_THRESHOLD:.2f}, {counts['without_findings']} without, {counts['failed']} failed\n"
-        f"Written to {arguments.output}: {', '.join(written)}"
+        f" {options.confidence_threshold:.2f}, {counts['without_findings']} without, {counts['failed']} failed"
     )
-    failed = [entry for entry in result["inputs"] if entry["status"] == "failed"]
-    if failed:
-        kind = DataError if len(failed) == counts["inputs"] else SomeInputsFailedError
-        raise kind(f"{len(failed)} of {counts['inputs']} inputs failed, first: {failed[0]['reason']:.300}".rstrip("."))
+    if result.notes:
+        print(f"{result.notes} with a note, first: {result.first_note}")
+    print(f"Written to {arguments.output}: {', '.join(written)}")
+    if counts["failed"]:
+        kind = DataError if counts["failed"] == counts["inputs"] else SomeInputsFailedError
+        first = f"{result.first_failure:.300}".rstrip(".")
+        raise kind(f"{counts['failed']} of {counts['inputs']} inputs failed, first: {first}")
     return 0
-
-
-def _config(arguments):
-    from segtumor.config import load_config
-    from segtumor.engine.run_folder import find_run
-
-    config_file, weights = find_run(arguments.run) if arguments.run else (arguments.config_file, None)
-    cfg = load_config(config_file)
-    if weights:
-        cfg.MODEL.WEIGHTS = str(weights)
-    cfg = load_config(config_file, ["MODEL.WEIGHTS", cfg.MODEL.WEIGHTS, *arguments.opts])
-    if arguments.device:
-        cfg.MODEL.DEVICE = arguments.device
-    if arguments.confidence_threshold is not None:
-        cfg.TEST.CONFIDENCE_THRESHOLD = arguments.confidence_threshold
-    cfg.freeze()
-    return cfg

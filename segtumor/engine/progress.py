@@ -1,4 +1,4 @@
-"""Progress for people: a bar with ETA on a terminal, plain lines elsewhere."""
+"""Progress of a training: a bar with ETA on a terminal, plain lines elsewhere."""
 
 import logging
 import sys
@@ -7,8 +7,9 @@ import time
 from detectron2.utils.events import EventWriter, get_event_storage
 from tqdm import tqdm
 
+from segtumor.progress import SECONDS_BETWEEN_LINES
+
 logger = logging.getLogger(__name__)
-_SECONDS_BETWEEN_LINES = 15
 
 
 class ProgressWriter(EventWriter):
@@ -31,7 +32,7 @@ class ProgressWriter(EventWriter):
         loss = storage.history("total_loss").median(20) if "total_loss" in storage.histories() else float("nan")
         if sys.stderr.isatty():
             self._update_bar(done, loss)
-        elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES or done == self._max_iter:
+        elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES or done == self._max_iter:
             self._write_line(done, loss)
 
     def close(self):
@@ -59,21 +60,3 @@ class ProgressWriter(EventWriter):
             per_iteration,
             tqdm.format_interval(remaining_s),
         )
-
-
-def bar(iterable, total, description):
-    """``iterable`` with a progress bar on a terminal, unchanged elsewhere."""
-    return tqdm(iterable, total=total, desc=description, unit="batch", leave=False, disable=not sys.stderr.isatty())
-
-
-def files(iterable, total):
-    """``iterable`` over files with a progress bar on a terminal and a line every few seconds elsewhere."""
-    if sys.stderr.isatty():
-        yield from tqdm(iterable, total=total, unit="file", dynamic_ncols=True)
-        return
-    started = last_line = time.monotonic()
-    for done, item in enumerate(iterable, start=1):
-        yield item
-        if time.monotonic() - last_line > _SECONDS_BETWEEN_LINES:
-            last_line = time.monotonic()
-            logger.info("%d of %d files, %.2f s per file", done, total, (last_line - started) / done)

@@ -10,7 +10,7 @@ from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from tqdm import tqdm
 
-from segtumor.engine import progress
+from segtumor import progress
 from segtumor.engine.hooks import Validation
 from segtumor.engine.model import create_model
 from segtumor.engine.predictor import predictor_from_config

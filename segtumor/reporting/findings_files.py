@@ -1,6 +1,7 @@
 """What inference writes beside its pictures: predictions.json, findings.csv and summary.json, as plain values.
 
-Each function is pure; ``segtumor.files`` writes what they return. Nothing is left out in silence: a file that failed
+Each function is pure; ``segtumor.files`` writes what they return, the whole documents or, of thousands of inputs, one
+entry after the other. Nothing is left out in silence: a file that failed
 has its entry in each of the three, and so has one on which nothing was found. Sizes are the extents of a finding's box.
 """
 
@@ -32,6 +33,7 @@ class InferenceOutcome:
         spacing_mm: (row, column) distance between pixels in mm, or None if unknown.
         spacing_source: where ``spacing_mm`` comes from, or None.
         overlay: name of its overlay in ``overlays/``, or None.
+        note: what a reader of the findings must know of how they came about, or None.
     """
 
     file_name: str
@@ -43,6 +45,7 @@ class InferenceOutcome:
     spacing_mm: tuple[float, float] | None = None
     spacing_source: str | None = None
     overlay: str | None = None
+    note: str | None = None
 
     def __post_init__(self):
         if self.status not in (STATUS_OK, STATUS_FAILED):
@@ -58,17 +61,36 @@ def predictions_document(outcomes, class_names):
         outcomes: sequence of InferenceOutcome; ``image_id`` is the position from 1.
         class_names: names by ``class_id``; ``category_id`` is ``class_id + 1``.
     """
-    annotations = [
-        _annotation(image_id, finding, class_names)
-        for image_id, outcome in enumerate(outcomes, start=1)
-        for finding in outcome.findings
-    ]
+    numbered = list(enumerate(outcomes, start=1))
     return {
-        **_heading(),
-        "categories": Taxonomy(tuple(class_names)).coco_categories(),
-        "images": [_image(image_id, outcome) for image_id, outcome in enumerate(outcomes, start=1)],
-        "annotations": annotations,
+        **predictions_head(class_names),
+        "images": [image_entry(image_id, outcome) for image_id, outcome in numbered],
+        "annotations": [
+            entry for image_id, outcome in numbered for entry in annotation_entries(image_id, outcome, class_names)
+        ],
     }
+
+
+def predictions_head(class_names):
+    """What stands before the lists of images and annotations in predictions.json."""
+    return {**_heading(), "categories": Taxonomy(tuple(class_names)).coco_categories()}
+
+
+def image_entry(image_id, outcome):
+    """One of "images" in predictions.json."""
+    height, width = outcome.size_hw or (None, None)
+    return {
+        "image_id": image_id,
+        "file_name": outcome.file_name,
+        "width": width,
+        "height": height,
+        "status": outcome.status,
+    }
+
+
+def annotation_entries(image_id, outcome, class_names):
+    """Those of "annotations" in predictions.json that belong to one input, a list of dicts."""
+    return [_annotation(image_id, finding, class_names) for finding in outcome.findings]
 
 
 def findings_columns(class_names):
@@ -85,6 +107,7 @@ def findings_columns(class_names):
         *("width_mm", "height_mm", "area_mm2", "spacing_source"),
         "overlay",
         "reason",
+        "note",
     )
 
 
@@ -94,7 +117,21 @@ def findings_rows(outcomes, class_names):
     An input without a finding has one row with "none" as its finding, a failed one a row with its reason. Cells that
     do not apply are empty: sizes in mm without a spacing, the area without a mask.
     """
-    return [row for outcome in outcomes for row in _rows_of_one(outcome, class_names)]
+    return [row for outcome in outcomes for row in rows_of_one(outcome, class_names)]
+
+
+def rows_of_one(outcome, class_names):
+    """``findings_rows`` of one input."""
+    common = {"file": outcome.file_name, "status": outcome.status, "note": outcome.note or ""}
+    if outcome.status == STATUS_FAILED:
+        return [_row(class_names, **common, reason=outcome.reason)]
+    common["overlay"] = outcome.overlay or ""
+    if not outcome.findings:
+        return [_row(class_names, **common, finding="none")]
+    return [
+        _row(class_names, **common, finding=number, **_cells(finding, outcome, class_names))
+        for number, finding in enumerate(outcome.findings, start=1)
+    ]
 
 
 def summary_document(outcomes, *, settings, model):
@@ -105,30 +142,38 @@ def summary_document(outcomes, *, settings, model):
         settings: dict of what the run was asked to do.
         model: dict that identifies the model (file, hash, classes, ...).
     """
-    done = [outcome for outcome in outcomes if outcome.status == STATUS_OK]
     return {
-        **_heading(),
-        "settings": settings,
-        "model": model,
-        "counts": {
-            "inputs": len(outcomes),
-            "ok": len(done),
-            "failed": len(outcomes) - len(done),
-            "with_findings": sum(bool(outcome.findings) for outcome in done),
-            "without_findings": sum(not outcome.findings for outcome in done),
-            "findings": sum(len(outcome.findings) for outcome in done),
-        },
-        "inputs": [
-            {
-                "file": outcome.file_name,
-                "status": outcome.status,
-                "reason": outcome.reason,
-                "n_findings": len(outcome.findings) if outcome.status == STATUS_OK else None,
-                "seconds": outcome.seconds,
-                "overlay": outcome.overlay,
-            }
-            for outcome in outcomes
-        ],
+        **summary_head(settings=settings, model=model, counts=count(outcomes)),
+        "inputs": [summary_entry(outcome) for outcome in outcomes],
+    }
+
+
+def summary_head(*, settings, model, counts):
+    """What stands before the list of inputs in summary.json."""
+    return {**_heading(), "settings": settings, "model": model, "counts": counts}
+
+
+def count(outcomes):
+    """The "counts" of summary.json, of any iterable of InferenceOutcome."""
+    names = ("inputs", "ok", "failed", "with_findings", "without_findings", "findings")
+    counts = dict.fromkeys(names, 0)
+    for outcome in outcomes:
+        done, found = outcome.status == STATUS_OK, len(outcome.findings)
+        for name, value in zip(names, (1, done, not done, done and found > 0, done and not found, found), strict=True):
+            counts[name] += int(value)
+    return counts
+
+
+def summary_entry(outcome):
+    """One of "inputs" in summary.json."""
+    return {
+        "file": outcome.file_name,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "n_findings": len(outcome.findings) if outcome.status == STATUS_OK else None,
+        "seconds": outcome.seconds,
+        "overlay": outcome.overlay,
+        "note": outcome.note,
     }
 
 
@@ -149,17 +194,6 @@ def _heading():
     return {"schema_version": SCHEMA_VERSION, "segtumor_version": segtumor.__version__, "notice": NOTICE}
 
 
-def _image(image_id, outcome):
-    height, width = outcome.size_hw or (None, None)
-    return {
-        "image_id": image_id,
-        "file_name": outcome.file_name,
-        "width": width,
-        "height": height,
-        "status": outcome.status,
-    }
-
-
 def _annotation(image_id, finding, class_names):
     return {
         "image_id": image_id,
@@ -176,26 +210,6 @@ def _named_probabilities(finding, class_names):
     if len(finding.probabilities) > len(class_names):
         raise ValueError(f"{len(finding.probabilities)} probabilities for {len(class_names)} classes")
     return {name: float(p) for name, p in zip(class_names, finding.probabilities, strict=False)}
-
-
-def _rows_of_one(outcome, class_names):
-    if outcome.status == STATUS_FAILED:
-        return [_row(class_names, file=outcome.file_name, status=STATUS_FAILED, reason=outcome.reason)]
-    if not outcome.findings:
-        return [
-            _row(class_names, file=outcome.file_name, status=STATUS_OK, finding="none", overlay=outcome.overlay or "")
-        ]
-    return [
-        _row(
-            class_names,
-            file=outcome.file_name,
-            status=STATUS_OK,
-            finding=number,
-            overlay=outcome.overlay or "",
-            **_cells(finding, outcome, class_names),
-        )
-        for number, finding in enumerate(outcome.findings, start=1)
-    ]
 
 
 def _row(class_names, **cells):

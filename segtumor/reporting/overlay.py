@@ -6,27 +6,25 @@ x to the right, y down, px of the original image for findings and px of the pict
 writing the picture to a file, and choosing what to show beyond a score threshold.
 """
 
-import functools
 import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-from pycocotools import mask as coco_mask
+from PIL import Image, ImageDraw
 
 from segtumor import NOTICE
 from segtumor.reporting.findings_files import box_extent_mm, box_extent_px
 from segtumor.reporting.overlay_labels import leader_line, place_labels
+from segtumor.reporting.overlay_view import OverlayBase, View, overlay_base
 from segtumor.structures.masks import mask_contours
 from segtumor.taxonomy import color_rgb
 
-MIN_LONG_SIDE_PX, MAX_LONG_SIDE_PX = 768, 2000
 FILL_OPACITY = 0.25
 # With labels on more of the picture than this, only numbers are written: the lesions are what one wants to see.
 MAX_LABELLED_SHARE = 0.25
 
-_INK, _PAPER, _SURROUND, _NEUTRAL = (240, 240, 240), (24, 24, 24), (52, 52, 52), (170, 170, 170)
+_INK, _PAPER, _NEUTRAL = (240, 240, 240), (24, 24, 24), (170, 170, 170)
 
 
 def draw_overlay(
@@ -45,7 +43,7 @@ def draw_overlay(
     """One radiograph with its findings.
 
     Args:
-        pixels: (H, W) float in [0, 1].
+        pixels: (H, W) float in [0, 1], or what ``overlay_base`` makes of them, which is far smaller to keep.
         findings: of this image; a label's number is the position from 1, as in findings.csv.
         class_names: names by ``class_id``.
         score_threshold: findings below it are not drawn; named where nothing is left.
@@ -59,12 +57,10 @@ def draw_overlay(
     Returns:
         (H', W', 3) uint8 RGB, long side of the picture between 768 and 2,000 px, header and footer added.
     """
-    pixels = np.asarray(pixels, dtype=np.float32)
-    if pixels.ndim != 2 or pixels.size == 0:
-        raise ValueError(f"pixels have shape {pixels.shape}, expected (H, W)")
-    view = _View.of(pixels.shape)
+    base = pixels if isinstance(pixels, OverlayBase) else overlay_base(pixels)
+    view = View.of(base.image_hw)
     shown = [(number, f) for number, f in enumerate(findings, start=1) if f.score >= score_threshold]
-    picture = view.gray(pixels)
+    picture = view.framed(base.gray)
     _draw_regions(picture, view, [f for _, f in shown], true_lesions)
     labels = [_Label.of_finding(view, number, f, class_names, spacing_mm, spacing_source) for number, f in shown]
     if not shown:
@@ -79,65 +75,6 @@ def size_text(finding, spacing_mm=None, spacing_source=None):
     """Width x height of a finding's box: "34 x 21 px", or "5 x 3 mm at detector" if the spacing is known."""
     width, height = box_extent_px(finding) if spacing_mm is None else box_extent_mm(finding, spacing_mm)
     return f"{width:.0f} x {height:.0f} {_unit(spacing_mm, spacing_source)}"
-
-
-@dataclass(frozen=True)
-class _View:
-    """How the radiograph lies in the picture: ``scale``, then moved by ``offset_xy`` into ``canvas_wh``."""
-
-    image_hw: tuple[int, int]
-    scale: float
-    scaled_wh: tuple[int, int]
-    offset_xy: tuple[int, int]
-    canvas_wh: tuple[int, int]
-    font_px: int
-
-    @classmethod
-    def of(cls, image_hw):
-        height, width = image_hw
-        long_side = max(image_hw)
-        scale = min(max(long_side, MIN_LONG_SIDE_PX), MAX_LONG_SIDE_PX) / long_side
-        scaled_wh = max(1, round(width * scale)), max(1, round(height * scale))
-        font_px = round(max(scaled_wh) / 46)
-        # A strip-like image gets a surround, for the text to have room.
-        canvas_wh = max(scaled_wh[0], 27 * font_px), max(scaled_wh[1], 9 * font_px)
-        offset_xy = (canvas_wh[0] - scaled_wh[0]) // 2, (canvas_wh[1] - scaled_wh[1]) // 2
-        return cls((height, width), scale, scaled_wh, offset_xy, canvas_wh, font_px)
-
-    @property
-    def font(self):
-        return _font(self.font_px)
-
-    def gray(self, pixels):
-        """(H, W) float -> the picture, RGB, inside its surround."""
-        way = cv2.INTER_CUBIC if self.scale > 1 else cv2.INTER_AREA
-        scaled = cv2.resize(np.nan_to_num(pixels), self.scaled_wh, interpolation=way)
-        canvas = np.empty((self.canvas_wh[1], self.canvas_wh[0], 3), dtype=np.uint8)
-        canvas[:] = _SURROUND
-        (x, y), (width, height) = self.offset_xy, self.scaled_wh
-        canvas[y : y + height, x : x + width] = np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)[..., None]
-        return canvas
-
-    def box(self, box_xyxy):
-        x, y = self.offset_xy
-        return np.asarray(box_xyxy, dtype=np.float64) * self.scale + [x, y, x, y]
-
-    def region(self, item):
-        """Mask of a finding or lesion in the picture, (H', W') bool; its box if it has no mask."""
-        canvas = np.zeros((self.canvas_wh[1], self.canvas_wh[0]), dtype=bool)
-        if item.rle is None or not coco_mask.area(item.rle):
-            x0, y0, x1, y1 = np.rint(self.box(item.box_xyxy)).astype(int)
-            canvas[max(y0, 0) : max(y1, y0 + 1), max(x0, 0) : max(x1, x0 + 1)] = True
-            return canvas
-        if tuple(item.rle["size"]) != self.image_hw:
-            raise ValueError(f"mask of size {item.rle['size']} on an image of {self.image_hw}")
-        way = cv2.INTER_LINEAR if self.scale > 1 else cv2.INTER_AREA
-        scaled = cv2.resize(255 * coco_mask.decode(item.rle), self.scaled_wh, interpolation=way)
-        # A lesion too small for the reduced picture still shows where it is.
-        region = scaled > 127 if np.any(scaled > 127) else scaled > 0
-        (x, y), (width, height) = self.offset_xy, self.scaled_wh
-        canvas[y : y + height, x : x + width] = region
-        return canvas
 
 
 @dataclass(frozen=True)
@@ -182,14 +119,21 @@ def _draw_regions(picture, view, findings, true_lesions):
     outlines = []  # (lines, whether each closes on itself, colour)
     for finding in findings:
         region, color = view.region(finding), np.array(color_rgb(finding.class_id))
-        blend = (1 - FILL_OPACITY) * picture[region] + FILL_OPACITY * color
-        picture[region] = np.rint(blend).astype(np.uint8)
+        _blend(picture, region, color)
         outlines.append((mask_contours(region), True, color.tolist()))
     for lesion in true_lesions:
         outlines.append((_dashes(mask_contours(view.region(lesion)), dash_px), False, color_rgb(lesion.class_id)))
     for width, rim in ((thickness + 2, _PAPER), (thickness, None)):  # the dark rim shows it on bright bone too
         for lines, closed, color in outlines:
             cv2.polylines(picture, lines, closed, rim or color, width, cv2.LINE_AA)
+
+
+def _blend(picture, region, color):
+    """Lay ``color`` over the picture where ``region``; by a table of the 256 levels, since a region may be large."""
+    table = np.rint((1 - FILL_OPACITY) * np.arange(256)[:, None] + FILL_OPACITY * color).astype(np.uint8)
+    for channel in range(3):
+        level = picture[..., channel]
+        level[region] = table[level[region], channel]
 
 
 def _dashes(contours, length_px):
@@ -286,11 +230,6 @@ def _wrap(text, font, width):
                 lines.append("")
             lines[-1] += character
     return [line for line in lines if line]
-
-
-@functools.cache
-def _font(size_px):
-    return ImageFont.load_default(size_px)
 
 
 def _line_px(font):

@@ -138,6 +138,17 @@ def test_an_output_that_is_a_file_cannot_be_written(images, type_infer, tmp_path
     assert type_infer(images)[0] == 4
 
 
+def test_both_runtimes_find_the_same_and_are_named(images, type_infer):
+    found = []
+    for runtime in ("torch", "detectron2"):
+        code, output = type_infer(
+            images, more=["--runtime", runtime, "--confidence-threshold", "0.1", "--threads", "1"]
+        )
+        assert code == 0 and summary(output)["settings"]["runtime"]["runtime"] == runtime
+        found.append([entry["n_findings"] for entry in summary(output)["inputs"]])
+    assert found[0] == found[1]
+
+
 def test_opts_win_over_the_run(images, type_infer):
     code, output = type_infer(images, more=["--no-overlays", "--opts", "TEST.CONFIDENCE_THRESHOLD", "0.9"])
     assert code == 0 and not (output / "overlays").exists()

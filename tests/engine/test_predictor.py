@@ -1,7 +1,4 @@
-"""Radiograph to findings, and files to overlays and tables."""
-
-import csv
-import json
+"""Radiograph to findings, with Detectron2's model."""
 
 import numpy as np
 import pytest
@@ -11,11 +8,9 @@ from detectron2.structures import Boxes, Instances
 from PIL import Image
 
 from segtumor.engine.findings import findings_from_instances
-from segtumor.engine.inference import find_inputs, infer, load_predictor, overlay_names
-from segtumor.engine.predictor import evaluating, predictor_from_config
-from segtumor.errors import ConfigError, DataError, InstallationError, ModelError
+from segtumor.engine.predictor import evaluating, load_trained_model, predictor_from_config
+from segtumor.errors import ConfigError, InstallationError, ModelError
 from segtumor.imaging import Radiograph, read_radiograph
-from segtumor.runtime.predictor import Predictor
 from segtumor.structures.masks import box_from_mask, mask_from_rle
 
 pytestmark = pytest.mark.model
@@ -119,104 +114,28 @@ def test_prediction_puts_the_model_back_into_its_mode(predictor, picture):
     assert predictor.detector.model.training
 
 
-def test_inputs_are_files_folders_and_patterns_each_once(tmp_path):
-    for name in ("b.png", "a.png", "c.txt"):
-        (tmp_path / name).touch()
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "d.jpg").touch()
-    a, b, d = tmp_path / "a.png", tmp_path / "b.png", tmp_path / "deep" / "d.jpg"
-    assert set(find_inputs([str(tmp_path)])) >= {a, b}
-    assert find_inputs([str(b), str(tmp_path / "*.png")]) == [b, a]
-    assert find_inputs([str(tmp_path / "**" / "*.jpg")]) == [d]
-    assert find_inputs([str(tmp_path / "c.txt")]) == [tmp_path / "c.txt"]  # the reader says what is wrong with it
-
-
-def test_inputs_that_lead_nowhere(tmp_path):
-    with pytest.raises(DataError, match="folder without images"):
-        find_inputs([str(tmp_path)])
-    with pytest.raises(DataError, match=r"\*\.png: nothing matches"):
-        find_inputs([str(tmp_path / "*.png")])
-    with pytest.raises(DataError, match=r"nowhere\.png: no such file"):
-        find_inputs([str(tmp_path / "nowhere.png"), str(tmp_path / "neither.png")])
-    (tmp_path / "there.png").touch()
-    assert find_inputs([str(tmp_path / name) for name in ("nowhere.png", "there.png")]) == [
-        tmp_path / "nowhere.png",
-        tmp_path / "there.png",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("paths", "names"),
-    [
-        (["a.png", "b.png"], ["a.png", "b.png"]),
-        (["x/a.png", "y/a.jpg", "z/a.dcm"], ["a.png", "a_2.png", "a_3.png"]),
-        (["a.png", "a.jpg", "a_2.png"], ["a.png", "a_2.png", "a_2_2.png"]),
-        (["a.png", "A.png"], ["a.png", "A_2.png"]),
-        (["knee.left.dcm"], ["knee.left.png"]),
-    ],
-)
-def test_overlays_have_distinct_names(tmp_path, paths, names):
-    assert overlay_names([tmp_path / path for path in paths]) == names
-
-
 def test_a_predictor_needs_weights_of_its_classes(tiny_config, tiny_run, tmp_path):
     with pytest.raises(ConfigError, match=r"MODEL\.WEIGHTS"):
-        load_predictor(tiny_config())
+        load_trained_model(tiny_config())
     with pytest.raises(ModelError, match="no such weights file"):
-        load_predictor(tiny_config({"MODEL.WEIGHTS": tmp_path / "nowhere.pth"}))
+        load_trained_model(tiny_config({"MODEL.WEIGHTS": tmp_path / "nowhere.pth"}))
     weights = tiny_run / "model_best.pth"
     with pytest.raises(ConfigError, match=r"2 \(benign, malignant\)"):
-        load_predictor(tiny_config({"MODEL.WEIGHTS": weights, "MODEL.ROI_HEADS.NUM_CLASSES": 9}))
-    _, names = load_predictor(tiny_config({"MODEL.WEIGHTS": weights}))
+        load_trained_model(tiny_config({"MODEL.WEIGHTS": weights, "MODEL.ROI_HEADS.NUM_CLASSES": 9}))
+    _, names = load_trained_model(tiny_config({"MODEL.WEIGHTS": weights}))
     assert list(names) == ["benign", "malignant"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_missing_gpu_is_said_in_one_line(tiny_config, tiny_run):
     with pytest.raises(InstallationError, match="--device cpu"):
-        load_predictor(tiny_config({"MODEL.WEIGHTS": tiny_run / "model_best.pth", "MODEL.DEVICE": "cuda"}))
-
-
-def test_the_threshold_decides_what_is_listed_and_all_is_kept_for_average_precision(
-    phantoms, tiny_config, tiny_run, tmp_path
-):
-    paths = sorted((phantoms / "images").glob("*.png"))[:2]
-    everything = []
-    for threshold in (0.0, 0.3, 1.0):
-        cfg = tiny_config({"MODEL.WEIGHTS": tiny_run / "model_best.pth", "TEST.CONFIDENCE_THRESHOLD": threshold})
-        folder = tmp_path / str(threshold)
-        infer(cfg, paths, folder, with_overlays=False)
-        scores = [a["score"] for a in json.loads((folder / "predictions.json").read_text())["annotations"]]
-        with (folder / "findings.csv").open() as file:
-            listed = [row for row in csv.DictReader(file) if row["score"]]
-        assert len(listed) == sum(score >= threshold for score in scores)
-        assert not (folder / "overlays").exists()
-        everything.append(scores)
-    assert everything[0] == everything[1] == everything[2] != []
-
-
-def test_what_was_found_before_an_interruption_is_written(phantoms, tiny_config, tiny_run, tmp_path, monkeypatch):
-    paths = sorted((phantoms / "images").glob("*.png"))[:3]
-    predict, done = Predictor.predict, []
-
-    def interrupted(self, radiograph):
-        if len(done) == 2:
-            raise KeyboardInterrupt
-        done.append(radiograph.name)
-        return predict(self, radiograph)
-
-    monkeypatch.setattr(Predictor, "predict", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        infer(tiny_config({"MODEL.WEIGHTS": tiny_run / "model_best.pth"}), paths, tmp_path, with_overlays=False)
-    summary = json.loads((tmp_path / "summary.json").read_text())
-    assert [entry["status"] for entry in summary["inputs"]] == ["ok", "ok", "failed"]
-    assert "not reached" in summary["inputs"][2]["reason"]
+        load_trained_model(tiny_config({"MODEL.WEIGHTS": tiny_run / "model_best.pth", "MODEL.DEVICE": "cuda"}))
 
 
 def test_findings_do_not_depend_on_the_other_images_of_a_batch(tiny_config, tiny_run):
     """Detectron2 pads a batch to its largest image; a wide neighbour must not change what is found."""
     cfg = tiny_config({"MODEL.WEIGHTS": tiny_run / "model_best.pth", "MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0})
-    predictor, _ = load_predictor(cfg)
+    predictor = predictor_from_config(cfg, load_trained_model(cfg)[0])
     rng = np.random.default_rng(0)
     shapes = [(96, 96), (96, 160), (130, 96), (96, 96)]
     images = [Radiograph(rng.random(shape, dtype=np.float32), None, None, "a.png", "uint8") for shape in shapes]

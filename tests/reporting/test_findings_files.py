@@ -128,6 +128,13 @@ def test_the_summary_counts_every_input():
     assert document["notice"] == segtumor.NOTICE
 
 
+def test_a_note_is_in_the_table_and_in_the_summary():
+    outcomes = [InferenceOutcome("a.png", (8, 10), (SEEN, BOX_ONLY), note="at 400 px"), OUTCOMES[1]]
+    assert [row["note"] for row in findings_rows(outcomes, NAMES)] == ["at 400 px", "at 400 px", ""]
+    document = summary_document(outcomes, settings={}, model={})
+    assert [entry["note"] for entry in document["inputs"]] == ["at 400 px", None]
+
+
 def test_nothing_at_all_gives_complete_documents():
     assert predictions_document((), NAMES)["annotations"] == []
     assert findings_rows((), NAMES) == []

@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageDraw
 
-from segtumor.reporting.overlay import MAX_LONG_SIDE_PX, draw_overlay, size_text
+from segtumor.reporting.overlay import draw_overlay, size_text
 from segtumor.reporting.overlay_labels import leader_line, place_labels
+from segtumor.reporting.overlay_view import MAX_LONG_SIDE_PX, overlay_base
 from segtumor.structures.lesions import Finding, Lesion
 from segtumor.structures.masks import rle_from_mask
 from segtumor.taxonomy import color_rgb
@@ -179,3 +180,21 @@ def test_a_label_larger_than_the_picture_has_no_place():
 )
 def test_leader_lines_by_eye(box, anchor, line):
     assert leader_line(box, anchor) == line
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (30, 700), (900, 800), (1500, 2500)])
+def test_a_base_gives_the_picture_of_its_radiograph(size_hw):
+    pixels = np.random.default_rng(0).random(size_hw, dtype=np.float32)
+    left_half = np.broadcast_to(np.arange(size_hw[1]) < size_hw[1] / 2, size_hw)
+    findings = [Finding(0, 0.75, (0.0, 0.0, size_hw[1] / 2, size_hw[0]), rle_from_mask(left_half))]
+    base = overlay_base(pixels)
+    assert base.image_hw == size_hw and max(base.gray.shape) <= MAX_LONG_SIDE_PX
+    whole = draw_overlay(pixels, findings, NAMES, score_threshold=0.5)
+    assert np.array_equal(draw_overlay(base, findings, NAMES, score_threshold=0.5), whole)
+
+
+def test_undefined_pixels_are_black_in_a_base():
+    pixels = np.full((800, 800), 0.5, dtype=np.float32)
+    pixels[:10] = np.nan
+    assert overlay_base(pixels).gray[0, 0] == 0 and overlay_base(pixels).gray[400, 400] == 128
+    assert np.isnan(pixels[0, 0])

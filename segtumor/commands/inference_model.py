@@ -1,0 +1,173 @@
+"""The model that ``tools/infer.py`` was given, ready to predict: an exported one, or that of a training run."""
+
+import contextlib
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from segtumor.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InferenceModel:
+    """A model with what the tables say of it.
+
+    Attributes:
+        predictor: ``runtime.predictor.Predictor``.
+        class_names: names by ``class_id``.
+        settings: what decides its findings; "settings" of summary.json.
+        entry: what identifies it; "model" of summary.json.
+        max_pixels: larger pictures fail, px.
+    """
+
+    predictor: Any
+    class_names: tuple[str, ...]
+    settings: dict
+    entry: dict
+    max_pixels: int
+
+
+def load_model(arguments):
+    """The model of ``--run`` or ``--config-file``.
+
+    Raises:
+        ConfigError: options that do not fit it.
+        ModelError: it is missing, damaged or of another version.
+        InstallationError: what runs it is not installed.
+    """
+    from segtumor.runtime.exported import is_export
+
+    started = time.perf_counter()
+    exported = arguments.run is not None and is_export(arguments.run)
+    model = _exported_model(arguments) if exported else _trained_model(arguments)
+    logger.debug("model loaded after %.2f s", time.perf_counter() - started)
+    return model
+
+
+@contextlib.contextmanager
+def opencv_threads(count):
+    """OpenCV's own threads, for the time of a block."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(count)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _exported_model(arguments):
+    from segtumor.files import sha256_of_file
+    from segtumor.runtime.detector import Detector
+    from segtumor.runtime.exported import MANIFEST, open_export
+    from segtumor.runtime.predictor import Predictor
+
+    for option, is_given in (
+        ("--opts", arguments.opts),
+        ("--device", arguments.device),
+        ("--runtime", arguments.runtime != "auto"),
+    ):
+        if is_given:
+            raise ConfigError(
+                "an exported model is run as it was exported",
+                where=option,
+                remedy=f"Leave {option} out, or give the training run to --run",
+            )
+    export = open_export(arguments.run, threads=arguments.threads)
+    contract, preprocessing = export.contract, export.contract.preprocessing
+    given = arguments.confidence_threshold
+    settings = {
+        "confidence_threshold": contract.confidence_threshold if given is None else given,
+        "short_edge_px": preprocessing.short_edge_px,
+        "max_long_edge_px": preprocessing.max_long_edge_px,
+        "window_percentiles": list(preprocessing.window_percentiles),
+        "postprocessing": dict(contract.postprocessing),
+        "runtime": _without_threads(export.graphs.describe()),
+    }
+    entry = {
+        "folder": str(export.folder),
+        "export_sha256": sha256_of_file(export.folder / MANIFEST),
+        "format": export.manifest["format"],
+        "precision": export.manifest["precision"],
+        "weights_sha256": export.manifest.get("source", {}).get("weights_sha256"),
+        "class_names": list(contract.class_names),
+    }
+    predictor = Predictor.from_contract(contract, Detector(export.graphs, contract))
+    return InferenceModel(predictor, contract.class_names, settings, entry, preprocessing.max_pixels)
+
+
+def _trained_model(arguments):
+    cfg = _config(arguments)
+    return model_of_config(cfg, runtime=arguments.runtime, threads=arguments.threads)
+
+
+def model_of_config(cfg, *, runtime="auto", threads=None):
+    """The model of ``MODEL.WEIGHTS``; errors as ``load_model``.
+
+    Args:
+        cfg: configuration.
+        runtime: "auto", "torch" or "detectron2".
+        threads: of the model; None for one on each core.
+    """
+    from segtumor.files import sha256_of_file
+
+    predictor, class_names, description = _predictor(cfg, runtime, threads)
+    settings = {
+        "confidence_threshold": cfg.TEST.CONFIDENCE_THRESHOLD,
+        "short_edge_px": cfg.INPUT.MIN_SIZE_TEST,
+        "max_long_edge_px": cfg.INPUT.MAX_SIZE_TEST,
+        "window_percentiles": list(cfg.INPUT.WINDOW_PERCENTILES),
+        "postprocessing": dict(cfg.POSTPROCESSING),
+        "device": cfg.MODEL.DEVICE,
+        "runtime": _without_threads(description),
+    }
+    entry = {
+        "weights": cfg.MODEL.WEIGHTS,
+        "weights_sha256": sha256_of_file(cfg.MODEL.WEIGHTS),
+        "backbone": cfg.MODEL.BACKBONE.NAME,
+        "class_names": list(class_names),
+    }
+    return InferenceModel(predictor, tuple(class_names), settings, entry, cfg.INPUT.MAX_PIXELS)
+
+
+def _predictor(cfg, runtime, threads):
+    """(Predictor, class names, description of what computes it) of a configuration."""
+    if runtime != "detectron2":
+        from segtumor.engine.fast import load_fast_predictor
+
+        return load_fast_predictor(cfg, threads=threads)
+    import torch
+
+    from segtumor.compat import detectron2_version
+    from segtumor.engine.predictor import load_trained_model, predictor_from_config
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    model, class_names = load_trained_model(cfg)
+    return predictor_from_config(cfg, model), class_names, {"runtime": "detectron2", "version": detectron2_version()}
+
+
+def _without_threads(description):
+    # A run may be continued with another number of threads.
+    return {key: value for key, value in description.items() if key != "threads"}
+
+
+def _config(arguments):
+    from segtumor.config import load_config
+    from segtumor.engine.run_folder import find_run
+
+    config_file, weights = find_run(arguments.run) if arguments.run else (arguments.config_file, None)
+    cfg = load_config(config_file)
+    if weights:
+        cfg.MODEL.WEIGHTS = str(weights)
+    cfg = load_config(config_file, ["MODEL.WEIGHTS", cfg.MODEL.WEIGHTS, *arguments.opts])
+    if arguments.device:
+        cfg.MODEL.DEVICE = arguments.device
+    if arguments.confidence_threshold is not None:
+        cfg.TEST.CONFIDENCE_THRESHOLD = arguments.confidence_threshold
+    cfg.freeze()
+    return cfg

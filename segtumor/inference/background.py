@@ -1,0 +1,43 @@
+"""Work in threads behind an iterator, in order and with a bound on what is waiting."""
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+
+def in_background(function, items, *, workers, ahead, finish=False):
+    """``map(function, items)`` in threads.
+
+    Results come in the order of the items. The first is handed out as soon as it is there, and at most ``ahead`` more
+    are begun before it is: however many items there are, no more than that is in memory.
+
+    Args:
+        function: called in a thread; what it raises is raised here, in its turn.
+        items: iterated in the calling thread.
+        workers: threads; 0 calls ``function`` in the calling thread.
+        ahead: at least 0.
+        finish: whether, when ``items`` raises or the user interrupts, the results that were begun come out first.
+    """
+    if workers == 0:
+        yield from map(function, items)
+        return
+    pool, waiting = ThreadPoolExecutor(workers, thread_name_prefix="segtumor"), deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            while waiting and (waiting[0].done() or len(waiting) > ahead):
+                yield _first(waiting)
+        while waiting:
+            yield _first(waiting)
+    except (Exception, KeyboardInterrupt, SystemExit):  # not GeneratorExit, after which nothing may be handed out
+        while finish and waiting:
+            yield _first(waiting)
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _first(waiting):
+    """The oldest result; it is taken from ``waiting`` only once it is there, in case the user interrupts."""
+    result = waiting[0].result()
+    waiting.popleft()
+    return result

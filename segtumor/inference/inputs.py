@@ -1,0 +1,62 @@
+"""Which files are meant by what was typed, and what their overlays are called."""
+
+import glob
+from pathlib import Path
+
+from segtumor.errors import DataError
+from segtumor.imaging import SUPPORTED_SUFFIXES, list_images
+
+
+def find_inputs(patterns):
+    """Files, folders and glob patterns to a list of files, each once, in the order given.
+
+    A missing file stays in the list, where it fails alone, if another input is there.
+
+    Raises:
+        DataError: nothing there, a pattern without a match, or a folder without images.
+    """
+    paths = []
+    for pattern in patterns:
+        if Path(pattern).is_dir():
+            found = list_images(pattern)
+            if not found:
+                suffixes = " ".join(sorted(SUPPORTED_SUFFIXES))
+                raise DataError("folder without images", where=pattern, expected=f"files that end in {suffixes}")
+        elif Path(pattern).exists():
+            found = [Path(pattern)]
+        else:
+            found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True)) if Path(name).is_file()]
+            if not found and glob.has_magic(pattern):
+                raise DataError("nothing matches", where=pattern, remedy="Check --input")
+            found = found or [Path(pattern)]
+        paths += found
+    if not any(path.exists() for path in paths):
+        raise DataError("no such file or folder", where=paths[0], remedy="Check --input")
+    return list(dict.fromkeys(paths))
+
+
+def overlay_names(paths, given=None):
+    """A distinct ``.png`` name for each path: its stem, with a number where stems repeat.
+
+    Args:
+        paths: of the inputs.
+        given: {path as text: name} of overlays that exist already and keep their names.
+    """
+    given = given or {}
+    names, taken = [], {name.casefold() for name in given.values()}
+    numbers = {}  # of each stem, the number to try next: ten thousand files of one name are not tried from 2 each
+    for path in paths:
+        name = given.get(str(path))
+        if name is None:
+            name = _free_name(path.stem, taken, numbers)
+            taken.add(name.casefold())  # some file systems do not tell upper from lower case
+        names.append(name)
+    return names
+
+
+def _free_name(stem, taken, numbers):
+    name, number = f"{stem}.png", numbers.get(stem.casefold(), 2)
+    while name.casefold() in taken:
+        name, number = f"{stem}_{number}.png", number + 1
+    numbers[stem.casefold()] = number
+    return name

@@ -1,0 +1,264 @@
+"""infer.journal.jsonl: what a run has done so far, one line for each input, so that an interrupted run can go on.
+
+The first line says what the run was asked to do and with which model. A run that ends removes the file. In memory are
+only names and positions in the file, whatever was found. Private to segtumor: the tables are for everybody else.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import time
+from pathlib import Path
+
+import segtumor
+from segtumor.errors import ConfigError, OutputError
+from segtumor.reporting.findings_files import STATUS_OK, InferenceOutcome
+from segtumor.structures.lesions import Finding
+
+JOURNAL_NAME = "infer.journal.jsonl"
+SCHEMA_VERSION = 1
+_SECONDS_BETWEEN_SYNCS = 5
+#: Places, not what lies there: a model may be named by another path when a run is continued.
+_PLACES = {"model": ("weights", "folder")}
+
+logger = logging.getLogger(__name__)
+
+
+def make_header(*, settings, model, paths):
+    """The journal's first line, a dict. ``settings`` and ``model`` must be the same for a run to be continued."""
+    names = "\n".join(map(str, paths)).encode("utf-8", "surrogateescape")
+    header = {
+        "schema_version": SCHEMA_VERSION,
+        "segtumor_version": segtumor.__version__,
+        "settings": settings,
+        "model": model,
+        "inputs": {"count": len(paths), "sha256": hashlib.sha256(names).hexdigest()},
+    }
+    return json.loads(json.dumps(header))  # as it will be read: tuples are lists
+
+
+def check_unfinished(folder, *, continued, overwrite):
+    """Refuse a folder with an unfinished run that is neither to be continued nor to be replaced.
+
+    Raises:
+        ConfigError: says what to type.
+    """
+    if continued and overwrite:
+        raise ConfigError("--continue and --overwrite exclude each other")
+    if (Path(folder) / JOURNAL_NAME).exists() and not (continued or overwrite):
+        raise ConfigError(
+            "the folder holds an unfinished run",
+            where=folder,
+            remedy="Go on with --continue, start again with --overwrite, or choose another --output",
+        )
+
+
+class Journal:
+    """A journal being written. Use as a context manager.
+
+    Args:
+        path: the file.
+        header: from ``make_header``.
+        continued: whether to go on with a journal that is there; else it is replaced.
+
+    Raises:
+        ConfigError: the journal is of another version, model or other settings.
+        OutputError: it cannot be written.
+    """
+
+    def __init__(self, path, header, *, continued):
+        self._path, self._positions, self._overlays = Path(path), {}, {}
+        self._synced = time.monotonic()
+        with _writing(self._path):
+            if continued and self._path.exists():
+                self._file = open(self._path, "r+b")  # noqa: SIM115 - closed by ``close``
+                self._read(header)
+            else:
+                self._file = open(self._path, "w+b")  # noqa: SIM115
+                self._write(header)
+                os.fsync(self._file.fileno())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    @property
+    def overlays(self):
+        """{file name: overlay} of what is done."""
+        return dict(self._overlays)
+
+    def is_done(self, path):
+        """Whether an input was finished without a failure, and its file has not changed since (it may be gone)."""
+        position = self._positions.get(str(path))
+        if position is None:
+            return False
+        entry = self._entry(position)
+        return entry["status"] == STATUS_OK and _identity(path) in (None, entry["file"])
+
+    def append(self, outcome):
+        """Write one outcome; an earlier one of the same input no longer counts."""
+        with _writing(self._path):
+            self._file.seek(0, os.SEEK_END)
+            position = self._file.tell()
+            self._write(_line(outcome))
+            if time.monotonic() - self._synced > _SECONDS_BETWEEN_SYNCS:
+                os.fsync(self._file.fileno())
+                self._synced = time.monotonic()
+        self._remember(outcome.file_name, position, outcome.overlay)
+
+    def outcome(self, path):
+        """The latest InferenceOutcome of an input, or None."""
+        position = self._positions.get(str(path))
+        return None if position is None else _outcome(self._entry(position))
+
+    def close(self):
+        """Close the file and leave it where it is."""
+        self._file.close()
+
+    def remove(self):
+        """Close and remove the file: the run is finished."""
+        self.close()
+        self._path.unlink(missing_ok=True)
+
+    def _remember(self, name, position, overlay):
+        self._positions[name] = position
+        self._overlays.pop(name, None)
+        if overlay:
+            self._overlays[name] = overlay
+
+    def _write(self, value):
+        self._file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
+        self._file.flush()
+
+    def _entry(self, position):
+        self._file.seek(position)
+        return json.loads(self._file.readline())
+
+    def _read(self, header):
+        _check_header(_parsed(self._file.readline()), header, self._path)
+        position = self._file.tell()
+        for line in iter(self._file.readline, b""):
+            entry = _parsed(line)
+            if entry is not None:
+                self._remember(entry["name"], position, entry["overlay"])
+            elif line.endswith(b"\n"):
+                logger.warning("%s: a damaged line is left out, its input is done again", self._path)
+            else:
+                self._file.truncate(position)  # the end of a run that was killed while it wrote
+                break
+            position = self._file.tell()
+        logger.info("continuing: %d inputs are in %s", len(self._positions), self._path.name)
+
+
+def overlays_in(path):
+    """Names of the overlays that a journal lists; nothing where there is none that can be read."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        entries = [_parsed(line) for line in file]
+        return [entry["overlay"] for entry in entries if entry and entry.get("overlay")]
+    return []
+
+
+def _parsed(line):
+    """A line's dict, or None where it is damaged or cut off."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _check_header(found, wanted, path):
+    remedy = "Start again with --overwrite, or choose another --output"
+    if found is None or found.get("schema_version") != SCHEMA_VERSION:
+        raise ConfigError("not a journal of this version, it cannot be continued", where=path, remedy=remedy)
+    differing = _differing(found, wanted)
+    if differing:
+        raise ConfigError(
+            f"the run was begun otherwise, it cannot be continued: {'; '.join(differing)}", where=path, remedy=remedy
+        )
+    if found.get("inputs") != wanted["inputs"]:
+        logger.info("the list of inputs has changed since the run was begun")
+
+
+def _differing(found, wanted):
+    """Sentences on what is not the same in two headers."""
+    pairs = [("segtumor_version", found.get("segtumor_version"), wanted["segtumor_version"])]
+    for part in ("settings", "model"):
+        before, now = found.get(part) or {}, wanted[part]
+        keys = [key for key in {**now, **before} if key not in _PLACES.get(part, ())]
+        pairs += [(f"{part}.{key}", before.get(key), now.get(key)) for key in keys]
+    return [f"{name} was {before}, is {now}" for name, before, now in pairs if before != now]
+
+
+def _line(outcome):
+    return {
+        "name": outcome.file_name,
+        "file": _identity(outcome.file_name),
+        "size_hw": outcome.size_hw,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "seconds": outcome.seconds,
+        "spacing_mm": outcome.spacing_mm,
+        "spacing_source": outcome.spacing_source,
+        "overlay": outcome.overlay,
+        "note": outcome.note,
+        "findings": [_finding_entry(finding) for finding in outcome.findings],
+    }
+
+
+def _finding_entry(finding):
+    box, probabilities = (list(map(float, values)) for values in (finding.box_xyxy, finding.probabilities))
+    return [int(finding.class_id), float(finding.score), box, _plain(finding.rle), probabilities]
+
+
+def _outcome(entry):
+    return InferenceOutcome(
+        entry["name"],
+        _tuple(entry["size_hw"]),
+        tuple(Finding(c, score, tuple(box), rle, tuple(p)) for c, score, box, rle, p in entry["findings"]),
+        status=entry["status"],
+        reason=entry["reason"],
+        seconds=entry["seconds"],
+        spacing_mm=_tuple(entry["spacing_mm"]),
+        spacing_source=entry["spacing_source"],
+        overlay=entry["overlay"],
+        note=entry["note"],
+    )
+
+
+def _plain(rle):
+    if rle is None:
+        return None
+    counts = rle["counts"]
+    return {"size": list(map(int, rle["size"])), "counts": counts.decode() if isinstance(counts, bytes) else counts}
+
+
+def _tuple(values):
+    return None if values is None else tuple(values)
+
+
+def _identity(path):
+    """[bytes, time of change in ns] of a file, None where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a path with a null character
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+@contextlib.contextmanager
+def _writing(path):
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write: {error.strerror or error}",
+            where=path,
+            remedy="Choose a folder that you may write to and that has space left",
+        ) from error

@@ -1,0 +1,203 @@
+"""A predictor on a list of files: overlays, tables and a status for each file.
+
+Files are decoded in threads while the model computes, overlays are drawn in threads behind it, and every finished input
+goes to the journal at once. What is in memory does not grow with the number of files, apart from their names.
+"""
+
+import contextlib
+import json
+import logging
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from segtumor import progress
+from segtumor.errors import ConfigError, SegtumorError
+from segtumor.files import prepare_output_folder
+from segtumor.inference.background import in_background
+from segtumor.inference.drawing import Drawer
+from segtumor.inference.inputs import overlay_names
+from segtumor.inference.journal import JOURNAL_NAME, Journal, check_unfinished, make_header, overlays_in
+from segtumor.inference.predicting import predict_all
+from segtumor.inference.reading import Reader
+from segtumor.inference.tables import write_tables
+from segtumor.reporting.findings_files import STATUS_FAILED, InferenceOutcome
+
+OVERLAYS = "overlays"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files are worked through.
+
+    Attributes:
+        confidence_threshold: findings below it are only in predictions.json, 0 to 1.
+        window_percentiles: gray values made black and white on overlays.
+        max_pixels: larger pictures fail, px.
+        batch_size: radiographs that the model sees at once, from 1.
+        num_workers: threads that read, and as many that draw; 0 does both where the model computes.
+        with_overlays: whether to draw overlays.
+        note: a sentence for the footer of every overlay, or None.
+        continued: whether to go on with the unfinished run in the folder, if there is one.
+        overwrite: whether to replace it.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    confidence_threshold: float
+    window_percentiles: tuple[float, float] = (0.5, 99.5)
+    max_pixels: int = 64_000_000
+    batch_size: int = 1
+    num_workers: int = 1
+    with_overlays: bool = True
+    note: str | None = None
+    continued: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self):
+        if not 0 <= self.confidence_threshold <= 1:
+            raise ConfigError("confidence threshold out of range", got=self.confidence_threshold, expected="0 to 1")
+        for name, least in (("batch_size", 1), ("num_workers", 0), ("max_pixels", 1)):
+            if getattr(self, name) < least:
+                option = f"--{name.replace('_', '-')}"
+                raise ConfigError("out of range", where=option, got=getattr(self, name), expected=f"{least} or more")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of it.
+
+    Attributes:
+        counts: "counts" of summary.json.
+        first_failure: reason of the first failed input, or None.
+        notes: number of inputs with a note.
+        first_note: the first of them, with its file, or None.
+    """
+
+    counts: dict
+    first_failure: str | None
+    notes: int
+    first_note: str | None
+
+
+def infer(predictor, class_names, paths, output, options, *, settings, model):
+    """Predict every file and write overlays, predictions.json, findings.csv and summary.json.
+
+    Args:
+        predictor: ``runtime.predictor.Predictor``.
+        class_names: names by ``class_id``.
+        paths: image files; one that cannot be read becomes a failed outcome, the others go on.
+        output: folder, created if needed. Interrupted, it keeps the tables of what is done and the journal.
+        options: Options.
+        settings: dict of what decides the findings, for summary.json and for continuing.
+        model: dict that identifies the model, likewise.
+
+    Returns:
+        Result.
+
+    Raises:
+        ConfigError: an unfinished run is there and may not be touched, or cannot be continued.
+        OutputError: the folder cannot be written.
+    """
+    folder, paths = prepare_output_folder(output), list(dict.fromkeys(map(Path, paths)))
+    check_unfinished(folder, continued=options.continued, overwrite=options.overwrite)
+    asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
+    header = make_header(settings=asked, model=model, paths=paths)
+    if not (options.continued and (folder / JOURNAL_NAME).exists()):
+        _remove_earlier_overlays(folder)
+
+    def finish(journal):
+        counts = write_tables(
+            folder,
+            lambda: (journal.outcome(path) or _not_reached(path) for path in paths),
+            class_names,
+            threshold=options.confidence_threshold,
+            settings=settings,
+            model=model,
+        )
+        return _result(counts, (journal.outcome(path) for path in paths))
+
+    with Journal(folder / JOURNAL_NAME, header, continued=options.continued) as journal:
+        try:
+            _work(predictor, class_names, paths, folder, options, journal)
+        except BaseException:  # what was found before an interruption or a full memory is not lost
+            _finish_as_far_as_it_goes(finish, journal)
+            raise
+        result = finish(journal)
+        journal.remove()
+    return result
+
+
+def _work(predictor, class_names, paths, folder, options, journal):
+    """Read, predict, draw and note down every input that is not done."""
+    started, left = time.perf_counter(), [path for path in paths if not journal.is_done(path)]
+    names = dict(zip(paths, overlay_names(paths, journal.overlays), strict=True))
+    _remove_abandoned(folder / OVERLAYS, names.values())
+    percentiles = options.window_percentiles if options.with_overlays else None
+    reader = Reader(predictor, window_percentiles=percentiles, max_pixels=options.max_pixels)
+    drawer = Drawer(
+        folder / OVERLAYS if options.with_overlays else None,
+        names,
+        class_names,
+        score_threshold=options.confidence_threshold,
+        note=options.note,
+    )
+    workers, ahead = options.num_workers, 2 * options.batch_size + options.num_workers
+    prepared = in_background(reader, left, workers=workers, ahead=ahead)
+    predicted = predict_all(predictor, prepared, reader, batch_size=options.batch_size)
+    outcomes = in_background(drawer, predicted, workers=workers, ahead=ahead, finish=True)
+    with contextlib.closing(prepared), contextlib.closing(predicted), contextlib.closing(outcomes):
+        for number, outcome in enumerate(progress.files(outcomes, len(left)), start=1):
+            if number == 1:
+                logger.debug("first result after %.2f s", time.perf_counter() - started)
+            if outcome.status == STATUS_FAILED or outcome.note:
+                logger.warning("%s", outcome.reason or f"{outcome.file_name}: {outcome.note}")
+            journal.append(outcome)
+
+
+def _finish_as_far_as_it_goes(finish, journal):
+    """Tables of a run that was stopped; why it was stopped matters more than that they cannot be written."""
+    try:
+        finish(journal)
+    except SegtumorError as error:
+        logger.warning("the tables are not up to date: %s", error)
+    else:
+        logger.info("stopped; --continue goes on from here")
+
+
+def _not_reached(path):
+    return InferenceOutcome(str(path), None, status=STATUS_FAILED, reason="not reached: the run was stopped")
+
+
+def _result(counts, outcomes):
+    first_failure, notes, first_note = None, 0, None
+    for outcome in filter(None, outcomes):
+        first_failure = first_failure or outcome.reason
+        if outcome.note:
+            notes += 1
+            first_note = first_note or f"{outcome.file_name}: {outcome.note}"
+    return Result(counts, first_failure, notes, first_note)
+
+
+def _remove_abandoned(overlays, names):
+    """Remove what a run that was killed left half-written (``files.atomic_path``) of the overlays with these names."""
+    stems = {Path(name).stem for name in names}
+    for path in overlays.glob(".*.png"):
+        found = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}\.png", path.name)
+        if found and found[1] in stems:
+            path.unlink(missing_ok=True)
+
+
+def _remove_earlier_overlays(folder):
+    """Remove the overlays that an earlier run into this folder lists, so that pictures and tables agree."""
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        names = [entry["overlay"] for entry in summary["inputs"] if entry.get("overlay")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no summary, or not one of ours
+        names = []
+    for name in [*names, *overlays_in(folder / JOURNAL_NAME)]:
+        (folder / OVERLAYS / Path(name).name).unlink(missing_ok=True)

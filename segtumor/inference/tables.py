@@ -1,0 +1,47 @@
+"""predictions.json, findings.csv and summary.json, written as streams: one input is in memory at a time."""
+
+import dataclasses
+
+from segtumor.files import write_csv, write_json_stream
+from segtumor.postprocessing import keep_above
+from segtumor.reporting import findings_files as entries
+
+
+def write_tables(folder, outcomes, class_names, *, threshold, settings, model):
+    """All findings to predictions.json, as average precision needs them; those above the threshold to the others.
+
+    Args:
+        folder: Path.
+        outcomes: function of nothing -> iterator of InferenceOutcome; called once for each list that is written.
+        class_names: names by ``class_id``.
+        threshold: score, 0 to 1.
+        settings, model: dicts for summary.json.
+
+    Returns:
+        "counts" of summary.json.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+
+    def shown():
+        for outcome in outcomes():
+            yield dataclasses.replace(outcome, findings=tuple(keep_above(outcome.findings, threshold)))
+
+    lists = {"images": _images(outcomes()), "annotations": _annotations(outcomes(), class_names)}
+    write_json_stream(folder / "predictions.json", entries.predictions_head(class_names), lists)
+    rows = (row for outcome in shown() for row in entries.rows_of_one(outcome, class_names))
+    write_csv(folder / "findings.csv", rows, entries.findings_columns(class_names))
+    counts = entries.count(shown())
+    head = entries.summary_head(settings=settings, model=model, counts=counts)
+    write_json_stream(folder / "summary.json", head, {"inputs": map(entries.summary_entry, shown())})
+    return counts
+
+
+def _images(outcomes):
+    return (entries.image_entry(image_id, outcome) for image_id, outcome in enumerate(outcomes, start=1))
+
+
+def _annotations(outcomes, class_names):
+    for image_id, outcome in enumerate(outcomes, start=1):
+        yield from entries.annotation_entries(image_id, outcome, class_names)

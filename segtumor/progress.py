@@ -1,0 +1,31 @@
+"""Progress for people: a bar with the time left on a terminal, plain lines elsewhere. Core: no torch, no Detectron2."""
+
+import logging
+import sys
+import time
+
+SECONDS_BETWEEN_LINES = 15
+
+logger = logging.getLogger(__name__)
+
+
+def bar(iterable, total, description):
+    """``iterable`` with a progress bar on a terminal, unchanged elsewhere."""
+    from tqdm import tqdm
+
+    return tqdm(iterable, total=total, desc=description, unit="batch", leave=False, disable=not sys.stderr.isatty())
+
+
+def files(iterable, total):
+    """``iterable`` over files with a progress bar on a terminal and a line every few seconds elsewhere."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(iterable, total=total, unit="file", dynamic_ncols=True)
+        return
+    started = last_line = time.monotonic()
+    for done, item in enumerate(iterable, start=1):
+        yield item
+        if time.monotonic() - last_line > SECONDS_BETWEEN_LINES:
+            last_line = time.monotonic()
+            logger.info("%d of %d files, %.2f s per file", done, total, (last_line - started) / done)

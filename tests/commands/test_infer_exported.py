@@ -1,0 +1,132 @@
+"""``tools/infer.py`` with an exported model: no torch, no Detectron2, and options that do not fit it refused."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segtumor.commands import infer
+from segtumor.postprocessing import Postprocessing
+from segtumor.runtime import detector, exported
+from segtumor.structures.lesions import Finding
+
+CONTRACT = SimpleNamespace(
+    class_names=("benign", "malignant"),
+    confidence_threshold=0.4,
+    preprocessing=SimpleNamespace(
+        short_edge_px=32, max_long_edge_px=64, window_percentiles=(0.5, 99.5), max_pixels=10_000
+    ),
+    postprocessing=dataclasses.asdict(Postprocessing()),
+)
+
+
+class OneFinding:
+    """Stands in for ``runtime.detector.Detector``; stops as a user would at the image of ``interrupt_at``."""
+
+    interrupt_at, calls = None, 0
+
+    def __init__(self, graphs, contract):
+        pass
+
+    def detect(self, windows, sizes_hw):
+        type(self).calls += 1
+        if self.calls == self.interrupt_at:
+            raise KeyboardInterrupt
+        return [(Finding(0, 0.5, (0.0, 0.0, 4.0, 4.0), None, (0.5, 0.25)),) for _ in windows]
+
+
+@pytest.fixture
+def type_infer(tmp_path, monkeypatch):
+    """Function of further options -> exit code; three pictures, results in ``found``."""
+    (tmp_path / "scans").mkdir()
+    for name in "abc":
+        Image.fromarray(np.full((20, 30), ord(name), dtype=np.uint8)).save(tmp_path / "scans" / f"{name}.png")
+    (tmp_path / "exported").mkdir()
+    manifest = {"kind": exported.KIND, "format": "onnx", "precision": "float32", "source": {"weights_sha256": "ab"}}
+    (tmp_path / "exported" / exported.MANIFEST).write_text(json.dumps(manifest))
+    graphs = SimpleNamespace(describe=lambda: {"runtime": "onnx", "version": "1", "threads": 2})
+    opened = SimpleNamespace(contract=CONTRACT, graphs=graphs, manifest=manifest, folder=tmp_path / "exported")
+    asked = {}
+    monkeypatch.setattr(
+        exported, "open_export", lambda folder, *, threads=None: asked.update(threads=threads) or opened
+    )
+    monkeypatch.setattr(detector, "Detector", type("Detector", (OneFinding,), {}))
+
+    def type_infer(*more, inputs=("scans",)):
+        inputs = [str(tmp_path / name) for name in inputs]
+        return infer.main(
+            ["--run", str(tmp_path / "exported"), "--input", *inputs, "--output", str(tmp_path / "found"), *more]
+        )
+
+    type_infer.asked = asked
+    return type_infer
+
+
+def summary(tmp_path):
+    return json.loads((tmp_path / "found" / "summary.json").read_text())
+
+
+def test_an_export_says_its_own_settings(type_infer, tmp_path, capsys):
+    assert type_infer("--no-overlays", "--threads", "3", "--batch-size", "2", "--num-workers", "0") == 0
+    assert "3 inputs: 3 with findings at or above 0.40" in capsys.readouterr().out
+    assert type_infer.asked == {"threads": 3}
+    found = summary(tmp_path)
+    assert found["settings"]["confidence_threshold"] == 0.4 and found["settings"]["short_edge_px"] == 32
+    assert found["settings"]["runtime"] == {"runtime": "onnx", "version": "1"}
+    assert found["model"]["format"] == "onnx" and len(found["model"]["export_sha256"]) == 64
+    assert type_infer("--no-overlays", "--confidence-threshold", "0.6") == 0
+    assert summary(tmp_path)["counts"]["with_findings"] == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--device", "cpu"], "--device: an exported model"),
+        (["--runtime", "torch"], "--runtime: an exported model"),
+        (["--opts", "TEST.CONFIDENCE_THRESHOLD", "0.2"], "--opts: an exported model"),
+        (["--batch-size", "0"], "--batch-size: out of range (got 0; expected 1 or more)"),
+        (["--num-workers", "-1"], "--num-workers: out of range"),
+        (["--threads", "0"], "--threads: out of range"),
+        (["--max-pixels", "0"], "--max-pixels: out of range"),
+        (["--confidence-threshold", "2"], "0 to 1"),
+    ],
+)
+def test_wrong_options_are_usage_errors(type_infer, tmp_path, more, message, capsys):
+    assert type_infer(*more) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error and not (tmp_path / "found").exists()
+
+
+def test_an_interrupted_command_goes_on_with_continue(type_infer, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(detector.Detector, "interrupt_at", 2)
+    assert type_infer("--no-overlays") == 130
+    assert [entry["status"] for entry in summary(tmp_path)["inputs"]] == ["ok", "failed", "failed"]
+    assert "--continue goes on from here" in capsys.readouterr().err
+    assert type_infer("--no-overlays") == 2
+    assert "Go on with --continue" in capsys.readouterr().err
+    assert type_infer("--no-overlays", "--continue", "--threads", "1") == 0
+    assert summary(tmp_path)["counts"]["ok"] == 3 and detector.Detector.calls == 4
+
+
+def test_the_limit_of_an_export_can_be_raised(type_infer, tmp_path, capsys):
+    Image.fromarray(np.zeros((100, 200), dtype=np.uint8)).save(tmp_path / "scans" / "large.png")
+    assert type_infer("--no-overlays") == 6
+    assert "--max-pixels 20000" in capsys.readouterr().err
+    assert type_infer("--no-overlays", "--max-pixels", "20000") == 0
+
+
+def test_an_export_needs_no_framework():
+    program = (
+        "import sys\n"
+        "for name in ('torch', 'torchvision', 'detectron2'): sys.modules[name] = None\n"
+        "from segtumor.commands import infer, inference_model\n"
+        "import segtumor.inference.run, segtumor.runtime.exported, segtumor.runtime.detector\n"
+        "sys.exit(infer.main(['--run', 'nowhere', '--input', sys.argv[1], '--output', sys.argv[2]]))"
+    )
+    result = subprocess.run([sys.executable, "-c", program, __file__, "x"], capture_output=True, text=True, check=False)
+    assert result.returncode != 1 and "not installed" in result.stderr  # it is no export, and a run needs torch

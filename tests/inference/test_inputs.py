@@ -1,0 +1,52 @@
+"""Which files are meant, and what their overlays are called."""
+
+import pytest
+
+from segtumor.errors import DataError
+from segtumor.inference.inputs import find_inputs, overlay_names
+
+
+def test_inputs_are_files_folders_and_patterns_each_once(tmp_path):
+    for name in ("b.png", "a.png", "c.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "d.jpg").touch()
+    a, b, d = tmp_path / "a.png", tmp_path / "b.png", tmp_path / "deep" / "d.jpg"
+    assert set(find_inputs([str(tmp_path)])) >= {a, b}
+    assert find_inputs([str(b), str(tmp_path / "*.png")]) == [b, a]
+    assert find_inputs([str(tmp_path / "**" / "*.jpg")]) == [d]
+    assert find_inputs([str(tmp_path / "c.txt")]) == [tmp_path / "c.txt"]  # the reader says what is wrong with it
+
+
+def test_inputs_that_lead_nowhere(tmp_path):
+    with pytest.raises(DataError, match="folder without images"):
+        find_inputs([str(tmp_path)])
+    with pytest.raises(DataError, match=r"\*\.png: nothing matches"):
+        find_inputs([str(tmp_path / "*.png")])
+    with pytest.raises(DataError, match=r"nowhere\.png: no such file"):
+        find_inputs([str(tmp_path / "nowhere.png"), str(tmp_path / "neither.png")])
+    (tmp_path / "there.png").touch()
+    assert find_inputs([str(tmp_path / name) for name in ("nowhere.png", "there.png")]) == [
+        tmp_path / "nowhere.png",
+        tmp_path / "there.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a.png", "b.png"], ["a.png", "b.png"]),
+        (["x/a.png", "y/a.jpg", "z/a.dcm"], ["a.png", "a_2.png", "a_3.png"]),
+        (["a.png", "a.jpg", "a_2.png"], ["a.png", "a_2.png", "a_2_2.png"]),
+        (["a_2.png", "a.png", "a.jpg"], ["a_2.png", "a.png", "a_3.png"]),
+        (["a.png", "A.png"], ["a.png", "A_2.png"]),
+        (["knee.left.dcm"], ["knee.left.png"]),
+    ],
+)
+def test_overlays_have_distinct_names(tmp_path, paths, names):
+    assert overlay_names([tmp_path / path for path in paths]) == names
+
+
+def test_overlays_that_are_there_keep_their_names(tmp_path):
+    new, old = tmp_path / "x" / "a.png", tmp_path / "y" / "a.png"
+    assert overlay_names([new, old], {str(old): "a.png"}) == ["a_2.png", "a.png"]

@@ -1,0 +1,133 @@
+"""Which unfinished runs may go on, and from where."""
+
+import json
+
+import pytest
+from fake_detector import MODEL, SETTINGS, FakeDetector
+
+import segtumor
+from segtumor.errors import ConfigError
+from segtumor.inference.journal import JOURNAL_NAME, Journal, check_unfinished, make_header
+from segtumor.reporting.findings_files import InferenceOutcome
+from segtumor.structures.lesions import Finding
+
+
+@pytest.fixture
+def unfinished(pictures, work, tmp_path):
+    """Folder of a run that was stopped at the fourth detection."""
+
+    def raising(call, windows):
+        if call == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(pictures, detector=FakeDetector(raising))
+    return tmp_path / "found"
+
+
+def test_an_unfinished_run_is_not_overwritten_in_silence(unfinished, pictures, work):
+    before = {path.name: path.stat().st_mtime_ns for path in unfinished.iterdir()}
+    with pytest.raises(ConfigError, match=r"--continue.*--overwrite"):
+        work(pictures)
+    assert before == {path.name: path.stat().st_mtime_ns for path in unfinished.iterdir()}
+    with pytest.raises(ConfigError, match="exclude"):
+        work(pictures, continued=True, overwrite=True)
+    detector = FakeDetector()
+    work(pictures, detector=detector, overwrite=True)
+    assert detector.calls == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"settings": {**SETTINGS, "confidence_threshold": 0.4}}, r"confidence_threshold was 0\.3, is 0\.4"),
+        ({"settings": {**SETTINGS, "more": 1}}, "settings.more was None, is 1"),
+        ({"model": {**MODEL, "weights_sha256": "cd"}}, "model.weights_sha256 was ab, is cd"),
+        ({"with_overlays": True}, "with_overlays was False, is True"),
+        ({"note": "Phantom"}, "note was None, is Phantom"),
+    ],
+)
+def test_a_run_begun_otherwise_is_not_continued(unfinished, pictures, work, change, message):
+    before = (unfinished / JOURNAL_NAME).read_bytes()
+    with pytest.raises(ConfigError, match=message):
+        work(pictures, continued=True, **change)
+    assert (unfinished / JOURNAL_NAME).read_bytes() == before
+
+
+def test_a_model_may_have_moved(unfinished, pictures, work):
+    result, _ = work(pictures, continued=True, model={**MODEL, "weights": "elsewhere/a.pth"})
+    assert result.counts["ok"] == 7
+
+
+def test_a_run_of_another_version_is_not_continued(unfinished, pictures, work, monkeypatch):
+    monkeypatch.setattr(segtumor, "__version__", "99")
+    with pytest.raises(ConfigError, match="segtumor_version"):
+        work(pictures, continued=True)
+
+
+@pytest.mark.parametrize("head", [b"", b"hello\n", b"[]\n", b'{"schema_version": 99}\n'])
+def test_a_file_that_is_no_journal_is_refused(unfinished, pictures, work, head):
+    (unfinished / JOURNAL_NAME).write_bytes(head)
+    with pytest.raises(ConfigError, match="--overwrite"):
+        work(pictures, continued=True)
+
+
+def test_a_half_written_last_line_is_done_again(unfinished, pictures, work, tables):
+    _, whole = work(pictures, "whole")
+    path = unfinished / JOURNAL_NAME
+    data = path.read_bytes()
+    assert data.count(b"\n") == 4
+    path.write_bytes(data[:-20])
+    detector = FakeDetector()
+    work(pictures, detector=detector, continued=True)
+    assert detector.calls == 5 and tables(unfinished) == tables(whole)
+
+
+def test_a_damaged_line_is_done_again(unfinished, pictures, work, tables):
+    _, whole = work(pictures, "whole")
+    path = unfinished / JOURNAL_NAME
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], b"\x00\xff rubbish\n", *lines[2:]]))
+    work(pictures, continued=True)
+    assert tables(unfinished) == tables(whole)
+
+
+def test_failed_and_changed_inputs_are_tried_again_and_new_ones_added(pictures, work, tables, tmp_path):
+    def raising(call, windows):
+        if call == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(pictures[1:], detector=FakeDetector(raising))
+    pictures[4].write_bytes(pictures[5].read_bytes())  # mended
+    pictures[6].write_bytes(pictures[0].read_bytes())  # another picture by now
+    detector = FakeDetector()
+    _, folder = work(pictures, detector=detector, continued=True)
+    _, whole = work(pictures, "whole")
+    assert detector.calls == 4 and tables(folder) == tables(whole)
+
+
+def test_nothing_to_continue_is_a_start(pictures, work):
+    assert work(pictures, continued=True)[0].counts["ok"] == 7
+
+
+def test_an_outcome_comes_back_as_it_was(tmp_path):
+    finding = Finding(1, 0.1 + 0.2, (0.1, 2.0, 3.5, 4.0), {"size": [4, 6], "counts": "04`0"}, (0.25, float("nan")))
+    outcomes = [
+        InferenceOutcome("ä b.dcm", (4, 6), (finding,), seconds=0.5, spacing_mm=(0.1, 0.2), spacing_source="mm"),
+        InferenceOutcome("b.png", None, status="failed", reason="r"),
+        InferenceOutcome("c.png", (1, 1), (Finding(0, 1.0, (0.0, 0.0, 1.0, 1.0), None),), overlay="c.png", note="n"),
+    ]
+    header = make_header(settings={"a": (1, 2)}, model={}, paths=[])
+    with Journal(tmp_path / "j", header, continued=False) as journal:
+        for outcome in outcomes:
+            journal.append(outcome)
+    with Journal(tmp_path / "j", header, continued=True) as journal:
+        assert [repr(journal.outcome(outcome.file_name)) for outcome in outcomes] == list(map(repr, outcomes))
+        assert journal.outcome("d.png") is None and journal.overlays == {"c.png": "c.png"}
+        assert [journal.is_done(outcome.file_name) for outcome in outcomes] == [True, False, True]
+    assert json.loads((tmp_path / "j").read_text().splitlines()[0])["settings"] == {"a": [1, 2]}
+
+
+def test_a_folder_without_a_journal_is_free(tmp_path):
+    check_unfinished(tmp_path / "nowhere", continued=False, overwrite=False)

@@ -1,0 +1,202 @@
+"""A made-up detector on files: what is written, in which order, and what an interruption leaves."""
+
+import contextlib
+import csv
+import json
+
+import numpy as np
+import pytest
+from fake_detector import MODEL, NAMES, SETTINGS, FakeDetector
+from PIL import Image
+
+import segtumor.inference.drawing
+from segtumor import files
+from segtumor.errors import ConfigError, OutputError
+from segtumor.inference.journal import JOURNAL_NAME
+from segtumor.inference.run import Options
+from segtumor.reporting.findings_files import (
+    InferenceOutcome,
+    findings_columns,
+    findings_rows,
+    predictions_document,
+    summary_document,
+)
+
+
+def interrupting(at_call):
+    def raising(call, windows):
+        if call == at_call:
+            raise KeyboardInterrupt
+
+    return raising
+
+
+def overlays(folder):
+    return {path.name: path.read_bytes() for path in (folder / "overlays").iterdir()}
+
+
+def test_every_input_has_its_outcome_in_order(pictures, work, tables):
+    result, folder = work(pictures, with_overlays=True)
+    assert result.counts == {
+        "inputs": 8,
+        "ok": 7,
+        "failed": 1,
+        "with_findings": 6,
+        "without_findings": 1,
+        "findings": 6,
+    }
+    assert "4.png" in result.first_failure and result.notes == 0
+    summary, predictions, _ = tables(folder)
+    assert [entry["file"] for entry in summary["inputs"]] == list(map(str, pictures))
+    assert summary["settings"] == SETTINGS and summary["model"] == MODEL
+    assert len(predictions["annotations"]) == 12  # the uncertain ones too
+    assert {path.name for path in folder.iterdir()} == {"overlays", "predictions.json", "findings.csv", "summary.json"}
+    assert sorted(overlays(folder)) == [f"{number}.png" for number in range(8) if number != 4]
+
+
+@pytest.mark.parametrize(("batch_size", "num_workers"), [(1, 0), (3, 0), (1, 2), (4, 3), (100, 1)])
+def test_batches_and_threads_change_nothing(pictures, work, tables, batch_size, num_workers):
+    _, plain = work(pictures, "plain", num_workers=0)
+    detector = FakeDetector()
+    _, folder = work(pictures, detector=detector, batch_size=batch_size, num_workers=num_workers)
+    assert tables(folder) == tables(plain)
+    assert max(map(len, detector.batches)) <= batch_size
+
+
+def test_the_tables_are_those_of_the_whole_documents(pictures, work, tmp_path):
+    _, folder = work(pictures[:4])
+    document = json.loads((folder / "predictions.json").read_text())
+    files.write_json(tmp_path / "again.json", document)
+    assert (tmp_path / "again.json").read_bytes() == (folder / "predictions.json").read_bytes()
+    files.write_json(tmp_path / "again.json", json.loads((folder / "summary.json").read_text()))
+    assert (tmp_path / "again.json").read_bytes() == (folder / "summary.json").read_bytes()
+    outcomes = [InferenceOutcome(image["file_name"], (1, 1)) for image in document["images"]]
+    assert list(document) == list(predictions_document(outcomes, NAMES))
+    assert list(json.loads((folder / "summary.json").read_text())) == list(
+        summary_document(outcomes, settings={}, model={})
+    )
+    with (folder / "findings.csv").open() as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    assert tuple(reader.fieldnames) == findings_columns(NAMES)
+    assert set(rows[0]) == set(findings_rows(outcomes, NAMES)[0])
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("at_call", [1, 4, 7])
+def test_an_interrupted_run_goes_on_to_the_same_tables(pictures, work, tables, at_call, num_workers):
+    _, whole = work(pictures, "whole")
+    with pytest.raises(KeyboardInterrupt):
+        work(pictures, "parts", detector=FakeDetector(interrupting(at_call)), num_workers=num_workers)
+    parts = whole.parent / "parts"
+    summary, _, rows = tables(parts)
+    reasons = [entry["reason"] for entry in summary["inputs"]]
+    readable = [path for number, path in enumerate(pictures) if number != 4]
+    assert [entry["status"] for entry in summary["inputs"]].count("ok") == at_call - 1
+    assert reasons[pictures.index(readable[at_call - 1])] == "not reached: the run was stopped"
+    assert rows.count("not reached") == summary["counts"]["failed"] - (at_call > 4)
+    detector = FakeDetector()
+    work(pictures, "parts", detector=detector, continued=True)
+    assert detector.calls == 7 - (at_call - 1)
+    assert tables(parts) == tables(whole)
+    assert not (parts / JOURNAL_NAME).exists()
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_overlays_of_an_interrupted_run_are_those_of_a_whole_one(pictures, work, num_workers):
+    _, whole = work(pictures[:3], "whole", with_overlays=True)
+    for detector in (FakeDetector(interrupting(2)), FakeDetector()):
+        with contextlib.suppress(KeyboardInterrupt):
+            work(pictures[:3], detector=detector, with_overlays=True, num_workers=num_workers, continued=True)
+    assert overlays(whole.parent / "found") == overlays(whole)
+
+
+def test_a_mistake_in_the_detector_keeps_what_is_done(pictures, work, tables, tmp_path):
+    def raising(call, windows):
+        if call == 3:
+            raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        work(pictures, detector=FakeDetector(raising))
+    assert tables(tmp_path / "found")[0]["counts"]["ok"] == 2
+    assert (tmp_path / "found" / JOURNAL_NAME).exists()
+
+
+def test_an_overlay_that_cannot_be_written_ends_the_run(pictures, work, tmp_path):
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found" / "overlays").touch()
+    with pytest.raises(OutputError):
+        work(pictures, with_overlays=True)
+
+
+def test_without_overlays_none_are_drawn(pictures, work):
+    _, folder = work(pictures[:2])
+    assert not (folder / "overlays").exists()
+
+
+def test_overlays_of_an_earlier_run_are_removed(pictures, work):
+    work(pictures[:2], with_overlays=True)
+    _, folder = work(pictures[3:4], with_overlays=True)
+    assert list(overlays(folder)) == ["3.png"]
+    with pytest.raises(KeyboardInterrupt):
+        work(pictures[:2], detector=FakeDetector(interrupting(2)), with_overlays=True)
+    assert list(overlays(folder)) == ["0.png"]
+    (folder / "summary.json").unlink()  # as if it had been killed
+    work(pictures[3:4], overwrite=True, with_overlays=True)
+    assert list(overlays(folder)) == ["3.png"]
+
+
+def test_half_an_overlay_of_a_killed_run_is_removed(pictures, work, tmp_path):
+    folder = tmp_path / "found" / "overlays"
+    folder.mkdir(parents=True)
+    for name in (".0.abcd_123.png", ".other.abcd_123.png", ".0.png"):
+        (folder / name).touch()
+    work(pictures[:1], with_overlays=True)
+    assert sorted(path.name for path in folder.iterdir()) == [".0.png", ".other.abcd_123.png", "0.png"]
+
+
+def test_the_threshold_decides_what_is_listed_and_all_is_kept_for_average_precision(pictures, work):
+    everything = []
+    for threshold in (0.0, 0.3, 1.0):
+        settings = {**SETTINGS, "confidence_threshold": threshold}
+        _, folder = work(pictures[:2], str(threshold), settings=settings)
+        scores = [a["score"] for a in json.loads((folder / "predictions.json").read_text())["annotations"]]
+        with (folder / "findings.csv").open() as file:
+            listed = [row for row in csv.DictReader(file) if row["score"]]
+        assert len(listed) == sum(score >= threshold for score in scores)
+        everything.append(scores)
+    assert everything[0] == everything[1] == everything[2] != []
+
+
+def test_a_picture_above_the_limit_fails_alone_and_names_the_option(pictures, work, tables):
+    Image.fromarray(np.zeros((100, 90), dtype=np.uint8)).save(pictures[1])
+    result, folder = work(pictures[:3], max_pixels=5000)
+    assert (result.counts["ok"], result.counts["failed"]) == (2, 1)
+    reason = tables(folder)[0]["inputs"][1]["reason"]
+    assert "too large" in reason and "--max-pixels 9000" in reason
+    assert work(pictures[:3], max_pixels=9000)[0].counts["failed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"batch_size": 0}, "--batch-size"),
+        ({"num_workers": -1}, "--num-workers"),
+        ({"max_pixels": 0}, "--max-pixels"),
+        ({"confidence_threshold": 1.5}, "0 to 1"),
+        ({"confidence_threshold": float("nan")}, "0 to 1"),
+    ],
+)
+def test_options_out_of_range(values, message):
+    with pytest.raises(ConfigError, match=message):
+        Options(**{"confidence_threshold": 0.5, **values})
+
+
+def test_a_picture_that_cannot_be_drawn_for_memory_keeps_its_findings(pictures, work, monkeypatch):
+    def draw(base, *arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(segtumor.inference.drawing, "draw_overlay", draw)
+    result, folder = work(pictures[:2], with_overlays=True)
+    assert result.counts["ok"] == result.notes == 2 and "no overlay" in result.first_note
+    assert "no overlay" in (folder / "findings.csv").read_text()
