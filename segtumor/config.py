@@ -24,7 +24,7 @@ def add_segtumor_config(cfg):
     """Add segtumor's keys, with their defaults, to a Detectron2 configuration."""
     # Names of the classes in the order of their class_id; filled from the training set and stored with the run.
     cfg.MODEL.CLASS_NAMES = []
-    # Order of convolutions' weights and maps in memory: channels last is quicker on CPUs; results agree but for rounding.
+    # Weights and maps of convolutions in (N, H, W, C) order: quicker on CPUs; results agree but for rounding.
     cfg.MODEL.CHANNELS_LAST = False
 
     # VGG backbone: 16 or 19 layers; normalisation "", "BN", "FrozenBN" or "GN"; maps among conv1..conv5, pool5.

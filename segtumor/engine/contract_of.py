@@ -7,6 +7,7 @@ from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 
 from segtumor.engine.predictor import postprocessing_settings
 from segtumor.errors import ConfigError
+from segtumor.modeling.graphs import pooling_of
 from segtumor.runtime.contract import Anchors, Contract, Preprocessing, Proposals, Regions
 
 
@@ -91,6 +92,8 @@ def _regions(cfg, model):
         max_detections=cfg.TEST.DETECTIONS_PER_IMAGE,
         class_agnostic_boxes=bool(cfg.MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG),
         class_agnostic_masks=bool(cfg.MODEL.ROI_MASK_HEAD.CLS_AGNOSTIC_MASK),
+        box_pooling=pooling_of(heads.box_pooler),
+        mask_pooling=pooling_of(heads.mask_pooler),
     )
 
 

@@ -2,8 +2,6 @@
 
 OpenVINO's files are made from the ONNX ones: as exact as from the trace, with names, and quicker. Not here: what is
 beside the graphs (``runtime.exported``), and 8-bit weights (``engine.quantizing``).
-
-Letters: L maps that boxes are pooled from.
 """
 
 import contextlib
@@ -13,8 +11,8 @@ import warnings
 import torch
 
 from segtumor.errors import ConfigError, InstallationError, OutputError
-from segtumor.modeling.graphs import BoxHead, Dense, MaskHead
-from segtumor.runtime.graph_names import GRAPHS, inputs_of, outputs_of
+from segtumor.modeling.graphs import BoxHead, Dense, MaskHead, pooling_of
+from segtumor.runtime.graph_names import GRAPHS, REGIONS, input_of, outputs_of
 from segtumor.runtime.openvino_graphs import import_openvino
 
 OPSET = 17
@@ -43,17 +41,17 @@ def write_onnx(model, folder):
     counts = feature_and_level_counts(model)
     with torch.no_grad(), _exporters_quiet():
         for name, (graph, inputs) in _graphs_and_inputs(model).items():
-            input_names, output_names = inputs_of(name, counts[0]), outputs_of(name, *counts)
+            input_name, output_names = input_of(name), outputs_of(name, *counts)
             try:
                 torch.onnx.export(
                     graph,
                     inputs,
                     str(folder / f"{name}.onnx"),
-                    input_names=list(input_names),
+                    input_names=[input_name],
                     output_names=list(output_names),
-                    dynamic_axes={tensor: _dynamic_axes(tensor) for tensor in (*input_names, *output_names)},
+                    dynamic_axes={tensor: _dynamic_axes(tensor) for tensor in (input_name, *output_names)},
                     opset_version=OPSET,
-                    dynamo=False,  # torch.export refuses pooling by boxes
+                    dynamo=False,  # the other exporter needs one more package and writes the same
                 )
             except torch.onnx.errors.OnnxExporterError as error:
                 reason = str(error).strip().splitlines()[0]
@@ -90,23 +88,21 @@ def _graphs_and_inputs(model):
     """{graph: (module, example inputs)}; what is traced holds for other sizes and numbers of boxes."""
     dense = Dense(model).eval()
     multiple = max(model.backbone.size_divisibility, 32)
-    images = torch.zeros(1, 3, 2 * multiple, 3 * multiple)
-    features = [feature.contiguous() for feature in dense(images)[: len(dense.pooled_names)]]
-    boxes = [torch.tensor([[0.0, 0.0, 0.0, 16.0, 16.0], [0.0, 8.0, 4.0, 24.0, 40.0]]) for _ in features]
-    inputs = (*features, *boxes)
+    channels = dense(torch.zeros(1, 3, multiple, multiple))[0].shape[-1]
+    heads = model.roi_heads
+    box_size, mask_size = (pooling_of(pooler).size for pooler in (heads.box_pooler, heads.mask_pooler))
     return {
-        "dense": (dense, (images,)),
-        "box_head": (BoxHead(model).eval(), inputs),
-        "mask_head": (MaskHead(model).eval(), inputs),
+        "dense": (dense, (torch.zeros(1, 3, 2 * multiple, 3 * multiple),)),
+        "box_head": (BoxHead(model).eval(), (torch.zeros(2, box_size, box_size, channels),)),
+        "mask_head": (MaskHead(model).eval(), (torch.zeros(2, mask_size, mask_size, channels),)),
     }
 
 
 def _dynamic_axes(name):
-    if name.startswith("boxes_"):
-        return {0: f"{name}_rows"}
-    if name in ("class_logits", "box_deltas", "mask_logits"):
+    if name in (REGIONS, "class_logits", "box_deltas", "mask_logits"):
         return {0: "rows"}
-    return {0: "batch", 2: f"{name}_height", 3: f"{name}_width"}
+    height, width = (1, 2) if name.startswith("feature_") else (2, 3)
+    return {0: "batch", height: f"{name}_height", width: f"{name}_width"}
 
 
 @contextlib.contextmanager

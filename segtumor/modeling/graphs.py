@@ -6,7 +6,8 @@ head), ``BoxHead`` and ``MaskHead``; ``segtumor.runtime`` does the rest in NumPy
 alone. Weights are shared with the model, unless they are folded. Not here: other meta architectures, rotated boxes,
 cascades, keypoints.
 
-Letters: N images; C channels; R boxes; L maps that boxes are pooled from; A anchors per place; K classes.
+Letters: N images; C channels; R boxes; S side of what is pooled; L maps that boxes are pooled from; A anchors per
+place; K classes.
 """
 
 import torch
@@ -16,16 +17,18 @@ from detectron2.modeling.proposal_generator.rpn import RPN
 from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 from detectron2.modeling.roi_heads.mask_head import BaseMaskRCNNHead
 from torch import nn
-from torchvision.ops import RoIPool, roi_align, roi_pool
+from torchvision.ops import RoIPool
 
 from segtumor.errors import ConfigError
 from segtumor.modeling.folding import fold_batch_norms
+from segtumor.runtime.contract import Pooling
+from segtumor.runtime.pooling import ALIGN, MAX, RegionPooling
 from segtumor.runtime.torchscript import TorchGraphs
 
 
 class Dense(nn.Module):
-    """Images to maps: (N, 3, H, W) float32 -> L features, then an objectness (N, A, h, w) per map of the proposal
-    head, then its deltas (N, 4A, h, w); a flat tuple."""
+    """Images to maps: (N, 3, H, W) float32 -> L features (N, h, w, C), then an objectness (N, A, h, w) per map of the
+    proposal head, then its deltas (N, 4A, h, w); a flat tuple."""
 
     def __init__(self, model):
         super().__init__()
@@ -37,58 +40,54 @@ class Dense(nn.Module):
     def forward(self, images):
         maps = self.backbone(images)
         objectness, deltas = self.head([maps[name] for name in self.proposal_names])
-        return (*(maps[name] for name in self.pooled_names), *objectness, *deltas)
+        # Channels last, as pooling reads all channels of a pixel together.
+        return (*(maps[name].permute(0, 2, 3, 1) for name in self.pooled_names), *objectness, *deltas)
 
 
 class BoxHead(nn.Module):
-    """L features, then L boxes (R_i, 5) of (image, x0, y0, x1, y1) in px -> class logits (R, K + 1) and deltas
-    (R, 4 or 4K), rows in the order of the boxes."""
+    """Pooled regions (R, S, S, C) -> class logits (R, K + 1) and deltas (R, 4 or 4K)."""
 
     def __init__(self, model):
         super().__init__()
         check_model(model)
-        self.pool = _Pooling(model.roi_heads.box_pooler)
         self.head, self.predictor = model.roi_heads.box_head, model.roi_heads.box_predictor
 
-    def forward(self, *features_and_boxes):
-        return self.predictor(self.head(self.pool(features_and_boxes)))
+    def forward(self, regions):
+        return self.predictor(self.head(regions.permute(0, 3, 1, 2)))
 
 
 class MaskHead(nn.Module):
-    """L features, then L boxes as for ``BoxHead`` -> mask logits (R, 1 or K, M, M)."""
+    """Pooled regions (R, S, S, C) -> mask logits (R, 1 or K, M, M)."""
 
     def __init__(self, model):
         super().__init__()
         check_model(model)
-        self.pool, self.head = _Pooling(model.roi_heads.mask_pooler), model.roi_heads.mask_head
+        self.head = model.roi_heads.mask_head
 
-    def forward(self, *features_and_boxes):
-        return self.head.layers(self.pool(features_and_boxes))
-
-
-class _Pooling(nn.Module):
-    """Detectron2's ``ROIPooler`` for boxes that are already dealt to their maps."""
-
-    def __init__(self, pooler):
-        super().__init__()
-        self.levels = tuple(_level_pooling(level) for level in pooler.level_poolers)
-
-    def forward(self, features_and_boxes):
-        features, boxes = features_and_boxes[: len(self.levels)], features_and_boxes[len(self.levels) :]
-        pooled = [pool(*pair) for pool, *pair in zip(self.levels, features, boxes, strict=True)]
-        return pooled[0] if len(pooled) == 1 else torch.cat(pooled)
+    def forward(self, regions):
+        return self.head.layers(regions.permute(0, 3, 1, 2))
 
 
-def _level_pooling(level):
-    # The functions themselves: Detectron2's module asserts on shapes, which tracing would freeze and warn of.
+def pooling_of(pooler):
+    """``runtime.contract.Pooling`` of a Detectron2 ``ROIPooler``.
+
+    Raises:
+        ConfigError: it pools in another way than ``runtime.pooling`` knows.
+    """
+    level = pooler.level_poolers[0]
+    size = level.output_size if isinstance(level.output_size, int) else level.output_size[0]
     if isinstance(level, RoIPool):
-        return lambda feature, boxes: roi_pool(feature, boxes, level.output_size, level.spatial_scale)
+        return Pooling(kind=MAX, size=size, sampling_ratio=0, aligned=False)
     if isinstance(level, ROIAlign):
-        options = level.output_size, level.spatial_scale, level.sampling_ratio, level.aligned
-        return lambda feature, boxes: roi_align(feature, boxes, *options)
+        return Pooling(kind=ALIGN, size=size, sampling_ratio=level.sampling_ratio, aligned=level.aligned)
     raise ConfigError(
         "this pooling cannot be exported", got=type(level).__name__, expected="ROIAlignV2, ROIAlign or ROIPool"
     )
+
+
+def _region_pooling(pooler):
+    strides_px = [round(1 / level.spatial_scale) for level in pooler.level_poolers]
+    return RegionPooling(strides_px, pooling_of(pooler))
 
 
 def check_model(model):
@@ -137,13 +136,14 @@ class EagerGraphs(TorchGraphs):
     def __init__(self, model, *, channels_last=True, fold=True):
         check_model(model)
         model = fold_batch_norms(model) if fold else model.eval()
-        dense = Dense(model)
+        dense, heads = Dense(model), model.roi_heads
         if fold:  # the copy: the caller's model keeps its memory format
             dense.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
         super().__init__(
             dense,
             BoxHead(model),
             MaskHead(model),
+            pools={"box_head": _region_pooling(heads.box_pooler), "mask_head": _region_pooling(heads.mask_pooler)},
             feature_count=len(dense.pooled_names),
             channels_last=channels_last,
             device=model.device,

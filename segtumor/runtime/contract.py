@@ -75,6 +75,23 @@ class Proposals:
 
 
 @dataclass(frozen=True)
+class Pooling:
+    """How the features inside a box are resampled (``runtime.pooling``).
+
+    Attributes:
+        kind: "align" or "max".
+        size: side of what is pooled.
+        sampling_ratio: samples of a cell along each axis; 0 for one about each pixel of the map.
+        aligned: whether pixel centres lie at halves.
+    """
+
+    kind: str
+    size: int
+    sampling_ratio: int
+    aligned: bool
+
+
+@dataclass(frozen=True)
 class Regions:
     """How proposals become detections (``runtime.levels``, ``runtime.detections``).
 
@@ -88,6 +105,7 @@ class Regions:
         max_detections: of one image; below 0 for all.
         class_agnostic_boxes: one box for all classes of a region, or one for each.
         class_agnostic_masks: one mask for all classes, or one for each.
+        box_pooling, mask_pooling: what the two heads are given.
     """
 
     strides_px: tuple[int, ...]
@@ -99,6 +117,8 @@ class Regions:
     max_detections: int
     class_agnostic_boxes: bool
     class_agnostic_masks: bool
+    box_pooling: Pooling
+    mask_pooling: Pooling
 
 
 @dataclass(frozen=True)
@@ -217,6 +237,15 @@ _PROPOSALS = Fields(
         "box_weights": Several(_POSITIVE, 4),
     },
 )
+_POOLING = Fields(
+    Pooling,
+    {
+        "kind": Rule(str, "align or max"),
+        "size": _COUNT,
+        "sampling_ratio": Rule(int, "0 or more", 0),
+        "aligned": _YES_NO,
+    },
+)
 _REGIONS = Fields(
     Regions,
     {
@@ -229,6 +258,8 @@ _REGIONS = Fields(
         "max_detections": _WHOLE,
         "class_agnostic_boxes": _YES_NO,
         "class_agnostic_masks": _YES_NO,
+        "box_pooling": _POOLING,
+        "mask_pooling": _POOLING,
     },
 )
 _CONTRACT = Fields(
@@ -256,6 +287,9 @@ def _check_together(contract):
     _check(len(set(counts)) == 1, "anchors", counts, "as many sizes_px as aspect_ratios and strides_px")
     _check(math.log2(strides[0]).is_integer(), "regions.strides_px", list(strides), "powers of two")
     _check(list(strides) == pyramid, "regions.strides_px", list(strides), "each twice the one before")
+    for name in ("box_pooling", "mask_pooling"):
+        kind = getattr(contract.regions, name).kind
+        _check(kind in ("align", "max"), f"regions.{name}.kind", kind, "align or max")
     _check(len(set(names)) == len(names), "class_names", list(names), "names that differ")
 
 

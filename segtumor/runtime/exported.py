@@ -82,7 +82,7 @@ def load_graphs(folder, format_name, contract, *, threads=None):
     suffixes, module_name, class_name = FORMATS[format_name]
     runtime = _import_runtime(module_name)
     files = {graph: {suffix: Path(folder) / f"{graph}{suffix}" for suffix in suffixes} for graph in GRAPHS}
-    options = {"feature_count": len(contract.regions.strides_px), "threads": threads}
+    options = {"regions": contract.regions, "threads": threads}
     if format_name != "torchscript":  # there, outputs have no names
         options["level_count"] = len(contract.anchors.strides_px)
     return getattr(runtime, class_name)(files, **options)

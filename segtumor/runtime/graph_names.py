@@ -1,11 +1,11 @@
 """Names of the three graphs and of what goes into them and comes out, the same in every format.
 
-Inputs of ``dense``: images. Its outputs: feature_0 ..., objectness_0 ..., deltas_0 ... Inputs of the heads: feature_0
-..., boxes_0 ...; outputs: class_logits and box_deltas, mask_logits.
+Input of ``dense``: images. Its outputs: feature_0 ..., objectness_0 ..., deltas_0 ... Input of the heads: regions;
+outputs: class_logits and box_deltas, mask_logits.
 """
 
 GRAPHS = ("dense", "box_head", "mask_head")
-IMAGES = "images"
+IMAGES, REGIONS = "images", "regions"
 BOX_OUTPUTS = ("class_logits", "box_deltas")
 MASK_OUTPUTS = ("mask_logits",)
 
@@ -15,11 +15,9 @@ def numbered(prefix, count):
     return tuple(f"{prefix}_{index}" for index in range(count))
 
 
-def inputs_of(graph, feature_count):
-    """Names of a graph's inputs, in order."""
-    if graph == "dense":
-        return (IMAGES,)
-    return numbered("feature", feature_count) + numbered("boxes", feature_count)
+def input_of(graph):
+    """Name of a graph's input."""
+    return IMAGES if graph == "dense" else REGIONS
 
 
 def outputs_of(graph, feature_count, level_count):

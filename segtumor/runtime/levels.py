@@ -1,4 +1,4 @@
-"""Which map of the pyramid a box is pooled from, and the boxes of each map in the form that the heads take.
+"""Which map of the pyramid a box is pooled from, and the boxes of each map in the form that pooling takes.
 
 Letters: R boxes, L maps. Boxes are float32, px of the image that the model sees.
 """
@@ -6,9 +6,6 @@ Letters: R boxes, L maps. Boxes are float32, px of the image that the model sees
 import math
 
 import numpy as np
-
-#: Stands in where a map has no box, as the heads take at least one each: image 0, corners in px.
-_FILLER = np.array([[0, 0, 0, 16, 16]], dtype=np.float32)
 
 
 def box_levels(boxes, *, strides_px, canonical_box_px, canonical_level):
@@ -39,14 +36,14 @@ def regions_by_level(boxes, images, levels, num_levels):
         num_levels: L.
 
     Returns:
-        (regions, rows): for each map (n, 5) float32, image index and corners, n >= 1; and (R,) int, the row of each
-        box in what a head returns for the concatenated regions.
+        (regions, rows): for each map (n, 5) float32, image index and corners; and (R,) int, the row of each box in
+        what a head returns for the concatenated regions.
     """
     regions = np.column_stack([images, boxes]).astype(np.float32)
     parts, rows, start = [], np.empty(len(boxes), dtype=np.intp), 0
     for level in range(num_levels):
         members = np.flatnonzero(levels == level)
-        parts.append(regions[members] if len(members) else _FILLER)
+        parts.append(regions[members])
         rows[members] = start + np.arange(len(members))
         start += len(parts[-1])
     return tuple(parts), rows

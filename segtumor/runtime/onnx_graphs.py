@@ -2,15 +2,16 @@
 
 from segtumor.errors import InstallationError, ModelError
 from segtumor.runtime.detector import Maps
-from segtumor.runtime.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, inputs_of, outputs_of
+from segtumor.runtime.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, outputs_of
+from segtumor.runtime.pooling import pools_of
 
 
 class OnnxGraphs:
-    """The graphs of an export as ONNX; features stay onnxruntime's values and are handed on without a copy.
+    """The graphs of an export as ONNX.
 
     Args:
         files: {graph: {suffix: path}}.
-        feature_count: maps that boxes are pooled from.
+        regions: ``contract.Regions``.
         level_count: levels of the proposal head.
         threads: of each session; None leaves the choice to onnxruntime.
 
@@ -19,17 +20,17 @@ class OnnxGraphs:
         ModelError: a file is not ONNX, or has other outputs.
     """
 
-    def __init__(self, files, *, feature_count, level_count, threads=None):
-        self._runtime, self._threads, self._feature_count = _onnxruntime(), threads, feature_count
+    def __init__(self, files, *, regions, level_count, threads=None):
+        self._runtime, self._threads, self._feature_count = _onnxruntime(), threads, len(regions.strides_px)
+        self._pools = pools_of(regions)
         self._sessions = {name: self._session(files[name][".onnx"]) for name in GRAPHS}
-        self._dense_outputs = list(outputs_of("dense", feature_count, level_count))
-        self._head_inputs = inputs_of("box_head", feature_count)
+        self._dense_outputs = list(outputs_of("dense", self._feature_count, level_count))
 
     def dense(self, images):
         """(N, 3, H, W) float32, normalised and padded -> ``Maps``."""
-        outputs = self._run("dense", {IMAGES: self._value(images)}, self._dense_outputs)
-        features, rest = outputs[: self._feature_count], [value.numpy() for value in outputs[self._feature_count :]]
-        return Maps(tuple(features), tuple(rest[: len(rest) // 2]), tuple(rest[len(rest) // 2 :]))
+        outputs = tuple(self._sessions["dense"].run(self._dense_outputs, {IMAGES: images}))
+        features, rest = outputs[: self._feature_count], outputs[self._feature_count :]
+        return Maps(features, rest[: len(rest) // 2], rest[len(rest) // 2 :])
 
     def box_head(self, features, boxes):
         """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
@@ -44,16 +45,7 @@ class OnnxGraphs:
         return {"runtime": "onnxruntime", "version": self._runtime.__version__, "threads": self._threads}
 
     def _head(self, name, features, boxes, outputs):
-        values = [*features, *map(self._value, boxes)]
-        return [
-            value.numpy() for value in self._run(name, dict(zip(self._head_inputs, values, strict=True)), list(outputs))
-        ]
-
-    def _run(self, name, inputs, outputs):
-        return self._sessions[name].run_with_ort_values(outputs, inputs)
-
-    def _value(self, array):
-        return self._runtime.OrtValue.ortvalue_from_numpy(array)
+        return self._sessions[name].run(list(outputs), {REGIONS: self._pools[name](features, boxes)})
 
     def _session(self, path):
         options = self._runtime.SessionOptions()

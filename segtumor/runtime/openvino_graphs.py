@@ -4,18 +4,18 @@ import numpy as np
 
 from segtumor.errors import InstallationError, ModelError
 from segtumor.runtime.detector import Maps
-from segtumor.runtime.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, inputs_of, numbered
+from segtumor.runtime.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, numbered
+from segtumor.runtime.pooling import pools_of
 
 
 class OpenVinoGraphs:
     """The graphs of an export in OpenVINO.
 
-    Features are tensors that each ``dense`` call makes anew and the heads read in place: no copies, and a later call
-    does not change them.
+    Features are arrays that each ``dense`` call makes anew: no copies, and a later call does not change them.
 
     Args:
         files: {graph: {suffix: path}}.
-        feature_count: maps that boxes are pooled from.
+        regions: ``contract.Regions``.
         level_count: levels of the proposal head.
         threads: of each graph; None leaves the choice to OpenVINO.
 
@@ -24,11 +24,10 @@ class OpenVinoGraphs:
         ModelError: a file is not OpenVINO's, or has other inputs and outputs.
     """
 
-    def __init__(self, files, *, feature_count, level_count, threads=None):
+    def __init__(self, files, *, regions, level_count, threads=None):
         self._openvino = import_openvino()
-        self._features = numbered("feature", feature_count)
+        self._features, self._pools = numbered("feature", len(regions.strides_px)), pools_of(regions)
         self._objectness, self._deltas = numbered("objectness", level_count), numbered("deltas", level_count)
-        self._head_inputs = inputs_of("box_head", feature_count)
         settings = {
             # Else processors with bfloat16 would compute in it.
             "INFERENCE_PRECISION_HINT": "f32",
@@ -49,7 +48,11 @@ class OpenVinoGraphs:
             request.set_tensor(name, tensor)
         request.set_tensor(IMAGES, self._tensor(images))
         request.infer()
-        return Maps(tuple(features), self._read(request, self._objectness), self._read(request, self._deltas))
+        return Maps(
+            tuple(tensor.data for tensor in features),
+            self._read(request, self._objectness),
+            self._read(request, self._deltas),
+        )
 
     def box_head(self, features, boxes):
         """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
@@ -65,9 +68,8 @@ class OpenVinoGraphs:
 
     def _head(self, name, features, boxes, outputs):
         request = self._requests[name]
-        tensors = [*features, *map(self._tensor, boxes)]
-        for input_name, tensor in zip(self._head_inputs, tensors, strict=True):
-            request.set_tensor(input_name, tensor)
+        regions = self._pools[name](features, boxes)  # the tensor only borrows its memory
+        request.set_tensor(REGIONS, self._tensor(regions))
         request.infer()
         return self._read(request, outputs)
 

@@ -56,10 +56,10 @@ def test_one_lesion_on_the_original_image():
     assert type(finding.score) is float and type(finding.class_id) is int
 
 
-def test_heads_get_each_box_on_its_map_and_a_filler_where_there_is_none():
+def test_heads_get_each_box_on_its_map():
     graphs = Graphs([(2, 3)])
     Detector(graphs, contract()).detect([window()], [(16, 24)])
-    boxes = [[[0, 10, 6, 18, 14]], [[0, 0, 0, 16, 16]]]
+    boxes = [[[0, 10, 6, 18, 14]], []]
     assert graphs.calls == [("box_head", "features", boxes), ("mask_head", "features", boxes)]
 
 

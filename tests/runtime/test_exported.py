@@ -5,6 +5,7 @@ import logging
 import sys
 
 import pytest
+from contracts import POOLINGS
 
 from segtumor.errors import InstallationError, ModelError
 from segtumor.runtime.contract import Anchors, Contract, Preprocessing, Proposals, Regions
@@ -16,7 +17,7 @@ CONTRACT = Contract(
     preprocessing=Preprocessing(256, 512, (0.5, 99.5), 64_000_000, (120.0,) * 3, (58.0,) * 3, 32),
     anchors=Anchors(((16.0,), (32.0,)), ((0.5, 1.0), (0.5, 1.0)), (4, 8), 0.0),
     proposals=Proposals(100, 50, 0.7, 0.0, (1.0, 1.0, 1.0, 1.0)),
-    regions=Regions((4, 8), 224.0, 4, (10.0, 10.0, 5.0, 5.0), 0.05, 0.5, 20, True, True),
+    regions=Regions((4, 8), 224.0, 4, (10.0, 10.0, 5.0, 5.0), 0.05, 0.5, 20, True, True, *POOLINGS),
     postprocessing={
         "min_score": 0.0,
         "suppression_iou": 0.5,
