@@ -1,7 +1,7 @@
 """Configuration: Detectron2's own keys, the few that segtumor adds, and reading a file with clear errors.
 
 Classes are built from a configuration by their ``from_config``; apart from these, only ``engine.training``,
-``engine.inference``, ``loading.loaders`` and the commands read one. Everything else takes plain arguments.
+``engine.exporting``, ``loading.loaders`` and the commands read one. Everything else takes plain arguments.
 """
 
 import difflib

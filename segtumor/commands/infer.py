@@ -56,10 +56,9 @@ def _add_working_options(parser):
     group.add_argument("--device", choices=("cpu", "cuda"), help="of a training run; default MODEL.DEVICE, i.e. cpu")
     group.add_argument(
         "--runtime",
-        choices=("auto", "torch", "detectron2"),
-        default="auto",
-        help="what computes a training run: Detectron2 itself, or the faster torch graphs; auto is the fastest there"
-        " is. An exported model has its own",
+        choices=("torch", "detectron2"),
+        help="what computes a training run: torch without Detectron2's own steps (default), or Detectron2 itself, which"
+        " is slower; an exported model has its own",
     )
 
 

@@ -69,7 +69,7 @@ def _exported_model(arguments):
     for option, is_given in (
         ("--opts", arguments.opts),
         ("--device", arguments.device),
-        ("--runtime", arguments.runtime != "auto"),
+        ("--runtime", arguments.runtime),
     ):
         if is_given:
             raise ConfigError(
@@ -105,12 +105,12 @@ def _trained_model(arguments):
     return model_of_config(cfg, runtime=arguments.runtime, threads=arguments.threads)
 
 
-def model_of_config(cfg, *, runtime="auto", threads=None):
+def model_of_config(cfg, *, runtime=None, threads=None):
     """The model of ``MODEL.WEIGHTS``; errors as ``load_model``.
 
     Args:
         cfg: configuration.
-        runtime: "auto", "torch" or "detectron2".
+        runtime: "detectron2", or anything else for torch alone.
         threads: of the model; None for one on each core.
     """
     from segtumor.files import sha256_of_file
