@@ -13,8 +13,8 @@ help:  ## list the targets
 demo: $(INSTALLED)  ## make phantoms, train, evaluate, draw overlays (output/demo)
 	$(BIN)/segtumor demo
 
-test: $(INSTALLED)  ## all tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED)  ## all tests, on all cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 test-core: $(INSTALLED)  ## tests that need no torch, in seconds
 	$(BIN)/python -m pytest -m "not model and not end_to_end and not fuzz"
