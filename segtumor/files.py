@@ -16,6 +16,10 @@ from pathlib import Path
 
 from segtumor.errors import OutputError
 
+#: Temporary files begin so, whatever they will be called: a name may be as long as the file system allows.
+TEMPORARY_PREFIX = ".segtumor."
+_LONGEST_SUFFIX = 32
+
 
 def prepare_output_folder(path):
     """Create ``path`` if needed and prove that it can be written; returns it as a Path.
@@ -37,7 +41,8 @@ def atomic_path(path):
     path = Path(path)
     with _output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        suffix = path.suffix[:_LONGEST_SUFFIX]  # libraries tell the format by it
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=suffix)
         os.close(descriptor)
         temporary = Path(name)
         try:
@@ -86,8 +91,12 @@ def write_json_stream(path, head, lists, *, indent=2):
 
 
 def write_csv(path, rows, columns):
-    """Write ``rows`` (dicts, any iterable) with a header of ``columns``; keys that are not columns raise ValueError."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+    """Write ``rows`` (dicts, any iterable) with a header of ``columns``; keys that are not columns raise ValueError.
+
+    What UTF-8 cannot hold, such as bytes in a file name that mean no letter, is written as ``\\udcff``.
+    """
+    options = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
+    with atomic_path(path) as temporary, open(temporary, "w", **options) as file:
         writer = csv.DictWriter(file, fieldnames=list(columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -43,6 +43,17 @@ def test_csv_has_a_header_and_refuses_unknown_columns(tmp_path):
         files.write_csv(tmp_path / "a.csv", [{"x": 1, "z": 2}], ("x",))
 
 
+def test_csv_takes_names_that_are_not_utf8(tmp_path):
+    files.write_csv(tmp_path / "a.csv", [{"file": os.fsdecode(b"kn\xff.png")}, {"file": "Größe.png"}], ("file",))
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "file\nkn\\udcff.png\nGröße.png\n"
+
+
+@pytest.mark.parametrize("name", ["n" * 251 + ".png", "a." + "s" * 253])
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path, name):
+    files.write_text(tmp_path / name, "x")
+    assert os.listdir(tmp_path) == [name]
+
+
 def test_a_failed_write_leaves_the_old_file_whole(tmp_path):
     target = tmp_path / "model.pth"
     target.write_bytes(b"old")

@@ -3,6 +3,7 @@
 import argparse
 import math
 
+from segtumor.commands.model_config import model_config
 from segtumor.commands.shell import make_parser, run
 
 _RUN = "--run output/demo/run --format openvino --output output/demo/openvino"
@@ -67,7 +68,7 @@ def _body(arguments):
     check_options(arguments.format, int8=arguments.int8, calibration=arguments.calibration)
     check_output(arguments.output, overwrite=arguments.overwrite)
     manifest = export(
-        _config(arguments),
+        model_config(arguments),
         arguments.output,
         format_name=arguments.format,
         int8=arguments.int8,
@@ -77,17 +78,6 @@ def _body(arguments):
     )
     print("\n".join(_table(manifest, arguments.output)))
     return 0
-
-
-def _config(arguments):
-    from segtumor.config import load_config
-    from segtumor.engine.run_folder import find_run
-
-    config_file, weights = find_run(arguments.run) if arguments.run else (arguments.config_file, None)
-    chosen = ["MODEL.WEIGHTS", str(weights)] if weights else []
-    cfg = load_config(config_file, [*chosen, *arguments.opts])
-    cfg.freeze()
-    return cfg
 
 
 def _table(manifest, output):

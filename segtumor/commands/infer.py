@@ -57,8 +57,8 @@ def _add_working_options(parser):
     group.add_argument(
         "--runtime",
         choices=("torch", "detectron2"),
-        help="what computes a training run: torch without Detectron2's own steps (default), or Detectron2 itself, which"
-        " is slower; an exported model has its own",
+        help="what computes a training run: torch without Detectron2's own steps (default where it can: on a CPU, and"
+        " not every kind of model), or Detectron2 itself, which is slower there; an exported model has its own",
     )
 
 
@@ -81,11 +81,13 @@ def _body(arguments):
     from segtumor.commands.inference_model import load_model, opencv_threads
     from segtumor.inference.inputs import find_inputs
     from segtumor.inference.journal import check_unfinished
+    from segtumor.inference.overlay_files import check_inputs
     from segtumor.inference.run import infer
 
     _check(arguments)
     paths = find_inputs(arguments.input)
     check_unfinished(arguments.output, continued=arguments.continued, overwrite=arguments.overwrite)
+    check_inputs(paths, arguments.output)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
         model = load_model(arguments)
         options = _options(arguments, model)

@@ -4,8 +4,10 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from segtumor.commands.model_config import model_config
 from segtumor.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -38,10 +40,11 @@ def load_model(arguments):
         ModelError: it is missing, damaged or of another version.
         InstallationError: what runs it is not installed.
     """
-    from segtumor.runtime.exported import is_export
+    from segtumor.runtime.exported import MANIFEST
 
     started = time.perf_counter()
-    exported = arguments.run is not None and is_export(arguments.run)
+    # Damaged or not: what is wrong with an export is said where exports are read.
+    exported = arguments.run is not None and (Path(arguments.run) / MANIFEST).exists()
     model = _exported_model(arguments) if exported else _trained_model(arguments)
     logger.debug("model loaded after %.2f s", time.perf_counter() - started)
     return model
@@ -93,7 +96,7 @@ def _exported_model(arguments):
         "export_sha256": sha256_of_file(export.folder / MANIFEST),
         "format": export.manifest["format"],
         "precision": export.manifest["precision"],
-        "weights_sha256": export.manifest.get("source", {}).get("weights_sha256"),
+        "weights_sha256": export.manifest["source"].get("weights_sha256"),
         "class_names": list(contract.class_names),
     }
     predictor = Predictor.from_contract(contract, Detector(export.graphs, contract))
@@ -110,7 +113,7 @@ def model_of_config(cfg, *, runtime=None, threads=None):
 
     Args:
         cfg: configuration.
-        runtime: "detectron2", or anything else for torch alone.
+        runtime: "torch", "detectron2", or None for torch where it can.
         threads: of the model; None for one on each core.
     """
     from segtumor.files import sha256_of_file
@@ -136,19 +139,11 @@ def model_of_config(cfg, *, runtime=None, threads=None):
 
 def _predictor(cfg, runtime, threads):
     """(Predictor, class names, description of what computes it) of a configuration."""
-    if runtime != "detectron2":
-        from segtumor.engine.fast import load_fast_predictor
+    from segtumor.engine.fast import load_detectron2_predictor, load_fast_predictor
 
-        return load_fast_predictor(cfg, threads=threads)
-    import torch
-
-    from segtumor.compat import detectron2_version
-    from segtumor.engine.predictor import load_trained_model, predictor_from_config
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    model, class_names = load_trained_model(cfg)
-    return predictor_from_config(cfg, model), class_names, {"runtime": "detectron2", "version": detectron2_version()}
+    if runtime == "detectron2":
+        return load_detectron2_predictor(cfg, threads=threads)
+    return load_fast_predictor(cfg, threads=threads, fallback=runtime is None)
 
 
 def _without_threads(description):
@@ -157,14 +152,7 @@ def _without_threads(description):
 
 
 def _config(arguments):
-    from segtumor.config import load_config
-    from segtumor.engine.run_folder import find_run
-
-    config_file, weights = find_run(arguments.run) if arguments.run else (arguments.config_file, None)
-    cfg = load_config(config_file)
-    if weights:
-        cfg.MODEL.WEIGHTS = str(weights)
-    cfg = load_config(config_file, ["MODEL.WEIGHTS", cfg.MODEL.WEIGHTS, *arguments.opts])
+    cfg = model_config(arguments)
     if arguments.device:
         cfg.MODEL.DEVICE = arguments.device
     if arguments.confidence_threshold is not None:

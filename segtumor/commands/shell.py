@@ -72,6 +72,7 @@ def run(body, parser, argv=None):
     """
     arguments = parser.parse_args(argv)
     debug = getattr(arguments, "debug", False)
+    _print_any_name()
     with _logging_to_stderr(debug), _libraries_quiet(debug), _sigterm_raises():
         try:
             code = body(arguments)
@@ -122,6 +123,12 @@ def _as_user_error(error):
         remedy = "Free some space, or write to another disk"
         return OutputError("no space left on the disk", where=error.filename or "output", remedy=remedy)
     return None
+
+
+def _print_any_name():
+    """A file name that is not UTF-8 is printed with escapes, as standard error does, and does not end the command."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _say(text):

@@ -22,7 +22,7 @@ from segtumor.engine.graph_files import write_onnx, write_openvino, write_torchs
 from segtumor.engine.predictor import load_trained_model
 from segtumor.engine.quantizing import MAX_CALIBRATION_IMAGES, evenly_spaced, quantize_dense
 from segtumor.errors import ConfigError, InstallationError, OutputError
-from segtumor.files import sha256_of_file
+from segtumor.files import TEMPORARY_PREFIX, sha256_of_file
 from segtumor.imaging import read_radiograph
 from segtumor.modeling.folding import fold_batch_norms
 from segtumor.modeling.graphs import check_model
@@ -74,14 +74,15 @@ def export(cfg, output, *, format_name, int8=False, calibration=None, samples=()
         "source": _source(cfg),
         "made_with": _versions(format_name),
     }
-    with _output_errors(output), _folder_beside(output) as folder:
+    target = Path(os.path.realpath(output))  # a link stays one
+    with _output_errors(output), _folder_beside(target) as folder:
         _write_graphs(model, folder, format_name, _calibration_images(contract, calibration) if int8 else None)
         write_manifest(folder, **about, parity={})
         parity = measure_parity(model, open_export(folder).graphs, contract, radiographs)
         if not int8:
             check_parity(parity, output)
         manifest = write_manifest(folder, **about, parity=parity)
-        _move_into_place(folder, output)
+        _move_into_place(folder, target)
     return {**manifest, "seconds": round(time.perf_counter() - started, 1)}
 
 
@@ -186,7 +187,7 @@ def _version(package):
 def _folder_beside(output):
     """A new folder on the same disk as ``output``, which is gone afterwards unless it was moved."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
+    folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=TEMPORARY_PREFIX))
     try:
         yield folder
     finally:
@@ -194,15 +195,24 @@ def _folder_beside(output):
 
 
 def _move_into_place(folder, output):
-    """Rename ``folder`` to ``output``; an export that was there goes only when the new one is in place."""
+    """Rename ``folder`` to ``output``; an export that was there goes only when the new one is in place.
+
+    Args:
+        folder: beside ``output``.
+        output: no link.
+    """
     folder.chmod(0o777 & ~_umask())  # mkdtemp makes private folders; this is ordinary output
-    if output.is_dir() and any(output.iterdir()):
-        former = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}.former."))
-        os.replace(output, former)
+    if not (output.is_dir() and any(output.iterdir())):
         os.replace(folder, output)
-        shutil.rmtree(former, ignore_errors=True)
-    else:
+        return
+    former = folder.with_name(f"{folder.name}.former")
+    os.replace(output, former)
+    try:
         os.replace(folder, output)
+    except BaseException:
+        os.replace(former, output)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def _umask():

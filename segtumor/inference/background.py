@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 def in_background(function, items, *, workers, ahead, finish=False):
     """``map(function, items)`` in threads.
 
-    Results come in the order of the items. The first is handed out as soon as it is there, and at most ``ahead`` more
-    are begun before it is: however many items there are, no more than that is in memory.
+    Results come in the order of the items. Whether the first is there is looked at after each item that was taken, so
+    it waits for at least one more, and at most ``ahead`` more are begun before it is handed out: however many items
+    there are, no more than that is in memory.
 
     Args:
         function: called in a thread; what it raises is raised here, in its turn.

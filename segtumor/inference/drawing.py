@@ -26,7 +26,11 @@ class Drawer:
         self._score_threshold, self._note = score_threshold, note
 
     def __call__(self, predicted):
-        """``predicting.Predicted`` -> InferenceOutcome; raises OutputError where the overlay cannot be written."""
+        """``predicting.Predicted`` -> (InferenceOutcome, identity of the file); raises OutputError where the overlay
+        cannot be written."""
+        return self._outcome(predicted), predicted.prepared.identity
+
+    def _outcome(self, predicted):
         started, prepared, name, note = time.perf_counter(), predicted.prepared, None, predicted.note
         if predicted.reason is not None:
             return InferenceOutcome(str(prepared.path), prepared.size_hw, status=STATUS_FAILED, reason=predicted.reason)

@@ -1,10 +1,13 @@
 """Which files are meant by what was typed, and what their overlays are called."""
 
 import glob
+import os
 from pathlib import Path
 
 from segtumor.errors import DataError
 from segtumor.imaging import SUPPORTED_SUFFIXES, list_images
+
+_LONGEST_STEM_BYTES = 200  # of the 255 that file systems allow: the rest is for a number and the suffix
 
 
 def find_inputs(patterns):
@@ -36,7 +39,7 @@ def find_inputs(patterns):
 
 
 def overlay_names(paths, given=None):
-    """A distinct ``.png`` name for each path: its stem, with a number where stems repeat.
+    """A distinct ``.png`` name for each path: its stem, cut where it is long, with a number where stems repeat.
 
     Args:
         paths: of the inputs.
@@ -48,10 +51,24 @@ def overlay_names(paths, given=None):
     for path in paths:
         name = given.get(str(path))
         if name is None:
-            name = _free_name(path.stem, taken, numbers)
+            name = _free_name(_cut(path.stem), taken, numbers)
             taken.add(name.casefold())  # some file systems do not tell upper from lower case
         names.append(name)
     return names
+
+
+def file_identity(path):
+    """[bytes, time of change in ns] of a file, None where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a path with a null character
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _cut(stem):
+    data = os.fsencode(stem)
+    return stem if len(data) <= _LONGEST_STEM_BYTES else data[:_LONGEST_STEM_BYTES].decode("utf-8", "ignore")
 
 
 def _free_name(stem, taken, numbers):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import segtumor
 from segtumor.errors import ConfigError, OutputError
+from segtumor.inference.inputs import file_identity
 from segtumor.reporting.findings_files import STATUS_OK, InferenceOutcome
 from segtumor.structures.lesions import Finding
 
@@ -22,6 +23,9 @@ SCHEMA_VERSION = 1
 _SECONDS_BETWEEN_SYNCS = 5
 #: Places, not what lies there: a model may be named by another path when a run is continued.
 _PLACES = {"model": ("weights", "folder")}
+#: Fields of InferenceOutcome that a line holds as they are, and what else it holds.
+_PLAIN = ("size_hw", "status", "reason", "seconds", "spacing_mm", "spacing_source", "overlay", "note")
+_KEYS = {"name", "file", *_PLAIN, "findings"}
 
 logger = logging.getLogger(__name__)
 
@@ -97,14 +101,19 @@ class Journal:
         if position is None:
             return False
         entry = self._entry(position)
-        return entry["status"] == STATUS_OK and _identity(path) in (None, entry["file"])
+        return entry["status"] == STATUS_OK and file_identity(path) in (None, entry["file"])
 
-    def append(self, outcome):
-        """Write one outcome; an earlier one of the same input no longer counts."""
+    def append(self, outcome, identity):
+        """Write one outcome; an earlier one of the same input no longer counts.
+
+        Args:
+            outcome: InferenceOutcome.
+            identity: ``inputs.file_identity`` of its file, taken before it was read.
+        """
         with _writing(self._path):
             self._file.seek(0, os.SEEK_END)
             position = self._file.tell()
-            self._write(_line(outcome))
+            self._write(_line(outcome, identity))
             if time.monotonic() - self._synced > _SECONDS_BETWEEN_SYNCS:
                 os.fsync(self._file.fileno())
                 self._synced = time.monotonic()
@@ -143,7 +152,7 @@ class Journal:
         position = self._file.tell()
         for line in iter(self._file.readline, b""):
             entry = _parsed(line)
-            if entry is not None:
+            if _is_outcome(entry):
                 self._remember(entry["name"], position, entry["overlay"])
             elif line.endswith(b"\n"):
                 logger.warning("%s: a damaged line is left out, its input is done again", self._path)
@@ -158,7 +167,7 @@ def overlays_in(path):
     """Names of the overlays that a journal lists; nothing where there is none that can be read."""
     with contextlib.suppress(OSError), open(path, "rb") as file:
         entries = [_parsed(line) for line in file]
-        return [entry["overlay"] for entry in entries if entry and entry.get("overlay")]
+        return [entry["overlay"] for entry in entries if _is_outcome(entry) and entry["overlay"]]
     return []
 
 
@@ -171,6 +180,11 @@ def _parsed(line):
     except ValueError:
         return None
     return entry if isinstance(entry, dict) else None
+
+
+def _is_outcome(entry):
+    """Whether a parsed line is one that ``_line`` wrote, as far as its keys tell."""
+    return entry is not None and entry.keys() >= _KEYS and isinstance(entry["name"], str)
 
 
 def _check_header(found, wanted, path):
@@ -196,18 +210,11 @@ def _differing(found, wanted):
     return [f"{name} was {before}, is {now}" for name, before, now in pairs if before != now]
 
 
-def _line(outcome):
+def _line(outcome, identity):
     return {
         "name": outcome.file_name,
-        "file": _identity(outcome.file_name),
-        "size_hw": outcome.size_hw,
-        "status": outcome.status,
-        "reason": outcome.reason,
-        "seconds": outcome.seconds,
-        "spacing_mm": outcome.spacing_mm,
-        "spacing_source": outcome.spacing_source,
-        "overlay": outcome.overlay,
-        "note": outcome.note,
+        "file": identity,
+        **{name: getattr(outcome, name) for name in _PLAIN},
         "findings": [_finding_entry(finding) for finding in outcome.findings],
     }
 
@@ -241,15 +248,6 @@ def _plain(rle):
 
 def _tuple(values):
     return None if values is None else tuple(values)
-
-
-def _identity(path):
-    """[bytes, time of change in ns] of a file, None where there is none."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):  # ValueError: a path with a null character
-        return None
-    return [status.st_size, status.st_mtime_ns]
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from segtumor.errors import SegtumorError
+from segtumor.errors import BadImageError, SegtumorError
 from segtumor.inference.memory import is_out_of_memory
 from segtumor.inference.reading import Prepared
 from segtumor.structures.lesions import Finding
@@ -83,7 +83,10 @@ def _predict_alone(predictor, prepared, reader, *, was_alone):
     sizes_px += [max(SMALLEST_SHORT_EDGE_PX, full_px // 2**halvings) for halvings in range(1, _SMALLER_SIZES + 1)]
     smallest_px = full_px
     for size_px in dict.fromkeys(size_px for size_px in sizes_px if size_px <= full_px):
-        smallest_px, findings = size_px, _try_size(predictor, prepared, reader, size_px)
+        try:
+            smallest_px, findings = size_px, _try_size(predictor, prepared, reader, size_px)
+        except BadImageError as error:  # the file is no longer what it was
+            return Predicted(prepared, reason=str(error))
         if findings is not None:
             note = f"out of memory at {full_px} px, computed at {size_px} px" if size_px < full_px else None
             return Predicted(prepared, tuple(findings), note=note, seconds=time.perf_counter() - started)
@@ -93,7 +96,7 @@ def _predict_alone(predictor, prepared, reader, *, was_alone):
 
 
 def _try_size(predictor, prepared, reader, size_px):
-    """Findings at a size, or None where memory does not suffice for it."""
+    """Findings at a size, or None where memory does not suffice for it; raises BadImageError as ``Reader.window``."""
     window = prepared.window
     if size_px < predictor.short_edge_px:
         try:

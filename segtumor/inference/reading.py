@@ -17,6 +17,7 @@ import numpy as np
 from segtumor.errors import BadImageError, SegtumorError
 from segtumor.imaging import normalize_window, read_radiograph, read_size_hw
 from segtumor.imaging.reader import is_dicom
+from segtumor.inference.inputs import file_identity
 from segtumor.inference.memory import is_out_of_memory
 from segtumor.reporting.overlay_view import OverlayBase, overlay_base
 
@@ -32,6 +33,7 @@ class Prepared:
 
     Attributes:
         path: of the file.
+        identity: ``inputs.file_identity`` before it was read.
         size_hw: of the radiograph, px; None if it could not be read.
         window: (h, w) float32 in [0, 1], what the model sees.
         base: what the overlay is drawn on, or None.
@@ -42,6 +44,7 @@ class Prepared:
     """
 
     path: Path
+    identity: list[int] | None = None
     size_hw: tuple[int, int] | None = None
     window: np.ndarray | None = None
     base: OverlayBase | None = None
@@ -66,7 +69,7 @@ class Reader:
 
     def __call__(self, path):
         """Path -> Prepared; what is wrong with the file becomes its ``reason``."""
-        started = time.perf_counter()
+        started, identity = time.perf_counter(), file_identity(path)
         try:
             prepared = self._prepare(path)
         except Exception as error:
@@ -74,7 +77,7 @@ class Reader:
             if not (starved or isinstance(error, SegtumorError)):
                 raise
             prepared = Prepared(path, reason=str(_no_memory(path) if starved else error), starved=starved)
-        return dataclasses.replace(prepared, seconds=time.perf_counter() - started)
+        return dataclasses.replace(prepared, identity=identity, seconds=time.perf_counter() - started)
 
     def window(self, path, short_edge_px):
         """What the model sees of a file at another size, (h, w) float32; raises as ``read_radiograph``."""

@@ -1,13 +1,12 @@
 """A predictor on a list of files: overlays, tables and a status for each file.
 
-Files are decoded in threads while the model computes, overlays are drawn in threads behind it, and every finished input
-goes to the journal at once. What is in memory does not grow with the number of files, apart from their names.
+Files are decoded in threads while the model computes, and overlays are drawn in threads behind it. What is drawn goes
+to the journal when the model is done with the next input. What is in memory does not grow with the number of files,
+apart from their names.
 """
 
 import contextlib
-import json
 import logging
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +17,18 @@ from segtumor.files import prepare_output_folder
 from segtumor.inference.background import in_background
 from segtumor.inference.drawing import Drawer
 from segtumor.inference.inputs import overlay_names
-from segtumor.inference.journal import JOURNAL_NAME, Journal, check_unfinished, make_header, overlays_in
+from segtumor.inference.journal import JOURNAL_NAME, Journal, check_unfinished, make_header
+from segtumor.inference.overlay_files import (
+    OVERLAYS,
+    check_inputs,
+    known_overlays,
+    remove_abandoned,
+    remove_overlays,
+)
 from segtumor.inference.predicting import predict_all
 from segtumor.inference.reading import Reader
 from segtumor.inference.tables import write_tables
 from segtumor.reporting.findings_files import STATUS_FAILED, InferenceOutcome
-
-OVERLAYS = "overlays"
 
 logger = logging.getLogger(__name__)
 
@@ -100,15 +104,18 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
         Result.
 
     Raises:
-        ConfigError: an unfinished run is there and may not be touched, or cannot be continued.
+        ConfigError: an unfinished run is there and may not be touched, or cannot be continued; or an input is one of
+            the overlays in the folder.
         OutputError: the folder cannot be written.
     """
     folder, paths = prepare_output_folder(output), list(dict.fromkeys(map(Path, paths)))
     check_unfinished(folder, continued=options.continued, overwrite=options.overwrite)
+    check_inputs(paths, folder)
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
     header = make_header(settings=asked, model=model, paths=paths)
+    earlier = known_overlays(folder)
     if not (options.continued and (folder / JOURNAL_NAME).exists()):
-        _remove_earlier_overlays(folder)
+        remove_overlays(folder, earlier)
 
     def finish(journal):
         counts = write_tables(
@@ -128,6 +135,8 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
             _finish_as_far_as_it_goes(finish, journal)
             raise
         result = finish(journal)
+        # A file that was damaged since, or is no longer asked for: pictures and tables agree.
+        remove_overlays(folder, earlier - _listed_overlays(journal, paths))
         journal.remove()
     return result
 
@@ -136,7 +145,7 @@ def _work(predictor, class_names, paths, folder, options, journal):
     """Read, predict, draw and note down every input that is not done."""
     started, left = time.perf_counter(), [path for path in paths if not journal.is_done(path)]
     names = dict(zip(paths, overlay_names(paths, journal.overlays), strict=True))
-    _remove_abandoned(folder / OVERLAYS, names.values())
+    remove_abandoned(folder)
     percentiles = options.window_percentiles if options.with_overlays else None
     reader = Reader(predictor, window_percentiles=percentiles, max_pixels=options.max_pixels)
     drawer = Drawer(
@@ -151,12 +160,12 @@ def _work(predictor, class_names, paths, folder, options, journal):
     predicted = predict_all(predictor, prepared, reader, batch_size=options.batch_size)
     outcomes = in_background(drawer, predicted, workers=workers, ahead=ahead, finish=True)
     with contextlib.closing(prepared), contextlib.closing(predicted), contextlib.closing(outcomes):
-        for number, outcome in enumerate(progress.files(outcomes, len(left)), start=1):
+        for number, (outcome, identity) in enumerate(progress.files(outcomes, len(left)), start=1):
             if number == 1:
                 logger.debug("first result after %.2f s", time.perf_counter() - started)
             if outcome.status == STATUS_FAILED or outcome.note:
                 logger.warning("%s", outcome.reason or f"{outcome.file_name}: {outcome.note}")
-            journal.append(outcome)
+            journal.append(outcome, identity)
 
 
 def _finish_as_far_as_it_goes(finish, journal):
@@ -167,6 +176,11 @@ def _finish_as_far_as_it_goes(finish, journal):
         logger.warning("the tables are not up to date: %s", error)
     else:
         logger.info("stopped; --continue goes on from here")
+
+
+def _listed_overlays(journal, paths):
+    names = journal.overlays
+    return {names.get(str(path)) for path in paths}
 
 
 def _not_reached(path):
@@ -181,23 +195,3 @@ def _result(counts, outcomes):
             notes += 1
             first_note = first_note or f"{outcome.file_name}: {outcome.note}"
     return Result(counts, first_failure, notes, first_note)
-
-
-def _remove_abandoned(overlays, names):
-    """Remove what a run that was killed left half-written (``files.atomic_path``) of the overlays with these names."""
-    stems = {Path(name).stem for name in names}
-    for path in overlays.glob(".*.png"):
-        found = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}\.png", path.name)
-        if found and found[1] in stems:
-            path.unlink(missing_ok=True)
-
-
-def _remove_earlier_overlays(folder):
-    """Remove the overlays that an earlier run into this folder lists, so that pictures and tables agree."""
-    try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        names = [entry["overlay"] for entry in summary["inputs"] if entry.get("overlay")]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no summary, or not one of ours
-        names = []
-    for name in [*names, *overlays_in(folder / JOURNAL_NAME)]:
-        (folder / OVERLAYS / Path(name).name).unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """What inference writes beside its pictures: predictions.json, findings.csv and summary.json, as plain values.
 
-Each function is pure; ``segtumor.files`` writes what they return, the whole documents or, of thousands of inputs, one
-entry after the other. Nothing is left out in silence: a file that failed
-has its entry in each of the three, and so has one on which nothing was found. Sizes are the extents of a finding's box.
+Each function is pure; ``segtumor.files`` writes what they return, of thousands of inputs one entry after the other.
+Nothing is left out in silence: a file that failed has its entry in each of the three, and so has one on which nothing
+was found. Sizes are the extents of a finding's box.
 """
 
 import math
@@ -111,17 +111,12 @@ def findings_columns(class_names):
     )
 
 
-def findings_rows(outcomes, class_names):
-    """Rows of findings.csv, dicts by ``findings_columns``: one per finding.
+def rows_of_one(outcome, class_names):
+    """Rows of findings.csv that belong to one input, dicts by ``findings_columns``: one per finding.
 
     An input without a finding has one row with "none" as its finding, a failed one a row with its reason. Cells that
     do not apply are empty: sizes in mm without a spacing, the area without a mask.
     """
-    return [row for outcome in outcomes for row in rows_of_one(outcome, class_names)]
-
-
-def rows_of_one(outcome, class_names):
-    """``findings_rows`` of one input."""
     common = {"file": outcome.file_name, "status": outcome.status, "note": outcome.note or ""}
     if outcome.status == STATUS_FAILED:
         return [_row(class_names, **common, reason=outcome.reason)]
@@ -134,22 +129,14 @@ def rows_of_one(outcome, class_names):
     ]
 
 
-def summary_document(outcomes, *, settings, model):
-    """summary.json: settings, model, counts, and the status of every input.
+def summary_head(*, settings, model, counts):
+    """What stands before the list of inputs in summary.json.
 
     Args:
-        outcomes: sequence of InferenceOutcome.
         settings: dict of what the run was asked to do.
         model: dict that identifies the model (file, hash, classes, ...).
+        counts: from ``count``.
     """
-    return {
-        **summary_head(settings=settings, model=model, counts=count(outcomes)),
-        "inputs": [summary_entry(outcome) for outcome in outcomes],
-    }
-
-
-def summary_head(*, settings, model, counts):
-    """What stands before the list of inputs in summary.json."""
     return {**_heading(), "settings": settings, "model": model, "counts": counts}
 
 

@@ -115,6 +115,10 @@ def read_manifest(folder):
         raise ModelError(
             "unknown format", where=where, got=f"{manifest.get('format')!r:.40}", expected=", ".join(FORMATS)
         )
+    for name, kind in (("precision", str), ("source", dict)):
+        if not isinstance(manifest.get(name), kind):
+            got = f"{manifest.get(name)!r:.40}"
+            raise ModelError(f"{name!r} is missing or damaged", where=where, got=got, remedy=_EXPORT_AGAIN)
     _check_files(folder, manifest, where)
     if manifest.get("segtumor_version") != segtumor.__version__:
         logger.warning(

@@ -1,15 +1,26 @@
 """``tools/benchmark_speed.py --quick``: its results must equal Detectron2's; its times are not looked at."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 from segtumor.commands import benchmark_speed
 from segtumor.engine.speed import inference
+from segtumor.engine.speed.processes import thread_limits
 
 pytestmark = pytest.mark.model
 
 
+@pytest.fixture
+def bound(monkeypatch):
+    """Libraries bound to one thread, so that the command stays in this process."""
+    for name, value in thread_limits(1).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("bound")
 def test_quick_measures_both_parts_with_equal_results(tmp_path, capsys):
     assert benchmark_speed.main(["--quick", "--threads", "1", "--output", str(tmp_path)]) == 0
     output = capsys.readouterr()
@@ -25,12 +36,39 @@ def test_quick_measures_both_parts_with_equal_results(tmp_path, capsys):
     assert "| Detectron2, eager |" in (tmp_path / "speed.md").read_text()
 
 
+@pytest.mark.usefixtures("bound")
 def test_other_results_are_an_error(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(inference, "problem", lambda name, parity: f"{name} differs")
     arguments = ["--quick", "--parts", "inference", "--threads", "1", "--output", str(tmp_path)]
     assert benchmark_speed.main(arguments) == 3
     assert "differ from Detectron2, first: segtumor, torch differs" in capsys.readouterr().err
     assert (tmp_path / "speed.json").is_file()
+
+
+def test_every_library_is_bound_by_one_process_that_starts_so(monkeypatch):
+    """NumPy's BLAS reads its number of threads when it is loaded."""
+    started = []
+
+    def start(command, *, env, **_):
+        started.append((command, env))
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
+    monkeypatch.setattr(benchmark_speed.subprocess, "run", start)
+    monkeypatch.setattr(benchmark_speed, "_measure", lambda arguments: 0)
+    assert benchmark_speed.main(["--quick", "--threads", "2"]) == 3
+    ((command, environment),) = started
+    assert thread_limits(2).items() <= environment.items() and set(thread_limits(2)) >= {"OPENBLAS_NUM_THREADS"}
+    assert command[0] == sys.executable and command[-3:] == ["--quick", "--threads", "2"]
+    for name, value in thread_limits(2).items():
+        monkeypatch.setenv(name, value)
+    assert benchmark_speed.main(["--quick", "--threads", "2"]) == 0 and len(started) == 1
+
+
+def test_that_process_runs_the_command(monkeypatch, capfd):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    assert benchmark_speed.main(["--quick", "--parts", "inference", "--images", "nowhere", "--threads", "1"]) == 5
+    assert "nowhere" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

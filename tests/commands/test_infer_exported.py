@@ -1,7 +1,9 @@
 """``tools/infer.py`` with an exported model: no torch, no Detectron2, and options that do not fit it refused."""
 
 import dataclasses
+import io
 import json
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 
 from segtumor.commands import infer
+from segtumor.inference import drawing
 from segtumor.postprocessing import Postprocessing
 from segtumor.runtime import detector, exported
 from segtumor.structures.lesions import Finding
@@ -118,6 +121,26 @@ def test_the_limit_of_an_export_can_be_raised(type_infer, tmp_path, capsys):
     assert type_infer("--no-overlays") == 6
     assert "--max-pixels 20000" in capsys.readouterr().err
     assert type_infer("--no-overlays", "--max-pixels", "20000") == 0
+
+
+@pytest.mark.parametrize("text", ["", '{"kind": "segtumor export", "schema_ver'])
+def test_a_truncated_export_is_named_as_such(tmp_path, text, capsys):
+    (tmp_path / "export.json").write_text(text)
+    arguments = ["--run", str(tmp_path), "--input", __file__, "--output", str(tmp_path / "found")]
+    assert infer.main(arguments) == 3
+    assert "export.json: damaged: not readable as JSON" in capsys.readouterr().err
+
+
+def test_a_name_that_is_not_utf8_is_printed(type_infer, tmp_path, monkeypatch):
+    def starved(*arguments, **options):
+        raise MemoryError  # a note, which is printed with the name
+
+    (tmp_path / "scans" / "a.png").rename(tmp_path / "scans" / os.fsdecode(b"a\xff.png"))
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "utf-8"))
+    monkeypatch.setattr(drawing, "draw_overlay", starved)
+    assert type_infer() == 0
+    assert rb"a\udcff.png: out of memory" in written.getvalue()
 
 
 def test_an_export_needs_no_framework():

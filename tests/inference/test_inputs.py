@@ -1,5 +1,7 @@
 """Which files are meant, and what their overlays are called."""
 
+import os
+
 import pytest
 
 from segtumor.errors import DataError
@@ -45,6 +47,14 @@ def test_inputs_that_lead_nowhere(tmp_path):
 )
 def test_overlays_have_distinct_names(tmp_path, paths, names):
     assert overlay_names([tmp_path / path for path in paths]) == names
+
+
+def test_overlays_of_long_names_are_cut_and_still_distinct(tmp_path):
+    for letter, kept in (("n", 200), ("ü", 100), ("骨", 66)):
+        stem = letter * (250 // len(letter.encode()))
+        names = overlay_names([tmp_path / f"{stem}.png", tmp_path / f"{stem[:-1]}x.dcm", tmp_path / f"{stem}.jpg"])
+        assert names == [f"{letter * kept}.png", f"{letter * kept}_2.png", f"{letter * kept}_3.png"]
+    assert overlay_names([tmp_path / os.fsdecode(b"kn\xff.png")]) == [os.fsdecode(b"kn\xff.png")]
 
 
 def test_overlays_that_are_there_keep_their_names(tmp_path):

@@ -83,11 +83,12 @@ def test_a_half_written_last_line_is_done_again(unfinished, pictures, work, tabl
     assert detector.calls == 5 and tables(unfinished) == tables(whole)
 
 
-def test_a_damaged_line_is_done_again(unfinished, pictures, work, tables):
+@pytest.mark.parametrize("line", [b"\x00\xff rubbish", b"{}", b"[]", b'{"name": 3}', b'{"name": "0.png"}'])
+def test_a_damaged_line_is_done_again(unfinished, pictures, work, tables, line):
     _, whole = work(pictures, "whole")
     path = unfinished / JOURNAL_NAME
     lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([lines[0], b"\x00\xff rubbish\n", *lines[2:]]))
+    path.write_bytes(b"".join([lines[0], line + b"\n", *lines[2:]]))
     work(pictures, continued=True)
     assert tables(unfinished) == tables(whole)
 
@@ -107,6 +108,21 @@ def test_failed_and_changed_inputs_are_tried_again_and_new_ones_added(pictures, 
     assert detector.calls == 4 and tables(folder) == tables(whole)
 
 
+def test_a_picture_that_was_replaced_while_the_model_looked_at_it_is_done_again(pictures, work, tables):
+    def raising(call, windows):
+        if call == 1:
+            pictures[0].write_bytes(pictures[2].read_bytes())
+        if call == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(pictures[:2], detector=FakeDetector(raising))
+    detector = FakeDetector()
+    _, folder = work(pictures[:2], detector=detector, continued=True)
+    _, whole = work(pictures[:2], "whole")
+    assert detector.calls == 2 and tables(folder) == tables(whole)
+
+
 def test_nothing_to_continue_is_a_start(pictures, work):
     assert work(pictures, continued=True)[0].counts["ok"] == 7
 
@@ -121,7 +137,7 @@ def test_an_outcome_comes_back_as_it_was(tmp_path):
     header = make_header(settings={"a": (1, 2)}, model={}, paths=[])
     with Journal(tmp_path / "j", header, continued=False) as journal:
         for outcome in outcomes:
-            journal.append(outcome)
+            journal.append(outcome, None)
     with Journal(tmp_path / "j", header, continued=True) as journal:
         assert [repr(journal.outcome(outcome.file_name)) for outcome in outcomes] == list(map(repr, outcomes))
         assert journal.outcome("d.png") is None and journal.overlays == {"c.png": "c.png"}

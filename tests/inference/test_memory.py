@@ -92,6 +92,18 @@ def test_a_small_model_has_no_smaller_size(pictures, work):
     assert detector.calls == 1 and "out of memory, at 32 px" in result.first_failure
 
 
+def test_a_file_that_was_damaged_before_it_is_read_at_a_smaller_size_fails_alone(pictures, work, tables):
+    def raising(call, windows):
+        if call == 1:
+            pictures[0].write_bytes(b"damaged")
+            raise MemoryError
+
+    result, folder = work(pictures[:2], detector=FakeDetector(raising), short_edge_px=400)
+    assert (result.counts["failed"], result.counts["ok"]) == (1, 1)
+    reason = tables(folder)[0]["inputs"][0]["reason"]
+    assert "0.png" in reason and "memory" not in reason
+
+
 @pytest.mark.parametrize(("failures", "ok"), [(1, 2), (2, 1)])
 def test_reading_is_tried_once_more(pictures, work, monkeypatch, failures, ok):
     read, left = segtumor.inference.reading.read_radiograph, [None] * failures

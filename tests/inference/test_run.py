@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ from segtumor.inference.run import Options
 from segtumor.reporting.findings_files import (
     InferenceOutcome,
     findings_columns,
-    findings_rows,
     predictions_document,
-    summary_document,
+    rows_of_one,
+    summary_head,
 )
 
 
@@ -72,14 +73,13 @@ def test_the_tables_are_those_of_the_whole_documents(pictures, work, tmp_path):
     assert (tmp_path / "again.json").read_bytes() == (folder / "summary.json").read_bytes()
     outcomes = [InferenceOutcome(image["file_name"], (1, 1)) for image in document["images"]]
     assert list(document) == list(predictions_document(outcomes, NAMES))
-    assert list(json.loads((folder / "summary.json").read_text())) == list(
-        summary_document(outcomes, settings={}, model={})
-    )
+    head = summary_head(settings={}, model={}, counts={})
+    assert list(json.loads((folder / "summary.json").read_text())) == [*head, "inputs"]
     with (folder / "findings.csv").open() as file:
         reader = csv.DictReader(file)
         rows = list(reader)
     assert tuple(reader.fieldnames) == findings_columns(NAMES)
-    assert set(rows[0]) == set(findings_rows(outcomes, NAMES)[0])
+    assert set(rows[0]) == set(rows_of_one(outcomes[0], NAMES)[0])
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -111,6 +111,15 @@ def test_overlays_of_an_interrupted_run_are_those_of_a_whole_one(pictures, work,
     assert overlays(whole.parent / "found") == overlays(whole)
 
 
+@pytest.mark.parametrize("name", [os.fsdecode(b"kn\xff.png"), "n" * 251 + ".png"], ids=["not UTF-8", "long"])
+def test_any_name_that_a_file_can_have_is_an_input(pictures, work, tables, name):
+    path = pictures[0].rename(pictures[0].with_name(name))
+    result, folder = work([path, pictures[1]], with_overlays=True)
+    assert result.counts["ok"] == 2 and len(overlays(folder)) == 2
+    assert tables(folder)[0]["inputs"][0]["file"] == str(path)
+    assert folder.joinpath("findings.csv").read_bytes().count(str(path).encode(errors="backslashreplace")) == 1
+
+
 def test_a_mistake_in_the_detector_keeps_what_is_done(pictures, work, tables, tmp_path):
     def raising(call, windows):
         if call == 3:
@@ -132,27 +141,6 @@ def test_an_overlay_that_cannot_be_written_ends_the_run(pictures, work, tmp_path
 def test_without_overlays_none_are_drawn(pictures, work):
     _, folder = work(pictures[:2])
     assert not (folder / "overlays").exists()
-
-
-def test_overlays_of_an_earlier_run_are_removed(pictures, work):
-    work(pictures[:2], with_overlays=True)
-    _, folder = work(pictures[3:4], with_overlays=True)
-    assert list(overlays(folder)) == ["3.png"]
-    with pytest.raises(KeyboardInterrupt):
-        work(pictures[:2], detector=FakeDetector(interrupting(2)), with_overlays=True)
-    assert list(overlays(folder)) == ["0.png"]
-    (folder / "summary.json").unlink()  # as if it had been killed
-    work(pictures[3:4], overwrite=True, with_overlays=True)
-    assert list(overlays(folder)) == ["3.png"]
-
-
-def test_half_an_overlay_of_a_killed_run_is_removed(pictures, work, tmp_path):
-    folder = tmp_path / "found" / "overlays"
-    folder.mkdir(parents=True)
-    for name in (".0.abcd_123.png", ".other.abcd_123.png", ".0.png"):
-        (folder / name).touch()
-    work(pictures[:1], with_overlays=True)
-    assert sorted(path.name for path in folder.iterdir()) == [".0.png", ".other.abcd_123.png", "0.png"]
 
 
 def test_the_threshold_decides_what_is_listed_and_all_is_kept_for_average_precision(pictures, work):

@@ -8,10 +8,12 @@ import segtumor
 from segtumor import files
 from segtumor.reporting.findings_files import (
     InferenceOutcome,
+    count,
     findings_columns,
-    findings_rows,
     predictions_document,
-    summary_document,
+    rows_of_one,
+    summary_entry,
+    summary_head,
 )
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
@@ -28,6 +30,10 @@ OUTCOMES = (
     InferenceOutcome("broken.png", None, status="failed", reason="broken.png: truncated."),
     InferenceOutcome("b.dcm", (8, 10), (SEEN,), spacing_mm=(0.5, 0.2), spacing_source="mm at detector"),
 )
+
+
+def rows_of(outcomes):
+    return [row for outcome in outcomes for row in rows_of_one(outcome, NAMES)]
 
 
 def test_predictions_are_coco_results_with_what_they_speak_of():
@@ -67,7 +73,7 @@ def test_predictions_survive_the_file_and_pycocotools_reads_them(tmp_path):
 
 
 def test_each_finding_has_a_row_and_so_has_a_file_without_one():
-    rows = findings_rows(OUTCOMES, NAMES)
+    rows = rows_of(OUTCOMES)
     assert [(r["file"], r["status"], r["finding"], r["class"]) for r in rows] == [
         ("a.png", "ok", 1, "malignant"),
         ("a.png", "ok", 2, "benign"),
@@ -82,7 +88,7 @@ def test_each_finding_has_a_row_and_so_has_a_file_without_one():
 
 
 def test_millimetres_only_with_a_spacing_and_its_source():
-    rows = findings_rows(OUTCOMES, NAMES)
+    rows = rows_of(OUTCOMES)
     millimetres = ("width_mm", "height_mm", "area_mm2", "spacing_source")
     assert [rows[0][key] for key in millimetres] == ["", "", "", ""]
     # Width 4 px of 0.2 mm between columns, height 3 px of 0.5 mm between rows, 11 px of 0.1 mm^2.
@@ -90,7 +96,7 @@ def test_millimetres_only_with_a_spacing_and_its_source():
 
 
 def test_rows_fit_their_columns_as_a_file(tmp_path):
-    files.write_csv(tmp_path / "f.csv", findings_rows(OUTCOMES, NAMES), findings_columns(NAMES))
+    files.write_csv(tmp_path / "f.csv", rows_of(OUTCOMES), findings_columns(NAMES))
     with open(tmp_path / "f.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 5
@@ -100,15 +106,15 @@ def test_rows_fit_their_columns_as_a_file(tmp_path):
 def test_an_unknown_probability_is_an_empty_cell_and_null(tmp_path):
     finding = Finding(0, 0.5, (0, 0, 1, 1), None, (0.5, float("nan")))
     outcomes = [InferenceOutcome("a.png", (2, 2), (finding,))]
-    assert findings_rows(outcomes, NAMES)[0]["probability_malignant"] == ""
+    assert rows_of(outcomes)[0]["probability_malignant"] == ""
     files.write_json(tmp_path / "p.json", predictions_document(outcomes, NAMES))
     written = json.loads((tmp_path / "p.json").read_text())["annotations"][0]["class_probabilities"]
     assert written == {"benign": 0.5, "malignant": None}
 
 
 def test_the_summary_counts_every_input():
-    document = summary_document(OUTCOMES, settings={"confidence_threshold": 0.5}, model={"file": "model_best.pth"})
-    assert document["counts"] == {
+    counts = count(OUTCOMES)
+    assert counts == {
         "inputs": 4,
         "ok": 3,
         "failed": 1,
@@ -116,13 +122,15 @@ def test_the_summary_counts_every_input():
         "without_findings": 1,
         "findings": 3,
     }
-    assert [(i["file"], i["status"], i["n_findings"]) for i in document["inputs"]] == [
+    assert [(i["file"], i["status"], i["n_findings"]) for i in map(summary_entry, OUTCOMES)] == [
         ("a.png", "ok", 2),
         ("normal.png", "ok", 0),
         ("broken.png", "failed", None),
         ("b.dcm", "ok", 1),
     ]
-    assert document["inputs"][2]["reason"] == "broken.png: truncated."
+    assert summary_entry(OUTCOMES[2])["reason"] == "broken.png: truncated."
+    document = summary_head(settings={"confidence_threshold": 0.5}, model={"file": "model_best.pth"}, counts=counts)
+    assert document["counts"] == counts
     assert document["settings"] == {"confidence_threshold": 0.5}
     assert document["model"] == {"file": "model_best.pth"}
     assert document["notice"] == segtumor.NOTICE
@@ -130,15 +138,13 @@ def test_the_summary_counts_every_input():
 
 def test_a_note_is_in_the_table_and_in_the_summary():
     outcomes = [InferenceOutcome("a.png", (8, 10), (SEEN, BOX_ONLY), note="at 400 px"), OUTCOMES[1]]
-    assert [row["note"] for row in findings_rows(outcomes, NAMES)] == ["at 400 px", "at 400 px", ""]
-    document = summary_document(outcomes, settings={}, model={})
-    assert [entry["note"] for entry in document["inputs"]] == ["at 400 px", None]
+    assert [row["note"] for row in rows_of(outcomes)] == ["at 400 px", "at 400 px", ""]
+    assert [summary_entry(outcome)["note"] for outcome in outcomes] == ["at 400 px", None]
 
 
 def test_nothing_at_all_gives_complete_documents():
     assert predictions_document((), NAMES)["annotations"] == []
-    assert findings_rows((), NAMES) == []
-    assert summary_document((), settings={}, model={})["counts"]["inputs"] == 0
+    assert count(())["inputs"] == 0
 
 
 def test_mistakes_of_the_caller_are_not_written_down():

@@ -125,12 +125,20 @@ def test_what_is_no_export_is_refused(export, text):
 
 
 @pytest.mark.parametrize(
-    "values", [{"files": []}, {"files": None}, {"format": ["onnx"]}, {"format": "pkl"}, {"contract": None}]
+    "values",
+    [{"files": []}, {"files": None}, {"format": ["onnx"]}, {"format": "pkl"}, {"contract": None}],
 )
 def test_wrong_values_are_refused(export, values):
     change(export, **values)
     with pytest.raises(ModelError):
         open_export(export)
+
+
+@pytest.mark.parametrize(("name", "value"), [("precision", None), ("precision", 8), ("source", None), ("source", [])])
+def test_what_the_tables_of_a_run_say_of_an_export_is_there(export, name, value):
+    change(export, **{name: value})
+    with pytest.raises(ModelError, match=f"'{name}' is missing or damaged"):
+        read_manifest(export)
 
 
 def test_a_wrong_entry_of_a_file_is_refused(export):

@@ -1,0 +1,53 @@
+"""The overlays in an output folder: which are from an earlier run, and what must not be lost when they go."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+from segtumor.errors import ConfigError
+from segtumor.files import TEMPORARY_PREFIX
+from segtumor.inference.inputs import file_identity
+from segtumor.inference.journal import JOURNAL_NAME, overlays_in
+
+OVERLAYS = "overlays"
+_ABANDONED = re.compile(re.escape(TEMPORARY_PREFIX) + r"[a-z0-9_]{8}\.png")
+
+
+def check_inputs(paths, folder):
+    """Refuse inputs among the overlays of the output folder, which are removed or replaced.
+
+    Raises:
+        ConfigError: names the first of them.
+    """
+    overlays = os.path.realpath(Path(folder) / OVERLAYS)
+    for path in map(Path, paths):
+        if file_identity(path) is None:  # what is not there cannot be lost
+            continue
+        # A link and what it leads to: either may lie there.
+        if overlays in (os.path.dirname(os.path.realpath(path)), os.path.realpath(path.parent)):
+            remedy = "Choose another --output, or copy the picture elsewhere"
+            raise ConfigError("the input is among the overlays of --output", where=path, remedy=remedy)
+
+
+def known_overlays(folder):
+    """Names of the overlays that the tables and the journal in an output folder list, a set."""
+    try:
+        summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
+        names = [entry["overlay"] for entry in summary["inputs"] if isinstance(entry["overlay"], str)]
+    except (OSError, ValueError, KeyError, TypeError):  # no summary, or not one of ours
+        names = []
+    return {name for name in (*names, *overlays_in(Path(folder) / JOURNAL_NAME)) if name}
+
+
+def remove_overlays(folder, names):
+    """Remove these and no other files."""
+    for name in names:
+        (Path(folder) / OVERLAYS / Path(name).name).unlink(missing_ok=True)
+
+
+def remove_abandoned(folder):
+    """Remove what a run that was killed left half-written (``files.atomic_path``)."""
+    for path in (Path(folder) / OVERLAYS).glob(".*.png"):
+        if _ABANDONED.fullmatch(path.name):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,45 @@
+"""Where an export ends: at the end of a link, and not at all when it cannot be moved there."""
+
+import os
+
+import pytest
+
+from segtumor.engine import exporting
+from segtumor.engine.exporting import export
+from segtumor.errors import OutputError
+from segtumor.runtime.exported import open_export
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture
+def cfg(tiny_config, tiny_run, monkeypatch):
+    monkeypatch.setattr(exporting, "measure_parity", lambda *_: {})
+    monkeypatch.setattr(exporting, "check_parity", lambda *_: None)
+    return tiny_config({"MODEL.WEIGHTS": tiny_run / "model_best.pth"})
+
+
+def test_a_link_stays_one_and_a_long_name_is_a_name(cfg, tmp_path):
+    folder, link = tmp_path / "disk" / ("n" * 255), tmp_path / "link"
+    folder.mkdir(parents=True)
+    link.symlink_to(folder)
+    for overwrite in (False, True):
+        export(cfg, link, format_name="torchscript", overwrite=overwrite)
+    assert link.is_symlink() and open_export(folder).manifest["format"] == "torchscript"
+    assert os.listdir(folder.parent) == [folder.name] and sorted(os.listdir(tmp_path)) == ["disk", "link"]
+
+
+def test_the_former_export_comes_back_when_the_new_one_cannot_be_moved(cfg, tmp_path, monkeypatch):
+    output, replace = tmp_path / "export", os.replace
+    export(cfg, output, format_name="torchscript")
+    before = (output / "export.json").read_bytes()
+
+    def failing(source, target):
+        if target == output and source.name.startswith(".segtumor.") and not source.name.endswith(".former"):
+            raise PermissionError(13, "Permission denied")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(OutputError, match="Permission denied"):
+        export(cfg, output, format_name="torchscript", overwrite=True)
+    assert (output / "export.json").read_bytes() == before and os.listdir(tmp_path) == ["export"]

@@ -1,0 +1,73 @@
+"""Overlays of earlier and broken-off runs go, other files stay."""
+
+import shutil
+
+import pytest
+from fake_detector import FakeDetector
+
+from segtumor.errors import ConfigError
+from segtumor.inference.overlay_files import known_overlays
+
+
+def interrupting(at_call):
+    def raising(call, windows):
+        if call == at_call:
+            raise KeyboardInterrupt
+
+    return FakeDetector(raising)
+
+
+def overlays(folder):
+    return sorted(path.name for path in (folder / "overlays").iterdir())
+
+
+def test_overlays_of_an_earlier_run_are_removed(pictures, work):
+    work(pictures[:2], with_overlays=True)
+    _, folder = work(pictures[3:4], with_overlays=True)
+    assert overlays(folder) == ["3.png"]
+    with pytest.raises(KeyboardInterrupt):
+        work(pictures[:2], detector=interrupting(2), with_overlays=True)
+    assert overlays(folder) == ["0.png"]
+    (folder / "summary.json").unlink()  # as if it had been killed
+    work(pictures[3:4], overwrite=True, with_overlays=True)
+    assert overlays(folder) == ["3.png"]
+
+
+def test_overlays_of_inputs_that_are_damaged_or_not_asked_for_by_now_are_removed(pictures, work, tables):
+    with pytest.raises(KeyboardInterrupt):
+        work(pictures[:4], detector=interrupting(4), with_overlays=True)
+    folder = pictures[0].parents[1] / "found"
+    (folder / "overlays" / "mine.png").touch()
+    assert overlays(folder) == ["0.png", "1.png", "2.png", "mine.png"]
+    pictures[1].write_bytes(b"damaged")
+    work([pictures[1], *pictures[2:4]], continued=True, with_overlays=True)
+    assert overlays(folder) == ["2.png", "3.png", "mine.png"]
+    assert [entry["overlay"] for entry in tables(folder)[0]["inputs"]] == [None, "2.png", "3.png"]
+
+
+def test_half_an_overlay_of_a_killed_run_is_removed(pictures, work, tmp_path):
+    folder = tmp_path / "found" / "overlays"
+    folder.mkdir(parents=True)
+    for name in (".segtumor.abcd_123.png", ".segtumor.png", ".0.abcd_123.png"):
+        (folder / name).touch()
+    work(pictures[:1], with_overlays=True)
+    assert overlays(folder.parent) == [".0.abcd_123.png", ".segtumor.png", "0.png"]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_an_input_among_the_overlays_is_refused_and_stays(pictures, work, tmp_path, link):
+    _, folder = work(pictures[:2], with_overlays=True)
+    path = folder / "overlays" / "0.png"
+    if link:
+        (tmp_path / "link.png").symlink_to(path)
+    with pytest.raises(ConfigError, match="among the overlays"):
+        work([pictures[1], tmp_path / "link.png" if link else path], with_overlays=True)
+    assert overlays(folder) == ["0.png", "1.png"]
+    shutil.copy(path, folder / "copy.png")
+    assert work([folder / "copy.png"], with_overlays=True)[0].counts["ok"] == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"inputs": [3]}', '{"inputs": [{"overlay": 3}]}'])
+def test_a_summary_of_somebody_else_lists_no_overlays(tmp_path, text):
+    (tmp_path / "summary.json").write_text(text)
+    assert known_overlays(tmp_path) == set()
