@@ -101,6 +101,10 @@ def check_model(model):
     heads = model.roi_heads
     _check_kind("MODEL.ROI_HEADS.NAME", heads, StandardROIHeads)
     _check_kind("MODEL.ROI_BOX_HEAD", heads.box_predictor, FastRCNNOutputLayers)
+    if getattr(heads.box_predictor, "use_sigmoid_ce", False):  # of newer versions of Detectron2
+        raise ConfigError(
+            "scores by sigmoid cannot be exported", where="MODEL.ROI_BOX_HEAD.USE_SIGMOID_CE", expected="False"
+        )
     if not heads.mask_on:
         raise ConfigError("a model without masks cannot be exported", where="MODEL.MASK_ON", expected="True")
     _check_kind("MODEL.ROI_MASK_HEAD.NAME", heads.mask_head, BaseMaskRCNNHead)

@@ -45,10 +45,3 @@ def anchors_at(positions, *, cell, map_width, stride_px, offset):
     rows, columns = np.divmod(cells, map_width)
     centres = (np.stack([columns, rows], axis=1) + offset) * stride_px
     return np.tile(centres.astype(np.float32), 2) + cell[kinds]
-
-
-def anchor_grid(map_hw, *, cell, stride_px, offset):
-    """All anchors of a map; (h * w * A, 4), in the order of their positions."""
-    height, width = map_hw
-    positions = np.arange(height * width * len(cell))
-    return anchors_at(positions, cell=cell, map_width=width, stride_px=stride_px, offset=offset)

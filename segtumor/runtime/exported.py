@@ -27,6 +27,7 @@ FORMATS = {
     "onnx": ((".onnx",), "segtumor.runtime.onnx_graphs", "OnnxGraphs"),
     "openvino": ((".xml", ".bin"), "segtumor.runtime.openvino_graphs", "OpenVinoGraphs"),
 }
+_SHOWN_DIGITS = 12
 _EXPORT_AGAIN = "Export the model again with this version of segtumor"
 logger = logging.getLogger(__name__)
 
@@ -198,12 +199,15 @@ def _check_file(folder, name, entry):
         raise ModelError("missing", where=path, remedy="Copy the whole folder of the export")
     if path.resolve().parent != folder.resolve():
         raise ModelError("a link that leads out of the export", where=path, remedy="Copy the file itself")
-    if not isinstance(entry, dict) or entry.get("sha256") != sha256_of_file(path):
+    entry = entry if isinstance(entry, dict) else {}
+    size, sha256 = path.stat().st_size, sha256_of_file(path)
+    if entry.get("sha256") != sha256:
+        same_size = entry.get("bytes") == size
         raise ModelError(
             "damaged or changed since the export: its SHA-256 differs",
             where=path,
-            got=f"{path.stat().st_size} bytes",
-            expected=f"{entry.get('bytes')} bytes" if isinstance(entry, dict) else None,
+            got=sha256[:_SHOWN_DIGITS] if same_size else f"{size} bytes",
+            expected=f"{entry.get('sha256')!s:.{_SHOWN_DIGITS}}" if same_size else f"{entry.get('bytes')!s:.20} bytes",
             remedy="Copy the export again, or export again",
         )
 

@@ -14,6 +14,32 @@ from segtumor.structures.masks import mask_iou, rle_area
 
 #: Boxes of one finding, seen by two runtimes, overlap by more.
 _PAIR_IOU = 0.5
+#: Rounding may change this many pixels of any mask; of fewer than 200 px, they are more than 1 % of it.
+ALLOWED_MASK_PX = 2
+
+
+def edges_of(reference, other, regions, *, tolerance):
+    """Scores up to which rounding decides whether a finding is listed; for ``differences``.
+
+    A list may lack what scores at the threshold, or at its own end if it is full. A full list says nothing of what the
+    other one may lack.
+
+    Args:
+        reference, other: one sequence of Finding per image, in the same order of images.
+        regions: ``contract.Regions``.
+        tolerance: of scores.
+
+    Returns:
+        list of (edge of the reference's list, edge of the other's list), one pair per image.
+    """
+    pairs = zip(reference, other, strict=True)
+    return [tuple(_edge(findings, regions) + tolerance for findings in pair) for pair in pairs]
+
+
+def _edge(findings, regions):
+    is_full = 0 < regions.max_detections <= len(findings)
+    lowest = min(finding.score for finding in findings) if is_full else -math.inf
+    return max(regions.score_threshold, lowest)
 
 
 def differences(reference, other, *, edges=None):
@@ -21,19 +47,20 @@ def differences(reference, other, *, edges=None):
 
     Args:
         reference, other: one sequence of Finding per image, in the same order of images.
-        edges: for each image a score; what is unmatched up to it is counted apart, as a rounding lists it or not.
+        edges: as ``edges_of``; what a list lacks up to its edge is counted apart, as a rounding lists it or not.
 
     Returns:
         dict of plain values: ``n_images``; ``n_images_without_findings`` of the reference; ``n_findings_reference``,
         ``n_findings_other``; ``n_unmatched_reference``, ``n_unmatched_other`` and ``max_unmatched_score`` of both;
         ``n_at_edge``, unmatched ones up to their edge;
         ``max_box_px``, the largest shift of a side; ``max_score``, the largest change of a score;
-        ``min_mask_iou``, ``median_mask_iou`` and ``max_mask_px``, the most pixels that differ; ``worst``, the index of
+        ``min_mask_iou``, ``median_mask_iou`` and ``max_mask_px``, the most pixels that differ;
+        ``min_changed_mask_iou``, of the masks of which more than ``ALLOWED_MASK_PX`` differ; ``worst``, the index of
         the image with the largest difference. NaN, and None for ``worst``, where there is nothing to compare.
     """
-    edges = [-math.inf] * len(reference) if edges is None else edges
+    edges = [(-math.inf, -math.inf)] * len(reference) if edges is None else edges
     images = [_compare(*of_image) for of_image in zip(reference, other, edges, strict=True)]
-    ious = np.concatenate([image.mask_ious for image in images]) if images else np.zeros(0)
+    ious, mask_px = _joined([image.mask_ious for image in images]), _joined([image.mask_px for image in images])
     unmatched = [score for image in images for score in image.unmatched_scores]
     return {
         "n_images": len(images),
@@ -44,11 +71,12 @@ def differences(reference, other, *, edges=None):
         "n_unmatched_other": sum(image.unmatched_other for image in images),
         "n_at_edge": sum(image.at_edge for image in images),
         "max_unmatched_score": max(unmatched, default=math.nan),
-        "max_box_px": _largest([image.box_px for image in images]),
-        "max_score": _largest([image.score for image in images]),
-        "min_mask_iou": float(ious.min()) if len(ious) else math.nan,
+        "max_box_px": _largest(_joined([image.box_px for image in images])),
+        "max_score": _largest(_joined([image.score for image in images])),
+        "min_mask_iou": _smallest(ious),
+        "min_changed_mask_iou": _smallest(ious[mask_px > ALLOWED_MASK_PX]),
         "median_mask_iou": float(np.median(ious)) if len(ious) else math.nan,
-        "max_mask_px": _largest([image.mask_px for image in images]),
+        "max_mask_px": _largest(mask_px),
         "worst": _worst(images),
     }
 
@@ -67,17 +95,21 @@ class _ImageDifference:
     mask_px: np.ndarray
 
 
-def _compare(reference, other, edge):
+def _compare(reference, other, edges):
+    edge_of_reference, edge_of_other = edges
     pairs = _pairs(reference, other)
     matched = [(reference[i], other[j]) for i, j in pairs]
     left = [f for i, f in enumerate(reference) if i not in {i for i, _ in pairs}]
     right = [f for j, f in enumerate(other) if j not in {j for _, j in pairs}]
+    # Not "above the edge": a score that is no number is excused by nothing.
+    lost = [f.score for f in left if not f.score <= edge_of_other]
+    new = [f.score for f in right if not f.score <= edge_of_reference]
     masks = [_mask_difference(a.rle, b.rle) for a, b in matched if a.rle is not None and b.rle is not None]
     return _ImageDifference(
-        unmatched_reference=sum(f.score > edge for f in left),
-        unmatched_other=sum(f.score > edge for f in right),
-        at_edge=sum(f.score <= edge for f in (*left, *right)),
-        unmatched_scores=tuple(f.score for f in (*left, *right) if f.score > edge),
+        unmatched_reference=len(lost),
+        unmatched_other=len(new),
+        at_edge=len(left) + len(right) - len(lost) - len(new),
+        unmatched_scores=(*lost, *new),
         box_px=np.array([np.abs(np.subtract(a.box_xyxy, b.box_xyxy)).max() for a, b in matched]),
         score=np.array([abs(a.score - b.score) for a, b in matched]),
         mask_ious=np.array([iou for iou, _ in masks]),
@@ -111,9 +143,16 @@ def _mask_difference(first, second):
     return iou, round(area * (1 - iou) / (1 + iou))
 
 
-def _largest(arrays):
-    values = np.concatenate(arrays) if arrays else np.zeros(0)
+def _joined(arrays):
+    return np.concatenate(arrays) if arrays else np.zeros(0)
+
+
+def _largest(values):
     return float(values.max()) if len(values) else math.nan
+
+
+def _smallest(values):
+    return float(values.min()) if len(values) else math.nan
 
 
 def _worst(images):

@@ -96,7 +96,7 @@ def test_an_export_answers_as_detectron2(format_name, cfg, exports, windows):
     assert list(opened.contract.class_names) == names
     detector, sizes = Detector(opened.graphs, opened.contract), [(128, 180), (100, 200)]
     expected, found = ModelDetector(model).detect(windows, sizes), detector.detect(windows, sizes)
-    result = differences(expected, found, edges=[0.051] * 2)
+    result = differences(expected, found, edges=[(0.051, 0.051)] * 2)
     assert result["n_findings_reference"] > 10 and result["n_unmatched_reference"] == result["n_unmatched_other"] == 0
     assert result["max_box_px"] < 0.05 and result["max_score"] < 1e-4 and result["max_mask_px"] <= 2
     # Other shapes, alone and in a batch: nothing of the traced example is left.
@@ -258,22 +258,44 @@ def test_torch_alone_passes_the_same_comparison(cfg):
     assert measured["n_findings_reference"] > 10
 
 
+def test_a_model_that_finds_nothing_is_compared_below_its_score_limit(cfg):
+    from segtumor.engine.contract_of import contract_of
+
+    model, names = load_trained_model(cfg)
+    model.roi_heads.box_predictor.test_score_thresh = 0.999999
+    contract = contract_of(cfg, model, names)
+    contract = dataclasses.replace(contract, regions=dataclasses.replace(contract.regions, score_threshold=0.999999))
+    samples = sample_radiographs([], max_pixels=1)
+    measured = measure_parity(model, EagerGraphs(model), contract, samples)
+    check_parity(measured, "torch alone")
+    assert measured["score_limit"] == 0 and measured["n_findings_reference"] > 10
+    wrong = dataclasses.replace(contract.regions, box_weights=(1.0, 10.0, 5.0, 5.0))
+    measured = measure_parity(model, EagerGraphs(model), dataclasses.replace(contract, regions=wrong), samples)
+    with pytest.raises(ModelError, match="does not answer"):
+        check_parity(measured, "another one")
+    assert model.roi_heads.box_predictor.test_score_thresh == 0.999999
+
+
 def test_what_is_within_rounding_passes_and_nothing_else():
     fine = {
         "max_box_px": 0.4,
         "max_score": 9e-4,
-        "min_mask_iou": 0.95,
-        "max_mask_px": 2,
+        "min_changed_mask_iou": float("nan"),
+        "score_limit": 0.05,
+        "n_findings_reference": 3,
+        "n_findings_other": 3,
         "n_unmatched_reference": 0,
         "n_unmatched_other": 0,
     }
     check_parity(fine, "export")
-    nothing = dict.fromkeys(("max_box_px", "max_score", "min_mask_iou", "max_mask_px"), float("nan"))
+    nothing = dict.fromkeys(("max_box_px", "max_score"), float("nan"))
     check_parity({**fine, **nothing}, "export")
+    check_parity({**fine, **nothing, "score_limit": 0, "n_findings_reference": 0, "n_findings_other": 0}, "export")
     for wrong in (
         {"max_box_px": 0.6},
         {"max_score": 0.002},
-        {"max_mask_px": 3},
+        {"min_changed_mask_iou": 0.98},
+        {**nothing, "score_limit": 0},
         {"n_unmatched_reference": 1},
         {"n_unmatched_other": 1},
     ):

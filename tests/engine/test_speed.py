@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from segtumor.engine.predictor import ModelDetector
-from segtumor.engine.speed import growth, models
+from segtumor.engine.speed import growth, inference, models
 from segtumor.engine.speed.arithmetic import multiply_adds
 from segtumor.engine.speed.child import run_steps
 from segtumor.engine.speed.images import benchmark_images, blank_radiograph, phantom_radiographs
@@ -18,6 +18,7 @@ from segtumor.engine.speed.models import class_names, make_subject
 from segtumor.engine.speed.parity import compare, parity_cells, problem
 from segtumor.engine.speed.peers import TorchvisionDetector
 from segtumor.engine.speed.processes import in_fresh_process
+from segtumor.engine.speed.race import STOCK, Race, main_table, raw_rows, small_table
 from segtumor.engine.speed.report import text_report, write_report
 from segtumor.engine.speed.start import own_import_s
 from segtumor.engine.speed.stock import stock_inference_config, stock_training_config, with_stock_anchors
@@ -25,13 +26,14 @@ from segtumor.engine.speed.tables import Part, Table, markdown_of, milliseconds,
 from segtumor.engine.speed.training import phantom_batch
 from segtumor.engine.speed.turns import Contender, Timing, speedups, take_turns
 from segtumor.errors import DataError, InstallationError
-from segtumor.runtime.contract import Regions
+from segtumor.runtime.contract import Pooling, Regions
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
 
 pytestmark = pytest.mark.model
 
-REGIONS = Regions((4,), 224.0, 4, (1.0,) * 4, 0.05, 0.5, 100, True, True)
+POOLINGS = Pooling("align", 7, 0, True), Pooling("align", 14, 0, True)
+REGIONS = Regions((4,), 224.0, 4, (1.0,) * 4, 0.05, 0.5, 3, True, True, *POOLINGS)
 
 
 def finding(score, box=(2, 2, 10, 10)):
@@ -175,6 +177,9 @@ def test_parity_names_what_differs_by_more_than_rounding():
     assert "1 findings lost" in problem("OpenVINO", lost)
     # At the threshold of 0.05, rounding decides whether it is listed.
     assert problem("a", compare([(finding(0.0502),)], [()], REGIONS)) is None
+    # A full list of something else is no excuse for what is on it.
+    other = tuple(finding(0.99, (9, 9 - i, 16, 16 - i)) for i in range(3))
+    assert "0 findings lost, 3 new" in problem("OpenVINO", compare([(finding(0.9, (0, 0, 4, 4)),)], [other], REGIONS))
     assert parity_cells(None) == ("",) * 4
     assert parity_cells(compare([()], [()], REGIONS)) == ("-", "-", "-", "0")
 
@@ -232,6 +237,55 @@ def test_made_up_lesions_are_drawn_alike_on_both_sides(count):
     ours = [mask.rle for mask in growth._our_findings(masks, boxes)]
     assert ours == growth._stock_masks(masks, boxes)
     assert len(ours) == count
+
+
+def test_small_models_and_two_images_at_once_have_their_own_baselines():
+    small, peer, ours, pairs = "fast, Detectron2", "torchvision ssd, 320 px", "fast, torch", "two images at once"
+    seconds = {STOCK: 8, f"{STOCK}, {pairs}": 6, f"segtumor, {pairs}": 3, small: 2, ours: 1, peer: 4}
+    timings = {name: Timing((float(value),)) for name, value in seconds.items()}
+    race = Race(findings={STOCK: [(finding(0.9),), ()]})
+    race.baselines = {name: f"{STOCK}, {pairs}" for name in seconds if name.endswith(pairs)}
+    race.small = {small: small, ours: small, peer: None}
+    table = main_table(race, timings, "Title")
+    assert [(row[0], row[3]) for row in table.rows] == [
+        (STOCK, "1.00 x"),
+        (f"{STOCK}, {pairs}", "1.00 x"),
+        (f"segtumor, {pairs}", "2.00 x"),
+    ]
+    assert table.rows[0][4] == "0.5" and "one image after the other" in " ".join(table.notes)
+    table = small_table(race, timings, "Small", "800 px")
+    assert table.columns[3:5] == ("times stock ResNet-50 at 800 px", "times itself in Detectron2")
+    assert [(row[0], *row[3:5]) for row in table.rows] == [
+        (small, "4.00 x", "1.00 x"),
+        (ours, "8.00 x", "2.00 x"),
+        (peer, "2.00 x", ""),
+    ]
+    assert raw_rows(race, timings)[ours]["times_itself"] == 2
+    assert not small_table(Race(), timings, "Small", "800 px").rows
+    assert len(main_table(Race(), {STOCK: Timing((1.0,))}, "Title").notes) == 2
+
+
+@pytest.mark.parametrize(("threads", "rows"), [(1, 0), (2, 3)])
+def test_two_images_at_once_need_two_threads(tiny_config, tmp_path, monkeypatch, threads, rows):
+    subject = make_subject(tiny_config(), None, phantom_radiographs(1, 64))
+    ours, _ = inference.our_detectors, monkeypatch.setattr(models, "_EXPORTED", {})
+    detector = ours(subject, tmp_path, threads=1)[0][models.TORCH]
+    monkeypatch.setattr(inference, "our_detectors", lambda *_, **__: ({models.OPENVINO: detector}, []))
+    monkeypatch.setattr(inference, "parallel_detectors", lambda *_: {models.ONNX: [detector] * 2, models.OPENVINO: []})
+    settings = inference.InferenceSettings(tiny_config(), None, None, None, "", None, 1, threads=threads)
+    race = Race()
+    inference._add_large(race, subject, tmp_path, settings)
+    assert sum("two images at once" in name for name in race.contenders) == rows
+    assert list(race.baselines.values()) == [f"{STOCK}, two images at once"] * rows
+
+
+def test_a_failed_run_is_not_measured(tmp_path, monkeypatch):
+    answer = {"steps": {"infer": 1.0}, "value": 6, "peak_mib": 1.0}
+    monkeypatch.setattr(growth, "in_fresh_process", lambda *_, **__: answer)
+    with pytest.raises(InstallationError, match=r"infer failed on 2 files.*exit code 6"):
+        growth._files("export", tmp_path, [2], 1)
+    answer["value"] = 0
+    assert growth._files("export", tmp_path / "new", [2], 1)[1][2] == {"seconds": 1.0, "peak_mib": 1.0}
 
 
 def test_the_report_says_where_it_was_measured(tmp_path):

@@ -125,6 +125,15 @@ def test_other_kinds_of_models_are_refused(settings, where, model_of):
         check_model(model_of(settings))
 
 
+def test_scores_by_sigmoid_are_refused(model_of):
+    model = model_of({})
+    model.roi_heads.box_predictor.use_sigmoid_ce = False
+    check_model(model)
+    model.roi_heads.box_predictor.use_sigmoid_ce = True
+    with pytest.raises(ConfigError, match="USE_SIGMOID_CE"):
+        check_model(model)
+
+
 def test_training_goes_on_after_a_refusal_and_instances_stay(model_of):
     model = model_of({})
     EagerGraphs(model)

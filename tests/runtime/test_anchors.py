@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segtumor.runtime.anchors import anchor_grid, anchors_at, cell_anchors
+from segtumor.runtime.anchors import anchors_at, cell_anchors
 
 
 def test_anchors_of_a_cell_keep_their_area_and_are_ordered_by_size_then_ratio():
@@ -14,9 +14,9 @@ def test_anchors_of_a_cell_keep_their_area_and_are_ordered_by_size_then_ratio():
     ]
 
 
-def test_a_grid_runs_by_row_then_column_then_anchor():
+def test_positions_run_by_row_then_column_then_anchor():
     cell = np.array([[-1, -1, 1, 1], [-2, -2, 2, 2]], dtype=np.float32)
-    grid = anchor_grid((2, 2), cell=cell, stride_px=10, offset=0.5)
+    grid = anchors_at(np.arange(8), cell=cell, map_width=2, stride_px=10, offset=0.5)
     assert grid.dtype == np.float32
     assert grid.tolist() == [
         [4, 4, 6, 6],
@@ -30,13 +30,15 @@ def test_a_grid_runs_by_row_then_column_then_anchor():
     ]
 
 
-def test_single_anchors_are_those_of_the_grid():
+def test_positions_come_in_any_order_and_twice():
     cell = cell_anchors((8, 11), (0.5, 1, 2))
-    grid = anchor_grid((5, 7), cell=cell, stride_px=4, offset=0.0)
-    positions = np.array([209, 0, 17, 17])
-    assert np.array_equal(anchors_at(positions, cell=cell, map_width=7, stride_px=4, offset=0.0), grid[positions])
+    found = anchors_at(np.array([209, 0, 17, 17]), cell=cell, map_width=7, stride_px=4, offset=0.0)
+    # 6 anchors of a cell: 209 is the last one of row 4, column 6; 17 that of row 0, column 2.
+    expected = [cell[5] + [24, 16, 24, 16], cell[0], *[cell[5] + [8, 0, 8, 0]] * 2]
+    assert np.array_equal(found, np.float32(expected))
 
 
 def test_no_position_gives_no_anchor():
     cell = cell_anchors((8,), (1,))
-    assert anchor_grid((0, 3), cell=cell, stride_px=4, offset=0).shape == (0, 4)
+    none = np.zeros(0, dtype=np.intp)
+    assert anchors_at(none, cell=cell, map_width=3, stride_px=4, offset=0).shape == (0, 4)

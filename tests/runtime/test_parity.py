@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from contracts import contract
 
-from segtumor.runtime.parity import differences
+from segtumor.runtime.parity import differences, edges_of
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
 
@@ -53,10 +54,37 @@ def test_the_nearest_box_is_the_pair_whatever_the_order():
 
 
 def test_what_a_rounding_lists_or_not_is_counted_apart():
-    result = differences([[finding((0, 0, 4, 4), score=0.0505)]], [[]], edges=[0.051])
+    result = differences([[finding((0, 0, 4, 4), score=0.0505)]], [[]], edges=[(0.051, 0.051)])
     assert (result["n_unmatched_reference"], result["n_at_edge"]) == (0, 1)
     assert math.isnan(result["max_unmatched_score"]) and result["worst"] is None
-    assert differences([[finding((0, 0, 4, 4), score=0.06)]], [[]], edges=[0.051])["n_unmatched_reference"] == 1
+    assert (
+        differences([[finding((0, 0, 4, 4), score=0.06)]], [[]], edges=[(0.051, 0.051)])["n_unmatched_reference"] == 1
+    )
+
+
+def test_a_list_lacks_only_what_lies_at_its_own_end():
+    regions = contract(regions={"score_threshold": 0.1, "max_detections": 2}).regions
+    short = [finding((0, 0, 4, 4), score=0.3)]
+    full = [finding((5, 5, 9, 9), score=0.9), finding((5, 0, 9, 4), score=0.8)]
+    edges = edges_of([short, full, []], [full, full, short], regions, tolerance=0.01)
+    assert edges == [pytest.approx(pair) for pair in [(0.11, 0.81), (0.81, 0.81), (0.11, 0.11)]]
+    # The full list may lack the one of 0.3; the short one had room for both of the full list.
+    result = differences([short], [full], edges=edges[:1])
+    assert (result["n_unmatched_reference"], result["n_unmatched_other"], result["n_at_edge"]) == (0, 2, 1)
+    assert differences([full], [short], edges=[edges[0][::-1]])["n_unmatched_reference"] == 2
+
+
+def test_a_score_that_is_no_number_is_excused_by_nothing():
+    result = differences([[]], [[finding((0, 0, 4, 4), score=math.nan)]], edges=[(0.9, 0.9)])
+    assert result["n_unmatched_other"] == 1
+
+
+def test_few_pixels_of_a_small_mask_and_many_of_a_large_one_are_not_added_up():
+    reference = [[finding((0, 0, 2, 2)), finding((0, 3, 10, 10))]]
+    other = [[finding((0, 0, 2, 2), mask=(0, 2, 0, 1)), finding((0, 3, 10, 10), mask=(3, 10, 0, 9))]]
+    result = differences(reference, other)
+    assert (result["min_mask_iou"], result["max_mask_px"], result["min_changed_mask_iou"]) == (0.5, 7, 0.9)
+    assert math.isnan(differences(reference, reference)["min_changed_mask_iou"])
 
 
 def test_nothing_at_all_and_empty_masks():

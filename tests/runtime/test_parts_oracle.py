@@ -13,7 +13,7 @@ from detectron2.modeling.roi_heads.fast_rcnn import fast_rcnn_inference
 from detectron2.structures import Boxes
 from torchvision.ops import nms
 
-from segtumor.runtime.anchors import anchor_grid, cell_anchors
+from segtumor.runtime.anchors import anchors_at, cell_anchors
 from segtumor.runtime.box_coding import decode_boxes
 from segtumor.runtime.detections import choose_detections
 from segtumor.runtime.levels import box_levels
@@ -31,6 +31,11 @@ def random_boxes(rng, count, *, extent=200, mean_side=40):
     return np.concatenate([corners, corners + rng.exponential(mean_side, (count, 2))], axis=1).astype(np.float32)
 
 
+def all_anchors(map_hw, *, cell, stride_px, offset):
+    positions = np.arange(map_hw[0] * map_hw[1] * len(cell))
+    return anchors_at(positions, cell=cell, map_width=map_hw[1], stride_px=stride_px, offset=offset)
+
+
 @pytest.mark.parametrize("offset", [0.0, 0.3, 0.5])
 @pytest.mark.parametrize(
     ("sizes", "ratios", "strides"),
@@ -45,7 +50,7 @@ def test_anchors(sizes, ratios, strides, offset):
     generator = DefaultAnchorGenerator(sizes=sizes, aspect_ratios=ratios, strides=strides, offset=offset)
     ratios = ratios * len(strides) if len(ratios) == 1 else ratios
     for expected, size, ratio, stride, level in zip(generator(maps), sizes, ratios, strides, maps, strict=True):
-        grid = anchor_grid(level.shape[2:], cell=cell_anchors(size, ratio), stride_px=stride, offset=offset)
+        grid = all_anchors(level.shape[2:], cell=cell_anchors(size, ratio), stride_px=stride, offset=offset)
         assert np.allclose(grid, expected.tensor.numpy(), rtol=1e-6, atol=1e-5)
         if offset != 0.3:
             assert np.array_equal(grid, expected.tensor.numpy())
@@ -114,7 +119,7 @@ def test_proposals(seed, pre, post):
     objectness, deltas = random_levels(rng, 2, cells, strides, image_hw)
     logits, offsets = flat_levels(objectness, deltas)
     grids = [
-        torch.from_numpy(anchor_grid(level.shape[2:], cell=cell, stride_px=stride, offset=0.5))
+        torch.from_numpy(all_anchors(level.shape[2:], cell=cell, stride_px=stride, offset=0.5))
         for level, cell, stride in zip(objectness, cells, strides, strict=True)
     ]
     decoded = [

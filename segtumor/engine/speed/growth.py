@@ -19,6 +19,7 @@ from segtumor.engine.speed.made_up_run import write_images
 from segtumor.engine.speed.processes import in_fresh_process
 from segtumor.engine.speed.tables import Part, Table, milliseconds
 from segtumor.engine.speed.turns import Contender, take_turns
+from segtumor.errors import InstallationError
 from segtumor.reporting.overlay import draw_overlay
 from segtumor.runtime.pasting import paste_mask
 from segtumor.structures.lesions import Finding
@@ -153,9 +154,17 @@ def _files(fast_export, folder, counts, threads):
         argv += ["--threads", str(threads)]
         steps = [{"name": "infer", "call": "segtumor.commands.infer:main", "arguments": {"argv": argv}}]
         answer = in_fresh_process(steps, threads=threads)
+        _check_exit_code(answer["value"], count)
         seconds = answer["steps"]["infer"]
         rows.append((str(count), f"{seconds:.1f}", milliseconds(seconds / count), f"{answer['peak_mib']:,.0f}"))
-        raw[count] = {"seconds": seconds, "peak_mib": answer["peak_mib"], "exit_code": answer["value"]}
+        raw[count] = {"seconds": seconds, "peak_mib": answer["peak_mib"]}
     notes = ("tools/infer.py with the exported small model, overlays and tables included; the start is in it.",)
     columns = ("files", "s in all", "ms per file", "peak memory, MiB")
     return Table(f"Files of {_FILE_PX} px in one run, {threads} threads", columns, tuple(rows), notes), raw
+
+
+def _check_exit_code(code, count):
+    if code != 0:
+        raise InstallationError(
+            f"infer failed on {count} files that were to be measured", got=f"exit code {code}", expected="0"
+        )

@@ -6,7 +6,6 @@ has masks. Reading files, windows and post-processing are not timed: they are th
 
 import dataclasses
 import functools
-import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from segtumor.engine.contract_of import contract_of
 from segtumor.engine.speed.dense import dense_table
 from segtumor.engine.speed.images import benchmark_images
 from segtumor.engine.speed.models import (
+    PARALLEL,
     Subject,
     make_subject,
     our_detectors,
@@ -25,26 +25,14 @@ from segtumor.engine.speed.models import (
     stock_detector,
     windows_of,
 )
-from segtumor.engine.speed.parity import compare, parity_cells, problem
+from segtumor.engine.speed.parity import compare, problem
 from segtumor.engine.speed.peers import DETECTORS, TorchvisionDetector
+from segtumor.engine.speed.race import STOCK, Race, main_table, raw_rows, small_table
 from segtumor.engine.speed.stock import stock_inference_config, with_stock_anchors
-from segtumor.engine.speed.tables import Part, Table, milliseconds, ratio
-from segtumor.engine.speed.turns import Contender, speedups, take_turns
+from segtumor.engine.speed.tables import Part
+from segtumor.engine.speed.turns import Contender, take_turns
 from segtumor.loading.mapper import image_tensor
 from segtumor.runtime.detector import Detector
-
-STOCK = "Detectron2, eager"
-_COLUMNS = (
-    "",
-    "ms per image",
-    "minimum",
-    "times as fast",
-    "findings",
-    "boxes, px",
-    "scores",
-    "mask IoU",
-    "unmatched",
-)
 
 
 @dataclass(frozen=True)
@@ -62,7 +50,7 @@ class InferenceSettings:
         repeats: turns.
         threads: of each contender.
         peers: names of torchvision's detectors.
-        with_pairs: whether two images at once are measured too.
+        with_pairs: whether two images at once are measured too; only with two threads, one for each.
     """
 
     cfg: object
@@ -80,16 +68,6 @@ class InferenceSettings:
     with_pairs: bool = True
 
 
-@dataclass
-class _Race:
-    """Contenders, what they are compared with, and what is said of them; filled step by step, then run once."""
-
-    contenders: dict
-    parities: dict
-    findings: dict
-    notes: list
-
-
 def measure_inference(settings):
     """All rows in one run, in turns.
 
@@ -101,7 +79,7 @@ def measure_inference(settings):
     radiographs, description = benchmark_images(
         settings.folder, count=settings.n_images, size_px=min(512, settings.short_edge_px)
     )
-    race = _Race({}, {}, {}, [_weights_note(settings)])
+    race = Race(notes=[_images_note(description, settings), _weights_note(settings)])
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         large = make_subject(_large_config(settings), settings.weights, radiographs)
         detectors = _add_large(race, large, Path(folder), settings)
@@ -110,10 +88,16 @@ def measure_inference(settings):
             _add_fast(race, radiographs, Path(folder), settings)
         timings = take_turns(race.contenders, repeats=settings.repeats)
         dense, dense_raw = dense_table(large, detectors, repeats=settings.repeats)
-    faster = speedups(timings, STOCK)
+    size = f"{settings.short_edge_px} px"
+    rest = f"{settings.threads} threads, {settings.repeats} turns"
+    tables = (
+        main_table(race, timings, f"Inference, {size}, {rest}"),
+        small_table(race, timings, f"Small models, {rest}", size),
+        dense,
+    )
     return Part(
-        (_table(race, timings, faster, description, settings), dense),
-        {"rows": _raw(race, timings, faster), "dense": dense_raw, "images": description},
+        tuple(table for table in tables if table.rows),
+        {"rows": raw_rows(race, timings), "dense": dense_raw, "images": description},
         tuple(filter(None, (problem(name, parity) for name, parity in race.parities.items()))),
     )
 
@@ -143,13 +127,19 @@ def _add_large(race, subject, folder, settings):
     name = f"segtumor, {runtime}, its own numbers of proposals and findings"
     race.findings[name] = subject.detect_all(own)
     race.contenders[name] = Contender(functools.partial(timed.detect_all, own), count)
-    if settings.with_pairs:
-        pairs = {STOCK: [stock, stock]}
-        pairs.update({f"segtumor, {r}": p for r, p in parallel_detectors(subject, detectors, folder).items()})
-        for name, pair in pairs.items():
-            work = functools.partial(timed.detect_in_parallel, pair)
-            race.contenders[f"{name}, two images at once"] = Contender(work, 2 * count)
+    if settings.with_pairs and settings.threads == PARALLEL:
+        _add_pairs(race, timed, stock, parallel_detectors(subject, detectors, folder))
     return detectors
+
+
+def _add_pairs(race, timed, stock, pairs):
+    """Rows of two images at once; they are compared with Detectron2 that works in the same way."""
+    baseline = f"{STOCK}, two images at once"
+    pairs = {STOCK: [stock, stock], **{f"segtumor, {runtime}": pair for runtime, pair in pairs.items()}}
+    for name, pair in pairs.items():
+        name = f"{name}, two images at once"
+        race.contenders[name] = Contender(functools.partial(timed.detect_in_parallel, pair), 2 * len(timed.windows))
+        race.baselines[name] = baseline
 
 
 def _own_numbers(cfg, model, contract):
@@ -179,6 +169,8 @@ def _add_peers(race, radiographs, settings):
         detector, name = TorchvisionDetector(peer), f"torchvision {peer}, {DETECTORS[peer]} px"
         race.findings[name] = subject.detect_all(detector)
         race.contenders[name] = Contender(functools.partial(subject.detect_all, detector), len(subject.windows))
+        if DETECTORS[peer] < settings.short_edge_px:
+            race.small[name] = None
 
 
 def _add_fast(race, radiographs, folder, settings):
@@ -187,12 +179,15 @@ def _add_fast(race, radiographs, folder, settings):
     name = f"{settings.fast_name}, {settings.fast_cfg.INPUT.MIN_SIZE_TEST} px"
     stock, folder = stock_detector(subject), folder / "fast"
     folder.mkdir()
-    expected = race.findings[f"{name}, Detectron2"] = subject.detect_all(stock)
+    itself = f"{name}, Detectron2"
+    expected = race.findings[itself] = subject.detect_all(stock)
     timed = subject.some(settings.n_timed)
-    race.contenders[f"{name}, Detectron2"] = Contender(functools.partial(timed.detect_all, stock), len(timed.windows))
+    race.contenders[itself] = Contender(functools.partial(timed.detect_all, stock), len(timed.windows))
+    race.small[itself] = itself
     detectors, _ = our_detectors(subject, folder, threads=settings.threads)
     for runtime, detector in detectors.items():
         _add_ours(race, f"{name}, {runtime}", subject, detector, expected, settings.n_timed)
+        race.small[f"{name}, {runtime}"] = itself
 
 
 def _images_note(description, settings):
@@ -207,53 +202,3 @@ def _weights_note(settings):
         "Seeded random weights, the same on all sides, scaled so that there are findings on some images and none on "
         "others; Detectron2's own anchors. Speed does not depend on what was learnt, but for the number of findings."
     )
-
-
-def _table(race, timings, faster, description, settings):
-    rows = tuple(
-        (
-            name,
-            milliseconds(timing.median_s),
-            milliseconds(timing.minimum_s),
-            ratio(faster[name]),
-            _count(race.findings.get(name)),
-            *parity_cells(race.parities.get(name)),
-        )
-        for name, timing in timings.items()
-    )
-    title = f"Inference, {settings.short_edge_px} px, {settings.threads} threads, {settings.repeats} turns"
-    return Table(title, _COLUMNS, rows, (_images_note(description, settings), *race.notes, *_NOTES))
-
-
-_NOTES = (
-    "From a windowed image to boxes, scores, classes and full-size masks as RLE; reading files, windows and "
-    "post-processing are the same on both sides and not in the times. Detectron2 has its own numbers, 1,000 proposals, "
-    "scores above 0.05, at most 100 findings; so have segtumor's rows, but for the one that says otherwise.",
-    "Boxes, scores, mask IoU, unmatched: the largest difference to Detectron2's findings with the same weights.",
-    "Two images at once: as many per second as a folder is worked through with, one thread for each image.",
-    "torchvision's detectors have random weights and keep no finding, so that they have no masks to predict and draw: "
-    "the least that they can take. fasterrcnn and ssdlite predict boxes only.",
-)
-
-
-def _count(findings):
-    return "" if findings is None else f"{_mean_count(findings):.1f}"
-
-
-def _mean_count(findings):
-    return None if findings is None else sum(map(len, findings)) / len(findings)
-
-
-def _raw(race, timings, faster):
-    return {
-        name: {
-            "findings_per_image": _mean_count(race.findings.get(name)),
-            "seconds": list(timing.seconds),
-            "images": timing.per,
-            "median_s_per_image": timing.median_s,
-            "minimum_s_per_image": timing.minimum_s,
-            "times_as_fast": None if math.isnan(faster[name]) else faster[name],
-            "parity": race.parities.get(name),
-        }
-        for name, timing in timings.items()
-    }

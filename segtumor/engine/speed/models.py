@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 TORCH, ONNX, OPENVINO = "torch", "ONNX Runtime", "OpenVINO"
 _EXPORTED = {ONNX: "onnx", OPENVINO: "openvino"}
 _CLASS_NAMES = ("benign", "malignant")
-_PARALLEL = 2
+PARALLEL = 2
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def parallel_detectors(subject, detectors, folder):
         contract = detectors[runtime].contract
         pairs[runtime] = [
             Detector(load_graphs(Path(folder, format_name), format_name, contract, threads=1), contract)
-            for _ in range(_PARALLEL)
+            for _ in range(PARALLEL)
         ]
     return pairs
 

@@ -4,24 +4,19 @@ import math
 
 from segtumor.engine.export_parity import MAX_SCORE, check_parity
 from segtumor.errors import ModelError
-from segtumor.runtime.parity import differences
+from segtumor.runtime.parity import differences, edges_of
 
 
 def compare(expected, found, regions):
-    """``runtime.parity.differences`` of findings, one sequence for each image.
+    """``runtime.parity.differences`` of findings, one sequence for each image, and the score above which they are.
 
     Args:
         expected, found: of Detectron2 and of the faster way.
         regions: ``runtime.contract.Regions``: rounding may decide what lies at the score threshold, or at the end of a
             list that is full.
     """
-    edges = [_edge(pair, regions) for pair in zip(expected, found, strict=True)]
-    return differences(expected, found, edges=edges)
-
-
-def _edge(pair, regions):
-    full = [findings[-1].score for findings in pair if 0 < regions.max_detections <= len(findings)]
-    return max([regions.score_threshold, *full]) + MAX_SCORE
+    edges = edges_of(expected, found, regions, tolerance=MAX_SCORE)
+    return {**differences(expected, found, edges=edges), "score_limit": regions.score_threshold}
 
 
 def problem(name, parity):

@@ -14,6 +14,11 @@ from segtumor.errors import InstallationError
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
+def thread_limits(threads):
+    """Environment variables that bind the libraries of a process that is started with them, NumPy's BLAS among them."""
+    return dict.fromkeys(_THREAD_VARIABLES, str(threads))
+
+
 def in_fresh_process(steps, *, threads=None):
     """Run steps in a new Python process.
 
@@ -45,9 +50,7 @@ def finish(command, threads=None):
     Raises:
         InstallationError: it failed.
     """
-    environment = dict(os.environ)
-    if threads:
-        environment.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
+    environment = {**os.environ, **(thread_limits(threads) if threads else {})}
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if result.returncode:
         last = " | ".join(result.stderr.strip().splitlines()[-3:])
