@@ -68,7 +68,8 @@ def _add_unfinished_options(parser):
         "--continue",
         dest="continued",
         action="store_true",
-        help="go on with it: what is done stays, what failed is tried again, new inputs are added",
+        help="go on with it: what is done stays, named by --input or not; what failed is tried again, new inputs are"
+        " added",
     )
     group.add_argument("--overwrite", action="store_true", help="replace it")
 
@@ -78,14 +79,17 @@ def main(argv=None):
 
 
 def _body(arguments):
-    from segtumor.commands.inference_model import load_model, opencv_threads
+    from segtumor.commands.inference_model import check_model, load_model, opencv_threads
+    from segtumor.inference.earlier import check_output
     from segtumor.inference.inputs import find_inputs
     from segtumor.inference.journal import check_unfinished
     from segtumor.inference.overlay_files import check_inputs
     from segtumor.inference.run import infer
 
     _check(arguments)
+    check_model(arguments.run)
     paths = find_inputs(arguments.input)
+    check_output(arguments.output)
     check_unfinished(arguments.output, continued=arguments.continued, overwrite=arguments.overwrite)
     check_inputs(paths, arguments.output)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
@@ -138,7 +142,7 @@ def _tell(arguments, options, result):
     written = ["overlays/"] if options.with_overlays else []
     written += ["predictions.json", "findings.csv", "summary.json"]
     print(
-        f"{counts['inputs']} inputs: {counts['with_findings']} with findings at or above"
+        f"{_inputs(counts['inputs'])}: {counts['with_findings']} with findings at or above"
         f" {options.confidence_threshold:.2f}, {counts['without_findings']} without, {counts['failed']} failed"
     )
     if result.notes:
@@ -147,5 +151,9 @@ def _tell(arguments, options, result):
     if counts["failed"]:
         kind = DataError if counts["failed"] == counts["inputs"] else SomeInputsFailedError
         first = f"{result.first_failure:.300}".rstrip(".")
-        raise kind(f"{counts['failed']} of {counts['inputs']} inputs failed, first: {first}")
+        raise kind(f"{counts['failed']} of {_inputs(counts['inputs'])} failed, first: {first}")
     return 0
+
+
+def _inputs(count):
+    return "1 input" if count == 1 else f"{count} inputs"

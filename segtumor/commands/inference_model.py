@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segtumor.commands.model_config import model_config
-from segtumor.errors import ConfigError
+from segtumor.errors import ConfigError, InstallationError
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,25 @@ class InferenceModel:
     settings: dict
     entry: dict
     max_pixels: int
+
+
+def check_model(folder):
+    """Refuse a folder that holds no model, which needs no framework to be seen; None passes.
+
+    Raises:
+        ConfigError: it is missing, or neither a training run nor an export.
+    """
+    from segtumor.runtime.exported import MANIFEST
+
+    if folder is None or any((Path(folder) / name).exists() for name in ("config.yaml", MANIFEST)):
+        return
+    missing = "" if Path(folder).exists() else ": no such folder"
+    raise ConfigError(
+        f"neither a training run nor an exported model{missing}",
+        where=folder,
+        expected=f"a folder with config.yaml and weights, or with {MANIFEST}",
+        remedy="Check --run",
+    )
 
 
 def load_model(arguments):
@@ -104,8 +123,23 @@ def _exported_model(arguments):
 
 
 def _trained_model(arguments):
+    _check_frameworks(arguments.run or arguments.config_file)
     cfg = _config(arguments)
     return model_of_config(cfg, runtime=arguments.runtime, threads=arguments.threads)
+
+
+def _check_frameworks(where):
+    try:
+        from segtumor.compat import prepare_detectron2
+
+        prepare_detectron2()
+    except InstallationError as error:
+        raise InstallationError(
+            f"a training run needs torch and Detectron2: {error.what}",
+            where=where,
+            remedy="Export it where it was trained (tools/export.py), or install segtumor[train] and Detectron2 as the"
+            " README says",
+        ) from error
 
 
 def model_of_config(cfg, *, runtime=None, threads=None):

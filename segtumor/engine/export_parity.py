@@ -7,8 +7,6 @@ findings stays. Not here: the measures (``runtime.parity``).
 import contextlib
 import dataclasses
 import math
-import statistics
-import time
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +52,7 @@ def image_files(paths):
 
 
 def measure_parity(model, graphs, contract, radiographs):
-    """Differences of an export to Detectron2's model, and the time of each.
+    """Differences of an export to Detectron2's model.
 
     The last radiograph is compared with a score limit of 1, so that nothing is found on it, whatever the model says of
     blank images: the way without findings is another way through the code. If neither side finds anything on the
@@ -62,7 +60,7 @@ def measure_parity(model, graphs, contract, radiographs):
 
     Returns:
         dict of plain values for the manifest: those of ``runtime.parity``, the findings per sample, which sample is
-        the worst, the score above which findings were compared, and the median seconds per sample of both.
+        the worst, and the score above which findings were compared.
     """
     own = contract.regions.score_threshold
     measured = _compare(model, graphs, contract, radiographs, own)
@@ -78,27 +76,24 @@ def measure_parity(model, graphs, contract, radiographs):
 def _compare(model, graphs, contract, radiographs, score_limit):
     """Values of ``measure_parity``, with findings above ``score_limit``."""
     *with_findings, blank = radiographs
-    reference, found, seconds, seconds_export = _both(model, graphs, contract, with_findings, score_limit)
+    reference, found = _both(model, graphs, contract, with_findings, score_limit)
     regions = dataclasses.replace(contract.regions, score_threshold=score_limit)
     edges = edges_of(reference, found, regions, tolerance=MAX_SCORE)
-    on_blank, found_on_blank, *_ = _both(model, graphs, contract, [blank], 1.0)
+    on_blank, found_on_blank = _both(model, graphs, contract, [blank], 1.0)
     reference, found = reference + on_blank, found + found_on_blank
     return {
         **differences(reference, found, edges=[*edges, (-math.inf, -math.inf)]),
         "findings_per_sample": [len(findings) for findings in reference],
         "score_limit": score_limit,
-        "seconds_detectron2": seconds,
-        "seconds_export": seconds_export,
     }
 
 
 def _both(model, graphs, contract, radiographs, score_limit):
-    """Findings of Detectron2's model and of the export, and the median seconds of both."""
+    """Findings of Detectron2's model and of the export."""
     contract = dataclasses.replace(contract, regions=dataclasses.replace(contract.regions, score_threshold=score_limit))
     with _score_limit(model, score_limit):
-        reference, seconds = _detect(ModelDetector(model), contract, radiographs)
-    found, seconds_export = _detect(Detector(graphs, contract), contract, radiographs)
-    return reference, found, seconds, seconds_export
+        reference = _detect(ModelDetector(model), contract, radiographs)
+    return reference, _detect(Detector(graphs, contract), contract, radiographs)
 
 
 def _is_empty(measured):
@@ -167,15 +162,11 @@ def _radiograph(pixels, name):
 
 
 def _detect(detector, contract, radiographs):
-    """Findings per radiograph, and the median time of one in seconds."""
-    predictor = Predictor.from_contract(contract, detector)
-    found, seconds = [], []
+    """Findings per radiograph."""
+    predictor, found = Predictor.from_contract(contract, detector), []
     for radiograph in radiographs:
-        window = predictor.window(radiograph.pixels)
-        started = time.perf_counter()
-        found += detector.detect([window], [radiograph.pixels.shape])
-        seconds.append(time.perf_counter() - started)
-    return found, round(statistics.median(seconds), 4)
+        found += detector.detect([predictor.window(radiograph.pixels)], [radiograph.pixels.shape])
+    return found
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Which files are meant by what was typed, and what their overlays are called."""
 
+import functools
 import glob
 import os
 from pathlib import Path
@@ -35,7 +36,32 @@ def find_inputs(patterns):
         paths += found
     if not any(path.exists() for path in paths):
         raise DataError("no such file or folder", where=paths[0], remedy="Check --input")
-    return list(dict.fromkeys(paths))
+    return distinct(paths)
+
+
+def distinct(paths):
+    """Paths, each file once under the name that it was first given, a list."""
+    key_of, first = input_keys(), {}
+    for path in paths:
+        first.setdefault(key_of(path), path)
+    return list(first.values())
+
+
+def input_keys():
+    """A function of a path -> text that tells a file however its folder is typed.
+
+    The folder is resolved, the last name is not: of two links to one file, each is an input. Folders are looked up
+    once, so the function is good for one run in one working folder.
+    """
+    resolved = functools.cache(os.path.realpath)
+
+    def key_of(path):
+        try:
+            return os.path.join(resolved(os.path.dirname(path)), os.path.basename(path))
+        except ValueError:  # a path with a null character
+            return str(path)
+
+    return key_of
 
 
 def overlay_names(paths, given=None):

@@ -14,25 +14,26 @@ from pathlib import Path
 
 import segtumor
 from segtumor.errors import ConfigError, OutputError
-from segtumor.inference.inputs import file_identity
+from segtumor.inference.inputs import file_identity, input_keys
 from segtumor.reporting.findings_files import STATUS_OK, InferenceOutcome
 from segtumor.structures.lesions import Finding
 
 JOURNAL_NAME = "infer.journal.jsonl"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_SHA256_DIGITS, _SHOWN_DIGITS, _LONGEST_SHOWN = 64, 12, 40
 _SECONDS_BETWEEN_SYNCS = 5
 #: Places, not what lies there: a model may be named by another path when a run is continued.
 _PLACES = {"model": ("weights", "folder")}
 #: Fields of InferenceOutcome that a line holds as they are, and what else it holds.
 _PLAIN = ("size_hw", "status", "reason", "seconds", "spacing_mm", "spacing_source", "overlay", "note")
-_KEYS = {"name", "file", *_PLAIN, "findings"}
+_KEYS = {"name", "key", "file", *_PLAIN, "findings"}
 
 logger = logging.getLogger(__name__)
 
 
 def make_header(*, settings, model, paths):
     """The journal's first line, a dict. ``settings`` and ``model`` must be the same for a run to be continued."""
-    names = "\n".join(map(str, paths)).encode("utf-8", "surrogateescape")
+    names = "\n".join(map(input_keys(), paths)).encode("utf-8", "surrogateescape")
     header = {
         "schema_version": SCHEMA_VERSION,
         "segtumor_version": segtumor.__version__,
@@ -74,7 +75,7 @@ class Journal:
 
     def __init__(self, path, header, *, continued):
         self._path, self._positions, self._overlays = Path(path), {}, {}
-        self._synced = time.monotonic()
+        self._key_of, self._synced = input_keys(), time.monotonic()
         with _writing(self._path):
             if continued and self._path.exists():
                 self._file = open(self._path, "r+b")  # noqa: SIM115 - closed by ``close``
@@ -92,12 +93,16 @@ class Journal:
 
     @property
     def overlays(self):
-        """{file name: overlay} of what is done."""
+        """{key: overlay} of what is done."""
         return dict(self._overlays)
+
+    def key_of(self, path):
+        """What the journal knows an input by, however its folder is typed."""
+        return self._key_of(path)
 
     def is_done(self, path):
         """Whether an input was finished without a failure, and its file has not changed since (it may be gone)."""
-        position = self._positions.get(str(path))
+        position = self._positions.get(self._key_of(path))
         if position is None:
             return False
         entry = self._entry(position)
@@ -113,16 +118,23 @@ class Journal:
         with _writing(self._path):
             self._file.seek(0, os.SEEK_END)
             position = self._file.tell()
-            self._write(_line(outcome, identity))
+            key = self._key_of(outcome.file_name)
+            self._write(_line(outcome, key, identity))
             if time.monotonic() - self._synced > _SECONDS_BETWEEN_SYNCS:
                 os.fsync(self._file.fileno())
                 self._synced = time.monotonic()
-        self._remember(outcome.file_name, position, outcome.overlay)
+        self._remember(key, position, outcome.overlay)
 
     def outcome(self, path):
-        """The latest InferenceOutcome of an input, or None."""
-        position = self._positions.get(str(path))
-        return None if position is None else _outcome(self._entry(position))
+        """The latest InferenceOutcome of an input, under the name that it has now, or None."""
+        position = self._positions.get(self._key_of(path))
+        return None if position is None else _outcome({**self._entry(position), "name": str(path)})
+
+    def others(self, paths):
+        """Iterator of the outcomes of all other inputs, in the order in which they were first done."""
+        named = set(map(self._key_of, paths))
+        for position in [position for key, position in self._positions.items() if key not in named]:
+            yield _outcome(self._entry(position))
 
     def close(self):
         """Close the file and leave it where it is."""
@@ -133,11 +145,11 @@ class Journal:
         self.close()
         self._path.unlink(missing_ok=True)
 
-    def _remember(self, name, position, overlay):
-        self._positions[name] = position
-        self._overlays.pop(name, None)
+    def _remember(self, key, position, overlay):
+        self._positions[key] = position
+        self._overlays.pop(key, None)
         if overlay:
-            self._overlays[name] = overlay
+            self._overlays[key] = overlay
 
     def _write(self, value):
         self._file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
@@ -153,7 +165,7 @@ class Journal:
         for line in iter(self._file.readline, b""):
             entry = _parsed(line)
             if _is_outcome(entry):
-                self._remember(entry["name"], position, entry["overlay"])
+                self._remember(entry["key"], position, entry["overlay"])
             elif line.endswith(b"\n"):
                 logger.warning("%s: a damaged line is left out, its input is done again", self._path)
             else:
@@ -184,7 +196,7 @@ def _parsed(line):
 
 def _is_outcome(entry):
     """Whether a parsed line is one that ``_line`` wrote, as far as its keys tell."""
-    return entry is not None and entry.keys() >= _KEYS and isinstance(entry["name"], str)
+    return entry is not None and entry.keys() >= _KEYS and isinstance(entry["key"], str)
 
 
 def _check_header(found, wanted, path):
@@ -197,22 +209,40 @@ def _check_header(found, wanted, path):
             f"the run was begun otherwise, it cannot be continued: {'; '.join(differing)}", where=path, remedy=remedy
         )
     if found.get("inputs") != wanted["inputs"]:
-        logger.info("the list of inputs has changed since the run was begun")
+        logger.info("the list of inputs has changed since the run was begun; of those not named, what is done stays")
 
 
 def _differing(found, wanted):
     """Sentences on what is not the same in two headers."""
     pairs = [("segtumor_version", found.get("segtumor_version"), wanted["segtumor_version"])]
     for part in ("settings", "model"):
-        before, now = found.get(part) or {}, wanted[part]
+        before, now = _flat(found.get(part) or {}), _flat(wanted[part])
         keys = [key for key in {**now, **before} if key not in _PLACES.get(part, ())]
         pairs += [(f"{part}.{key}", before.get(key), now.get(key)) for key in keys]
-    return [f"{name} was {before}, is {now}" for name, before, now in pairs if before != now]
+    return [f"{name} was {_short(before)}, is {_short(now)}" for name, before, now in pairs if before != now]
 
 
-def _line(outcome, identity):
+def _flat(values):
+    """{"a": {"b": 1}} -> {"a.b": 1}, so that of settings that differ only those are named."""
+    flat = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{inner}": found for inner, found in _flat(value).items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _short(value):
+    text = str(value)
+    longest = _SHOWN_DIGITS if len(text) == _SHA256_DIGITS and text.isalnum() else _LONGEST_SHOWN
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+def _line(outcome, key, identity):
     return {
         "name": outcome.file_name,
+        "key": key,
         "file": identity,
         **{name: getattr(outcome, name) for name in _PLAIN},
         "findings": [_finding_entry(finding) for finding in outcome.findings],

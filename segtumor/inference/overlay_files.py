@@ -1,12 +1,12 @@
 """The overlays in an output folder: which are from an earlier run, and what must not be lost when they go."""
 
-import json
 import os
 import re
 from pathlib import Path
 
 from segtumor.errors import ConfigError
 from segtumor.files import TEMPORARY_PREFIX
+from segtumor.inference.earlier import read_summary
 from segtumor.inference.inputs import file_identity
 from segtumor.inference.journal import JOURNAL_NAME, overlays_in
 
@@ -33,9 +33,8 @@ def check_inputs(paths, folder):
 def known_overlays(folder):
     """Names of the overlays that the tables and the journal in an output folder list, a set."""
     try:
-        summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
-        names = [entry["overlay"] for entry in summary["inputs"] if isinstance(entry["overlay"], str)]
-    except (OSError, ValueError, KeyError, TypeError):  # no summary, or not one of ours
+        names = [entry["overlay"] for entry in read_summary(folder)["inputs"] if isinstance(entry["overlay"], str)]
+    except (KeyError, TypeError):  # no summary, or not one of ours
         names = []
     return {name for name in (*names, *overlays_in(Path(folder) / JOURNAL_NAME)) if name}
 

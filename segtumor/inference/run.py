@@ -16,7 +16,8 @@ from segtumor.errors import ConfigError, SegtumorError
 from segtumor.files import prepare_output_folder
 from segtumor.inference.background import in_background
 from segtumor.inference.drawing import Drawer
-from segtumor.inference.inputs import overlay_names
+from segtumor.inference.earlier import check_output, remove_tables
+from segtumor.inference.inputs import distinct, overlay_names
 from segtumor.inference.journal import JOURNAL_NAME, Journal, check_unfinished, make_header
 from segtumor.inference.overlay_files import (
     OVERLAYS,
@@ -28,7 +29,7 @@ from segtumor.inference.overlay_files import (
 from segtumor.inference.predicting import predict_all
 from segtumor.inference.reading import Reader
 from segtumor.inference.tables import write_tables
-from segtumor.reporting.findings_files import STATUS_FAILED, InferenceOutcome
+from segtumor.reporting.findings_files import STATUS_FAILED, STATUS_NOT_REACHED, InferenceOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ class Options:
         num_workers: threads that read, and as many that draw; 0 does both where the model computes.
         with_overlays: whether to draw overlays.
         note: a sentence for the footer of every overlay, or None.
-        continued: whether to go on with the unfinished run in the folder, if there is one.
+        continued: whether to go on with the unfinished run in the folder, if there is one; its inputs stay, named or
+            not.
         overwrite: whether to replace it.
 
     Raises:
@@ -105,28 +107,29 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
 
     Raises:
         ConfigError: an unfinished run is there and may not be touched, or cannot be continued; or an input is one of
-            the overlays in the folder.
+            the overlays in the folder; or the folder holds a model.
         OutputError: the folder cannot be written.
     """
-    folder, paths = prepare_output_folder(output), list(dict.fromkeys(map(Path, paths)))
+    check_output(output)
+    folder, paths = prepare_output_folder(output), distinct(map(Path, paths))
     check_unfinished(folder, continued=options.continued, overwrite=options.overwrite)
     check_inputs(paths, folder)
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
     header = make_header(settings=asked, model=model, paths=paths)
     earlier = known_overlays(folder)
     if not (options.continued and (folder / JOURNAL_NAME).exists()):
-        remove_overlays(folder, earlier)
+        _start_afresh(folder, earlier, options)
 
     def finish(journal):
         counts = write_tables(
             folder,
-            lambda: (journal.outcome(path) or _not_reached(path) for path in paths),
+            lambda: _outcomes(journal, paths),
             class_names,
             threshold=options.confidence_threshold,
             settings=settings,
             model=model,
         )
-        return _result(counts, (journal.outcome(path) for path in paths))
+        return _result(counts, _outcomes(journal, paths))
 
     with Journal(folder / JOURNAL_NAME, header, continued=options.continued) as journal:
         try:
@@ -135,16 +138,24 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
             _finish_as_far_as_it_goes(finish, journal)
             raise
         result = finish(journal)
-        # A file that was damaged since, or is no longer asked for: pictures and tables agree.
-        remove_overlays(folder, earlier - _listed_overlays(journal, paths))
+        # A file that was damaged since: pictures and tables agree.
+        remove_overlays(folder, earlier - set(journal.overlays.values()))
         journal.remove()
     return result
+
+
+def _start_afresh(folder, overlays, options):
+    if options.continued:
+        logger.info("nothing to continue in %s: starting from the beginning", folder)
+    remove_tables(folder, asked=options.overwrite)
+    remove_overlays(folder, overlays)
 
 
 def _work(predictor, class_names, paths, folder, options, journal):
     """Read, predict, draw and note down every input that is not done."""
     started, left = time.perf_counter(), [path for path in paths if not journal.is_done(path)]
-    names = dict(zip(paths, overlay_names(paths, journal.overlays), strict=True))
+    keys = [Path(journal.key_of(path)) for path in paths]
+    names = dict(zip(paths, overlay_names(keys, journal.overlays), strict=True))
     remove_abandoned(folder)
     percentiles = options.window_percentiles if options.with_overlays else None
     reader = Reader(predictor, window_percentiles=percentiles, max_pixels=options.max_pixels)
@@ -178,18 +189,20 @@ def _finish_as_far_as_it_goes(finish, journal):
         logger.info("stopped; --continue goes on from here")
 
 
-def _listed_overlays(journal, paths):
-    names = journal.overlays
-    return {names.get(str(path)) for path in paths}
+def _outcomes(journal, paths):
+    """Those of a continued run that are not named now, then one for each of ``paths``."""
+    yield from journal.others(paths)
+    for path in paths:
+        yield journal.outcome(path) or _not_reached(path)
 
 
 def _not_reached(path):
-    return InferenceOutcome(str(path), None, status=STATUS_FAILED, reason="not reached: the run was stopped")
+    return InferenceOutcome(str(path), None, status=STATUS_NOT_REACHED, reason="the run was stopped before it")
 
 
 def _result(counts, outcomes):
     first_failure, notes, first_note = None, 0, None
-    for outcome in filter(None, outcomes):
+    for outcome in outcomes:
         first_failure = first_failure or outcome.reason
         if outcome.note:
             notes += 1

@@ -16,7 +16,7 @@ from segtumor.structures.masks import rle_area
 from segtumor.taxonomy import Taxonomy
 
 SCHEMA_VERSION = 1
-STATUS_OK, STATUS_FAILED = "ok", "failed"
+STATUS_OK, STATUS_FAILED, STATUS_NOT_REACHED = "ok", "failed", "not reached"
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class InferenceOutcome:
         file_name: name by which the user knows the file.
         size_hw: (height, width) in px; None if the file could not be read.
         findings: what was found, highest score first; the position from 1 is a finding's number everywhere.
-        status: "ok" or "failed".
-        reason: why it failed; None if it did not.
+        status: "ok", "failed", or "not reached" if the run was stopped before it.
+        reason: why it is not "ok"; None if it is.
         seconds: time taken, s.
         spacing_mm: (row, column) distance between pixels in mm, or None if unknown.
         spacing_source: where ``spacing_mm`` comes from, or None.
@@ -48,10 +48,10 @@ class InferenceOutcome:
     note: str | None = None
 
     def __post_init__(self):
-        if self.status not in (STATUS_OK, STATUS_FAILED):
-            raise ValueError(f"status {self.status!r} is neither {STATUS_OK!r} nor {STATUS_FAILED!r}")
-        if (self.status == STATUS_FAILED) != (self.reason is not None):
-            raise ValueError(f"a failed input has a reason and no other has one: {self.file_name}")
+        if self.status not in (STATUS_OK, STATUS_FAILED, STATUS_NOT_REACHED):
+            raise ValueError(f"unknown status {self.status!r}")
+        if (self.status == STATUS_OK) != (self.reason is None):
+            raise ValueError(f"an input that is not 'ok' has a reason and no other has one: {self.file_name}")
 
 
 def predictions_document(outcomes, class_names):
@@ -114,11 +114,11 @@ def findings_columns(class_names):
 def rows_of_one(outcome, class_names):
     """Rows of findings.csv that belong to one input, dicts by ``findings_columns``: one per finding.
 
-    An input without a finding has one row with "none" as its finding, a failed one a row with its reason. Cells that
-    do not apply are empty: sizes in mm without a spacing, the area without a mask.
+    An input without a finding has one row with "none" as its finding, one that is not "ok" a row with its reason.
+    Cells that do not apply are empty: sizes in mm without a spacing, the area without a mask.
     """
     common = {"file": outcome.file_name, "status": outcome.status, "note": outcome.note or ""}
-    if outcome.status == STATUS_FAILED:
+    if outcome.status != STATUS_OK:
         return [_row(class_names, **common, reason=outcome.reason)]
     common["overlay"] = outcome.overlay or ""
     if not outcome.findings:
@@ -142,12 +142,15 @@ def summary_head(*, settings, model, counts):
 
 def count(outcomes):
     """The "counts" of summary.json, of any iterable of InferenceOutcome."""
-    names = ("inputs", "ok", "failed", "with_findings", "without_findings", "findings")
+    names = ("inputs", "ok", "failed", "not_reached", "with_findings", "without_findings", "findings")
     counts = dict.fromkeys(names, 0)
     for outcome in outcomes:
         done, found = outcome.status == STATUS_OK, len(outcome.findings)
-        for name, value in zip(names, (1, done, not done, done and found > 0, done and not found, found), strict=True):
-            counts[name] += int(value)
+        counts["inputs"] += 1
+        counts[outcome.status.replace(" ", "_")] += 1
+        counts["with_findings"] += done and found > 0
+        counts["without_findings"] += done and not found
+        counts["findings"] += found
     return counts
 
 

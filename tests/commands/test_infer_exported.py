@@ -108,7 +108,7 @@ def test_wrong_options_are_usage_errors(type_infer, tmp_path, more, message, cap
 def test_an_interrupted_command_goes_on_with_continue(type_infer, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(detector.Detector, "interrupt_at", 2)
     assert type_infer("--no-overlays") == 130
-    assert [entry["status"] for entry in summary(tmp_path)["inputs"]] == ["ok", "failed", "failed"]
+    assert [entry["status"] for entry in summary(tmp_path)["inputs"]] == ["ok", "not reached", "not reached"]
     assert "--continue goes on from here" in capsys.readouterr().err
     assert type_infer("--no-overlays") == 2
     assert "Go on with --continue" in capsys.readouterr().err
@@ -143,13 +143,30 @@ def test_a_name_that_is_not_utf8_is_printed(type_infer, tmp_path, monkeypatch):
     assert rb"a\udcff.png: out of memory" in written.getvalue()
 
 
-def test_an_export_needs_no_framework():
+def test_one_input_is_counted_in_the_singular(type_infer, capsys):
+    assert type_infer("--no-overlays", inputs=("scans/a.png",)) == 0
+    assert "1 input: 1 with findings" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["nowhere", "run"])
+def test_a_model_is_looked_for_before_a_framework(tmp_path, name):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").touch()
+    result = infer_without_frameworks(tmp_path / name)
+    if name == "nowhere":
+        assert result.returncode == 2 and "neither a training run nor an exported model" in result.stderr
+    else:
+        assert result.returncode == 4 and "needs torch and Detectron2" in result.stderr
+        assert "tools/export.py" in result.stderr
+
+
+def infer_without_frameworks(run):
     program = (
         "import sys\n"
         "for name in ('torch', 'torchvision', 'detectron2'): sys.modules[name] = None\n"
         "from segtumor.commands import infer, inference_model\n"
         "import segtumor.inference.run, segtumor.runtime.exported, segtumor.runtime.detector\n"
-        "sys.exit(infer.main(['--run', 'nowhere', '--input', sys.argv[1], '--output', sys.argv[2]]))"
+        "sys.exit(infer.main(['--run', sys.argv[1], '--input', sys.argv[2], '--output', 'x']))"
     )
-    result = subprocess.run([sys.executable, "-c", program, __file__, "x"], capture_output=True, text=True, check=False)
-    assert result.returncode != 1 and "not installed" in result.stderr  # it is no export, and a run needs torch
+    arguments = [sys.executable, "-c", program, str(run), __file__]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False)

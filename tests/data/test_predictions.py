@@ -96,6 +96,8 @@ def test_absent_and_failed_images_are_named(read):
     assert predictions.absent_ids == (1,)
     assert predictions.failed_ids == (3,)
     assert predictions.findings == {1: (), 2: (), 3: ()}
+    for status in ("not reached", "of a later version"):
+        assert read(own_form([listed(1, "y.png", status)])).failed_ids == (3,)
 
 
 def test_what_infer_writes_is_read_back(read):

@@ -1,11 +1,12 @@
 """Which files are meant, and what their overlays are called."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 from segtumor.errors import DataError
-from segtumor.inference.inputs import find_inputs, overlay_names
+from segtumor.inference.inputs import distinct, find_inputs, overlay_names
 
 
 def test_inputs_are_files_folders_and_patterns_each_once(tmp_path):
@@ -32,6 +33,17 @@ def test_inputs_that_lead_nowhere(tmp_path):
         tmp_path / "nowhere.png",
         tmp_path / "there.png",
     ]
+
+
+def test_a_file_is_one_input_however_its_folder_is_typed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.png").touch()
+    (tmp_path / "deep" / "b.png").symlink_to("a.png")
+    (tmp_path / "link").symlink_to("deep")
+    same = [Path("deep/a.png"), Path("link/a.png"), Path("deep/../deep/a.png"), tmp_path / "deep" / "a.png"]
+    assert distinct([*same, Path("link/b.png")]) == [same[0], Path("link/b.png")]
+    assert distinct([Path("a\0/b"), Path("a\0/b"), Path("a.png")]) == [Path("a\0/b"), Path("a.png")]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Which unfinished runs may go on, and from where."""
 
 import json
+from pathlib import Path
 
 import pytest
 from fake_detector import MODEL, SETTINGS, FakeDetector
@@ -123,8 +124,50 @@ def test_a_picture_that_was_replaced_while_the_model_looked_at_it_is_done_again(
     assert detector.calls == 2 and tables(folder) == tables(whole)
 
 
-def test_nothing_to_continue_is_a_start(pictures, work):
-    assert work(pictures, continued=True)[0].counts["ok"] == 7
+def test_nothing_to_continue_is_a_start_and_said(pictures, work, caplog):
+    with caplog.at_level("INFO", logger="segtumor"):
+        result, folder = work(pictures, continued=True)
+    assert result.counts["ok"] == 7
+    assert f"nothing to continue in {folder}: starting from the beginning" in caplog.messages
+
+
+def test_what_is_done_stays_though_it_is_not_named(unfinished, pictures, work, tables, caplog):
+    detector = FakeDetector()
+    with caplog.at_level("INFO", logger="segtumor"):
+        result, folder = work(pictures[6:7], detector=detector, continued=True)
+    assert "of those not named, what is done stays" in caplog.text
+    assert detector.calls == 1 and result.counts["ok"] == result.counts["inputs"] == 4
+    named = [entry["file"] for entry in tables(folder)[0]["inputs"]]
+    assert named == [str(pictures[number]) for number in (0, 1, 2, 6)]
+
+
+def test_an_input_is_known_by_any_path_to_its_folder(unfinished, pictures, work, tables, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to("scans")
+    typed = [Path("link") / path.name for path in pictures]
+    detector = FakeDetector()
+    _, folder = work(typed, detector=detector, continued=True)
+    assert detector.calls == 4
+    assert [entry["file"] for entry in tables(folder)[0]["inputs"]] == list(map(str, typed))
+
+
+def test_of_settings_that_differ_only_those_are_named_and_hashes_are_cut(pictures, work):
+    hashes, settings = ("ab" * 32, "cd" * 32), {**SETTINGS, "runtime": {"name": "onnx", "version": "1"}}
+    with pytest.raises(KeyboardInterrupt):
+        work(pictures, detector=interrupted_at_once(), settings=settings, model={"sha256": hashes[0]})
+    other = {**settings, "runtime": {"name": "onnx", "version": "2"}}
+    with pytest.raises(ConfigError) as refused:
+        work(pictures, settings=other, model={"sha256": hashes[1]}, continued=True)
+    assert "settings.runtime.version was 1, is 2; model.sha256 was abababababab..., is cdcdcdcdcdcd..." in str(
+        refused.value
+    )
+
+
+def interrupted_at_once():
+    def raising(call, windows):
+        raise KeyboardInterrupt
+
+    return FakeDetector(raising)
 
 
 def test_an_outcome_comes_back_as_it_was(tmp_path):
@@ -140,7 +183,7 @@ def test_an_outcome_comes_back_as_it_was(tmp_path):
             journal.append(outcome, None)
     with Journal(tmp_path / "j", header, continued=True) as journal:
         assert [repr(journal.outcome(outcome.file_name)) for outcome in outcomes] == list(map(repr, outcomes))
-        assert journal.outcome("d.png") is None and journal.overlays == {"c.png": "c.png"}
+        assert journal.outcome("d.png") is None and journal.overlays == {journal.key_of("c.png"): "c.png"}
         assert [journal.is_done(outcome.file_name) for outcome in outcomes] == [True, False, True]
     assert json.loads((tmp_path / "j").read_text().splitlines()[0])["settings"] == {"a": [1, 2]}
 

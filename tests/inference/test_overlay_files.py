@@ -33,7 +33,7 @@ def test_overlays_of_an_earlier_run_are_removed(pictures, work):
     assert overlays(folder) == ["3.png"]
 
 
-def test_overlays_of_inputs_that_are_damaged_or_not_asked_for_by_now_are_removed(pictures, work, tables):
+def test_overlays_of_inputs_that_are_damaged_by_now_are_removed_and_those_not_named_stay(pictures, work, tables):
     with pytest.raises(KeyboardInterrupt):
         work(pictures[:4], detector=interrupting(4), with_overlays=True)
     folder = pictures[0].parents[1] / "found"
@@ -41,8 +41,8 @@ def test_overlays_of_inputs_that_are_damaged_or_not_asked_for_by_now_are_removed
     assert overlays(folder) == ["0.png", "1.png", "2.png", "mine.png"]
     pictures[1].write_bytes(b"damaged")
     work([pictures[1], *pictures[2:4]], continued=True, with_overlays=True)
-    assert overlays(folder) == ["2.png", "3.png", "mine.png"]
-    assert [entry["overlay"] for entry in tables(folder)[0]["inputs"]] == [None, "2.png", "3.png"]
+    assert overlays(folder) == ["0.png", "2.png", "3.png", "mine.png"]
+    assert [entry["overlay"] for entry in tables(folder)[0]["inputs"]] == ["0.png", None, "2.png", "3.png"]
 
 
 def test_half_an_overlay_of_a_killed_run_is_removed(pictures, work, tmp_path):

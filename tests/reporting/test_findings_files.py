@@ -118,6 +118,7 @@ def test_the_summary_counts_every_input():
         "inputs": 4,
         "ok": 3,
         "failed": 1,
+        "not_reached": 0,
         "with_findings": 2,
         "without_findings": 1,
         "findings": 3,
@@ -145,6 +146,15 @@ def test_a_note_is_in_the_table_and_in_the_summary():
 def test_nothing_at_all_gives_complete_documents():
     assert predictions_document((), NAMES)["annotations"] == []
     assert count(())["inputs"] == 0
+
+
+def test_an_input_that_was_not_reached_has_not_failed():
+    outcome = InferenceOutcome("a.png", None, status="not reached", reason="the run was stopped before it")
+    counts = count([outcome])
+    assert (counts["not_reached"], counts["ok"], counts["failed"], counts["without_findings"]) == (1, 0, 0, 0)
+    (row,) = rows_of_one(outcome, ("benign",))
+    assert (row["status"], row["finding"], row["reason"]) == ("not reached", "", "the run was stopped before it")
+    assert summary_entry(outcome)["n_findings"] is None
 
 
 def test_mistakes_of_the_caller_are_not_written_down():

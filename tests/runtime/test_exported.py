@@ -72,6 +72,16 @@ def test_a_changed_or_truncated_file_is_refused(any_export, damage):
         (any_export / name).write_bytes(whole)
 
 
+def test_a_change_that_keeps_the_size_shows_hashes(export):
+    path = export / "dense.onnx"
+    path.write_bytes(b"x" + path.read_bytes()[1:])
+    with pytest.raises(ModelError, match=r"\(got [0-9a-f]{12}; expected [0-9a-f]{12}\)"):
+        open_export(export)
+    path.write_bytes(path.read_bytes()[1:])
+    with pytest.raises(ModelError, match=r"got \d+ bytes; expected \d+ bytes"):
+        open_export(export)
+
+
 def test_a_missing_file_is_named(export):
     (export / "mask_head.onnx").unlink()
     with pytest.raises(ModelError, match=r"mask_head\.onnx: missing.*whole folder"):
