@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 EXAMPLES = """examples:
-  python benchmarks/variants.py --annotations datasets/phantoms/annotations/test.json --images datasets/phantoms/images \\
+  python benchmarks/variants.py --annotations data/annotations/test.json --images data/images \\
       trained=output/vgg pruned=output/vgg_finetuned int8=output/vgg_finetuned_int8
 """
 
