@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import re
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import hypothesis
 import pytest
 
 from segtumor.data.phantoms import write_phantom_dataset
+
+#: As wide as where there is no terminal: pytest's worker processes set another width.
+os.environ["COLUMNS"] = "150"
 
 #: The same examples every time: a test that fails on one machine fails on all.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
