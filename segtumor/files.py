@@ -28,7 +28,7 @@ def prepare_output_folder(path):
         OutputError: it is a file, or cannot be created or written.
     """
     folder = Path(path)
-    with _output_errors(folder):
+    with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -39,7 +39,7 @@ def prepare_output_folder(path):
 def atomic_path(path):
     """Yield a temporary path beside ``path``; on leaving without an error it is synced and renamed to ``path``."""
     path = Path(path)
-    with _output_errors(path):
+    with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         suffix = path.suffix[:_LONGEST_SUFFIX]  # libraries tell the format by it
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=suffix)
@@ -131,7 +131,8 @@ def _umask():
 
 
 @contextlib.contextmanager
-def _output_errors(path):
+def output_errors(path):
+    """Turn what the system says about a file that cannot be written into OutputError that names ``path``."""
     try:
         yield
     except OSError as error:

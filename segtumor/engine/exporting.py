@@ -21,8 +21,8 @@ from segtumor.engine.export_parity import check_parity, check_samples, image_fil
 from segtumor.engine.graph_files import write_onnx, write_openvino, write_torchscript
 from segtumor.engine.predictor import load_trained_model
 from segtumor.engine.quantizing import MAX_CALIBRATION_IMAGES, evenly_spaced, quantize_dense
-from segtumor.errors import ConfigError, InstallationError, OutputError
-from segtumor.files import TEMPORARY_PREFIX, sha256_of_file
+from segtumor.errors import ConfigError, InstallationError
+from segtumor.files import TEMPORARY_PREFIX, output_errors, sha256_of_file
 from segtumor.imaging import read_radiograph
 from segtumor.modeling.folding import fold_batch_norms
 from segtumor.modeling.graphs import check_model
@@ -75,7 +75,7 @@ def export(cfg, output, *, format_name, int8=False, calibration=None, samples=()
         "made_with": _versions(format_name),
     }
     target = Path(os.path.realpath(output))  # a link stays one
-    with _output_errors(output), _folder_beside(target) as folder:
+    with output_errors(output), _folder_beside(target) as folder:
         _write_graphs(model, folder, format_name, _calibration_images(contract, calibration) if int8 else None)
         write_manifest(folder, **about, parity={})
         parity = measure_parity(model, open_export(folder).graphs, contract, radiographs)
@@ -219,15 +219,3 @@ def _umask():
     current = os.umask(0)
     os.umask(current)
     return current
-
-
-@contextlib.contextmanager
-def _output_errors(output):
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"cannot write: {error.strerror or error}",
-            where=output,
-            remedy="Choose a folder that you may write to and that has space left",
-        ) from error

@@ -21,7 +21,7 @@ OPSET = 17
 def write_torchscript(model, folder):
     """``dense.pt``, ``box_head.pt`` and ``mask_head.pt`` of a folded model, frozen."""
     model = model.to(memory_format=torch.channels_last)  # quicker on a CPU, and stored with the weights
-    with torch.no_grad(), _exporters_quiet():
+    with torch.no_grad(), exporters_quiet():
         for name, (graph, inputs) in _graphs_and_inputs(model).items():
             traced = torch.jit.trace(graph, inputs, check_trace=False)
             path = folder / f"{name}.pt"
@@ -39,7 +39,7 @@ def write_onnx(model, folder):
     check_onnx()
     model = model.to(memory_format=torch.contiguous_format)
     counts = feature_and_level_counts(model)
-    with torch.no_grad(), _exporters_quiet():
+    with torch.no_grad(), exporters_quiet():
         for name, (graph, inputs) in _graphs_and_inputs(model).items():
             input_name, output_names = input_of(name), outputs_of(name, *counts)
             try:
@@ -120,9 +120,10 @@ def _write_errors(path):
 
 
 @contextlib.contextmanager
-def _exporters_quiet():
-    """Hide what exporters tell programmers; parity is measured afterwards."""
-    logger = logging.getLogger("torch.onnx")
+def exporters_quiet(logger_name="torch.onnx"):
+    """Hide what exporters and quantisers tell programmers, here and through a logger ("" is the root); parity is
+    measured afterwards."""
+    logger = logging.getLogger(logger_name)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -2,20 +2,16 @@
 
 The convolutions of the backbone and its pyramid get 8-bit weights (one scale per output channel) and 8-bit inputs,
 whose ranges are measured on calibration radiographs. The first convolution, which sees the image, and the last ones,
-whose outputs are scores and offsets, stay float, and so do both heads: they take a small part of the time, and errors
-there move boxes and masks directly. Files are ONNX with pairs of QuantizeLinear and DequantizeLinear, which OpenVINO
-reads too. Not here: 8-bit training.
+whose outputs are scores and offsets, stay float, and so do both heads, where errors move boxes and masks directly.
+Files are ONNX with pairs of QuantizeLinear and DequantizeLinear, which OpenVINO reads too. Not here: 8-bit training.
 """
 
-import contextlib
-import logging
 import tempfile
-import warnings
 from pathlib import Path
 
 import numpy as np
 
-from segtumor.engine.graph_files import check_onnx
+from segtumor.engine.graph_files import check_onnx, exporters_quiet
 from segtumor.errors import InstallationError
 from segtumor.runtime.graph_names import IMAGES
 
@@ -36,7 +32,7 @@ def quantize_dense(float_file, quantized_file, images):
     """
     check_onnx()
     quantization, shape_inference = _onnxruntime_quantization()
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, exporters_quiet(""):
         prepared = Path(folder) / "dense.onnx"
         shape_inference.quant_pre_process(str(float_file), str(prepared), skip_symbolic_shape=True)
         quantization.quantize_static(
@@ -94,17 +90,3 @@ def _onnxruntime_quantization():
             "onnxruntime is not installed", remedy='Type: python -m pip install "segtumor[export]"'
         ) from error
     return quantization, shape_inference
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Without the advice that the quantiser gives to programmers through the root logger."""
-    logger = logging.getLogger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 import segtumor
-from segtumor.errors import ConfigError, OutputError
+from segtumor.errors import ConfigError
+from segtumor.files import output_errors
 from segtumor.inference.inputs import file_identity, input_keys
 from segtumor.reporting.findings_files import STATUS_OK, InferenceOutcome
 from segtumor.structures.lesions import Finding
@@ -76,7 +77,7 @@ class Journal:
     def __init__(self, path, header, *, continued):
         self._path, self._positions, self._overlays = Path(path), {}, {}
         self._key_of, self._synced = input_keys(), time.monotonic()
-        with _writing(self._path):
+        with output_errors(self._path):
             if continued and self._path.exists():
                 self._file = open(self._path, "r+b")  # noqa: SIM115 - closed by ``close``
                 self._read(header)
@@ -115,7 +116,7 @@ class Journal:
             outcome: InferenceOutcome.
             identity: ``inputs.file_identity`` of its file, taken before it was read.
         """
-        with _writing(self._path):
+        with output_errors(self._path):
             self._file.seek(0, os.SEEK_END)
             position = self._file.tell()
             key = self._key_of(outcome.file_name)
@@ -278,15 +279,3 @@ def _plain(rle):
 
 def _tuple(values):
     return None if values is None else tuple(values)
-
-
-@contextlib.contextmanager
-def _writing(path):
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"cannot write: {error.strerror or error}",
-            where=path,
-            remedy="Choose a folder that you may write to and that has space left",
-        ) from error
