@@ -63,15 +63,15 @@ def _add_working_options(parser):
 
 
 def _add_unfinished_options(parser):
-    group = parser.add_argument_group("an output folder with an unfinished run").add_mutually_exclusive_group()
+    group = parser.add_argument_group("an output folder with an earlier run").add_mutually_exclusive_group()
     group.add_argument(
         "--continue",
         dest="continued",
         action="store_true",
-        help="go on with it: what is done stays, named by --input or not; what failed is tried again, new inputs are"
-        " added",
+        help="go on with it, finished or not: what is done stays, named by --input or not; what failed is tried again,"
+        " new and changed inputs are added",
     )
-    group.add_argument("--overwrite", action="store_true", help="replace it")
+    group.add_argument("--overwrite", action="store_true", help="replace it, though it is unfinished")
 
 
 def main(argv=None):

@@ -1,7 +1,8 @@
-"""infer.journal.jsonl: what a run has done so far, one line for each input, so that an interrupted run can go on.
+"""infer.journal.jsonl: what a run has done so far, one line for each input, so that a run can go on.
 
-The first line says what the run was asked to do and with which model. A run that ends removes the file. In memory are
-only names and positions in the file, whatever was found. Private to segtumor: the tables are for everybody else.
+The first line says what the run was asked to do and with which model; a line at the end, that it came to its end. In
+memory are only names and positions in the file, whatever was found. Private to segtumor: the tables are for everybody
+else.
 """
 
 import contextlib
@@ -23,6 +24,8 @@ JOURNAL_NAME = "infer.journal.jsonl"
 SCHEMA_VERSION = 2
 _SHA256_DIGITS, _SHOWN_DIGITS, _LONGEST_SHOWN = 64, 12, 40
 _SECONDS_BETWEEN_SYNCS = 5
+#: The last line of a run that came to its end; one that goes on removes it.
+_FINISHED = {"finished": True}
 #: Places, not what lies there: a model may be named by another path when a run is continued.
 _PLACES = {"model": ("weights", "folder")}
 #: Fields of InferenceOutcome that a line holds as they are, and what else it holds.
@@ -53,7 +56,7 @@ def check_unfinished(folder, *, continued, overwrite):
     """
     if continued and overwrite:
         raise ConfigError("--continue and --overwrite exclude each other")
-    if (Path(folder) / JOURNAL_NAME).exists() and not (continued or overwrite):
+    if not (continued or overwrite) and _is_unfinished(Path(folder) / JOURNAL_NAME):
         raise ConfigError(
             "the folder holds an unfinished run",
             where=folder,
@@ -141,10 +144,12 @@ class Journal:
         """Close the file and leave it where it is."""
         self._file.close()
 
-    def remove(self):
-        """Close and remove the file: the run is finished."""
-        self.close()
-        self._path.unlink(missing_ok=True)
+    def finish(self):
+        """Note that the run came to its end; it may be continued all the same, with other inputs."""
+        with output_errors(self._path):
+            self._file.seek(0, os.SEEK_END)
+            self._write(_FINISHED)
+            os.fsync(self._file.fileno())
 
     def _remember(self, key, position, overlay):
         self._positions[key] = position
@@ -153,7 +158,7 @@ class Journal:
             self._overlays[key] = overlay
 
     def _write(self, value):
-        self._file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
+        self._file.write(_encoded(value))
         self._file.flush()
 
     def _entry(self, position):
@@ -167,11 +172,11 @@ class Journal:
             entry = _parsed(line)
             if _is_outcome(entry):
                 self._remember(entry["key"], position, entry["overlay"])
-            elif line.endswith(b"\n"):
-                logger.warning("%s: a damaged line is left out, its input is done again", self._path)
-            else:
-                self._file.truncate(position)  # the end of a run that was killed while it wrote
+            elif entry == _FINISHED or not line.endswith(b"\n"):
+                self._file.truncate(position)  # no longer finished, or killed while it wrote
                 break
+            else:
+                logger.warning("%s: a damaged line is left out, its input is done again", self._path)
             position = self._file.tell()
         logger.info("continuing: %d inputs are in %s", len(self._positions), self._path.name)
 
@@ -182,6 +187,21 @@ def overlays_in(path):
         entries = [_parsed(line) for line in file]
         return [entry["overlay"] for entry in entries if _is_outcome(entry) and entry["overlay"]]
     return []
+
+
+def _is_unfinished(path):
+    last = _encoded(_FINISHED)
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - len(last)))
+            return file.read() != last
+    except FileNotFoundError:
+        return False
+
+
+def _encoded(value):
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
 def _parsed(line):

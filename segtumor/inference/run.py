@@ -46,9 +46,8 @@ class Options:
         num_workers: threads that read, and as many that draw; 0 does both where the model computes.
         with_overlays: whether to draw overlays.
         note: a sentence for the footer of every overlay, or None.
-        continued: whether to go on with the unfinished run in the folder, if there is one; its inputs stay, named or
-            not.
-        overwrite: whether to replace it.
+        continued: whether to go on with the run in the folder, if there is one; its inputs stay, named or not.
+        overwrite: whether to replace it though it is unfinished.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -140,7 +139,7 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
         result = finish(journal)
         # A file that was damaged since: pictures and tables agree.
         remove_overlays(folder, earlier - set(journal.overlays.values()))
-        journal.remove()
+        journal.finish()
     return result
 
 

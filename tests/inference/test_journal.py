@@ -124,6 +124,33 @@ def test_a_picture_that_was_replaced_while_the_model_looked_at_it_is_done_again(
     assert detector.calls == 2 and tables(folder) == tables(whole)
 
 
+def test_a_finished_run_takes_new_inputs_and_tries_again_what_failed(pictures, work, tables):
+    _, folder = work(pictures[:6])
+    detector = FakeDetector()
+    result, _ = work(pictures[:6], detector=detector, continued=True)
+    assert detector.calls == 0 and result.counts["failed"] == 1  # nothing is predicted twice
+    pictures[4].write_bytes(pictures[5].read_bytes())  # mended
+    work(pictures, detector=detector, continued=True)
+    _, whole = work(pictures, "whole")
+    assert detector.calls == 3 and tables(folder) == tables(whole)
+
+
+def test_a_finished_run_that_went_on_and_was_stopped_is_unfinished(pictures, work):
+    work(pictures[:2])
+    with pytest.raises(KeyboardInterrupt):
+        work(pictures, detector=interrupted_at_once(), continued=True)
+    with pytest.raises(ConfigError, match=r"--continue.*--overwrite"):
+        work(pictures)
+
+
+def test_of_a_finished_run_nothing_is_lost_to_other_settings(pictures, work):
+    _, folder = work(pictures[:2])
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(ConfigError, match="a was None"):
+        work(pictures[:2], settings={**SETTINGS, "a": 1}, continued=True)
+    assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def test_nothing_to_continue_is_a_start_and_said(pictures, work, caplog):
     with caplog.at_level("INFO", logger="segtumor"):
         result, folder = work(pictures, continued=True)
