@@ -47,7 +47,7 @@ def atomic_path(path):
         temporary = Path(name)
         try:
             yield temporary
-            temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; these are ordinary output
+            temporary.chmod(0o666 & ~umask())  # mkstemp makes private files; these are ordinary output
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -124,7 +124,8 @@ def _strict(value):
     return value
 
 
-def _umask():
+def umask():
+    """What the process takes away from the modes of new files; a number."""
     current = os.umask(0)
     os.umask(current)
     return current

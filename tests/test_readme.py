@@ -23,6 +23,7 @@ DOCUMENTS = (
     ROOT / "datasets" / "README.md",
     ROOT / "docs" / "architecture.md",
     ROOT / "docs" / "evaluation.md",
+    ROOT / "docs" / "performance.md",
 )
 MODULES = sorted(cli.leaf_commands().values())
 OURS = re.compile(r"(make|segtumor|python (tools|datasets)/\S+|python -m segtumor)( |$)")

@@ -22,7 +22,7 @@ from segtumor.engine.graph_files import write_onnx, write_openvino, write_torchs
 from segtumor.engine.predictor import load_trained_model
 from segtumor.engine.quantizing import MAX_CALIBRATION_IMAGES, evenly_spaced, quantize_dense
 from segtumor.errors import ConfigError, InstallationError
-from segtumor.files import TEMPORARY_PREFIX, output_errors, sha256_of_file
+from segtumor.files import TEMPORARY_PREFIX, output_errors, sha256_of_file, umask
 from segtumor.imaging import read_radiograph
 from segtumor.modeling.folding import fold_batch_norms
 from segtumor.modeling.graphs import check_model
@@ -201,7 +201,7 @@ def _move_into_place(folder, output):
         folder: beside ``output``.
         output: no link.
     """
-    folder.chmod(0o777 & ~_umask())  # mkdtemp makes private folders; this is ordinary output
+    folder.chmod(0o777 & ~umask())  # mkdtemp makes private folders; this is ordinary output
     if not (output.is_dir() and any(output.iterdir())):
         os.replace(folder, output)
         return
@@ -213,9 +213,3 @@ def _move_into_place(folder, output):
         os.replace(former, output)
         raise
     shutil.rmtree(former, ignore_errors=True)
-
-
-def _umask():
-    current = os.umask(0)
-    os.umask(current)
-    return current
