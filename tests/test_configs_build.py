@@ -15,7 +15,7 @@ pytestmark = pytest.mark.model
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
-FILES = sorted(CONFIGS.glob("*.yaml"))
+FILES = sorted([*CONFIGS.glob("*.yaml"), *CONFIGS.parent.joinpath("benchmarks").glob("*.yaml")])
 MODELS = [path for path in FILES if not path.name.startswith("Base-")]
 FAST = "fast_mask_rcnn_VGG19.yaml"
 LOSSES = {"loss_rpn_cls", "loss_rpn_loc", "loss_cls", "loss_box_reg", "loss_mask"}
