@@ -190,14 +190,13 @@ def overlays_in(path):
 
 
 def _is_unfinished(path):
-    last = _encoded(_FINISHED)
-    try:
-        with open(path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - len(last)))
-            return file.read() != last
-    except FileNotFoundError:
+    if not path.is_file():
         return False
+    last = _encoded(_FINISHED)
+    with output_errors(path), open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(last)))
+        return file.read() != last
 
 
 def _encoded(value):
