@@ -12,6 +12,7 @@ import math
 import os
 import tempfile
 import textwrap
+import threading
 from pathlib import Path
 
 from segtumor.errors import OutputError
@@ -19,6 +20,7 @@ from segtumor.errors import OutputError
 #: Temporary files begin so, whatever they will be called: a name may be as long as the file system allows.
 TEMPORARY_PREFIX = ".segtumor."
 _LONGEST_SUFFIX = 32
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def prepare_output_folder(path):
@@ -126,8 +128,9 @@ def _strict(value):
 
 def umask():
     """What the process takes away from the modes of new files; a number."""
-    current = os.umask(0)
-    os.umask(current)
+    with _ONE_AT_A_TIME:  # it can only be read by setting it: two threads would leave the other's 0 behind
+        current = os.umask(0)
+        os.umask(current)
     return current
 
 

@@ -7,8 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.shell import check_threads, make_parser, run
 from segtumor.errors import ConfigError, ModelError
+from segtumor.files import prepare_output_folder
 
 _CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PARTS = ("inference", "training", "start", "growth")
@@ -104,9 +105,10 @@ def _measure(arguments):
 
 
 def _check(arguments):
-    for option in ("repeats", "n_images", "n_timed", "threads"):
+    check_threads(arguments.threads)
+    for option in ("repeats", "n_images", "n_timed"):
         value = getattr(arguments, option)
-        if value is not None and value < 1:
+        if value < 1:
             raise ConfigError("out of range", where=f"--{option.replace('_', '-')}", got=value, expected="1 or more")
     if arguments.quick and set(arguments.parts or ()) - set(_QUICK_PARTS):
         raise ConfigError("--quick has inference and training only", where="--parts", got=" ".join(arguments.parts))
@@ -114,6 +116,8 @@ def _check(arguments):
         path = getattr(arguments, option)
         if path and not Path(path).is_file():
             raise ModelError("no such weights file", where=path, remedy=f"Check --{option.replace('_', '-')}")
+    if arguments.output:
+        prepare_output_folder(arguments.output)  # hours later would be late to hear of it
 
 
 def _inference(arguments):

@@ -1,9 +1,10 @@
 """Find tumours on radiographs: ``tools/infer.py``."""
 
 import argparse
+import dataclasses
 
-from segtumor.commands.shell import make_parser, run
-from segtumor.errors import ConfigError, DataError, SomeInputsFailedError
+from segtumor.commands.shell import check_threads, make_parser, run
+from segtumor.errors import DataError, SomeInputsFailedError
 
 
 def build_parser():
@@ -32,7 +33,7 @@ def build_parser():
     parser.add_argument("--no-overlays", action="store_true", help="write the tables only")
     parser.add_argument("--max-pixels", type=int, metavar="N", help="larger images fail; default that of the model")
     _add_working_options(parser)
-    _add_unfinished_options(parser)
+    _add_earlier_run_options(parser)
     parser.add_argument(
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="settings, last on the line"
     )
@@ -62,16 +63,16 @@ def _add_working_options(parser):
     )
 
 
-def _add_unfinished_options(parser):
+def _add_earlier_run_options(parser):
     group = parser.add_argument_group("an output folder with an earlier run").add_mutually_exclusive_group()
     group.add_argument(
         "--continue",
         dest="continued",
         action="store_true",
-        help="go on with it, finished or not: what is done stays, named by --input or not; what failed is tried again,"
-        " new and changed inputs are added",
+        help="go on with it, stopped or finished: what is done stays; what failed, was not reached or has changed is"
+        " done again, new inputs are added",
     )
-    group.add_argument("--overwrite", action="store_true", help="replace it, though it is unfinished")
+    group.add_argument("--overwrite", action="store_true", help="replace it")
 
 
 def main(argv=None):
@@ -80,21 +81,16 @@ def main(argv=None):
 
 def _body(arguments):
     from segtumor.commands.inference_model import check_model, load_model, opencv_threads
-    from segtumor.inference.earlier import check_output
     from segtumor.inference.inputs import find_inputs
-    from segtumor.inference.journal import check_unfinished
-    from segtumor.inference.overlay_files import check_inputs
-    from segtumor.inference.run import infer
+    from segtumor.inference.run import check, infer
 
-    _check(arguments)
+    options = _checked_options(arguments)
     check_model(arguments.run)
     paths = find_inputs(arguments.input)
-    check_output(arguments.output)
-    check_unfinished(arguments.output, continued=arguments.continued, overwrite=arguments.overwrite)
-    check_inputs(paths, arguments.output)
+    check(paths, arguments.output, options)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
         model = load_model(arguments)
-        options = _options(arguments, model)
+        options = _options_of_model(options, arguments, model)
         result = infer(
             model.predictor,
             model.class_names,
@@ -107,33 +103,29 @@ def _body(arguments):
     return _tell(arguments, options, result)
 
 
-def _check(arguments):
-    """Refuse what is out of range before a model is loaded, which takes seconds."""
+def _checked_options(arguments):
+    """Options, as far as they do not depend on the model, so that mistakes are told before it is loaded."""
     from segtumor.inference.run import Options
 
-    threads, threshold = arguments.threads, arguments.confidence_threshold
-    if threads is not None and threads < 1:
-        raise ConfigError("out of range", where="--threads", got=threads, expected="1 or more")
-    Options(
-        confidence_threshold=0 if threshold is None else threshold,
-        max_pixels=1 if arguments.max_pixels is None else arguments.max_pixels,
-        batch_size=arguments.batch_size,
-        num_workers=arguments.num_workers,
-    )
-
-
-def _options(arguments, model):
-    from segtumor.inference.run import Options
-
+    check_threads(arguments.threads)
+    threshold, max_pixels = arguments.confidence_threshold, arguments.max_pixels
     return Options(
-        confidence_threshold=model.settings["confidence_threshold"],
-        window_percentiles=tuple(model.settings["window_percentiles"]),
-        max_pixels=model.max_pixels if arguments.max_pixels is None else arguments.max_pixels,
+        confidence_threshold=0 if threshold is None else threshold,
+        max_pixels=1 if max_pixels is None else max_pixels,
         batch_size=arguments.batch_size,
         num_workers=arguments.num_workers,
         with_overlays=not arguments.no_overlays,
         continued=arguments.continued,
         overwrite=arguments.overwrite,
+    )
+
+
+def _options_of_model(options, arguments, model):
+    return dataclasses.replace(
+        options,
+        confidence_threshold=model.settings["confidence_threshold"],
+        window_percentiles=tuple(model.settings["window_percentiles"]),
+        max_pixels=model.max_pixels if arguments.max_pixels is None else arguments.max_pixels,
     )
 
 

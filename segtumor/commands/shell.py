@@ -17,13 +17,15 @@ import traceback
 import warnings
 
 from segtumor import NOTICE
-from segtumor.errors import InstallationError, OutputError, SegtumorError
+from segtumor.errors import ConfigError, InstallationError, OutputError, SegtumorError
 
 EXIT_UNEXPECTED = 1
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_BROKEN_PIPE = 128 + 13  # SIGPIPE, a name that Windows lacks
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
+#: More than any machine has; libraries start as many as they are told.
+_MOST_THREADS = 1024
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -75,6 +77,7 @@ def run(body, parser, argv=None):
     _print_any_name()
     with _logging_to_stderr(debug), _libraries_quiet(debug), _sigterm_raises():
         try:
+            _check_values(arguments)
             code = body(arguments)
             sys.stdout.flush()  # here a full disk or a closed pipe can still be reported
             return int(code or 0)
@@ -86,6 +89,16 @@ def run(body, parser, argv=None):
             return EXIT_TERMINATED
         except Exception as error:  # noqa: BLE001 - the one place where errors end; it reports each of them
             return _report(error, debug)
+
+
+def check_threads(count):
+    """Refuse a number of ``--threads`` that no machine has; None passes.
+
+    Raises:
+        ConfigError: it is out of range.
+    """
+    if count is not None and not 1 <= count <= _MOST_THREADS:
+        raise ConfigError("out of range", where="--threads", got=count, expected=f"1 to {_MOST_THREADS}")
 
 
 def use_color(stream):
@@ -122,7 +135,17 @@ def _as_user_error(error):
     if isinstance(error, OSError) and error.errno in _OUT_OF_SPACE:
         remedy = "Free some space, or write to another disk"
         return OutputError("no space left on the disk", where=error.filename or "output", remedy=remedy)
+    if isinstance(error, OSError) and error.filename is not None:  # looked at before anything was read or written
+        remedy = "Check the path and your rights to it"
+        return OutputError(f"cannot be reached: {error.strerror}", where=error.filename, remedy=remedy)
     return None
+
+
+def _check_values(arguments):
+    """An empty value is most often a variable that was never set; as a path it would mean the current folder."""
+    for name, value in vars(arguments).items():
+        if value == "":
+            raise ConfigError("empty", where=f"--{name.replace('_', '-')}", remedy="Give it a value, or leave it out")
 
 
 def _print_any_name():

@@ -27,7 +27,7 @@ from segtumor.imaging import read_radiograph
 from segtumor.modeling.folding import fold_batch_norms
 from segtumor.modeling.graphs import check_model
 from segtumor.runtime.detector import model_images
-from segtumor.runtime.exported import FORMATS, is_export, open_export, write_manifest
+from segtumor.runtime.exported import FORMATS, MANIFEST, file_names, is_export, open_export, write_manifest
 from segtumor.runtime.predictor import Predictor
 
 FLOAT32, INT8 = "float32", "int8"
@@ -103,7 +103,8 @@ def check_options(format_name, *, int8, calibration):
 
 
 def check_output(output, *, overwrite):
-    """Refuse to replace what is no export, or an export without ``overwrite``; an empty folder is welcome."""
+    """Refuse to replace what is no export, or holds more than one, or an export without ``overwrite``; an empty folder
+    is welcome."""
     output = Path(output)
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
@@ -113,8 +114,22 @@ def check_output(output, *, overwrite):
             where=output,
             remedy="Choose another --output",
         )
+    others = _other_files(output)
+    if others:
+        raise ConfigError(
+            "the export's folder holds other files too; it will not be replaced",
+            where=output,
+            got=", ".join(others)[:200],
+            remedy="Move them away, or choose another --output",
+        )
     if not overwrite:
         raise ConfigError("the export is there already", where=output, remedy="Replace it with --overwrite")
+
+
+def _other_files(folder):
+    """Names of what lies in the folder of an export and is no part of one."""
+    parts = {MANIFEST, *(name for format_name in FORMATS for name in file_names(format_name))}
+    return sorted(path.name for path in folder.iterdir() if path.name not in parts)
 
 
 def _on_cpu(cfg):
@@ -205,6 +220,7 @@ def _move_into_place(folder, output):
     if not (output.is_dir() and any(output.iterdir())):
         os.replace(folder, output)
         return
+    check_output(output, overwrite=True)  # minutes have passed
     former = folder.with_name(f"{folder.name}.former")
     os.replace(output, former)
     try:

@@ -5,12 +5,14 @@ beside the graphs (``runtime.exported``), and 8-bit weights (``engine.quantizing
 """
 
 import contextlib
+import io
 import logging
 import warnings
 
 import torch
 
 from segtumor.errors import ConfigError, InstallationError, OutputError
+from segtumor.files import write_bytes
 from segtumor.modeling.graphs import BoxHead, Dense, MaskHead, pooling_of
 from segtumor.runtime.graph_names import GRAPHS, REGIONS, input_of, outputs_of
 from segtumor.runtime.openvino_graphs import import_openvino
@@ -24,9 +26,10 @@ def write_torchscript(model, folder):
     with torch.no_grad(), exporters_quiet():
         for name, (graph, inputs) in _graphs_and_inputs(model).items():
             traced = torch.jit.trace(graph, inputs, check_trace=False)
-            path = folder / f"{name}.pt"
-            with _write_errors(path):
-                torch.jit.freeze(traced.eval()).save(str(path))
+            # By way of memory: on a full disk torch's own writer ends the process.
+            buffer = io.BytesIO()
+            torch.jit.save(torch.jit.freeze(traced.eval()), buffer)
+            write_bytes(folder / f"{name}.pt", buffer.getbuffer())
 
 
 def write_onnx(model, folder):
@@ -107,7 +110,7 @@ def _dynamic_axes(name):
 
 @contextlib.contextmanager
 def _write_errors(path):
-    """torch and OpenVINO report a full disk as RuntimeError."""
+    """OpenVINO reports a full disk as RuntimeError."""
     try:
         yield
     except RuntimeError as error:
@@ -124,7 +127,7 @@ def exporters_quiet(logger_name="torch.onnx"):
     """Hide what exporters and quantisers tell programmers, here and through a logger ("" is the root); parity is
     measured afterwards."""
     logger = logging.getLogger(logger_name)
-    level = logger.level
+    level, handlers = logger.level, list(logger.handlers)
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
@@ -132,3 +135,4 @@ def exporters_quiet(logger_name="torch.onnx"):
             yield
     finally:
         logger.setLevel(level)
+        logger.handlers[:] = handlers  # onnxruntime adds one to the root, which would print everything twice

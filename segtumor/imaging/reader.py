@@ -79,7 +79,8 @@ def list_images(folder):
     """
     folder = Path(folder)
     try:
-        paths = [path for path in folder.iterdir() if path.is_file()]
+        # A link that leads nowhere counts: it fails where it is read, and is not left out in silence.
+        paths = [path for path in folder.iterdir() if path.is_file() or (path.is_symlink() and not path.is_dir())]
     except OSError as error:
         raise DataError(f"the folder cannot be listed: {error.strerror}", where=folder) from error
     paths = sorted((path for path in paths if not path.name.startswith(".")), key=lambda path: path.name)

@@ -1,33 +1,71 @@
 """What an output folder holds before a run: what may not be written into, and the tables of an earlier run.
 
-Not here: pictures (``overlay_files``) and unfinished runs (``journal``).
+Not here: pictures (``overlay_files``) and what an earlier run has done (``journal``).
 """
 
 import json
 import logging
+import os
 from pathlib import Path
 
 from segtumor.errors import ConfigError
+from segtumor.inference.journal import JOURNAL_NAME
 from segtumor.runtime.exported import MANIFEST
 
 TABLES = ("summary.json", "predictions.json", "findings.csv")
+_ELSEWHERE = "Choose another --output"
 
 logger = logging.getLogger(__name__)
 
 
-def check_output(folder):
-    """Refuse an output folder that holds a model.
+def check_output(folder, *, continued, overwrite):
+    """Refuse what must not be done to an output folder; nothing that was found before goes without being asked for.
+
+    Args:
+        folder: as typed; may be missing.
+        continued, overwrite: what the user asked for.
 
     Raises:
-        ConfigError: it is an exported model or a training run.
+        ConfigError: it holds a model, tables of something else, or an earlier run that is neither to be continued nor
+            to be replaced; or it cannot be continued, or both were asked for.
     """
-    folder, kind = Path(folder), None
-    if (folder / MANIFEST).exists():
-        kind = "an exported model"
-    elif (folder / "config.yaml").exists() and any(folder.glob("model_*.pth")):
-        kind = "a training run"
+    if continued and overwrite:
+        raise ConfigError("--continue and --overwrite exclude each other")
+    folder = Path(folder)
+    kind = _model_in(folder)
     if kind:
-        raise ConfigError(f"the folder holds {kind}", where=folder, remedy="Choose another --output")
+        raise ConfigError(f"the folder holds {kind}", where=folder, remedy=_ELSEWHERE)
+    has_journal, summary = os.path.lexists(folder / JOURNAL_NAME), read_summary(folder)
+    if has_journal or summary is not None:
+        _check_earlier_run(folder, has_journal, summary, continued=continued, overwrite=overwrite)
+        return
+    foreign = [name for name in TABLES if os.path.lexists(folder / name)]
+    if foreign:
+        what = f"the folder holds {' and '.join(foreign)} of something else than infer.py"
+        raise ConfigError(what, where=folder, remedy=_ELSEWHERE)
+
+
+def _check_earlier_run(folder, has_journal, summary, *, continued, overwrite):
+    if continued and not has_journal:
+        what = f"results without {JOURNAL_NAME} cannot be continued"
+        raise ConfigError(what, where=folder, remedy=f"{_ELSEWHERE}; --overwrite replaces them")
+    if not (continued or overwrite):
+        inputs = (summary or {}).get("inputs")
+        number = len(inputs) if isinstance(inputs, list) else 0
+        what = {0: "", 1: " with 1 result"}.get(number, f" with {number} results")
+        raise ConfigError(
+            f"the folder holds an earlier run{what}",
+            where=folder,
+            remedy="Go on with --continue, choose another --output, or replace it with --overwrite",
+        )
+
+
+def _model_in(folder):
+    if (folder / MANIFEST).exists():
+        return "an exported model"
+    if (folder / "config.yaml").exists() and any(folder.glob("model_*.pth")):
+        return "a training run"
+    return None
 
 
 def read_summary(folder):
@@ -39,20 +77,8 @@ def read_summary(folder):
     return summary if isinstance(summary, dict) and "segtumor_version" in summary else None
 
 
-def remove_tables(folder, *, asked):
-    """Remove the tables of an earlier run, which would lie beside the pictures of another if this one were killed.
-
-    Args:
-        folder: Path.
-        asked: whether the user asked for it; otherwise it is said.
-    """
-    summary = read_summary(folder)
-    if summary is None:
-        return
-    if not asked:
-        inputs = summary.get("inputs")
-        number = len(inputs) if isinstance(inputs, list) else 0
-        results = "1 result" if number == 1 else f"{number} results"
-        logger.warning("replacing the %s of an earlier run in %s", results, folder)
-    for name in TABLES:
-        (folder / name).unlink(missing_ok=True)
+def remove_tables(folder):
+    """Remove the tables of an earlier run, which would lie beside the pictures of another if this one were killed."""
+    if read_summary(folder) is not None:
+        for name in TABLES:
+            (folder / name).unlink(missing_ok=True)

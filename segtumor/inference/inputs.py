@@ -21,20 +21,20 @@ def find_inputs(patterns):
     """
     paths = []
     for pattern in patterns:
-        if Path(pattern).is_dir():
+        if os.path.isdir(pattern):
             found = list_images(pattern)
             if not found:
                 suffixes = " ".join(sorted(SUPPORTED_SUFFIXES))
                 raise DataError("folder without images", where=pattern, expected=f"files that end in {suffixes}")
-        elif Path(pattern).exists():
+        elif os.path.exists(pattern):
             found = [Path(pattern)]
         else:
-            found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True)) if Path(name).is_file()]
+            found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(name)]
             if not found and glob.has_magic(pattern):
                 raise DataError("nothing matches", where=pattern, remedy="Check --input")
             found = found or [Path(pattern)]
         paths += found
-    if not any(path.exists() for path in paths):
+    if not any(map(os.path.exists, paths)):
         raise DataError("no such file or folder", where=paths[0], remedy="Check --input")
     return distinct(paths)
 
@@ -64,15 +64,16 @@ def input_keys():
     return key_of
 
 
-def overlay_names(paths, given=None):
+def overlay_names(paths, given=None, *, taken=()):
     """A distinct ``.png`` name for each path: its stem, cut where it is long, with a number where stems repeat.
 
     Args:
         paths: of the inputs.
         given: {path as text: name} of overlays that exist already and keep their names.
+        taken: names of other files in their folder.
     """
     given = given or {}
-    names, taken = [], {name.casefold() for name in given.values()}
+    names, taken = [], {name.casefold() for name in (*given.values(), *taken)}
     numbers = {}  # of each stem, the number to try next: ten thousand files of one name are not tried from 2 each
     for path in paths:
         name = given.get(str(path))

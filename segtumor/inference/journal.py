@@ -1,12 +1,11 @@
-"""infer.journal.jsonl: what a run has done so far, one line for each input, so that a run can go on.
+"""infer.journal.jsonl: what a run was asked for and what it has done so far, so that it can go on.
 
-The first line says what the run was asked to do and with which model; a line at the end, that it came to its end. In
-memory are only names and positions in the file, whatever was found. Private to segtumor: the tables are for everybody
-else.
+The first line says with which model and settings; then a line for each input that it was asked for and a line for each
+that was worked on. In memory are only names and positions in the file, whatever was found. Private to segtumor: the
+tables are for everybody else. Not here: the form of a line (``journal_lines``).
 """
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -15,53 +14,31 @@ from pathlib import Path
 
 import segtumor
 from segtumor.errors import ConfigError
-from segtumor.files import output_errors
+from segtumor.files import output_errors, write_bytes
 from segtumor.inference.inputs import file_identity, input_keys
-from segtumor.reporting.findings_files import STATUS_OK, InferenceOutcome
-from segtumor.structures.lesions import Finding
+from segtumor.inference.journal_lines import encoded, input_line, is_input, outcome_line, outcome_of, parsed
+from segtumor.reporting.findings_files import STATUS_OK
 
 JOURNAL_NAME = "infer.journal.jsonl"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SHA256_DIGITS, _SHOWN_DIGITS, _LONGEST_SHOWN = 64, 12, 40
 _SECONDS_BETWEEN_SYNCS = 5
-#: The last line of a run that came to its end; one that goes on removes it.
-_FINISHED = {"finished": True}
 #: Places, not what lies there: a model may be named by another path when a run is continued.
 _PLACES = {"model": ("weights", "folder")}
-#: Fields of InferenceOutcome that a line holds as they are, and what else it holds.
-_PLAIN = ("size_hw", "status", "reason", "seconds", "spacing_mm", "spacing_source", "overlay", "note")
-_KEYS = {"name", "key", "file", *_PLAIN, "findings"}
 
 logger = logging.getLogger(__name__)
 
 
-def make_header(*, settings, model, paths):
-    """The journal's first line, a dict. ``settings`` and ``model`` must be the same for a run to be continued."""
-    names = "\n".join(map(input_keys(), paths)).encode("utf-8", "surrogateescape")
+def make_header(*, settings, model, class_names):
+    """The journal's first line, a dict. All of it must be the same for a run to be continued."""
     header = {
         "schema_version": SCHEMA_VERSION,
         "segtumor_version": segtumor.__version__,
         "settings": settings,
         "model": model,
-        "inputs": {"count": len(paths), "sha256": hashlib.sha256(names).hexdigest()},
+        "class_names": class_names,
     }
     return json.loads(json.dumps(header))  # as it will be read: tuples are lists
-
-
-def check_unfinished(folder, *, continued, overwrite):
-    """Refuse a folder with an unfinished run that is neither to be continued nor to be replaced.
-
-    Raises:
-        ConfigError: says what to type.
-    """
-    if continued and overwrite:
-        raise ConfigError("--continue and --overwrite exclude each other")
-    if not (continued or overwrite) and _is_unfinished(Path(folder) / JOURNAL_NAME):
-        raise ConfigError(
-            "the folder holds an unfinished run",
-            where=folder,
-            remedy="Go on with --continue, start again with --overwrite, or choose another --output",
-        )
 
 
 class Journal:
@@ -70,7 +47,7 @@ class Journal:
     Args:
         path: the file.
         header: from ``make_header``.
-        continued: whether to go on with a journal that is there; else it is replaced.
+        continued: whether to go on with the journal that is there; else it is replaced.
 
     Raises:
         ConfigError: the journal is of another version, model or other settings.
@@ -78,16 +55,19 @@ class Journal:
     """
 
     def __init__(self, path, header, *, continued):
-        self._path, self._positions, self._overlays = Path(path), {}, {}
+        self._path, self._class_count = Path(path), len(header["class_names"])
         self._key_of, self._synced = input_keys(), time.monotonic()
+        self._names, self._positions, self._overlays = {}, {}, {}  # by key
+        self._outdated = set()
+        if not continued:
+            write_bytes(self._path, encoded(header))
         with output_errors(self._path):
-            if continued and self._path.exists():
-                self._file = open(self._path, "r+b")  # noqa: SIM115 - closed by ``close``
-                self._read(header)
-            else:
-                self._file = open(self._path, "w+b")  # noqa: SIM115
-                self._write(header)
-                os.fsync(self._file.fileno())
+            self._file = open(self._path, "r+b")  # noqa: SIM115 - closed by ``close``
+        try:
+            self._read(header)
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self):
         return self
@@ -100,17 +80,39 @@ class Journal:
         """{key: overlay} of what is done."""
         return dict(self._overlays)
 
+    def overlay_of(self, path):
+        """Name of an input's overlay, or None."""
+        return self._overlays.get(self._key_of(path))
+
     def key_of(self, path):
         """What the journal knows an input by, however its folder is typed."""
         return self._key_of(path)
 
+    def add(self, paths):
+        """Note down inputs before any is worked on, so that none is forgotten if the run is stopped."""
+        named = {self._key_of(path): str(path) for path in paths}
+        new = {key: name for key, name in named.items() if self._names.get(key) != name}
+        self._names.update(new)
+        self._append(b"".join(encoded(input_line(key, name)) for key, name in new.items()))
+        self._sync()
+
+    def besides(self, paths):
+        """Inputs that the run was asked for but for these, a list of Path in the order in which they were named."""
+        named = set(map(self._key_of, paths))
+        return [Path(key) for key in self._names if key not in named]
+
     def is_done(self, path):
-        """Whether an input was finished without a failure, and its file has not changed since (it may be gone)."""
-        position = self._positions.get(self._key_of(path))
-        if position is None:
+        """Whether an input was finished without a failure, and its file has not changed since (it may be gone).
+
+        Findings of a file that has changed no longer count.
+        """
+        key = self._key_of(path)
+        if key not in self._positions:
             return False
-        entry = self._entry(position)
-        return entry["status"] == STATUS_OK and file_identity(path) in (None, entry["file"])
+        entry = self._entry(key)
+        if file_identity(path) not in (None, entry["file"]):
+            self._outdated.add(key)
+        return entry["status"] == STATUS_OK and key not in self._outdated
 
     def append(self, outcome, identity):
         """Write one outcome; an earlier one of the same input no longer counts.
@@ -119,108 +121,81 @@ class Journal:
             outcome: InferenceOutcome.
             identity: ``inputs.file_identity`` of its file, taken before it was read.
         """
-        with output_errors(self._path):
-            self._file.seek(0, os.SEEK_END)
-            position = self._file.tell()
-            key = self._key_of(outcome.file_name)
-            self._write(_line(outcome, key, identity))
-            if time.monotonic() - self._synced > _SECONDS_BETWEEN_SYNCS:
-                os.fsync(self._file.fileno())
-                self._synced = time.monotonic()
+        key = self._key_of(outcome.file_name)
+        position = self._append(encoded(outcome_line(outcome, key, identity)))
+        if time.monotonic() - self._synced > _SECONDS_BETWEEN_SYNCS:
+            self._sync()
         self._remember(key, position, outcome.overlay)
 
     def outcome(self, path):
-        """The latest InferenceOutcome of an input, under the name that it has now, or None."""
-        position = self._positions.get(self._key_of(path))
-        return None if position is None else _outcome({**self._entry(position), "name": str(path)})
+        """The latest InferenceOutcome of an input, under the name that it was last given; None if there is none."""
+        key = self._key_of(path)
+        if key not in self._positions or key in self._outdated:
+            return None
+        return outcome_of({**self._entry(key), "name": self.name_of(path)}, self._class_count)
 
-    def others(self, paths):
-        """Iterator of the outcomes of all other inputs, in the order in which they were first done."""
-        named = set(map(self._key_of, paths))
-        for position in [position for key, position in self._positions.items() if key not in named]:
-            yield _outcome(self._entry(position))
+    def name_of(self, path):
+        """The name that an input was last given."""
+        return self._names.get(self._key_of(path), str(path))
 
     def close(self):
         """Close the file and leave it where it is."""
-        self._file.close()
-
-    def finish(self):
-        """Note that the run came to its end; it may be continued all the same, with other inputs."""
         with output_errors(self._path):
-            self._file.seek(0, os.SEEK_END)
-            self._write(_FINISHED)
-            os.fsync(self._file.fileno())
+            self._file.close()
 
     def _remember(self, key, position, overlay):
         self._positions[key] = position
+        self._outdated.discard(key)
         self._overlays.pop(key, None)
         if overlay:
             self._overlays[key] = overlay
 
-    def _write(self, value):
-        self._file.write(_encoded(value))
-        self._file.flush()
+    def _append(self, data):
+        """Write lines to the end; returns where they begin."""
+        with output_errors(self._path):
+            position = self._file.seek(0, os.SEEK_END)
+            self._file.write(data)
+            self._file.flush()
+        return position
 
-    def _entry(self, position):
-        self._file.seek(position)
+    def _sync(self):
+        with output_errors(self._path):
+            os.fsync(self._file.fileno())
+        self._synced = time.monotonic()
+
+    def _entry(self, key):
+        self._file.seek(self._positions[key])
         return json.loads(self._file.readline())
 
     def _read(self, header):
-        _check_header(_parsed(self._file.readline()), header, self._path)
+        _check_header(parsed(self._file.readline()), header, self._path)
         position = self._file.tell()
         for line in iter(self._file.readline, b""):
-            entry = _parsed(line)
-            if _is_outcome(entry):
+            entry = parsed(line)
+            if is_input(entry):
+                self._names[entry["key"]] = entry["name"]
+            elif outcome_of(entry, self._class_count):
                 self._remember(entry["key"], position, entry["overlay"])
-            elif entry == _FINISHED or not line.endswith(b"\n"):
-                self._file.truncate(position)  # no longer finished, or killed while it wrote
-                break
-            else:
+            elif line.endswith(b"\n"):
                 logger.warning("%s: a damaged line is left out, its input is done again", self._path)
+            else:
+                self._file.truncate(position)  # the end of a run that was killed while it wrote
+                break
             position = self._file.tell()
-        logger.info("continuing: %d inputs are in %s", len(self._positions), self._path.name)
+        if self._names:
+            logger.info("continuing: %d of %d inputs are in %s", len(self._positions), len(self._names), self._path)
 
 
 def overlays_in(path):
     """Names of the overlays that a journal lists; nothing where there is none that can be read."""
     with contextlib.suppress(OSError), open(path, "rb") as file:
-        entries = [_parsed(line) for line in file]
-        return [entry["overlay"] for entry in entries if _is_outcome(entry) and entry["overlay"]]
+        overlays = [(parsed(line) or {}).get("overlay") for line in file]
+        return [name for name in overlays if isinstance(name, str)]
     return []
 
 
-def _is_unfinished(path):
-    if not path.is_file():
-        return False
-    last = _encoded(_FINISHED)
-    with output_errors(path), open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - len(last)))
-        return file.read() != last
-
-
-def _encoded(value):
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
-
-
-def _parsed(line):
-    """A line's dict, or None where it is damaged or cut off."""
-    if not line.endswith(b"\n"):
-        return None
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) else None
-
-
-def _is_outcome(entry):
-    """Whether a parsed line is one that ``_line`` wrote, as far as its keys tell."""
-    return entry is not None and entry.keys() >= _KEYS and isinstance(entry["key"], str)
-
-
 def _check_header(found, wanted, path):
-    remedy = "Start again with --overwrite, or choose another --output"
+    remedy = "Choose another --output; --overwrite replaces what is there"
     if found is None or found.get("schema_version") != SCHEMA_VERSION:
         raise ConfigError("not a journal of this version, it cannot be continued", where=path, remedy=remedy)
     differing = _differing(found, wanted)
@@ -228,13 +203,11 @@ def _check_header(found, wanted, path):
         raise ConfigError(
             f"the run was begun otherwise, it cannot be continued: {'; '.join(differing)}", where=path, remedy=remedy
         )
-    if found.get("inputs") != wanted["inputs"]:
-        logger.info("the list of inputs has changed since the run was begun; of those not named, what is done stays")
 
 
 def _differing(found, wanted):
     """Sentences on what is not the same in two headers."""
-    pairs = [("segtumor_version", found.get("segtumor_version"), wanted["segtumor_version"])]
+    pairs = [(name, found.get(name), wanted[name]) for name in ("segtumor_version", "class_names")]
     for part in ("settings", "model"):
         before, now = _flat(found.get(part) or {}), _flat(wanted[part])
         keys = [key for key in {**now, **before} if key not in _PLACES.get(part, ())]
@@ -257,44 +230,3 @@ def _short(value):
     text = str(value)
     longest = _SHOWN_DIGITS if len(text) == _SHA256_DIGITS and text.isalnum() else _LONGEST_SHOWN
     return text if len(text) <= longest else f"{text[:longest]}..."
-
-
-def _line(outcome, key, identity):
-    return {
-        "name": outcome.file_name,
-        "key": key,
-        "file": identity,
-        **{name: getattr(outcome, name) for name in _PLAIN},
-        "findings": [_finding_entry(finding) for finding in outcome.findings],
-    }
-
-
-def _finding_entry(finding):
-    box, probabilities = (list(map(float, values)) for values in (finding.box_xyxy, finding.probabilities))
-    return [int(finding.class_id), float(finding.score), box, _plain(finding.rle), probabilities]
-
-
-def _outcome(entry):
-    return InferenceOutcome(
-        entry["name"],
-        _tuple(entry["size_hw"]),
-        tuple(Finding(c, score, tuple(box), rle, tuple(p)) for c, score, box, rle, p in entry["findings"]),
-        status=entry["status"],
-        reason=entry["reason"],
-        seconds=entry["seconds"],
-        spacing_mm=_tuple(entry["spacing_mm"]),
-        spacing_source=entry["spacing_source"],
-        overlay=entry["overlay"],
-        note=entry["note"],
-    )
-
-
-def _plain(rle):
-    if rle is None:
-        return None
-    counts = rle["counts"]
-    return {"size": list(map(int, rle["size"])), "counts": counts.decode() if isinstance(counts, bytes) else counts}
-
-
-def _tuple(values):
-    return None if values is None else tuple(values)

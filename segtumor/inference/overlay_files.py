@@ -11,7 +11,7 @@ from segtumor.inference.inputs import file_identity
 from segtumor.inference.journal import JOURNAL_NAME, overlays_in
 
 OVERLAYS = "overlays"
-_ABANDONED = re.compile(re.escape(TEMPORARY_PREFIX) + r"[a-z0-9_]{8}\.png")
+_ABANDONED = re.compile(re.escape(TEMPORARY_PREFIX) + r"[a-z0-9_]{8}\.(png|json|csv|jsonl)")
 
 
 def check_inputs(paths, folder):
@@ -45,8 +45,14 @@ def remove_overlays(folder, names):
         (Path(folder) / OVERLAYS / Path(name).name).unlink(missing_ok=True)
 
 
+def other_pictures(folder, known):
+    """Names of what lies among the overlays and is none of the ``known`` ones, a set: such names are taken."""
+    overlays = Path(folder) / OVERLAYS
+    return {path.name for path in overlays.iterdir()} - set(known) if overlays.is_dir() else set()
+
+
 def remove_abandoned(folder):
     """Remove what a run that was killed left half-written (``files.atomic_path``)."""
-    for path in (Path(folder) / OVERLAYS).glob(".*.png"):
+    for path in (*Path(folder).glob(".*"), *(Path(folder) / OVERLAYS).glob(".*")):
         if _ABANDONED.fullmatch(path.name):
             path.unlink(missing_ok=True)

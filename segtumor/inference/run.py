@@ -14,15 +14,17 @@ from pathlib import Path
 from segtumor import progress
 from segtumor.errors import ConfigError, SegtumorError
 from segtumor.files import prepare_output_folder
+from segtumor.inference.alone import alone_in
 from segtumor.inference.background import in_background
 from segtumor.inference.drawing import Drawer
 from segtumor.inference.earlier import check_output, remove_tables
-from segtumor.inference.inputs import distinct, overlay_names
-from segtumor.inference.journal import JOURNAL_NAME, Journal, check_unfinished, make_header
+from segtumor.inference.inputs import distinct, file_identity, overlay_names
+from segtumor.inference.journal import JOURNAL_NAME, Journal, make_header
 from segtumor.inference.overlay_files import (
     OVERLAYS,
     check_inputs,
     known_overlays,
+    other_pictures,
     remove_abandoned,
     remove_overlays,
 )
@@ -46,8 +48,8 @@ class Options:
         num_workers: threads that read, and as many that draw; 0 does both where the model computes.
         with_overlays: whether to draw overlays.
         note: a sentence for the footer of every overlay, or None.
-        continued: whether to go on with the run in the folder, if there is one; its inputs stay, named or not.
-        overwrite: whether to replace it though it is unfinished.
+        continued: whether to go on with the run in the folder, if there is one, named or not its inputs.
+        overwrite: whether to replace it.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -89,6 +91,19 @@ class Result:
     first_note: str | None
 
 
+def check(paths, output, options):
+    """Refuse what would be lost, before a model is loaded, which takes seconds.
+
+    Args:
+        paths, output, options: as ``infer``.
+
+    Raises:
+        ConfigError: as ``earlier.check_output``, or an input is one of the overlays in the folder.
+    """
+    check_output(output, continued=options.continued, overwrite=options.overwrite)
+    check_inputs(paths, output)
+
+
 def infer(predictor, class_names, paths, output, options, *, settings, model):
     """Predict every file and write overlays, predictions.json, findings.csv and summary.json.
 
@@ -96,7 +111,7 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
         predictor: ``runtime.predictor.Predictor``.
         class_names: names by ``class_id``.
         paths: image files; one that cannot be read becomes a failed outcome, the others go on.
-        output: folder, created if needed. Interrupted, it keeps the tables of what is done and the journal.
+        output: folder, created if needed. Interrupted, it keeps the tables of what is done.
         options: Options.
         settings: dict of what decides the findings, for summary.json and for continuing.
         model: dict that identifies the model, likewise.
@@ -105,57 +120,69 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
         Result.
 
     Raises:
-        ConfigError: an unfinished run is there and may not be touched, or cannot be continued; or an input is one of
-            the overlays in the folder; or the folder holds a model.
+        ConfigError: as ``check``, or the run in the folder cannot be continued, or another one is writing there.
         OutputError: the folder cannot be written.
     """
-    check_output(output)
+    check(paths, output, options)
     folder, paths = prepare_output_folder(output), distinct(map(Path, paths))
-    check_unfinished(folder, continued=options.continued, overwrite=options.overwrite)
-    check_inputs(paths, folder)
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
-    header = make_header(settings=asked, model=model, paths=paths)
-    earlier = known_overlays(folder)
-    if not (options.continued and (folder / JOURNAL_NAME).exists()):
-        _start_afresh(folder, earlier, options)
+    header = make_header(settings=asked, model=model, class_names=class_names)
+    with alone_in(folder):
+        continued, earlier = options.continued and (folder / JOURNAL_NAME).exists(), known_overlays(folder)
+        with Journal(folder / JOURNAL_NAME, header, continued=continued) as journal:
+            if not continued:
+                remove_tables(folder)
+                remove_overlays(folder, earlier)
+            remove_abandoned(folder)
+            journal.add(paths)
+            paths = [*_unnamed(journal, paths), *paths]
 
-    def finish(journal):
-        counts = write_tables(
-            folder,
-            lambda: _outcomes(journal, paths),
-            class_names,
-            threshold=options.confidence_threshold,
-            settings=settings,
-            model=model,
-        )
-        return _result(counts, _outcomes(journal, paths))
+            def finish():
+                counts = write_tables(
+                    folder,
+                    lambda: _outcomes(journal, paths),
+                    class_names,
+                    threshold=options.confidence_threshold,
+                    settings=settings,
+                    model=model,
+                )
+                return _result(counts, _outcomes(journal, paths))
 
-    with Journal(folder / JOURNAL_NAME, header, continued=options.continued) as journal:
-        try:
-            _work(predictor, class_names, paths, folder, options, journal)
-        except BaseException:  # what was found before an interruption or a full memory is not lost
-            _finish_as_far_as_it_goes(finish, journal)
-            raise
-        result = finish(journal)
-        # A file that was damaged since: pictures and tables agree.
-        remove_overlays(folder, earlier - set(journal.overlays.values()))
-        journal.finish()
+            try:
+                _work(predictor, class_names, paths, folder, options, journal)
+            except BaseException:  # what was found before an interruption or a full memory is not lost
+                _finish_as_far_as_it_goes(finish)
+                raise
+            result = finish()
+            # A file that was damaged since: pictures and tables agree.
+            remove_overlays(folder, earlier - set(journal.overlays.values()))
     return result
 
 
-def _start_afresh(folder, overlays, options):
-    if options.continued:
-        logger.info("nothing to continue in %s: starting from the beginning", folder)
-    remove_tables(folder, asked=options.overwrite)
-    remove_overlays(folder, overlays)
+def _unnamed(journal, paths):
+    """Inputs that the run was asked for before and not now: those with a result, and those that can still get one."""
+    before = journal.besides(paths)
+    gone = [path for path in before if file_identity(path) is None]
+    lost = {path for path in gone if not journal.is_done(path)}
+    if lost:
+        logger.warning("%s of the earlier run, gone without a result: left out, first: %s", *_some(journal, lost))
+    if len(gone) > len(lost):
+        kept = [path for path in gone if path not in lost]
+        logger.warning("%s of the earlier run, gone by now: their results stay, first: %s", *_some(journal, kept))
+    return [path for path in before if path not in lost]
+
+
+def _some(journal, paths):
+    """("2 inputs", name of the first)."""
+    return "1 input" if len(paths) == 1 else f"{len(paths)} inputs", min(map(journal.name_of, paths))
 
 
 def _work(predictor, class_names, paths, folder, options, journal):
     """Read, predict, draw and note down every input that is not done."""
-    started, left = time.perf_counter(), [path for path in paths if not journal.is_done(path)]
-    keys = [Path(journal.key_of(path)) for path in paths]
-    names = dict(zip(paths, overlay_names(keys, journal.overlays), strict=True))
-    remove_abandoned(folder)
+    started, left = time.perf_counter(), [path for path in paths if not _is_done(journal, path, folder)]
+    keys, drawn = [Path(journal.key_of(path)) for path in paths], journal.overlays
+    taken = other_pictures(folder, drawn.values())
+    names = dict(zip(paths, overlay_names(keys, drawn, taken=taken), strict=True))
     percentiles = options.window_percentiles if options.with_overlays else None
     reader = Reader(predictor, window_percentiles=percentiles, max_pixels=options.max_pixels)
     drawer = Drawer(
@@ -178,10 +205,17 @@ def _work(predictor, class_names, paths, folder, options, journal):
             journal.append(outcome, identity)
 
 
-def _finish_as_far_as_it_goes(finish, journal):
+def _is_done(journal, path, folder):
+    """Whether an input needs no more work: neither its findings nor its overlay, if it can be drawn again."""
+    overlay = journal.overlay_of(path)
+    is_drawn = overlay is None or (folder / OVERLAYS / overlay).exists() or file_identity(path) is None
+    return journal.is_done(path) and is_drawn
+
+
+def _finish_as_far_as_it_goes(finish):
     """Tables of a run that was stopped; why it was stopped matters more than that they cannot be written."""
     try:
-        finish(journal)
+        finish()
     except SegtumorError as error:
         logger.warning("the tables are not up to date: %s", error)
     else:
@@ -189,14 +223,12 @@ def _finish_as_far_as_it_goes(finish, journal):
 
 
 def _outcomes(journal, paths):
-    """Those of a continued run that are not named now, then one for each of ``paths``."""
-    yield from journal.others(paths)
     for path in paths:
-        yield journal.outcome(path) or _not_reached(path)
+        yield journal.outcome(path) or _not_reached(journal.name_of(path))
 
 
-def _not_reached(path):
-    return InferenceOutcome(str(path), None, status=STATUS_NOT_REACHED, reason="the run was stopped before it")
+def _not_reached(name):
+    return InferenceOutcome(name, None, status=STATUS_NOT_REACHED, reason="the run was stopped before it")
 
 
 def _result(counts, outcomes):

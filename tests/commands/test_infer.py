@@ -44,7 +44,7 @@ def statuses(output):
 def test_good_images_give_overlays_tables_and_a_status_each(images, type_infer, capsys):
     code, output = type_infer(images, more=["--confidence-threshold", "0.1"])
     assert code == 0
-    written = {"overlays", "predictions.json", "findings.csv", "summary.json", "infer.journal.jsonl"}
+    written = {"overlays", "predictions.json", "findings.csv", "summary.json", "infer.journal.jsonl", ".infer.lock"}
     assert {path.name for path in output.iterdir()} == written
     assert sorted(path.name for path in (output / "overlays").iterdir()) == ["a.png", "b.png"]
     for path in (output / "overlays").iterdir():
@@ -142,9 +142,8 @@ def test_an_output_that_is_a_file_cannot_be_written(images, type_infer, tmp_path
 def test_both_runtimes_find_the_same_and_are_named(images, type_infer):
     found = []
     for runtime in ("torch", "detectron2"):
-        code, output = type_infer(
-            images, more=["--runtime", runtime, "--confidence-threshold", "0.1", "--threads", "1"]
-        )
+        more = ["--runtime", runtime, "--confidence-threshold", "0.1", "--threads", "1", "--overwrite"]
+        code, output = type_infer(images, more=more)
         assert code == 0 and summary(output)["settings"]["runtime"]["runtime"] == runtime
         found.append([entry["n_findings"] for entry in summary(output)["inputs"]])
     assert found[0] == found[1]

@@ -83,7 +83,7 @@ def test_an_export_says_its_own_settings(type_infer, tmp_path, capsys):
     assert found["settings"]["confidence_threshold"] == 0.4 and found["settings"]["short_edge_px"] == 32
     assert found["settings"]["runtime"] == {"runtime": "onnx", "version": "1"}
     assert found["model"]["format"] == "onnx" and len(found["model"]["export_sha256"]) == 64
-    assert type_infer("--no-overlays", "--confidence-threshold", "0.6") == 0
+    assert type_infer("--no-overlays", "--confidence-threshold", "0.6", "--overwrite") == 0
     assert summary(tmp_path)["counts"]["with_findings"] == 0
 
 
@@ -121,7 +121,7 @@ def test_the_limit_of_an_export_can_be_raised(type_infer, tmp_path, capsys):
     Image.fromarray(np.zeros((100, 200), dtype=np.uint8)).save(tmp_path / "scans" / "large.png")
     assert type_infer("--no-overlays") == 6
     assert "--max-pixels 20000" in capsys.readouterr().err
-    assert type_infer("--no-overlays", "--max-pixels", "20000") == 0
+    assert type_infer("--no-overlays", "--max-pixels", "20000", "--continue") == 0  # what failed is tried again
 
 
 @pytest.mark.parametrize("text", ["", '{"kind": "segtumor export", "schema_ver'])

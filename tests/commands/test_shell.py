@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from segtumor import errors
-from segtumor.commands.shell import NOTICE, make_parser, run, use_color
-from segtumor.errors import DataError
+from segtumor.commands.shell import NOTICE, check_threads, make_parser, run, use_color
+from segtumor.errors import ConfigError, DataError
 
 
 @pytest.fixture
@@ -51,6 +51,29 @@ def test_wrong_usage_is_2(parser, arguments, capsys):
         run(lambda arguments: 0, parser, arguments)
     assert caught.value.code == 2
     assert "error:" in capsys.readouterr().err
+
+
+def test_an_empty_value_is_no_path(parser, capsys):
+    parser.add_argument("--output")
+    assert run(lambda arguments: 0, parser, ["--output", ""]) == 2
+    assert capsys.readouterr().err.startswith("error: --output: empty.")
+    assert run(lambda arguments: 0, parser, []) == 0
+
+
+@pytest.mark.parametrize("count", [0, -1, 1025, 10**20])
+def test_no_machine_has_so_many_threads(count):
+    with pytest.raises(ConfigError, match="--threads: out of range"):
+        check_threads(count)
+    check_threads(None)
+    check_threads(1024)
+
+
+def test_a_path_that_cannot_be_reached_is_named_with_what_to_do(parser, capsys):
+    def body(arguments):
+        os.stat("n" * 300)
+
+    assert run(body, parser, []) == 4
+    assert capsys.readouterr().err.startswith(f"error: {'n' * 300}: cannot be reached: File name too long. Check")
 
 
 @pytest.mark.parametrize("name", [name for name, value in vars(errors).items() if isinstance(value, type)])

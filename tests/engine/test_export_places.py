@@ -6,7 +6,7 @@ import pytest
 
 from segtumor.engine import exporting
 from segtumor.engine.exporting import export
-from segtumor.errors import OutputError
+from segtumor.errors import ConfigError, OutputError
 from segtumor.runtime.exported import open_export
 
 pytestmark = pytest.mark.model
@@ -43,3 +43,24 @@ def test_the_former_export_comes_back_when_the_new_one_cannot_be_moved(cfg, tmp_
     with pytest.raises(OutputError, match="Permission denied"):
         export(cfg, output, format_name="torchscript", overwrite=True)
     assert (output / "export.json").read_bytes() == before and os.listdir(tmp_path) == ["export"]
+
+
+def test_an_export_is_not_replaced_with_what_lies_beside_it(cfg, tmp_path):
+    output = tmp_path / "export"
+    export(cfg, output, format_name="torchscript")
+    (output / "notes.txt").write_text("validated")
+    (output / "found").mkdir()
+    before = sorted(os.listdir(output))
+    with pytest.raises(ConfigError, match=r"other files.*got found, notes\.txt"):
+        export(cfg, output, format_name="torchscript", overwrite=True)
+    assert sorted(os.listdir(output)) == before
+
+
+def test_torchscript_on_a_full_disk_is_an_error_and_not_the_end_of_the_process(cfg, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        export(cfg, tmp_path / "export", format_name="torchscript")
+    assert os.listdir(tmp_path) == []

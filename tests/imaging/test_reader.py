@@ -154,6 +154,13 @@ def test_list_images_sorts_and_leaves_out(tmp_path):
     assert [path.name for path in list_images(tmp_path)] == ["a.jpg", "b.PNG", "c.dcm"]
 
 
+def test_a_link_that_leads_nowhere_is_listed_so_that_it_fails_by_name(tmp_path):
+    (tmp_path / "a.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "b.png").symlink_to(tmp_path / "folder.png")
+    assert list_images(tmp_path) == [tmp_path / "a.png"]
+
+
 def test_list_images_of_an_empty_folder_and_of_none(tmp_path):
     assert list_images(tmp_path) == []
     with pytest.raises(DataError, match="cannot be listed"):

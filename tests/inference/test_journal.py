@@ -8,7 +8,7 @@ from fake_detector import MODEL, SETTINGS, FakeDetector
 
 import segtumor
 from segtumor.errors import ConfigError
-from segtumor.inference.journal import JOURNAL_NAME, Journal, check_unfinished, make_header
+from segtumor.inference.journal import JOURNAL_NAME, Journal, make_header
 from segtumor.reporting.findings_files import InferenceOutcome
 from segtumor.structures.lesions import Finding
 
@@ -77,7 +77,7 @@ def test_a_half_written_last_line_is_done_again(unfinished, pictures, work, tabl
     _, whole = work(pictures, "whole")
     path = unfinished / JOURNAL_NAME
     data = path.read_bytes()
-    assert data.count(b"\n") == 4
+    assert data.count(b"\n") == 1 + 8 + 3  # header, inputs, outcomes
     path.write_bytes(data[:-20])
     detector = FakeDetector()
     work(pictures, detector=detector, continued=True)
@@ -89,9 +89,41 @@ def test_a_damaged_line_is_done_again(unfinished, pictures, work, tables, line):
     _, whole = work(pictures, "whole")
     path = unfinished / JOURNAL_NAME
     lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([lines[0], line + b"\n", *lines[2:]]))
+    path.write_bytes(b"".join([*lines[:9], line + b"\n", *lines[10:]]))
+    detector = FakeDetector()
+    work(pictures[7:], detector=detector, continued=True)  # though it is not named
+    assert detector.calls == 5
     work(pictures, continued=True)
     assert tables(unfinished) == tables(whole)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"status": "pk"},
+        {"reason": "why"},
+        {"size_hw": 3},
+        {"size_hw": [1, 2, 3]},
+        {"overlay": "../../mine.png"},
+        {"key": 3},
+        {"findings": [[7, 0.5, [0, 0, 1, 1], None, [0.5, 0.5]]]},
+        {"findings": [[0, 0.5, [0, 0, 1], None, [0.5, 0.5]]]},
+        {"findings": [[0, "x", [0, 0, 1, 1], None, [0.5, 0.5]]]},
+        {"findings": [[0, 0.5, [0, 0, 1, 1], {"size": [4, 4]}, [0.5, 0.5]]]},
+        {"findings": [[0, 0.5]]},
+        {"findings": 3},
+    ],
+    ids=str,
+)
+def test_a_line_that_no_table_could_use_is_a_damaged_one(unfinished, pictures, work, tables, damage):
+    _, whole = work(pictures, "whole")
+    path = unfinished / JOURNAL_NAME
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[9] = json.dumps({**json.loads(lines[9]), **damage}).encode() + b"\n"
+    path.write_bytes(b"".join(lines))
+    detector = FakeDetector()
+    work(pictures, detector=detector, continued=True)
+    assert detector.calls == 5 and tables(unfinished) == tables(whole)
 
 
 def test_failed_and_changed_inputs_are_tried_again_and_new_ones_added(pictures, work, tables, tmp_path):
@@ -135,12 +167,27 @@ def test_a_finished_run_takes_new_inputs_and_tries_again_what_failed(pictures, w
     assert detector.calls == 3 and tables(folder) == tables(whole)
 
 
-def test_a_finished_run_that_went_on_and_was_stopped_is_unfinished(pictures, work):
-    work(pictures[:2])
+def test_findings_of_files_that_have_changed_do_not_count_until_they_are_done_again(pictures, work, tables):
+    _, folder = work(pictures[:3])
+    for path in pictures[:2]:
+        path.write_bytes(pictures[3].read_bytes())
     with pytest.raises(KeyboardInterrupt):
-        work(pictures, detector=interrupted_at_once(), continued=True)
-    with pytest.raises(ConfigError, match=r"--continue.*--overwrite"):
-        work(pictures)
+        work(pictures[:3], detector=interrupted_at_once(), continued=True)
+    assert [entry["status"] for entry in tables(folder)[0]["inputs"]] == ["not reached", "not reached", "ok"]
+    work(pictures[:3], continued=True)
+    _, whole = work(pictures[:3], "whole")
+    assert tables(folder) == tables(whole)
+
+
+def test_a_failed_input_that_is_gone_is_left_out_with_a_word(pictures, work, tables, caplog):
+    _, folder = work([pictures[0], pictures[4], pictures[5]])
+    pictures[4].unlink()
+    pictures[5].unlink()
+    result, _ = work(pictures[1:2], continued=True)
+    assert result.counts["failed"] == 0
+    assert [entry["file"] for entry in tables(folder)[0]["inputs"]] == [str(pictures[n]) for n in (0, 5, 1)]
+    assert f"1 input of the earlier run, gone without a result: left out, first: {pictures[4]}" in caplog.messages
+    assert f"1 input of the earlier run, gone by now: their results stay, first: {pictures[5]}" in caplog.messages
 
 
 def test_of_a_finished_run_nothing_is_lost_to_other_settings(pictures, work):
@@ -151,21 +198,19 @@ def test_of_a_finished_run_nothing_is_lost_to_other_settings(pictures, work):
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_nothing_to_continue_is_a_start_and_said(pictures, work, caplog):
-    with caplog.at_level("INFO", logger="segtumor"):
-        result, folder = work(pictures, continued=True)
+def test_nothing_to_continue_is_a_start(pictures, work):
+    result, _ = work(pictures, continued=True)
     assert result.counts["ok"] == 7
-    assert f"nothing to continue in {folder}: starting from the beginning" in caplog.messages
 
 
-def test_what_is_done_stays_though_it_is_not_named(unfinished, pictures, work, tables, caplog):
+def test_what_was_asked_for_before_is_done_though_it_is_not_named_now(unfinished, pictures, work, tables, caplog):
     detector = FakeDetector()
     with caplog.at_level("INFO", logger="segtumor"):
         result, folder = work(pictures[6:7], detector=detector, continued=True)
-    assert "of those not named, what is done stays" in caplog.text
-    assert detector.calls == 1 and result.counts["ok"] == result.counts["inputs"] == 4
+    assert f"continuing: 3 of 8 inputs are in {folder / JOURNAL_NAME}" in caplog.messages
+    assert detector.calls == 4 and result.counts["ok"] == 7
     named = [entry["file"] for entry in tables(folder)[0]["inputs"]]
-    assert named == [str(pictures[number]) for number in (0, 1, 2, 6)]
+    assert named == [str(pictures[number]) for number in (0, 1, 2, 3, 4, 5, 7, 6)]
 
 
 def test_an_input_is_known_by_any_path_to_its_folder(unfinished, pictures, work, tables, tmp_path, monkeypatch):
@@ -204,7 +249,7 @@ def test_an_outcome_comes_back_as_it_was(tmp_path):
         InferenceOutcome("b.png", None, status="failed", reason="r"),
         InferenceOutcome("c.png", (1, 1), (Finding(0, 1.0, (0.0, 0.0, 1.0, 1.0), None),), overlay="c.png", note="n"),
     ]
-    header = make_header(settings={"a": (1, 2)}, model={}, paths=[])
+    header = make_header(settings={"a": (1, 2)}, model={}, class_names=("benign", "malignant"))
     with Journal(tmp_path / "j", header, continued=False) as journal:
         for outcome in outcomes:
             journal.append(outcome, None)
@@ -213,7 +258,3 @@ def test_an_outcome_comes_back_as_it_was(tmp_path):
         assert journal.outcome("d.png") is None and journal.overlays == {journal.key_of("c.png"): "c.png"}
         assert [journal.is_done(outcome.file_name) for outcome in outcomes] == [True, False, True]
     assert json.loads((tmp_path / "j").read_text().splitlines()[0])["settings"] == {"a": [1, 2]}
-
-
-def test_a_folder_without_a_journal_is_free(tmp_path):
-    check_unfinished(tmp_path / "nowhere", continued=False, overwrite=False)

@@ -23,10 +23,10 @@ def overlays(folder):
 
 def test_overlays_of_an_earlier_run_are_removed(pictures, work):
     work(pictures[:2], with_overlays=True)
-    _, folder = work(pictures[3:4], with_overlays=True)
+    _, folder = work(pictures[3:4], with_overlays=True, overwrite=True)
     assert overlays(folder) == ["3.png"]
     with pytest.raises(KeyboardInterrupt):
-        work(pictures[:2], detector=interrupting(2), with_overlays=True)
+        work(pictures[:2], detector=interrupting(2), with_overlays=True, overwrite=True)
     assert overlays(folder) == ["0.png"]
     (folder / "summary.json").unlink()  # as if it had been killed
     work(pictures[3:4], overwrite=True, with_overlays=True)
@@ -48,10 +48,28 @@ def test_overlays_of_inputs_that_are_damaged_by_now_are_removed_and_those_not_na
 def test_half_an_overlay_of_a_killed_run_is_removed(pictures, work, tmp_path):
     folder = tmp_path / "found" / "overlays"
     folder.mkdir(parents=True)
-    for name in (".segtumor.abcd_123.png", ".segtumor.png", ".0.abcd_123.png"):
+    for name in (".segtumor.abcd_123.png", ".segtumor.png", ".0.abcd_123.png", "../.segtumor.abcd_123.json"):
         (folder / name).touch()
     work(pictures[:1], with_overlays=True)
     assert overlays(folder.parent) == [".0.abcd_123.png", ".segtumor.png", "0.png"]
+    assert not (folder / "../.segtumor.abcd_123.json").exists()
+
+
+def test_pictures_of_somebody_else_are_not_drawn_over(pictures, work, tmp_path, tables):
+    (tmp_path / "found" / "overlays").mkdir(parents=True)
+    (tmp_path / "found" / "overlays" / "0.png").write_text("mine")
+    _, folder = work(pictures[:2], with_overlays=True)
+    assert (folder / "overlays" / "0.png").read_text() == "mine"
+    assert [entry["overlay"] for entry in tables(folder)[0]["inputs"]] == ["0_2.png", "1.png"]
+
+
+def test_a_missing_overlay_is_drawn_again(pictures, work):
+    _, folder = work(pictures[:2], with_overlays=True)
+    before = (folder / "overlays" / "1.png").read_bytes()
+    (folder / "overlays" / "1.png").unlink()
+    detector = FakeDetector()
+    work(pictures[:2], detector=detector, with_overlays=True, continued=True)
+    assert detector.calls == 1 and (folder / "overlays" / "1.png").read_bytes() == before
 
 
 @pytest.mark.parametrize("link", [False, True])
@@ -61,10 +79,10 @@ def test_an_input_among_the_overlays_is_refused_and_stays(pictures, work, tmp_pa
     if link:
         (tmp_path / "link.png").symlink_to(path)
     with pytest.raises(ConfigError, match="among the overlays"):
-        work([pictures[1], tmp_path / "link.png" if link else path], with_overlays=True)
+        work([pictures[1], tmp_path / "link.png" if link else path], with_overlays=True, overwrite=True)
     assert overlays(folder) == ["0.png", "1.png"]
     shutil.copy(path, folder / "copy.png")
-    assert work([folder / "copy.png"], with_overlays=True)[0].counts["ok"] == 1
+    assert work([folder / "copy.png"], with_overlays=True, overwrite=True)[0].counts["ok"] == 1
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"inputs": [3]}', '{"inputs": [{"overlay": 3}]}'])

@@ -13,6 +13,7 @@ from PIL import Image
 import segtumor.inference.drawing
 from segtumor import files
 from segtumor.errors import ConfigError, OutputError
+from segtumor.inference.alone import LOCK_NAME
 from segtumor.inference.journal import JOURNAL_NAME
 from segtumor.inference.run import Options
 from segtumor.reporting.findings_files import (
@@ -52,7 +53,7 @@ def test_every_input_has_its_outcome_in_order(pictures, work, tables):
     assert [entry["file"] for entry in summary["inputs"]] == list(map(str, pictures))
     assert summary["settings"] == SETTINGS and summary["model"] == MODEL
     assert len(predictions["annotations"]) == 12  # the uncertain ones too
-    written = {"overlays", "predictions.json", "findings.csv", "summary.json", JOURNAL_NAME}
+    written = {"overlays", "predictions.json", "findings.csv", "summary.json", JOURNAL_NAME, LOCK_NAME}
     assert {path.name for path in folder.iterdir()} == written
     assert sorted(overlays(folder)) == [f"{number}.png" for number in range(8) if number != 4]
 
@@ -101,7 +102,6 @@ def test_an_interrupted_run_goes_on_to_the_same_tables(pictures, work, tables, a
     work(pictures, "parts", detector=detector, continued=True)
     assert detector.calls == 7 - (at_call - 1)
     assert tables(parts) == tables(whole)
-    work(pictures, "parts")  # finished: replaced without a question
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -164,7 +164,7 @@ def test_a_picture_above_the_limit_fails_alone_and_names_the_option(pictures, wo
     assert (result.counts["ok"], result.counts["failed"]) == (2, 1)
     reason = tables(folder)[0]["inputs"][1]["reason"]
     assert "too large" in reason and "--max-pixels 9000" in reason
-    assert work(pictures[:3], max_pixels=9000)[0].counts["failed"] == 0
+    assert work(pictures[:3], max_pixels=9000, overwrite=True)[0].counts["failed"] == 0
 
 
 @pytest.mark.parametrize(
