@@ -48,7 +48,7 @@ class Options:
         num_workers: threads that read, and as many that draw; 0 does both where the model computes.
         with_overlays: whether to draw overlays.
         note: a sentence for the footer of every overlay, or None.
-        continued: whether to go on with the run in the folder, if there is one, named or not its inputs.
+        continued: whether to go on with the run in the folder, if there is one.
         overwrite: whether to replace it.
 
     Raises:
