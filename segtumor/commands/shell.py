@@ -1,7 +1,8 @@
 """What every command shares: its parser, its exit codes and what it prints when something goes wrong.
 
 Exit codes: 0 done, 1 a mistake in segtumor itself (with its traceback), 2 usage or configuration, 3 model,
-4 environment, memory or disk, 5 data, 6 some inputs failed, 130 interrupted, 141 reader of a pipe gone, 143 terminated.
+4 environment, memory or disk, 5 data, 6 some inputs failed, 129 terminal closed, 130 interrupted, 141 reader of a pipe
+gone, 143 terminated.
 Imports nothing heavy, so that ``--help`` is quick. Not here: what the commands do.
 """
 
@@ -23,6 +24,14 @@ EXIT_UNEXPECTED = 1
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_BROKEN_PIPE = 128 + 13  # SIGPIPE, a name that Windows lacks
 EXIT_TERMINATED = 128 + signal.SIGTERM
+EXIT_HUNG_UP = 128 + 1  # SIGHUP
+
+#: Signal -> exit code; Windows lacks the second.
+_ENDING = {
+    getattr(signal, name): code
+    for name, code in (("SIGTERM", EXIT_TERMINATED), ("SIGHUP", EXIT_HUNG_UP))
+    if hasattr(signal, name)
+}
 
 #: More than any machine has; libraries start as many as they are told.
 _MOST_THREADS = 1024
@@ -30,7 +39,7 @@ _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
 class _Terminated(SystemExit):
-    """SIGTERM arrived. A SystemExit, so that worker processes forked by a command leave without a traceback."""
+    """SIGTERM or SIGHUP arrived. A SystemExit, so that worker processes of a command leave without a traceback."""
 
 
 def make_parser(prog, description, examples=()):
@@ -75,7 +84,7 @@ def run(body, parser, argv=None):
     arguments = parser.parse_args(argv)
     debug = getattr(arguments, "debug", False)
     _print_any_name()
-    with _logging_to_stderr(debug), _libraries_quiet(debug), _sigterm_raises():
+    with _logging_to_stderr(debug), _libraries_quiet(debug), _signals_raise():
         try:
             _check_values(arguments)
             code = body(arguments)
@@ -84,9 +93,9 @@ def run(body, parser, argv=None):
         except KeyboardInterrupt:
             _say("interrupted")
             return EXIT_INTERRUPTED
-        except _Terminated:
+        except _Terminated as ended:
             _say("terminated")
-            return EXIT_TERMINATED
+            return ended.code
         except Exception as error:  # noqa: BLE001 - the one place where errors end; it reports each of them
             return _report(error, debug)
 
@@ -208,17 +217,22 @@ class _Formatter(logging.Formatter):
 
 
 @contextlib.contextmanager
-def _sigterm_raises():
-    """While a command runs, SIGTERM unwinds it, so that temporary files are removed and checkpoints stay whole."""
+def _signals_raise():
+    """While a command runs, SIGTERM and the end of its terminal unwind it, so that temporary files are removed,
+    checkpoints stay whole and what was found is written."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
-    previous = signal.signal(signal.SIGTERM, _raise_terminated)
+    previous = {number: signal.getsignal(number) for number in _ENDING}
+    for number, handler in previous.items():
+        if handler is not signal.SIG_IGN:  # nohup lets a command outlive its terminal
+            signal.signal(number, _raise_terminated)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _raise_terminated(number, frame):
-    raise _Terminated(EXIT_TERMINATED)
+    raise _Terminated(_ENDING[number])

@@ -113,19 +113,34 @@ def test_ctrl_c_is_130(parser, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_sigterm_unwinds_and_is_143_and_its_handler_is_given_back(parser, capsys):
-    before, cleaned = signal.getsignal(signal.SIGTERM), []
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_unwinds_and_its_handler_is_given_back(parser, capsys, name, code):
+    number = getattr(signal, name, None) or pytest.skip("a signal that this system lacks")
+    before, cleaned = signal.getsignal(number), []
 
     def body(arguments):
         try:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         finally:
             cleaned.append(True)
 
-    assert run(body, parser, []) == 143
+    signal.signal(number, signal.SIG_DFL)  # whatever started the tests may ignore it
+    try:
+        assert run(body, parser, []) == code
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
     assert cleaned == [True]
     assert capsys.readouterr().err == "terminated\n"
-    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal that this system lacks")
+def test_under_nohup_a_command_outlives_its_terminal(parser):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run(lambda arguments: os.kill(os.getpid(), signal.SIGHUP), parser, []) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_it_runs_in_a_thread_that_may_not_set_signal_handlers(parser):
