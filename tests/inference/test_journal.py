@@ -1,6 +1,8 @@
 """Which unfinished runs may go on, and from where."""
 
+import contextlib
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,8 @@ from segtumor.structures.lesions import Finding
 @pytest.fixture
 def unfinished(pictures, work, tmp_path):
     """Folder of a run that was stopped at the fourth detection."""
-
-    def raising(call, windows):
-        if call == 4:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        work(pictures, detector=FakeDetector(raising))
+        work(pictures, detector=stopped_at(4))
     return tmp_path / "found"
 
 
@@ -127,12 +124,8 @@ def test_a_line_that_no_table_could_use_is_a_damaged_one(unfinished, pictures, w
 
 
 def test_failed_and_changed_inputs_are_tried_again_and_new_ones_added(pictures, work, tables, tmp_path):
-    def raising(call, windows):
-        if call == 6:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        work(pictures[1:], detector=FakeDetector(raising))
+        work(pictures[1:], detector=stopped_at(6))
     pictures[4].write_bytes(pictures[5].read_bytes())  # mended
     pictures[6].write_bytes(pictures[0].read_bytes())  # another picture by now
     detector = FakeDetector()
@@ -172,7 +165,7 @@ def test_findings_of_files_that_have_changed_do_not_count_until_they_are_done_ag
     for path in pictures[:2]:
         path.write_bytes(pictures[3].read_bytes())
     with pytest.raises(KeyboardInterrupt):
-        work(pictures[:3], detector=interrupted_at_once(), continued=True)
+        work(pictures[:3], detector=stopped_at(1), continued=True)
     assert [entry["status"] for entry in tables(folder)[0]["inputs"]] == ["not reached", "not reached", "ok"]
     work(pictures[:3], continued=True)
     _, whole = work(pictures[:3], "whole")
@@ -196,6 +189,32 @@ def test_of_a_finished_run_nothing_is_lost_to_other_settings(pictures, work):
     with pytest.raises(ConfigError, match="a was None"):
         work(pictures[:2], settings={**SETTINGS, "a": 1}, continued=True)
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_between_the_last_continuation_gives_the_tables_of_one_run(pictures, work, tables, seed):
+    """Some inputs named, in any order; stopped anywhere or not; files replaced meanwhile; nothing asked for is lost."""
+    rng, asked = random.Random(seed), set()
+    for _ in range(4):
+        chosen = rng.sample(pictures, rng.randint(1, 5))
+        asked.update(map(str, chosen))
+        with contextlib.suppress(KeyboardInterrupt):
+            work(chosen, detector=stopped_at(rng.randint(1, 6)), continued=True, num_workers=rng.randint(0, 2))
+        folder = pictures[0].parents[1] / "found"
+        summary = tables(folder)[0]
+        assert {entry["file"] for entry in summary["inputs"]} == asked
+        pictures[rng.randrange(8)].write_bytes(pictures[rng.randrange(8)].read_bytes())
+    work(pictures, continued=True)
+    _, whole = work(pictures, "whole")
+    assert tables(folder) == tables(whole)
+
+
+def stopped_at(at_call):
+    def raising(call, windows):
+        if call == at_call:
+            raise KeyboardInterrupt
+
+    return FakeDetector(raising)
 
 
 def test_nothing_to_continue_is_a_start(pictures, work):
@@ -226,20 +245,13 @@ def test_an_input_is_known_by_any_path_to_its_folder(unfinished, pictures, work,
 def test_of_settings_that_differ_only_those_are_named_and_hashes_are_cut(pictures, work):
     hashes, settings = ("ab" * 32, "cd" * 32), {**SETTINGS, "runtime": {"name": "onnx", "version": "1"}}
     with pytest.raises(KeyboardInterrupt):
-        work(pictures, detector=interrupted_at_once(), settings=settings, model={"sha256": hashes[0]})
+        work(pictures, detector=stopped_at(1), settings=settings, model={"sha256": hashes[0]})
     other = {**settings, "runtime": {"name": "onnx", "version": "2"}}
     with pytest.raises(ConfigError) as refused:
         work(pictures, settings=other, model={"sha256": hashes[1]}, continued=True)
     assert "settings.runtime.version was 1, is 2; model.sha256 was abababababab..., is cdcdcdcdcdcd..." in str(
         refused.value
     )
-
-
-def interrupted_at_once():
-    def raising(call, windows):
-        raise KeyboardInterrupt
-
-    return FakeDetector(raising)
 
 
 def test_an_outcome_comes_back_as_it_was(tmp_path):
