@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from segtumor.errors import ConfigError
 from segtumor.structures.boxes import box_areas, box_iou
-from segtumor.structures.masks import box_from_mask, mask_iou, rle_area, rle_from_crop
+from segtumor.structures.masks import box_from_mask, crop_from_rle, mask_iou, rle_area, rle_from_crop
 
 logger = logging.getLogger(__name__)
 
@@ -173,8 +172,7 @@ def _clean(finding, settings):
     """The finding with its mask cleaned and its box fitted to it; itself if nothing changes."""
     if finding.rle is None or rle_area(finding.rle) == 0:
         return finding
-    left, top, width, height = (int(value) for value in coco_mask.toBbox(finding.rle))
-    before = coco_mask.decode(finding.rle)[top : top + height, left : left + width].astype(bool)
+    before, top, left = crop_from_rle(finding.rle)
     after = smooth_contour(before, settings.smooth_radius_px)
     if settings.fill_holes:
         after = fill_holes(after)

@@ -119,21 +119,26 @@ def _draw_regions(picture, view, findings, true_lesions):
     outlines = []  # (lines, whether each closes on itself, colour)
     for finding in findings:
         region, color = view.region(finding), np.array(color_rgb(finding.class_id))
-        _blend(picture, region, color)
-        outlines.append((mask_contours(region), True, color.tolist()))
+        _blend(picture, *region, color)
+        outlines.append((_contours(*region), True, color.tolist()))
     for lesion in true_lesions:
-        outlines.append((_dashes(mask_contours(view.region(lesion)), dash_px), False, color_rgb(lesion.class_id)))
+        outlines.append((_dashes(_contours(*view.region(lesion)), dash_px), False, color_rgb(lesion.class_id)))
     for width, rim in ((thickness + 2, _PAPER), (thickness, None)):  # the dark rim shows it on bright bone too
         for lines, closed, color in outlines:
             cv2.polylines(picture, lines, closed, rim or color, width, cv2.LINE_AA)
 
 
-def _blend(picture, region, color):
+def _blend(picture, region, top, left, color):
     """Lay ``color`` over the picture where ``region``; by a table of the 256 levels, since a region may be large."""
     table = np.rint((1 - FILL_OPACITY) * np.arange(256)[:, None] + FILL_OPACITY * color).astype(np.uint8)
+    part = picture[top : top + region.shape[0], left : left + region.shape[1]]
     for channel in range(3):
-        level = picture[..., channel]
+        level = part[..., channel]
         level[region] = table[level[region], channel]
+
+
+def _contours(region, top, left):
+    return [contour + np.array([left, top]) for contour in mask_contours(region)] if region.size else []
 
 
 def _dashes(contours, length_px):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from PIL import ImageFont
-from pycocotools import mask as coco_mask
+
+from segtumor.structures.masks import crop_from_rle, rle_area
 
 MIN_LONG_SIDE_PX, MAX_LONG_SIDE_PX = 768, 2000
 
@@ -71,35 +72,41 @@ class View:
 
     def framed(self, gray):
         """The radiograph, (h, w) uint8, to the picture, RGB, inside its surround."""
-        canvas = np.empty((self.canvas_wh[1], self.canvas_wh[0], 3), dtype=np.uint8)
-        canvas[:] = _SURROUND
-        (x, y), (width, height) = self.offset_xy, self.scaled_wh
-        canvas[y : y + height, x : x + width] = gray[..., None]
-        return canvas
+        (x, y), (width, height), (canvas_width, canvas_height) = self.offset_xy, self.scaled_wh, self.canvas_wh
+        right, below = canvas_width - width - x, canvas_height - height - y
+        colored = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)  # ten times as fast as NumPy's copy into three channels
+        return cv2.copyMakeBorder(colored, y, below, x, right, cv2.BORDER_CONSTANT, value=_SURROUND)
 
     def box(self, box_xyxy):
         x, y = self.offset_xy
         return np.asarray(box_xyxy, dtype=np.float64) * self.scale + [x, y, x, y]
 
     def region(self, item):
-        """Mask of a finding or lesion in the picture, (H', W') bool; its box if it has no mask."""
-        canvas = np.zeros((self.canvas_wh[1], self.canvas_wh[0]), dtype=bool)
-        if item.rle is None or not coco_mask.area(item.rle):
+        """Where a finding or lesion lies in the picture: its mask, or its box if it has none.
+
+        Returns:
+            (part (h, w) bool, row of its first pixel, column of its first pixel).
+        """
+        width, height = self.canvas_wh
+        if item.rle is None or not rle_area(item.rle):
             x0, y0, x1, y1 = np.rint(self.box(item.box_xyxy)).astype(int)
-            canvas[max(y0, 0) : max(y1, y0 + 1), max(x0, 0) : max(x1, x0 + 1)] = True
-            return canvas
+            x0, x1 = np.clip([x0, max(x1, x0 + 1)], 0, width)
+            y0, y1 = np.clip([y0, max(y1, y0 + 1)], 0, height)
+            return np.ones((y1 - y0, x1 - x0), dtype=bool), y0, x0
         if tuple(item.rle["size"]) != self.image_hw:
             raise ValueError(f"mask of size {item.rle['size']} on an image of {self.image_hw}")
-        way = cv2.INTER_LINEAR if self.scale > 1 else cv2.INTER_AREA
-        mask = coco_mask.decode(item.rle)
-        mask *= 255  # in place: at full size every copy counts
-        # The decoder writes columns one after the other: its transpose is what OpenCV takes without a copy.
-        scaled = cv2.resize(mask.T, self.scaled_wh[::-1], interpolation=way).T
+        scaled = self._scaled(*crop_from_rle(item.rle))
+        left, top, width, height = cv2.boundingRect(scaled)
+        part = scaled[top : top + height, left : left + width]
+        x, y = self.offset_xy
         # A lesion too small for the reduced picture still shows where it is.
-        region = scaled > 127 if np.any(scaled > 127) else scaled > 0
-        (x, y), (width, height) = self.offset_xy, self.scaled_wh
-        canvas[y : y + height, x : x + width] = region
-        return canvas
+        return (part > 127 if np.any(part > 127) else part > 0), top + y, left + x
+
+    def _scaled(self, crop, top, left):
+        """Part of a mask of the image -> (h, w) uint8 as large as the radiograph is drawn."""
+        mask = np.zeros(self.image_hw, dtype=np.uint8)
+        mask[top : top + crop.shape[0], left : left + crop.shape[1]] = crop * np.uint8(255)
+        return cv2.resize(mask, self.scaled_wh, interpolation=cv2.INTER_LINEAR if self.scale > 1 else cv2.INTER_AREA)
 
 
 @functools.cache

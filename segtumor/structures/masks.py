@@ -48,6 +48,46 @@ def mask_from_rle(rle):
     return coco_mask.decode(rle).view(bool)  # zeros and ones only; a view spares a pass over the image
 
 
+def crop_from_rle(rle):
+    """The part of a mask that its lesion covers, without building the image; undoes ``rle_from_crop``.
+
+    Returns:
+        (crop (h, w) bool, row of its first pixel, column of its first pixel); h and w are 0 for an empty mask.
+    """
+    height = rle["size"][0]
+    ends = np.cumsum(_runs(rle["counts"]))
+    starts, ends = ends[: len(ends) // 2 * 2].reshape(-1, 2).T  # of what is set, pixel numbers down the columns
+    starts, ends = starts[starts < ends], ends[starts < ends]
+    if not len(starts):
+        return np.zeros((0, 0), dtype=bool), 0, 0
+    first, last = starts[0] // height, (ends[-1] - 1) // height
+    changes = np.zeros((last + 1 - first) * height + 1, dtype=np.int8)
+    changes[starts - first * height] = 1
+    changes[ends - first * height] -= 1  # where one stretch ends and the next begins, nothing changes
+    columns = np.cumsum(changes[:-1], dtype=np.int8).view(bool).reshape(-1, height)
+    rows = np.flatnonzero(columns.any(axis=0))
+    return np.ascontiguousarray(columns[:, rows[0] : rows[-1] + 1].T), int(rows[0]), int(first)
+
+
+def _runs(counts):
+    """The run lengths in a compressed RLE, int64: unset, set, unset ... (the COCO API's ``rleFrString``).
+
+    A number is several characters of five bits, lowest first, the last with its sign in the fifth; from the fourth
+    number on, it is the difference to the one two before.
+    """
+    characters = np.frombuffer(counts.encode("ascii") if isinstance(counts, str) else counts, dtype=np.uint8) - 48
+    is_last = (characters & 0x20) == 0
+    firsts = np.concatenate([[0], np.flatnonzero(is_last)[:-1] + 1])
+    lengths = np.diff(np.append(firsts, len(characters)))
+    places = np.arange(len(characters)) - np.repeat(firsts, lengths)
+    numbers = np.add.reduceat((characters & 0x1F).astype(np.int64) << (5 * places), firsts)
+    is_negative = (characters[is_last] & 0x10) != 0
+    numbers -= np.where(is_negative, np.int64(1) << (5 * lengths), 0)
+    numbers[1::2] = np.cumsum(numbers[1::2])
+    numbers[2::2] = np.cumsum(numbers[2::2])
+    return numbers
+
+
 def rle_from_polygons(polygons, size_hw):
     """The union of polygons, rasterised as pycocotools does.
 

@@ -133,3 +133,35 @@ def test_a_part_is_encoded_with_runs_that_meet_joined():
     full, part = np.ones((3, 4), dtype=bool), np.ones((2, 2), dtype=bool)
     assert masks.rle_from_crop(full, 0, 0, (3, 4)) == rle_from_mask(full)
     assert masks.rle_from_crop(part, 0, 1, (2, 4)) == rle_from_mask(np.array([[0, 1, 1, 0]] * 2, dtype=bool))
+
+
+@few
+@given(any_mask, st.integers(0, 3), st.integers(0, 3), st.integers(0, 700))
+def test_the_part_of_an_encoding_is_that_of_the_decoded_image(mask, above, left, margin):
+    """Against pycocotools' decoder; a wide margin makes numbers of several characters, and falling ones."""
+    image = np.pad(mask, ((above, margin), (left, margin % 7)))
+    rle = rle_from_mask(image)
+    part, top, first = masks.crop_from_rle(rle)
+    again = np.zeros_like(image)
+    again[top : top + part.shape[0], first : first + part.shape[1]] = part
+    np.testing.assert_array_equal(again, mask_from_rle(rle))
+    x0, y0, x1, y1 = masks.box_from_mask(image) or (0, 0, 0, 0)
+    assert (first, top, *part.shape) == (x0, y0, y1 - y0, x1 - x0)
+    encoded = {**rle, "counts": rle["counts"].encode()}
+    np.testing.assert_array_equal(masks.crop_from_rle(encoded)[0], part)
+
+
+def test_the_part_of_a_large_round_lesion_is_found():
+    rows, columns = np.mgrid[:900, :1100]
+    image = (rows - 500) ** 2 + (columns - 300) ** 2 < 250**2
+    part, top, left = masks.crop_from_rle(rle_from_mask(image))
+    np.testing.assert_array_equal(part, image[top : top + 499, left : left + 499])
+
+
+@pytest.mark.parametrize("runs", [[0, 12], [12], [5, 0, 2, 3, 2], [0, 0, 12], [3, 2, 0, 2, 5]])
+def test_runs_of_length_zero_are_none(runs):
+    rle = masks.coco_mask.frPyObjects({"size": [3, 4], "counts": runs}, 3, 4)
+    part, top, left = masks.crop_from_rle(rle)
+    again = np.zeros((3, 4), dtype=bool)
+    again[top : top + part.shape[0], left : left + part.shape[1]] = part
+    np.testing.assert_array_equal(again, mask_from_rle(rle))
