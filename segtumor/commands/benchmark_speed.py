@@ -98,10 +98,17 @@ def _measure(arguments):
     if problems:
         raise ModelError(f"{len(problems)} ways differ from Detectron2, first: {problems[0]:.400}")
     if "inference" in measured:
-        print("\nFindings: every way gives those of Detectron2, but for rounding.")
+        print(f"\nFindings: {_verdict(measured['inference'].raw['rows'])}.")
     if arguments.quick:
         print("Speed: tiny models and one turn say nothing of it; measure it without --quick.")
     return 0
+
+
+def _verdict(rows):
+    compared = [row["parity"]["n_findings_reference"] for row in rows.values() if row["parity"]]
+    if 0 in compared:
+        return "of a model Detectron2 found nothing, which leaves nothing to compare; choose other weights or images"
+    return "every way gives those of Detectron2, but for rounding"
 
 
 def _check(arguments):

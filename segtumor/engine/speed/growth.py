@@ -72,7 +72,10 @@ def _sizes(ways, folder, sizes_px, threads):
         rows.append((f"{size_px} x {size_px} px", *(cell for pair in cells for cell in pair)))
         raw[size_px] = {n: {"seconds": a["steps"]["second"], "peak_mib": a["peak_mib"]} for n, a in answers.items()}
     columns = ("size of the model's input", *(f"{name}, {unit}" for name in ways for unit in ("ms", "MiB")))
-    notes = ("Time of the second prediction in a process of its own; the most memory that the process has held.",)
+    notes = (
+        "Time of the second prediction in a process of its own; the most memory that the process has held.",
+        "Numbers of proposals and order in memory are the configuration's own, on Detectron2's side too.",
+    )
     return Table(f"Size of an image, {threads} threads", columns, tuple(rows), notes), raw
 
 
