@@ -279,6 +279,13 @@ def test_two_images_at_once_need_two_threads(tiny_config, tmp_path, monkeypatch,
     assert list(race.baselines.values()) == [f"{STOCK}, two images at once"] * rows
 
 
+def test_growth_with_size_is_the_median_after_a_first_prediction(tmp_path, monkeypatch):
+    answer = {"steps": {"first": 9.0, "turn 0": 3.0, "turn 1": 1.0, "turn 2": 2.0}, "peak_mib": 5.0}
+    monkeypatch.setattr(growth, "in_fresh_process", lambda *_, **__: answer)
+    table, raw = growth._sizes({"fast": []}, tmp_path, [64], 3, 1)
+    assert table.rows == (("64 x 64 px", "2,000", "5"),) and raw[64]["fast"]["seconds"] == [3.0, 1.0, 2.0]
+
+
 def test_a_failed_run_is_not_measured(tmp_path, monkeypatch):
     answer = {"steps": {"infer": 1.0}, "value": 6, "peak_mib": 1.0}
     monkeypatch.setattr(growth, "in_fresh_process", lambda *_, **__: answer)

@@ -6,6 +6,7 @@ Every point of size and files is a process of its own, so that one's memory is n
 import functools
 import logging
 from pathlib import Path
+from statistics import median
 
 import cv2
 import numpy as np
@@ -41,7 +42,7 @@ def measure_growth(ways, fast_export, folder, *, repeats, threads, sizes_px=SIZE
         ways: {name: options of ``tools/infer.py`` that choose a model and its runtime}, for the table of sizes.
         fast_export: folder of an exported small model, for the table of files.
         folder: for images and what is written, exists.
-        repeats: turns, of the table of lesions.
+        repeats: turns, of the tables of sizes and lesions.
         threads: of each process.
         sizes_px, lesions, files: points.
 
@@ -51,7 +52,7 @@ def measure_growth(ways, fast_export, folder, *, repeats, threads, sizes_px=SIZE
     folder = Path(folder)
     tables, raw = [], {}
     for name, table, values in (
-        ("size", *_sizes(ways, folder, sizes_px, threads)),
+        ("size", *_sizes(ways, folder, sizes_px, repeats, threads)),
         ("lesions", *_lesions(lesions, repeats)),
         ("files", *_files(fast_export, folder, files, threads)),
     ):
@@ -60,26 +61,29 @@ def measure_growth(ways, fast_export, folder, *, repeats, threads, sizes_px=SIZE
     return Part(tuple(tables), raw)
 
 
-def _sizes(ways, folder, sizes_px, threads):
+def _sizes(ways, folder, sizes_px, repeats, threads):
     rows, raw = [], {}
     for size_px in sizes_px:
         image = _image_of(folder / f"size{size_px}.png", size_px)
         answers = {}
         for name, options in ways.items():
             logger.info("%d px: %s", size_px, name)
-            answers[name] = in_fresh_process(_size_steps(options, image, size_px, threads), threads=threads)
-        cells = [(milliseconds(a["steps"]["second"]), f"{a['peak_mib']:,.0f}") for a in answers.values()]
+            steps = _size_steps(options, image, size_px, repeats, threads)
+            answer = in_fresh_process(steps, threads=threads)
+            seconds = [answer["steps"][_turn(number)] for number in range(repeats)]
+            answers[name] = {"seconds": seconds, "peak_mib": answer["peak_mib"]}
+        cells = [(milliseconds(median(a["seconds"])), f"{a['peak_mib']:,.0f}") for a in answers.values()]
         rows.append((f"{size_px} x {size_px} px", *(cell for pair in cells for cell in pair)))
-        raw[size_px] = {n: {"seconds": a["steps"]["second"], "peak_mib": a["peak_mib"]} for n, a in answers.items()}
+        raw[size_px] = answers
     columns = ("size of the model's input", *(f"{name}, {unit}" for name in ways for unit in ("ms", "MiB")))
     notes = (
-        "Time of the second prediction in a process of its own; the most memory that the process has held.",
+        f"Median of {repeats} predictions after a first one, in a process of its own, and the most memory it has held.",
         "Numbers of proposals and order in memory are the configuration's own, on Detectron2's side too.",
     )
     return Table(f"Size of an image, {threads} threads", columns, tuple(rows), notes), raw
 
 
-def _size_steps(options, image, size_px, threads):
+def _size_steps(options, image, size_px, repeats, threads):
     argv = [*options, "--input", str(image), "--output", "unused", "--threads", str(threads)]
     predict = {
         "call": "@model:predictor.predict_windows",
@@ -92,8 +96,12 @@ def _size_steps(options, image, size_px, threads):
         {"name": "model", "call": load, "arguments": {"arguments": "@arguments"}},
         {"name": "read", "call": "segtumor.imaging:read_radiograph", "arguments": {"path": str(image)}},
         {"name": "first", **predict},
-        {"name": "second", **predict},
+        *({"name": _turn(number), **predict} for number in range(repeats)),
     ]
+
+
+def _turn(number):
+    return f"turn {number}"
 
 
 def _image_of(path, size_px):
