@@ -3,6 +3,8 @@ import hashlib
 import json
 import os
 import stat
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -86,6 +88,23 @@ def test_files_are_readable_as_the_umask_says(tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
+
+
+def test_threads_that_ask_for_the_umask_leave_it_as_it_was(monkeypatch):
+    current, answers = [0o027], []
+
+    def slow(new):
+        before, current[0] = current[0], new
+        time.sleep(0.001)  # the others' turn
+        return before
+
+    monkeypatch.setattr(os, "umask", slow)
+    threads = [threading.Thread(target=lambda: answers.extend(files.umask() for _ in range(5))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [0o027] * 20 and current == [0o027]
 
 
 def test_an_output_folder_is_made_and_a_file_is_refused(tmp_path):

@@ -144,7 +144,7 @@ def _as_user_error(error):
     if isinstance(error, OSError) and error.errno in _OUT_OF_SPACE:
         remedy = "Free some space, or write to another disk"
         return OutputError("no space left on the disk", where=error.filename or "output", remedy=remedy)
-    if isinstance(error, OSError) and error.filename is not None:  # looked at before anything was read or written
+    if isinstance(error, OSError) and error.filename is not None:  # the system refuses a path that was typed
         remedy = "Check the path and your rights to it"
         return OutputError(f"cannot be reached: {error.strerror}", where=error.filename, remedy=remedy)
     return None
@@ -154,7 +154,7 @@ def _check_values(arguments):
     """An empty value is most often a variable that was never set; as a path it would mean the current folder."""
     for name, value in vars(arguments).items():
         if value == "":
-            raise ConfigError("empty", where=f"--{name.replace('_', '-')}", remedy="Give it a value, or leave it out")
+            raise ConfigError("empty", where=name.replace("_", "-"), remedy="Give it a value, or leave it out")
 
 
 def _print_any_name():

@@ -164,8 +164,9 @@ class Journal:
         self._synced = time.monotonic()
 
     def _entry(self, key):
-        self._file.seek(self._positions[key])
-        return json.loads(self._file.readline())
+        with output_errors(self._path):  # what could not be written before is tried again here
+            self._file.seek(self._positions[key])
+            return json.loads(self._file.readline())
 
     def _read(self, header):
         _check_header(parsed(self._file.readline()), header, self._path)

@@ -59,12 +59,12 @@ def outcome_of(entry, class_count):
     try:
         return InferenceOutcome(
             entry["name"],
-            _pair(entry["size_hw"]),
+            _pair(entry["size_hw"], int),
             tuple(_finding(class_count, *values) for values in entry["findings"]),
             status=entry["status"],
             reason=entry["reason"],
             seconds=entry["seconds"],
-            spacing_mm=_pair(entry["spacing_mm"]),
+            spacing_mm=_pair(entry["spacing_mm"], float),
             spacing_source=entry["spacing_source"],
             overlay=_file_name(entry["overlay"]),
             note=entry["note"],
@@ -83,7 +83,7 @@ def _finding(class_count, class_id, score, box, rle, probabilities):
     if class_id not in range(class_count):
         raise ValueError(f"class {class_id} of {class_count}")
     if rle is not None:
-        rle = {"size": list(_pair(rle["size"])), "counts": str(rle["counts"])}
+        rle = {"size": list(_pair(rle["size"], int)), "counts": str(rle["counts"])}
     return Finding(class_id, float(score), (left, top, right, bottom), rle, tuple(map(float, probabilities)))
 
 
@@ -98,11 +98,11 @@ def _are_texts(*values):
     return all(isinstance(value, str) for value in values)
 
 
-def _pair(values):
+def _pair(values, kind):
     if values is None:
         return None
     first, second = values
-    return first, second
+    return kind(first), kind(second)
 
 
 def _file_name(text):

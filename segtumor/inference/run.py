@@ -128,6 +128,8 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
     header = make_header(settings=asked, model=model, class_names=class_names)
     with alone_in(folder):
+        # Once more: another run may have come to its end here since.
+        check_output(folder, continued=options.continued, overwrite=options.overwrite)
         continued, earlier = options.continued and (folder / JOURNAL_NAME).exists(), known_overlays(folder)
         with Journal(folder / JOURNAL_NAME, header, continued=continued) as journal:
             if not continued:

@@ -54,6 +54,12 @@ def test_other_results_are_an_error(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "speed.json").is_file()
 
 
+def test_findings_that_were_not_there_are_not_called_equal():
+    rows = {count: {"parity": {"n_findings_reference": count}} for count in (0, 3)}
+    assert "nothing to compare" in benchmark_speed._verdict(rows)
+    assert "nothing to compare" not in benchmark_speed._verdict({3: rows[3], "peer": {"parity": None}})
+
+
 def test_every_library_is_bound_by_one_process_that_starts_so(monkeypatch):
     """NumPy's BLAS reads its number of threads when it is loaded."""
     started = []

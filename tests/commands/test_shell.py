@@ -56,7 +56,7 @@ def test_wrong_usage_is_2(parser, arguments, capsys):
 def test_an_empty_value_is_no_path(parser, capsys):
     parser.add_argument("--output")
     assert run(lambda arguments: 0, parser, ["--output", ""]) == 2
-    assert capsys.readouterr().err.startswith("error: --output: empty.")
+    assert capsys.readouterr().err.startswith("error: output: empty.")
     assert run(lambda arguments: 0, parser, []) == 0
 
 

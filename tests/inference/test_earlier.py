@@ -7,6 +7,7 @@ import pytest
 from fake_detector import FakeDetector
 
 from segtumor.errors import ConfigError
+from segtumor.files import prepare_output_folder
 from segtumor.inference.earlier import TABLES, check_output, read_summary, remove_tables
 
 
@@ -101,6 +102,18 @@ def test_two_runs_in_one_folder_do_not_meet(pictures, work):
 
     result, _ = work(pictures[:2], detector=FakeDetector(another))
     assert seen and result.counts["ok"] == 2
+
+
+def test_results_of_a_run_that_ended_meanwhile_are_not_replaced(pictures, work, tables, tmp_path, monkeypatch):
+    def slow(folder):
+        monkeypatch.undo()
+        work(pictures[:3])  # begun later, done before
+        return prepare_output_folder(folder)
+
+    monkeypatch.setattr("segtumor.inference.run.prepare_output_folder", slow)
+    with pytest.raises(ConfigError, match="an earlier run with 3 results"):
+        work(pictures[:1])
+    assert len(tables(tmp_path / "found")[0]["inputs"]) == 3
 
 
 def test_without_locks_a_run_goes_on_with_a_word(pictures, work, monkeypatch, caplog):

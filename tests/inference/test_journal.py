@@ -101,6 +101,7 @@ def test_a_damaged_line_is_done_again(unfinished, pictures, work, tables, line):
         {"reason": "why"},
         {"size_hw": 3},
         {"size_hw": [1, 2, 3]},
+        {"spacing_mm": ["a", "b"]},
         {"overlay": "../../mine.png"},
         {"key": 3},
         {"findings": [[7, 0.5, [0, 0, 1, 1], None, [0.5, 0.5]]]},
