@@ -6,10 +6,12 @@ or a full disk leaves the old file or none, never a truncated one. Failures are 
 
 import contextlib
 import csv
+import errno
 import hashlib
 import json
 import math
 import os
+import stat
 import tempfile
 import textwrap
 import threading
@@ -102,6 +104,23 @@ def write_csv(path, rows, columns):
         writer = csv.DictWriter(file, fieldnames=list(columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def open_ordinary(path):
+    """An ordinary file, open for reading bytes; for whatever comes from outside.
+
+    Raises:
+        OSError: as ``open``, and for a pipe, socket or device, which would be waited for.
+    """
+    file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "this is not an ordinary file", str(path))
+    return file
+
+
+def _open_without_waiting(path, flags):
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # no difference for an ordinary file
 
 
 def sha256_of_file(path):

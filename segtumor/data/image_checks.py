@@ -14,7 +14,7 @@ from segtumor.data.fingerprints import fingerprint_images
 from segtumor.data.problem import ERROR, NAMES_THE_PATIENT, WARNING, Problem, place
 from segtumor.errors import SegtumorError
 from segtumor.imaging import MAX_PIXELS
-from segtumor.imaging.reader import is_dicom
+from segtumor.imaging.listing import is_dicom
 
 _REPLACE = "copy or export the image again, or remove its entry"
 _SIZE = "write the size of the file, and check that its outlines were drawn on this very image"

@@ -5,8 +5,9 @@ Every way in which a file can be wrong is one exception, ``segtumor.errors.BadIm
 """
 
 from segtumor.imaging.intensity import normalize_window
+from segtumor.imaging.listing import SUPPORTED_SUFFIXES, list_images
 from segtumor.imaging.radiograph import AT_DETECTOR, CALIBRATED, MAX_PIXELS, Radiograph
-from segtumor.imaging.reader import SUPPORTED_SUFFIXES, list_images, read_radiograph, read_size_hw
+from segtumor.imaging.reader import read_radiograph, read_size_hw
 
 __all__ = [
     "AT_DETECTOR",

@@ -5,22 +5,17 @@ Not here: decoding (``raster``, ``dicom``).
 """
 
 import contextlib
-import logging
 import stat
 from pathlib import Path
 
-from segtumor.errors import BadImageError, DataError
+from segtumor.errors import BadImageError
+from segtumor.files import open_ordinary
 from segtumor.imaging.dicom import dicom_size_hw, read_dicom
+from segtumor.imaging.dicom.mark import HEAD_BYTES, dicom_start, what_without_picture
 from segtumor.imaging.failures import foreign_errors
+from segtumor.imaging.listing import DICOM_SUFFIXES
 from segtumor.imaging.radiograph import MAX_PIXELS
 from segtumor.imaging.raster import raster_size_hw, read_raster
-
-_DICOM_SUFFIXES = (".dcm", ".dicom")
-
-logger = logging.getLogger(__name__)
-
-#: Suffixes, lower case, by which ``list_images`` finds pictures.
-SUPPORTED_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", *_DICOM_SUFFIXES)
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -31,7 +26,6 @@ _MAGIC = (
     (b"MM\x00+", "TIFF"),
     (b"BM", "BMP"),
 )
-_DICOM_MAGIC, _DICOM_MAGIC_OFFSET = b"DICM", 128
 
 
 def read_radiograph(path, *, max_pixels=MAX_PIXELS, frame=None):
@@ -69,49 +63,13 @@ def read_size_hw(path):
         return dicom_size_hw(path) if kind == "DICOM" else raster_size_hw(file, kind)
 
 
-def list_images(folder):
-    """Images of ``folder``, sorted by name: files with a supported suffix in any case, and DICOM files without one.
-
-    Subfolders and hidden files are left out; other files too, which is logged.
-
-    Raises:
-        DataError: it is not a folder, or cannot be listed.
-    """
-    folder = Path(folder)
-    try:
-        # A link that leads nowhere counts: it fails where it is read, and is not left out in silence.
-        paths = [path for path in folder.iterdir() if path.is_file() or (path.is_symlink() and not path.is_dir())]
-    except OSError as error:
-        raise DataError(f"the folder cannot be listed: {error.strerror}", where=folder) from error
-    paths = sorted((path for path in paths if not path.name.startswith(".")), key=lambda path: path.name)
-    wanted = [path for path in paths if path.suffix.lower() in SUPPORTED_SUFFIXES or _is_nameless_dicom(path)]
-    left_out = sorted({path.name for path in paths} - {path.name for path in wanted})
-    if left_out:
-        logger.info("%s: %d files are no images by their name, e.g. %s", folder, len(left_out), left_out[0])
-    return wanted
-
-
-def is_dicom(path):
-    """Whether a file is DICOM by its first bytes; False if it cannot be opened."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(_DICOM_MAGIC_OFFSET + len(_DICOM_MAGIC))[_DICOM_MAGIC_OFFSET:] == _DICOM_MAGIC
-    except OSError:
-        return False
-
-
-def _is_nameless_dicom(path):
-    # Archives export DICOM as IM0001 or as a UID, whose last number looks like a suffix.
-    return (not path.suffix or path.suffix[1:].isdigit()) and is_dicom(path)
-
-
 @contextlib.contextmanager
 def _opened(path):
     """Yield (file, kind); every failure inside becomes BadImageError."""
     _check_is_file(path)
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(open(path, "rb"))
+            file = stack.enter_context(open_ordinary(path))
             kind = _sniff(file, path)
         except OSError as error:
             raise BadImageError(f"the file cannot be opened: {error.strerror}", where=path) from error
@@ -133,15 +91,18 @@ def _check_is_file(path):
 
 
 def _sniff(file, path):
-    head = file.read(_DICOM_MAGIC_OFFSET + len(_DICOM_MAGIC))
+    head = file.read(HEAD_BYTES)
     if not head:
         raise BadImageError("the file is empty", where=path, remedy="Copy or download it again")
     # DICOM first: its preamble may imitate a TIFF file (PS3.10 7.1).
-    if head[_DICOM_MAGIC_OFFSET:] == _DICOM_MAGIC:
+    if dicom_start(head) is not None:
+        what = what_without_picture(head)
+        if what is not None:
+            raise BadImageError("DICOM without a picture", where=path, got=what, remedy="Choose an image of the study")
         return "DICOM"
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
-    if path.suffix.lower() in _DICOM_SUFFIXES:
+    if path.suffix.lower() in DICOM_SUFFIXES:
         raise BadImageError("the file is named as DICOM but has no DICOM header", where=path)
     raise BadImageError("this is not an image", where=path, expected="PNG, JPEG, TIFF, BMP or DICOM content")

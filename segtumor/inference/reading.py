@@ -16,7 +16,7 @@ import numpy as np
 
 from segtumor.errors import BadImageError, SegtumorError
 from segtumor.imaging import normalize_window, read_radiograph, read_size_hw
-from segtumor.imaging.reader import is_dicom
+from segtumor.imaging.listing import is_dicom
 from segtumor.inference.inputs import file_identity
 from segtumor.inference.memory import is_out_of_memory
 from segtumor.reporting.overlay_view import OverlayBase, overlay_base

@@ -14,7 +14,7 @@ def with_dicom_headers(collection, salt_path=None):
         salt_path: file of the secret that patients' numbers are hashed with; None takes the one in the user's settings.
     """
     from segtumor.imaging.dicom.attributes import dicom_attributes
-    from segtumor.imaging.reader import is_dicom
+    from segtumor.imaging.listing import is_dicom
 
     salt = None
     for index, image in enumerate(collection.images):

@@ -1,7 +1,7 @@
 """Opening a DICOM file: its transfer syntax and the wanted elements of its header, read once and without the rest.
 
 Elements that no caller asked for, all patient data among them, are skipped and never converted, so that no warning or
-error of pydicom can quote them. Left out: files without the DICM mark, and DICOMDIR.
+error of pydicom can quote them. Left out: files that name no transfer syntax but have a meta group.
 """
 
 import contextlib
@@ -9,12 +9,13 @@ import logging
 import warnings
 from dataclasses import dataclass
 
-from segtumor.errors import InstallationError
+from segtumor.errors import BadImageError, InstallationError
+from segtumor.files import open_ordinary
 from segtumor.imaging.dicom.elements import first_item
+from segtumor.imaging.dicom.mark import HEAD_BYTES, dicom_start
 from segtumor.imaging.dicom.streams import BoundedFile, InflatedFile
 from segtumor.imaging.dicom.syntaxes import TransferSyntax, find_syntax
 
-_META_START = 132  # behind preamble and mark, PS3.10 7.1
 _TRANSFER_SYNTAX_TAG = 0x00020010
 _PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
@@ -50,7 +51,8 @@ def opened(path, keywords):
     """Yield OpenedDicom with the elements ``keywords``, and keep pydicom silent meanwhile.
 
     Raises:
-        BadImageError: a transfer syntax that is not on the list, or a deflated data set that is too large.
+        BadImageError: no DICOM by its first bytes, a transfer syntax that is not on the list, or a deflated data set
+            that is too large.
         InstallationError: pydicom is missing.
         Exception: whatever pydicom raises on damaged files; see ``failures.foreign_errors``.
     """
@@ -58,9 +60,9 @@ def opened(path, keywords):
     from pydicom.filereader import read_dataset
     from pydicom.tag import Tag
 
-    with open(path, "rb") as file, _quiet(pydicom):
+    with open_ordinary(path) as file, _quiet(pydicom):
         stream = BoundedFile(file)
-        syntax = find_syntax(_transfer_syntax_uid(stream, read_dataset), path)
+        syntax = find_syntax(_transfer_syntax_uid(stream, read_dataset, path), path)
         if syntax.deflated:  # only now: a file of 1 MB may inflate to 1 GB
             stream = InflatedFile(file, path)
         header = read_dataset(
@@ -99,9 +101,15 @@ def _import_pydicom():
     return pydicom
 
 
-def _transfer_syntax_uid(stream, read_dataset):
-    """The text in the file meta group, always Explicit VR Little Endian (PS3.10 7.1); the stream is left behind it."""
-    stream.seek(_META_START)
+def _transfer_syntax_uid(stream, read_dataset, path):
+    """The text in the file meta group, always Explicit VR Little Endian (PS3.10 7.1), or what the elements look like
+    where there is none; the stream is left behind the group."""
+    start = dicom_start(stream.read(HEAD_BYTES))
+    if start is None:
+        raise BadImageError("this is not a DICOM file", where=path)
+    stream.seek(start.offset)
+    if start.syntax_uid is not None:
+        return start.syntax_uid
     meta = read_dataset(
         stream,
         is_implicit_VR=False,
