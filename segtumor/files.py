@@ -16,8 +16,10 @@ import tempfile
 import textwrap
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 from segtumor.errors import OutputError
+from segtumor.names import csv_cell
 
 #: Temporary files begin so, whatever they will be called: a name may be as long as the file system allows.
 TEMPORARY_PREFIX = ".segtumor."
@@ -97,13 +99,16 @@ def write_json_stream(path, head, lists, *, indent=2):
 def write_csv(path, rows, columns):
     """Write ``rows`` (dicts, any iterable) with a header of ``columns``; keys that are not columns raise ValueError.
 
-    What UTF-8 cannot hold, such as bytes in a file name that mean no letter, is written as ``\\udcff``.
+    What UTF-8 cannot hold, such as bytes in a file name that mean no letter, is written as ``\\udcff``. Texts that a
+    spreadsheet would take for a formula get an apostrophe (``names.csv_cell``).
     """
     options = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
     with atomic_path(path) as temporary, open(temporary, "w", **options) as file:
-        writer = csv.DictWriter(file, fieldnames=list(columns), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        # Only what ends a line is quoted: a lone return within a cell is not, unless it is part of the ends of lines.
+        lines = SimpleNamespace(write=lambda line: file.write(line.removesuffix("\r\n") + "\n"))
+        writer = csv.DictWriter(lines, fieldnames=list(columns), lineterminator="\r\n")
+        writer.writerow({name: csv_cell(name) for name in columns})
+        writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
 
 
 def open_ordinary(path):

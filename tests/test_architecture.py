@@ -14,6 +14,7 @@ import segtumor
 RANK = {
     "__init__": 0,
     "errors": 1,
+    "names": 1,
     "files": 2,
     "progress": 2,
     "compat": 2,

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from segtumor.errors import DataError
+from segtumor.names import text_of_cell
 
 _MAX_BYTES = 256 * 2**20
 _DELIMITERS = (",", ";", "\t")
@@ -25,7 +26,8 @@ def read_sheets(path):
             raise DataError("table is too large", where=path, expected="at most 256 MB")
     except OSError as error:
         raise DataError(f"table: {error.strerror}", where=path) from error
-    return _read_xlsx(path) if path.suffix.lower() == ".xlsx" else {"": _read_csv(path)}
+    sheets = _read_xlsx(path) if path.suffix.lower() == ".xlsx" else {"": _read_csv(path)}
+    return {name: [list(map(text_of_cell, row)) for row in rows] for name, rows in sheets.items()}
 
 
 def header_of(rows):

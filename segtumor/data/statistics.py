@@ -165,7 +165,7 @@ def _size_table(lesions, names):
         label = f"{start} px and more" if end == math.inf else f"{start} to {end} px"
         rows.append((label, sum(inside.values()), *(inside[name] for name in names)))
     note = "Side of a square of the lesion's area, px of the stored image."
-    return Table("Lesion sizes", ("size", "lesions", *names), tuple(rows), note)
+    return Table("Lesion sizes", ("size", "lesions", *(f"{name} lesions" for name in names)), tuple(rows), note)
 
 
 def _image_table(images):

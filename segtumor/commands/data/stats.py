@@ -44,8 +44,14 @@ def _write(output, statistics):
 
     output = prepare_output_folder(output)
     for table in statistics.tables:
-        rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+        rows = [dict(zip(table.header, map(_defined, row), strict=True)) for row in table.rows]
         write_csv(output / f"{table.title.split(' (')[0].lower().replace(' ', '_')}.csv", rows, table.header)
-    document = {"schema_version": 1, "tables": [vars(table) for table in statistics.tables]}
+    tables = [{**vars(table), "rows": [list(map(_defined, row)) for row in table.rows]} for table in statistics.tables]
+    document = {"schema_version": 1, "tables": tables}
     write_json(output / "statistics.json", document)
     print(f"\ntables: {output}")
+
+
+def _defined(cell):
+    """The dash that stands for an undefined value on the screen is an empty cell, and null, in files."""
+    return None if cell == "-" else cell

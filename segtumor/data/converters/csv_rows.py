@@ -6,6 +6,7 @@ import io
 from segtumor.data.json_input import read_bytes
 from segtumor.data.sheets import delimiter_of, with_point
 from segtumor.errors import DataError
+from segtumor.names import text_of_cell
 
 _MAX_BYTES = 256 * 2**20
 _HEAD_BYTES = 65_536
@@ -46,6 +47,5 @@ def _rows(data, path):
         raise DataError(f"not readable as CSV: {error}", where=path) from error
     if not rows:
         raise DataError("the table is empty", where=path)
-    if delimiter == ",":
-        return rows
-    return [(number, [with_point(cell) for cell in cells]) for number, cells in rows]
+    plain = text_of_cell if delimiter == "," else lambda cell: with_point(text_of_cell(cell))
+    return [(number, list(map(plain, cells))) for number, cells in rows]

@@ -1,0 +1,97 @@
+import csv
+import itertools
+import random
+from pathlib import Path
+
+import pytest
+
+import segtumor
+from segtumor import files
+from segtumor.data.converters.csv_rows import read_rows
+from segtumor.data.sheets import read_sheets
+from segtumor.names import csv_cell, text_of_cell
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ('=HYPERLINK("http://x","y")', '\'=HYPERLINK("http://x","y")'),
+        ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\tx", "'\tx"),
+        ("\rx", "'\rx"),
+        ("\nx", "'\nx"),
+        ("-", "'-"),
+        # Wide and small forms, which spreadsheets in East Asia take alike.
+        ("＝1+1", "'＝1+1"),
+        ("＋x", "'＋x"),
+        ("－x", "'－x"),
+        ("＠x", "'＠x"),
+        ("﹦x", "'﹦x"),
+        # Blanks and what has no width may stand before.
+        ("  =1", "'  =1"),
+        ("\u00a0=1", "'\u00a0=1"),
+        ("\ufeff\u200b=1", "'\ufeff\u200b=1"),
+        ("\x00=1", "'\x00=1"),
+        # Another country's spreadsheet divides the cell here.
+        ("a;=1+1", "a;'=1+1"),
+        ("a, @x", "a,' @x"),
+        ("a\t+x", "a\t'+x"),
+        ("a\r\n-x", "a\r\n'-x"),
+        ("a|=x", "a|'=x"),
+        ('"=x', "\"'=x"),
+        ("'=x", "''=x"),
+        # Harmless.
+        ("", ""),
+        ("a=b, a-b; c+d@e", "a=b, a-b; c+d@e"),
+        ("phantom-1.png", "phantom-1.png"),
+        ("-0.5", "-0.5"),
+        ("+1e-05", "+1e-05"),
+        ("0.1; -0.2; -3", "0.1; -0.2; -3"),
+        ("it's", "it's"),
+    ],
+)
+def test_text_that_a_spreadsheet_takes_for_a_formula_is_defused(text, cell):
+    assert csv_cell(text) == cell
+    assert text_of_cell(cell) == text
+
+
+@pytest.mark.parametrize("value", [None, -0.5, -3, True, float("-inf")])
+def test_numbers_stay_numbers(value):
+    assert csv_cell(value) is value
+
+
+def test_what_is_no_text_is_defused_as_it_would_be_written():
+    assert csv_cell(Path("=x.png")) == "'=x.png"
+
+
+def test_every_text_comes_back():
+    signs = "=-'\t\r\n ,;5\"x＝\u200b.e"
+    draw = random.Random(0)
+    short = ("".join(text) for n in range(4) for text in itertools.product(signs, repeat=n))
+    long = ("".join(draw.choices(signs, k=draw.randint(4, 12))) for _ in range(5_000))
+    for text in itertools.chain(short, long):
+        assert text_of_cell(csv_cell(text)) == text, repr(text)
+
+
+HOSTILE = ("=1+1", "-x", "'@a", "a;=b", "a\rb", "\r=x", "x\n=y", "＝1", "-0.5", 'say "=x"')
+
+
+def test_a_file_is_read_back_as_it_was_written(tmp_path):
+    path = tmp_path / "a.csv"
+    files.write_csv(path, [{"=name": text, "n": -1.5} for text in HOSTILE], ("=name", "n"))
+    with open(path, encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["'=name", "n"] and [row[1] for row in rows] == ["-1.5"] * len(HOSTILE)
+    assert [row[0] for row in rows] == list(map(csv_cell, HOSTILE))
+    assert read_sheets(path) == {"": [["=name", "n"], *([text, "-1.5"] for text in HOSTILE)]}
+    assert [cells for _, cells in read_rows(path)] == [["=name", "n"], *([text, "-1.5"] for text in HOSTILE)]
+
+
+def test_no_other_file_writes_csv():
+    """So that no cell goes past ``csv_cell``."""
+    root = Path(segtumor.__file__).parent
+    writers = ("csv.writer", "DictWriter", ".to_csv", ".to_excel")
+    found = [path.name for path in root.rglob("*.py") if any(word in path.read_text("utf-8") for word in writers)]
+    assert found == ["files.py"]
