@@ -46,10 +46,10 @@ def data_card(title, parts, statistics, examples, *, split_sha256=None):
 def _figures(statistics):
     yield (
         "Lesion sizes by class. Further right is larger; lesions of fewer than about 8 px are hard for any model.",
-        png_bytes(lesion_size_figure(statistics.sides_px)),
+        png_bytes(lambda: lesion_size_figure(statistics.sides_px)),
     )
     if statistics.ages:
-        yield "Ages of the images whose age is known.", png_bytes(age_histogram_figure(statistics.ages))
+        yield "Ages of the images whose age is known.", png_bytes(lambda: age_histogram_figure(statistics.ages))
 
 
 def _png(pixels):

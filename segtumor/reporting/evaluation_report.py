@@ -122,7 +122,8 @@ def training_curves(run_folder, path=None):
     from segtumor.reporting.plots import training_curves_figure
 
     path = Path(path) if path is not None else Path(run_folder) / _CURVES
-    write_bytes(path, png_bytes(training_curves_figure(read_training_history(run_folder))))
+    history = read_training_history(run_folder)
+    write_bytes(path, png_bytes(lambda: training_curves_figure(history)))
     return path
 
 
@@ -174,16 +175,16 @@ def _write_plots(evaluation, history, folder):
     settings = evaluation.metrics["settings"]
     kind = "segm" if _measured(evaluation, "segm") or not _measured(evaluation, "bbox") else "bbox"
     figures = {
-        "precision_recall.png": plots.precision_recall_figure(evaluation.curves[kind], iou_type=kind),
-        "confusion_matrix.png": plots.confusion_matrix_figure(evaluation.confusion, **settings),
-        "dice_histogram.png": plots.dice_histogram_figure(
+        "precision_recall.png": lambda: plots.precision_recall_figure(evaluation.curves[kind], iou_type=kind),
+        "confusion_matrix.png": lambda: plots.confusion_matrix_figure(evaluation.confusion, **settings),
+        "dice_histogram.png": lambda: plots.dice_histogram_figure(
             evaluation.per_lesion, score_threshold=settings["score_threshold"]
         ),
     }
     if history is not None:
-        figures[_CURVES] = plots.training_curves_figure(history)
-    for name, figure in figures.items():
-        write_bytes(folder / name, png_bytes(figure))
+        figures[_CURVES] = lambda: plots.training_curves_figure(history)
+    for name, draw in figures.items():
+        write_bytes(folder / name, png_bytes(draw))
     return list(figures)
 
 

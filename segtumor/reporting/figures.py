@@ -1,15 +1,13 @@
 """What all plots share: a Figure without global state, labels, colours and the way to PNG.
 
 Drawn with the object-oriented API on the Agg canvas: no window, no global state, so that a test, a thread and a
-notebook do not disturb each other.
+notebook do not disturb each other. matplotlib is imported by ``plotting_library`` alone.
 """
 
 import io
 import warnings
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
+from segtumor.reporting.plotting_library import import_matplotlib, own_settings
 from segtumor.taxonomy import color_rgb
 
 _LINE_STYLES = ("-", "--", "-.", ":")  # besides the colour, for prints in gray
@@ -17,19 +15,23 @@ NEUTRAL, DARK = (0.6, 0.6, 0.6), (0.2, 0.2, 0.2)
 FONT_SIZE = 12
 
 
-def png_bytes(figure, *, dpi=120):
-    """The figure as PNG."""
+def png_bytes(draw, *, dpi=120):
+    """The figure that ``draw()`` gives as PNG, drawn with matplotlib's own settings whatever the user's are."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with own_settings(), warnings.catch_warnings():
         # Names in a script that matplotlib's own font lacks are drawn as boxes; the tables beside each figure hold
         # them as text. Other fonts are not sought: which there are differs by machine, and so would the picture.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
-        figure.savefig(buffer, format="png", dpi=dpi)
+        draw().savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 
 def new_figure(title, *, n_panels=1, size_in=(7, 6)):
     """A Figure with stacked panels, and their axes."""
+    import_matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=size_in, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=FONT_SIZE + 1)

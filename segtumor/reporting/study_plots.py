@@ -46,7 +46,7 @@ class StudyFigure:
 
     def png(self):
         """The picture as PNG."""
-        return png_bytes(self.draw(), dpi=_DPI)
+        return png_bytes(self.draw, dpi=_DPI)
 
 
 def study_figures(study):
