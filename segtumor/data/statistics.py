@@ -165,7 +165,9 @@ def _size_table(lesions, names):
         label = f"{start} px and more" if end == math.inf else f"{start} to {end} px"
         rows.append((label, sum(inside.values()), *(inside[name] for name in names)))
     note = "Side of a square of the lesion's area, px of the stored image."
-    return Table("Lesion sizes", ("size", "lesions", *(f"{name} lesions" for name in names)), tuple(rows), note)
+    # A class may be called like a column; under one name, one of the two would be lost.
+    classes = (f"class {name}" if name in ("size", "lesions") else name for name in names)
+    return Table("Lesion sizes", ("size", "lesions", *classes), tuple(rows), note)
 
 
 def _image_table(images):
