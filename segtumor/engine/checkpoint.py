@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from segtumor.engine.checksums import seal
 from segtumor.engine.weights import fit_weights, read_checkpoint
 from segtumor.errors import ModelError
 from segtumor.files import atomic_path, write_text
@@ -71,13 +72,15 @@ class Checkpointer:
 
 
 def write_checkpoint(path, state):
-    """Write ``state`` with torch.save, atomically.
+    """Write ``state`` with torch.save, atomically and with the checksum that ``read_checkpoint`` compares.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        try:
-            torch.save(state, file)
-        except RuntimeError as error:  # torch reports a full disk so
-            raise OSError(str(error).splitlines()[0]) from error
+    with atomic_path(path) as temporary:
+        with open(temporary, "wb") as file:
+            try:
+                torch.save(state, file)
+            except RuntimeError as error:  # torch reports a full disk so
+                raise OSError(str(error).splitlines()[0]) from error
+        seal(temporary)

@@ -66,7 +66,8 @@ def load_trained_model(cfg):
         raise ConfigError(
             "no weights", where="MODEL.WEIGHTS", remedy="Use --run RUN_DIR or --opts MODEL.WEIGHTS model.pth"
         )
-    names = read_checkpoint(cfg.MODEL.WEIGHTS).get("class_names") or list(cfg.MODEL.CLASS_NAMES)
+    checkpoint = read_checkpoint(cfg.MODEL.WEIGHTS)
+    names = checkpoint.get("class_names") or list(cfg.MODEL.CLASS_NAMES)
     if not names:
         raise ConfigError(
             "the weights do not say what their classes are",
@@ -81,7 +82,7 @@ def load_trained_model(cfg):
             expected=f"{len(names)} ({', '.join(names)})",
         )
     model = create_model(cfg)
-    load_weights(model, cfg.MODEL.WEIGHTS, strict=True)
+    load_weights(model, cfg.MODEL.WEIGHTS, strict=True, checkpoint=checkpoint)
     return model.eval(), names
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from segtumor.engine.checksums import check_undamaged
 from segtumor.errors import ModelError
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class WeightsReport:
 
 
 def read_checkpoint(path):
-    """Read a ``.pth`` file without running any code in it.
+    """Read a ``.pth`` file without running any code in it, after its checksums were compared.
 
     Returns:
         dict with at least ``"model"``: {parameter name: tensor}. A bare state dict is wrapped.
@@ -51,6 +52,7 @@ def read_checkpoint(path):
         )
     if not path.is_file():
         raise ModelError("no such weights file", where=path, remedy="Check MODEL.WEIGHTS, --run or --init-from")
+    has_checksums = check_undamaged(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -58,6 +60,8 @@ def read_checkpoint(path):
         raise ModelError(
             f"not a readable weights file: {reason:.120}", where=path, remedy="Copy it again from where it was trained"
         ) from error
+    if not has_checksums:
+        logger.warning("%s: an old format without checksums; damage to its weights cannot be noticed", path)
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
         return content
     if isinstance(content, dict) and content and all(isinstance(value, torch.Tensor) for value in content.values()):
@@ -65,7 +69,7 @@ def read_checkpoint(path):
     raise ModelError("holds no weights", where=path, got=type(content).__name__, expected="a state dict")
 
 
-def load_weights(model, path, *, strict, class_names=None):
+def load_weights(model, path, *, strict, class_names=None, checkpoint=None):
     """Load a file's weights into ``model``.
 
     Args:
@@ -74,6 +78,7 @@ def load_weights(model, path, *, strict, class_names=None):
         strict: whether every parameter must be in the file (to predict or resume) or new ones may stay as initialised
             (to start a training from other weights).
         class_names: classes in the order in force; weights that name others are refused if ``strict``, else warned of.
+        checkpoint: what ``read_checkpoint`` returned of the file, where that was read already.
 
     Returns:
         WeightsReport.
@@ -81,8 +86,8 @@ def load_weights(model, path, *, strict, class_names=None):
     Raises:
         ModelError: as ``read_checkpoint``, or the weights do not fit.
     """
-    checkpoint = read_checkpoint(path)
-    _check_class_names(checkpoint.get("class_names"), class_names, path, strict)
+    checkpoint = checkpoint or read_checkpoint(path)
+    check_class_names(checkpoint.get("class_names"), class_names, path, strict)
     state = checkpoint["model"]
     return fit_weights(model, _from_torchvision(state, set(model.state_dict())), path=path, strict=strict)
 
@@ -109,7 +114,13 @@ def fit_weights(model, state, *, path, strict):
     return report
 
 
-def _check_class_names(trained, wanted, path, strict):
+def check_class_names(trained, wanted, path, strict):
+    """Refuse weights of other classes, or of another order of them; only warn unless ``strict``.
+
+    Args:
+        trained: class names of the weights, or None if they do not say.
+        wanted: class names in force, or None for any.
+    """
     if not trained or wanted is None or list(trained) == list(wanted):
         return
     error = ModelError(
