@@ -15,6 +15,7 @@ RANK = {
     "__init__": 0,
     "errors": 1,
     "names": 1,
+    "cases": 2,
     "files": 2,
     "progress": 2,
     "compat": 2,

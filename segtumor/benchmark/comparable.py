@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from segtumor.benchmark.protocols import BTXRD
 from segtumor.benchmark.rules import NO_RULE, our_rule, same_rule, same_unit
+from segtumor.cases import case_of
 
 #: Test parts that hold nearly the same number of units are taken for the same (lists were corrected after printing).
 _SAME_SIZE = 0.01
@@ -114,7 +115,7 @@ def find_leak(results, training):
     Returns:
         (a Leak, list of the ImageResults that share nothing as far as is known).
     """
-    leaking = [case_of(result) in training.cases for result in results]
+    leaking = [case_of_result(result) in training.cases for result in results]
     shared = [result for result, leaks in zip(results, leaking, strict=True) if leaks]
     leak = Leak(
         n_images=len(shared),
@@ -123,8 +124,8 @@ def find_leak(results, training):
         of_tumor_images=_n_tumor(results),
         n_lesions=n_lesions(shared),
         of_lesions=n_lesions(results),
-        n_cases=len({case_of(result) for result in shared}),
-        n_without_case=sum(case_of(result) is None for result in results),
+        n_cases=len({case_of_result(result) for result in shared}),
+        n_without_case=sum(case_of_result(result) is None for result in results),
         training=training,
     )
     return leak, [result for result, leaks in zip(results, leaking, strict=True) if not leaks]
@@ -173,10 +174,9 @@ def same_dataset(published, ours):
     return published.strip().casefold() == BTXRD.casefold() and named is not None
 
 
-def case_of(result):
-    """Case id of an ImageResult as text, or None."""
-    case_id = result.truth.attributes.get("case_id")
-    return None if case_id in (None, "") else str(case_id)
+def case_of_result(result):
+    """Case of an ImageResult, or None."""
+    return case_of(result.truth.attributes)
 
 
 def n_lesions(results):

@@ -152,6 +152,7 @@ def _check_usable(args, conversion):
 
 def _listing(args, conversion):
     """The official lists brought together with the images; those in no list are left out, and told."""
+    from segtumor.cases import is_own_case
     from segtumor.data.btxrd.table import find_table, read_parts
     from segtumor.data.remarks import Remark
     from segtumor.data.splits.official import match, read_lists
@@ -166,7 +167,7 @@ def _listing(args, conversion):
     listing.part_of_index = dict(enumerate(part for _, part in sorted(listing.part_of_index.items())))
     conversion.images = [image for image in conversion.images if image["id"] in kept]
     conversion.annotations = [a for a in conversion.annotations if a["image_id"] in kept]
-    conversion.images_without_case = sum(image["case_id"].startswith("image:") for image in conversion.images)
+    conversion.images_without_case = sum(is_own_case(image["case_id"]) for image in conversion.images)
     if args.strict and listing.unknown:
         raise DataError("lists and images do not fit", where="--lists", remedy="Nothing was written; drop --strict")
     _check_usable(args, conversion)

@@ -8,6 +8,7 @@ opened.
 import contextlib
 from pathlib import Path
 
+from segtumor.cases import case_of
 from segtumor.data.duplicates import INVERTED, MIRRORED, NEAR, exact_duplicates, near_duplicates
 from segtumor.data.file_names import check_files, file_name_fault
 from segtumor.data.fingerprints import fingerprint_images
@@ -129,7 +130,7 @@ def _near_problem(listing, pair):
 
 
 def _cases(first, second):
-    cases = [entry.get("case_id") for entry in (first, second)]
+    cases = [case_of(entry) for entry in (first, second)]
     if None in cases:
         return ""
     return ", of the same case" if cases[0] == cases[1] else ", of different cases"

@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
+from segtumor.cases import case_of
 from segtumor.data.duplicates import Pair, near_duplicates
 
 ROLES = ("train", "val", "test")
@@ -151,10 +152,7 @@ def _items(dataset):
     items = []
     for image in dataset.images:
         lesions = [a for a in dataset.annotations_of_image.get(image["id"], ()) if not a.get("iscrowd", 0)]
-        case = image.get("case_id")
-        items.append(
-            _Item(image_key(dataset, image), image["file_name"], None if case is None else str(case), len(lesions))
-        )
+        items.append(_Item(image_key(dataset, image), image["file_name"], case_of(image), len(lesions)))
     return items
 
 

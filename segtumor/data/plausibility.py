@@ -9,6 +9,7 @@ from collections import Counter
 
 import numpy as np
 
+from segtumor.cases import case_of, cases_alike, is_placeholder
 from segtumor.data.problem import place, show, warning
 from segtumor.data.segmentations import FITS_BADLY_IOU, paired_iou
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
@@ -22,6 +23,8 @@ TWIN_IOU, TWIN_AREA_RATIO = 0.8, 0.4
 #: Each lesion is compared with so many neighbours from the left: linear, however many one image has.
 _NEIGHBOURS = 8
 IMBALANCE, MOSTLY_NORMAL = 10, 0.9
+#: Fewer images may well be of one patient; of more, one with most of them is likely no patient.
+FEW_IMAGES, MOSTLY_ONE_CASE = 3, 0.5
 SMALL_PX = 4
 
 
@@ -162,12 +165,29 @@ def _warn_of_labels(images, found):
 
 
 def _warn_of_cases(images, found):
-    _missing(images, "case_id", found)
+    """Of images without a case, and of cases that are no patient, or of which two may be one."""
+    if not _missing(images, "case_id", found, case_of):
+        return
+    counts = Counter(filter(None, (case_of(image) for _, image in images)))
+    most = max(counts.values(), default=0)
+    if most == len(images) >= FEW_IMAGES:
+        found.append(warning("file", "case_id", "is the same in every image", f"{most} images of one case"))
+    elif most > MOSTLY_ONE_CASE * len(images) and len(images) >= FEW_IMAGES:
+        got = f"{most} of {len(images)} images are of one case"
+        found.append(warning("file", "case_id", "is the same in most images", got))
+    for case in filter(is_placeholder, counts):
+        if not case.isdecimal():  # patients may well be counted from 0
+            got = f"{show(case)} in {counts[case]} images"
+            found.append(warning("file", "case_id", "is a placeholder and names no patient", got))
+    for alike in cases_alike(counts):
+        what = "cases differ only in capitals, separators or leading zeros"
+        found.append(warning("file", "case_id", what, ", ".join(map(show, alike))))
 
 
-def _missing(images, key, found):
+def _missing(images, key, found, value_of=None):
     """Warn of the images without ``key``, in one line if none has it; whether any has it."""
-    without = [(index, image) for index, image in images if image.get(key) is None]
+    value_of = value_of or (lambda image: image.get(key))
+    without = [(index, image) for index, image in images if value_of(image) is None]
     if images and len(without) == len(images):
         found.append(warning("file", key, "is missing in every image", f"{len(without)} images"))
         return False

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from segtumor.cases import case_of
 from segtumor.data.image_names import IMAGE_COLUMNS, NameIndex
 from segtumor.data.tables import cell_number, read_cells, refuse_rows
 from segtumor.errors import DataError
@@ -112,7 +113,7 @@ def _entry(cells, kind, targets, class_names, where):
         raise DataError("no name of a reader", where=where)
     mark = _mark(cells, kind, class_names, where)
     images = targets.find(cells, where)
-    target = cells["case_id"] if kind == CASE_LABELS else images[0].file_name
+    target = case_of(cells) if kind == CASE_LABELS else images[0].file_name
     mark = replace(mark, where=where, target=target)
     return images, _cut_at_edge(mark, images[0]) if mark.box_xyxy else mark
 
@@ -140,8 +141,8 @@ class _Targets:
     def find(self, cells, where):
         """AnnotatedImages of a row."""
         if self._kind == CASE_LABELS:
-            what = cells["case_id"]
-            found = [image for image in self._images if _case_of(image) == what] if what else []
+            what = case_of(cells)
+            found = [image for image in self._images if what and case_of(image.attributes) == what]
         else:
             what = cells[self._column]
             found = [self._images[i] for i in self._index.candidates(what)] if what else []
@@ -152,12 +153,6 @@ class _Targets:
         if not found:
             raise DataError("marks something that is not annotated", where=where, got=what or "an empty cell")
         return found
-
-
-def _case_of(image):
-    """Text of the case_id; None where the image has none, which no cell may match."""
-    case_id = image.attributes.get("case_id")
-    return None if case_id in (None, "") else str(case_id)
 
 
 def _mark(cells, kind, class_names, where):

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from segtumor.data.crowds import Crowds, count_crowds
 from segtumor.data.json_input import is_predictions, parse_json, read_bytes
 from segtumor.data.polygons import clip_polygon, outside_image
 from segtumor.data.validation import ERROR, WARNING, problems
@@ -69,6 +70,12 @@ class CocoDataset:
     def annotated_images(self):
         """tuple of AnnotatedImage, in the order of ``records``; masks are rasterised at the first use."""
         return tuple(self._annotated_image(image) for image in self.images)
+
+    @functools.cached_property
+    def crowds(self) -> Crowds:
+        """How many of its regions are crowds, and which images hold nothing else."""
+        regions = self.annotations_of_image
+        return count_crowds((image["file_name"], regions.get(image["id"], ())) for image in self.images)
 
     @functools.cached_property
     def class_of_category_id(self):

@@ -42,6 +42,13 @@ _BY_WHAT = (
     ("classes are imbalanced", "consider repeat-factor sampling or class weights"),
     ("most images are normal", "consider sampling; rates per image will be those of this mixture"),
     ("is missing; boxes alone", "outline the lesions, or give --boxes-only"),
+    (
+        "is the same in every image",
+        "give each patient a case of his own, with --table or --cases; else nothing can be split",
+    ),
+    ("is the same in most images", "make sure that it is one patient and no placeholder; all of them go to one part"),
+    ("is a placeholder", "name the patient or study, or remove it; all of these images go to one part"),
+    ("cases differ only in", "write one case in one way; as they are, it may stand in two parts"),
     ("RLE is of another image size", "encode the mask at the image's own size"),
     ("RLE counts", "encode the mask again"),
     ("RLE", "encode the mask again"),

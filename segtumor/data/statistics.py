@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segtumor.cases import case_or_own
 from segtumor.data.splits.strata import AGE_GROUP, UNKNOWN, attribute_text
 from segtumor.taxonomy import NORMAL
 
@@ -86,11 +87,6 @@ def describe(parts):
     return Statistics(tuple(tables), names, sides, ages)
 
 
-def case_of(image):
-    """Case of an image; one without is its own."""
-    return str(image.get("case_id") or image["file_name"])
-
-
 def _union(parts):
     """Images, each once, and their lesions."""
     images, lesions = {}, []
@@ -118,7 +114,7 @@ def _parts_table(parts, names):
     for part, dataset in parts.items():
         classes = Counter(a["category_id"] for own in dataset.annotations_of_image.values() for a in own)
         normal = sum(not dataset.annotations_of_image.get(image["id"]) for image in dataset.images)
-        cases = len({case_of(image) for image in dataset.images})
+        cases = len({case_or_own(image) for image in dataset.images})
         of_class = [classes[category_id] for category_id in dataset.category_id_of_class]
         rows.append((part, len(dataset.images), normal, cases, sum(of_class), *of_class))
     header = ("part", "images", "without lesion", "cases", "lesions", *(f"{name} lesions" for name in names))
@@ -133,9 +129,9 @@ def _class_table(images, lesions, names):
         rows.append((name, len(own), *_images_and_cases(own), *_quartiles(sides), _percent_of(own)))
     with_lesion = {lesion.image["file_name"] for lesion in lesions}
     without = [image for image in images if image["file_name"] not in with_lesion]
-    rows.append(("no lesion", 0, len(without), len(set(map(case_of, without))), "-", "-", "-", "-"))
+    rows.append(("no lesion", 0, len(without), len(set(map(case_or_own, without))), "-", "-", "-", "-"))
     total = [lesion.side_px for lesion in lesions]
-    counts = (len(lesions), len(images), len(set(map(case_of, images))))
+    counts = (len(lesions), len(images), len(set(map(case_or_own, images))))
     rows.append(("all", *counts, *_quartiles(total), _percent_of(lesions)))
     header = ("class", "lesions", "images", "cases", "size 25%", "median", "75% (px)", "% of image")
     note = (
@@ -146,7 +142,8 @@ def _class_table(images, lesions, names):
 
 
 def _images_and_cases(lesions):
-    return len({lesion.image["file_name"] for lesion in lesions}), len({case_of(lesion.image) for lesion in lesions})
+    images = {lesion.image["file_name"]: lesion.image for lesion in lesions}
+    return len(images), len(set(map(case_or_own, images.values())))
 
 
 def _quartiles(values):
@@ -200,7 +197,7 @@ def _attribute_tables(images, lesions, names):
 def _attribute_row(value, images, classes_of_image, names):
     classes = Counter(name for image in images for name in classes_of_image.get(image["file_name"], ()))
     without = sum(image["file_name"] not in classes_of_image for image in images)
-    return (value, len(images), len(set(map(case_of, images))), without, *(classes[name] for name in names))
+    return (value, len(images), len(set(map(case_or_own, images))), without, *(classes[name] for name in names))
 
 
 def _sorted(by_value, key):

@@ -5,6 +5,7 @@ Not here: how CSV and Excel are read (``segtumor.data.sheets``), and what the co
 
 import math
 
+from segtumor.cases import case_of, case_text
 from segtumor.data.image_names import IMAGE_COLUMNS, NameIndex
 from segtumor.data.sheets import cells_of, header_of, read_sheets
 from segtumor.errors import DataError
@@ -87,7 +88,7 @@ def read_image_table(path):
         if not name:
             continue
         fields = {_ALIASES.get(key, key): value for key, value in cells.items() if key and value}
-        fields = {key: _typed(key, value) for key, value in fields.items()}
+        fields = {key: _typed(key, value) for key, value in fields.items() if key != "case_id" or case_of(fields)}
         if table.setdefault(name, fields) != fields:
             raise DataError(f"image {name} stands there twice with different data", where=path)
     return table
@@ -121,6 +122,8 @@ def match_images(table, file_names, *, where=None):
 
 
 def _typed(name, text):
+    if name == "case_id":
+        return case_text(text)
     if name == "age":
         return cell_number(text)
     if name == "sex":

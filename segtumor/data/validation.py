@@ -137,8 +137,8 @@ def _check_size(index, image, found):
 def _check_meaning(index, image, found):
     """What splits and measurements rely on: the case, and the size of a pixel."""
     case_id, spacing = image.get("case_id"), image.get("spacing_mm")
-    if case_id is not None and (type(case_id) not in (str, int) or case_id == ""):
-        what = "is neither text nor a whole number"
+    if case_id is not None and type(case_id) not in (str, int, float):
+        what = "is neither text nor a number"
         found.append(error(place("images", index, image), "case_id", what, show(case_id)))
     if spacing is None:
         return

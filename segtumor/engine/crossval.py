@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segtumor.cases import is_own_case
 from segtumor.data.splits import Split, hash_images
 from segtumor.data.splits.cases import known_cases
 from segtumor.data.splits.cross_validation import Fold, common_root, fold_documents, make_folds, rare_classes
@@ -245,7 +246,7 @@ def _blind(summaries):
 
 
 def _cases_unknown(cases):
-    alone = sum(case.startswith("image:") for case in cases)
+    alone = sum(is_own_case(case) for case in cases)
     return [f"{alone} images are without case_id; each counts as a case of its own."] if alone else []
 
 

@@ -5,6 +5,7 @@ Not here: what a temperature is (``segtumor.statistics.calibration``).
 
 import numpy as np
 
+from segtumor.cases import case_of
 from segtumor.errors import ConfigError
 from segtumor.evaluation.image_level import check_scores, has_tumor, image_score
 from segtumor.statistics.calibration import fit_temperature
@@ -33,7 +34,7 @@ def refuse_shared(fitted_on, evaluated, *, where):
 
     A temperature fitted on what it is judged by flatters the calibration. ``where``: what chose the first set.
     """
-    for what, of in (("images", lambda image: image.file_name), ("cases", _case_of)):
+    for what, of in (("images", lambda image: image.file_name), ("cases", lambda image: case_of(image.attributes))):
         shared = sorted({of(image) for image in fitted_on} & {of(image) for image in evaluated} - {None})
         if shared:
             raise ConfigError(
@@ -43,8 +44,3 @@ def refuse_shared(fitted_on, evaluated, *, where):
                 expected="images and cases of another part",
                 remedy="Give the validation part and its predictions",
             )
-
-
-def _case_of(image):
-    case_id = image.attributes.get("case_id")
-    return None if case_id in (None, "") else str(case_id)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segtumor.cases import case_of
+
 
 @dataclass(frozen=True)
 class CaseTable:
@@ -38,13 +40,13 @@ def case_table(truths):
     """The CaseTable of AnnotatedImages."""
     numbers, case_of_image, names, n_without_id = {}, [], [], 0
     for truth in truths:
-        case_id = truth.attributes.get("case_id")
-        missing = case_id is None or case_id == ""
+        case = case_of(truth.attributes)
+        missing = case is None
         n_without_id += missing
         # The first part of the key keeps an image without case apart from a case of the same name.
-        key = (missing, truth.image_id if missing else str(case_id))
+        key = (missing, truth.image_id if missing else case)
         if key not in numbers:
             numbers[key] = len(names)
-            names.append(f"image {truth.image_id}" if missing else str(case_id))
+            names.append(f"image {truth.image_id}" if missing else case)
         case_of_image.append(numbers[key])
     return CaseTable(tuple(names), np.array(case_of_image, dtype=np.int64), n_without_id)

@@ -11,6 +11,7 @@ import dataclasses
 
 import numpy as np
 
+from segtumor.cases import case_of
 from segtumor.errors import DataError
 from segtumor.evaluation.common_scale import FINDINGS, by_finding_rank, by_image_rank, ranked_by
 from segtumor.evaluation.common_scale import IMAGES as IMAGE_RANKS
@@ -167,8 +168,9 @@ def _joined(first, second):
 
 def _renamed(result, offset):
     attributes = dict(result.truth.attributes)
-    if attributes.get("case_id") not in (None, ""):
-        attributes["case_id"] = f"{attributes['case_id']} (second)"
+    case = case_of(attributes)
+    if case is not None:
+        attributes["case_id"] = f"{case} (second)"
     truth = dataclasses.replace(result.truth, image_id=result.truth.image_id + offset, attributes=attributes)
     return dataclasses.replace(result, truth=truth)
 

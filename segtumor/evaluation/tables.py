@@ -5,6 +5,7 @@ Crowd regions have no row. Not here: writing them (``segtumor.reporting.evaluati
 
 import math
 
+from segtumor.cases import case_of
 from segtumor.evaluation.classification import has_tumor
 from segtumor.structures.masks import dice_from_iou
 
@@ -58,8 +59,7 @@ def image_rows(images):
 
 
 def _image_columns(truth):
-    case_id = truth.attributes.get("case_id")
-    return {"image_id": truth.image_id, "file_name": truth.file_name, "case_id": case_id}
+    return {"image_id": truth.image_id, "file_name": truth.file_name, "case_id": case_of(truth.attributes)}
 
 
 def _cell(value):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
+from segtumor.cases import case_or_own
 from segtumor.data.records import load_coco
 from segtumor.errors import DataError
 from segtumor.imaging import read_size_hw
@@ -100,8 +101,7 @@ def shared_cases(parts):
         list of (part, other part, sorted case ids that both have); an image without a case is its own, by file name.
     """
     cases = {
-        part: {str(record.get("case_id") or record["file_name"]) for dataset in sets for record in dataset.records}
-        for part, sets in parts.items()
+        part: {case_or_own(record) for dataset in sets for record in dataset.records} for part, sets in parts.items()
     }
     pairs = [(a, b, sorted(cases[a] & cases[b])) for a, b in itertools.combinations(cases, 2)]
     return [pair for pair in pairs if pair[2]]

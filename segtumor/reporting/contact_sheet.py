@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from segtumor import NOTICE
+from segtumor.cases import case_of
 from segtumor.imaging import normalize_window
 from segtumor.structures.masks import mask_contours, mask_from_rle
 from segtumor.taxonomy import color_rgb
@@ -51,7 +52,7 @@ def _tile(truth, pixels, class_names, tile_px):
         _paint(canvas, truth, normalize_window(pixels))
     names = [class_names[lesion.class_id] for lesion in truth.lesions]
     counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names)) or "no lesion"
-    case = truth.attributes.get("case_id")
+    case = case_of(truth.attributes)
     second = counts + (f" | case {case}" if case else "") + ("" if pixels is not None else " | cannot be read")
     return np.concatenate([canvas, _band([truth.file_name, second], tile_px, pad=1)])[: tile_px + _LINES * _line_px()]
 

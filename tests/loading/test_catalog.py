@@ -1,12 +1,13 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from PIL import Image
 
 from segtumor.errors import BadImageError, DataError
-from segtumor.loading.catalog import check_image_sizes, dataset_paths, load_datasets
+from segtumor.loading.catalog import check_image_sizes, dataset_paths, load_datasets, shared_cases
 
 pytestmark = pytest.mark.model
 
@@ -73,3 +74,10 @@ def test_image_sizes_are_compared_with_the_files(tmp_path):
     (tmp_path / "b.png").write_bytes(b"nothing")
     with pytest.raises(BadImageError, match=r"b\.png"):
         check_image_sizes([{**right, "file_name": str(tmp_path / "b.png")}], max_pixels=32)
+
+
+def test_a_case_in_two_parts_is_found_however_it_is_written():
+    def part(*cases):
+        return [SimpleNamespace(records=[{"file_name": f"{n}.png", "case_id": c} for n, c in enumerate(cases)])]
+
+    assert shared_cases({"train": part("12.0", 0, "7 "), "test": part(12, 1, 7.0)}) == [("train", "test", ["12", "7"])]

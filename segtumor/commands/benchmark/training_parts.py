@@ -25,16 +25,17 @@ def training_files(annotations, given=None):
 def read_training(paths):
     """The Training of annotation files, or None without any. Raises DataError for a file that cannot be read."""
     from segtumor.benchmark.comparable import UNKNOWN, Training
+    from segtumor.cases import case_of
     from segtumor.data.records import load_coco
 
     if not paths:
         return None
     parts = [load_coco(path, check_files=False, require_masks=False) for path in paths]
     images = [image for part in parts for image in part.images]
-    cases = [image.get("case_id") for image in images if image.get("case_id") not in (None, "")]
+    cases = [case for case in map(case_of, images) if case is not None]
     return Training(
         name=", ".join(path.name for path in paths),
-        cases=frozenset(map(str, cases)),
+        cases=frozenset(cases),
         n_without_case=len(images) - len(cases),
         centers=centers_of(images),
         split_kinds=tuple(dict.fromkeys(split_kind(part.info, path) for part, path in zip(parts, paths, strict=True)))

@@ -130,6 +130,7 @@ def _named_files(texts):
 
 def _divided(dataset, split_path):
     """The parts that a split file makes of one annotation file; images without a case get that of the split."""
+    from segtumor.cases import case_of
     from segtumor.data.splits import read_split_document
     from segtumor.errors import DataError
 
@@ -143,7 +144,7 @@ def _divided(dataset, split_path):
     images_of_fold = {}
     for image in dataset.images:
         entry = assignment[image["file_name"]]
-        known = {} if image.get("case_id") is not None else {"case_id": entry["case_id"]}
+        known = {} if case_of(image) is not None else {"case_id": entry["case_id"]}
         images_of_fold.setdefault(entry["part"], []).append({**image, **known})
     return {
         part: dataclasses.replace(

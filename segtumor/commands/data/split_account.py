@@ -66,13 +66,15 @@ def split_is_by_case(split):
 
 
 def _print_misfits(args, merged, made):
+    from segtumor.cases import is_own_case
+
     listing = made.listing
     if listing is not None:
         warn_of_names(len(listing.unknown), listing.unknown, "listed images are not there")
         warn_of_names(len(listing.unlisted), listing.unlisted, "images are in no list and were left out")
     warn_of_names(len(made.unknown_in_case_table), made.unknown_in_case_table, f"images of {args.cases} are not there")
     warn_of_names(len(made.changed), made.changed, f"images have changed since {args.kind} was made")
-    alone = [name for name, entry in made.split.assignment.items() if entry["case_id"].startswith("image:")]
+    alone = [name for name, entry in made.split.assignment.items() if is_own_case(entry["case_id"])]
     if split_is_by_case(made.split):
         warn_of_names(len(alone), alone, "images are without a known case; each counts as a case of its own")
     for path in merged.renumbered:

@@ -140,9 +140,11 @@ def _saved(args, merged, made):
 
 def _keep_cases(args, merged, made):
     """Write the cases that the split was made with into images that have none, or that the table of cases names."""
+    from segtumor.cases import case_of, own_case
+
     for index, image in enumerate(merged.images):
         entry = made.split.assignment.get(image["file_name"])
         case = made.case_table.get(index, entry["case_id"] if entry else None)
-        invented = case is None or case == f"image:{image['file_name']}"
-        if not invented and (index in made.case_table or not image.get("case_id")):
+        invented = case is None or case == own_case(image["file_name"])
+        if not invented and (index in made.case_table or case_of(image) is None):
             merged.images[index] = {**image, "case_id": case}

@@ -8,6 +8,7 @@ normal would teach the wrong thing. What is merely unusual is used, and named to
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segtumor.cases import own_case
 from segtumor.data.btxrd.labelme import fit_lesion, pair_shapes, read_labelme
 from segtumor.data.btxrd.table import find_table, read_table
 from segtumor.data.converters.shapes import scale_between
@@ -116,7 +117,7 @@ def _convert_row(row, source, files, taxonomy, cases, result):
         "file_name": path.name,
         "width": size_hw[1],
         "height": size_hw[0],
-        "case_id": cases.get(row.stem, f"image:{row.stem}"),
+        "case_id": cases.get(row.stem) or own_case(row.stem),
         "image_label": row.label,
         "subtype": subtypes[0] if len(subtypes) == 1 else None,
         **row.attributes,

@@ -6,6 +6,7 @@ Not here: images and outlines, and how a table is read (``segtumor.data.tables``
 from dataclasses import dataclass
 from pathlib import Path
 
+from segtumor.cases import case_of
 from segtumor.data.image_names import stem_of
 from segtumor.data.splits.official import PART_COLUMNS, listed_in_column
 from segtumor.data.tables import cell_number, read_cells
@@ -87,7 +88,7 @@ def read_cases(path):
     """
     cases = {}
     for cells in read_cells(Path(path), ("image_id", "case_id")):
-        stem, case = stem_of(cells["image_id"]), cells["case_id"]
+        stem, case = stem_of(cells["image_id"]), case_of(cells)
         if not stem or not case:
             continue
         if cases.setdefault(stem, case) != case:

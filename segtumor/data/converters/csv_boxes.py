@@ -11,6 +11,7 @@ and all fields but the case.
 from decimal import Decimal
 from pathlib import Path
 
+from segtumor.cases import case_of
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
 from segtumor.data.converters.csv_layout import layout_of, parse_row
 from segtumor.data.converters.csv_rows import first_cells, read_rows
@@ -76,12 +77,12 @@ def write(dataset, output, *, progress=iter):
     """
     output = Path(output)
     path = output if output.suffix.lower() == ".csv" else prepare_output_folder(output) / "boxes.csv"
-    with_case = any(image.get("case_id") is not None for image in dataset.images)
+    with_case = any(case_of(image) is not None for image in dataset.images)
     rows, lost = [], []
     for image in progress(dataset.images):
         common = {"image": image["file_name"], "width": image["width"], "height": image["height"]}
         if with_case:
-            common["case_id"] = image.get("case_id")
+            common["case_id"] = case_of(image)
         annotations = dataset.annotations_of_image.get(image["id"], [])
         for annotation in annotations:
             label = dataset.taxonomy.names[dataset.class_of_category_id[annotation["category_id"]]]

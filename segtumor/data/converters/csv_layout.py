@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from segtumor.cases import case_text
 from segtumor.data.converters.shapes import box_from_corners
 from segtumor.data.segmentations import is_number
 from segtumor.data.tables import cell_number
@@ -141,6 +142,8 @@ def parse_row(line, cells, layout, width):
     sizes = [cell_number(cells[column]) for column in layout.size]
     size_hw = (sizes[1], sizes[0]) if sizes and all(type(n) is int and n > 0 for n in sizes) else None
     others = {name: _typed(name, cells[column]) for column, name in layout.others.items() if cells[column]}
+    if others.get("case_id", "") is None:  # no case, which is not to replace that of a header
+        del others["case_id"]
     return Row(line, image, label, box, size_hw, others, fault)
 
 
@@ -160,6 +163,8 @@ def _box(cells, layout):
 
 
 def _typed(name, text):
+    if name == "case_id":
+        return case_text(text)
     if name == "age":
         return cell_number(text)
     if name == "sex":

@@ -3,6 +3,7 @@
 Not here: dividing the cases (``model``).
 """
 
+from segtumor.cases import case_of, case_or_own
 from segtumor.data.image_names import NameIndex
 from segtumor.data.tables import image_column, read_cells
 from segtumor.errors import ConfigError, DataError
@@ -16,7 +17,7 @@ def cases_of_images(images, *, by="case_id"):
     Raises:
         ConfigError: an image has none, so that nobody can tell whether it shows another's case.
     """
-    cases = [case_or_none(image, by) for image in images]
+    cases = [case_of(image, by) for image in images]
     missing = [image["file_name"] for image, case in zip(images, cases, strict=True) if case is None]
     if missing:
         raise ConfigError(
@@ -28,16 +29,9 @@ def cases_of_images(images, *, by="case_id"):
     return cases
 
 
-def case_or_none(image, by="case_id"):
-    """One image's case as text, or None."""
-    value = image.get(by)
-    text = "" if value is None or isinstance(value, (list, dict)) else str(value).strip()
-    return text or None
-
-
 def known_cases(images, *, by="case_id"):
     """Case of each image; one without is a case of its own, ``image:<file name>``."""
-    return [case_or_none(image, by) or f"image:{image['file_name']}" for image in images]
+    return [case_or_own(image, by) for image in images]
 
 
 def join_cases(case_of, pairs):
@@ -74,12 +68,13 @@ def read_case_table(path, file_names):
     rows = read_cells(path, ("case_id",))
     column = image_column(rows[0] if rows else {}, path)
     for row in rows:
-        if not row[column] or not row["case_id"]:
+        case = case_of(row)
+        if not row[column] or case is None:
             continue
         index = names.find(row[column])
         if index is None:
             unknown.append(row[column])
-        elif cases.setdefault(index, row["case_id"]) != row["case_id"]:
-            got = f"{cases[index]} and {row['case_id']}"
+        elif cases.setdefault(index, case) != case:
+            got = f"{cases[index]} and {case}"
             raise DataError(f"image {file_names[index]} has two cases", where=path, got=got)
     return cases, unknown

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from segtumor.cases import case_of, is_own_case
 from segtumor.data.splits.model import groups_in_several_parts
 
 
@@ -26,7 +27,7 @@ class LeakNumbers(NamedTuple):
 def leak_numbers(assignment, *, train="train"):
     """LeakNumbers of {image file name: {"case_id": str, "part": str}}; images outside the part ``train`` can suffer."""
     shared = groups_in_several_parts(assignment)
-    outside = [entry["case_id"] for entry in assignment.values() if entry["part"] != train]
-    cases = {entry["case_id"] for entry in assignment.values()}
-    known = sum(not case.startswith("image:") for case in cases)
+    outside = [case_of(entry) for entry in assignment.values() if entry["part"] != train]
+    cases = set(map(case_of, assignment.values())) - {None}
+    known = sum(not is_own_case(case) for case in cases)
     return LeakNumbers(len(cases), known, len(shared), len(outside), sum(case in shared for case in outside))

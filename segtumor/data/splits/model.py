@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from segtumor.cases import case_of
 from segtumor.data.splits.deal import DEFAULT_FRACTIONS, SEVERITY, grouped_split, kfold_split
 from segtumor.errors import ConfigError, DataError
 
@@ -227,8 +228,8 @@ def _assignment(parts, file_names, case_ids):
 def groups_in_several_parts(assignment):
     """{case: sorted parts} of the cases that stand in more than one part of an assignment."""
     parts_of_case = {}
-    for entry in assignment.values():
-        parts_of_case.setdefault(entry["case_id"], set()).add(entry["part"])
+    for entry in filter(case_of, assignment.values()):
+        parts_of_case.setdefault(case_of(entry), set()).add(entry["part"])
     return {case: sorted(parts) for case, parts in sorted(parts_of_case.items()) if len(parts) > 1}
 
 

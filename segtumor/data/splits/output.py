@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from segtumor.cases import case_or_own
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import sha256_of_file, write_bytes, write_json
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
@@ -82,7 +83,7 @@ def summarize(document, *, label_of=None, severity=LABELS):
     classes = Counter(annotation["category_id"] for annotation in document["annotations"])
     return {
         "images": len(images),
-        "cases": len({image.get("case_id") or image["file_name"] for image in images}),
+        "cases": len(set(map(case_or_own, images))),
         "images_by_label": {label: labels[label] for label in severity},
         "lesions": len(document["annotations"]),
         "lesions_by_class": {category["name"]: classes[category["id"]] for category in document["categories"]},
