@@ -77,7 +77,14 @@ def test_numbers(text, number):
 
 @pytest.mark.parametrize(
     ("name", "image"),
-    [("one/a.png", "one/a.png"), (r"b.png", "one/b.png"), ("b", "one/b.png"), ("x/b.jpeg", "one/b.png"), ("c", None)],
+    [
+        ("one/a.png", "one/a.png"),
+        (r"b.png", "one/b.png"),
+        ("b", "one/b.png"),
+        (r"x\one\b.jpeg", "one/b.png"),
+        ("x/b.png", None),
+        ("c", None),
+    ],
 )
 def test_rows_find_their_image(name, image):
     found, unknown = match_images({name: {"case_id": "7"}}, ["one/a.png", "two/a.png", "one/b.png"])

@@ -115,12 +115,13 @@ def _class_options(options):
 
 
 def _read(args, format_module, dropped):
-    from segtumor.data.converters.assemble import add_unlisted, drop_labels
+    from segtumor.data.converters.assemble import add_unlisted, drop_labels, leave_out_contested
     from segtumor.data.converters.headers import with_dicom_headers
     from segtumor.data.converters.image_folder import ImageFolder, usual_image_root
 
     images = ImageFolder(args.images or usual_image_root(args.source))
     collection = format_module.read(Path(args.source), images, progress=progress_bar("reading"))
+    leave_out_contested(collection, images.contested())
     drop_labels(collection, dropped)
     meaning = _UNANNOTATED[args.unannotated] if args.unannotated else format_module.UNLISTED
     add_unlisted(collection, images.names, images.size_hw, meaning)

@@ -83,6 +83,18 @@ def assemble(collection, *, classes=None, attributes=None, boxes_as_masks=False)
     return Assembled(_document(entries, taxonomy), left_out, notes)
 
 
+def leave_out_contested(collection, contested):
+    """Leave out, and name, the images that several names of the annotations could mean: whose outlines are they?
+
+    Args:
+        collection: changed.
+        contested: from ``ImageFolder.contested``.
+    """
+    kind = "names of several images lead to this one file"
+    collection.images = [image for image in collection.images if image.file_name not in contested]
+    collection.left_out += [Remark(file_name, kind, ", ".join(names)) for file_name, names in contested.items()]
+
+
 def add_unlisted(collection, names, size_of, meaning):
     """Add the images that no annotation mentions, as normal ones, or leave them out; either is told.
 

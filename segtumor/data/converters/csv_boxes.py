@@ -16,6 +16,7 @@ from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Regio
 from segtumor.data.converters.csv_layout import layout_of, parse_row
 from segtumor.data.converters.csv_rows import first_cells, read_rows
 from segtumor.data.converters.shapes import box_corners, box_from_corners, scale_between, scale_polygon
+from segtumor.data.converters.source_files import part_named
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
 from segtumor.files import prepare_output_folder, write_csv
@@ -25,7 +26,6 @@ SUMMARY = "CSV: a table with one row for each box, or a folder of them"
 UNLISTED = NOT_ANNOTATED
 
 _SUFFIXES = (".csv", ".tsv")
-_PARTS = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 _COLUMNS = ("image", "label", "xmin", "ymin", "xmax", "ymax", "width", "height")
 
 
@@ -126,7 +126,7 @@ def _is_table_of_boxes(path):
 def _part_of(path, source):
     """train/_annotations.csv and train.csv are both of the part train."""
     name = path.stem if path.parent == source else path.parent.name
-    return _PARTS.get(name.lower(), name)
+    return part_named(name) or name
 
 
 def _read_file(path, part, images, collection, progress):
@@ -213,7 +213,7 @@ def _attributes(name, rows, notes):
     for column in dict.fromkeys(column for row in rows for column in row.others):
         values = [row.others[column] for row in rows if column in row.others]
         if all(value == values[0] for value in values):
-            attributes[column] = _PARTS.get(values[0].lower(), values[0]) if column == "part" else values[0]
+            attributes[column] = (part_named(values[0]) or values[0]) if column == "part" else values[0]
         else:
             differing.append(column)
     if differing:

@@ -17,6 +17,7 @@ from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Sourc
 from segtumor.data.converters.cvat_shapes import SHAPES, UNUSABLE_SHAPES, join_groups, scale_region
 from segtumor.data.converters.cvat_write import write
 from segtumor.data.converters.image_words import image_label_and_rest
+from segtumor.data.converters.source_files import part_named
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
 from segtumor.taxonomy import NORMAL
@@ -26,7 +27,8 @@ __all__ = ["SUMMARY", "UNLISTED", "read", "recognises", "write"]
 SUMMARY = 'CVAT: annotations.xml of the export "CVAT for images 1.1"'
 UNLISTED = NOT_ANNOTATED
 _ROOT = re.compile(rb"<annotations[\s>]")
-_PARTS = {"train": "train", "training": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
+#: What a project of CVAT calls the subset of an image that is in none.
+_NO_SUBSET = "default"
 
 
 def recognises(source):
@@ -76,7 +78,7 @@ def _read_file(path, images, progress):
             continue
         name = element.get("name", "")
         try:
-            found = images.find(name)
+            found = _find(name, element.get("subset", "").strip(), images)
             name = found.file_name
             image = _image(element, found, images.size_hw(name), part.notes)
         except LeftOutError as reason:
@@ -85,6 +87,14 @@ def _read_file(path, images, progress):
             part.images.append(image)
     part.labels = tuple(labels)
     return part
+
+
+def _find(name, subset, images):
+    """The image; in a project's export it lies in a folder called as its subset, and equal names are other images."""
+    if not subset or not name:
+        return images.find(name)
+    found = images.find(f"{subset}/{name}")
+    return found._replace(unusual="") if found.file_name == name else found
 
 
 def _elements(path):
@@ -158,5 +168,6 @@ def _attributes(element, words, regions):
     attributes = {} if label is None else {"image_label": label}
     if rest:
         attributes["tags"] = rest
-    part = _PARTS.get(element.get("subset", "").strip().casefold())
+    subset = element.get("subset", "").strip()
+    part = part_named(subset) or ("" if subset.casefold() == _NO_SUBSET else subset)
     return {**attributes, "part": part} if part else attributes

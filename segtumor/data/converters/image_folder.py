@@ -4,15 +4,20 @@ A name in an annotation file is never joined to a path: it is looked up among th
 ``..``, absolute path or link can lead out of it, and paths of another computer still find their image.
 """
 
+import itertools
 import os
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
+from segtumor.data.image_names import NameIndex, NameParts, folders_shared, parts_of, suffix_of
 from segtumor.data.remarks import LeftOutError
 from segtumor.errors import BadImageError, DataError
-from segtumor.imaging import MAX_PIXELS, list_images, read_size_hw
+from segtumor.imaging import MAX_PIXELS, SUPPORTED_SUFFIXES, list_images, read_size_hw
 from segtumor.imaging.radiograph import check_size
 
+OTHER_SUFFIX = "found with another file name suffix"
+OTHER_FOLDER = "found in another folder than is named"
 _USUAL_NAMES = ("images", "JPEGImages", "imgs", "img")
 
 
@@ -28,40 +33,59 @@ class ImageFolder:
 
     Args:
         root: folder; links to folders are not followed, links to files only if they stay below it.
+        names: of its images, where somebody has listed them; None lists them.
 
     Raises:
         DataError: it is not a folder.
     """
 
-    def __init__(self, root):
+    def __init__(self, root, names=None):
         self.root = Path(root)
-        self.names = sorted(_names_below(self.root))
-        self._known = set(self.names)
-        self._by_name, self._by_stem = {}, {}
-        for name in self.names:
-            base = name.rpartition("/")[2].casefold()
-            self._by_name.setdefault(base, []).append(name)
-            self._by_stem.setdefault(os.path.splitext(base)[0], []).append(name)
+        self.names = sorted(_names_below(self.root) if names is None else names)
+        self._index = NameIndex(self.names)
+        self._root_folders = parts_of(f"{self.root.absolute().as_posix()}/x").folders
+        self._claims = {}
 
-    def find(self, name):
+    def find(self, name, *, stated_path=""):
         """The image called ``name`` in an annotation file.
 
-        Tried in this order: the very name below the root; the file name, without regard to case, in whichever folder
-        shares most of the path; the name without its suffix.
+        Tried in this order: the very name below the root; the file name, without regard to case; the name without its
+        suffix; then all three with %20 and the like decoded. Folders may be missing on one side, which is told, but
+        must not contradict those of the file (``segtumor.data.image_names``).
+
+        Args:
+            name: path or file name as written.
+            stated_path: what else the annotation says about where the image is, for a name without folders.
 
         Raises:
             LeftOutError: there is none, or several that fit equally well.
         """
-        wanted = str(name).replace("\\", "/")
-        if wanted in self._known:
-            return Found(wanted, "")
-        base = wanted.rpartition("/")[2].casefold()
-        if base in self._by_name:
-            return Found(_closest(wanted, self._by_name[base]), "")
-        stem = os.path.splitext(base)[0]
-        if not stem or stem not in self._by_stem:
-            raise LeftOutError("image listed but not in the folder", wanted)
-        return Found(_closest(wanted, self._by_stem[stem]), "found with another file name suffix")
+        name = str(name)
+        for text in dict.fromkeys((name, unquote(name))):
+            folders = parts_of(text).folders or parts_of(stated_path).folders
+            fit = self._index.fit(text, folders)
+            if len(fit.indices) > 1:
+                raise LeftOutError("several images of that name", ", ".join(self.names[i] for i in fit.indices))
+            if fit.indices:
+                found = self.names[fit.indices[0]]
+                self._claims.setdefault(found, {})[name] = NameParts(folders, parts_of(text).base)
+                return Found(found, self._unusual(found, text, fit))
+        raise LeftOutError("image listed but not in the folder", name)
+
+    def contested(self):
+        """{file name: names} of the images that were found by names which cannot mean one and the same file."""
+        return {found: list(names) for found, names in self._claims.items() if _disagree(list(names.values()))}
+
+    def _unusual(self, found, text, fit):
+        named, own = parts_of(text).folders, parts_of(found).folders
+        is_elsewhere = found != text and fit.shared == 0 and (own or not self._is_root(named))
+        if is_elsewhere:
+            return f"{OTHER_FOLDER}, with another file name suffix" if fit.other_suffix else OTHER_FOLDER
+        return OTHER_SUFFIX if fit.other_suffix else ""
+
+    def _is_root(self, folders):
+        """Whether a path ends in the name of the root itself, or has no folder at all."""
+        return not folders or bool(folders_shared(folders[-1:], self._root_folders[-1:]))
 
     def path(self, file_name):
         """Path of one of ``names``."""
@@ -97,14 +121,12 @@ def _names_below(root):
                 yield path.relative_to(root).as_posix()
 
 
-def _closest(wanted, candidates):
-    """The candidate whose path shares the longest end with ``wanted``."""
-    parts = [part.casefold() for part in wanted.split("/")][-2::-1]
-    shared = []
-    for candidate in candidates:
-        own = [part.casefold() for part in candidate.split("/")][-2::-1]
-        shared.append(next((i for i, pair in enumerate(zip(parts, own, strict=False)) if pair[0] != pair[1]), len(own)))
-    best = [name for name, length in zip(candidates, shared, strict=True) if length == max(shared)]
-    if len(best) > 1:
-        raise LeftOutError("several images of that name", ", ".join(best))
-    return best[0]
+def _disagree(claims):
+    """Whether two of the NameParts are of two files: other folders, one of them in none, or other suffixes."""
+    for first, second in itertools.combinations(set(claims), 2):
+        if folders_shared(first.folders, second.folders) is None or bool(first.folders) != bool(second.folders):
+            return True
+        if suffix_of(first.base) in SUPPORTED_SUFFIXES and suffix_of(second.base) in SUPPORTED_SUFFIXES:
+            if suffix_of(first.base) != suffix_of(second.base):
+                return True
+    return False

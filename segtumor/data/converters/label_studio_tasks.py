@@ -7,8 +7,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from segtumor.data.remarks import LeftOutError
 from segtumor.imaging import SUPPORTED_SUFFIXES
 
-#: Label Studio puts eight hex digits before the name of an uploaded file.
-_UPLOAD_PREFIX = re.compile(r"[0-9a-fA-F]{8}-(?=.)")
+#: Label Studio puts hex digits, eight as a rule, before the name of an uploaded file.
+_UPLOAD_PREFIX = re.compile(r"[0-9a-fA-F]{6,8}-(?=.)")
+_UPLOAD = re.compile(r"(?:^|/)(?:data/)?upload/(?:\d+/)?([^/]+)$")
 _LONGEST_NAME = 4096
 _IMAGE_KEYS = ("image", "img", "image_url")
 
@@ -84,7 +85,8 @@ def _path_of(reference):
 def names_of(reference):
     """Names that the image may have on disk, the likelier first: as written, and without the prefix of an upload.
 
-    Of an address only the last part is used, of local storage (``?d=``) and of buckets the whole path.
+    Of an upload only the last part is used (its folder is the number of the project), else the whole path, since the
+    same file name in another folder is another file.
     """
     try:
         address = urlsplit(reference)
@@ -94,13 +96,15 @@ def names_of(reference):
     if address is not None and query.get("d") and "local-files" in address.path:
         name = query["d"][0]
     elif address is not None and address.scheme in ("http", "https"):
-        name = unquote(address.path).rpartition("/")[2]
+        name = unquote(address.path).lstrip("/")
     elif address is not None and len(address.scheme) > 1:  # one letter is a drive of Windows
         name = unquote(address.path).lstrip("/")
     else:
         name = reference
-    folder, slash, last = name.rpartition("/")
-    candidates = [name, unquote(name), folder + slash + _UPLOAD_PREFIX.sub("", unquote(last), count=1)]
+    upload = _UPLOAD.search(name.replace("\\", "/"))
+    candidates = [upload[1], unquote(upload[1])] if upload else [name, unquote(name)]
+    if upload:
+        candidates.append(_UPLOAD_PREFIX.sub("", unquote(upload[1]), count=1))
     return list(dict.fromkeys(candidates))
 
 

@@ -20,6 +20,7 @@ from segtumor.data.converters.labelme_shapes import OtherFileError, decoded, rea
 from segtumor.data.converters.labelme_writer import write
 from segtumor.data.converters.shapes import scale_between
 from segtumor.data.converters.source_files import files_below, folder_of, part_of_path
+from segtumor.data.image_names import stem_of
 from segtumor.data.json_input import parse_json
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import BadImageError, DataError
@@ -156,8 +157,12 @@ def _find(drawn, name, images):
     except LeftOutError:
         if drawn.image_data:
             raise
+        folder, _, file = wanted.rpartition("/")
+        beside = posixpath.join(posixpath.dirname(name), folder, stem_of(name))
+        if stem_of(file) == stem_of(name):
+            raise
         try:
-            found = images.find(name.rpartition(".")[0])
+            found = images.find(posixpath.normpath(beside))
         except LeftOutError:
             raise LeftOutError("image listed but not in the folder", drawn.image_path) from None
         return found._replace(unusual="found by the name of the JSON file")

@@ -27,9 +27,17 @@ _MAX_BYTES = 2**20
 
 
 class Owner(NamedTuple):
-    """What a file name says: the image; the class or ""; whether the file is one lesion, not a whole image's mask."""
+    """What a file name says.
+
+    Attributes:
+        image: its image.
+        unusual: how that was found, as in ``image_folder.Found``.
+        label: the class, or "".
+        is_lesion: whether the file is one lesion, not a whole image's mask.
+    """
 
     image: str
+    unusual: str
     label: str
     is_lesion: bool
 
@@ -90,22 +98,22 @@ def owners_of(name, images, is_itself):
 
     def image_of(candidate):
         try:
-            found = find_image_of(f"{folder}/{candidate}.png", images, FOLDERS) if candidate else ""
+            found = find_image_of(f"{folder}/{candidate}.png", images, FOLDERS) if candidate else None
         except LeftOutError:
-            return ""
-        return "" if is_itself(found) else found
+            return None
+        return None if found is None or is_itself(found.file_name) else found
 
     bare = _SUFFIX.sub("", stem)
     whole = image_of(stem)
     if not whole and bare != stem and image_of(bare):
-        return [Owner(image_of(bare), "", False)]  # x_1_mask is that of x_1 if there is one
-    found = [Owner(whole, "", False)] if whole else []
+        return [Owner(*image_of(bare), "", False)]  # x_1_mask is that of x_1 if there is one
+    found = [Owner(*whole, "", False)] if whole else []
     numbered = _NUMBERED.match(bare)
     if numbered:
         found += _lesion_owners(numbered[1], image_of)
     if not found and path.parent.name:
         of_folder = _image_of_folder(path.parent, images)
-        found = [Owner(of_folder, _SUFFIX.sub("", numbered[1]) if numbered else "", True)] if of_folder else []
+        found = [Owner(*of_folder, _SUFFIX.sub("", numbered[1]) if numbered else "", True)] if of_folder else []
     return found
 
 
@@ -131,7 +139,7 @@ def _lesion_owners(text, image_of):
         image, label = image_of(text[:end]), text[end + 1 :]
         if image:
             label = "" if label.lower() in WORDS else label
-            found.append(Owner(image, label, True))
+            found.append(Owner(*image, label, True))
     return found
 
 
@@ -139,7 +147,7 @@ def _image_of_folder(folder, images):
     try:
         return find_image_of(f"{folder}.png", images, FOLDERS)
     except LeftOutError:
-        return ""
+        return None
 
 
 def _read_json(path):

@@ -166,6 +166,8 @@ def _read_image(file_name, files, images, classes, notes):
         raise LeftOutError("several masks of the whole image, or also of single lesions", names)
     regions = []
     for owner, path in files:
+        if owner.unusual:
+            notes.append(Remark(file_name, owner.unusual, path.name))
         values, is_colored, is_lossy = read_mask(path)
         if values.shape != size_hw:
             scale_between(values.shape, size_hw)

@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
+from segtumor.data.converters.image_folder import OTHER_FOLDER
 from segtumor.data.remarks import LeftOutError
 
 #: No annotation file of one image is larger; checked before reading.
@@ -18,6 +19,11 @@ _PARTS = {
     "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
+
+
+def part_named(text):
+    """ "train", "val" or "test" of the ways to write them, in any case; None for anything else."""
+    return _PARTS.get(text.strip().lower())
 
 
 def files_below(source, suffixes):
@@ -43,12 +49,12 @@ def part_of_path(path):
     A folder counts by its whole name or its first word: ``train``, ``valid``, ``test``, ``train2017``, ``images_val``.
     """
     words = {word for folder in PurePosixPath(path).parts[:-1] for word in re.findall("[a-z]+", folder.lower())}
-    found = {_PARTS[word] for word in words if word in _PARTS}
+    found = {part_named(word) for word in words} - {None}
     return found.pop() if len(found) == 1 else None
 
 
-def find_image_of(name, images, folder_words):
-    """File name of the image that an annotation file belongs to, by its own name.
+def find_image_of(name, images, folder_words, *, stated_path=""):
+    """The image that an annotation file belongs to, by its own name.
 
     A folder of annotations stands for the folder of the images beside it: train/labels/x.txt is that of
     train/images/x.png or train/x.png rather than of valid/images/x.png.
@@ -57,6 +63,10 @@ def find_image_of(name, images, folder_words):
         name: path of the annotation file below the source, with /.
         images: ImageFolder.
         folder_words: names, lower case, of folders of annotations.
+        stated_path: as ``ImageFolder.find`` has it.
+
+    Returns:
+        ``image_folder.Found``.
 
     Raises:
         LeftOutError: there is none, or several fit equally well.
@@ -67,9 +77,14 @@ def find_image_of(name, images, folder_words):
         before, after = parts[: places[-1]], parts[places[-1] + 1 :]
         for folder in ("images", "JPEGImages"):
             with contextlib.suppress(LeftOutError):
-                return images.find("/".join((*before, folder, *after))).file_name
+                return _by_own_name(images.find("/".join((*before, folder, *after)), stated_path=stated_path))
         parts = before + after
-    return images.find("/".join(parts)).file_name
+    return _by_own_name(images.find("/".join(parts), stated_path=stated_path))
+
+
+def _by_own_name(found):
+    """An annotation file has a suffix of its own: that of the image cannot be unusual, its folder can."""
+    return found._replace(unusual=OTHER_FOLDER if found.unusual.startswith(OTHER_FOLDER) else "")
 
 
 def folder_of(source):

@@ -24,6 +24,7 @@ from segtumor.data.converters.exact import number_read_as, without_noise
 from segtumor.data.converters.keyhole import keyhole_polygon
 from segtumor.data.converters.shapes import scale_between, scale_polygon
 from segtumor.data.converters.source_files import MAX_FILE_BYTES, files_below, find_image_of, folder_of, part_of_path
+from segtumor.data.image_names import parts_of
 from segtumor.data.json_input import read_bytes
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.data.segmentations import is_number
@@ -140,19 +141,20 @@ def _read_image(root, name, file_name, images, part_of, notes):
 
 def _find_image(root, name, images):
     """(file name of the image, what is unusual or "")."""
-    stated = _text(root, "filename").replace("\\", "/").rpartition("/")[2]
-    folder = name.rpartition("/")[0]
+    file_name = _text(root, "filename").replace("\\", "/")
+    folder, stated = name.rpartition("/")[0], file_name.rpartition("/")[2]
+    paths = (file_name, _text(root, "path"), f"{_text(root, 'folder')}/{stated}")
+    where = {"stated_path": next((path for path in paths if parts_of(path).folders), "")}
     same_stem = Path(stated).stem.casefold() == Path(name).stem.casefold()
     own = f"{folder}/{stated}" if same_stem else name  # the stated suffix tells x.png from x.jpg
     try:
-        found = find_image_of(own, images, _FOLDERS)
+        found = find_image_of(own, images, _FOLDERS, **where)
     except LeftOutError:
         if same_stem or not stated:
             raise
-        return find_image_of(
-            f"{folder}/{stated}", images, _FOLDERS
-        ), "found by the file name in the XML, not by that of the XML"
-    return found, "" if same_stem or not stated else "XML names another image than its own name"
+        found = find_image_of(f"{folder}/{stated}", images, _FOLDERS, **where)
+        return found.file_name, "found by the file name in the XML, not by that of the XML"
+    return found.file_name, found.unusual if same_stem or not stated else "XML names another image than its own name"
 
 
 def _scale(root, size_hw):

@@ -71,7 +71,10 @@ def read(source, images, *, progress=iter):
     for path in progress(paths):
         name = where = path.relative_to(folder).as_posix()
         try:
-            where = _find_image(name, images)
+            found = _find_image(name, images)
+            where = found.file_name
+            if found.unusual:
+                collection.notes.append(Remark(where, found.unusual, name))
             collection.images.append(_read_image(path, name, where, images, names, collection.notes))
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(where))
@@ -130,9 +133,9 @@ def _is_other_text(name):
 def _find_image(name, images):
     """Image of a label file; that of another part of the split does not count."""
     found = find_image_of(name, images, ("labels",))
-    parts = {part_of_path(name), part_of_path(found)} - {None}
+    parts = {part_of_path(name), part_of_path(found.file_name)} - {None}
     if len(parts) > 1:
-        raise LeftOutError("image listed but not in the folder", f"{found} is of another part")
+        raise LeftOutError("image listed but not in the folder", f"{found.file_name} is of another part")
     return found
 
 

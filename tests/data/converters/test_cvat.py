@@ -23,20 +23,14 @@ EXAMPLES = Path(__file__).parents[3] / "datasets" / "examples"
 SIZE_HW = (30, 40)
 
 
-class _Images:
+class _Images(ImageFolder):
     """Images that need no files, all of one size."""
 
-    root = Path("images")
-
-    def find(self, name):
-        return ImageFolder.find(self, name)
+    def __init__(self):
+        super().__init__("images", ["a.png", "b.png", "c.png"])
 
     def size_hw(self, name):
         return SIZE_HW
-
-    _known = frozenset({"a.png", "b.png", "c.png"})
-    _by_name = {}  # noqa: RUF012
-    _by_stem = {"a": ["a.png"]}  # noqa: RUF012
 
 
 def _read(tmp_path, body, images=None, meta=""):

@@ -1,9 +1,12 @@
 import pytest
 from PIL import Image
 
-from segtumor.data.converters.image_folder import ImageFolder, usual_image_root
+from segtumor.data.converters.image_folder import OTHER_FOLDER, OTHER_SUFFIX, ImageFolder, usual_image_root
 from segtumor.data.remarks import LeftOutError
 from segtumor.errors import DataError
+
+
+SUFFIX, FOLDER = OTHER_SUFFIX, OTHER_FOLDER
 
 
 @pytest.fixture
@@ -25,18 +28,29 @@ def test_images_of_all_subfolders_by_name(folder):
 @pytest.mark.parametrize(
     ("name", "found", "unusual"),
     [
-        ("a.png", "a.png", False),
-        ("two/b.png", "two/b.png", False),
-        (r"C:\data\one\b.png", "one/b.png", False),
-        ("../other/two/b.png", "two/b.png", False),
-        ("A.PNG", "a.png", False),
-        ("c.png", "two/c.PNG", False),
-        ("a.jpg", "a.png", True),
-        ("/abs/elsewhere/a", "a.png", True),
+        ("a.png", "a.png", ""),
+        ("two/b.png", "two/b.png", ""),
+        (r"C:\data\one\b.png", "one/b.png", ""),
+        ("../other/two/b.png", "two/b.png", ""),
+        ("A.PNG", "a.png", ""),
+        ("c.png", "two/c.PNG", FOLDER),
+        ("two./c.png ", "two/c.PNG", ""),
+        ("C:\\export\\c.png", None, "image listed but not in the folder"),
+        ("elsewhere/a.png", "a.png", FOLDER),
+        ("root/a.png", "a.png", ""),
+        ("images/a.png", "a.png", ""),
+        ("Two/%63.png", "two/c.PNG", ""),
+        ("a.jpg", "a.png", SUFFIX),
+        ("/abs/elsewhere/a", "a.png", f"{FOLDER}, with another file name suffix"),
     ],
 )
 def test_names_of_other_computers_find_their_image(folder, name, found, unusual):
-    assert folder.find(name) == (found, "found with another file name suffix" if unusual else "")
+    if found is not None:
+        assert folder.find(name) == (found, unusual)
+        return
+    with pytest.raises(LeftOutError) as caught:
+        folder.find(name)
+    assert caught.value.kind == unusual
 
 
 @pytest.mark.parametrize(
@@ -47,13 +61,45 @@ def test_names_of_other_computers_find_their_image(folder, name, found, unusual)
         ("d.png", "image listed but not in the folder"),
         ("", "image listed but not in the folder"),
         ("b.png", "several images of that name"),
-        ("three/b.png", "several images of that name"),
+        ("three/b.png", "image listed but not in the folder"),
+        ("x/three/a.jpg/b.png", "image listed but not in the folder"),
     ],
 )
 def test_names_that_lead_nowhere_or_out(folder, name, kind):
     with pytest.raises(LeftOutError) as caught:
         folder.find(name)
     assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("1.2.840.3", None), ("1.2.840.2.png", "1.2.840.2"), ("hip.right.png", None), ("hip.left.jpg", "hip.left.png")],
+)
+def test_the_last_number_or_word_of_a_name_is_no_suffix(name, found):
+    images = ImageFolder("x", ["1.2.840.2", "hip.left.png"])
+    if found is not None:
+        assert images.find(name) == (found, SUFFIX)
+        return
+    with pytest.raises(LeftOutError, match="not in the folder"):
+        images.find(name)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "disagree"),
+    [
+        ("patient1/a.png", "patient2/a.png", True),
+        ("a.png", "patient2/a.png", True),
+        ("patient1/a.jpg", "patient1/a.png", True),
+        ("s1/patient1/a.png", "s2/patient1/a.png", True),
+        ("images/a.png", "a.png", False),
+        (r"C:\patient1\a.png", "patient1/A.PNG", False),
+    ],
+)
+def test_names_that_cannot_mean_one_file(first, second, disagree):
+    images = ImageFolder("x", ["a.png"])
+    for name in (first, second, second):
+        images.find(name)
+    assert images.contested() == ({"a.png": [first, second]} if disagree else {})
 
 
 def test_links_that_leave_the_root_are_not_seen(tmp_path, folder):
