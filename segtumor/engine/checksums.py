@@ -1,9 +1,9 @@
 """Whether a weights file is still what was written: every byte of segtumor's own, every record of any other.
 
-A ``.pth`` file is a zip container, which torch reads without comparing the CRC-32 that it holds of each record: one flipped
-bit of a weight loads. ``seal`` therefore puts the SHA-256 of all that comes before it into the container's comment, which
-every version of torch reads over. Files of others have no seal; of these, the records' own checksums are compared. Files
-from before torch 1.6 are no containers and hold no checksum at all.
+A ``.pth`` file is a zip container, which torch reads without comparing the CRC-32 that it holds of each record: one
+flipped bit of a weight loads. ``seal`` therefore puts the SHA-256 of all that comes before it into the container's
+comment, which every version of torch reads over. Files of others have no seal; of these, the records' own checksums are
+compared. Files from before torch 1.6 are no containers and hold no checksum at all.
 """
 
 import hashlib

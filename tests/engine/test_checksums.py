@@ -30,7 +30,7 @@ def foreign(tmp_path):
 
 def refuses(path, data):
     path.write_bytes(data)
-    with pytest.raises(ModelError, match="damaged|not a readable weights file") as caught:
+    with pytest.raises(ModelError, match=r"damaged|not a readable weights file") as caught:
         read_checkpoint(path)
     assert caught.value.exit_code == 3
     return str(caught.value)
