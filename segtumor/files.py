@@ -2,6 +2,9 @@
 
 Every file is written to a temporary name in the same folder, flushed to disk (fsync) and renamed: an interrupted run
 or a full disk leaves the old file or none, never a truncated one. Failures are ``OutputError``.
+
+A process that is killed leaves its temporary file behind. As long as it is written, its writer holds a lock on it, so
+that whoever clears up (``remove_abandoned``) can tell a dead file from a live one.
 """
 
 import contextlib
@@ -11,6 +14,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import stat
 import tempfile
 import textwrap
@@ -21,10 +25,18 @@ from types import SimpleNamespace
 from segtumor.errors import OutputError
 from segtumor.names import csv_cell
 
+try:
+    import fcntl
+except ImportError:  # Windows, which refuses to remove a file that is open
+    fcntl = None
+
 #: Temporary files begin so, whatever they will be called: a name may be as long as the file system allows.
 TEMPORARY_PREFIX = ".segtumor."
 _LONGEST_SUFFIX = 32
+_TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + r"[a-z0-9_]{8}(\..*)?")
 _ONE_AT_A_TIME = threading.Lock()
+#: Descriptors of the temporary files that are being written.
+_HELD = set()
 
 
 def prepare_output_folder(path):
@@ -48,17 +60,75 @@ def atomic_path(path):
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         suffix = path.suffix[:_LONGEST_SUFFIX]  # libraries tell the format by it
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=suffix)
-        os.close(descriptor)
-        temporary = Path(name)
-        try:
+        with _temporary_beside(path, suffix) as temporary:
             yield temporary
             temporary.chmod(0o666 & ~umask())  # mkstemp makes private files; these are ordinary output
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def _temporary_beside(path, suffix):
+    """A new file beside ``path``, known as alive by its lock; gone afterwards unless it was renamed."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=suffix)
+    owner = os.getpid()
+    try:
+        if fcntl is None:
+            os.close(descriptor)
+        else:
+            _HELD.add(descriptor)
+            with contextlib.suppress(OSError):  # a disk without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield Path(name)
+    finally:
+        if os.getpid() == owner:  # a child that was forked meanwhile unwinds here as well
+            Path(name).unlink(missing_ok=True)
+            if fcntl is not None:
+                _HELD.discard(descriptor)
+                os.close(descriptor)
+
+
+def _let_go():
+    """In a forked child: what it inherits would hold the locks of its parent after the parent's death."""
+    while _HELD:
+        os.close(_HELD.pop())
+
+
+if fcntl is not None:
+    os.register_at_fork(after_in_child=_let_go)
+
+
+def remove_abandoned(folder, *, depth=3):
+    """Remove the temporary files that killed processes left in ``folder`` and below it; links are not followed.
+
+    A file that another process is writing at this moment stays, and so does every other file.
+
+    Args:
+        folder: where to look.
+        depth: how many levels of folders below it; somebody may have named his home folder.
+    """
+    top = len(Path(folder).parts)
+    for path, subfolders, names in os.walk(folder):
+        if len(Path(path).parts) - top >= depth:
+            subfolders.clear()
+        for name in filter(_TEMPORARY.fullmatch, names):
+            _remove_unless_alive(os.path.join(path, name))
+
+
+def _remove_unless_alive(path):
+    if os.path.islink(path) or not os.path.isfile(path):
+        return
+    with contextlib.suppress(OSError):  # held by its writer, renamed or removed meanwhile, or a disk without locks
+        if fcntl is None:
+            os.unlink(path)
+            return
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            os.close(descriptor)
 
 
 def write_bytes(path, data):

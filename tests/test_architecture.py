@@ -20,6 +20,7 @@ RANK = {
     "progress": 2,
     "compat": 2,
     "statistics": 2,
+    "locks": 3,
     "taxonomy": 3,
     "imaging": 3,
     "structures": 4,

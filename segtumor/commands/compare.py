@@ -3,6 +3,7 @@
 import dataclasses
 
 from segtumor.commands.account import print_table, progress_bar
+from segtumor.commands.alone import alone
 from segtumor.commands.pairing import pair
 from segtumor.commands.shell import make_parser, run
 from segtumor.commands.study_options import add_study_options, leniency, study_settings
@@ -60,7 +61,7 @@ def build_parser():
 
 def main(argv=None):
     """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
+    return run(alone(_body), build_parser(), argv)
 
 
 def _body(args):

@@ -86,6 +86,7 @@ def _body(args):
     from segtumor.commands.account import progress_bar
     from segtumor.config import load_config
     from segtumor.engine.crossval import cross_validate, make_plan
+    from segtumor.locks import alone_in
 
     cfg = load_config(args.config_file, args.opts)
     output = args.output or f"output/{Path(args.config_file).stem}_crossval"
@@ -101,10 +102,11 @@ def _body(args):
     if args.dry_run:
         return 0
     settings, progress = _settings(cfg, args), progress_bar("hashing")
-    predictions = cross_validate(
-        cfg, plan, output, init_from=args.init_from, overwrite=args.overwrite, progress=progress
-    )
-    _report(plan, output, predictions, settings)
+    with alone_in(output):
+        predictions = cross_validate(
+            cfg, plan, output, init_from=args.init_from, overwrite=args.overwrite, progress=progress
+        )
+        _report(plan, output, predictions, settings)
     return 0
 
 

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from segtumor.commands.alone import alone
 from segtumor.commands.prepare_phantoms import CaseProgress
 from segtumor.commands.shell import make_parser, run
 from segtumor.errors import ConfigError
+from segtumor.locks import is_empty
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -34,14 +36,14 @@ def build_parser():
 
 
 def main(argv=None):
-    return run(_body, build_parser(), argv)
+    return run(alone(_body), build_parser(), argv)
 
 
 def _body(arguments):
     from segtumor.config import load_config
 
     output = Path(arguments.output)
-    if output.exists() and any(output.iterdir()) and not (output / "phantoms" / "SYNTHETIC.txt").is_file():
+    if not is_empty(output) and not (output / "phantoms" / "SYNTHETIC.txt").is_file():
         raise ConfigError("not the folder of an earlier demo", where=output, remedy="Choose another --output")
     cfg = load_config(arguments.config_file, arguments.opts)
     cfg.OUTPUT_DIR = str(output / "run")

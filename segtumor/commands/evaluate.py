@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from segtumor.commands.alone import alone
 from segtumor.commands.pairing import pair
 from segtumor.commands.shell import make_parser, run
 from segtumor.commands.study_options import add_study_options, leniency, study_progress, study_settings
@@ -57,7 +58,7 @@ def build_parser():
 
 def main(argv=None):
     """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
+    return run(alone(_body), build_parser(), argv)
 
 
 def _body(args):

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from segtumor.commands.account import print_remarks, progress_bar
+from segtumor.commands.alone import alone
 from segtumor.commands.data.split_account import split_is_by_case, warn_of_leaks, warn_of_names
 from segtumor.commands.shell import make_parser, run
 from segtumor.errors import DataError
@@ -76,7 +77,7 @@ def build_parser():
 
 def main(argv=None):
     """Run the command; returns the exit code."""
-    return run(_body, build_parser(), argv)
+    return run(alone(_body), build_parser(), argv)
 
 
 def _body(args):

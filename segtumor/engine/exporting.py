@@ -24,6 +24,7 @@ from segtumor.engine.quantizing import MAX_CALIBRATION_IMAGES, evenly_spaced, qu
 from segtumor.errors import ConfigError, InstallationError
 from segtumor.files import TEMPORARY_PREFIX, output_errors, sha256_of_file, umask
 from segtumor.imaging import read_radiograph
+from segtumor.locks import alone_at
 from segtumor.modeling.folding import fold_batch_norms
 from segtumor.modeling.graphs import check_model
 from segtumor.runtime.detector import model_images
@@ -31,6 +32,7 @@ from segtumor.runtime.exported import FORMATS, MANIFEST, file_names, is_export, 
 from segtumor.runtime.predictor import Predictor
 
 FLOAT32, INT8 = "float32", "int8"
+_FORMER = ".former"
 _PACKAGES = {"torchscript": (), "onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino")}
 
 
@@ -58,7 +60,16 @@ def export(cfg, output, *, format_name, int8=False, calibration=None, samples=()
     """
     started, output = time.perf_counter(), Path(output)
     check_options(format_name, int8=int8, calibration=calibration)
-    check_output(output, overwrite=overwrite)
+    target = Path(os.path.realpath(output))  # a link stays one
+    with alone_at(target):
+        _clear_up(target)
+        check_output(output, overwrite=overwrite)
+        options = {"format_name": format_name, "int8": int8, "calibration": calibration, "samples": samples}
+        manifest = _export(cfg, output, target, **options)
+    return {**manifest, "seconds": round(time.perf_counter() - started, 1)}
+
+
+def _export(cfg, output, target, *, format_name, int8, calibration, samples):
     check_samples([*samples, *(calibration or ())])
     _check_packages(format_name, int8=int8)
     cfg = _on_cpu(cfg)
@@ -74,7 +85,6 @@ def export(cfg, output, *, format_name, int8=False, calibration=None, samples=()
         "source": _source(cfg),
         "made_with": _versions(format_name),
     }
-    target = Path(os.path.realpath(output))  # a link stays one
     with output_errors(output), _folder_beside(target) as folder:
         _write_graphs(model, folder, format_name, _calibration_images(contract, calibration) if int8 else None)
         write_manifest(folder, **about, parity={})
@@ -83,7 +93,7 @@ def export(cfg, output, *, format_name, int8=False, calibration=None, samples=()
             check_parity(parity, output)
         manifest = write_manifest(folder, **about, parity=parity)
         _move_into_place(folder, target)
-    return {**manifest, "seconds": round(time.perf_counter() - started, 1)}
+    return manifest
 
 
 def check_options(format_name, *, int8, calibration):
@@ -155,7 +165,7 @@ def _write_graphs(model, folder, format_name, calibration_images):
     if format_name == "torchscript":
         write_torchscript(folded, folder)
         return
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".onnx.") as onnx_folder:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".onnx.") as onnx_folder:
         onnx_folder = Path(onnx_folder) if format_name == "openvino" else folder
         write_onnx(folded, onnx_folder)
         if calibration_images is not None:
@@ -202,11 +212,26 @@ def _version(package):
 def _folder_beside(output):
     """A new folder on the same disk as ``output``, which is gone afterwards unless it was moved."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=TEMPORARY_PREFIX))
+    folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=_temporary_prefix(output)))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _temporary_prefix(output):
+    """What the names of folders made beside ``output`` for it begin with, and for no other export there."""
+    return f"{TEMPORARY_PREFIX}{hashlib.sha256(os.fsencode(output.name)).hexdigest()[:8]}."
+
+
+def _clear_up(output):
+    """Bring back the export that a process was replacing when it was killed, and remove what it left half-written."""
+    left = sorted(path for path in output.parent.glob(f"{_temporary_prefix(output)}*") if path.is_dir())
+    for path in left:
+        if path.suffix == _FORMER and not (output.is_dir() and any(output.iterdir())):
+            os.replace(path, output)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _move_into_place(folder, output):
@@ -221,7 +246,7 @@ def _move_into_place(folder, output):
         os.replace(folder, output)
         return
     check_output(output, overwrite=True)  # minutes have passed
-    former = folder.with_name(f"{folder.name}.former")
+    former = folder.with_name(f"{folder.name}{_FORMER}")
     os.replace(output, former)
     try:
         os.replace(folder, output)

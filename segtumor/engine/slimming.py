@@ -15,7 +15,8 @@ from segtumor.engine.model import create_model
 from segtumor.engine.run_folder import CONFIG
 from segtumor.engine.weights import fit_weights, read_checkpoint
 from segtumor.errors import ConfigError
-from segtumor.files import prepare_output_folder, sha256_of_file, write_json, write_text
+from segtumor.files import sha256_of_file, write_json, write_text
+from segtumor.locks import alone_in, is_empty
 from segtumor.modeling import pruning
 from segtumor.modeling.vgg import stage_channels
 
@@ -48,15 +49,19 @@ def prune_run(cfg, weights, output, *, fraction, scope="layer", multiple=8, fc_d
     """
     settings = {"fraction": fraction, "scope": scope, "multiple": multiple, "fc_dim": fc_dim}
     _check(cfg, **settings)
-    _check_empty(Path(output))
+    with alone_in(output) as folder:
+        _check_empty(folder)
+        return _prune(cfg, weights, folder, settings)
+
+
+def _prune(cfg, weights, folder, settings):
     checkpoint = read_checkpoint(weights)
     state = checkpoint["model"]
     parameters = {"before": _check_fit(cfg, state, weights)}
     layers, kept = _choose(cfg, state, **settings)
     smaller = pruning.pruned(state, layers, kept)
-    smaller_cfg = _smaller_config(cfg, smaller, fc_dim, output)
+    smaller_cfg = _smaller_config(cfg, smaller, settings["fc_dim"], folder)
     parameters["after"] = _check_fit(smaller_cfg, smaller, weights)
-    folder = prepare_output_folder(output)
     names = checkpoint.get("class_names") or list(cfg.MODEL.CLASS_NAMES)
     extra = {"class_names": names, "segtumor_version": segtumor.__version__}
     write_checkpoint(folder / PRUNED_WEIGHTS, {"model": smaller, **extra})
@@ -96,7 +101,7 @@ def _check(cfg, *, fraction, scope, multiple, fc_dim):
 
 
 def _check_empty(folder):
-    if folder.is_dir() and any(folder.iterdir()):
+    if not is_empty(folder):
         raise ConfigError("the folder already holds something", where=folder, remedy="Choose another --output")
 
 

@@ -1,5 +1,6 @@
 """Putting a run together: data, model, validation, training, and the final evaluation."""
 
+import contextlib
 import logging
 import resource
 import time
@@ -29,10 +30,11 @@ from segtumor.engine.validation import predict_dataset
 from segtumor.engine.weights import load_weights
 from segtumor.errors import ConfigError
 from segtumor.evaluation.study import StudySettings, study
-from segtumor.files import prepare_output_folder, write_json, write_text
+from segtumor.files import write_json, write_text
 from segtumor.imaging import read_radiograph
 from segtumor.loading.catalog import check_image_sizes, load_datasets, shared_cases
 from segtumor.loading.loaders import build_train_loader, validation_batches
+from segtumor.locks import alone_in
 from segtumor.reporting.evaluation_report import training_curves, write_evaluation
 from segtumor.reporting.findings_files import InferenceOutcome, predictions_document
 from segtumor.reporting.study_examples import choose_examples, draw_examples
@@ -82,6 +84,18 @@ def train(cfg, *, resume=False, overwrite=False, init_from=None, files=None):
         SegtumorError: bad configuration, data or weights, a diverging loss, or a folder that cannot be written.
     """
     datasets = _load(cfg, files)
+    with _alone_in(cfg.OUTPUT_DIR):
+        return _train(cfg, datasets, resume=resume, overwrite=overwrite, init_from=init_from)
+
+
+def _alone_in(folder):
+    """The lock of the run folder; of several processes that train together the first holds it."""
+    if not comm.is_main_process():
+        return contextlib.nullcontext()
+    return alone_in(folder, remedy="Wait for it, or choose another OUTPUT_DIR")
+
+
+def _train(cfg, datasets, *, resume, overwrite, init_from):
     check_run_folder(cfg.OUTPUT_DIR, resume=resume, overwrite=overwrite)
     trainer, validation, weights = _build(cfg, datasets, init_from=init_from if resume else _initial(cfg, init_from))
     # Only now, when all that a user can get wrong is known to be right, may an old run be replaced.
@@ -129,13 +143,13 @@ def evaluate_run(cfg, *, files=None):
     datasets = load_datasets(cfg.DATASETS.TEST, files=files)
     complete_config(cfg, datasets)
     weights, folder = Path(cfg.MODEL.WEIGHTS or find_run(cfg.OUTPUT_DIR)[1]), Path(cfg.OUTPUT_DIR)
-    if weights.resolve().parent != folder.resolve():
-        check_run_folder(folder, resume=False, overwrite=False)
-    model = create_model(cfg)
-    load_weights(model, weights, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
-    prepare_output_folder(folder)
-    with log_file(folder):
-        return _evaluate_sets(cfg, model, datasets, folder, weights=weights)
+    with _alone_in(folder):
+        if weights.resolve().parent != folder.resolve():
+            check_run_folder(folder, resume=False, overwrite=False)
+        model = create_model(cfg)
+        load_weights(model, weights, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
+        with log_file(folder):
+            return _evaluate_sets(cfg, model, datasets, folder, weights=weights)
 
 
 def dry_run(cfg, *, init_from=None):

@@ -1,17 +1,14 @@
 """The overlays in an output folder: which are from an earlier run, and what must not be lost when they go."""
 
 import os
-import re
 from pathlib import Path
 
 from segtumor.errors import ConfigError
-from segtumor.files import TEMPORARY_PREFIX
 from segtumor.inference.earlier import read_summary
 from segtumor.inference.inputs import file_identity
 from segtumor.inference.journal import JOURNAL_NAME, overlays_in
 
 OVERLAYS = "overlays"
-_ABANDONED = re.compile(re.escape(TEMPORARY_PREFIX) + r"[a-z0-9_]{8}\.(png|json|csv|jsonl)")
 
 
 def check_inputs(paths, folder):
@@ -49,10 +46,3 @@ def other_pictures(folder, known):
     """Names of what lies among the overlays and is none of the ``known`` ones, a set: such names are taken."""
     overlays = Path(folder) / OVERLAYS
     return {path.name for path in overlays.iterdir()} - set(known) if overlays.is_dir() else set()
-
-
-def remove_abandoned(folder):
-    """Remove what a run that was killed left half-written (``files.atomic_path``)."""
-    for path in (*Path(folder).glob(".*"), *(Path(folder) / OVERLAYS).glob(".*")):
-        if _ABANDONED.fullmatch(path.name):
-            path.unlink(missing_ok=True)

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from segtumor import progress
 from segtumor.errors import ConfigError, SegtumorError
-from segtumor.files import prepare_output_folder
-from segtumor.inference.alone import alone_in
 from segtumor.inference.background import in_background
 from segtumor.inference.drawing import Drawer
 from segtumor.inference.earlier import check_output, remove_tables
@@ -25,12 +23,12 @@ from segtumor.inference.overlay_files import (
     check_inputs,
     known_overlays,
     other_pictures,
-    remove_abandoned,
     remove_overlays,
 )
 from segtumor.inference.predicting import predict_all
 from segtumor.inference.reading import Reader
 from segtumor.inference.tables import write_tables
+from segtumor.locks import alone_in
 from segtumor.reporting.findings_files import STATUS_FAILED, STATUS_NOT_REACHED, InferenceOutcome
 
 logger = logging.getLogger(__name__)
@@ -124,10 +122,10 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
         OutputError: the folder cannot be written.
     """
     check(paths, output, options)
-    folder, paths = prepare_output_folder(output), distinct(map(Path, paths))
+    paths = distinct(map(Path, paths))
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
     header = make_header(settings=asked, model=model, class_names=class_names)
-    with alone_in(folder):
+    with alone_in(output) as folder:
         # Once more: another run may have come to its end here since.
         check_output(folder, continued=options.continued, overwrite=options.overwrite)
         continued, earlier = options.continued and (folder / JOURNAL_NAME).exists(), known_overlays(folder)
@@ -135,7 +133,6 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
             if not continued:
                 remove_tables(folder)
                 remove_overlays(folder, earlier)
-            remove_abandoned(folder)
             journal.add(paths)
             paths = [*_unnamed(journal, paths), *paths]
 

@@ -44,7 +44,7 @@ def statuses(output):
 def test_good_images_give_overlays_tables_and_a_status_each(images, type_infer, capsys):
     code, output = type_infer(images, more=["--confidence-threshold", "0.1"])
     assert code == 0
-    written = {"overlays", "predictions.json", "findings.csv", "summary.json", "infer.journal.jsonl", ".infer.lock"}
+    written = {"overlays", "predictions.json", "findings.csv", "summary.json", "infer.journal.jsonl"}
     assert {path.name for path in output.iterdir()} == written
     assert sorted(path.name for path in (output / "overlays").iterdir()) == ["a.png", "b.png"]
     for path in (output / "overlays").iterdir():

@@ -7,6 +7,7 @@ import torch
 
 from segtumor.commands import train
 from segtumor.engine.weights import read_checkpoint
+from segtumor.locks import alone_in
 
 pytestmark = pytest.mark.model
 
@@ -43,6 +44,17 @@ def test_an_existing_run_is_a_usage_error(type_train, tmp_path, capsys):
     (tmp_path / "run" / "model_final.pth").touch()
     assert type_train(settings={"OUTPUT_DIR": "run"}) == 2
     assert "--resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--resume", "--overwrite", "--eval-only", None])
+def test_a_folder_that_another_training_writes_into_is_refused(type_train, tiny_run, tmp_path, capsys, option):
+    settings = {"OUTPUT_DIR": "run", "MODEL.WEIGHTS": tiny_run / "model_best.pth"}
+    with alone_in("run") as folder:
+        (folder / "model_last.pth").touch()
+        assert type_train(*([option] if option else []), settings=settings) == 2
+        assert "another command is writing into the folder" in capsys.readouterr().err
+        assert sorted(path.name for path in folder.iterdir()) == [".segtumor-lock", "model_last.pth"]
+    assert type_train("--dry-run", settings=settings) == 0
 
 
 def test_a_dry_run_writes_nothing(type_train, tmp_path, capsys):

@@ -16,6 +16,7 @@ from segtumor.engine.crossval_report import report
 from segtumor.engine.weights import read_checkpoint
 from segtumor.errors import ConfigError, OutputError
 from segtumor.evaluation.study import StudySettings
+from segtumor.locks import alone_in
 
 pytestmark = pytest.mark.model
 
@@ -172,6 +173,14 @@ def test_another_cross_validation_in_the_folder_is_refused(
     error = capsys.readouterr().err
     assert message in error and "--overwrite" in error
     assert (finished / "folds.json").read_bytes() == before
+
+
+def test_a_folder_that_another_one_writes_into_is_refused(type_crossval, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(crossval, "train", no_training)
+    with alone_in(tmp_path / "cv") as folder:
+        assert type_crossval(folder) == 2 and type_crossval(folder, "--overwrite") == 2
+        assert [path.name for path in folder.iterdir()] == [".segtumor-lock"]
+    assert "another command is writing into the folder" in capsys.readouterr().err
 
 
 def test_where_it_runs_and_how_fast_may_differ(type_crossval, finished, monkeypatch):

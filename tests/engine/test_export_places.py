@@ -7,6 +7,7 @@ import pytest
 from segtumor.engine import exporting
 from segtumor.engine.exporting import export
 from segtumor.errors import ConfigError, OutputError
+from segtumor.locks import alone_at
 from segtumor.runtime.exported import open_export
 
 pytestmark = pytest.mark.model
@@ -43,6 +44,29 @@ def test_the_former_export_comes_back_when_the_new_one_cannot_be_moved(cfg, tmp_
     with pytest.raises(OutputError, match="Permission denied"):
         export(cfg, output, format_name="torchscript", overwrite=True)
     assert (output / "export.json").read_bytes() == before and os.listdir(tmp_path) == ["export"]
+
+
+def test_what_a_killed_export_left_goes_and_the_one_it_was_replacing_comes_back(cfg, tmp_path):
+    output = tmp_path / "export"
+    export(cfg, output, format_name="torchscript")
+    before = (output / "export.json").read_bytes()
+    left = exporting._temporary_prefix(output) + "abcd_123"
+    for name in (left, exporting._temporary_prefix(tmp_path / "other") + "abcd_123", ".segtumor.mine"):
+        (tmp_path / name).mkdir()
+    output.rename(tmp_path / f"{left}.former")  # killed between the two renamings
+    with pytest.raises(ConfigError, match="the export is there already"):
+        export(cfg, output, format_name="torchscript")
+    assert (output / "export.json").read_bytes() == before
+    (tmp_path / f"{left}.former").mkdir()  # killed after them
+    export(cfg, output, format_name="torchscript", overwrite=True)
+    assert len(os.listdir(tmp_path)) == 3 and not list(tmp_path.glob(f"{left}*"))
+
+
+def test_two_exports_to_one_folder_are_refused(cfg, tmp_path):
+    (tmp_path / "link").symlink_to("export")
+    with alone_at(tmp_path / "export"), pytest.raises(ConfigError, match="another command is writing"):
+        export(cfg, tmp_path / "link", format_name="torchscript")
+    assert os.listdir(tmp_path) == ["link"]
 
 
 def test_an_export_is_not_replaced_with_what_lies_beside_it(cfg, tmp_path):

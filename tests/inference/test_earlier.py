@@ -7,8 +7,8 @@ import pytest
 from fake_detector import FakeDetector
 
 from segtumor.errors import ConfigError
-from segtumor.files import prepare_output_folder
 from segtumor.inference.earlier import TABLES, check_output, read_summary, remove_tables
+from segtumor.locks import alone_in
 
 
 @pytest.mark.parametrize("names", [["export.json"], ["config.yaml", "model_best.pth"]])
@@ -87,7 +87,7 @@ def test_a_killed_run_leaves_no_tables_of_the_earlier_one(pictures, work, monkey
     monkeypatch.setattr("segtumor.inference.run._finish_as_far_as_it_goes", lambda *arguments: None)
     with pytest.raises(SystemExit):
         work(pictures[3:4], with_overlays=True, overwrite=True)
-    assert sorted(path.name for path in folder.iterdir()) == [".infer.lock", "infer.journal.jsonl", "overlays"]
+    assert sorted(path.name for path in folder.iterdir()) == ["infer.journal.jsonl", "overlays"]
     assert list((folder / "overlays").iterdir()) == []
 
 
@@ -96,7 +96,7 @@ def test_two_runs_in_one_folder_do_not_meet(pictures, work):
 
     def another(call, windows):
         if call == 1:
-            with pytest.raises(ConfigError, match="another run") as refused:
+            with pytest.raises(ConfigError, match="another command") as refused:
                 work(pictures[:1], overwrite=True)
             seen.append(refused.value)
 
@@ -108,9 +108,9 @@ def test_results_of_a_run_that_ended_meanwhile_are_not_replaced(pictures, work, 
     def slow(folder):
         monkeypatch.undo()
         work(pictures[:3])  # begun later, done before
-        return prepare_output_folder(folder)
+        return alone_in(folder)
 
-    monkeypatch.setattr("segtumor.inference.run.prepare_output_folder", slow)
+    monkeypatch.setattr("segtumor.inference.run.alone_in", slow)
     with pytest.raises(ConfigError, match="an earlier run with 3 results"):
         work(pictures[:1])
     assert len(tables(tmp_path / "found")[0]["inputs"]) == 3

@@ -13,7 +13,6 @@ from PIL import Image
 import segtumor.inference.drawing
 from segtumor import files
 from segtumor.errors import ConfigError, OutputError
-from segtumor.inference.alone import LOCK_NAME
 from segtumor.inference.journal import JOURNAL_NAME
 from segtumor.inference.run import Options
 from segtumor.reporting.findings_files import (
@@ -53,7 +52,7 @@ def test_every_input_has_its_outcome_in_order(pictures, work, tables):
     assert [entry["file"] for entry in summary["inputs"]] == list(map(str, pictures))
     assert summary["settings"] == SETTINGS and summary["model"] == MODEL
     assert len(predictions["annotations"]) == 12  # the uncertain ones too
-    written = {"overlays", "predictions.json", "findings.csv", "summary.json", JOURNAL_NAME, LOCK_NAME}
+    written = {"overlays", "predictions.json", "findings.csv", "summary.json", JOURNAL_NAME}
     assert {path.name for path in folder.iterdir()} == written
     assert sorted(overlays(folder)) == [f"{number}.png" for number in range(8) if number != 4]
 

@@ -3,6 +3,7 @@
 Not here: the protocols and what was published (``segtumor.benchmark``).
 """
 
+from segtumor.commands.alone import alone
 from segtumor.commands.benchmark.training_parts import centers_of, read_training, split_kind, training_files
 from segtumor.commands.pairing import pair
 from segtumor.commands.shell import make_parser, run
@@ -45,7 +46,7 @@ def build_parser():
 
 def main(argv=None):
     """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
+    return run(alone(_body), build_parser(), argv)
 
 
 def _body(args):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from segtumor.commands.account import print_remarks, print_table, progress_bar
+from segtumor.commands.alone import alone
 from segtumor.commands.shell import make_parser, run
 
 #: --unannotated -> what it makes of an image that no annotation mentions.
@@ -80,7 +81,7 @@ def _add_doubt(group):
 
 def main(argv=None):
     """Run the command; returns the exit code."""
-    return run(_body, build_parser(), argv)
+    return run(alone(_body), build_parser(), argv)
 
 
 def _body(args):

@@ -6,6 +6,7 @@ import logging
 import time
 from pathlib import Path
 
+from segtumor.commands.alone import alone
 from segtumor.commands.data.split_making import KINDS, fractions_of, make_split_of
 from segtumor.commands.shell import make_parser, run
 
@@ -107,7 +108,7 @@ def _add_images(group):
 
 def main(argv=None):
     """Run the command; returns the exit code."""
-    return run(_body, build_parser(), argv)
+    return run(alone(_body), build_parser(), argv)
 
 
 def _body(args):

@@ -1,6 +1,7 @@
 """``segtumor data stats``: what is in a data set, as tables."""
 
 from segtumor.commands.account import print_table
+from segtumor.commands.alone import alone
 from segtumor.commands.shell import make_parser, run
 
 
@@ -22,7 +23,7 @@ def build_parser():
 
 def main(argv=None):
     """Run the command; returns the exit code."""
-    return run(_body, build_parser(), argv)
+    return run(alone(_body), build_parser(), argv)
 
 
 def _body(args):

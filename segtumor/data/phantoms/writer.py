@@ -4,7 +4,6 @@ The annotations come last, each file atomically, and ``split.json`` after them: 
 """
 
 import io
-from pathlib import Path
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -14,7 +13,8 @@ from segtumor.data.phantoms.coco import SYNTHETIC_NOTICE, CocoPart
 from segtumor.data.phantoms.generator import label_of_case, make_phantoms
 from segtumor.data.phantoms.splitting import PARTS, split_labels
 from segtumor.errors import ConfigError, OutputError
-from segtumor.files import prepare_output_folder, sha256_of_file, write_bytes, write_json, write_text
+from segtumor.files import sha256_of_file, write_bytes, write_json, write_text
+from segtumor.locks import alone_in, is_empty
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
 
 #: Written first; by it a folder of phantoms is known even if it was interrupted.
@@ -52,10 +52,15 @@ def write_phantom_dataset(
     _check(cases, seed, size_px)
     labels = [label_of_case(seed, index) for index in range(cases)]
     part_of_case = split_labels(labels, fractions, seed)
-    root = _prepare(Path(output), overwrite)
+    with alone_in(output) as root:
+        _prepare(root, overwrite)
+        return _write(root, labels, part_of_case, seed=seed, size_px=size_px, fractions=fractions, progress=progress)
+
+
+def _write(root, labels, part_of_case, *, seed, size_px, fractions, progress):
     parts = {name: CocoPart(name, seed=seed, size_px=size_px) for name in PARTS if name in part_of_case}
     split = {}
-    for index, case in enumerate(make_phantoms(cases, seed, size_px)):
+    for index, case in enumerate(make_phantoms(len(labels), seed, size_px)):
         split[case.case_id] = part_of_case[index]
         _write_case(root, case, parts[part_of_case[index]])
         if progress is not None:
@@ -74,8 +79,7 @@ def _check(cases, seed, size_px):
 
 
 def _prepare(root, overwrite):
-    root = prepare_output_folder(root)
-    if any(root.iterdir()) and not (root / NOTICE_FILE).is_file() and not overwrite:
+    if not is_empty(root) and not (root / NOTICE_FILE).is_file() and not overwrite:
         raise OutputError(
             "the folder is not empty and holds no phantoms",
             where=root,
@@ -90,7 +94,6 @@ def _prepare(root, overwrite):
     except OSError as error:
         raise OutputError(f"cannot remove an earlier file: {error.strerror}", where=error.filename) from error
     write_text(root / NOTICE_FILE, _NOTICE_TEXT)
-    return root
 
 
 def _write_case(root, case, part):
