@@ -80,6 +80,10 @@ class NonFiniteLossError(DataError):
     """A training step whose loss is NaN or infinite; names the images of the batch."""
 
 
+class NonFiniteOutputError(DataError):
+    """A radiograph on which the model computes NaN, infinities or numbers beyond all sense: nothing is known of it."""
+
+
 class SomeInputsFailedError(SegtumorError):
     """Several inputs were asked for; some failed and the others finished."""
 

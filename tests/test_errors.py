@@ -36,6 +36,7 @@ EXIT_CODES = {
     "DataError": 5,
     "BadImageError": 5,
     "NonFiniteLossError": 5,
+    "NonFiniteOutputError": 5,
     "SomeInputsFailedError": 6,
 }
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from segtumor.data.phantoms import make_phantoms
 from segtumor.engine.predictor import ModelDetector
-from segtumor.errors import ConfigError, DataError, ModelError
+from segtumor.errors import ConfigError, DataError, ModelError, NonFiniteOutputError
 from segtumor.imaging import Radiograph, list_images, read_radiograph
+from segtumor.runtime.breakdown import all_sound
 from segtumor.runtime.detector import Detector
 from segtumor.runtime.parity import ALLOWED_MASK_PX, differences, edges_of
 from segtumor.runtime.predictor import Predictor
@@ -162,10 +163,15 @@ def _radiograph(pixels, name):
 
 
 def _detect(detector, contract, radiographs):
-    """Findings per radiograph."""
+    """Findings per radiograph; ModelError where the model or the export breaks down."""
     predictor, found = Predictor.from_contract(contract, detector), []
     for radiograph in radiographs:
-        found += detector.detect([predictor.window(radiograph.pixels)], [radiograph.pixels.shape])
+        of_one = detector.detect([predictor.window(radiograph.pixels)], [radiograph.pixels.shape])
+        try:
+            found += all_sound(of_one, [radiograph.name])
+        except NonFiniteOutputError as error:
+            remedy = "Nothing was written; use other weights, or another --format"
+            raise ModelError(error.what, where=error.where, remedy=remedy) from error
     return found
 
 

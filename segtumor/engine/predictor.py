@@ -1,6 +1,7 @@
 """Detectron2's model as a detector, and the predictor of a configuration."""
 
 import contextlib
+from collections.abc import Iterable
 
 import torch
 
@@ -10,6 +11,7 @@ from segtumor.engine.model import create_model
 from segtumor.engine.weights import load_weights, read_checkpoint
 from segtumor.errors import ConfigError
 from segtumor.loading.mapper import image_tensor
+from segtumor.runtime.breakdown import LARGEST_FEATURE, LARGEST_OUTPUT, broken_output
 from segtumor.runtime.predictor import Predictor
 
 
@@ -29,8 +31,57 @@ class ModelDetector:
             {"image": image_tensor(window), "height": height, "width": width}
             for window, (height, width) in zip(windows, sizes_hw, strict=True)
         ]
-        with torch.inference_mode(), evaluating(self.model):
-            return [findings_from_instances(output["instances"]) for output in self.model(inputs)]
+        with torch.inference_mode(), evaluating(self.model), _watched(self.model) as largest:
+            found = [findings_from_instances(output["instances"]) for output in self.model(inputs)]
+            is_sound = bool(torch.stack(largest).all()) if largest else True
+        if is_sound:
+            return found
+        if len(windows) == 1:
+            return [broken_output()]
+        # Which of them it was is found out one by one.
+        return [self.detect([window], [size_hw])[0] for window, size_hw in zip(windows, sizes_hw, strict=True)]
+
+
+#: Where numbers leave a part of the model and what follows drops or clamps what is not finite.
+_EXITS = ("proposal_generator.rpn_head", "roi_heads.box_predictor", "roi_heads.mask_head.predictor")
+
+
+@contextlib.contextmanager
+def _watched(model):
+    """Gather, for every layer with weights and every exit that computes within the block, a bool tensor: whether all its
+    outputs are sound, as ``runtime.breakdown`` means it. On a GPU nothing waits for it."""
+    sound, handles = [], []
+
+    def watch(module, largest):
+        def look(_module, _inputs, outputs):
+            sound.extend(_are_within(tensor, largest) for tensor in _tensors(outputs))
+
+        handles.append(module.register_forward_hook(look))
+
+    try:
+        for name, module in model.named_modules():
+            if name in _EXITS:
+                watch(module, LARGEST_OUTPUT)
+            elif next(module.parameters(recurse=False), None) is not None:
+                watch(module, LARGEST_FEATURE)
+        yield sound
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _tensors(outputs):
+    """The floating point tensors in nested lists, tuples and dicts, empty ones left out."""
+    if isinstance(outputs, torch.Tensor):
+        return [outputs] if outputs.is_floating_point() and outputs.numel() else []
+    if isinstance(outputs, dict):
+        outputs = outputs.values()
+    return [tensor for item in outputs for tensor in _tensors(item)] if isinstance(outputs, Iterable) else []
+
+
+def _are_within(tensor, largest):
+    low, high = torch.aminmax(tensor)  # NaN, if one is there
+    return (low >= -largest) & (high <= largest)
 
 
 def predictor_from_config(cfg, model):

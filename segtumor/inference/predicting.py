@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from segtumor.errors import BadImageError, SegtumorError
 from segtumor.inference.memory import is_out_of_memory
 from segtumor.inference.reading import Prepared
+from segtumor.runtime.breakdown import is_broken, named
 from segtumor.structures.lesions import Finding
 
 SMALLEST_SHORT_EDGE_PX = 128
@@ -71,9 +72,16 @@ def _predict_batch(predictor, batch, reader):
         if prepared.reason is not None:
             yield Predicted(prepared, reason=prepared.reason)
         elif findings is not None:
-            yield Predicted(prepared, tuple(findings), seconds=share_s)
+            yield _predicted(prepared, findings, seconds=share_s)
         else:
             yield _predict_alone(predictor, prepared, reader, was_alone=len(readable) == 1)
+
+
+def _predicted(prepared, findings, *, seconds, note=None):
+    """What a detector returned for one input; where the model broke down, the input fails with that as its reason."""
+    if is_broken(findings):
+        return Predicted(prepared, reason=str(named(findings, prepared.path)), seconds=seconds)
+    return Predicted(prepared, tuple(findings), note=note, seconds=seconds)
 
 
 def _predict_alone(predictor, prepared, reader, *, was_alone):
@@ -89,7 +97,7 @@ def _predict_alone(predictor, prepared, reader, *, was_alone):
             return Predicted(prepared, reason=str(error))
         if findings is not None:
             note = f"out of memory at {full_px} px, computed at {size_px} px" if size_px < full_px else None
-            return Predicted(prepared, tuple(findings), note=note, seconds=time.perf_counter() - started)
+            return _predicted(prepared, findings, note=note, seconds=time.perf_counter() - started)
     tried = f"also at {smallest_px} px" if smallest_px < full_px else f"at {full_px} px"
     remedy = "Close other programs, or use a machine with more memory"
     return Predicted(prepared, reason=str(SegtumorError(f"out of memory, {tried}", where=prepared.path, remedy=remedy)))

@@ -9,13 +9,13 @@ Letters: N images, h, w their size for the model, A anchors of a cell, R regions
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from segtumor.errors import ModelError
 from segtumor.runtime.anchors import cell_anchors
 from segtumor.runtime.box_coding import decode_boxes
+from segtumor.runtime.breakdown import LARGEST_FEATURE, broken_output, is_sound
 from segtumor.runtime.detections import choose_detections, softmax
 from segtumor.runtime.levels import box_levels, regions_by_level
 from segtumor.runtime.pasting import paste_mask
@@ -29,14 +29,17 @@ class Maps:
     """What the dense graph returns.
 
     Attributes:
-        features: whatever the heads of the same graphs take.
+        features: for each map that boxes are pooled from (N, h / stride, w / stride, C) float32.
         objectness: for each level (N, A, h / stride, w / stride) float32, logits.
         deltas: for each level (N, 4A, h / stride, w / stride) float32.
     """
 
-    features: Any
+    features: tuple[np.ndarray, ...]
     objectness: tuple[np.ndarray, ...]
     deltas: tuple[np.ndarray, ...]
+
+
+_NO_BOXES = np.zeros((0, 4), dtype=np.float32)
 
 
 class Detector:
@@ -60,7 +63,8 @@ class Detector:
             sizes_hw: list of (H, W), sizes of the radiographs that the findings are wanted for.
 
         Returns:
-            list of tuples of Finding, in px of the radiographs.
+            list of tuples of Finding, in px of the radiographs; ``breakdown.broken_output`` for one on which the graphs
+            returned NaN, an infinity or a number beyond all sense anywhere.
 
         Raises:
             ModelError: the graphs return other shapes than the contract says.
@@ -76,12 +80,14 @@ class Detector:
                 size_divisibility=preprocessing.size_divisibility,
             )
         )
-        proposals = [self._propose(maps, index, image_hw) for index in range(len(windows))]
-        detections = self._classify(maps.features, proposals, image_hw)
-        masks = self._predict_masks(maps.features, detections)
+        # Neither head sees an image that is broken already: its neighbours are found as if it were not there.
+        sound = [_are_sound(maps, index) for index in range(len(windows))]
+        proposals = [self._propose(maps, index, image_hw) if sound[index] else _NO_BOXES for index in range(len(sound))]
+        detections = self._classify(maps.features, proposals, image_hw, sound)
+        masks = self._predict_masks(maps.features, detections, sound)
         return [
-            _findings(*of_image, image_hw, tuple(size_hw))
-            for *of_image, size_hw in zip(detections, masks, sizes_hw, strict=True)
+            _findings(*of_image, image_hw, tuple(size_hw)) if is_sound_image else broken_output()
+            for *of_image, size_hw, is_sound_image in zip(detections, masks, sizes_hw, sound, strict=True)
         ]
 
     def _propose(self, maps, index, image_hw):
@@ -102,14 +108,15 @@ class Detector:
         )
         return boxes
 
-    def _classify(self, features, proposals, image_hw):
-        """Proposals of each image -> Detections of each image."""
+    def _classify(self, features, proposals, image_hw, sound):
+        """Proposals of each image -> Detections of each image; notes in ``sound`` which images are broken."""
         settings, num_classes = self.contract.regions, len(self.contract.class_names)
         num_boxes = 1 if settings.class_agnostic_boxes else num_classes
         widths = num_classes + 1, 4 * num_boxes
         logits, deltas = self._pooled(self.graphs.box_head, features, proposals, [(width,) for width in widths])
-        boxes = decode_boxes(deltas, np.concatenate(proposals), settings.box_weights)
         ends = np.cumsum([len(boxes_of_image) for boxes_of_image in proposals])[:-1]
+        _check_heads(sound, np.split(logits, ends), np.split(deltas, ends))
+        boxes = decode_boxes(deltas, np.concatenate(proposals), settings.box_weights)
         return [
             choose_detections(
                 boxes=boxes_of_image,
@@ -124,16 +131,18 @@ class Detector:
             )
         ]
 
-    def _predict_masks(self, features, detections):
-        """Detections of each image -> mask probabilities of each image, (D, M, M) float32."""
+    def _predict_masks(self, features, detections, sound):
+        """Detections of each image -> mask probabilities of each image, (D, M, M) float32; as ``_classify``."""
         agnostic, num_classes = self.contract.regions.class_agnostic_masks, len(self.contract.class_names)
         boxes, class_ids = [found.boxes for found in detections], [found.class_ids for found in detections]
         shape = (1 if agnostic else num_classes, None, None)
         (logits,) = self._pooled(lambda *inputs: (self.graphs.mask_head(*inputs),), features, boxes, [shape])
+        ends = np.cumsum([len(found) for found in detections])[:-1]
+        _check_heads(sound, np.split(logits, ends))
         channels = 0 if agnostic else np.concatenate(class_ids)
         with np.errstate(over="ignore"):  # exp of a large number is infinite, and the probability 0
             probabilities = 1 / (1 + np.exp(-logits[np.arange(len(logits)), channels]))
-        return np.split(probabilities, np.cumsum([len(found) for found in detections])[:-1])
+        return np.split(probabilities, ends)
 
     def _pooled(self, head, features, boxes, shapes):
         """What a head returns for the boxes of each image, (R, *shape) each, in the order of the boxes.
@@ -179,6 +188,18 @@ def model_images(windows, *, pixel_mean, pixel_std, size_divisibility):
             np.subtract(gray, np.float32(mean), out=channel)
             channel /= np.float32(std)
     return images
+
+
+def _are_sound(maps, index):
+    """Whether the dense graph did not break down on one image of the batch."""
+    outputs = all(is_sound(level[index]) for level in (*maps.objectness, *maps.deltas))
+    return outputs and all(is_sound(level[index], LARGEST_FEATURE) for level in maps.features)
+
+
+def _check_heads(sound, *outputs):
+    """Note in ``sound`` the images for whose regions a head broke down; ``outputs`` are lists of arrays by image."""
+    for index, of_image in enumerate(zip(*outputs, strict=True)):
+        sound[index] = sound[index] and all(map(is_sound, of_image))
 
 
 def _check_shape(output, expected):

@@ -93,10 +93,20 @@ class OpenVinoGraphs:
 
     def _compile(self, core, path, settings):
         try:
-            return core.compile_model(core.read_model(path), "CPU", settings)
+            model = core.read_model(path)
+            _check_weights(model, path)
+            return core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ModelError(f"not a usable OpenVINO file: {reason:.120}", where=path, remedy="Export again") from error
+
+
+def _check_weights(model, path):
+    """Refuse weights that are NaN or infinite: OpenVINO's ReLU makes 0 of NaN, so no output would show it."""
+    constants = (op.data for op in model.get_ops() if op.get_type_name() == "Constant")
+    for array in constants:
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError("weights are NaN or infinite", where=path, remedy="Copy the export again, or export again")
 
 
 def _padded(regions):

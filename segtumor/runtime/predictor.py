@@ -2,12 +2,17 @@
 
 What a detector computes is not decided here, only what it is given and what becomes of its answer. A detector has
 ``detect(windows, sizes_hw)``: of windows, (h, w) float32 in [0, 1], all of one shape, and the sizes (H, W) of their
-radiographs in px it makes one sequence of Finding each, in px of the radiograph.
+radiographs in px it makes one sequence of Finding each, in px of the radiograph, or ``breakdown.broken_output`` where
+the model broke down.
 """
 
+import numpy as np
+
 from segtumor import postprocessing
+from segtumor.errors import BadImageError
 from segtumor.imaging import normalize_window
 from segtumor.imaging.resizing import resize, resized_hw
+from segtumor.runtime.breakdown import all_sound, is_broken
 
 
 class Predictor:
@@ -39,7 +44,13 @@ class Predictor:
         )
 
     def window(self, pixels, *, short_edge_px=None):
-        """What the model sees of (H, W) pixels: (h, w) float32 in [0, 1]; ``short_edge_px`` for another size."""
+        """What the model sees of (H, W) pixels: (h, w) float32 in [0, 1]; ``short_edge_px`` for another size.
+
+        Raises:
+            BadImageError: a pixel is NaN or infinite, which some runtimes hide.
+        """
+        if not np.isfinite(pixels).all():
+            raise BadImageError("the picture has pixels that are NaN or infinite")
         short_edge_px = short_edge_px or self.short_edge_px
         size_hw = resized_hw(pixels.shape, short_edge_px, self._max_long_edge_px)
         return resize(normalize_window(pixels, *self._window_percentiles), size_hw)
@@ -52,23 +63,31 @@ class Predictor:
 
         Returns:
             tuple of Finding, in px of the radiograph.
+
+        Raises:
+            NonFiniteOutputError: the model broke down; nothing is known of the radiograph.
         """
         return self.predict_batch([radiograph])[0]
 
     def predict_batch(self, radiographs):
-        """``predict`` for several radiographs at once; a list of tuples of Finding."""
-        return self.predict_windows(
+        """``predict`` for several radiographs at once; a list of tuples of Finding. The error names the broken ones."""
+        found = self.predict_windows(
             [self.window(radiograph.pixels) for radiograph in radiographs],
             [radiograph.pixels.shape for radiograph in radiographs],
         )
+        return all_sound(found, [radiograph.name for radiograph in radiographs])
 
     def predict_windows(self, windows, sizes_hw):
-        """The same for windows that are made already (``window``) and the sizes (H, W) of their radiographs, px."""
+        """The same for windows that are made already (``window``) and the sizes (H, W) of their radiographs, px.
+
+        Where the model broke down the list holds what the detector returned (``breakdown.is_broken``), so that the
+        others of a batch have their findings.
+        """
         found = [()] * len(windows)
         for group in _same_shapes(windows):
             detected = self.detector.detect([windows[i] for i in group], [sizes_hw[i] for i in group])
             for index, findings in zip(group, detected, strict=True):
-                found[index] = postprocessing.apply(findings, self._settings)
+                found[index] = findings if is_broken(findings) else postprocessing.apply(findings, self._settings)
         return found
 
 

@@ -5,6 +5,7 @@ import json
 import shutil
 
 import pytest
+import torch
 from PIL import Image
 
 from segtumor.commands import infer
@@ -147,6 +148,22 @@ def test_both_runtimes_find_the_same_and_are_named(images, type_infer):
         assert code == 0 and summary(output)["settings"]["runtime"]["runtime"] == runtime
         found.append([entry["n_findings"] for entry in summary(output)["inputs"]])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("runtime", ["torch", "detectron2"])
+def test_a_model_that_overflows_fails_its_inputs_and_finds_nothing_normal(
+    images, type_infer, tiny_run, tmp_path, runtime, capsys
+):
+    checkpoint = torch.load(tiny_run / "model_best.pth", weights_only=True)
+    checkpoint["model"]["backbone.bottom_up.stem.conv1.weight"] *= 1e30  # all finite
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(tiny_run / "config.yaml", run)
+    torch.save(checkpoint, run / "model_best.pth")
+    code, output = type_infer(images, model=("--run", str(run)), more=["--runtime", runtime])
+    assert code == 5 and statuses(output) == ["failed"] * 2
+    assert "2 of 2 inputs failed, first: " in capsys.readouterr().err
+    assert "none" not in (output / "findings.csv").read_text()
 
 
 def test_opts_win_over_the_run(images, type_infer):

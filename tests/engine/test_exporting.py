@@ -13,15 +13,18 @@ import torch
 from detectron2.config import CfgNode
 
 from segtumor.engine import export_parity, exporting
+from segtumor.engine.contract_of import contract_of
 from segtumor.engine.export_parity import check_parity, measure_parity, sample_radiographs
 from segtumor.engine.exporting import export
-from segtumor.engine.graph_files import write_openvino, write_torchscript
+from segtumor.engine.graph_files import write_onnx, write_openvino, write_torchscript
 from segtumor.engine.predictor import ModelDetector, load_trained_model
 from segtumor.engine.quantizing import evenly_spaced, sensitive_convolutions
 from segtumor.errors import ConfigError, DataError, InstallationError, ModelError, OutputError
+from segtumor.modeling.folding import fold_batch_norms
 from segtumor.modeling.graphs import EagerGraphs
+from segtumor.runtime.breakdown import is_broken
 from segtumor.runtime.detector import Detector
-from segtumor.runtime.exported import open_export
+from segtumor.runtime.exported import load_graphs, open_export
 from segtumor.runtime.parity import differences
 
 pytestmark = pytest.mark.model
@@ -105,6 +108,83 @@ def test_an_export_answers_as_detectron2(format_name, cfg, exports, windows):
     assert not differences(ModelDetector(model).detect([portrait], [(90, 64)]), [alone])["n_unmatched_reference"]
     assert manifest["parity"]["n_images"] == 4 and manifest["parity"]["findings_per_sample"][-1] == 0
     assert manifest["parity"]["findings_per_sample"][0] > 0
+
+
+#: A layer in each place from which numbers leave a graph, and one in the middle of the backbone.
+LAYERS = (
+    "backbone.bottom_up.res3.0.conv1",
+    "backbone.fpn_lateral4",
+    "proposal_generator.rpn_head.conv",
+    "proposal_generator.rpn_head.objectness_logits",
+    "proposal_generator.rpn_head.anchor_deltas",
+    "roi_heads.box_head.fc1",
+    "roi_heads.box_predictor.cls_score",
+    "roi_heads.box_predictor.bbox_pred",
+    "roi_heads.mask_head.mask_fcn1",
+    "roi_heads.mask_head.predictor",
+)
+
+
+def spoiled(cfg, layer, value):
+    """The model with one bias (or, where there is none, the weights of one channel) changed after it was read."""
+    model, _ = load_trained_model(cfg)
+    module = model.get_submodule(layer)
+    with torch.no_grad():
+        (module.weight[0] if module.bias is None else module.bias[:1]).fill_(value)
+    return model
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_model_that_breaks_down_anywhere_fails_the_image_in_torch(layer, cfg, windows):
+    contract = contract_of(cfg, load_trained_model(cfg)[0], ("benign", "malignant"))
+    for value in (np.nan, np.inf, 1e38):
+        model = spoiled(cfg, layer, value)
+        for detector in (ModelDetector(model), Detector(EagerGraphs(model), contract)):
+            found = detector.detect(windows, [(64, 90)] * 2)
+            assert all(map(is_broken, found)), (layer, value, type(detector).__name__)
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_an_export_that_breaks_down_fails_the_image(format_name, cfg, windows, tmp_path):
+    for package in FORMATS[format_name]:
+        pytest.importorskip(package)
+    model = spoiled(cfg, "backbone.bottom_up.stem.conv1", 1e38)  # finite, as every weight
+    contract, folded = contract_of(cfg, model, ("benign", "malignant")), fold_batch_norms(model)
+    if format_name == "torchscript":
+        write_torchscript(folded, tmp_path)
+    else:
+        write_onnx(folded, tmp_path)
+    if format_name == "openvino":
+        write_openvino(tmp_path, tmp_path)
+    graphs = load_graphs(tmp_path, format_name, contract, threads=1)
+    assert all(map(is_broken, Detector(graphs, contract).detect(windows, [(64, 90)] * 2)))
+
+
+def test_openvino_refuses_weights_whose_damage_it_would_hide(cfg, tmp_path):
+    pytest.importorskip("openvino")
+    model = spoiled(cfg, "backbone.bottom_up.stem.conv1", np.nan)  # its ReLU makes 0 of NaN
+    write_onnx(fold_batch_norms(model), tmp_path)
+    write_openvino(tmp_path, tmp_path)
+    with pytest.raises(ModelError, match=r"dense\.xml: weights are NaN or infinite"):
+        load_graphs(tmp_path, "openvino", contract_of(cfg, model, ("benign", "malignant")))
+
+
+def test_in_detectron2_a_broken_image_leaves_its_neighbours_their_findings(cfg, windows):
+    model, _ = load_trained_model(cfg)
+    sizes, detector = [(64, 90)] * 3, ModelDetector(model)
+    huge = np.full_like(windows[0], 1e36)  # a window is in [0, 1]; only the overflow is wanted here
+    first, broken, last = detector.detect([windows[0], huge, windows[1]], sizes)
+    assert is_broken(broken) and first and last
+    alone = [detector.detect([window], sizes[:1])[0] for window in windows]
+    assert [first, last] == alone
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_model_that_breaks_down_is_not_exported(cfg, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "load_trained_model", lambda cfg: (spoiled(cfg, LAYERS[0], 1e38), ["a", "b"]))
+    with pytest.raises(ModelError, match=r"phantom 1: the model's output is NaN or infinite.*Nothing was written"):
+        export(cfg, tmp_path / "out", format_name="torchscript")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("format_name", FORMATS)

@@ -5,6 +5,7 @@ import pytest
 from contracts import contract
 
 from segtumor.errors import ModelError
+from segtumor.runtime.breakdown import is_broken
 from segtumor.runtime.detector import Detector, Maps, model_images
 from segtumor.structures.masks import mask_from_rle
 
@@ -12,30 +13,48 @@ SURE = 20.0  # a logit whose probability is 1 in float32
 
 
 class Graphs:
-    """One good anchor per image, of 8 x 8 px at a cell of the level of stride 4; its class and a full mask."""
+    """One good anchor per image, of 8 x 8 px at a cell of the level of stride 4; its class and a full mask.
 
-    def __init__(self, cells, class_id=1, num_masks=1, num_boxes=1):
+    All others are moved out of the image. ``spoil`` may change what a graph returns: a function of the graph's name and
+    its arrays.
+    """
+
+    def __init__(self, cells, class_id=1, num_masks=1, num_boxes=1, spoil=lambda graph, *arrays: None):
         self.cells, self.class_id, self.num_masks, self.num_boxes = cells, class_id, num_masks, num_boxes
+        self.spoil = spoil
         self.calls = []
 
     def dense(self, images):
         self.images, (count, _, height, width) = images, images.shape
-        objectness = [np.full((count, 1, height // s, width // s), -np.inf, dtype=np.float32) for s in (4, 8)]
+        objectness = [np.full((count, 1, height // s, width // s), -SURE, dtype=np.float32) for s in (4, 8)]
+        deltas = [np.zeros((count, 4, height // s, width // s), dtype=np.float32) for s in (4, 8)]
+        for level in deltas:
+            level[:, 0] = 1000
         for index, cell in enumerate(self.cells):
             if cell is not None:
                 objectness[0][index, 0, cell[0], cell[1]] = 1
-        return Maps("features", tuple(objectness), tuple(np.repeat(np.zeros_like(o), 4, axis=1) for o in objectness))
+                deltas[0][index, 0, cell[0], cell[1]] = 0
+        self.features = (np.zeros((count, height // 4, width // 4, 2), dtype=np.float32),)
+        self.spoil("features", *self.features)
+        self.spoil("objectness", *objectness)
+        self.spoil("deltas", *deltas)
+        return Maps(self.features, tuple(objectness), tuple(deltas))
 
     def box_head(self, features, boxes):
         self.calls.append(("box_head", features, [b.tolist() for b in boxes]))
         count = sum(map(len, boxes))
         logits = np.zeros((count, 3), dtype=np.float32)
         logits[:, self.class_id] = SURE
-        return logits, np.zeros((count, 4 * self.num_boxes), dtype=np.float32)
+        deltas = np.zeros((count, 4 * self.num_boxes), dtype=np.float32)
+        self.spoil("class_logits", logits)
+        self.spoil("box_deltas", deltas)
+        return logits, deltas
 
     def mask_head(self, features, boxes):
         self.calls.append(("mask_head", features, [b.tolist() for b in boxes]))
-        return np.full((sum(map(len, boxes)), self.num_masks, 4, 4), SURE, dtype=np.float32)
+        logits = np.full((sum(map(len, boxes)), self.num_masks, 4, 4), SURE, dtype=np.float32)
+        self.spoil("mask_logits", logits)
+        return logits
 
 
 def window(height=16, width=24):
@@ -60,7 +79,8 @@ def test_heads_get_each_box_on_its_map():
     graphs = Graphs([(2, 3)])
     Detector(graphs, contract()).detect([window()], [(16, 24)])
     boxes = [[[0, 10, 6, 18, 14]], []]
-    assert graphs.calls == [("box_head", "features", boxes), ("mask_head", "features", boxes)]
+    assert [(name, found) for name, _, found in graphs.calls] == [("box_head", boxes), ("mask_head", boxes)]
+    assert all(features is graphs.features for _, features, _ in graphs.calls)
 
 
 def test_images_of_a_batch_keep_their_own_findings_and_one_may_have_none():
@@ -99,6 +119,54 @@ def test_the_mask_of_the_class_is_taken():
         graphs = Masks([(2, 3)], class_id=class_id, num_masks=2)
         ((finding,),) = Detector(graphs, specific).detect([window()], [(16, 24)])
         assert np.count_nonzero(mask_from_rle(finding.rle)) == area
+
+
+#: What each output holds of the second of three images: of a region, the second row.
+OUTPUTS = ("features", "objectness", "deltas", "class_logits", "box_deltas", "mask_logits")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -1e30])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_one_number_that_is_none_fails_its_image_and_no_neighbour(output, value):
+    def spoil(graph, *arrays):
+        if graph == output:
+            arrays[-1][1].flat[-1] = value  # one number, of the last level where there are several
+
+    cells, sizes = [(0, 1), (2, 3), (3, 5)], [(16, 24), (16, 24), (32, 48)]
+    sound = Detector(Graphs(cells), contract()).detect([window()] * 3, sizes)
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        first, broken, last = Detector(Graphs(cells, spoil=spoil), contract()).detect([window()] * 3, sizes)
+    assert is_broken(broken) and "NaN or infinite" in str(broken)
+    assert [first, last] == [sound[0], sound[2]] and len(sound[1]) == 1
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_an_overflow_of_16_bit_floats_fails_its_image(output):
+    class Half(Graphs):
+        def dense(self, images):
+            maps = super().dense(images)
+            return Maps(*(tuple(a.astype(np.float16) for a in getattr(maps, name)) for name in MAPS))
+
+    def spoil(graph, *arrays):
+        if graph == output:
+            arrays[0][0].flat[0] = 1e30 if graph in MAPS else np.inf
+
+    with np.errstate(over="ignore"):
+        (found,) = Detector(Half([(2, 3)], spoil=spoil), contract()).detect([window()], [(16, 24)])
+    assert is_broken(found)
+
+
+MAPS = ("features", "objectness", "deltas")
+
+
+def test_an_image_without_proposals_is_normal_though_its_neighbour_is_broken():
+    def spoil(graph, *arrays):
+        if graph == "objectness":
+            arrays[0][0] = np.nan
+
+    graphs = Graphs([(2, 3), None], spoil=spoil)
+    broken, normal = Detector(graphs, contract()).detect([window()] * 2, [(16, 24)] * 2)
+    assert is_broken(broken) and normal == () and graphs.calls == []
 
 
 @pytest.mark.parametrize("wrong", [{"num_masks": 2}, {"num_boxes": 2}])

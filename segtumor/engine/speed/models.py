@@ -19,6 +19,7 @@ from segtumor.engine.weights import load_weights
 from segtumor.errors import InstallationError
 from segtumor.modeling.folding import fold_batch_norms
 from segtumor.modeling.graphs import EagerGraphs
+from segtumor.runtime.breakdown import all_sound
 from segtumor.runtime.detector import Detector
 from segtumor.runtime.exported import load_graphs
 
@@ -56,7 +57,7 @@ class Subject:
     def detect_all(self, detector):
         """Findings of every image, one image at a time."""
         pairs = zip(self.windows, self.sizes_hw, strict=True)
-        return [detector.detect([window], [size_hw])[0] for window, size_hw in pairs]
+        return [all_sound(detector.detect([window], [size_hw]), ["an image"])[0] for window, size_hw in pairs]
 
     def detect_in_parallel(self, detectors):
         """The same twice over, with as many images at once as there are detectors; each works in one thread."""
