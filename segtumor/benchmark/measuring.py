@@ -61,7 +61,7 @@ def measure(protocol, results, class_names, settings, *, progress=None):
             got="no image" + (" with a lesion" if protocol.only_tumor_images else ""),
             expected="images with lesions" if protocol.only_tumor_images else "images",
         )
-    if not any(result.truth.lesions for result in results):
+    if not any(not lesion.iscrowd for result in results for lesion in result.truth.lesions):
         settings = dataclasses.replace(settings, subgroup_fields=())  # no class to divide lesions by
     estimates, remarks = [], {}
     for one in protocol.passes:

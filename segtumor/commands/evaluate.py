@@ -157,9 +157,12 @@ def _print_counts(found):
 
     counts, images = (found.evaluation.metrics[name] for name in ("counts", "images"))
     findings = counted(counts["n_findings_at_threshold"], "findings")
+    lesions = counted(counts["n_lesions"], "lesions")
+    if counts["n_crowd_regions"]:
+        lesions += f" and {counted(counts['n_crowd_regions'], 'crowd regions')}, which do not count"
     print(
         f"{counted(counts['n_images'], 'images')} ({images['n_tumor_images']} with tumor, {images['n_normal_images']} "
-        f"normal), {counted(len(found.cases), 'cases')}, {counted(counts['n_lesions'], 'lesions')}, {findings} with a "
+        f"normal), {counted(len(found.cases), 'cases')}, {lesions}, {findings} with a "
         f"score of at least {found.settings.score_threshold:.2f}"
     )
 

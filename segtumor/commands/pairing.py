@@ -78,13 +78,16 @@ def pair(annotations, predictions, *, truth=None, only_annotated=False, allow_ab
         allow_absent: whether annotated images that a predictions.json does not list count as without findings.
 
     Raises:
-        DataError: as ``load_coco`` and ``read_predictions``; annotated images that are not listed.
+        DataError: as ``load_coco`` and ``read_predictions``; all lesions are crowds; annotated images that are not
+            listed.
     """
     from segtumor.data.predictions import read_predictions
     from segtumor.data.records import load_coco
+    from segtumor.evaluation.crowds import refuse_crowds_only
     from segtumor.structures.lesions import ImageResult
 
     truth = truth or load_coco(annotations, check_files=False, require_masks=False)
+    refuse_crowds_only(truth.annotated_images, where=annotations)
     found = read_predictions(
         predictions,
         truth.annotated_images,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segtumor.evaluation.image_level import has_tumor
 from segtumor.evaluation.ratios import ratio
 
 MISSED, BACKGROUND = "missed", "background"
@@ -88,14 +89,14 @@ def _precision_recall_f1(true_positives, n_findings, n_lesions):
     }
 
 
-def has_tumor(image):
-    """Whether the truth of a MatchedImage is not normal; a crowd region is tumor too."""
-    return bool(image.truth.lesions)
+def image_metrics(images, class_names=()):
+    """Tumor or not per image, and false positives per image, as a dict of plain values.
 
-
-def image_metrics(images):
-    """Tumor or not per image, and false positives per image, as a dict of plain values."""
-    true = np.array([has_tumor(image) for image in images], dtype=bool)
+    Args:
+        images: MatchedImages.
+        class_names: names by ``class_id``; a label that is one of them says tumor, as benign and malignant do.
+    """
+    true = np.array([has_tumor(image.truth, class_names) for image in images], dtype=bool)
     predicted = np.array([bool(image.findings) for image in images], dtype=bool)
     false_positives = np.array([len(image.false_positives) for image in images], dtype=np.int64)
     n_tumor, n_normal = int(true.sum()), int((~true).sum())

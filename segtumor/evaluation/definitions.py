@@ -11,6 +11,8 @@ DEFINITIONS = {
     "and 100; ARs, ARm and ARl by size.",
     "matching": "Findings at or above score_threshold and lesions of an image are paired one to one, whatever their "
     "class, so that the sum of mask IoU is largest; pairs must overlap; crowd regions are neither hit nor missed.",
+    "n_crowd_regions": "Regions with iscrowd 1. A finding that is no hit and has at least iou_threshold of its area in "
+    "one is no false positive (n_findings_in_crowds); an image with nothing else is not normal.",
     "dice": "Mean over lesions of the Dice coefficient with the matched finding; a lesion without one counts 0.",
     "iou": "Mean over lesions of the intersection over union with the matched finding, 0 as for dice.",
     "dice_matched": "Mean Dice over the matched lesions only; iou_matched likewise.",
@@ -21,7 +23,7 @@ DEFINITIONS = {
     "f1": "Harmonic mean of precision and recall, 2 TP / (2 TP + FP + missed).",
     "per_class": "In lesions, a hit counts only if its class is right; in overlap, the class is the lesion's.",
     "sensitivity": "Part of the images with a tumor on which at least one finding reaches score_threshold.",
-    "specificity": "Part of the normal images (without lesions) on which no finding reaches score_threshold.",
+    "specificity": "Part of the normal images (no lesion, no crowd region, no label of a tumor) on which no finding reaches score_threshold.",
     "accuracy": "Part of all images called rightly tumor or not.",
     "false_positives_per_normal_image": "Mean number of findings at or above score_threshold on a normal image.",
     "false_positives_per_image": "Mean number of false-positive findings over all images.",

@@ -5,7 +5,7 @@ Definitions:
 * Score: the highest score of any finding, 0 without findings. Positive: a finding reaches the score threshold.
 * Predicted class: that of the highest-scoring finding at or above the threshold, else normal.
 * True class: the attribute ``image_label`` where it names a class, else the highest ``class_id`` among the lesions,
-  else normal. An image with lesions has a tumor; so has one without lesions whose label says benign, malignant or a
+  else normal. An image with lesions, crowd regions included, has a tumor; so has one without lesions whose label says benign, malignant or a
   class. Where such a label is no class, the attribute ``subtype`` decides, or the only class; else it is unknown.
 * Score of class k: the highest over the findings of its probability of k, or of its score if the finding has no
   probabilities and k is its class; of normal: 1 - score.
@@ -122,7 +122,7 @@ def class_scores(result, n_classes):
 def has_tumor(truth, class_names):
     """Whether an AnnotatedImage has a tumor, by its lesions (crowd regions too) or its label."""
     label = truth.attributes.get("image_label")
-    return bool(truth.lesions) or label in (BENIGN, MALIGNANT) or label in class_names
+    return bool(truth.lesions) or (label != NORMAL and label in (BENIGN, MALIGNANT, *class_names))
 
 
 def true_class(truth, class_names):

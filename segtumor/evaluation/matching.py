@@ -8,6 +8,7 @@ Definition, used by every lesion and image metric but AP (which has pycocotools'
 * IoU is that of the masks, or of the boxes where either side of the pair has no mask.
 * A pair is a hit if its IoU reaches the IoU threshold. Every other finding is a false positive, unless at least the
   IoU threshold's part of it lies in a crowd region: it is then ignored, as in COCO.
+* An image with crowd regions is not normal, even if it has nothing else.
 
 One assignment serves all tables, so that each row of ``per_lesion.csv`` explains the sums. Not here: AP.
 Letters: N findings and M lesions of one image.
@@ -51,6 +52,7 @@ class MatchedImage:
         findings: findings at or above the score threshold, N.
         false_positives: those of them that are neither hits nor ignored.
         max_score: highest score of any finding, also below the threshold; NaN without findings.
+        ignored: those of the findings that are no hits and lie in a crowd region.
     """
 
     truth: AnnotatedImage
@@ -59,6 +61,12 @@ class MatchedImage:
     findings: tuple[Finding, ...]
     false_positives: tuple[Finding, ...]
     max_score: float
+    ignored: tuple[Finding, ...] = ()
+
+    @property
+    def n_crowds(self) -> int:
+        """Number of crowd regions."""
+        return len(self.truth.lesions) - len(self.lesions)
 
     @property
     def hits(self):
@@ -83,13 +91,15 @@ def match_image(result, *, score_threshold, iou_threshold):
         matches[column] = Match(findings[row], float(iou[row, column]), bool(by_mask[row, column]), hit)
         if hit:
             used.add(row)
-    false_positives = tuple(
-        finding
-        for row, finding in enumerate(findings)
-        if row not in used and not any(part_inside(finding, crowd) >= iou_threshold for crowd in crowds)
-    )
+    false_positives, ignored = [], []
+    for row, finding in enumerate(findings):
+        if row not in used:
+            inside = any(part_inside(finding, crowd) >= iou_threshold for crowd in crowds)
+            (ignored if inside else false_positives).append(finding)
     max_score = max((finding.score for finding in result.findings), default=float("nan"))
-    return MatchedImage(result.truth, lesions, tuple(matches), findings, false_positives, max_score)
+    return MatchedImage(
+        result.truth, lesions, tuple(matches), findings, tuple(false_positives), max_score, tuple(ignored)
+    )
 
 
 def assign(iou):

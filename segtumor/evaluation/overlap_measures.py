@@ -4,7 +4,7 @@ Per lesion, a missed one counts 0; ``*_matched`` is over matched lesions alone. 
 their masks only; the normalized surface Dice over all lesions is undefined where any lesion was matched by its box: it
 is not missed, but what it would count is unknown, and leaving it out would count the missed ones alone.
 Per image, the union of its lesions is compared with the union of its findings at or above the score threshold (a
-finding without mask stands for its box, as in COCO); every image with lesions counts, 0 if nothing was found, none
+finding without mask stands for its box, as in COCO; findings in crowd regions are left out); every image with lesions counts, 0 if nothing was found, none
 without lesions, and none with a lesion that has no mask.
 Letters: M lesions, N images, C cases.
 """
@@ -84,10 +84,12 @@ def image_overlap(image):
     lesions, or with a lesion that has no mask."""
     if not image.lesions or any(lesion.rle is None for lesion in image.lesions):
         return float("nan")
-    if not image.findings:
+    ignored = set(map(id, image.ignored))
+    counted = [finding for finding in image.findings if id(finding) not in ignored]
+    if not counted:
         return 0.0
     lesions = [lesion.rle for lesion in image.lesions]
-    findings = [_region(finding, image.truth.size_hw) for finding in image.findings]
+    findings = [_region(finding, image.truth.size_hw) for finding in counted]
     return float(mask_iou([coco_mask.merge(lesions)], [coco_mask.merge(findings)])[0, 0])
 
 

@@ -17,6 +17,7 @@ def remarks_of(facts):
             *_of_cases(facts),
             *_of_views(facts),
             *_of_truth(facts),
+            *_of_crowds(facts),
             *_of_masks(facts),
             *_of_spacing(facts),
             *_of_settings(facts.settings),
@@ -66,6 +67,19 @@ def _of_truth(facts):
     absent = [name for k, name in enumerate(names) if k and not np.any(calls.true_class == k)]
     if absent and n_tumor:
         yield f"No image is of class {', '.join(absent)}: class means are over the other classes."
+
+
+def _of_crowds(facts):
+    counts = [image.n_crowds for image in facts.images]
+    if not any(counts):
+        return
+    only = sum(bool(image.n_crowds and not image.lesions) for image in facts.images)
+    ignored = sum(len(image.ignored) for image in facts.images)
+    yield (
+        f"{sum(counts)} regions on {sum(map(bool, counts))} images are crowds (iscrowd 1): they are no lesions, neither "
+        f"found nor missed, and {ignored} findings that lie in them are neither right nor wrong. {only} images have "
+        "crowds only; they are not normal and count as images with tumor."
+    )
 
 
 def _of_labels(facts):

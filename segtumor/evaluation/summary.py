@@ -79,11 +79,11 @@ def evaluate(
         "detection": {kind: numbers for kind, (numbers, _) in detection.items()},
         "overlap": overlap_metrics(images, class_names),
         "lesions": lesion_metrics(table),
-        "images": image_metrics(images),
+        "images": image_metrics(images, class_names),
         "confusion": table.metrics(),
     }
     curves = {kind: kind_curves for kind, (_, kind_curves) in detection.items()}
-    return Evaluation(metrics, lesion_rows(images, class_names), image_rows(images), curves, table)
+    return Evaluation(metrics, lesion_rows(images, class_names), image_rows(images, class_names), curves, table)
 
 
 def _check_thresholds(score_threshold, iou_threshold):
@@ -126,7 +126,9 @@ def _counts(results, images, class_names):
             name: sum(low <= lesion.area_px <= high for lesion in lesions)
             for name, (low, high) in SIZE_RANGES_PX.items()
         },
-        "n_crowd_regions": sum(lesion.iscrowd for result in results for lesion in result.truth.lesions),
+        "n_crowd_regions": sum(image.n_crowds for image in images),
+        "n_images_with_crowds_only": sum(bool(image.n_crowds and not image.lesions) for image in images),
+        "n_findings_in_crowds": sum(len(image.ignored) for image in images),
         "n_findings": len(findings),
         "n_findings_at_threshold": sum(len(image.findings) for image in images),
         "n_findings_without_mask": sum(finding.rle is None for finding in findings),
@@ -139,10 +141,12 @@ def headline(evaluation):
     score, iou = m["settings"]["score_threshold"], m["settings"]["iou_threshold"]
     counts, overlap, lesions, images = m["counts"], m["overlap"], m["lesions"], m["images"]
     by_box = f", {overlap['n_matched_by_box']} of them by box for want of a mask" if overlap["n_matched_by_box"] else ""
+    crowds = f"neither found nor missed; {counts['n_findings_in_crowds']} findings in them do not count"
     lesion_note = f"score >= {score:.2f}, IoU >= {iou:.2f}"
     return [
         ("images", counts["n_images"], f"{images['n_tumor_images']} with tumor, {images['n_normal_images']} normal"),
         ("lesions", counts["n_lesions"], f"{counts['n_findings_at_threshold']} findings with score >= {score:.2f}"),
+        *([("crowd regions", counts["n_crowd_regions"], crowds)] if counts["n_crowd_regions"] else []),
         ("mask AP50", m["detection"][SEGM]["AP50"], "percent"),
         ("mask AP", m["detection"][SEGM]["AP"], "percent, IoU 0.50 to 0.95"),
         ("box AP50", m["detection"][BBOX]["AP50"], "percent"),

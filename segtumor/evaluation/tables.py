@@ -1,12 +1,13 @@
 """The rows behind the means: one per lesion, one per image. Plain dicts; missing values are None.
 
-Crowd regions have no row. Not here: writing them (``segtumor.reporting.evaluation_report``).
+Crowd regions have no row, but are counted with their image. Not here: writing them
+(``segtumor.reporting.evaluation_report``).
 """
 
 import math
 
 from segtumor.cases import case_of
-from segtumor.evaluation.classification import has_tumor
+from segtumor.evaluation.image_level import has_tumor
 from segtumor.structures.masks import dice_from_iou
 
 #: Fields of an image that its lesions repeat, for subgroup tables; lists are joined by semicolons.
@@ -39,8 +40,8 @@ def _lesion_row(truth, lesion, match, class_names):
     }
 
 
-def image_rows(images):
-    """One dict per MatchedImage, in order."""
+def image_rows(images, class_names=()):
+    """One dict per MatchedImage, in order; ``class_names`` as for ``classification.image_metrics``."""
     return [
         {
             **_image_columns(image.truth),
@@ -48,11 +49,13 @@ def image_rows(images):
             "n_lesions": len(image.lesions),
             "n_findings": len(image.findings),
             "max_score": None if math.isnan(image.max_score) else image.max_score,
-            "tumor_true": has_tumor(image),
+            "tumor_true": has_tumor(image.truth, class_names),
             "tumor_predicted": bool(image.findings),
             "true_positives": len(image.hits),
             "false_positives": len(image.false_positives),
             "missed": image.n_missed,
+            "crowd_regions": image.n_crowds,
+            "findings_in_crowds": len(image.ignored),
         }
         for image in images
     ]

@@ -26,8 +26,9 @@ _LESION_COLUMNS = (
 _IMAGE_COLUMNS = (
     *_IDENTITY,
     *("label", "n_lesions", "n_findings", "max_score", "tumor_true", "tumor_predicted"),
-    *("true_positives", "false_positives", "missed"),
+    *("true_positives", "false_positives", "missed", "crowd_regions", "findings_in_crowds"),
 )
+_OF_CROWDS = ("crowd_regions", "findings_in_crowds")
 _CURVES = "training_curves.png"
 _PACKAGES = ("numpy", "scipy", "pycocotools", "faster-coco-eval")
 
@@ -82,7 +83,11 @@ def _estimates(study):
 def _write_rows(path, rows, columns):
     """Rows with the columns known here and whatever else they have; fields that no row fills are left out."""
     more = dict.fromkeys(name for row in rows for name in row if name not in columns)
-    kept = [c for c in (*columns, *more) if c not in SUBGROUP_FIELDS or _present(rows, c)]
+    filled = {
+        *(column for column in SUBGROUP_FIELDS if any(row.get(column) not in (None, "") for row in rows)),
+        *(column for column in _OF_CROWDS if any(row.get(column) for row in rows)),
+    }
+    kept = [c for c in (*columns, *more) if c not in (*SUBGROUP_FIELDS, *_OF_CROWDS) or c in filled]
     write_csv(path, [{column: row[column] for column in kept} for row in rows], kept)
 
 
@@ -190,7 +195,3 @@ def _write_plots(evaluation, history, folder):
 
 def _measured(evaluation, kind):
     return not math.isnan(evaluation.metrics["detection"][kind]["AP"])
-
-
-def _present(rows, column):
-    return any(row[column] not in (None, "") for row in rows)

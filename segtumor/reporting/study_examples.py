@@ -131,7 +131,8 @@ def _false_positives(study):
     found = [(image, finding) for image in study.images for finding in image.false_positives]
     found.sort(key=lambda pair: (-pair[1].score, pair[0].truth.image_id))
     for image, finding in found:
-        of = "an image without a lesion" if not image.truth.lesions else "an image with another lesion"
+        other = "another lesion" if image.lesions else "a crowd region elsewhere"
+        of = f"an image with {other}" if image.truth.lesions else "an image without a lesion"
         yield Example(
             image,
             "Confident false positive",

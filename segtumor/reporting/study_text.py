@@ -141,9 +141,13 @@ _SUMMARISED = (
 
 def _counts_sentence(study):
     n_lesions = sum(len(image.lesions) for image in study.images)
-    n_normal = sum(not image.truth.lesions for image in study.images)
+    n_without = sum(not image.truth.lesions for image in study.images)
+    n_crowds = sum(image.n_crowds for image in study.images)
+    crowds = f" and {counted(n_crowds, 'crowd regions')}, which do not count," if n_crowds else ""
     images, cases = counted(len(study.images), "images"), counted(len(study.cases), "cases")
-    return f"{images} of {cases} with {counted(n_lesions, 'lesions')} were evaluated; {n_normal} have no lesion."
+    return (
+        f"{images} of {cases} with {counted(n_lesions, 'lesions')}{crowds} were evaluated; {n_without} have no lesion."
+    )
 
 
 def _unpredicted_sentence(study):
