@@ -23,7 +23,8 @@ DEFINITIONS = {
     "f1": "Harmonic mean of precision and recall, 2 TP / (2 TP + FP + missed).",
     "per_class": "In lesions, a hit counts only if its class is right; in overlap, the class is the lesion's.",
     "sensitivity": "Part of the images with a tumor on which at least one finding reaches score_threshold.",
-    "specificity": "Part of the normal images (no lesion, no crowd region, no label of a tumor) on which no finding reaches score_threshold.",
+    "specificity": "Part of the normal images (no lesion, crowd region or label of a tumor) on which no "
+    "finding reaches score_threshold.",
     "accuracy": "Part of all images called rightly tumor or not.",
     "false_positives_per_normal_image": "Mean number of findings at or above score_threshold on a normal image.",
     "false_positives_per_image": "Mean number of false-positive findings over all images.",

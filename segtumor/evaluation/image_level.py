@@ -5,8 +5,9 @@ Definitions:
 * Score: the highest score of any finding, 0 without findings. Positive: a finding reaches the score threshold.
 * Predicted class: that of the highest-scoring finding at or above the threshold, else normal.
 * True class: the attribute ``image_label`` where it names a class, else the highest ``class_id`` among the lesions,
-  else normal. An image with lesions, crowd regions included, has a tumor; so has one without lesions whose label says benign, malignant or a
-  class. Where such a label is no class, the attribute ``subtype`` decides, or the only class; else it is unknown.
+  else normal. An image with lesions, crowd regions included, has a tumor; so has one without lesions whose label says
+  benign, malignant or a class. Where such a label is no class, the attribute ``subtype`` decides, or the only class;
+  else it is unknown.
 * Score of class k: the highest over the findings of its probability of k, or of its score if the finding has no
   probabilities and k is its class; of normal: 1 - score.
 

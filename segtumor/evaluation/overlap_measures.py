@@ -4,8 +4,8 @@ Per lesion, a missed one counts 0; ``*_matched`` is over matched lesions alone. 
 their masks only; the normalized surface Dice over all lesions is undefined where any lesion was matched by its box: it
 is not missed, but what it would count is unknown, and leaving it out would count the missed ones alone.
 Per image, the union of its lesions is compared with the union of its findings at or above the score threshold (a
-finding without mask stands for its box, as in COCO; findings in crowd regions are left out); every image with lesions counts, 0 if nothing was found, none
-without lesions, and none with a lesion that has no mask.
+finding without mask stands for its box, as in COCO; those in crowd regions are left out); every image with lesions
+counts, 0 if nothing was found, none without lesions, and none with a lesion that has no mask.
 Letters: M lesions, N images, C cases.
 """
 

@@ -76,9 +76,9 @@ def _of_crowds(facts):
     only = sum(bool(image.n_crowds and not image.lesions) for image in facts.images)
     ignored = sum(len(image.ignored) for image in facts.images)
     yield (
-        f"{sum(counts)} regions on {sum(map(bool, counts))} images are crowds (iscrowd 1): they are no lesions, neither "
-        f"found nor missed, and {ignored} findings that lie in them are neither right nor wrong. {only} images have "
-        "crowds only; they are not normal and count as images with tumor."
+        f"{sum(counts)} regions on {sum(map(bool, counts))} images are crowds (iscrowd 1): they are no lesions, "
+        f"neither found nor missed, and {ignored} findings that lie in them are neither right nor wrong. {only} images "
+        "have crowds only; they are not normal and count as images with tumor."
     )
 
 
