@@ -19,6 +19,7 @@ RANK = {
     "files": 2,
     "progress": 2,
     "compat": 2,
+    "processes": 2,
     "statistics": 2,
     "locks": 3,
     "taxonomy": 3,

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from segtumor.errors import BadImageError, DataError, SegtumorError
+from segtumor.errors import BadImageError, InstallationError, SegtumorError
 from segtumor.files import sha256_of_file
 from segtumor.imaging import MAX_PIXELS, read_radiograph
 from segtumor.imaging.perceptual_hash import perceptual_hashes, thumbnail_of
+from segtumor.processes import end_with_parent
 
 _CHUNK = 16
 #: Below this many images, starting processes costs more than it saves.
@@ -90,12 +91,12 @@ def fingerprint_images(names, image_root, *, progress=iter, workers=None, max_pi
         {name: Fingerprint} of the images that open and {name: SegtumorError} of the others, in the order of ``names``.
 
     Raises:
-        DataError: a process died, of memory or in a decoder.
+        InstallationError: a process died, of memory or in a decoder.
     """
     names = list(dict.fromkeys(names))
     found, failed = {}, {}
     one = partial(_try_fingerprint, image_root=str(image_root), max_pixels=max_pixels)
-    for name, result in _each(one, names, progress, _n_workers(workers, len(names))):
+    for name, result in _each(one, names, progress, _n_workers(workers, len(names)), image_root):
         (failed if isinstance(result, SegtumorError) else found)[name] = result
     return found, failed
 
@@ -106,23 +107,25 @@ def _n_workers(workers, n_images):
     return 1 if n_images < _FEW else os.cpu_count() or 1
 
 
-def _each(one, names, progress, workers):
+def _each(one, names, progress, workers, image_root):
     if workers <= 1:
         yield from ((name, one(name)) for name in progress(names))
         return
-    pool = ProcessPoolExecutor(workers, initializer=_leave_interrupts_to_the_parent)
+    pool = ProcessPoolExecutor(workers, initializer=_begin_worker, initargs=(os.getpid(),))
     try:
         results = pool.map(one, names, chunksize=_CHUNK)  # forks; a progress bar then starts a thread, not before
         yield from zip(progress(names), results, strict=True)
     except BrokenProcessPool as error:
-        remedy = "Free some memory, or find the damaged image by checking a part of the folder at a time"
-        raise DataError("a process that read images died", where=names[0], remedy=remedy) from error
+        what = "a process that reads images was killed, most often for want of memory"
+        remedy = "Free some memory; else find the image that it fails on by taking a part of the folder at a time"
+        raise InstallationError(what, where=image_root, remedy=remedy) from error
     finally:
         pool.shutdown(cancel_futures=True)  # what is not begun is dropped, so that Ctrl-C ends at once
 
 
-def _leave_interrupts_to_the_parent():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _begin_worker(parent):
+    end_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the work
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

@@ -1,11 +1,14 @@
 import hashlib
+import os
+import signal
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from segtumor.data import fingerprints
 from segtumor.data.fingerprints import fingerprint, fingerprint_images, pixel_hash
-from segtumor.errors import BadImageError
+from segtumor.errors import BadImageError, InstallationError
 
 SAMPLES = np.random.default_rng(0).integers(0, 256, (30, 20), dtype=np.uint8)
 
@@ -63,6 +66,12 @@ def test_too_many_pixels_fail(folder):
 
 def test_no_images_are_no_trouble(folder):
     assert fingerprint_images([], folder) == ({}, {})
+
+
+def test_a_killed_process_is_named_with_a_remedy(folder, monkeypatch):
+    monkeypatch.setattr(fingerprints, "fingerprint", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(InstallationError, match=r"process that reads images was killed.*memory"):
+        fingerprint_images(["a.png", "b.tif"], folder, workers=2)
 
 
 def test_leaving_early_ends_the_processes(folder):
