@@ -9,16 +9,26 @@ SECONDS_BETWEEN_LINES = 15
 logger = logging.getLogger(__name__)
 
 
+def on_terminal() -> bool:
+    """Whether standard error, where progress is shown, is a terminal; it may be missing, or closed."""
+    try:
+        return bool(sys.stderr.isatty())
+    except (AttributeError, ValueError):
+        return False
+
+
 def bar(iterable, total, description):
     """``iterable`` with a progress bar on a terminal, unchanged elsewhere."""
+    if not on_terminal():
+        return iterable
     from tqdm import tqdm
 
-    return tqdm(iterable, total=total, desc=description, unit="batch", leave=False, disable=not sys.stderr.isatty())
+    return tqdm(iterable, total=total, desc=description, unit="batch", leave=False)
 
 
 def files(iterable, total):
     """``iterable`` over files with a progress bar on a terminal and a line every few seconds elsewhere."""
-    if sys.stderr.isatty():
+    if on_terminal():
         from tqdm import tqdm
 
         yield from tqdm(iterable, total=total, unit="file", dynamic_ncols=True)

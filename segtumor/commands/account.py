@@ -1,13 +1,13 @@
 """How commands tell of long work and of what became of it: progress bars, tables and remarks."""
 
-import sys
+from segtumor.progress import on_terminal
 
 _EXAMPLES_SHOWN = 3
 
 
 def progress_bar(what, unit="image"):
     """Wraps what is iterated: a bar with rate and time left on a terminal; elsewhere nothing."""
-    if not sys.stderr.isatty():
+    if not on_terminal():
         return iter
     from tqdm import tqdm
 

@@ -10,6 +10,8 @@ import sys
 
 import segtumor
 from segtumor import NOTICE
+from segtumor.commands.shell import guarded
+from segtumor.commands.streams import sound_streams
 
 #: Sub-command -> (module of ``segtumor.commands``, what it does).
 COMMANDS = {
@@ -38,9 +40,6 @@ _EXAMPLES = ("segtumor doctor", "segtumor demo --help")
 def main(argv=None):
     """Run the sub-command that ``argv`` names; returns its exit code, or 2 if there is no such command."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["--version"]:
-        print(f"segtumor {segtumor.__version__}")
-        return 0
     return dispatch("segtumor", COMMANDS, arguments, description=_DESCRIPTION, examples=_EXAMPLES)
 
 
@@ -56,10 +55,18 @@ def dispatch(prog, commands, arguments, *, description, examples):
     Returns:
         Exit code of the sub-command; 2 if there is none of that name.
     """
+    with sound_streams():
+        return guarded(lambda: _dispatch(prog, commands, arguments, description, examples))
+
+
+def _dispatch(prog, commands, arguments, description, examples):
     if not arguments:
         print(help_text(prog, commands, description, examples), file=sys.stderr)
         return 2
     name, *rest = arguments
+    if name == "--version" and prog == "segtumor":
+        print(f"segtumor {segtumor.__version__}")
+        return 0
     if name in ("-h", "--help", "help"):
         print(help_text(prog, commands, description, examples))
         return 0

@@ -3,6 +3,7 @@
 import sys
 
 from segtumor.commands.shell import make_parser, run
+from segtumor.progress import on_terminal
 
 
 def build_parser():
@@ -72,7 +73,7 @@ class CaseProgress:
         self.total, self.bar = total, None
 
     def __enter__(self):
-        if sys.stderr.isatty():
+        if on_terminal():
             from tqdm import tqdm
 
             self.bar = tqdm(total=self.total, unit="case", desc="phantoms")

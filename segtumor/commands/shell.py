@@ -18,6 +18,7 @@ import traceback
 import warnings
 
 from segtumor import NOTICE
+from segtumor.commands.streams import ReaderGoneError, check_output, sound_streams
 from segtumor.errors import ConfigError, InstallationError, OutputError, SegtumorError
 
 EXIT_UNEXPECTED = 1
@@ -81,23 +82,39 @@ def run(body, parser, argv=None):
     Returns:
         Exit code, int. Wrong usage and ``--help`` leave by SystemExit (2 and 0), as argparse does.
     """
-    arguments = parser.parse_args(argv)
-    debug = getattr(arguments, "debug", False)
-    _print_any_name()
-    with _logging_to_stderr(debug), _libraries_quiet(debug), _signals_raise():
+    with sound_streams():
         try:
-            _check_values(arguments)
-            code = body(arguments)
-            sys.stdout.flush()  # here a full disk or a closed pipe can still be reported
-            return int(code or 0)
-        except KeyboardInterrupt:
-            _say("interrupted")
-            return EXIT_INTERRUPTED
-        except _Terminated as ended:
-            _say("terminated")
-            return ended.code
-        except Exception as error:  # noqa: BLE001 - the one place where errors end; it reports each of them
-            return _report(error, debug)
+            arguments = parser.parse_args(argv)
+        except SystemExit as leaving:
+            told = leaving.code
+            code = guarded(lambda: told)
+            if code != told:  # the help could not be written
+                return code
+            raise
+        debug = getattr(arguments, "debug", False)
+        with _logging_to_stderr(debug), _libraries_quiet(debug), _signals_raise():
+            return guarded(lambda: _check_values(arguments) or body(arguments), debug=debug)
+
+
+def guarded(work, *, debug=False):
+    """Call ``work()`` and turn whatever happens into an exit code; needs ``sound_streams``.
+
+    Args:
+        work: gives an exit code, or None for 0.
+        debug: show where in the code an error was raised.
+    """
+    try:
+        code = work()
+        check_output()  # here a full disk or a closed pipe can still be reported
+        return int(code or 0)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return EXIT_INTERRUPTED
+    except _Terminated as ended:
+        _say("terminated")
+        return ended.code
+    except Exception as error:  # noqa: BLE001 - the one place where errors end; it reports each of them
+        return _report(error, debug)
 
 
 def check_threads(count):
@@ -114,11 +131,14 @@ def use_color(stream):
     """Whether to colour text on ``stream``: only on a terminal that understands it, never when NO_COLOR is set."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
-    return bool(getattr(stream, "isatty", lambda: False)())
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False
 
 
 def _report(error, debug):
-    if isinstance(error, BrokenPipeError) and _stdout_is_broken():
+    if isinstance(error, ReaderGoneError):
         return EXIT_BROKEN_PIPE
     known = _as_user_error(error)
     if known is None or debug:
@@ -157,28 +177,10 @@ def _check_values(arguments):
             raise ConfigError("empty", where=name.replace("_", "-"), remedy="Give it a value, or leave it out")
 
 
-def _print_any_name():
-    """A file name that is not UTF-8 is printed with escapes, as standard error does, and does not end the command."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
 def _say(text):
     if text.startswith("error:") and use_color(sys.stderr):
         text = "\033[31merror:\033[0m" + text.removeprefix("error:")
-    with contextlib.suppress(OSError):  # nobody is left to tell when standard error itself is gone
-        print(text, file=sys.stderr, flush=True)
-
-
-def _stdout_is_broken():
-    try:
-        print(flush=True)  # a broken pipe between processes is no excuse to be quiet; only this write tells them apart
-    except BrokenPipeError:
-        # The interpreter flushes once more on its way out; let that go nowhere instead of complaining.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

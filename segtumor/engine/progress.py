@@ -1,13 +1,12 @@
 """Progress of a training: a bar with ETA on a terminal, plain lines elsewhere."""
 
 import logging
-import sys
 import time
 
 from detectron2.utils.events import EventWriter, get_event_storage
 from tqdm import tqdm
 
-from segtumor.progress import SECONDS_BETWEEN_LINES
+from segtumor.progress import SECONDS_BETWEEN_LINES, on_terminal
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ class ProgressWriter(EventWriter):
         storage = get_event_storage()
         done = storage.iter + 1
         loss = storage.history("total_loss").median(20) if "total_loss" in storage.histories() else float("nan")
-        if sys.stderr.isatty():
+        if on_terminal():
             self._update_bar(done, loss)
         elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES or done == self._max_iter:
             self._write_line(done, loss)

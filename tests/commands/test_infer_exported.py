@@ -71,6 +71,13 @@ def type_infer(tmp_path, monkeypatch):
     return type_infer
 
 
+@pytest.mark.parametrize("missing", ["stdin", "stdout", "stderr"])
+def test_it_reads_everything_without_a_standard_stream(type_infer, tmp_path, monkeypatch, missing):
+    monkeypatch.setattr(sys, missing, None)
+    assert type_infer("--no-overlays") == 0
+    assert summary(tmp_path)["counts"]["with_findings"] == 3
+
+
 def summary(tmp_path):
     return json.loads((tmp_path / "found" / "summary.json").read_text())
 

@@ -2,10 +2,10 @@
 
 import argparse
 import hashlib
-import sys
 from collections import Counter
 from pathlib import Path
 
+from segtumor.commands.account import progress_bar
 from segtumor.commands.shell import make_parser, run
 
 _DESCRIPTION = """Check a COCO annotation file: everything that is wrong or odd, with entry, id, field and remedy.
@@ -145,16 +145,7 @@ def _is_error(problem):
 def _problems_of_images(images, image_root):
     from segtumor.data.image_checks import image_problems
 
-    return list(image_problems(images, image_root, progress=_progress("opening images"))[0])
-
-
-def _progress(what):
-    """A bar on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        return iter
-    from tqdm import tqdm
-
-    return lambda items: tqdm(items, desc=what, unit="image")
+    return list(image_problems(images, image_root, progress=progress_bar("opening images"))[0])
 
 
 def _print_summary(args, coco, found, image_root, n_opened):
@@ -213,7 +204,7 @@ def _still_unusable(coco, image_root):
     from segtumor.data.image_checks import image_problems
 
     names = [image["file_name"] for image in coco["images"]]
-    progress = _progress("opening images of the copy")
+    progress = progress_bar("opening images of the copy")
     found, prints = image_problems(coco["images"], image_root, progress=progress, near=False)
     alike = {}
     for name, one in prints.items():
