@@ -1,5 +1,6 @@
 """Texts that come from others (names of files, classes, cases, readers), made harmless for where they are written.
 
+A spreadsheet takes one for a formula, a terminal for a command, a file system for a folder, a plot for a formula again.
 Not here: HTML, whose templates escape, and Markdown (``segtumor.reporting.markdown``).
 """
 
@@ -18,6 +19,8 @@ _FOLLOWS = rf"(?! *{_NUMBER} *(?:{_DIVIDER}|\Z))(?={_SKIPPED}{_FORMULA})"
 _BARE = re.compile(rf"\A{_STARTS}|(?<='){_QUOTED}|(?<={_DIVIDER}){_FOLLOWS}")
 _DEFUSED = re.compile(rf"\A'{_STARTS}|(?<=')'{_QUOTED}|(?<={_DIVIDER})'{_FOLLOWS}")
 
+_JOINERS = "\u200c\u200d"  # without them Persian and Indian words are misspelt
+
 
 def csv_cell(value: Any) -> Any:
     """The cell of a CSV file: text that a spreadsheet would take for a formula gets an apostrophe before it.
@@ -32,3 +35,24 @@ def csv_cell(value: Any) -> Any:
 def text_of_cell(cell: str) -> str:
     """The text that ``csv_cell`` made a cell of; other cells as they are, but for such an apostrophe."""
     return _DEFUSED.sub("", cell)
+
+
+def printable(text: Any, *, keep: str = "") -> str:
+    """The text with what is no visible sign as ``\\x1b``: a terminal obeys such signs, others hide or turn text.
+
+    Args:
+        text: anything; a line break in a name is escaped too.
+        keep: signs that stay, such as the line breaks of a whole message.
+    """
+    return "".join(c if c.isprintable() or c in keep or c in _JOINERS else _escaped(c) for c in str(text))
+
+
+def shortened(text: Any, longest: int) -> str:
+    """``printable`` text of at most ``longest`` signs, without its middle: both ends of a name tell something."""
+    text = printable(text)
+    tail = (longest - 1) // 2
+    return text if len(text) <= longest else f"{text[: longest - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape", "surrogatepass").decode("ascii")

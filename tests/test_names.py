@@ -9,7 +9,7 @@ import segtumor
 from segtumor import files
 from segtumor.data.converters.csv_rows import read_rows
 from segtumor.data.sheets import read_sheets
-from segtumor.names import csv_cell, text_of_cell
+from segtumor.names import csv_cell, printable, shortened, text_of_cell
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,32 @@ def test_no_other_file_writes_csv():
     writers = ("csv.writer", "DictWriter", ".to_csv", ".to_excel")
     found = [path.name for path in root.rglob("*.py") if any(word in path.read_text("utf-8") for word in writers)]
     assert found == ["files.py"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a.png", "a.png"),
+        ("Größe أ 骨 ✓", "Größe أ 骨 ✓"),
+        ("\x1b]0;owned\x07", r"\x1b]0;owned\x07"),
+        ("a\nb\tc\r", r"a\nb\tc\r"),
+        ("\x9b31m", r"\x9b31m"),  # one sign that some terminals take for ESC [
+        ("\u202egnp.exe", r"\u202egnp.exe"),  # turns around what follows
+        ("\u2066\u200b\ufeff", r"\u2066\u200b\ufeff"),
+        ("\udcff", r"\udcff"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown(text, shown):
+    assert printable(text) == shown
+
+
+def test_line_breaks_of_a_whole_message_stay():
+    assert printable("a\n\tb\x1b", keep="\n\t") == "a\n\tb\\x1b"
+
+
+@pytest.mark.parametrize(
+    ("text", "short"), [("abcdefg", "abcdefg"), ("abcdefgh", "abc…fgh"), ("a\nbcdefgh", "a\\n…fgh")]
+)
+def test_long_names_lose_their_middle(text, short):
+    assert shortened(text, 7) == short

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from segtumor import NOTICE
+from segtumor.names import printable, shortened
 from segtumor.reporting.findings_files import box_extent_mm, box_extent_px
 from segtumor.reporting.overlay_labels import leader_line, place_labels
 from segtumor.reporting.overlay_view import OverlayBase, View, overlay_base
@@ -24,7 +25,9 @@ FILL_OPACITY = 0.25
 # With labels on more of the picture than this, only numbers are written: the lesions are what one wants to see.
 MAX_LABELLED_SHARE = 0.25
 
-_INK, _PAPER, _NEUTRAL = (240, 240, 240), (24, 24, 24), (170, 170, 170)
+_INK, _PAPER, _NEUTRAL, _WARNING = (240, 240, 240), (24, 24, 24), (170, 170, 170), (255, 184, 77)
+# Longer names of classes leave no room for the radiograph; findings.csv has them whole.
+_LONGEST_NAME = 24
 
 
 def draw_overlay(
@@ -34,6 +37,7 @@ def draw_overlay(
     *,
     score_threshold,
     note=None,
+    notes=(),
     file_name=None,
     spacing_mm=None,
     spacing_source=None,
@@ -48,6 +52,8 @@ def draw_overlay(
         class_names: names by ``class_id``.
         score_threshold: findings below it are not drawn; named where nothing is left.
         note: a sentence for the footer.
+        notes: sentences that limit what the findings mean, such as "the image is blank": first in the footer, in
+            another colour, and where nothing is found beside that.
         file_name: shown in the header.
         spacing_mm: (row, column) in mm; sizes are in mm if given, else in px.
         spacing_source: where the spacing comes from; shown in the footer.
@@ -64,10 +70,11 @@ def draw_overlay(
     _draw_regions(picture, view, [f for _, f in shown], true_lesions)
     labels = [_Label.of_finding(view, number, f, class_names, spacing_mm, spacing_source) for number, f in shown]
     if not shown:
-        labels = [_Label((f"no finding above {score_threshold:.2f}",), _NEUTRAL, view.box((0, 0, 0, 0)))]
+        said = [f"no finding above {score_threshold:.2f}", *(["but see the note below"] if notes else [])]
+        labels = [_Label(tuple(said), _WARNING if notes else _NEUTRAL, view.box((0, 0, 0, 0)))]
     picture, crowded = _draw_labels(picture, view, labels)
     header = _strip(view, [_title(file_name, synthetic)], legend=_legend(shown, class_names, true_lesions))
-    footer = _strip(view, _footer_sentences(note, shown, crowded, spacing_mm, spacing_source))
+    footer = _strip(view, _footer_sentences(note, shown, crowded, spacing_mm, spacing_source), notes=notes)
     return np.concatenate([header, picture, footer])
 
 
@@ -89,7 +96,7 @@ class _Label:
     @classmethod
     def of_finding(cls, view, number, finding, class_names, spacing_mm, spacing_source):
         lines = (
-            f"#{number} {class_names[finding.class_id]} {finding.score:.2f}",
+            f"#{number} {shortened(class_names[finding.class_id], _LONGEST_NAME)} {finding.score:.2f}",
             size_text(finding, spacing_mm, spacing_source),
         )
         return cls(lines, color_rgb(finding.class_id), view.box(finding.box_xyxy), f"#{number}")
@@ -170,14 +177,17 @@ def _place(view, labels):
 
 
 def _title(file_name, synthetic):
-    return " | ".join(([file_name] if file_name else []) + (["SYNTHETIC IMAGE"] if synthetic else [])) or "radiograph"
+    return (
+        " | ".join(([printable(file_name)] if file_name else []) + (["SYNTHETIC IMAGE"] if synthetic else []))
+        or "radiograph"
+    )
 
 
 def _legend(shown, class_names, true_lesions):
     """(text, colour) of each class, or of those that occur where there are many."""
     occurring = {f.class_id for _, f in shown} | {lesion.class_id for lesion in true_lesions}
     class_ids = range(len(class_names)) if len(class_names) <= 4 else sorted(occurring)
-    entries = [(class_names[class_id], color_rgb(class_id)) for class_id in class_ids]
+    entries = [(shortened(class_names[class_id], _LONGEST_NAME), color_rgb(class_id)) for class_id in class_ids]
     return [*entries, ("dashed: true lesion", None)] if true_lesions else entries
 
 
@@ -198,10 +208,11 @@ def _footer_sentences(note, shown, crowded, spacing_mm, spacing_source):
     return [*sentences, NOTICE]
 
 
-def _strip(view, sentences, legend=()):
-    """A band of text as wide as the picture, (h, W', 3) uint8: sentences, wrapped, then the legend."""
+def _strip(view, sentences, legend=(), notes=()):
+    """A band of text as wide as the picture, (h, W', 3) uint8: notes and sentences, wrapped, then the legend."""
     font, pad, width = view.font, view.font_px // 2, view.canvas_wh[0] - view.font_px
-    lines = [line for sentence in sentences for line in _wrap(sentence, font, width)]
+    colored = [*((f"Note: {printable(note)}", _WARNING) for note in notes), *((text, _INK) for text in sentences)]
+    lines = [(line, ink) for sentence, ink in colored for line in _wrap(sentence, font, width)]
     swatch = view.font_px
     rows, x, y = [], pad, pad + len(lines) * _line_px(font)
     for text, color in legend:
@@ -212,8 +223,8 @@ def _strip(view, sentences, legend=()):
         x += needed + 1.5 * swatch
     image = Image.new("RGB", (view.canvas_wh[0], int((rows[-1][1] + _line_px(font) if rows else y) + pad)), _PAPER)
     canvas = ImageDraw.Draw(image)
-    for row, line in enumerate(lines):
-        canvas.text((pad, pad + row * _line_px(font)), line, font=font, fill=_INK)
+    for row, (line, ink) in enumerate(lines):
+        canvas.text((pad, pad + row * _line_px(font)), line, font=font, fill=ink)
     for x, y, text, color in rows:
         if color:
             canvas.rectangle((x, y + swatch // 8, x + swatch, y + swatch), fill=color)

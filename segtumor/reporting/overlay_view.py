@@ -14,6 +14,8 @@ from segtumor.structures.masks import crop_from_rle, rle_area
 
 MIN_LONG_SIDE_PX, MAX_LONG_SIDE_PX = 768, 2000
 
+#: Images of no more than this are drawn as squares: smoothed, a few pixels look like a picture of something.
+_A_FEW_PX = 32
 _SURROUND = (52, 52, 52)
 
 
@@ -38,7 +40,8 @@ def overlay_base(pixels):
     if not np.isfinite(pixels.min() + pixels.max()):  # no copy of what needs no change
         pixels = np.nan_to_num(pixels)
     view = View.of(pixels.shape)
-    way = cv2.INTER_CUBIC if view.scale > 1 else cv2.INTER_AREA
+    large = cv2.INTER_NEAREST if max(pixels.shape) <= _A_FEW_PX else cv2.INTER_CUBIC
+    way = large if view.scale > 1 else cv2.INTER_AREA
     scaled = cv2.resize(pixels, view.scaled_wh, interpolation=way)
     return OverlayBase(np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8), pixels.shape)
 

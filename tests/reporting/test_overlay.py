@@ -198,3 +198,28 @@ def test_undefined_pixels_are_black_in_a_base():
     pixels[:10] = np.nan
     assert overlay_base(pixels).gray[0, 0] == 0 and overlay_base(pixels).gray[400, 400] == 128
     assert np.isnan(pixels[0, 0])
+
+
+def test_notes_stand_first_and_beside_no_finding(written):
+    notes = ["The image is blank.", "The model knows phantoms only."]
+    draw_overlay(np.zeros((3, 3)), [], NAMES, score_threshold=0.5, notes=notes, note="Epoch 3.")
+    below = [text for text in written if text.startswith(("Note", "Epoch"))]
+    assert below == ["Note: The image is blank.", "Note: The model knows phantoms only.", "Epoch 3."]
+    assert "but see the note below" in written
+    written.clear()
+    draw_overlay(np.zeros((3, 3)), [square((3, 3), 0, 0, 2)], NAMES, score_threshold=0.5, notes=notes)
+    assert "but see the note below" not in written and "Note: The image is blank." in written
+
+
+def test_a_few_pixels_are_drawn_as_squares():
+    base = overlay_base(np.array([[0.0, 1.0], [1.0, 0.0]]))
+    assert set(np.unique(base.gray)) == {0, 255}
+
+
+def test_names_that_others_chose_are_drawn_on_one_line(written):
+    names = ("a\nb\x1b[31m", "osteosarcoma, conventional, of the distal femur" * 5, "$x^2$ {0}", "\u202egnp")
+    findings = [square((64, 64), 8 * i, 8, 6, class_id=i) for i in range(4)]
+    draw_overlay(np.zeros((64, 64)), findings, names, score_threshold=0.5, file_name="x\x07\n.png")
+    assert not any("\n" in text or "\x1b" in text or "\u202e" in text for text in written)
+    assert r"x\x07\n.png" in written and r"a\nb\x1b[31m" in written
+    assert "osteosarcoma…istal femur" in written
