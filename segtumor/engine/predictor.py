@@ -48,8 +48,8 @@ _EXITS = ("proposal_generator.rpn_head", "roi_heads.box_predictor", "roi_heads.m
 
 @contextlib.contextmanager
 def _watched(model):
-    """Gather, for every layer with weights and every exit that computes within the block, a bool tensor: whether all its
-    outputs are sound, as ``runtime.breakdown`` means it. On a GPU nothing waits for it."""
+    """Gather a bool tensor for every layer with weights, and every exit, that computes within the block: whether all
+    its outputs are sound, as ``runtime.breakdown`` means it. On a GPU nothing waits for it."""
     sound, handles = [], []
 
     def watch(module, largest):

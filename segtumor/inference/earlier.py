@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from segtumor.errors import ConfigError
+from segtumor.files import open_ordinary
 from segtumor.inference.journal import JOURNAL_NAME
 from segtumor.runtime.exported import MANIFEST
 
@@ -35,6 +36,7 @@ def check_output(folder, *, continued, overwrite):
     kind = _model_in(folder)
     if kind:
         raise ConfigError(f"the folder holds {kind}", where=folder, remedy=_ELSEWHERE)
+    _refuse_other_than_files(folder)
     has_journal, summary = os.path.lexists(folder / JOURNAL_NAME), read_summary(folder)
     if has_journal or summary is not None:
         _check_earlier_run(folder, has_journal, summary, continued=continued, overwrite=overwrite)
@@ -43,6 +45,13 @@ def check_output(folder, *, continued, overwrite):
     if foreign:
         what = f"the folder holds {' and '.join(foreign)} of something else than infer.py"
         raise ConfigError(what, where=folder, remedy=_ELSEWHERE)
+
+
+def _refuse_other_than_files(folder):
+    """A pipe would be waited for, and a folder not be replaced, which would only be noticed when all is done."""
+    for name in (JOURNAL_NAME, *TABLES):
+        if os.path.lexists(folder / name) and not (folder / name).is_file():
+            raise ConfigError("this is not an ordinary file", where=folder / name, remedy=_ELSEWHERE)
 
 
 def _check_earlier_run(folder, has_journal, summary, *, continued, overwrite):
@@ -71,7 +80,8 @@ def _model_in(folder):
 def read_summary(folder):
     """summary.json of an earlier run, a dict; None where there is none that segtumor wrote."""
     try:
-        summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
+        with open_ordinary(Path(folder) / "summary.json") as file:
+            summary = json.load(file)
     except (OSError, ValueError, RecursionError):
         return None
     return summary if isinstance(summary, dict) and "segtumor_version" in summary else None

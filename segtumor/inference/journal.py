@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 
 import segtumor
-from segtumor.errors import ConfigError
-from segtumor.files import output_errors, write_bytes
+from segtumor.errors import ConfigError, OutputError
+from segtumor.files import open_ordinary, output_errors, write_bytes
 from segtumor.inference.inputs import file_identity, input_keys
 from segtumor.inference.journal_lines import encoded, input_line, is_input, outcome_line, outcome_of, parsed
 from segtumor.reporting.findings_files import STATUS_OK
 
 JOURNAL_NAME = "infer.journal.jsonl"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _SHA256_DIGITS, _SHOWN_DIGITS, _LONGEST_SHOWN = 64, 12, 40
 _SECONDS_BETWEEN_SYNCS = 5
 #: Places, not what lies there: a model may be named by another path when a run is continued.
@@ -166,39 +166,47 @@ class Journal:
     def _entry(self, key):
         with output_errors(self._path):  # what could not be written before is tried again here
             self._file.seek(self._positions[key])
-            return json.loads(self._file.readline())
+            entry = parsed(self._file.readline())
+        if entry is None:
+            raise OutputError("the journal was changed while the run went on", where=self._path)
+        return entry
 
     def _read(self, header):
-        _check_header(parsed(self._file.readline()), header, self._path)
-        position = self._file.tell()
+        _check_header(self._file.readline(), header, self._path)
+        position, damaged = self._file.tell(), 0
         for line in iter(self._file.readline, b""):
             entry = parsed(line)
             if is_input(entry):
                 self._names[entry["key"]] = entry["name"]
             elif outcome_of(entry, self._class_count):
+                self._names.setdefault(entry["key"], entry["name"])  # the line that named it may be damaged
                 self._remember(entry["key"], position, entry["overlay"])
             elif line.endswith(b"\n"):
-                logger.warning("%s: a damaged line is left out, its input is done again", self._path)
+                damaged += 1
             else:
                 self._file.truncate(position)  # the end of a run that was killed while it wrote
                 break
             position = self._file.tell()
+        if damaged:
+            lines = "a damaged line is" if damaged == 1 else f"{damaged} damaged lines are"
+            logger.warning("%s: %s left out; name all inputs, what has no result is done again", self._path, lines)
         if self._names:
             logger.info("continuing: %d of %d inputs are in %s", len(self._positions), len(self._names), self._path)
 
 
 def overlays_in(path):
     """Names of the overlays that a journal lists; nothing where there is none that can be read."""
-    with contextlib.suppress(OSError), open(path, "rb") as file:
+    with contextlib.suppress(OSError), open_ordinary(path) as file:
         overlays = [(parsed(line) or {}).get("overlay") for line in file]
         return [name for name in overlays if isinstance(name, str)]
     return []
 
 
-def _check_header(found, wanted, path):
-    remedy = "Choose another --output; --overwrite replaces what is there"
+def _check_header(line, wanted, path):
+    remedy, found = "Choose another --output; --overwrite replaces what is there", parsed(line)
     if found is None or found.get("schema_version") != SCHEMA_VERSION:
-        raise ConfigError("not a journal of this version, it cannot be continued", where=path, remedy=remedy)
+        what = "the first line is damaged, or of another version of segtumor: it cannot be continued"
+        raise ConfigError(what, where=path, remedy=remedy)
     differing = _differing(found, wanted)
     if differing:
         raise ConfigError(
@@ -210,7 +218,7 @@ def _differing(found, wanted):
     """Sentences on what is not the same in two headers."""
     pairs = [(name, found.get(name), wanted[name]) for name in ("segtumor_version", "class_names")]
     for part in ("settings", "model"):
-        before, now = _flat(found.get(part) or {}), _flat(wanted[part])
+        before, now = _flat(found[part]), _flat(wanted[part])
         keys = [key for key in {**now, **before} if key not in _PLACES.get(part, ())]
         pairs += [(f"{part}.{key}", before.get(key), now.get(key)) for key in keys]
     return [f"{name} was {_short(before)}, is {_short(now)}" for name, before, now in pairs if before != now]

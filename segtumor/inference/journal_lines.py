@@ -1,10 +1,13 @@
 """The lines of a journal: an input that a run was asked for, or what became of one; to bytes and back.
 
-What is read is checked as far as the tables rely on it, since a file may be damaged or changed. Not here: the first
-line, and the file (``journal``).
+Each line ends with a hash of what stands before it, so that a single changed byte is noticed: a digit of a score would
+be a finding like any other. What is read is checked as far as the tables rely on it all the same. Not here: what the
+first line says, and the file (``journal``).
 """
 
+import hashlib
 import json
+import re
 from pathlib import Path
 
 from segtumor.reporting.findings_files import InferenceOutcome
@@ -14,22 +17,25 @@ from segtumor.structures.lesions import Finding
 _PLAIN = ("size_hw", "status", "reason", "seconds", "spacing_mm", "spacing_source", "overlay", "note")
 _INPUT_KEYS = {"name", "key"}
 _KEYS = {*_INPUT_KEYS, "file", *_PLAIN, "findings"}
+_CHECKED = re.compile(rb'(\{.+),"check":"([0-9a-f]{16})"\}\n')
 
 
 def encoded(value):
-    """A line's value -> its bytes."""
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+    """A line's value, a dict that is not empty -> its bytes."""
+    text = json.dumps(value, separators=(",", ":")).encode().removesuffix(b"}")
+    return text + b',"check":"%s"}\n' % _check(text)
 
 
 def parsed(line):
-    """A line's dict, or None where it is damaged or cut off."""
-    if not line.endswith(b"\n"):
+    """A line's dict, or None where it is not byte for byte what ``encoded`` gave."""
+    match = _CHECKED.fullmatch(line)
+    if match is None or match[2] != _check(match[1]):
         return None
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) else None
+    return json.loads(match[1] + b"}")
+
+
+def _check(text):
+    return hashlib.sha256(text).hexdigest()[:16].encode()
 
 
 def input_line(key, name):

@@ -8,6 +8,7 @@ from fake_detector import FakeDetector
 
 from segtumor.errors import ConfigError
 from segtumor.inference.earlier import TABLES, check_output, read_summary, remove_tables
+from segtumor.inference.journal import JOURNAL_NAME
 from segtumor.locks import alone_in
 
 
@@ -39,6 +40,22 @@ def test_tables_of_something_else_are_not_replaced(pictures, work, tmp_path, nam
     with pytest.raises(ConfigError, match=f"{name} of something else"):
         work(pictures[:1], **options)
     assert (tmp_path / "found" / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", [*TABLES, JOURNAL_NAME])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+@pytest.mark.parametrize("options", [{}, {"continued": True}, {"overwrite": True}])
+def test_what_is_no_file_is_refused_before_anything_is_done(pictures, work, name, kind, options):
+    _, folder = work(pictures[:1])
+    (folder / name).unlink()
+    if kind == "link":
+        (folder / name).symlink_to("nowhere")
+    else:
+        {"pipe": os.mkfifo, "folder": os.mkdir}[kind](folder / name)
+    detector = FakeDetector()
+    with pytest.raises(ConfigError, match=f"{name}: this is not an ordinary file"):
+        work(pictures[:1], detector=detector, **options)
+    assert detector.calls == 0 and (name != "summary.json" or read_summary(folder) is None)
 
 
 def test_results_of_an_earlier_run_are_replaced_only_if_asked_for(pictures, work, tables):

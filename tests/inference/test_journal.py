@@ -11,6 +11,7 @@ from fake_detector import MODEL, SETTINGS, FakeDetector
 import segtumor
 from segtumor.errors import ConfigError
 from segtumor.inference.journal import JOURNAL_NAME, Journal, make_header
+from segtumor.inference.journal_lines import encoded
 from segtumor.reporting.findings_files import InferenceOutcome
 from segtumor.structures.lesions import Finding
 
@@ -63,11 +64,69 @@ def test_a_run_of_another_version_is_not_continued(unfinished, pictures, work, m
         work(pictures, continued=True)
 
 
-@pytest.mark.parametrize("head", [b"", b"hello\n", b"[]\n", b'{"schema_version": 99}\n'])
+@pytest.mark.parametrize(
+    "head",
+    [
+        *(b"", b"hello\n", b"[]\n", b'{"schema_version": 99}\n', b"[" * 100_000 + b"\n", b'{"a":' * 100_000 + b"\n"),
+        *(encoded({"schema_version": 3}), encoded({"schema_version": 99})),
+    ],
+    ids=range(8),
+)
 def test_a_file_that_is_no_journal_is_refused(unfinished, pictures, work, head):
     (unfinished / JOURNAL_NAME).write_bytes(head)
-    with pytest.raises(ConfigError, match="--overwrite"):
+    with pytest.raises(ConfigError, match=r"damaged, or of another version.*--overwrite"):
         work(pictures, continued=True)
+
+
+@pytest.mark.parametrize(("name", "value"), [("settings", "x"), ("model", None), ("class_names", 3), ("settings", [])])
+def test_a_first_line_with_values_of_another_kind_is_damaged(unfinished, pictures, work, name, value):
+    path = unfinished / JOURNAL_NAME
+    head, *lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([json.dumps({**json.loads(head), name: value}).encode() + b"\n", *lines]))
+    with pytest.raises(ConfigError, match="the first line is damaged"):
+        work(pictures, continued=True)
+
+
+def test_any_changed_byte_is_noticed(pictures, work, tables, tmp_path, caplog):
+    """Each byte of a line of findings in turn, one of its bits changed: the line is left out."""
+    work(pictures[:2])
+    path = tmp_path / "found" / JOURNAL_NAME
+    sound = path.read_bytes()
+    *lines, last = sound.splitlines(keepends=True)
+    header = make_header(
+        settings={**SETTINGS, "with_overlays": False, "note": None}, model=MODEL, class_names=["a", "b"]
+    )
+    path.write_bytes(encoded(header) + b"".join(lines[1:]) + last)
+    header_bytes = len(encoded(header))
+    start = header_bytes + sum(map(len, lines[1:]))
+    data = path.read_bytes()
+    for place in range(start, len(data)):
+        changed = bytearray(data)
+        changed[place] ^= 1 << place % 8
+        path.write_bytes(changed)
+        with Journal(path, header, continued=True) as journal:
+            assert journal.outcome(pictures[0]) and journal.outcome(pictures[1]) is None, place
+            assert not journal.is_done(pictures[1])
+    for place in range(header_bytes):
+        changed = bytearray(data)
+        changed[place] ^= 1 << place % 8
+        path.write_bytes(changed)
+        with pytest.raises(ConfigError, match="first line is damaged"):
+            Journal(path, header, continued=True)
+
+
+def test_damaged_lines_are_counted_and_an_input_whose_own_line_is_damaged_keeps_its_findings(
+    pictures, work, tables, caplog
+):
+    _, folder = work(pictures[:3])
+    before, path = tables(folder), folder / JOURNAL_NAME
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], b"x" + lines[1], b"[" * 100_000 + b"\n", *lines[3:]]))
+    detector = FakeDetector()
+    work(pictures[2:3], detector=detector, continued=True)
+    assert detector.calls == 0 and "2 damaged lines are left out" in caplog.text
+    after = tables(folder)
+    assert sorted(after[2].splitlines()) == sorted(before[2].splitlines())
 
 
 def test_a_half_written_last_line_is_done_again(unfinished, pictures, work, tables):
@@ -117,7 +176,9 @@ def test_a_line_that_no_table_could_use_is_a_damaged_one(unfinished, pictures, w
     _, whole = work(pictures, "whole")
     path = unfinished / JOURNAL_NAME
     lines = path.read_bytes().splitlines(keepends=True)
-    lines[9] = json.dumps({**json.loads(lines[9]), **damage}).encode() + b"\n"
+    value = json.loads(lines[9])
+    del value["check"]
+    lines[9] = encoded({**value, **damage})
     path.write_bytes(b"".join(lines))
     detector = FakeDetector()
     work(pictures, detector=detector, continued=True)
