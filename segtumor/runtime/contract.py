@@ -5,8 +5,6 @@ of the field. Not here: the graphs, and the files they lie in.
 """
 
 import dataclasses
-import hashlib
-import json
 import math
 from dataclasses import dataclass
 
@@ -167,15 +165,6 @@ class Contract:
                 remedy="Export the model again with this version of segtumor",
             ) from error
         return contract
-
-    def sha256(self):
-        """Hash of the values, as hexadecimal text; 1 and 1.0 are one value.
-
-        Raises:
-            ModelError: a value is wrong.
-        """
-        values = Contract.from_dict(self.as_dict(), "this model").as_dict()
-        return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _plain(value):

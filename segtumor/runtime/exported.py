@@ -2,11 +2,13 @@
 
     export.json  dense.*  box_head.*  mask_head.*        (.onnx, .xml with .bin, or .pt)
 
-Reading verifies before it loads: the files' hashes, the hash of the contract, and that every file lies in the folder.
+Reading verifies before it loads: the hash of ``export.json`` itself, the files' hashes, and that every file lies in the
+folder. What else lies there is not read.
 Hashes find damage and mistakes, not malice: who can change the graphs can change ``export.json``. Not here: making
 an export (``segtumor.engine.exporting``).
 """
 
+import hashlib
 import importlib
 import json
 import logging
@@ -16,11 +18,12 @@ from typing import Any
 
 import segtumor
 from segtumor.errors import InstallationError, ModelError
-from segtumor.files import sha256_of_file, write_json
+from segtumor.files import open_ordinary, sha256_of_file, write_json
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.graph_names import GRAPHS
 
-MANIFEST, KIND, SCHEMA_VERSION = "export.json", "segtumor export", 1
+MANIFEST, KIND, SCHEMA_VERSION = "export.json", "segtumor export", 2
+_OWN_HASH = "manifest_sha256"
 #: Format -> (suffixes of a graph's files, module and class that run them).
 FORMATS = {
     "torchscript": ((".pt",), "segtumor.runtime.torchscript", "TorchScriptGraphs"),
@@ -52,7 +55,8 @@ class Export:
 def is_export(folder):
     """Whether ``folder`` says that it is an export, sound or not."""
     try:
-        manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+        with open_ordinary(Path(folder) / MANIFEST) as file:
+            manifest = json.load(file)
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(manifest, dict) and manifest.get("kind") == KIND
@@ -74,7 +78,7 @@ def open_export(folder, *, threads=None):
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    contract = _contract(manifest, folder / MANIFEST)
+    contract = Contract.from_dict(manifest.get("contract"), folder / MANIFEST)
     return Export(contract, load_graphs(folder, manifest["format"], contract, threads=threads), manifest, folder)
 
 
@@ -116,10 +120,9 @@ def read_manifest(folder):
         raise ModelError(
             "unknown format", where=where, got=f"{manifest.get('format')!r:.40}", expected=", ".join(FORMATS)
         )
-    for name, kind in (("precision", str), ("source", dict)):
-        if not isinstance(manifest.get(name), kind):
-            got = f"{manifest.get(name)!r:.40}"
-            raise ModelError(f"{name!r} is missing or damaged", where=where, got=got, remedy=_EXPORT_AGAIN)
+    if manifest.get(_OWN_HASH) != _sha256_of_values(manifest):
+        remedy = "Copy the export again, or export again; settings are changed in the configuration"
+        raise ModelError("damaged or changed since the export: its SHA-256 differs", where=where, remedy=remedy)
     _check_files(folder, manifest, where)
     if manifest.get("segtumor_version") != segtumor.__version__:
         logger.warning(
@@ -152,19 +155,27 @@ def write_manifest(folder, *, format_name, precision, contract, source, made_wit
         "format": format_name,
         "precision": precision,
         "contract": contract.as_dict(),
-        "contract_sha256": contract.sha256(),
         "files": files,
         "source": source,
         "made_with": made_with,
         "parity": parity,
     }
-    write_json(folder / MANIFEST, manifest)
+    path = folder / MANIFEST
+    write_json(path, manifest)
+    # Of the values as they will be read: NaN is null by then.
+    write_json(path, {**manifest, _OWN_HASH: _sha256_of_values(json.loads(path.read_text(encoding="utf-8")))})
     return manifest
 
 
 def file_names(format_name):
     """Names of the files that hold the graphs."""
     return [graph + suffix for graph in GRAPHS for suffix in FORMATS[format_name][0]]
+
+
+def _sha256_of_values(manifest):
+    """Of all that ``export.json`` says but for this hash, however it is laid out."""
+    values = {key: value for key, value in manifest.items() if key != _OWN_HASH}
+    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _read_json(folder, where):
@@ -210,14 +221,3 @@ def _check_file(folder, name, entry):
             expected=f"{entry.get('sha256')!s:.{_SHOWN_DIGITS}}" if same_size else f"{entry.get('bytes')!s:.20} bytes",
             remedy="Copy the export again, or export again",
         )
-
-
-def _contract(manifest, where):
-    contract = Contract.from_dict(manifest.get("contract"), where)
-    if manifest.get("contract_sha256") != contract.sha256():
-        raise ModelError(
-            "the contract was changed since the export: its SHA-256 differs",
-            where=where,
-            remedy="Settings are changed in the configuration, and the model exported again",
-        )
-    return contract

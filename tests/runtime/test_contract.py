@@ -16,12 +16,8 @@ def test_a_contract_survives_json():
     assert Contract.from_dict(json.loads(json.dumps(VALUES)), "export.json") == contract()
 
 
-def test_the_hash_goes_by_values_and_not_by_how_they_are_written():
-    whole = json.loads(json.dumps(VALUES).replace("100.0", "100"))
-    assert Contract.from_dict(whole, "export.json").sha256() == contract().sha256()
-    assert contract(regions={"canonical_box_px": 16}).sha256() == contract().sha256()
-    assert contract(regions={"canonical_box_px": 17}).sha256() != contract().sha256()
-    assert len(contract().sha256()) == 64
+def test_whole_numbers_will_do_for_others():
+    assert Contract.from_dict(json.loads(json.dumps(VALUES).replace("100.0", "100")), "export.json") == contract()
 
 
 def changed(path, value):
