@@ -126,7 +126,7 @@ def _disagree(claims):
     for first, second in itertools.combinations(set(claims), 2):
         if folders_shared(first.folders, second.folders) is None or bool(first.folders) != bool(second.folders):
             return True
-        if suffix_of(first.base) in SUPPORTED_SUFFIXES and suffix_of(second.base) in SUPPORTED_SUFFIXES:
-            if suffix_of(first.base) != suffix_of(second.base):
-                return True
+        suffixes = {suffix_of(first.base), suffix_of(second.base)}
+        if len(suffixes) == 2 and suffixes <= set(SUPPORTED_SUFFIXES):
+            return True
     return False

@@ -95,8 +95,6 @@ def names_of(reference):
         address, query = None, {}
     if address is not None and query.get("d") and "local-files" in address.path:
         name = query["d"][0]
-    elif address is not None and address.scheme in ("http", "https"):
-        name = unquote(address.path).lstrip("/")
     elif address is not None and len(address.scheme) > 1:  # one letter is a drive of Windows
         name = unquote(address.path).lstrip("/")
     else:

@@ -1,27 +1,27 @@
 """YOLO text files (Darknet, LabelImg, Ultralytics, Roboflow): one ``.txt`` per image, one lesion a line.
 
-``class cx cy width height`` is a box, ``class x1 y1 x2 y2 x3 y3 ...`` an outline, in parts of the image's width and
-height; a file may hold both. Source: docs.ultralytics.com, "Object Detection" and "Instance Segmentation Datasets
+``class cx cy width height`` is a box, ``class x1 y1 x2 y2 x3 y3 ...`` an outline (four corners: also a turned box), in
+parts of the image's width and height; a file may hold both (``yolo_lines`` has the table). Source: docs.ultralytics.com, "Object Detection" and "Instance Segmentation Datasets
 Overview". Class names come from ``data.yaml``, ``classes.txt`` or ``obj.names``. Label files lie in ``labels`` beside
 ``images`` (labels/train/x.txt or train/labels/x.txt) or beside the images. An empty file is a normal image; so is a
 missing one, by the custom of the training programs.
 
-A sixth number on the line of a box is the confidence of a prediction: it is kept as ``confidence``, and told, since
-predictions are no truth. The part of a split comes from data.yaml, else from folders called train, valid, test; images
-of data.yaml's folders that have no file are listed as normal, with their part. Several numbers above 1.5 mean that a
-file is in px: it is left out.
-Not supported: key points, and oriented boxes other than as outlines of four corners.
+The confidence of a predicted box is kept as ``confidence``, and told, since predictions are no truth. Key points and track
+numbers are dropped, and told. The part of a split comes from data.yaml, else from folders called train, valid, test; images
+of data.yaml's folders that have no file are listed as normal, with their part. Numbers above 1.5 mean that a file is in
+px: it is left out. Not supported: turned boxes given by an angle, and classes of whole images.
 """
 
 import itertools
 import json
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from segtumor.data.converters.collection import NORMAL, Collection, Region, SourceImage
 from segtumor.data.converters.keyhole import keyhole_polygon
-from segtumor.data.converters.source_files import MAX_FILE_BYTES, files_below, find_image_of, folder_of, part_of_path
+from segtumor.data.converters.source_files import files_below, find_image_of, folder_of, part_of_path
+from segtumor.data.converters.yolo_lines import read_lines, share_of_sound_lines
 from segtumor.data.converters.yolo_names import NAME_FILES, find_names, part_by_yaml
-from segtumor.data.json_input import read_bytes
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
 from segtumor.files import prepare_output_folder, write_text
@@ -29,15 +29,14 @@ from segtumor.files import prepare_output_folder, write_text
 SUMMARY = "YOLO text: labels/*.txt with data.yaml or classes.txt (boxes and polygons)"
 UNLISTED = NORMAL
 
-#: Beyond this a coordinate is no part of the image's size, however carelessly drawn.
-_LIMIT = 1.5
 _DECIMALS = 10
 _ASKED = 5
+_MANY_EQUAL, _CORNERS_OF_NO_BOX = 3, 5
 _OTHER_TEXTS = (*NAME_FILES, "train.txt", "val.txt", "valid.txt", "test.txt", "requirements.txt")
 
 
 def recognises(source):
-    """Whether there are class names, and the first label files hold nothing but lines of numbers."""
+    """Whether there are class names, and the first label files hold for the most part a class and numbers."""
     source = Path(source)
     try:
         if source.is_file() and source.suffix.lower() not in (".yaml", ".yml"):
@@ -45,8 +44,9 @@ def recognises(source):
         if find_names(source) is None:
             return False
         first = list(itertools.islice(_label_files(folder_of(source)), _ASKED))
-        return bool(first) and all(_lines(path) is not None for path in first)
-    except (DataError, LeftOutError):
+        # One odd line is named when the file is read; it does not make another format of the folder.
+        return bool(first) and sum(share_of_sound_lines(path) for path in first) >= len(first) / 2
+    except DataError:
         return False
 
 
@@ -81,6 +81,7 @@ def read(source, images, *, progress=iter):
             failed.add(path.stem.casefold())
         except DataError as error:
             collection.left_out.append(Remark(where, "label file cannot be read", str(error)))
+    _note_equal_outlines(collection)
     _leave_out(failed, collection, images)
     _add_listed(collection, images, names)
     return collection
@@ -140,51 +141,38 @@ def _find_image(name, images):
 
 
 def _read_image(path, name, file_name, images, names, notes):
-    size_hw, lines = images.size_hw(file_name), _lines(path)
-    if lines is None:
-        raise LeftOutError("line that is not a class and its coordinates", path.name)
-    if any(abs(value) > _LIMIT for numbers in lines for value in numbers[1:]):
-        raise LeftOutError("coordinates are not in parts of the image's size; in px?", path.name)
-    if any(len(numbers) == 6 for numbers in lines):
-        notes.append(Remark(file_name, "boxes with a confidence: predictions rather than annotations?"))
-    regions = tuple(_region(numbers, names.names, size_hw) for numbers in lines)
+    size_hw, lines = images.size_hw(file_name), read_lines(path, names.key_points)
+    regions = tuple(_region(line, names.names, size_hw) for line in lines)
+    for kind, count in Counter(kind for line in lines for kind in line.told).items():
+        notes.append(Remark(file_name, kind, f"{count} of {len(lines)} lines"))
     part = part_by_yaml(images.path(file_name), names.folders) or part_of_path(name) or part_of_path(file_name)
     return SourceImage(file_name, size_hw, regions, {"part": part} if part else {})
 
 
-def _lines(path):
-    """List of [class, number, ...] with four, five or an even number >= 6 of numbers; None if a line is otherwise."""
-    data = read_bytes(path, max_bytes=MAX_FILE_BYTES)
-    try:
-        lines = [[float(word) for word in line.split()] for line in data.decode("utf-8-sig").splitlines()]
-    except ValueError:  # a UnicodeDecodeError is one too
-        return None
-    lines = [line for line in lines if line]
-    return lines if all(_is_sound(line) for line in lines) else None
-
-
-def _is_sound(line):
-    count = len(line) - 1
-    sound_count = count in (4, 5) or (count >= 6 and count % 2 == 0)
-    return sound_count and line[0] >= 0 and line[0].is_integer() and all(abs(value) < float("inf") for value in line)
-
-
-def _region(numbers, names, size_hw):
-    number, values = int(numbers[0]), numbers[1:]
-    if number not in names:
-        raise LeftOutError("class number without a name", str(number))
+def _region(line, names, size_hw):
+    if line.class_number not in names:
+        raise LeftOutError("class number without a name", str(line.class_number))
     height, width = size_hw
-    if len(values) > 5:
-        polygon = [value * (width, height)[index % 2] for index, value in enumerate(values)]
-        return Region(names[number], [polygon])
-    center_x, center_y, box_width, box_height = values[:4]
+    name = names[line.class_number]
+    if line.outline is not None:
+        return Region(name, [[value * (width, height)[index % 2] for index, value in enumerate(line.outline)]])
+    center_x, center_y, box_width, box_height = line.box
     box = (
         (center_x - box_width / 2) * width,
         (center_y - box_height / 2) * height,
         box_width * width,
         box_height * height,
     )
-    return Region(names[number], None, box, {"confidence": values[4]} if len(values) == 5 else {})
+    return Region(name, None, box, {} if line.confidence is None else {"confidence": line.confidence})
+
+
+def _note_equal_outlines(collection):
+    """Tell of outlines that all have as many corners: people draw none such, but key points come so."""
+    counts = Counter(len(r.segmentation[0]) // 2 for i in collection.images for r in i.regions if r.segmentation)
+    (corners, count), *others = counts.most_common() or [(0, 0)]
+    if count >= _MANY_EQUAL and not others and corners >= _CORNERS_OF_NO_BOX:
+        kind = "all outlines have as many corners; if they are boxes with key points, add kpt_shape to data.yaml"
+        collection.notes.append(Remark("", kind, f"{count} of {corners} corners"))
 
 
 def _leave_out(stems, collection, images):

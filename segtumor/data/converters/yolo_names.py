@@ -12,7 +12,7 @@ from segtumor.data.converters.source_files import files_below
 from segtumor.data.json_input import read_bytes
 from segtumor.errors import DataError
 
-NAME_FILES = ("classes.txt", "obj.names")
+NAME_FILES = ("classes.txt", "class_names.txt", "obj.names")
 _YAML_SUFFIXES = (".yaml", ".yml")
 _MAX_BYTES = 2**20
 _MAX_CLASSES = 10_000
@@ -26,11 +26,13 @@ class YoloNames:
         names: {class number: name}.
         file: where they were found.
         folders: {part: folders or list files of its images, as written in the yaml}.
+        key_points: how many numbers of key points follow each box (``kpt_shape``).
     """
 
     names: dict
     file: Path
     folders: dict = field(default_factory=dict)
+    key_points: int = 0
 
 
 def find_names(source):
@@ -79,7 +81,8 @@ def read_yaml(path):
     if len(names) > _MAX_CLASSES or not all(type(name) in (str, int, float) for name in names.values()):
         raise DataError("names holds something that is no name", where=path, expected="texts")
     folders = {part: _texts(value.get(part)) for part in ("train", "val", "test") if value.get(part)}
-    return YoloNames({number: str(name) for number, name in sorted(names.items())}, Path(path), folders)
+    named = {number: str(name) for number, name in sorted(names.items())}
+    return YoloNames(named, Path(path), folders, _key_points(value.get("kpt_shape"), path))
 
 
 def part_by_yaml(image_path, folders):
@@ -97,6 +100,16 @@ def part_by_yaml(image_path, folders):
             if wanted and not text.endswith(".txt") and own[-len(wanted) :] == wanted:
                 found.add(part)
     return found.pop() if len(found) == 1 else None
+
+
+def _key_points(shape, path):
+    """How many numbers ``kpt_shape: [number of points, 2 or 3]`` stands for; 0 without it."""
+    if shape is None:
+        return 0
+    if not isinstance(shape, list) or [type(n) for n in shape] != [int, int] or shape[0] < 0 or shape[1] not in (2, 3):
+        got, expected = f"{shape!r:.40}", "[number of key points, 2 or 3]"
+        raise DataError("kpt_shape cannot be read", where=path, got=got, expected=expected)
+    return shape[0] * shape[1]
 
 
 def _load_yaml(path):

@@ -5,7 +5,6 @@ from segtumor.data.converters.image_folder import OTHER_FOLDER, OTHER_SUFFIX, Im
 from segtumor.data.remarks import LeftOutError
 from segtumor.errors import DataError
 
-
 SUFFIX, FOLDER = OTHER_SUFFIX, OTHER_FOLDER
 
 

@@ -201,3 +201,33 @@ def test_writing_names_an_image_whose_file_would_be_another_ones(tmp_path):
     images = _make(tmp_path, {}, images=("a.bmp", "a.png"))
     collection = Collection(images.root, [SourceImage("a.bmp", SIZE_HW), SourceImage("a.png", SIZE_HW)])
     assert [remark.image for remark in _written(tmp_path, images, collection)] == ["a.png"]
+
+
+def test_key_points_are_dropped_and_told_and_the_box_is_kept(tmp_path):
+    files = {"data.yaml": "names: [benign]\nkpt_shape: [2, 2]", "labels/a.txt": f"{BOX} 0.5 0.5 0.4 0.4\n{BOX}"}
+    collection = yolo.read(tmp_path, _make(tmp_path, files))
+    assert collection.images[0].regions == (Region("benign", None, (7.5, 3.0, 5.0, 4.0)),) * 2
+    assert [tuple(note) for note in collection.notes] == [
+        ("a.png", "key points dropped, their box is kept", "1 of 2 lines")
+    ]
+
+
+def test_outlines_of_equal_many_corners_are_told(tmp_path):
+    line = "0 0.5 0.5 0.25 0.4 0.5 0.5 0.4 0.4 0.6 0.6\n"
+    collection = _read(tmp_path, {"labels/a.txt": line * 3})
+    assert [kind.partition(";")[0] for kind in kinds_of(collection.notes)] == ["all outlines have as many corners"]
+
+
+def test_one_odd_line_among_the_first_files_is_named_and_not_another_format(tmp_path):
+    files = {"labels/a.txt": f"{BOX}\n0 0.5 oops 0.1 0.1\n{BOX}", "labels/b.txt": BOX}
+    images = _make(tmp_path, {"class_names.txt": "benign", **files})
+    assert yolo.recognises(tmp_path)
+    collection = yolo.read(tmp_path, images)
+    assert [(r.image, r.detail) for r in collection.left_out] == [("a.png", "a.txt, line 2: 0 0.5 oops 0.1 0.1")]
+
+
+@pytest.mark.parametrize("shape", ["4", "[4]", "[4, 5]", "[a, 2]"])
+def test_a_kpt_shape_that_is_none(tmp_path, shape):
+    images = _make(tmp_path, {"data.yaml": f"names: [benign]\nkpt_shape: {shape}", "labels/a.txt": BOX})
+    with pytest.raises(DataError, match="kpt_shape cannot be read"):
+        yolo.read(tmp_path, images)
