@@ -13,7 +13,7 @@ from segtumor.data.json_input import parse_json, read_bytes
 from segtumor.data.remarks import LeftOutError
 from segtumor.errors import DataError
 
-CLASS_FILES = ("classes.txt", "labels.json", "labelmap.txt", "_classes.csv")
+CLASS_FILES = ("classes.txt", "class_names.txt", "labels.json", "labelmap.txt", "_classes.csv")
 #: Folders of masks, lower case.
 FOLDERS = {"masks", "mask", "labels", "annotations", "annots", "segmentation", "segmentations", "seg", "segs", "gt"}
 FOLDERS |= {"ground_truth", "groundtruth", "segmentationclass"}
@@ -22,7 +22,8 @@ WORDS = ("mask", "masks", "seg", "segmentation", "label", "labels", "gt")
 _SUFFIX = re.compile(rf"[_-](?:{'|'.join(WORDS)})$", re.IGNORECASE)
 _NUMBERED = re.compile(r"^(.*)[_-](\d+)$")
 _VALUE_AND_NAME = re.compile(r"^(\d+)[\s,:;]+(\S.*)$")
-_BACKGROUND = {"background", "_background_", "__background__", "__ignore__", "bg"}
+_BACKGROUND = {"background", "_background_", "__background__", "bg"}
+_IGNORED = {"ignore", "ignored", "__ignore__", "_ignore_", "void", "unlabeled", "unlabelled", "dontcare"}
 _MAX_BYTES = 2**20
 
 
@@ -49,10 +50,12 @@ class MaskClasses:
     Attributes:
         names: {value: name}, without the background, 0.
         colors: {65536 red + 256 green + blue: name}, without black.
+        ignored: values and colours that the list calls ignore, void or the like.
     """
 
     names: dict = field(default_factory=dict)
     colors: dict = field(default_factory=dict)
+    ignored: frozenset = frozenset()
 
     @property
     def labels(self):
@@ -161,7 +164,7 @@ def _read_json(path):
     pairs = [(str(number), name) for number, name in value.items()]
     if not all(re.fullmatch(r"\d{1,6}", number) and isinstance(name, str) for number, name in pairs):
         raise DataError("is neither a list of names nor {value: name}", where=path)
-    return MaskClasses(_without_background({int(number): name for number, name in pairs}))
+    return _mask_classes({int(number): name for number, name in pairs})
 
 
 def _read_lines(path):
@@ -180,7 +183,7 @@ def _read_lines(path):
     names = {int(match[1]): match[2].strip() for match in matches}
     if len(names) != len(matches):
         raise DataError("a value has two names", where=path)
-    return MaskClasses(_without_background(names))
+    return _mask_classes(names)
 
 
 def _from_names(names, path):
@@ -188,7 +191,7 @@ def _from_names(names, path):
     if not all(isinstance(name, str) for name in names):
         raise DataError("holds something that is no name", where=path)
     first = 0 if names and names[0].strip().lower() in _BACKGROUND else 1
-    return MaskClasses(_without_background(dict(enumerate(names, start=first))))
+    return _mask_classes(dict(enumerate(names, start=first)))
 
 
 def _from_colors(lines):
@@ -198,8 +201,16 @@ def _from_colors(lines):
         name, color = line.split(":")[:2]
         red, green, blue = (int(part) & 255 for part in color.split(","))
         names[number], colors[(red << 16) + (green << 8) + blue] = name.strip(), name.strip()
-    return MaskClasses(_without_background(names), _without_background(colors))
+    return _mask_classes(names, colors)
 
 
-def _without_background(names):
-    return {v: n.strip() for v, n in sorted(names.items()) if v != 0 and n.strip().lower() not in _BACKGROUND}
+def _mask_classes(names, colors=()):
+    """The MaskClasses, without the background."""
+    kept, ignored = ({}, {}), set()
+    for found, given in zip(kept, (names, dict(colors)), strict=True):
+        for value, name in sorted(given.items()):
+            if name.strip().lower() in _IGNORED:
+                ignored.add(value)
+            elif value != 0 and name.strip().lower() not in _BACKGROUND:
+                found[value] = name.strip()
+    return MaskClasses(*kept, frozenset(ignored))

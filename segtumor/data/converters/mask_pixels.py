@@ -6,6 +6,7 @@ Pillow; the size is asked of the header first. Not here: which file belongs to w
 
 import itertools
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,10 +24,21 @@ SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg")
 _FORMATS = ("PNG", "BMP", "TIFF", "JPEG")
 _GRAY_MODES = ("1", "L", "P", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
+#: Kinds of reasons.
+SEVERAL_VALUES = "mask of several values without the names of their classes"
+ONLY_IGNORED = "mask marks only what is to be ignored"
+#: Values that label maps use for what is neither class nor background, where the list of classes does not name them.
+IGNORED_VALUES = (254, 255, 65534, 65535)
+#: The same in the palette of Pascal VOC, and its colour.
+_VOID, _VOID_RGB = 255, (224, 224, 192)
+VOID_COLOR = (224 << 16) + (224 << 8) + 192
+
 #: What counts as one of the two values of a binary mask, in parts of the whole range.
 _NEAR_AN_END = 0.125
 #: Smoothing makes more values than this; fewer are those of classes.
 _FEW_LEVELS = 4
+#: No label map has more classes; what is smoothed over several pixels has more values.
+_LEVELS_OF_CLASSES = 32
 #: Values within 3 x 3 px that differ by no more, in parts of the whole range, are one value stored by JPEG.
 _FLAT = 0.01
 #: The noise of JPEG around black.
@@ -34,12 +46,29 @@ _JPEG_BLACK = 16
 _MAX_PARTS = 10_000
 
 
+class MaskImage(NamedTuple):
+    """A decoded mask.
+
+    Attributes:
+        values: (H, W) int64 as stored, or 65536 red + 256 green + blue where the picture has colours.
+        is_colored: whether it has.
+        is_lossy: whether it is JPEG, whose values are not exact.
+        is_palette: whether the values are indices of a palette, which are never shades of gray.
+        void: index that the palette paints as Pascal VOC paints what is to be ignored, or None.
+    """
+
+    values: np.ndarray
+    is_colored: bool = False
+    is_lossy: bool = False
+    is_palette: bool = False
+    void: int | None = None
+
+
 def read_mask(path):
     """Decode one mask image.
 
     Returns:
-        (values, is_colored, is_lossy): values (H, W) int64 as stored, or 65536 red + 256 green + blue where the
-        picture has colours; is_lossy for JPEG, whose values are not exact.
+        MaskImage.
 
     Raises:
         LeftOutError: it cannot be read, is too large, or holds fractions.
@@ -49,47 +78,60 @@ def read_mask(path):
         check_size(read_size_hw(path), MAX_PIXELS, path.name)
         with foreign_errors(path.name, kind="mask"), Image.open(path, formats=_FORMATS) as image:
             samples, mode, is_lossy = _samples(image, path)
+            palette = image.getpalette("RGB") if mode in ("P", "PA") else None
     except BadImageError as error:
         raise LeftOutError("mask cannot be read", str(error)) from error
     values, is_colored = _values(samples, mode)
-    return values, is_colored, is_lossy
+    void = palette is not None and tuple(palette[3 * _VOID : 3 * _VOID + 3]) == _VOID_RGB
+    return MaskImage(values, is_colored, is_lossy, palette is not None, _VOID if void else None)
 
 
-def binary_mask(values, *, is_lossy):
+def binary_mask(image):
     """What a binary mask marks.
 
     Two values: the one that is not 0. More (smoothed edges, JPEG), if what is neither nearly black nor nearly white
     only forms slopes: the brighter half of the range.
 
     Args:
-        values: (H, W) int64, gray.
-        is_lossy: whether they come from JPEG.
+        image: MaskImage, gray.
 
     Returns:
         (mask (H, W) bool, what is unusual or "").
 
     Raises:
-        LeftOutError: the values are those of several classes.
+        LeftOutError: the values are those of several classes, or of what is to be ignored.
     """
-    levels = np.unique(values)
+    values, is_lossy, levels = image.values, image.is_lossy, np.unique(image.values)
+    if image.void is not None and image.void in levels and len(levels) <= 2:
+        raise LeftOutError(ONLY_IGNORED, f"value {image.void}")
     if not is_lossy and len(levels) <= 2 and (levels[0] == 0 or len(levels) == 1):
         return values != 0, "mask marks the whole image" if levels[0] != 0 else ""
     full = 255 if levels[-1] <= 255 else 65535
     if is_lossy and levels[-1] < _JPEG_BLACK:
         return np.zeros(values.shape, dtype=bool), "JPEG noise in a black mask removed"
-    if levels[0] < 0 or (len(levels) <= _FEW_LEVELS and not is_lossy) or not _is_smoothed(values, levels, full):
+    few = len(levels) <= _FEW_LEVELS and not is_lossy
+    if levels[0] < 0 or few or image.is_palette or not _is_smoothed(values, levels, full, is_lossy):
         shown = ", ".join(str(int(level)) for level in levels[:6]) + (", ..." if len(levels) > 6 else "")
-        raise LeftOutError("mask of several values without the names of their classes", f"{shown}; add classes.txt")
+        raise LeftOutError(SEVERAL_VALUES, f"{shown}; add classes.txt")
     return values > full / 2, "JPEG mask cut at half" if is_lossy else "smoothed mask cut at half"
 
 
-def _is_smoothed(values, levels, full):
-    """Whether it reaches white, and its gray is nowhere flat: edges have slopes, the regions of classes have not."""
+def _is_smoothed(values, levels, full, is_lossy):
+    """Whether it reaches white, and its gray is nowhere flat: edges have slopes, the regions of classes have not.
+
+    Slopes pass through the middle; classes 1 to 4 beside 255, which is to be ignored, do not. Where there are few
+    values, one that is all but black and yet flat is a class too.
+    """
     from scipy.ndimage import maximum_filter, minimum_filter
 
     gray = (values > _NEAR_AN_END * full) & (values < (1 - _NEAR_AN_END) * full)
-    flat = maximum_filter(values, 3) - minimum_filter(values, 3) <= _FLAT * full
-    return levels[-1] >= (1 - _NEAR_AN_END) * full and not np.any(gray & flat)
+    spread = maximum_filter(values, 3) - minimum_filter(values, 3)
+    if levels[-1] < (1 - _NEAR_AN_END) * full or np.any(gray & (spread <= _FLAT * full)):
+        return False
+    if is_lossy:
+        return True
+    dark = (values > 0) & (values <= _NEAR_AN_END * full)
+    return bool(gray.any()) and not (len(levels) <= _LEVELS_OF_CLASSES and np.any(dark & (spread == 0)))
 
 
 def component_rles(mask):

@@ -6,15 +6,18 @@ _seg, _label or the like. A file name says what its mask is (``<image>`` is the 
 
 - ``<image>`` or ``<image>_mask`` (_seg, _label, -mask, ...): the whole image. Black: a normal image. Otherwise each
   8-connected part is a lesion; holes are kept. With one class or none the mask is binary; with several in classes.txt
-  (a name a line, counted from 1, or ``value name``), labels.json, _classes.csv or CVAT's labelmap.txt
-  (``name:red,green,blue::``) values or colours are classes.
+  or class_names.txt (a name a line, from 1, or ``value name``), labels.json, _classes.csv or CVAT's labelmap.txt
+  (``name:red,green,blue::``) values or colours are classes; 255 and 254, and the void of Pascal VOC, are ignored where
+  the list does not name them, which is told. Without names, masks of several values are left out, and with them those
+  of one value that may be another class.
 - ``<image>_<number>``, ``<image>_<class>_<number>``, or any file in a folder called ``<image>`` (there,
   ``<class>_<number>`` names a class): one lesion, possibly of several parts; lesions may overlap.
 
 The longest image name that fits counts. Where a file could belong to two images that have no other mask, both are left
 out; so is an image with both kinds of mask. Values are taken as stored: 0/255, 0/1, 16 bits, indices of a palette.
-Smoothed and JPEG masks are cut at half. Lesions without a class are called ``lesion``. An image without a mask is not
-annotated. Not supported: instance maps, in which every value is another lesion (SegmentationObject).
+Smoothed and JPEG masks are cut at half; a palette is never smoothed. Lesions without a class are called ``lesion``. An
+image without a mask is not annotated. Not supported: instance maps, in which every value is another lesion
+(SegmentationObject).
 """
 
 import os
@@ -24,7 +27,17 @@ import numpy as np
 
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
 from segtumor.data.converters.mask_names import FOLDERS, has_mask_word, owners_of, read_classes, safe_names
-from segtumor.data.converters.mask_pixels import SUFFIXES, binary_mask, component_rles, read_mask
+from segtumor.data.converters.mask_pixels import (
+    IGNORED_VALUES,
+    ONLY_IGNORED,
+    SEVERAL_VALUES,
+    SUFFIXES,
+    VOID_COLOR,
+    MaskImage,
+    binary_mask,
+    component_rles,
+    read_mask,
+)
 from segtumor.data.converters.mask_runs import resize_mask
 from segtumor.data.converters.mask_writer import write
 from segtumor.data.converters.shapes import scale_between
@@ -39,6 +52,11 @@ SUMMARY = "folder of mask images: binary, label map with classes.txt, or one fil
 UNLISTED = NOT_ANNOTATED
 
 _LESION = "lesion"
+#: What tools write for the one value of a binary mask; a folder may hold masks of several tools.
+_WHITES = {1, 255, 65535}
+#: Fewer masks of several values among the binary ones are single mistakes, which are named.
+_MANY_CLASSES = 0.1
+_TAKEN_AS_IGNORED = "mask value without a class, taken as to be ignored"
 _ASKED = 3
 _TINY_PX = 4
 _GRAY_REPEATED = 0x010101  # value of a gray as a packed colour
@@ -74,11 +92,13 @@ def read(source, images, *, progress=iter):
     own = {os.path.realpath(path) for path in paths}
     masks = {name for name in images.names if os.path.realpath(images.path(name)) in own}
     collection = Collection(root=images.root, labels=classes.labels, not_images=masks)
+    plain_values = {}
     for file_name, files in progress(sorted(_assign(paths, source, images, classes, collection.left_out).items())):
         try:
-            collection.images.append(_read_image(file_name, files, images, classes, collection.notes))
+            collection.images.append(_read_image(file_name, files, images, classes, collection.notes, plain_values))
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(file_name))
+    _leave_out_classes(collection, plain_values)
     return collection
 
 
@@ -111,11 +131,11 @@ def _is_below(path, folder):
 
 
 def _looks_like_mask(path):
-    values, is_colored, is_lossy = read_mask(path)
-    if is_lossy:
-        binary_mask(values, is_lossy=True)
-        return not is_colored
-    return len(np.unique(values)) <= 32 or (not is_colored and binary_mask(values, is_lossy=False) is not None)
+    image = read_mask(path)
+    if image.is_lossy:
+        binary_mask(image)
+        return not image.is_colored
+    return len(np.unique(image.values)) <= 32 or (not image.is_colored and binary_mask(image) is not None)
 
 
 def _assign(paths, source, images, classes, left_out):
@@ -158,7 +178,7 @@ def _class_of(label, known):
     return folded.get(label.casefold(), {name.casefold(): name for name in known.values()}.get(label.casefold()))
 
 
-def _read_image(file_name, files, images, classes, notes):
+def _read_image(file_name, files, images, classes, notes, plain_values):
     size_hw = images.size_hw(file_name)
     kinds = {owner.is_lesion for owner, _ in files}
     if len(kinds) > 1 or (not kinds.pop() and len(files) > 1):
@@ -168,20 +188,20 @@ def _read_image(file_name, files, images, classes, notes):
     for owner, path in files:
         if owner.unusual:
             notes.append(Remark(file_name, owner.unusual, path.name))
-        values, is_colored, is_lossy = read_mask(path)
-        if values.shape != size_hw:
-            scale_between(values.shape, size_hw)
-            values = resize_mask(values, size_hw)
+        image = read_mask(path)
+        if image.values.shape != size_hw:
+            scale_between(image.values.shape, size_hw)
+            image = image._replace(values=resize_mask(image.values, size_hw))
             notes.append(Remark(file_name, "mask scaled to the size of the image", path.name))
         if owner.is_lesion:
-            regions.append(_lesion(owner, values, is_colored, is_lossy, classes, path, file_name, notes))
+            regions.append(_lesion(owner, image, classes, path, file_name, notes))
         else:
-            regions += _regions(values, is_colored, is_lossy, classes, file_name, notes)
+            regions += _regions(image, classes, file_name, notes, plain_values)
     part = part_of_path(file_name) or part_of_path("/".join(files[0][1].parts[-4:]))
     return SourceImage(file_name, size_hw, tuple(regions), {"part": part} if part else {})
 
 
-def _lesion(owner, values, is_colored, is_lossy, classes, path, file_name, notes):
+def _lesion(owner, image, classes, path, file_name, notes):
     """The one lesion of a file."""
     known = safe_names(classes.labels)
     label = owner.label or (classes.labels[0] if len(classes.labels) == 1 else _LESION)
@@ -189,9 +209,9 @@ def _lesion(owner, values, is_colored, is_lossy, classes, path, file_name, notes
         label = _class_of(owner.label, known)
         if label is None:
             raise LeftOutError("class in a file name is not in the list of classes", path.name)
-    if is_colored:
-        values, is_lossy = (values != 0).astype(np.int64), False
-    mask, unusual = binary_mask(values, is_lossy=is_lossy)
+    if image.is_colored:
+        image = MaskImage((image.values != 0).astype(np.int64))
+    mask, unusual = binary_mask(image)
     if unusual:
         notes.append(Remark(file_name, unusual, path.name))
     if not mask.any():
@@ -199,16 +219,23 @@ def _lesion(owner, values, is_colored, is_lossy, classes, path, file_name, notes
     return Region(label, rle_from_mask(mask))
 
 
-def _regions(values, is_colored, is_lossy, classes, file_name, notes):
+def _regions(image, classes, file_name, notes, plain_values):
     """The lesions of a whole image's mask."""
-    if is_colored or len(classes.labels) > 1:
-        if is_lossy:
+    if image.is_colored or _holds_classes(image, classes):
+        if image.is_lossy:
             raise LeftOutError("mask of classes as JPEG, which changes the values", "save it as PNG")
-        masks = _masks_by_class(values, is_colored, classes)
+        masks, ignored = _masks_by_class(image, classes)
+        if ignored:
+            notes.append(Remark(file_name, _TAKEN_AS_IGNORED, ", ".join(ignored)))
+        if ignored and not masks:
+            raise LeftOutError(ONLY_IGNORED, f"value {', '.join(ignored)}")
     else:
-        mask, unusual = binary_mask(values, is_lossy=is_lossy)
+        mask, unusual = binary_mask(image)
         if unusual:
             notes.append(Remark(file_name, unusual))
+        levels = np.unique(image.values)
+        if not image.is_lossy and len(levels) <= 2 and levels[-1]:
+            plain_values[file_name] = int(levels[-1])
         masks = {classes.labels[0] if classes.labels else _LESION: mask}
     regions = [Region(label, rle) for label, mask in masks.items() for rle in component_rles(mask)]
     tiny = sum(rle_area(region.segmentation) < _TINY_PX for region in regions)
@@ -217,15 +244,54 @@ def _regions(values, is_colored, is_lossy, classes, file_name, notes):
     return regions
 
 
-def _masks_by_class(values, is_colored, classes):
-    """{class: (H, W) bool}; 0 is the background."""
-    if is_colored and not classes.colors:
+def _holds_classes(image, classes):
+    """Whether its values are those of the list: several classes, or one beside what is to be ignored."""
+    if len(classes.labels) != 1:
+        return len(classes.labels) > 1
+    levels = set(np.unique(image.values).tolist()) - {0}
+    if levels and levels <= classes.ignored:
+        return True
+    return len(levels) > 1 and levels <= {*classes.names, *classes.ignored, *IGNORED_VALUES}
+
+
+def _masks_by_class(image, classes):
+    """({class: (H, W) bool}, values taken as to be ignored, as texts); 0 is the background."""
+    if image.is_colored and not classes.colors:
         raise LeftOutError("mask in colours without a list of them", "add labelmap.txt, as CVAT writes it")
-    found = {}
-    for value in np.unique(values[values != 0]).tolist():
-        name = classes.colors.get(value) if is_colored else classes.names.get(value)
-        name = name or (None if is_colored else classes.colors.get(value * _GRAY_REPEATED))
+    found, ignored = {}, []
+    for value in np.unique(image.values[image.values != 0]).tolist():
+        name = classes.colors.get(value) if image.is_colored else classes.names.get(value)
+        name = name or (None if image.is_colored else classes.colors.get(value * _GRAY_REPEATED))
+        if name is None and _is_ignored(value, image.is_colored, classes):
+            ignored.append(str(value))
+            continue
         if name is None:
             raise LeftOutError("mask value without a class", str(value))
-        found[name] = found.get(name, False) | (values == value)
-    return found
+        found[name] = found.get(name, False) | (image.values == value)
+    return found, ignored
+
+
+def _is_ignored(value, is_color, classes):
+    return value in classes.ignored or value == VOID_COLOR if is_color else value in {*classes.ignored, *IGNORED_VALUES}
+
+
+def _leave_out_ignored(collection, plain_values):
+    """Of one class, masks whose one value is to be ignored in others."""
+    ignored = {int(n) for note in collection.notes if note.kind == _TAKEN_AS_IGNORED for n in note.detail.split(", ")}
+    doubtful = {name: value for name, value in plain_values.items() if value in ignored}
+    collection.images = [image for image in collection.images if image.file_name not in doubtful]
+    collection.left_out += [Remark(name, ONLY_IGNORED, f"value {value}") for name, value in doubtful.items()]
+
+
+def _leave_out_classes(collection, plain_values):
+    """Masks of one value are those of classes, too, where others of the folder hold several or another value."""
+    if collection.labels:
+        _leave_out_ignored(collection, plain_values)
+        return
+    classes = sum(remark.kind in (SEVERAL_VALUES, ONLY_IGNORED) for remark in collection.left_out)
+    values = set(plain_values.values())
+    if classes < _MANY_CLASSES * len(plain_values) and (len(values) == 1 or values <= _WHITES):
+        return
+    detail = "value {}, and others of the folder hold other values; add classes.txt, or store all as 0 and 255"
+    collection.images = [image for image in collection.images if image.file_name not in plain_values]
+    collection.left_out += [Remark(name, SEVERAL_VALUES, detail.format(n)) for name, n in sorted(plain_values.items())]

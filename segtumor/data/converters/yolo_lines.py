@@ -8,8 +8,8 @@
 left out where the last alone is written as 1 |
 | 8, 10, ... | an outline; 8 are also a turned box, whose corners are its outline |
 | 9, 11, ... | an outline and its confidence where the last is from 0 to 1 and no key points fit |
-| key points | ``kpt_shape: [K, D]`` of data.yaml makes 4 + K x D a box and its key points, also with a confidence and a track \
-number, and of an outline a mistake; without it, 4 + 3 K where every third is 0, 1 or 2 with a 2 among them |
+| key points | by ``kpt_shape: [K, D]`` of data.yaml, 4 + K x D numbers are a box and its key points, also with \
+confidence and track number, and an outline is a mistake; without it, 4 + 3 K are, where every third is 0, 1 or 2 |
 
 Key points, confidences of outlines and track numbers are dropped, which is told. Not here: files and images (``yolo``).
 """
@@ -27,6 +27,7 @@ _MAX_BYTES = 256 * 2**20
 CONFIDENCE = "boxes with a confidence: predictions rather than annotations?"
 OUTLINE_CONFIDENCE = "outlines with a confidence, which is dropped: predictions rather than annotations?"
 TRACK = "track number dropped"
+WHOLE_END = "outline ends in a whole 1, taken as a corner, not a track number"
 KEY_POINTS = "key points dropped, their box is kept"
 
 
@@ -149,9 +150,7 @@ def _outline(values, words):
         if values[-1] > 1 and 0 <= values[-2] <= 1:
             return Line(0, outline=tuple(values[:-2]), told=(OUTLINE_CONFIDENCE, TRACK))
         if values[-1] == 1:
-            return Line(
-                0, outline=tuple(values), told=("outline ends in a whole 1, taken as a corner, not a track number",)
-            )
+            return Line(0, outline=tuple(values), told=(WHOLE_END,))
     return Line(0, outline=tuple(values))
 
 

@@ -22,7 +22,7 @@ from segtumor.data.converters.mask_pixels import component_rles
 from segtumor.data.converters.output import as_dataset
 from segtumor.data.remarks import kinds_of
 from segtumor.errors import DataError
-from segtumor.structures.masks import mask_from_rle, rle_from_mask
+from segtumor.structures.masks import mask_from_rle, rle_area, rle_from_mask
 
 EXAMPLES = Path(__file__).parents[3] / "datasets" / "examples"
 SIZE_HW = (8, 12)
@@ -348,3 +348,96 @@ def test_writing_names_what_has_no_mask(tmp_path):
         ("a.png", "outlines cut to whole pixels"),
         ("b.png", "left out: a box alone has no mask"),
     ]
+
+
+def _voc(values):
+    picture = Image.fromarray(values.astype(np.uint8), "P")
+    palette = np.zeros((256, 3), np.uint8)
+    palette[1:5], palette[255] = [[128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128]], [224, 224, 192]
+    picture.putpalette(palette.ravel().tolist())
+    return picture
+
+
+def _class_map(values=(1, 2, 3, 4), ignored=255, size=40):
+    """Squares of the classes, flat, each with a border of what is to be ignored; and one such square."""
+    made = np.zeros((size, size), np.uint16 if ignored > 255 else np.uint8)
+    for index, value in enumerate((*values, ignored)):
+        row, column = divmod(index, 3)
+        made[row * 13 : row * 13 + 10, column * 13 : column * 13 + 10] = ignored
+        made[row * 13 + 1 : row * 13 + 9, column * 13 + 1 : column * 13 + 9] = value
+    return made
+
+
+CLASS_MAPS = {
+    "gray": (_class_map(), 255),
+    "palette": (_voc(_class_map()), 255),
+    "254": (_class_map(ignored=254), 254),
+    "16 bits": (_class_map(ignored=65535), 65535),
+    "two classes": (_class_map((1, 2)), 255),
+    "instances": (_class_map(range(1, 9)), 255),
+}
+
+
+def _read_large(tmp_path, files, **texts):
+    for name, values in files.items():
+        _save(tmp_path / "images" / name, np.zeros((40, 40), np.uint8))
+        _save(tmp_path / "masks" / name, values)
+    for name, text in texts.items():
+        (tmp_path / "masks" / f"{name}.txt").write_text(text)
+    return masks.read(tmp_path, ImageFolder(tmp_path / "images"))
+
+
+@pytest.mark.parametrize("name", CLASS_MAPS)
+def test_classes_without_names_are_never_taken_for_a_smoothed_mask(tmp_path, name):
+    collection = _read_large(tmp_path, {"a.png": CLASS_MAPS[name][0]})
+    assert collection.images == []
+    assert kinds_of(collection.left_out) == {"mask of several values without the names of their classes": 1}
+
+
+@pytest.mark.parametrize("name", CLASS_MAPS)
+def test_what_is_to_be_ignored_is_no_lesion_and_told(tmp_path, name):
+    names = "\n".join(f"{number} class{number}" for number in range(1, 9))
+    values, ignored = CLASS_MAPS[name]
+    collection = _read_large(tmp_path, {"a.png": values}, class_names=names)
+    labels = sorted(region.label for region in collection.images[0].regions)
+    assert labels == [f"class{n}" for n in np.unique(np.asarray(values)) if 0 < n < 200]
+    assert all(int(mask.sum()) == 64 for _, mask in _pixels(collection)["a.png"])
+    assert [(n.kind, n.detail) for n in collection.notes] == [
+        ("mask value without a class, taken as to be ignored", str(ignored))
+    ]
+
+
+@pytest.mark.parametrize("names", ["tumor", "0 background\n1 tumor\n255 ignore", "1 tumor\n255 void"])
+def test_one_class_beside_what_is_to_be_ignored(tmp_path, names):
+    collection = _read_large(tmp_path, {"a.png": _class_map((1,)), "b.png": _class_map((), 255)}, classes=names)
+    assert [(region.label, rle_area(region.segmentation)) for region in collection.images[0].regions] == [("tumor", 64)]
+    assert [(r.image, r.kind) for r in collection.left_out] == [("b.png", "mask marks only what is to be ignored")]
+
+
+def test_a_value_that_the_list_names_is_a_class(tmp_path):
+    collection = _read_large(tmp_path, {"a.png": _class_map((1,))}, classes="1 benign\n255 malignant")
+    assert {region.label for region in collection.images[0].regions} == {"benign", "malignant"}
+
+
+def test_masks_of_nothing_but_what_is_to_be_ignored_are_left_out(tmp_path):
+    names = "1 benign\n2 malignant"
+    collection = _read_large(tmp_path, {"a.png": _class_map(()), "b.png": _class_map((1,))}, classes=names)
+    assert [image.file_name for image in collection.images] == ["b.png"]
+    assert [(r.image, r.kind) for r in collection.left_out] == [("a.png", "mask marks only what is to be ignored")]
+    collection = _read_large(tmp_path / "voc", {"a.png": _voc(_class_map(()))})
+    assert [(r.image, r.kind) for r in collection.left_out] == [("a.png", "mask marks only what is to be ignored")]
+
+
+@pytest.mark.parametrize("others", [(2,), (1, 2)])
+def test_a_mask_of_one_class_among_masks_of_several_is_not_binary(tmp_path, others):
+    one = np.where(_class_map((1,), 1) > 0, 1, 0).astype(np.uint8)
+    other = np.where(_class_map(others, others[-1]) > 0, _class_map(others, others[-1]), 0).astype(np.uint8)
+    collection = _read_large(tmp_path, {"a.png": one, "b.png": other})
+    assert collection.images == []
+    assert kinds_of(collection.left_out) == {"mask of several values without the names of their classes": 2}
+
+
+def test_binary_masks_of_several_tools_go_together(tmp_path):
+    square = (_class_map((1,), 1) > 0).astype(np.uint8)
+    collection = _read_large(tmp_path, {"a.png": square, "b.png": square * 255})
+    assert [len(image.regions) for image in collection.images] == [2, 2] and not collection.left_out

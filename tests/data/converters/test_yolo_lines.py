@@ -8,6 +8,7 @@ from segtumor.data.converters.yolo_lines import (
     ODD_LINE,
     OUTLINE_CONFIDENCE,
     TRACK,
+    WHOLE_END,
     read_lines,
     share_of_sound_lines,
 )
@@ -17,7 +18,6 @@ BOX = (0.5, 0.4, 0.2, 0.1)
 B = "0 0.5 0.4 0.2 0.1"
 CORNERS = (0.1, 0.1, 0.5, 0.2, 0.4, 0.6, 0.1, 0.5)
 O = f"0 {' '.join(map(str, CORNERS))}"  # noqa: E741
-WHOLE_END = "outline ends in a whole 1, taken as a corner, not a track number"
 
 
 def _lines(tmp_path, text, key_points=0):
