@@ -5,7 +5,7 @@ Not here: the confusion matrix of lesions (``plots``), captions (``study_plots``
 
 import numpy as np
 
-from segtumor.reporting.figures import DARK, label_axes, new_figure, say_empty
+from segtumor.reporting.figures import DARK, FONT_SIZE, MANY_CLASSES, label_axes, name_text, new_figure, say_empty
 
 
 def class_confusion_figure(names, counts, *, unit):
@@ -22,14 +22,15 @@ def class_confusion_figure(names, counts, *, unit):
     totals = counts.sum(axis=1, keepdims=True)
     part = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     axes.imshow(part, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
-    axes.set_yticks(range(len(names)), names)
+    shown, small = list(map(name_text, names)), FONT_SIZE if len(names) <= MANY_CLASSES else 8
+    axes.set_xticks(range(len(names)), shown, rotation=30, ha="right", fontsize=small - 1)
+    axes.set_yticks(range(len(names)), shown, fontsize=small - 1)
     label_axes(axes, "Predicted", "True", None, None)
     axes.grid(False)
     for (row, column), count in np.ndenumerate(counts):
         text = f"{count}\n{100 * part[row, column]:.0f}%" if totals[row, 0] else "0"
         color = "white" if part[row, column] > 0.6 else DARK
-        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=12 if len(names) <= 5 else 8)
+        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=small)
     if not n:
         say_empty(axes, f"no {unit}")
     return figure

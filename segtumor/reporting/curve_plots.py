@@ -8,6 +8,8 @@ import numpy as np
 from segtumor.reporting.figures import DARK, NEUTRAL, class_color, label_axes, line_style, new_figure, say_empty
 
 SIZE_IN = (5.6, 5.0)
+#: Bins of a reliability diagram with fewer are points by themselves: a line through them would draw chance.
+FEW_OF_A_BIN = 5
 #: x of the FROC axis runs on a logarithmic scale over these rates of false positives per image.
 FROC_TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 
@@ -55,7 +57,8 @@ def froc_figure(froc, *, score_threshold=None):
     axes.plot(list(froc.at), marked, "o", color=class_color(1), ms=7, label=label)
     if score_threshold is not None:
         x, y = _at_threshold(froc, score_threshold)
-        axes.plot(max(x, 0.1), y, "s", color="white", mec=DARK, mew=2, ms=9, label="at the score threshold", zorder=5)
+        mark = {"color": "white", "mec": DARK, "mew": 2, "ms": 9, "zorder": 5, "clip_on": False}
+        axes.plot(min(max(x, 0.1), 10), y, "s", label="at the score threshold", **mark)
     return _finish(figure, axes, True, "", "best")
 
 
@@ -66,7 +69,8 @@ def _at_threshold(froc, score_threshold):
 
 
 def reliability_figure(curves):
-    """Observed part of tumors against the mean score of a bin, the number of each bin beside its point.
+    """Observed part of tumors against the mean score of a bin; the line joins bins of more than a few, whose points are
+    filled.
 
     Args:
         curves: [(label, Reliability)]; the first one's counts are drawn below.
@@ -79,7 +83,9 @@ def reliability_figure(curves):
     for number, (label, curve) in enumerate(curves):
         filled = np.asarray(curve.counts) > 0
         x, y = np.asarray(curve.mean_probability)[filled], np.asarray(curve.observed)[filled]
-        top.plot(x, y, line_style(number) + "o", color=_COLORS[number], lw=2, ms=6, label=label)
+        ink, solid = {"color": _COLORS[number], "ms": 6}, np.asarray(curve.counts)[filled] >= FEW_OF_A_BIN
+        top.plot(x, y, _MARKERS[number], mfc="white", label=label, **ink)
+        top.plot(x[solid], y[solid], line_style(number) + _MARKERS[number], lw=2, **ink)
         edges = np.asarray(curve.edges, dtype=float)
         if number == 0:
             bars = bottom.bar(edges[:-1], curve.counts, np.diff(edges), align="edge", color=_COLORS[0], ec="white")
@@ -92,6 +98,7 @@ def reliability_figure(curves):
     return figure
 
 
+_MARKERS = ("o", "s", "^", "D")
 _COLORS = (class_color(6), class_color(1), class_color(2), class_color(4))
 
 

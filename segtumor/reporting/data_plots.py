@@ -3,7 +3,7 @@
 import numpy as np
 
 from segtumor.data.splits.strata import AGE_GROUP_STARTS
-from segtumor.reporting.figures import DARK, class_color, label_axes, new_figure, say_empty
+from segtumor.reporting.figures import DARK, class_color, label_axes, name_text, new_figure, say_empty
 
 
 def lesion_size_figure(sides_px):
@@ -20,15 +20,24 @@ def lesion_size_figure(sides_px):
         return figure
     edges = np.geomspace(max(1, everything.min()), max(2, everything.max() * 1.001), 25)
     colors = [class_color(class_id) for class_id in range(len(sides_px))]
-    labels = [f"{name}, n = {len(values)}" for name, values in sides_px.items()]
-    axes.hist([np.maximum(values, 1) for values in sides_px.values()], edges, stacked=True, color=colors, label=labels)
+    labels = [f"{name_text(name)}, n = {len(values)}" for name, values in sides_px.items()]
+    axes.hist(
+        [np.maximum(values, 1) for values in sides_px.values()],
+        edges,
+        stacked=True,
+        color=colors,
+        label=labels,
+        ec=DARK,
+        lw=0.4,
+    )
     axes.set_xscale("log")
     ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000) if edges[0] / 2 < tick < 2 * edges[-1]]
     axes.set_xticks(ticks, [str(tick) for tick in ticks], minor=False)
     axes.minorticks_off()
     axes.set_xlim(edges[0], edges[-1])
     axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.legend(loc="best", framealpha=0.9)
+    # Beside the bars: no place within is free of them, and there may be many classes.
+    figure.legend(loc="outside right upper", fontsize=9)
     return figure
 
 

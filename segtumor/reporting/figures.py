@@ -7,12 +7,15 @@ notebook do not disturb each other. matplotlib is imported by ``plotting_library
 import io
 import warnings
 
+from segtumor.names import shortened
 from segtumor.reporting.plotting_library import import_matplotlib, own_settings
 from segtumor.taxonomy import color_rgb
 
 _LINE_STYLES = ("-", "--", "-.", ":")  # besides the colour, for prints in gray
 NEUTRAL, DARK = (0.6, 0.6, 0.6), (0.2, 0.2, 0.2)
 FONT_SIZE = 12
+#: A table of more classes than this is drawn in smaller letters.
+MANY_CLASSES = 5
 
 
 def png_bytes(draw, *, dpi=120):
@@ -41,6 +44,14 @@ def new_figure(title, *, n_panels=1, size_in=(7, 6)):
         axes.xaxis.label.set_size(FONT_SIZE)
         axes.yaxis.label.set_size(FONT_SIZE)
     return figure, panels
+
+
+def name_text(name, longest=28):
+    """A name as plots write it: on one line, short, no formula (what stands between dollar signs), and shown in legends
+    (which leave out what begins with a low line)."""
+    text = shortened(name, longest).strip() or "(no name)"
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def label_axes(axes, xlabel, ylabel, xlim, ylim):

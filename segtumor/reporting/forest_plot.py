@@ -3,12 +3,13 @@
 Undefined levels keep their row and say so. Not here: choosing the measures (``study_plots``).
 """
 
-from segtumor.reporting.figures import DARK, NEUTRAL, class_color, new_figure, say_empty
+from segtumor.reporting.figures import DARK, NEUTRAL, class_color, name_text, new_figure, say_empty
+from segtumor.reporting.study_terms import field_text
 from segtumor.reporting.study_text import capital, is_of_few_cases, is_undefined
 
 #: More rows make a picture nobody reads; what is left out is named in the plot and is in ``subgroups.csv``.
 MAX_ROWS = 60
-_ROW_IN = 0.24
+_ROW_IN, _LONGEST = 0.24, 34
 _INK = class_color(6)
 
 
@@ -50,8 +51,8 @@ def _rows(overall, subgroups):
     for item in subgroups:
         if item.field != field:
             field = item.field
-            rows.append((_shortened(field), None))
-        rows.append((f"{_shortened(item.level)} (n = {item.estimate.n})", item.estimate))
+            rows.append((name_text(field_text(field), _LONGEST), None))
+        rows.append((f"{name_text(item.level, _LONGEST)} (n = {item.estimate.n})", item.estimate))
     return rows
 
 
@@ -69,9 +70,3 @@ def _limits(estimates):
     """Zero to one for ratios, else what holds every interval."""
     values = [v for e in estimates for v in (e.low, e.value, e.high) if not is_undefined(v)]
     return (-0.02, max([1.02, *(1.05 * value for value in values if value > 1)]))
-
-
-def _shortened(text, length=34):
-    # matplotlib takes what stands between two dollar signs for a formula.
-    text = str(text).replace("$", r"\$")
-    return text if len(text) <= length else text[: length - 1] + "…"

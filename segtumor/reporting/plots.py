@@ -6,7 +6,17 @@ draw the plot says so. Not here: writing them (``segtumor.reporting.evaluation_r
 
 import numpy as np
 
-from segtumor.reporting.figures import DARK, class_color, label_axes, line_style, new_figure, say_empty
+from segtumor.reporting.figures import (
+    DARK,
+    FONT_SIZE,
+    MANY_CLASSES,
+    class_color,
+    label_axes,
+    line_style,
+    name_text,
+    new_figure,
+    say_empty,
+)
 
 
 def precision_recall_figure(curves, *, iou_type):
@@ -24,7 +34,7 @@ def precision_recall_figure(curves, *, iou_type):
     drawn = False
     for class_id, (name, curve) in enumerate(curves.items()):
         if np.isfinite(curve.precision).any():
-            label = f"{name}: AP50 {100 * np.mean(curve.precision):.1f}, n = {curve.n_lesions}"
+            label = f"{name_text(name)}: AP50 {100 * np.mean(curve.precision):.1f}, n = {curve.n_lesions}"
             axes.plot(
                 curve.recall, curve.precision, line_style(class_id), color=class_color(class_id), lw=2.5, label=label
             )
@@ -47,15 +57,17 @@ def confusion_matrix_figure(confusion, *, score_threshold, iou_threshold):
     totals = counts.sum(axis=1, keepdims=True)
     part = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     axes.imshow(part, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(confusion.columns)), confusion.columns, rotation=30, ha="right")
-    axes.set_yticks(range(len(confusion.rows)), confusion.rows)
+    small = FONT_SIZE - 1 if len(confusion.rows) <= MANY_CLASSES else 8
+    for ticks, names in ((axes.set_xticks, confusion.columns), (axes.set_yticks, confusion.rows)):
+        ticks(range(len(names)), list(map(name_text, names)), fontsize=small)
+    axes.set_xticks(axes.get_xticks(), axes.get_xticklabels(), rotation=30, ha="right")
     axes.set_xlabel("Predicted")
     axes.set_ylabel("True")
     for (row, column), count in np.ndenumerate(counts):
         nothing = row == column == len(counts) - 1  # neither lesion nor finding: cannot be counted
         text = "–" if nothing else f"{count}\n{100 * part[row, column]:.0f}%" if totals[row, 0] else "0"
         color = "white" if part[row, column] > 0.6 else DARK
-        axes.text(column, row, text, ha="center", va="center", color=color)
+        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=small - 1)
     if counts.sum() == 0:
         say_empty(axes, "no lesions and no findings")
     return figure
@@ -65,11 +77,13 @@ def dice_histogram_figure(per_lesion, *, score_threshold):
     """Histogram of Dice per lesion; lesions paired with no finding stand apart at 0 and count in the mean.
 
     Args:
-        per_lesion: rows with ``dice`` and ``matched``.
+        per_lesion: rows with ``dice``, ``matched`` and, where a hit asks for more than any overlap, ``hit``.
         score_threshold: for the title.
     """
     dice = np.array([row["dice"] for row in per_lesion if row["matched"]], dtype=np.float64)
     n_lesions, n_missed = len(per_lesion), len(per_lesion) - len(dice)
+    n_low = sum(row["matched"] and not row.get("hit", True) for row in per_lesion)
+    low = f"\n({n_low} of them overlap too little to hit)" if n_low else ""
     title = f"Dice per lesion, n = {n_lesions}, {n_missed} paired with no finding\nscore ≥ {score_threshold:.2f}"
     figure, (axes,) = new_figure(title)
     label_axes(axes, "Dice coefficient", "Lesions", (-0.08, 1.02), None)
@@ -77,7 +91,11 @@ def dice_histogram_figure(per_lesion, *, score_threshold):
         say_empty(axes, "no lesions")
         return figure
     axes.hist(
-        dice, bins=np.linspace(0, 1, 21), color=class_color(0), edgecolor="white", label=f"matched, n = {len(dice)}"
+        dice,
+        bins=np.linspace(0, 1, 21),
+        color=class_color(0),
+        edgecolor="white",
+        label=f"matched, n = {len(dice)}{low}",
     )
     axes.bar(
         [-0.04], [n_missed], width=0.05, color=class_color(1), hatch="//", label=f"no finding (Dice 0), n = {n_missed}"
@@ -106,6 +124,8 @@ def training_curves_figure(history):
     )
     _curves(panels[2], history, {"lr": "learning rate"}, "Learning rate")
     panels[2].set_xlabel("Iteration")
+    for panel in panels:  # alike, so that one can look from one to the next
+        panel.set_xlim(-0.02 * max(last, 1), 1.02 * max(last, 1))
     return figure
 
 

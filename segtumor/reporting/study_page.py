@@ -10,7 +10,7 @@ from segtumor.reporting.metric_texts import metric_text
 from segtumor.reporting.pages import data_url, environment
 from segtumor.reporting.study_plots import FOREST_MEASURES, study_figures, subgroups_of
 from segtumor.reporting.study_provenance import NOT_OF_SPLIT
-from segtumor.reporting.study_terms import RULES, froc_criterion_text, term_texts
+from segtumor.reporting.study_terms import RULES, field_text, froc_criterion_text, term_texts
 from segtumor.reporting.study_text import (
     UNDEFINED,
     capital,
@@ -138,7 +138,10 @@ def _subgroup_table(study):
     names = [name for name in FOREST_MEASURES if name in known and subgroups_of(study, name)]
     cells = {(s.field, s.level, s.estimate.name): s.estimate for s in study.subgroups}
     levels = dict.fromkeys((s.field, s.level) for s in study.subgroups if s.estimate.name in names)
-    rows = [(field, level, [_cell(cells.get((field, level, name))) for name in names]) for field, level in levels]
+    rows = [
+        (field_text(field), level, [_cell(cells.get((field, level, name))) for name in names])
+        for field, level in levels
+    ]
     return [capital(known[name].label) for name in names], rows
 
 
@@ -154,7 +157,7 @@ def _test_rows(study):
     labels = {estimate.name: capital(estimate.label) for estimate in study.estimates}
     return [
         {
-            "field": test.field,
+            "field": field_text(test.field),
             "measure": labels.get(test.measure, test.measure),
             "test": test.test,
             "statistic": UNDEFINED if is_undefined(test.statistic) else f"{test.statistic:.3f}",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from segtumor.reporting.count_plots import class_confusion_figure
-from segtumor.reporting.curve_plots import SIZE_IN, froc_figure, pr_figure, reliability_figure, roc_figure
+from segtumor.reporting.curve_plots import FEW_OF_A_BIN, SIZE_IN, froc_figure, pr_figure, reliability_figure, roc_figure
 from segtumor.reporting.figures import png_bytes
 from segtumor.reporting.forest_plot import forest_figure
 from segtumor.reporting.plots import confusion_matrix_figure, dice_histogram_figure
@@ -140,8 +140,20 @@ def _dice_figure(study):
         "fig-dice",
         "overlap",
         "Distribution of Dice",
-        _DICE_CAPTION,
+        _DICE_CAPTION + _missed_note(study),
         lambda: _square(dice_histogram_figure(study.per_lesion, score_threshold=study.settings.score_threshold)),
+    )
+
+
+def _missed_note(study):
+    """Why there are more missed lesions than lesions without a finding, which look like two counts of one thing."""
+    rows = study.per_lesion
+    alone, low = sum(not row["matched"] for row in rows), sum(row["matched"] and not row["hit"] for row in rows)
+    if not low:
+        return ""
+    return (
+        f" Everywhere else, {alone + low} lesions count as missed: these {alone}, and {low} whose finding overlaps "
+        f"them too little to hit (IoU below {study.settings.iou_threshold:.2f})."
     )
 
 
@@ -194,8 +206,8 @@ _FROC_CAPTION = (
 _CALIBRATION_CAPTION = (
     "Whether a score can be read as a probability: images, or patients, are binned by their score, and each point "
     "compares the mean score of a bin (right) with the part of it that has a tumor (up). On the dotted line they "
-    "agree; below it the model is too sure, above it too careful. The bars count the images of each bin: points of "
-    "few images mean little, and those of patients rest on fewer still."
+    "agree; below it the model is too sure, above it too careful. The bars count the images of each bin; open points "
+    f"are bins of fewer than {FEW_OF_A_BIN} images or patients, which mean little and are not joined by the line."
 )
 _TEMPERATURE = "Scores after dividing their logit by the temperature, with the lines before for comparison."
 _CONFUSION_CAPTION = (

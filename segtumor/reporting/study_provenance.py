@@ -46,9 +46,10 @@ def study_provenance(*, annotations, predictions, run_folder=None, weights=None,
             "weights_sha256": known["weights_sha256"],
         },
         "Split": {
-            "split_kind": split.get("kind"),
+            "split_kind": split.get("kind") or _of_unit(split),
             "split_seed": split.get("seed"),
-            "split_sha256": split.get("split_sha256"),
+            # Split files without a hash of what they say, as that of phantoms, are known by the file's own.
+            "split_sha256": split.get("split_sha256") or (_hash(_split_path(annotations)) if split else None),
             "annotations": _part_of(split, known["annotations_sha256"]),
         },
         "Versions": known["versions"],
@@ -69,8 +70,16 @@ def study_provenance(*, annotations, predictions, run_folder=None, weights=None,
 
 def split_of(annotations):
     """The ``split.json`` of the data set that an annotation file belongs to; empty if there is none."""
-    path = Path(annotations).resolve().parent.parent / "split.json"
-    return _read_json(path) if path.is_file() else {}
+    return _read_json(_split_path(annotations))
+
+
+def _split_path(annotations):
+    return Path(annotations).resolve().parent.parent / "split.json"
+
+
+def _of_unit(split):
+    """Kind of a split that says only what it kept together."""
+    return f"by {split['unit']}" if isinstance(split.get("unit"), str) else None
 
 
 def _part_of(split, sha256):
@@ -80,6 +89,8 @@ def _part_of(split, sha256):
     recorded = {
         n: p["annotations_sha256"] for n, p in parts.items() if isinstance(p, dict) and "annotations_sha256" in p
     }
+    hashes = split.get("annotations_sha256")
+    recorded |= hashes if isinstance(hashes, dict) else {}
     if not recorded:
         return None
     return next((f"matches the part {name}" for name, value in recorded.items() if value == sha256), NOT_OF_SPLIT)

@@ -22,6 +22,14 @@ _FROC_CRITERIA = {
 }
 
 
+_FIELDS = {"age_group": "age group (years)", "image_label": "label of the image", "center": "centre"}
+
+
+def field_text(name):
+    """A field that subgroups are made by, for people."""
+    return _FIELDS.get(name, name.replace("_", " "))
+
+
 def froc_criterion_text(settings):
     """What finds a lesion in the FROC curve, under StudySettings."""
     return _FROC_CRITERIA[settings.froc_criterion].format(settings)

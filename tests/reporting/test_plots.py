@@ -7,6 +7,7 @@ from PIL import Image
 from segtumor.evaluation.classification import Confusion
 from segtumor.evaluation.detection import PrecisionRecall
 from segtumor.reporting import plots
+from segtumor.reporting.data_plots import lesion_size_figure
 from segtumor.reporting.figures import png_bytes
 
 NAMES = ("benign", "malignant")
@@ -91,6 +92,42 @@ def test_training_curves():
     assert "Training up to iteration 40" in texts(figure)
     assert figure.axes[1].lines[0].get_ydata().tolist() == [0.1, 0.3]  # beside Dice, in 0 to 1
     assert figure.axes[2].get_ylabel() == "Learning rate"
+
+
+def test_training_panels_share_their_axis():
+    history = {"total_loss": ([0, 20, 40], [2.0, 1.0, 0.5]), "val/dice": ([30], [0.5]), "lr": ([10, 20], [0.1, 0.1])}
+    figure = plots.training_curves_figure(history)
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1
+    assert figure.axes[0].get_xlim()[1] > 40
+
+
+def test_lesions_that_are_paired_but_missed_are_told_apart():
+    rows = [{"dice": dice, "matched": dice > 0, "hit": dice > 0.6} for dice in (0.9, 0.2, 0.3, 0.0)]
+    assert "matched, n = 3\n(2 of them overlap too little to hit)" in texts(
+        plots.dice_histogram_figure(rows, score_threshold=0.5)
+    )
+
+
+ODD_NAMES = (r"$\frac", "_hidden", "a\nb\x1b", "", "{0} %s", "x" * 255, "<b>&", "ورم", "$a$ \\$b")
+
+
+def test_names_that_others_chose_can_be_drawn():
+    odd = {name: PrecisionRecall(RECALL, np.full(101, 0.5), 1) for name in ODD_NAMES}
+    table = Confusion(np.ones((len(ODD_NAMES) + 1,) * 2, dtype=int), ODD_NAMES)
+    figure = plots.precision_recall_figure(odd, iou_type="segm")
+    assert len(figure.axes[0].get_legend().get_texts()) == len(ODD_NAMES)
+    shown = texts(figure)
+    assert r"\$\frac: AP50" in shown and " _hidden: AP50" in shown and r"a\nb\x1b: AP50" in shown
+    assert "(no name): AP50" in shown and "x" * 29 not in shown
+    for draw in (lambda: figure, lambda: plots.confusion_matrix_figure(table, **THRESHOLDS),
+                 lambda: lesion_size_figure({name: [10.0, 20.0] for name in ODD_NAMES})):  # fmt: skip
+        assert png_bytes(draw, dpi=30).startswith(b"\x89PNG")
+
+
+def test_no_legend_lies_on_the_bars():
+    figure = lesion_size_figure({str(i): [10.0 + i] for i in range(12)})
+    assert figure.axes[0].get_legend() is None
+    assert len(figure.legends[0].get_texts()) == 12
 
 
 def test_png_is_large_enough_to_read():

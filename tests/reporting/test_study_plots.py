@@ -86,6 +86,22 @@ def test_the_square_of_the_froc_curve_lies_on_it(criterion):
     assert ("centre of a finding" in figure.caption) == (criterion == "centre")
 
 
+def test_no_square_is_cut_off_at_the_edge():
+    results = [result(i, [lesion(i, SIZE, 5, 5, 10)], [finding(SIZE, 5, 5, 10, 0.9)]) for i in (1, 2)]
+    study = measure(results, CLASSES, StudySettings(n_resamples=2), subgroups=False)
+    (square,) = [line for line in figure_of(study, "fig-froc").axes[0].lines if line.get_marker() == "s"]
+    assert square.get_xydata().tolist() == [[0.1, 1.0]] and not square.get_clip_on()
+
+
+def test_no_line_runs_through_bins_of_a_few():
+    curve = reliability(np.repeat([0.05, 0.35, 0.95], [6, 1, 7]), np.repeat([0, 1, 1], [6, 1, 7]).astype(bool))
+    lines = reliability_figure([("images", curve)]).axes[0].lines
+    points = next(line for line in lines if line.get_label() == "images")
+    (joined,) = [line for line in lines if line.get_linestyle() == "-"]
+    np.testing.assert_allclose(points.get_xdata(), [0.05, 0.35, 0.95])
+    np.testing.assert_allclose(joined.get_xdata(), [0.05, 0.95])
+
+
 def squares(figure):
     return [line.get_xydata()[0].tolist() for line in figure.axes[0].lines if line.get_marker() == "s"]
 

@@ -38,6 +38,17 @@ def test_a_split_without_hashes_says_nothing(files, split):
     assert split_table(files, **split)["annotations"] is None
 
 
+def test_the_split_file_of_phantoms_is_known(files):
+    hashes = {"train": "ab", "test": sha256_of_file(files["annotations"])}
+    table = split_table(files, unit="case", seed=3, annotations_sha256=hashes)
+    assert table == {
+        "split_kind": "by case",
+        "split_seed": 3,
+        "split_sha256": sha256_of_file(files["predictions"].parent / "split.json"),
+        "annotations": "matches the part test",
+    }
+
+
 def test_no_split(files):
     assert set(study_provenance(**files)["Split"].values()) == {None}
 
