@@ -5,6 +5,15 @@ or two lines. ``exit_code`` is what a command returns when the exception reaches
 Not here: programming mistakes, which stay ordinary Python exceptions and keep their traceback.
 """
 
+import collections.abc
+import contextlib
+import linecache
+import re
+import traceback
+
+_OURS = ("segtumor", "__main__")
+_IMPORT = re.compile(r"\s*(?:import|from)\s+([A-Za-z_][\w.]*)")
+
 
 class SegtumorError(Exception):
     """Base of every error a user can cause and mend.
@@ -88,3 +97,66 @@ class SomeInputsFailedError(SegtumorError):
     """Several inputs were asked for; some failed and the others finished."""
 
     exit_code = 6
+
+
+#: Where to look next: the one command that knows every package and how to get it.
+_DOCTOR = "`segtumor doctor` says what is missing or broken, and what to type"
+
+
+def failed_import(error: BaseException) -> InstallationError | None:
+    """What ``error`` says of the installation, if it was raised while a package of others was imported; else None.
+
+    A broken package raises anything: ImportError and OSError for a shared library that is missing, SyntaxError and
+    ValueError for files half written, AttributeError and RuntimeError for versions that do not belong together.
+    """
+    if isinstance(error, (SegtumorError, MemoryError)) or not isinstance(error, Exception):
+        return None
+    package = _imported_package(error)
+    if package is None:
+        return None
+    reason = (str(error).strip().splitlines() or [""])[0][:200]
+    if isinstance(error, ModuleNotFoundError) and error.name == package:
+        return InstallationError(f"{package} is not installed", remedy=_DOCTOR)
+    kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
+    return InstallationError(f"{package} cannot be imported", got=f"{kind}{reason}", remedy=_DOCTOR)
+
+
+@contextlib.contextmanager
+def needed(package: str, what: str, *, remedy: str) -> collections.abc.Iterator[None]:
+    """Around the import of a package that not everybody has.
+
+    Args:
+        package: what is imported.
+        what: what is said where it is missing, such as "onnxruntime is not installed".
+        remedy: what gets it.
+
+    Raises:
+        InstallationError: it is missing, or broken.
+    """
+    try:
+        yield
+    except Exception as error:
+        failure = failed_import(error)
+        if failure is None:
+            raise
+        is_missing = isinstance(error, ModuleNotFoundError) and error.name == package
+        raise (InstallationError(what, remedy=remedy) if is_missing else failure) from error
+
+
+def _imported_package(error):
+    """Name of the package during whose import ``error`` was raised, or that was not found; None if it is neither."""
+    name = last = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        last, code = str(frame.f_globals.get("__name__")), frame.f_code
+        if last.partition(".")[0] in _OURS:
+            # A file that is damaged, or no library at all, leaves no frame of its own.
+            statement = _IMPORT.match(linecache.getline(code.co_filename, line))
+            name = statement[1] if statement else None
+        elif code.co_name == "<module>":
+            name = last
+    if isinstance(error, ModuleNotFoundError):
+        name = error.name or name
+    elif isinstance(error, ImportError):
+        name = name or error.name or last
+    package = str(name).partition(".")[0]
+    return None if package in ("None", "", *_OURS) else package

@@ -19,7 +19,7 @@ import warnings
 
 from segtumor import NOTICE
 from segtumor.commands.streams import ReaderGoneError, check_output, sound_streams
-from segtumor.errors import ConfigError, InstallationError, OutputError, SegtumorError
+from segtumor.errors import ConfigError, InstallationError, OutputError, SegtumorError, failed_import
 
 EXIT_UNEXPECTED = 1
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -164,6 +164,9 @@ def _as_user_error(error):
     if isinstance(error, OSError) and error.errno in _OUT_OF_SPACE:
         remedy = "Free some space, or write to another disk"
         return OutputError("no space left on the disk", where=error.filename or "output", remedy=remedy)
+    broken = failed_import(error)
+    if broken is not None:
+        return broken
     if isinstance(error, OSError) and error.filename is not None:  # the system refuses a path that was typed
         remedy = "Check the path and your rights to it"
         return OutputError(f"cannot be reached: {error.strerror}", where=error.filename, remedy=remedy)

@@ -11,7 +11,7 @@ import warnings
 
 import torch
 
-from segtumor.errors import ConfigError, InstallationError, OutputError
+from segtumor.errors import ConfigError, OutputError, needed
 from segtumor.files import write_bytes
 from segtumor.modeling.graphs import BoxHead, Dense, MaskHead, pooling_of
 from segtumor.runtime.graph_names import GRAPHS, REGIONS, input_of, outputs_of
@@ -79,12 +79,8 @@ def feature_and_level_counts(model):
 
 def check_onnx():
     """Raises InstallationError unless the package onnx is installed."""
-    try:
+    with needed("onnx", "onnx is not installed", remedy='Type: python -m pip install "segtumor[export]"'):
         import onnx  # noqa: F401  torch's exporter and onnxruntime's quantisation use it
-    except ImportError as error:
-        raise InstallationError(
-            "onnx is not installed", remedy='Type: python -m pip install "segtumor[export]"'
-        ) from error
 
 
 def _graphs_and_inputs(model):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from segtumor.engine.graph_files import check_onnx, exporters_quiet
-from segtumor.errors import InstallationError
+from segtumor.errors import needed
 from segtumor.runtime.graph_names import IMAGES
 
 #: Calibration uses so many radiographs at most, evenly spaced: ranges hardly change with more.
@@ -82,11 +82,7 @@ def _reader(quantization, images):
 
 
 def _onnxruntime_quantization():
-    try:
+    with needed("onnxruntime", "onnxruntime is not installed", remedy='Type: python -m pip install "segtumor[export]"'):
         from onnxruntime import quantization
         from onnxruntime.quantization import shape_inference
-    except ImportError as error:
-        raise InstallationError(
-            "onnxruntime is not installed", remedy='Type: python -m pip install "segtumor[export]"'
-        ) from error
     return quantization, shape_inference

@@ -2,12 +2,13 @@
 
 import contextlib
 
-from segtumor.errors import BadImageError, SegtumorError
+from segtumor.errors import BadImageError, SegtumorError, failed_import
 
 
 @contextlib.contextmanager
 def foreign_errors(where, *, kind, private=False):
-    """Turn what a decoder raises inside the block into BadImageError; segtumor's own errors pass.
+    """Turn what a decoder raises inside the block into BadImageError; segtumor's own errors pass, and a decoder that
+    cannot be imported is an InstallationError.
 
     Every Exception counts: on damaged files Pillow, NumPy, OpenCV and pydicom raised more than a dozen kinds, some of
     them derived from Exception alone, and no list of them outlives the next version.
@@ -23,6 +24,9 @@ def foreign_errors(where, *, kind, private=False):
     except SegtumorError:
         raise
     except Exception as error:
+        broken = failed_import(error)  # of a decoder, which says nothing of the file
+        if broken is not None:
+            raise broken from error
         text = "" if private else ": " + (str(error).splitlines() or [""])[0][:120]
         failure = BadImageError(
             f"damaged, truncated or unsupported {kind} file",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import segtumor
-from segtumor.errors import InstallationError, ModelError
+from segtumor.errors import ModelError, needed
 from segtumor.files import open_ordinary, sha256_of_file, write_json
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.graph_names import GRAPHS
@@ -94,12 +94,8 @@ def load_graphs(folder, format_name, contract, *, threads=None):
 
 
 def _import_runtime(module_name):
-    try:
+    with needed("torch", "torch is not installed", remedy='Type: python -m pip install "segtumor[train]"'):
         return importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise InstallationError(
-            f"{error.name} is not installed", remedy='Type: python -m pip install "segtumor[train]"'
-        ) from error
 
 
 def read_manifest(folder):

@@ -1,6 +1,6 @@
 """The graphs in onnxruntime, from ONNX files; needs neither torch nor Detectron2. CPU only."""
 
-from segtumor.errors import InstallationError, ModelError
+from segtumor.errors import ModelError, needed
 from segtumor.runtime.detector import Maps
 from segtumor.runtime.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, outputs_of
 from segtumor.runtime.pooling import pools_of
@@ -61,10 +61,6 @@ class OnnxGraphs:
 
 
 def _onnxruntime():
-    try:
+    with needed("onnxruntime", "onnxruntime is not installed", remedy='Type: python -m pip install "segtumor[onnx]"'):
         import onnxruntime
-    except ImportError as error:
-        raise InstallationError(
-            "onnxruntime is not installed", remedy='Type: python -m pip install "segtumor[onnx]"'
-        ) from error
     return onnxruntime

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 
-from segtumor.errors import InstallationError, ModelError
+from segtumor.errors import ModelError, needed
 from segtumor.runtime.detector import Maps
 from segtumor.runtime.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, numbered
 from segtumor.runtime.pooling import pools_of
@@ -123,10 +123,6 @@ def import_openvino():
     Raises:
         InstallationError: it is missing.
     """
-    try:
+    with needed("openvino", "OpenVINO is not installed", remedy='Type: python -m pip install "segtumor[openvino]"'):
         import openvino
-    except ImportError as error:
-        raise InstallationError(
-            "OpenVINO is not installed", remedy='Type: python -m pip install "segtumor[openvino]"'
-        ) from error
     return openvino

@@ -168,7 +168,7 @@ def test_a_frame_that_is_cut_off_is_refused(codec, tmp_path):
 @pytest.mark.parametrize("program", ["import os\nos.abort()", "import time\ntime.sleep(60)", "print('few bytes')"])
 def test_a_decoder_that_crashes_or_hangs_ends_alone(program, tmp_path, monkeypatch):
     worker = tmp_path / "worker.py"
-    worker.write_text(program)
+    worker.write_text(f"print('+', end='', flush=True)\n{program}")
     monkeypatch.setattr(isolated, "_WORKER", worker)
     monkeypatch.setattr(isolated, "_WALL_S", -2.8)  # and 3 s of processor time
     with pytest.raises(BadImageError, match="damaged"):
@@ -187,6 +187,25 @@ def test_a_missing_decoder_is_named_with_its_remedy(codec, module, package, tmp_
     monkeypatch.setitem(sys.modules, module, None)
     assert importlib.util.find_spec(module) is None
     with pytest.raises(InstallationError, match=f"pip install {package}"):
+        read(tmp_path, data)
+
+
+@pytest.mark.parametrize(
+    ("codec", "module", "content"),
+    [
+        ("JPEG-LS", "gdcm", "raise ImportError('libgdcmMSFF.so.3: cannot open shared object file')"),
+        ("JPEG lossless SV1", "gdcm", "import os\nos.abort()"),
+        ("JPEG-LS", "gdcm", "def ("),
+        ("JPEG 2000", "openjpeg", "raise OSError('libopenjp2.so: cannot open shared object file')"),
+        ("JPEG 2000", "openjpeg", "import none_such_package"),
+    ],
+)
+def test_a_broken_decoder_is_not_a_damaged_file(codec, module, content, tmp_path, monkeypatch):
+    data = compressed_dicom_bytes(PICTURE, codec)
+    (tmp_path / f"{module}.py").write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(InstallationError, match=r"cannot be (used|imported) \(got|none_such_package is not installed"):
         read(tmp_path, data)
 
 

@@ -9,7 +9,7 @@ import io
 
 import numpy as np
 
-from segtumor.errors import BadImageError, InstallationError
+from segtumor.errors import BadImageError, needed
 from segtumor.imaging.dicom.codestreams import bare_j2k, check_codestream, check_scan
 from segtumor.imaging.dicom.isolated import gdcm_samples
 from segtumor.imaging.dicom.rle import decode_rle
@@ -67,10 +67,7 @@ def _decode_jpeg(data, layout, precision, path):
 
 
 def _decode_j2k(data):
-    try:
+    what, remedy = "reading JPEG 2000 in DICOM needs pylibjpeg-openjpeg", "Type: pip install pylibjpeg-openjpeg"
+    with needed("openjpeg", what, remedy=remedy):
         import openjpeg
-    except ImportError as error:
-        raise InstallationError(
-            "reading JPEG 2000 in DICOM needs pylibjpeg-openjpeg", remedy="Type: pip install pylibjpeg-openjpeg"
-        ) from error
     return openjpeg.decode(data, j2k_format=0)

@@ -1,5 +1,7 @@
 """Run by ``isolated`` as a script: a codestream on standard input -> samples on standard output, decoded by GDCM.
 
+What it writes begins with "+" once GDCM is imported; if it cannot be, with "!" and the reason.
+
 Imports nothing of segtumor and no NumPy, so that it starts fast. Arguments: folder of GDCM, transfer syntax, rows,
 columns, precision in bits, seconds of processor time, bytes of memory.
 """
@@ -14,10 +16,15 @@ def main(arguments):
     output = os.dup(1)
     os.dup2(2, 1)  # whatever C++ code prints must not mix with the samples
     sys.path.append(folder)
-    import gdcm
-
-    _limit(seconds, memory_bytes)
     with os.fdopen(output, "wb") as file:
+        try:
+            import gdcm
+        except Exception as error:  # noqa: BLE001 - a broken package raises anything
+            file.write(f"!{type(error).__name__}: {error}".encode())
+            return
+        file.write(b"+")
+        file.flush()
+        _limit(seconds, memory_bytes)
         file.write(_decoded(gdcm, sys.stdin.buffer.read(), syntax, rows, columns, precision))
 
 

@@ -9,7 +9,7 @@ import logging
 import warnings
 from dataclasses import dataclass
 
-from segtumor.errors import BadImageError, InstallationError
+from segtumor.errors import BadImageError, needed
 from segtumor.files import open_ordinary
 from segtumor.imaging.dicom.elements import first_item
 from segtumor.imaging.dicom.mark import HEAD_BYTES, dicom_start
@@ -94,10 +94,8 @@ def _item_at(header, sequence, index):
 
 
 def _import_pydicom():
-    try:
+    with needed("pydicom", "reading DICOM needs pydicom", remedy="Type: pip install pydicom"):
         import pydicom
-    except ImportError as error:
-        raise InstallationError("reading DICOM needs pydicom", remedy="Type: pip install pydicom") from error
     return pydicom
 
 

@@ -16,6 +16,7 @@ from segtumor.errors import BadImageError, InstallationError
 
 _WORKER = Path(__file__).with_name("gdcm_worker.py")
 _LIMIT_BYTES, _LIMIT_BYTES_PER_SAMPLE = 512_000_000, 16
+_IMPORTED = b"+"  # what the worker writes first
 _PROCESSOR_S, _MEGAPIXELS_PER_S, _WALL_S = 3, 1, 60
 
 
@@ -32,7 +33,7 @@ def gdcm_samples(data, syntax, layout, precision, path):
     folder = Path(spec.origin).parents[0 if spec.submodule_search_locations is None else 1]
     output = _run([folder, syntax.uid, *numbers], data, _WALL_S + seconds)
     dtype = np.dtype("u1" if precision <= 8 else "<u2")
-    if output is None or len(output) < pixels * dtype.itemsize:
+    if len(output) < pixels * dtype.itemsize:
         raise BadImageError(
             f"damaged {syntax.codec} data in a DICOM file", where=path, remedy="Copy or export the file again"
         )
@@ -40,12 +41,26 @@ def gdcm_samples(data, syntax, layout, precision, path):
 
 
 def _run(arguments, data, timeout_s):
-    """Standard output of the worker; None if it failed, was killed or took too long."""
+    """What the worker decoded, bytes; none if it failed, was killed or took too long."""
     command = [sys.executable, "-I", "-S", str(_WORKER), *map(str, arguments)]
     try:
         result = subprocess.run(
             command, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout_s, check=False
         )
-    except subprocess.TimeoutExpired:
-        return None
-    return result.stdout if result.returncode == 0 else None
+    except subprocess.TimeoutExpired as error:
+        output, ended = error.stdout or b"", False
+    except OSError as error:  # no memory for a process, or no more of them allowed
+        raise _unusable(error) from error
+    else:
+        output, ended = result.stdout, result.returncode == 0
+    if not output.startswith(_IMPORTED):
+        raise _unusable(output[1:].decode("utf-8", "replace") or "it ends while it is imported")
+    return output[len(_IMPORTED) :] if ended else b""
+
+
+def _unusable(reason):
+    return InstallationError(
+        "GDCM, which reads lossless JPEG and JPEG-LS in DICOM, cannot be used",
+        got=str(reason).splitlines()[0][:200],
+        remedy="Type: pip install --force-reinstall python-gdcm",
+    )
