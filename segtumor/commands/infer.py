@@ -2,9 +2,12 @@
 
 import argparse
 import dataclasses
+import logging
 
 from segtumor.commands.shell import check_threads, make_parser, run
-from segtumor.errors import DataError, SomeInputsFailedError
+from segtumor.errors import ConfigError, DataError, SomeInputsFailedError
+
+logger = logging.getLogger(__name__)
 
 
 def build_parser():
@@ -15,7 +18,8 @@ def build_parser():
             "python tools/infer.py --run output/demo/run --input output/demo/phantoms/images --output output/overlays",
             "python tools/infer.py --run output/btxrd256_R_18_FPN --input 'scans/*.dcm' knee.png --output found",
             "python tools/infer.py --run output/exported --input scans --output found --batch-size 4 --num-workers 2",
-            "python tools/infer.py --run output/exported --input scans --output found --continue",
+            "python tools/infer.py --run output/exported --input scans --recursive --output found --continue",
+            "python tools/infer.py --run output/exported --annotations mine/annotations/test.json --output found",
             "python tools/infer.py --config-file configs/mask_rcnn_R_50_FPN.yaml --input scans --output found"
             " --opts MODEL.WEIGHTS model.pth",
         ],
@@ -27,7 +31,7 @@ def build_parser():
         help="folder of a training run, whose config.yaml and best weights are used, or of an exported model",
     )
     model.add_argument("--config-file", metavar="FILE", help="configuration; the weights are given with --opts")
-    parser.add_argument("--input", nargs="+", required=True, metavar="PATH", help="files, folders or quoted patterns")
+    _add_inputs(parser)
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write; created if needed")
     parser.add_argument("--confidence-threshold", type=float, metavar="T", help="0 to 1; default that of the model")
     parser.add_argument("--no-overlays", action="store_true", help="write the tables only")
@@ -38,6 +42,23 @@ def build_parser():
         "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="settings, last on the line"
     )
     return parser
+
+
+def _add_inputs(parser):
+    group = parser.add_argument_group("what to read")
+    group.add_argument(
+        "--input",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="files, folders, quoted patterns such as 'scans/**/*.dcm', and lists: a .txt file with a path on each"
+        " line, or a table with a column 'path'",
+    )
+    group.add_argument("--recursive", action="store_true", help="also what lies in sub-folders of the folders")
+    group.add_argument(
+        "--annotations", metavar="JSON", help="the images of a COCO file, e.g. the test part of a data set"
+    )
+    group.add_argument("--images", metavar="DIR", help="folder of its images (beside the folder of the file)")
 
 
 def _add_working_options(parser):
@@ -81,26 +102,45 @@ def main(argv=None):
 
 def _body(arguments):
     from segtumor.commands.inference_model import check_model, load_model, opencv_threads
-    from segtumor.inference.inputs import find_inputs
+    from segtumor.inference.finding import find_inputs
     from segtumor.inference.run import check, infer
 
     options = _checked_options(arguments)
     check_model(arguments.run)
-    paths = find_inputs(arguments.input)
-    check(paths, arguments.output, options)
+    inputs = _find_inputs(arguments, find_inputs)
+    check(inputs.paths, arguments.output, options)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
         model = load_model(arguments)
         options = _options_of_model(options, arguments, model)
         result = infer(
             model.predictor,
             model.class_names,
-            paths,
+            inputs.paths,
             arguments.output,
             options,
             settings=model.settings,
             model=model.entry,
+            left_out=inputs.left_out,
         )
     return _tell(arguments, options, result)
+
+
+def _find_inputs(arguments, find_inputs):
+    if not arguments.input and arguments.annotations is None:
+        raise ConfigError("nothing to read", remedy="Add --input PATH, or --annotations JSON")
+    if arguments.images is not None and arguments.annotations is None:
+        raise ConfigError("--images is for --annotations", remedy="Give the folder to --input")
+    inputs = find_inputs(
+        arguments.input,
+        recursive=arguments.recursive,
+        annotations=arguments.annotations,
+        image_root=arguments.images,
+    )
+    if inputs.left_out:
+        path, reason = inputs.left_out[0]
+        count = "1 file or folder is" if len(inputs.left_out) == 1 else f"{len(inputs.left_out)} files or folders are"
+        logger.warning("%s not read, first: %s (%s); summary.json names all", count, path, reason)
+    return inputs
 
 
 def _checked_options(arguments):

@@ -13,6 +13,8 @@ from pathlib import Path
 from segtumor.errors import DataError
 from segtumor.names import text_of_cell
 
+#: Suffixes, lower case, of what ``read_sheets`` reads.
+SHEET_SUFFIXES = (".csv", ".tsv", ".xlsx")
 _MAX_BYTES = 256 * 2**20
 _DELIMITERS = (",", ";", "\t")
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*", re.ASCII)

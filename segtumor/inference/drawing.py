@@ -10,6 +10,11 @@ from segtumor.reporting.overlay import draw_overlay
 _NOT_DRAWN = "out of memory while drawing, no overlay"
 
 
+def _title(path, overlay):
+    """The name of the file, with its folder where the overlay's has more than that: IM0001 of which patient."""
+    return path.name if path.stem.startswith(overlay.stem) else f"{path.parent.name}/{path.name}"
+
+
 class Drawer:
     """Draws overlays into a folder.
 
@@ -64,7 +69,7 @@ class Drawer:
             self._class_names,
             score_threshold=self._score_threshold,
             note="; ".join(note for note in notes if note) or None,
-            file_name=prepared.path.name,
+            file_name=_title(prepared.path, path),
             spacing_mm=prepared.spacing_mm,
             spacing_source=prepared.spacing_source,
         )

@@ -13,6 +13,8 @@ from segtumor.files import open_ordinary
 from segtumor.inference.journal import JOURNAL_NAME
 from segtumor.runtime.exported import MANIFEST
 
+OVERLAYS = "overlays"
+CONFIG = "config.yaml"
 TABLES = ("summary.json", "predictions.json", "findings.csv")
 _ELSEWHERE = "Choose another --output"
 
@@ -72,9 +74,25 @@ def _check_earlier_run(folder, has_journal, summary, *, continued, overwrite):
 def _model_in(folder):
     if (folder / MANIFEST).exists():
         return "an exported model"
-    if (folder / "config.yaml").exists() and any(folder.glob("model_*.pth")):
+    if (folder / CONFIG).exists() and any(folder.glob("model_*.pth")):
         return "a training run"
     return None
+
+
+def is_overlay(path):
+    """Whether a file lies where infer puts its overlays: a picture with findings drawn on it is no radiograph."""
+    path = Path(path)
+    return path.parent.name == OVERLAYS and _holds_results(path.parent.parent)
+
+
+def kind_of_output(folder):
+    """What a folder holds that segtumor wrote, in a few words, None for any other: no radiographs lie there."""
+    names = {"a training run": (CONFIG, "run.json"), "an evaluation": ("metrics.json", "report.html")}
+    return next((kind for kind, files in names.items() if all((folder / name).exists() for name in files)), None)
+
+
+def _holds_results(folder):
+    return (folder / JOURNAL_NAME).exists() or all((folder / name).exists() for name in TABLES)
 
 
 def read_summary(folder):

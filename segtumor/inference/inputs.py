@@ -1,42 +1,9 @@
-"""Which files are meant by what was typed, and what their overlays are called."""
+"""What inputs are known by and what their overlays are called. Not here: which files are meant (``finding``)."""
 
 import functools
-import glob
 import os
-from pathlib import Path
-
-from segtumor.errors import DataError
-from segtumor.imaging import SUPPORTED_SUFFIXES, list_images
 
 _LONGEST_STEM_BYTES = 200  # of the 255 that file systems allow: the rest is for a number and the suffix
-
-
-def find_inputs(patterns):
-    """Files, folders and glob patterns to a list of files, each once, in the order given.
-
-    A missing file stays in the list, where it fails alone, if another input is there.
-
-    Raises:
-        DataError: nothing there, a pattern without a match, or a folder without images.
-    """
-    paths = []
-    for pattern in patterns:
-        if os.path.isdir(pattern):
-            found = list_images(pattern)
-            if not found:
-                suffixes = " ".join(sorted(SUPPORTED_SUFFIXES))
-                raise DataError("folder without images", where=pattern, expected=f"files that end in {suffixes}")
-        elif os.path.exists(pattern):
-            found = [Path(pattern)]
-        else:
-            found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(name)]
-            if not found and glob.has_magic(pattern):
-                raise DataError("nothing matches", where=pattern, remedy="Check --input")
-            found = found or [Path(pattern)]
-        paths += found
-    if not any(map(os.path.exists, paths)):
-        raise DataError("no such file or folder", where=paths[0], remedy="Check --input")
-    return distinct(paths)
 
 
 def distinct(paths):
@@ -65,7 +32,10 @@ def input_keys():
 
 
 def overlay_names(paths, given=None, *, taken=()):
-    """A distinct ``.png`` name for each path: its stem, cut where it is long, with a number where stems repeat.
+    """A distinct ``.png`` name for each path: its stem, cut where it is long.
+
+    Where stems repeat, as IM0001 does in the folder of each patient, as many folders stand before it as tell them
+    apart, and a number after it if none does.
 
     Args:
         paths: of the inputs.
@@ -75,10 +45,10 @@ def overlay_names(paths, given=None, *, taken=()):
     given = given or {}
     names, taken = [], {name.casefold() for name in (*given.values(), *taken)}
     numbers = {}  # of each stem, the number to try next: ten thousand files of one name are not tried from 2 each
-    for path in paths:
+    for path, label in zip(paths, _labels(paths), strict=True):
         name = given.get(str(path))
         if name is None:
-            name = _free_name(_cut(path.stem), taken, numbers)
+            name = _free_name(_cut(label), taken, numbers)
             taken.add(name.casefold())  # some file systems do not tell upper from lower case
         names.append(name)
     return names
@@ -91,6 +61,28 @@ def file_identity(path):
     except (OSError, ValueError):  # ValueError: a path with a null character
         return None
     return [status.st_size, status.st_mtime_ns]
+
+
+def _labels(paths):
+    """The stem of each path, with folders before it where another path has the same stem."""
+    folders_of = {}
+    for path in paths:
+        folders_of.setdefault(path.stem.casefold(), set()).add(path.parent.parts)
+    depth_of = {stem: _depth_that_tells(folders) for stem, folders in folders_of.items()}
+    parts = [(*_last(path.parent.parts, depth_of[path.stem.casefold()]), path.stem) for path in paths]
+    return ["_".join(part.strip("/\\:") for part in parts_of_one) for parts_of_one in parts]
+
+
+def _depth_that_tells(folders):
+    """How many of the last parts of each of a set of folders tell them apart."""
+    depth = 0
+    while len({_last(parts, depth) for parts in folders}) < len(folders):
+        depth += 1
+    return depth
+
+
+def _last(parts, count):
+    return parts[len(parts) - min(count, len(parts)) :]
 
 
 def _cut(stem):

@@ -4,11 +4,9 @@ import os
 from pathlib import Path
 
 from segtumor.errors import ConfigError
-from segtumor.inference.earlier import read_summary
+from segtumor.inference.earlier import OVERLAYS, read_summary
 from segtumor.inference.inputs import file_identity
 from segtumor.inference.journal import JOURNAL_NAME, overlays_in
-
-OVERLAYS = "overlays"
 
 
 def check_inputs(paths, folder):

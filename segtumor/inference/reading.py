@@ -17,6 +17,7 @@ import numpy as np
 from segtumor.errors import BadImageError, SegtumorError
 from segtumor.imaging import normalize_window, read_radiograph, read_size_hw
 from segtumor.imaging.listing import is_dicom
+from segtumor.inference.earlier import is_overlay
 from segtumor.inference.inputs import file_identity
 from segtumor.inference.memory import is_out_of_memory
 from segtumor.reporting.overlay_view import OverlayBase, overlay_base
@@ -98,6 +99,9 @@ class Reader:
         )
 
     def _read(self, path):
+        if is_overlay(path):
+            remedy = "Give the radiograph that it was drawn on"
+            raise BadImageError("this is an overlay of an earlier run, not a radiograph", where=path, remedy=remedy)
         with _ONE_DICOM_AT_A_TIME if is_dicom(path) else contextlib.nullcontext():
             try:
                 return read_radiograph(path, max_pixels=self._max_pixels)

@@ -7,6 +7,7 @@ apart from their names.
 
 import contextlib
 import logging
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,7 @@ def check(paths, output, options):
     check_inputs(paths, output)
 
 
-def infer(predictor, class_names, paths, output, options, *, settings, model):
+def infer(predictor, class_names, paths, output, options, *, settings, model, left_out=()):
     """Predict every file and write overlays, predictions.json, findings.csv and summary.json.
 
     Args:
@@ -113,6 +114,7 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
         options: Options.
         settings: dict of what decides the findings, for summary.json and for continuing.
         model: dict that identifies the model, likewise.
+        left_out: ``imaging.listing.LeftOut`` of files that were passed over, for summary.json.
 
     Returns:
         Result.
@@ -123,6 +125,7 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
     """
     check(paths, output, options)
     paths = distinct(map(Path, paths))
+    _warn_of_mixture(paths, output)
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
     header = make_header(settings=asked, model=model, class_names=class_names)
     with alone_in(output) as folder:
@@ -144,6 +147,7 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
                     threshold=options.confidence_threshold,
                     settings=settings,
                     model=model,
+                    left_out=left_out,
                 )
                 return _result(counts, _outcomes(journal, paths))
 
@@ -156,6 +160,12 @@ def infer(predictor, class_names, paths, output, options, *, settings, model):
             # A file that was damaged since: pictures and tables agree.
             remove_overlays(folder, earlier - set(journal.overlays.values()))
     return result
+
+
+def _warn_of_mixture(paths, output):
+    folder = os.path.realpath(output)
+    if any(os.path.realpath(parent) == folder for parent in {path.parent for path in paths}):
+        logger.warning("%s: results are written among the radiographs; another --output keeps them apart", output)
 
 
 def _unnamed(journal, paths):

@@ -7,7 +7,7 @@ from segtumor.postprocessing import keep_above
 from segtumor.reporting import findings_files as entries
 
 
-def write_tables(folder, outcomes, class_names, *, threshold, settings, model):
+def write_tables(folder, outcomes, class_names, *, threshold, settings, model, left_out=()):
     """All findings to predictions.json, as average precision needs them; those above the threshold to the others.
 
     Args:
@@ -16,6 +16,7 @@ def write_tables(folder, outcomes, class_names, *, threshold, settings, model):
         class_names: names by ``class_id``.
         threshold: score, 0 to 1.
         settings, model: dicts for summary.json.
+        left_out: ``imaging.listing.LeftOut`` of what was passed over, for summary.json.
 
     Returns:
         "counts" of summary.json.
@@ -34,7 +35,9 @@ def write_tables(folder, outcomes, class_names, *, threshold, settings, model):
     write_csv(folder / "findings.csv", rows, entries.findings_columns(class_names))
     counts = entries.count(shown())
     head = entries.summary_head(settings=settings, model=model, counts=counts)
-    write_json_stream(folder / "summary.json", head, {"inputs": map(entries.summary_entry, shown())})
+    passed_over = ({"file": str(path), "reason": reason} for path, reason in left_out)
+    lists = {"inputs": map(entries.summary_entry, shown()), "left_out": passed_over}
+    write_json_stream(folder / "summary.json", head, lists)
     return counts
 
 

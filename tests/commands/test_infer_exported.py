@@ -105,6 +105,7 @@ def test_an_export_says_its_own_settings(type_infer, tmp_path, capsys):
         (["--threads", "0"], "--threads: out of range"),
         (["--max-pixels", "0"], "--max-pixels: out of range"),
         (["--confidence-threshold", "2"], "0 to 1"),
+        (["--images", "x"], "--images is for --annotations"),
     ],
 )
 def test_wrong_options_are_usage_errors(type_infer, tmp_path, more, message, capsys):
@@ -122,6 +123,33 @@ def test_an_interrupted_command_goes_on_with_continue(type_infer, tmp_path, monk
     assert "Go on with --continue" in capsys.readouterr().err
     assert type_infer("--no-overlays", "--continue", "--threads", "1") == 0
     assert summary(tmp_path)["counts"]["ok"] == 3 and detector.Detector.calls == 4
+
+
+def test_what_is_not_read_is_said_and_named(type_infer, tmp_path, capsys):
+    (tmp_path / "scans" / "notes.doc").write_text("x")
+    (tmp_path / "scans" / "deep").mkdir()
+    Image.new("L", (9, 9)).save(tmp_path / "scans" / "deep" / "a.png")
+    assert type_infer("--no-overlays") == 0
+    assert "2 files or folders are not read, first: " in capsys.readouterr().err
+    left_out = {os.path.basename(entry["file"]): entry["reason"] for entry in summary(tmp_path)["left_out"]}
+    assert left_out == {
+        "notes.doc": "no image by its name or first bytes",
+        "deep": "a sub-folder; --recursive reads it",
+    }
+    assert type_infer("--no-overlays", "--recursive", "--continue") == 0
+    assert summary(tmp_path)["counts"]["inputs"] == 4 and len(summary(tmp_path)["left_out"]) == 1
+
+
+def test_the_images_of_a_data_set_are_inputs(type_infer, tmp_path, capsys):
+    images = [{"id": 1, "file_name": "b.png", "width": 30, "height": 20}]
+    coco = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "benign"}]}
+    (tmp_path / "test.json").write_text(json.dumps(coco))
+    where = ["--annotations", str(tmp_path / "test.json"), "--images", str(tmp_path / "scans")]
+    arguments = ["--run", str(tmp_path / "exported"), "--output", str(tmp_path / "found"), "--no-overlays"]
+    assert infer.main([*arguments, *where]) == 0
+    assert [entry["file"] for entry in summary(tmp_path)["inputs"]] == [str(tmp_path / "scans" / "b.png")]
+    assert infer.main(arguments) == 2
+    assert "nothing to read. Add --input PATH, or --annotations JSON" in capsys.readouterr().err
 
 
 def test_the_limit_of_an_export_can_be_raised(type_infer, tmp_path, capsys):

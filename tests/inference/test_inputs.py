@@ -1,38 +1,11 @@
-"""Which files are meant, and what their overlays are called."""
+"""What inputs are known by, and what their overlays are called."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from segtumor.errors import DataError
-from segtumor.inference.inputs import distinct, find_inputs, overlay_names
-
-
-def test_inputs_are_files_folders_and_patterns_each_once(tmp_path):
-    for name in ("b.png", "a.png", "c.txt"):
-        (tmp_path / name).touch()
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "d.jpg").touch()
-    a, b, d = tmp_path / "a.png", tmp_path / "b.png", tmp_path / "deep" / "d.jpg"
-    assert set(find_inputs([str(tmp_path)])) >= {a, b}
-    assert find_inputs([str(b), str(tmp_path / "*.png")]) == [b, a]
-    assert find_inputs([str(tmp_path / "**" / "*.jpg")]) == [d]
-    assert find_inputs([str(tmp_path / "c.txt")]) == [tmp_path / "c.txt"]  # the reader says what is wrong with it
-
-
-def test_inputs_that_lead_nowhere(tmp_path):
-    with pytest.raises(DataError, match="folder without images"):
-        find_inputs([str(tmp_path)])
-    with pytest.raises(DataError, match=r"\*\.png: nothing matches"):
-        find_inputs([str(tmp_path / "*.png")])
-    with pytest.raises(DataError, match=r"nowhere\.png: no such file"):
-        find_inputs([str(tmp_path / "nowhere.png"), str(tmp_path / "neither.png")])
-    (tmp_path / "there.png").touch()
-    assert find_inputs([str(tmp_path / name) for name in ("nowhere.png", "there.png")]) == [
-        tmp_path / "nowhere.png",
-        tmp_path / "there.png",
-    ]
+from segtumor.inference.inputs import distinct, overlay_names
 
 
 def test_a_file_is_one_input_however_its_folder_is_typed(tmp_path, monkeypatch):
@@ -50,7 +23,11 @@ def test_a_file_is_one_input_however_its_folder_is_typed(tmp_path, monkeypatch):
     ("paths", "names"),
     [
         (["a.png", "b.png"], ["a.png", "b.png"]),
-        (["x/a.png", "y/a.jpg", "z/a.dcm"], ["a.png", "a_2.png", "a_3.png"]),
+        (["x/a.png", "y/a.jpg", "z/a.dcm"], ["x_a.png", "y_a.png", "z_a.png"]),
+        (["x/a.png", "y/a.jpg", "y/a.dcm"], ["x_a.png", "y_a.png", "y_a_2.png"]),
+        (["1/x/a.png", "2/x/a.png", "b.png"], ["1_x_a.png", "2_x_a.png", "b.png"]),
+        (["1/x/a.png", "1/y/a.png", "2/x/a.png"], ["1_x_a.png", "1_y_a.png", "2_x_a.png"]),
+        (["x/a.png", "y/a.png", "z/x_a.png"], ["x_a.png", "y_a.png", "x_a_2.png"]),
         (["a.png", "a.jpg", "a_2.png"], ["a.png", "a_2.png", "a_2_2.png"]),
         (["a_2.png", "a.png", "a.jpg"], ["a_2.png", "a.png", "a_3.png"]),
         (["a.png", "A.png"], ["a.png", "A_2.png"]),
@@ -71,4 +48,5 @@ def test_overlays_of_long_names_are_cut_and_still_distinct(tmp_path):
 
 def test_overlays_that_are_there_keep_their_names(tmp_path):
     new, old = tmp_path / "x" / "a.png", tmp_path / "y" / "a.png"
-    assert overlay_names([new, old], {str(old): "a.png"}) == ["a_2.png", "a.png"]
+    assert overlay_names([new, old], {str(old): "a.png"}) == ["x_a.png", "a.png"]
+    assert overlay_names([new], taken=["a.png"]) == ["a_2.png"]

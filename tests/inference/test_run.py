@@ -76,7 +76,7 @@ def test_the_tables_are_those_of_the_whole_documents(pictures, work, tmp_path):
     outcomes = [InferenceOutcome(image["file_name"], (1, 1)) for image in document["images"]]
     assert list(document) == list(predictions_document(outcomes, NAMES))
     head = summary_head(settings={}, model={}, counts={})
-    assert list(json.loads((folder / "summary.json").read_text())) == [*head, "inputs"]
+    assert list(json.loads((folder / "summary.json").read_text())) == [*head, "inputs", "left_out"]
     with (folder / "findings.csv").open() as file:
         reader = csv.DictReader(file)
         rows = list(reader)
