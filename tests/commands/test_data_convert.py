@@ -140,3 +140,65 @@ def test_show_goes_on_without_an_image_that_cannot_be_read(tmp_path, capsys):
     source = str(EXAMPLES / "coco" / "annotations.json")
     assert data.main(["show", source, "--images", str(tmp_path), "--output", str(tmp_path / "a.png")]) == 0
     assert capsys.readouterr().err.count("no such file") == 3
+
+
+def brush_export(folder, *, lesion_too=False):
+    """COCO as CVAT exports masks: uncompressed RLE of iscrowd 1, on two images; perhaps with a polygon on the first."""
+    document = json.loads((EXAMPLES / "coco" / "annotations.json").read_text())
+    counts = [160 * 40 + 30, *[20, 140] * 9, 20]
+    rle = {"size": [160, 160], "counts": [*counts, 160 * 160 - sum(counts)]}
+    crowd = {"category_id": 1, "segmentation": rle, "bbox": [40, 30, 10, 20], "area": 200, "iscrowd": 1}
+    crowds = [{**crowd, "id": 91, "image_id": 1}, {**crowd, "id": 92, "image_id": 2}]
+    document["annotations"] = [*(document["annotations"][:1] if lesion_too else []), *crowds]
+    folder.mkdir()
+    (folder / "instances.json").write_text(json.dumps(document))
+    return folder
+
+
+def test_a_set_of_nothing_but_crowds_is_refused_unless_they_are_taken_as_lesions(tmp_path, capsys):
+    source = brush_export(tmp_path / "brush")
+    assert run_convert(source, tmp_path / "a") == 5
+    error = capsys.readouterr().err
+    assert "all regions are crowds" in error and "2 regions in 2 images" in error and "--crowds-as-lesions" in error
+    assert run_convert(source, tmp_path / "b", "--crowds-as-lesions") == 0
+    dataset = load_coco(tmp_path / "b/annotations/all.json")
+    assert [(lesion.box_xyxy, lesion.iscrowd) for lesion in lesions_in_order(dataset)] == [
+        ((40, 30, 50, 50), False)
+    ] * 2
+    assert "crowd region taken as a lesion, as asked: case1_benign.png" in capsys.readouterr().out
+
+
+def test_crowds_beside_lesions_are_counted_apart_and_named(tmp_path, capsys):
+    source = brush_export(tmp_path / "brush", lesion_too=True)
+    assert run_convert(source, tmp_path / "a") == 0
+    out = capsys.readouterr().out
+    assert "2 of 3 regions, in 2 images, are crowds (iscrowd 1)" in out and "--crowds-as-lesions" in out
+    assert [line.split() for line in out.splitlines()[1:7]] == [
+        ["class", "images", "lesions"],
+        ["benign", "1", "1"],
+        ["malignant", "0", "0"],
+        ["crowds", "only", "1", "0"],
+        ["no", "lesion", "1", "0"],
+        ["total", "3", "1"],
+    ]
+    report = json.loads((tmp_path / "a/conversion_report.json").read_text())
+    assert (report["converted"], report["crowd_regions"]) == ({"images": 3, "lesions": 1}, 2)
+    assert report["notes_by_kind"] == {"crowd region (iscrowd 1), neither trained on nor counted as a lesion": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "lost"), [("yolo", 2), ("masks", 2), ("cvat", 2), ("label-studio", 2), ("labelme", 0)]
+)
+def test_a_format_that_cannot_hold_the_crowd_flag_says_so(name, lost, tmp_path):
+    source = brush_export(tmp_path / "brush", lesion_too=True)
+    assert run_convert(source, tmp_path / "a", "--to", name) == 0
+    report = json.loads((tmp_path / "a/conversion_report.json").read_text())
+    assert report["lost_by_kind"].get("crowd flag left out", 0) == lost
+
+
+def test_boxes_without_an_outline_name_the_option_that_helps(tmp_path, capsys):
+    assert run_convert(EXAMPLES / "csv", tmp_path / "a") == 0
+    assert "3 of 3 lesions, in 2 images, are boxes without an outline" in (out := capsys.readouterr().out)
+    assert "--boxes-as-masks" in out
+    assert run_convert(EXAMPLES / "csv", tmp_path / "b", "--boxes-as-masks") == 0
+    assert "boxes without an outline" not in capsys.readouterr().out

@@ -76,6 +76,11 @@ def _add_doubt(group):
         help="images that no annotation mentions: normal radiographs, or left out (default: the format's custom)",
     )
     group.add_argument("--boxes-as-masks", action="store_true", help="a box without an outline becomes its own outline")
+    group.add_argument(
+        "--crowds-as-lesions",
+        action="store_true",
+        help="a COCO crowd region (iscrowd 1) with an outline becomes one lesion: CVAT exports those of its brush so",
+    )
     group.add_argument("--strict", action="store_true", help="write nothing if anything has to be left out")
 
 
@@ -92,9 +97,14 @@ def _body(args):
     source_format = args.source_format or detect_format(args.source)
     collection = _read(args, load_format(source_format), dropped)
     assembled = assemble(
-        collection, classes=classes, attributes=_attributes(args, collection), boxes_as_masks=args.boxes_as_masks
+        collection,
+        classes=classes,
+        attributes=_attributes(args, collection),
+        boxes_as_masks=args.boxes_as_masks,
+        crowds_as_lesions=args.crowds_as_lesions,
     )
     _check_strict(args, assembled)
+    _check_crowds(args, assembled)
     lost = _write(args, collection, assembled, source_format)
     _print_account(args, source_format, assembled, lost)
     return 0
@@ -153,6 +163,25 @@ def _check_strict(args, assembled):
         raise DataError(f"{count} things are left out", where=args.source, remedy="See above; nothing was written")
 
 
+def _check_crowds(args, assembled):
+    """Raise for a set without a lesion whose lesions were perhaps drawn with a brush, and exported as crowds."""
+    from segtumor.data.crowds import CROWDS_AS_LESIONS, count_crowds
+    from segtumor.errors import DataError
+
+    crowds = count_crowds(_regions_by_image(assembled.document))
+    if crowds.all_regions:
+        got = f"{crowds.n_regions} regions in {len(crowds.images)} images"
+        remedy = f"If each is one lesion, as CVAT exports those of its brush, add {CROWDS_AS_LESIONS}"
+        raise DataError("all regions are crowds: there is no lesion", where=args.source, got=got, remedy=remedy)
+
+
+def _regions_by_image(document):
+    own = {image["id"]: (image["file_name"], []) for image in document["images"]}
+    for annotation in document["annotations"]:
+        own[annotation["image_id"]][1].append(annotation)
+    return own.values()
+
+
 def _write(args, collection, assembled, source_format):
     from segtumor.data.converters.formats import load_format
     from segtumor.data.converters.output import write_coco, write_other, write_report
@@ -167,23 +196,10 @@ def _write(args, collection, assembled, source_format):
 
 
 def _print_account(args, source_format, assembled, lost):
-    from collections import Counter
-
     from segtumor.data.converters.assemble import UNLISTED_LEFT_OUT
 
-    document = assembled.document
-    classes = Counter(annotation["category_id"] for annotation in document["annotations"])
-    images = {
-        c["id"]: len({a["image_id"] for a in document["annotations"] if a["category_id"] == c["id"]})
-        for c in document["categories"]
-    }
     print(f"{args.source}: {source_format}")
-    rows = [[c["name"], images[c["id"]], classes[c["id"]]] for c in document["categories"]]
-    normal = len(document["images"]) - len({a["image_id"] for a in document["annotations"]})
-    print_table(
-        ["class", "images", "lesions"],
-        [*rows, ["no lesion", normal, 0], ["total", len(document["images"]), len(document["annotations"])]],
-    )
+    _print_counts(assembled.document)
     print_remarks("Left out", assembled.left_out)
     if any(remark.kind == UNLISTED_LEFT_OUT for remark in assembled.left_out) and not args.unannotated:
         print("         If images without annotation are normal radiographs, add --unannotated normal")
@@ -195,3 +211,25 @@ def _print_account(args, source_format, assembled, lost):
     if args.to == "coco":
         print(f"annotations: {output / 'annotations' / 'all.json'}")
         print(f"next: segtumor data check {output / 'annotations' / 'all.json'}; then segtumor data split")
+
+
+def _print_counts(document):
+    """Images and lesions by class, and what of the regions cannot be trained on."""
+    from segtumor.data.crowds import count_crowds, is_crowd
+
+    lesions = [annotation for annotation in document["annotations"] if not is_crowd(annotation)]
+    own = {c["id"]: [a for a in lesions if a["category_id"] == c["id"]] for c in document["categories"]}
+    rows = [[c["name"], len({a["image_id"] for a in own[c["id"]]}), len(own[c["id"]])] for c in document["categories"]]
+    crowds = count_crowds(_regions_by_image(document))
+    normal = len(document["images"]) - len({a["image_id"] for a in document["annotations"]})
+    rows += [["crowds only", len(crowds.only), 0]] if crowds.only else []
+    rows += [["no lesion", normal, 0], ["total", len(document["images"]), len(lesions)]]
+    print_table(["class", "images", "lesions"], rows)
+    if crowds.sentence:
+        print(f"{crowds.sentence}; if each is one lesion drawn with a brush, add --crowds-as-lesions")
+    boxes = [annotation["image_id"] for annotation in lesions if not annotation.get("segmentation")]
+    if boxes:
+        print(
+            f"{len(boxes)} of {len(lesions)} lesions, in {len(set(boxes))} images, are boxes without an outline, on "
+            "which a mask model cannot be trained: outline them, or make each box its own outline with --boxes-as-masks"
+        )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from segtumor.data.converters.classes import classes_of_labels, image_labels, label_key, taxonomy_of
 from segtumor.data.converters.collection import NORMAL, SourceImage
 from segtumor.data.converters.shapes import box_polygon
+from segtumor.data.crowds import is_crowd
 from segtumor.data.polygons import polygon_area, tight_box
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.data.validation import ERROR, problems
@@ -25,6 +26,8 @@ from segtumor.taxonomy import SUBTYPE_ENTITY
 _ENTRY = re.compile(r"(images|annotations)\[(\d+)\]")
 #: Kind of the Remark on an image that no annotation mentions and that is not taken as normal.
 UNLISTED_LEFT_OUT = "image without annotation"
+#: Kind of the Remark on an image with crowd regions.
+CROWD = "crowd region (iscrowd 1), neither trained on nor counted as a lesion"
 #: What a slip of the mouse leaves behind, in the words of the validator.
 _STRAY = re.compile(r"has no area|has no extent|fewer than three|marks no pixel")
 
@@ -44,7 +47,7 @@ class Assembled:
     notes: list
 
 
-def assemble(collection, *, classes=None, attributes=None, boxes_as_masks=False):
+def assemble(collection, *, classes=None, attributes=None, boxes_as_masks=False, crowds_as_lesions=False):
     """Make COCO of what a format's reader found.
 
     Args:
@@ -53,6 +56,7 @@ def assemble(collection, *, classes=None, attributes=None, boxes_as_masks=False)
             keeps every label as its own class.
         attributes: {file name: further fields of the image}, for example from a table of cases; they win.
         boxes_as_masks: whether a box without an outline becomes its own outline (``mask_from_box``).
+        crowds_as_lesions: whether each crowd region with an outline becomes one lesion, as drawn with a brush.
 
     Returns:
         Assembled.
@@ -63,6 +67,8 @@ def assemble(collection, *, classes=None, attributes=None, boxes_as_masks=False)
     """
     notes, left_out = list(collection.notes), list(collection.left_out)
     images = _distinct(collection.images, left_out, notes)
+    if crowds_as_lesions:
+        images = [_without_crowds(image, notes) for image in images]
     class_of = classes_of_labels(images, collection.labels, classes or {}, notes)
     taxonomy = taxonomy_of(collection.labels, class_of)
     entries = []
@@ -79,7 +85,7 @@ def assemble(collection, *, classes=None, attributes=None, boxes_as_masks=False)
             got=_first_reasons(left_out),
             remedy="Check --source, --images and --from",
         )
-    _note_boxes(entries, notes)
+    _note_boxes_and_crowds(entries, notes)
     return Assembled(_document(entries, taxonomy), left_out, notes)
 
 
@@ -242,8 +248,23 @@ def _is_stray(problem):
     return bool(_STRAY.search(problem.what))
 
 
-def _note_boxes(entries, notes):
+def _without_crowds(image, notes):
+    crowds = [is_crowd(region.extra) and region.segmentation is not None for region in image.regions]
+    if not any(crowds):
+        return image
+    notes.append(Remark(image.file_name, "crowd region taken as a lesion, as asked", f"{sum(crowds)} of {len(crowds)}"))
+    regions = tuple(
+        dataclasses.replace(region, extra={**region.extra, "iscrowd": 0}) if crowd else region
+        for region, crowd in zip(image.regions, crowds, strict=True)
+    )
+    return dataclasses.replace(image, regions=regions)
+
+
+def _note_boxes_and_crowds(entries, notes):
     for image, annotations in entries:
+        crowds = sum(map(is_crowd, annotations))
+        if crowds:
+            notes.append(Remark(image["file_name"], CROWD, f"{crowds} of {len(annotations)}"))
         count = sum("segmentation" not in annotation for annotation in annotations)
         if count:
             notes.append(Remark(image["file_name"], "box without an outline", f"{count} of {len(annotations)}"))

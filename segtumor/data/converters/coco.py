@@ -21,6 +21,8 @@ from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_seg
 SUMMARY = "COCO: a JSON file with images, annotations and categories, or a folder of them"
 #: COCO lists normal images too; one that it does not list was not looked at.
 UNLISTED = NOT_ANNOTATED
+#: Whether ``write`` keeps ``iscrowd``.
+KEEPS_CROWDS = True
 
 _LISTS = ("images", "annotations", "categories")
 _SMALL_BYTES, _HEAD_BYTES = 4 * 2**20, 65_536

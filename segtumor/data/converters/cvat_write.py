@@ -32,8 +32,6 @@ def write(dataset, output, *, progress=iter):
             remarks.append(Remark(image["file_name"], "image left out, XML cannot hold its name"))
             continue
         body += _image_lines(dataset, image, number, groups)
-        if any(annotation.get("iscrowd") for annotation in dataset.annotations_of_image.get(image["id"], ())):
-            remarks.append(Remark(image["file_name"], "crowd flag left out"))
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<annotations>", "  <version>1.1</version>"]
     write_text(path, "\n".join([*lines, *_meta_lines(dataset), *body, "</annotations>", ""]))
     return remarks

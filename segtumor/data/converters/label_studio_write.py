@@ -80,8 +80,6 @@ def _shape(annotation, size_hw, remark):
     """((name, kind), value) of one lesion."""
     segmentation, box = annotation.get("segmentation"), annotation["bbox"]
     number = f"annotation {annotation['id']}"
-    if annotation.get("iscrowd"):
-        remark("crowd flag left out", number)
     if not segmentation:
         return _RECTANGLE, {**_rectangle(box, size_hw), "rotation": 0}
     rotated = rotated_box_of(annotation)

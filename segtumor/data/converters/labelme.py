@@ -33,6 +33,8 @@ __all__ = ["SUMMARY", "UNLISTED", "read", "recognises", "write"]
 SUMMARY = "LabelMe: a folder with one JSON file for each image"
 #: LabelMe writes no file for an image that nobody saved.
 UNLISTED = NOT_ANNOTATED
+#: Whether ``write`` keeps ``iscrowd``.
+KEEPS_CROWDS = True
 
 _LOOKED_AT, _HEAD_BYTES = 10, 65_536
 _SHAPES = re.compile(rb'"shapes"\s*:\s*\[')

@@ -6,9 +6,10 @@ The report is written last and stands for a complete conversion. Not here: parts
 from pathlib import Path
 
 from segtumor import __version__
+from segtumor.data.crowds import is_crowd
 from segtumor.data.placing import place_images
 from segtumor.data.records import CocoDataset
-from segtumor.data.remarks import kinds_of
+from segtumor.data.remarks import Remark, kinds_of
 from segtumor.files import prepare_output_folder, sha256_of_file, write_bytes, write_json
 from segtumor.taxonomy import Taxonomy
 
@@ -47,17 +48,23 @@ def write_other(output, format_module, collection, assembled, *, progress=iter):
     output = prepare_output_folder(output)
     _remove_report(output)
     _write_embedded(output / "images", collection, {image["file_name"] for image in assembled.document["images"]})
-    return format_module.write(as_dataset(assembled.document, collection.root), output, progress=progress)
+    dataset = as_dataset(assembled.document, collection.root)
+    lost = format_module.write(dataset, output, progress=progress)
+    if not getattr(format_module, "KEEPS_CROWDS", False):
+        lost = lost + [Remark(name, "crowd flag left out") for name in dataset.crowds.images]
+    return lost
 
 
 def write_report(output, *, source, source_format, assembled, lost=()):
     """What was converted, left out and unusual, by image; ``lost`` are the Remarks on what the target cannot hold."""
     document, annotations = assembled.document, Path(output) / "annotations" / "all.json"
+    crowds = sum(map(is_crowd, document["annotations"]))
     report = {
         "schema_version": 1,
         "source": str(source),
         "format": source_format,
-        "converted": {"images": len(document["images"]), "lesions": len(document["annotations"])},
+        "converted": {"images": len(document["images"]), "lesions": len(document["annotations"]) - crowds},
+        "crowd_regions": crowds,
         "annotations_sha256": sha256_of_file(annotations) if annotations.is_file() else None,
     }
     for name, remarks in (("left_out", assembled.left_out), ("notes", assembled.notes), ("lost", lost)):
