@@ -12,12 +12,13 @@ from PIL import Image, ImageDraw, ImageFont
 from segtumor import NOTICE
 from segtumor.cases import case_of
 from segtumor.imaging import normalize_window
+from segtumor.names import printable, shortened
 from segtumor.structures.masks import mask_contours, mask_from_rle
 from segtumor.taxonomy import color_rgb
 
 _INK, _PAPER = (240, 240, 240), (24, 24, 24)
 _FONT_PX, _GAP_PX = 13, 6
-_LINES = 2
+_LINES, _LONGEST_NAME = 2, 28
 
 
 def contact_sheet(examples, class_names, *, columns=6, tile_px=240, title=""):
@@ -33,6 +34,7 @@ def contact_sheet(examples, class_names, *, columns=6, tile_px=240, title=""):
     Returns:
         (H', W', 3) uint8 RGB.
     """
+    class_names = [shortened(name, _LONGEST_NAME) for name in class_names]
     tiles = [_tile(truth, pixels, class_names, tile_px) for truth, pixels in examples]
     columns = max(1, min(columns, len(tiles)))
     rows = max(1, math.ceil(len(tiles) / columns))
@@ -47,13 +49,17 @@ def contact_sheet(examples, class_names, *, columns=6, tile_px=240, title=""):
 
 
 def _tile(truth, pixels, class_names, tile_px):
-    canvas = np.full((tile_px, tile_px, 3), 40, dtype=np.uint8)
-    if pixels is not None:
+    canvas, fault = np.full((tile_px, tile_px, 3), 40, dtype=np.uint8), ""
+    if pixels is None:
+        fault = " | cannot be read"
+    elif tuple(pixels.shape) != tuple(truth.size_hw):  # outlines would lie where nobody drew them
+        fault = f" | is {pixels.shape[1]} x {pixels.shape[0]} px, not as annotated"
+    else:
         _paint(canvas, truth, normalize_window(pixels))
     names = [class_names[lesion.class_id] for lesion in truth.lesions]
     counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names)) or "no lesion"
     case = case_of(truth.attributes)
-    second = counts + (f" | case {case}" if case else "") + ("" if pixels is not None else " | cannot be read")
+    second = counts + (f" | case {case}" if case else "") + fault
     return np.concatenate([canvas, _band([truth.file_name, second], tile_px, pad=1)])[: tile_px + _LINES * _line_px()]
 
 
@@ -83,14 +89,19 @@ def _outlines(lesion, size_wh, scale):
 
 
 def _header(title, class_names, width):
-    band = _band([title], width)
-    image = Image.fromarray(band)
-    canvas, font = ImageDraw.Draw(image), _font()
-    x = width - _GAP_PX
-    for class_id, name in reversed(list(enumerate(class_names))):
-        x -= int(font.getlength(name)) + 2 * _FONT_PX
-        canvas.rectangle((x, _GAP_PX, x + _FONT_PX - 3, _GAP_PX + _FONT_PX - 3), fill=color_rgb(class_id))
-        canvas.text((x + _FONT_PX, _GAP_PX - 2), name, font=font, fill=_INK)
+    """The title, and under it the classes with their colours in as many lines as they need."""
+    font, places, x, line = _font(), [], _GAP_PX, bool(title)
+    for name in class_names:
+        needed = int(font.getlength(name)) + 2 * _FONT_PX
+        if x > _GAP_PX and x + needed > width:
+            x, line = _GAP_PX, line + 1
+        places.append((x, _GAP_PX + line * _line_px()))
+        x += needed
+    image = Image.fromarray(_band([title, *[""] * line] if title else [""] * (line + 1), width))
+    canvas = ImageDraw.Draw(image)
+    for class_id, (name, (x, y)) in enumerate(zip(class_names, places, strict=True)):
+        canvas.rectangle((x, y, x + _FONT_PX - 3, y + _FONT_PX - 3), fill=color_rgb(class_id))
+        canvas.text((x + _FONT_PX, y - 2), name, font=font, fill=_INK)
     return np.asarray(image)
 
 
@@ -104,6 +115,7 @@ def _band(lines, width, pad=_GAP_PX):
 
 def _shortened(text, width):
     """The text, without its middle if it is too wide: both ends of a file name tell something."""
+    text = printable(text)
     font, half, shown = _font(), len(text) // 2, text
     while half > 1 and font.getlength(shown) > width:
         half -= 1

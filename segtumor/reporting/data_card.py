@@ -38,9 +38,16 @@ def data_card(title, parts, statistics, examples, *, split_sha256=None):
         sheet=data_url(_png(contact_sheet(examples, statistics.class_names))) if examples else None,
         n_examples=len(examples),
         files=[(part, len(dataset.images), dataset.sha256) for part, dataset in parts.items()],
-        infos={key: value for d in parts.values() for key, value in d.info.items() if isinstance(value, (str, int))},
+        infos=_infos(parts.values()),
         split_sha256=split_sha256,
     )
+
+
+def _infos(datasets):
+    """What the files say of themselves, where they all say the same: "part" is of one of several files."""
+    infos = [dataset.info for dataset in datasets]
+    said = {key: value for info in infos for key, value in info.items() if isinstance(value, (str, int))}
+    return {key: value for key, value in said.items() if all(info.get(key) == value for info in infos)}
 
 
 def _figures(statistics):

@@ -37,7 +37,7 @@ def lesion_size_figure(sides_px):
     axes.set_xlim(edges[0], edges[-1])
     axes.yaxis.get_major_locator().set_params(integer=True)
     # Beside the bars: no place within is free of them, and there may be many classes.
-    figure.legend(loc="outside right upper", fontsize=9)
+    figure.legend(loc="outside right center", fontsize=9)
     return figure
 
 

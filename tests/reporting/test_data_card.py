@@ -1,5 +1,6 @@
 """The contact sheet and the data card."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -53,6 +54,29 @@ def test_a_lesion_of_one_pixel_of_a_large_image_is_still_seen():
     size_hw = (2000, 2000)
     image = truth(size_hw, [lesion(size_hw, (1000, 1000, 1001, 1001), class_id=0)])
     assert len(pixels_of(contact_sheet([(image, np.zeros(size_hw, np.float32))], ("b", "m"), tile_px=100), 0))
+
+
+def test_a_picture_of_another_size_gets_no_outline():
+    image = truth((40, 40), [lesion((40, 40), (10, 10, 30, 30), class_id=0)])
+    assert len(pixels_of(contact_sheet([(image, np.zeros((40, 40), np.float32))], ("b", "m"), tile_px=100), 0))
+    assert not len(pixels_of(contact_sheet([(image, np.zeros((20, 40), np.float32))], ("b", "m"), tile_px=100), 0))
+
+
+def test_many_and_odd_classes_have_room_in_the_header():
+    few = contact_sheet([], ("b", "m"), tile_px=60)
+    many = contact_sheet([], ("a\nb", "", *(f"class with a long name {i}" for i in range(9))), tile_px=60)
+    assert many.shape[1] == few.shape[1] and many.shape[0] > few.shape[0]
+
+
+def test_about_says_what_all_parts_say():
+    parts = load_parts(EXAMPLES / "coco" / "annotations.json")
+    (dataset,) = parts.values()
+    two = {
+        part: dataclasses.replace(dataset, info={"description": "knees", "part": part, "seed": seed})
+        for part, seed in (("train", 1), ("test", 1))
+    }
+    page = data_card("x", two, describe(two), [])
+    assert "<td>description</td>" in page and "<td>seed</td>" in page and "<td>part</td>" not in page
 
 
 @pytest.mark.parametrize(("count", "rows"), [(0, 1), (1, 1), (6, 1), (7, 2), (13, 3)])
