@@ -18,7 +18,7 @@ from segtumor.imaging import MAX_PIXELS
 from segtumor.imaging.listing import is_dicom
 
 _REPLACE = "copy or export the image again, or remove its entry"
-_SIZE = "write the size of the file, and check that its outlines were drawn on this very image"
+_SIZE = "--fix scales the outlines to the file where both have the same shape, and leaves the image out where not"
 _TURNED = "width and height are exchanged: the file is stored turned (EXIF orientation); outlines must fit it upright"
 _ONE_PART = "remove one of the two, or keep both in one part of the split"
 _RENAME = "rename the file; names end up in every output"

@@ -10,6 +10,7 @@ from collections import Counter
 import numpy as np
 
 from segtumor.cases import case_of, cases_alike, is_placeholder
+from segtumor.data.crowds import count_crowds, is_crowd
 from segtumor.data.problem import place, show, warning
 from segtumor.data.segmentations import FITS_BADLY_IOU, paired_iou
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
@@ -22,6 +23,8 @@ BORDER_TOLERANCE_PX = 0.01
 TWIN_IOU, TWIN_AREA_RATIO = 0.8, 0.4
 #: Each lesion is compared with so many neighbours from the left: linear, however many one image has.
 _NEIGHBOURS = 8
+#: A warning here; ``segtumor data check`` and training take it for an error.
+ALL_CROWDS = "all regions are crowds, so that there is no lesion"
 IMBALANCE, MOSTLY_NORMAL = 10, 0.9
 #: Fewer images may well be of one patient; of more, one with most of them is likely no patient.
 FEW_IMAGES, MOSTLY_ONE_CASE = 3, 0.5
@@ -149,9 +152,27 @@ def dataset_warnings(images, annotations, categories):
         if type(category_id) is int and category_id not in n_of_category:
             where = place("categories", index, category)
             found.append(warning(where, "id", "is used by no annotation", show(category.get("name"))))
+    _warn_of_crowds(images, annotations, found)
     _warn_of_imbalance(categories, n_of_category, found)
     _warn_of_normal_images(images, annotations, found)
     return found
+
+
+def _warn_of_crowds(images, annotations, found):
+    """Of images that hold crowds, and of a file without anything else: there is nothing to learn or to find."""
+    regions = {image["id"]: (index, image, []) for index, image in images if type(image.get("id")) is int}
+    for _, annotation in annotations:
+        if type(annotation.get("image_id")) is int and annotation["image_id"] in regions:
+            regions[annotation["image_id"]][2].append(annotation)
+    for index, image, own in regions.values():
+        n = sum(map(is_crowd, own))
+        if n:
+            what = f"holds crowd regions{' only' if n == len(own) else ''}, neither trained on nor counted as lesions"
+            found.append(warning(place("images", index, image), "iscrowd", what, f"{n} of {len(own)} regions"))
+    crowds = count_crowds((place("images", index, image), own) for index, image, own in regions.values())
+    if crowds.all_regions:
+        got = f"{crowds.n_regions} regions in {len(crowds.images)} images"
+        found.append(warning("file", "iscrowd", ALL_CROWDS, got))
 
 
 def _warn_of_labels(images, found):

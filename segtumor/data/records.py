@@ -20,6 +20,7 @@ import numpy as np
 from segtumor.data.crowds import Crowds, count_crowds
 from segtumor.data.json_input import is_predictions, parse_json, read_bytes
 from segtumor.data.polygons import clip_polygon, outside_image
+from segtumor.data.regions import BOX_ALONE, BOXES_REMEDY, has_outline, region_remarks, regions_by_image
 from segtumor.data.validation import ERROR, WARNING, problems
 from segtumor.errors import DataError
 from segtumor.structures.boxes import box_xywh_to_xyxy, clip_boxes
@@ -148,10 +149,14 @@ def load_coco(json_path, image_root=None, *, check_files=True, require_masks=Tru
     n_warnings = sum(problem.severity == WARNING for problem in found)
     found = [problem for problem in found if problem.severity == ERROR]
     if found:
-        raise DataError(_listing(found), where=json_path, remedy="Mend the file; nothing of it was used")
+        alone = any(problem.what.startswith(BOX_ALONE) for problem in found)
+        remedy = f"{BOXES_REMEDY}; nothing of the file was used" if alone else "Mend the file; nothing of it was used"
+        raise DataError(_listing(found), where=json_path, remedy=remedy)
     if n_warnings:
         count = "1 warning" if n_warnings == 1 else f"{n_warnings} warnings"
         _LOG.warning("%s: %s; `segtumor data check %s` shows them", json_path.name, count, json_path)
+    for sentence in region_remarks(regions_by_image(coco["images"], coco["annotations"])):
+        _LOG.warning("%s: %s", json_path.name, sentence)
     return _dataset(coco, json_path, image_root, hashlib.sha256(data).hexdigest())
 
 
@@ -205,7 +210,7 @@ def _clipped_box(box_xywh, size_hw):
 
 def _segmentation(annotation, size_hw):
     """Polygons cut at the border, a compressed RLE, or None where only a box was annotated."""
-    segmentation = annotation.get("segmentation") or None
+    segmentation = annotation["segmentation"] if has_outline(annotation) else None
     if isinstance(segmentation, dict):
         return rle_from_segmentation(segmentation, size_hw)
     return segmentation and _clipped_polygons(segmentation, size_hw)

@@ -3,13 +3,18 @@
 Not here: doing it (``segtumor.data.repair``).
 """
 
+from segtumor.data.crowds import CROWDS_AS_LESIONS
+from segtumor.data.regions import BOXES_AS_MASKS
+
 _FIX = "--fix does it"
+_CROWDS = f"if each was drawn as one lesion, with a brush: {CROWDS_AS_LESIONS}, with --fix or in data convert"
 _OUTLINE = "draw the outline again; --fix leaves the image out"
 
 #: Start of what is wrong -> remedy; the first that fits.
 _BY_WHAT = (
     ("is not a JSON object with images", "give a COCO file; `segtumor data convert` makes one from other formats"),
     ("is not a JSON object", "remove the entry"),
+    ("is not a list of polygons", f"{_FIX}; one polygon is a list in the list"),
     ("is not a list of", "make it a list of entries"),
     ("stands twice in one object", "remove one of the two; JSON readers silently keep the last"),
     ("is nested too deeply", "flatten or remove it"),
@@ -28,6 +33,8 @@ _BY_WHAT = (
     ("is too long", "rename the file"),
     ("differs from another only in", "rename one; on Windows and macOS they are one file"),
     ("contradicts the annotations", "mend the label, or add or remove the lesions"),
+    ("holds crowd regions", _CROWDS),
+    ("all regions are crowds", _CROWDS),
     ("is not the id of any entry", "add the missing entry, or mend the id"),
     ("is used by no annotation", "remove it, unless other parts of the data set use it"),
     ("polygon does not touch its bbox", f"make bbox [x, y, width, height] of the outline; {_FIX}"),
@@ -41,7 +48,11 @@ _BY_WHAT = (
     ("lesions are smaller than 4 px", "consider a larger training size"),
     ("classes are imbalanced", "consider repeat-factor sampling or class weights"),
     ("most images are normal", "consider sampling; rates per image will be those of this mixture"),
-    ("is missing; boxes alone", "outline the lesions, or give --boxes-only"),
+    (
+        "is missing; boxes alone",
+        f"outline the lesions, or make each box its own outline with {BOXES_AS_MASKS} (data convert, or --fix); "
+        "--boxes-only accepts them here, training does not",
+    ),
     (
         "is the same in every image",
         "give each patient a case of his own, with --table or --cases; else nothing can be split",
@@ -59,7 +70,7 @@ _BY_WHAT = (
 
 #: Field -> remedy, where the words above have none.
 _BY_FIELD = {
-    "id": "give every entry an integer of its own; --fix does it for annotations",
+    "id": "give every entry an integer of its own; --fix does it, and annotations follow",
     "image_id": "give the id of the image, an integer; --fix reads '12' as 12",
     "category_id": "give the id of the category, an integer; --fix reads '12' as 12",
     "bbox": f"give [x, y, width, height] of the outline; {_FIX}",

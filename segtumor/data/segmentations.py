@@ -17,6 +17,7 @@ COORDINATE_LIMIT_PX = 1e6
 LONGEST_OUTLINE_PX = 5_000_000
 #: A box is taken for corners [x0, y0, x1, y1] if it fits the outline this well as corners, and this badly as it is.
 FITS_AS_CORNERS_IOU, FITS_BADLY_IOU = 0.9, 0.5
+NOT_NESTED = "is not a list of polygons [[x0, y0, x1, y1, ...], ...]"
 _CHUNK = 1 << 20  # coordinates measured at once: a few dozen MB
 
 
@@ -48,6 +49,35 @@ def is_number(value, limit=COORDINATE_LIMIT_PX):
     return type(value) in (int, float) and -limit <= value <= limit
 
 
+def nested_polygons(segmentation):
+    """The list of polygons that a list of another nesting can only mean; None if it is one, or nobody knows.
+
+    Known are one flat polygon [x0, y0, ...], points [[x0, y0], ...] and polygons of points [[[x0, y0], ...], ...].
+    """
+    if not isinstance(segmentation, list) or not segmentation:
+        return None
+    if len(segmentation) >= 6 and len(segmentation) % 2 == 0 and all(map(is_number, segmentation)):
+        return [segmentation]
+    if len(segmentation) >= 3 and all(map(_is_point, segmentation)):
+        return [[value for point in segmentation for value in point]]
+    if all(isinstance(polygon, list) and polygon and all(map(_is_point, polygon)) for polygon in segmentation):
+        return [[value for point in polygon for value in point] for polygon in segmentation]
+    return None
+
+
+def _is_flat(segmentation):
+    """Whether a list holds numbers, not polygons."""
+    return isinstance(segmentation, list) and bool(segmentation) and all(map(is_number, segmentation))
+
+
+def _nesting(segmentation):
+    return f"one flat list of {len(segmentation)}" if _is_flat(segmentation) else "points [x, y]"
+
+
+def _is_point(value):
+    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
+
+
 def segmentation_problems(segmented):
     """Faults of many segmentations.
 
@@ -66,7 +96,9 @@ def check_outlines(segmented):
     faults, polygons = [], _Polygons(len(segmented))
     for order, (_, annotation, size_hw, box_xywh) in enumerate(segmented):
         segmentation = annotation["segmentation"]
-        if isinstance(segmentation, list):
+        if _is_flat(segmentation) or nested_polygons(segmentation) is not None:
+            faults.append(Fault(order, "segmentation", NOT_NESTED, _nesting(segmentation)))
+        elif isinstance(segmentation, list):
             faults.extend(
                 Fault(order, "segmentation", *f) for f in polygons.add(order, segmentation, size_hw, box_xywh)
             )

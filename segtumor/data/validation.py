@@ -10,6 +10,7 @@ from segtumor.data.attributes import TOLERATED, attribute_faults, is_unicode
 from segtumor.data.file_names import check_files, check_names, file_name_fault
 from segtumor.data.plausibility import dataset_warnings, lesion_warnings
 from segtumor.data.problem import ERROR, WARNING, Problem, error, place, show, value_at, warning
+from segtumor.data.regions import BOX_ALONE, has_outline
 from segtumor.data.segmentations import check_outlines, is_number
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
 
@@ -185,9 +186,9 @@ def _check_annotations(annotations, image_sizes, category_ids, require_masks, fo
         size_hw = _check_references(annotation, image_sizes, category_ids, faults)
         box_sound = _check_box(annotation, size_hw, faults)
         _check_flags(annotation, faults)
-        outlined = annotation.get("segmentation") not in (None, [])
+        outlined = has_outline(annotation)
         if not outlined and require_masks:
-            faults.append(("segmentation", "is missing; boxes alone are accepted only when asked for"))
+            faults.append(("segmentation", BOX_ALONE))
         if faults:
             where = place("annotations", index, annotation)
             found.extend(error(where, field, what, value_at(annotation, field)) for field, what in faults)

@@ -183,10 +183,50 @@ def test_images_that_cannot_be_opened_are_left_out_of_the_copy(check, images, mo
 
 def test_real_images_of_another_size_are_told_and_corrected_in_the_copy(check, images, tmp_path):
     coco = _coco()
-    coco["images"][0]["width"] = 50
+    coco["images"][0] |= {"width": 120, "height": 80}
     code, out, _ = check(coco, "--images", images, "--fix", tmp_path / "fixed.json")
     assert code == 0 and "is not the size of the file" in out and "width: taken from the image file" in out
+    assert "bbox: scaled to the size of the image file" in out
     (images / "2.png").write_bytes(b"no picture")
     code, out, _ = check(coco, "--images", images, "--fix", tmp_path / "fixed.json")
     assert code == 0 and "does not open" in out and "left out: 1 entries" in out
     assert check((tmp_path / "fixed.json").read_text(), "--images", images)[0] == 0
+
+
+def _crowds(n_crowds):
+    coco = _coco()
+    for lesion in coco["annotations"][:n_crowds]:
+        lesion["iscrowd"] = 1
+    return coco
+
+
+def test_crowds_are_counted_apart_and_named(check):
+    code, out, _ = check(_crowds(1))
+    assert code == 0 and "0 errors, 1 warnings in 2 images and 1 lesions beside 1 crowd regions" in out
+    assert "images[0] (id 1) of '1.png': 1 of 1 regions" in out and "--crowds-as-lesions" in out
+
+
+def test_a_file_of_crowds_alone_is_an_error_until_they_are_taken_as_lesions(check, tmp_path):
+    fixed = tmp_path / "fixed.json"
+    code, out, _ = check(_crowds(2), "--fix", fixed)
+    assert code == 5 and "1 errors" in out and "2 of 2 regions, in 2 images, are crowds" in out
+    assert "no errors" not in out
+    code, out, _ = check(_crowds(2), "--fix", fixed, "--crowds-as-lesions")
+    assert code == 0 and "2 images with 2 lesions, no errors" in out
+    assert check(fixed.read_text())[0] == 0
+    assert check(_coco(), "--crowds-as-lesions")[0] == check(_coco(), "--boxes-as-masks")[0] == 2  # without --fix
+
+
+def test_boxes_alone_are_an_error_that_names_the_option_and_are_not_lost(check, tmp_path):
+    fixed, coco = tmp_path / "fixed.json", _coco()
+    for lesion in coco["annotations"]:
+        lesion["segmentation"] = [[]]
+    code, out, _ = check(coco, "--fix", fixed)
+    assert code == 5 and "2 lesions (2 of them boxes without an outline)" in out and "--boxes-as-masks" in out
+    assert [lesion["bbox"] for lesion in json.loads(fixed.read_text())["annotations"]] == [[10, 10, 20, 20]] * 2
+    assert check(coco, "--boxes-only", "--fix", fixed)[0] == 0
+    assert check(coco, "--boxes-as-masks", "--fix", fixed)[0] == 0
+    assert check(fixed.read_text())[0] == 0
+    coco["annotations"][0]["segmentation"] = [SQUARE]
+    code, out, _ = check(coco, "--fix", fixed)  # beside outlines, a box alone has no certain repair
+    assert code == 0 and "left out: 1 entries" in out

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from segtumor.commands.account import progress_bar
+from segtumor.commands.data.check_fix import fix
 from segtumor.commands.shell import make_parser, run
 
 _DESCRIPTION = """Check a COCO annotation file: everything that is wrong or odd, with entry, id, field and remedy.
@@ -45,6 +46,14 @@ def build_parser():
     parser.add_argument("--all", action="store_true", help=f"name every entry, not the first {_SHOWN} of each kind")
     parser.add_argument("--json", metavar="OUT", help="write all problems as JSON")
     parser.add_argument("--fix", metavar="OUT", help="write a repaired copy, and what was changed beside it")
+    parser.add_argument(
+        "--crowds-as-lesions",
+        action="store_true",
+        help="--fix: each crowd region (iscrowd 1) is one lesion, as drawing tools mean that export masks",
+    )
+    parser.add_argument(
+        "--boxes-as-masks", action="store_true", help="--fix: a box without an outline becomes its own outline"
+    )
     parser.add_argument("--changes", metavar="OUT", help="list of changes (default: <OUT of --fix>.changes.json)")
     return parser
 
@@ -77,7 +86,7 @@ def _body(args):
     if args.json:
         _write_report(args, found, sha256, image_root, n_opened)
     if args.fix:
-        return _fix(args, coco, repeated, image_root)
+        return fix(args, coco, repeated, image_root)
     return _EXIT_PROBLEMS if any(args.strict or _is_error(p) for p in found) else 0
 
 
@@ -85,8 +94,9 @@ def _check_usage(args):
     from segtumor.errors import ConfigError
 
     outputs = {"--json": args.json, "--fix": args.fix, "--changes": args.changes}
-    if args.changes and not args.fix:
-        raise ConfigError("lists the changes of --fix, which is not given", where="--changes")
+    for option in ("changes", "crowds_as_lesions", "boxes_as_masks"):
+        if getattr(args, option) and not args.fix:
+            raise ConfigError("belongs to --fix, which is not given", where=f"--{option.replace('_', '-')}")
     if args.fix and not args.changes:
         outputs["--changes"] = args.changes = str(Path(args.fix).with_suffix(".changes.json"))
     seen = {Path(args.annotations).resolve(): "the file to be checked"}
@@ -111,7 +121,8 @@ def _image_root(args):
 
 def _find(args, coco, repeated, image_root):
     """All problems, and the number of images opened (None if none was to be)."""
-    from segtumor.data.problem import error
+    from segtumor.data.plausibility import ALL_CROWDS
+    from segtumor.data.problem import ERROR, error
     from segtumor.data.validation import problems
 
     short, long = args.train_size or (None, None)
@@ -123,6 +134,7 @@ def _find(args, coco, repeated, image_root):
         short_edge_px=short,
         max_long_edge_px=long,
     )
+    found = [p._replace(severity=ERROR) if p.what == ALL_CROWDS else p for p in found]
     if image_root is None or args.no_open or not isinstance(coco, dict):
         return found, None
     images = _openable(coco, found)
@@ -149,9 +161,11 @@ def _problems_of_images(images, image_root):
 
 
 def _print_summary(args, coco, found, image_root, n_opened):
+    from segtumor.data.regions import counted_regions
+
     counts = Counter(_is_error(problem) for problem in found)
-    sizes = [len(coco[name]) for name in ("images", "annotations") if isinstance(coco, dict) and _is_list(coco, name)]
-    what = " and ".join(f"{n} {name}" for n, name in zip(sizes, ("images", "lesions"), strict=False))
+    known = [name for name in ("images", "annotations") if isinstance(coco, dict) and _is_list(coco, name)]
+    what = " and ".join(counted_regions(coco[k]) if k == "annotations" else f"{len(coco[k])} images" for k in known)
     print(f"{args.annotations}: {counts[True]} errors, {counts[False]} warnings" + (f" in {what}" if what else ""))
     if image_root is None:
         print("image files were not looked for: give --images DIR")
@@ -180,74 +194,3 @@ def _write_report(args, found, sha256, image_root, n_opened):
     }
     write_json(args.json, report)
     print(f"all problems: {args.json}")
-
-
-def _fix(args, coco, repeated, image_root):
-    from segtumor.data.repair import repair
-    from segtumor.errors import DataError
-
-    if repeated:
-        remedy = "Remove one of the two by hand; the copy would have the last"
-        raise DataError("a key stands twice in one object, nobody knows which counts", where="--fix", remedy=remedy)
-    options = {"image_root": image_root, "require_masks": not args.boxes_only}
-    repaired = repair(coco, **options)
-    unusable = _still_unusable(repaired.coco, image_root) if image_root is not None and not args.no_open else {}
-    if unusable:
-        repaired = repair(coco, **options, unusable=unusable)
-    _write_repaired(args, repaired)
-    _print_repaired(args, repaired)
-    return 0
-
-
-def _still_unusable(coco, image_root):
-    """{file name: why} of images of the repaired copy that cannot be opened or contradict what it says of them."""
-    from segtumor.data.image_checks import image_problems
-
-    names = [image["file_name"] for image in coco["images"]]
-    progress = progress_bar("opening images of the copy")
-    found, prints = image_problems(coco["images"], image_root, progress=progress, near=False)
-    alike = {}
-    for name, one in prints.items():
-        alike.setdefault(one.pixel_sha256, []).append(name)
-    why = {}
-    for problem in filter(_is_error, found):
-        name = names[int(problem.where.partition("[")[2].partition("]")[0])]
-        # Of one picture with two labels nobody knows which is right.
-        same = alike[prints[name].pixel_sha256] if problem.field == "image_label" and name in prints else [name]
-        for each in same:
-            why.setdefault(each, f"{problem.field} {problem.what}")
-    return why
-
-
-def _write_repaired(args, repaired):
-    from segtumor.data.remarks import kinds_of
-    from segtumor.files import write_json
-
-    write_json(args.fix, repaired.coco, indent=None)
-    changes = {
-        "schema_version": _SCHEMA_VERSION,
-        "file": Path(args.annotations).name,
-        "repaired": Path(args.fix).name,
-        "kinds_of_changes": _kinds_of_changes(repaired),
-        "kinds_left_out": kinds_of(repaired.left_out),
-        "changes": [change._asdict() for change in repaired.changes],
-        "left_out": [remark._asdict() for remark in repaired.left_out],
-    }
-    write_json(args.changes, changes)
-
-
-def _kinds_of_changes(repaired):
-    return dict(Counter(f"{change.field}: {change.what}" for change in repaired.changes).most_common())
-
-
-def _print_repaired(args, repaired):
-    from segtumor.data.remarks import kinds_of
-
-    n_images, n_lesions = len(repaired.coco["images"]), len(repaired.coco["annotations"])
-    print(f"repaired copy: {args.fix}, {n_images} images with {n_lesions} lesions, no errors")
-    print(f"changed: {len(repaired.changes)} values, listed in {args.changes}")
-    for kind, number in _kinds_of_changes(repaired).items():
-        print(f"{number:>7}  {kind}")
-    print(f"left out: {len(repaired.left_out)} entries")
-    for kind, number in kinds_of(repaired.left_out).items():
-        print(f"{number:>7}  {kind}")

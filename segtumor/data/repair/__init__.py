@@ -5,11 +5,13 @@ that ``segtumor.data.validation`` knows, always. Not here: guessing, and writing
 """
 
 from segtumor.data.problem import ERROR, place, show
-from segtumor.data.repair.images import repair_image, repair_size
+from segtumor.data.repair.images import repair_image
 from segtumor.data.repair.ledger import Change, Ledger, Repaired
 from segtumor.data.repair.lesions import repair_lesions
-from segtumor.data.repair.numbering import read_ids, remove_copies, renumber
+from segtumor.data.repair.numbering import read_ids, remove_copies, renumber, renumber_texts
 from segtumor.data.repair.omission import leave_out, leave_out_images
+from segtumor.data.repair.shapes import outline_boxes, remove_empty, repair_shapes
+from segtumor.data.repair.sizes import repair_sizes
 from segtumor.data.validation import LISTS, problems
 from segtumor.errors import DataError
 from segtumor.taxonomy import NORMAL
@@ -17,7 +19,7 @@ from segtumor.taxonomy import NORMAL
 __all__ = ["Change", "Repaired", "repair"]
 
 
-def repair(coco, *, image_root=None, require_masks=True, unusable=None):
+def repair(coco, *, image_root=None, require_masks=True, unusable=None, crowds_as_lesions=False, boxes_as_masks=False):
     """Mend what is certain, leave out what is not.
 
     Args:
@@ -25,6 +27,8 @@ def repair(coco, *, image_root=None, require_masks=True, unusable=None):
         image_root: folder of the images; None repairs nothing that needs them, and looks for none.
         require_masks: whether a lesion without an outline makes its image go.
         unusable: {file name: why} of further images to leave out, as those that cannot be opened.
+        crowds_as_lesions: whether each crowd region with an outline becomes one lesion, as drawn with a brush.
+        boxes_as_masks: whether a box without an outline becomes its own outline.
 
     Returns:
         Repaired; ``problems(repaired.coco)`` has no errors.
@@ -40,13 +44,18 @@ def repair(coco, *, image_root=None, require_masks=True, unusable=None):
         leave_out_images(work, ledger, lambda e: e.get("image_label") != NORMAL, "the file has no list of annotations")
     read_ids(work, ledger)
     remove_copies(work, ledger)
+    renumber_texts(work, ledger)
     renumber(work["annotations"], ledger)
     for index, image in work["images"]:
         if isinstance(image, dict):
             repair_image(image, place("images", index, image), image_root, ledger)
+    repair_shapes(work, ledger, crowds_as_lesions=crowds_as_lesions)
     if image_root is not None:
-        repair_size(work, image_root, ledger)
+        repair_sizes(work, image_root, ledger)
+    if boxes_as_masks:
+        outline_boxes(work, ledger)
     repair_lesions(work, ledger)
+    remove_empty(work, ledger)
     names = unusable or {}
     leave_out_images(work, ledger, lambda e: _name(e) in names, "image cannot be used", names)
     rest = {key: value for key, value in coco.items() if key not in LISTS}

@@ -8,11 +8,11 @@ import numpy as np
 from segtumor.data.plausibility import AREA_FACTOR, AREA_TOLERANCE_PX
 from segtumor.data.polygons import clip_polygon, outside_image, polygon_area
 from segtumor.data.problem import place
+from segtumor.data.regions import has_outline
+from segtumor.data.repair.shapes import NOTHING
 from segtumor.data.segmentations import FITS_BADLY_IOU, check_outlines, is_number, paired_iou
 from segtumor.data.validation import LONGEST_EDGE_PX, MOST_PIXELS
 
-#: A polygon with one of these faults has nothing in the image, so that dropping it beside sound ones changes nothing.
-_EMPTY = ("polygon has fewer than three points", "polygon has no area", "polygon is wholly outside the image")
 _FLAGS = {None: 0, "0": 0, "1": 1, 0.0: 0, 1.0: 1}
 
 
@@ -50,17 +50,12 @@ def _repair_flag(index, annotation, ledger):
 
 def _measured(lesions):
     """Outlines of all lesions, against their images but not their boxes."""
-    outlined = [a if a.get("segmentation") is not None else {"segmentation": []} for _, a, _ in lesions]
+    outlined = [a if has_outline(a) else {"segmentation": []} for _, a, _ in lesions]
     return check_outlines([(None, a, lesion[2], None) for a, lesion in zip(outlined, lesions, strict=True)])
 
 
 def _repair_outlines(lesions, ledger):
-    """Flat polygons are nested, empty ones beside others dropped, copies removed, the rest cut at the border."""
-    for index, annotation, _ in lesions:
-        outline = annotation.get("segmentation")
-        if isinstance(outline, list) and len(outline) >= 6 and all(map(is_number, outline)):
-            where = place("annotations", index, annotation)
-            ledger.set(annotation, where, "segmentation", "made a list of one polygon", [outline])
+    """Polygons with nothing in the image beside others are dropped, copies removed, the rest cut at the border."""
     outlines = _measured(lesions)
     faulty = {fault.order for fault in outlines.faults}
     for order, (index, annotation, size_hw) in enumerate(lesions):
@@ -84,7 +79,7 @@ def _drop_polygons(annotation, where, size_hw, faulty, ledger):
         return
     faults = [check_outlines([(None, {"segmentation": [p]}, size_hw, None)]).faults for p in different]
     kept = [
-        polygon for polygon, found in zip(different, faults, strict=True) if not found or found[0].what not in _EMPTY
+        polygon for polygon, found in zip(different, faults, strict=True) if not found or found[0].what not in NOTHING
     ]
     if kept and len(kept) < len(different):
         ledger.set(annotation, where, "segmentation", "polygons without any area in the image removed", kept)
@@ -119,7 +114,7 @@ def _repair_measures(lesions, ledger):
     for order, (index, annotation, size_hw) in enumerate(lesions):
         tight = outlines.boxes_xyxy[order]
         known = order not in faulty and not np.isnan(tight[0])
-        if not known and annotation.get("segmentation") not in (None, []):
+        if not known and has_outline(annotation):
             continue
         where = place("annotations", index, annotation)
         _repair_box(annotation, where, tight if known else None, size_hw, ledger)

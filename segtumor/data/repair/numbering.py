@@ -1,9 +1,10 @@
-"""Ids: read where they were written as text or fractions, copies merged, annotations numbered anew where needed.
+"""Ids: read where they were written as text or fractions, copies merged, entries numbered anew where needed.
 
 Not here: ids that contradict each other, which nothing repairs (``omission``).
 """
 
 import re
+from collections import Counter
 
 from segtumor.data.problem import place, show
 from segtumor.data.validation import LARGEST_ID
@@ -20,8 +21,8 @@ _COMPARED = 8  # copies of a lesion that share its box; keeps the search linear
 
 
 def as_id(value):
-    """The integer that a value can only mean: 12 for 12, "12" and 12.0; None if there is none."""
-    if type(value) is str and _INTEGER.fullmatch(value):
+    """The integer that a value can only mean: 12 for 12, "12", "12 " and 12.0; None if there is none."""
+    if type(value) is str and _INTEGER.fullmatch(value.strip()):
         return int(value)
     if type(value) is float and abs(value) <= LARGEST_ID and value == int(value):
         return int(value)
@@ -35,6 +36,28 @@ def read_ids(work, ledger):
             value = entry.get(key) if isinstance(entry, dict) else None
             if type(value) in (str, float) and as_id(value) is not None:
                 ledger.set(entry, place(name, index, entry), key, "read as an integer", as_id(value))
+
+
+def renumber_texts(work, ledger):
+    """Ids of images and categories that are text, or beyond 2^53, become numbers; annotations follow theirs.
+
+    Only where each is one entry's own: of one that stands twice nobody knows whose the annotations are.
+    """
+    for name, key in (("images", "image_id"), ("categories", "category_id")):
+        ids = [entry.get("id") for _, entry in work[name] if isinstance(entry, dict)]
+        odd = Counter(value for value in ids if _is_odd(value))
+        following = max([value for value in ids if _is_id(value) and value < LARGEST_ID // 2], default=0) + 1
+        number_of = {value: following + i for i, value in enumerate(v for v, count in odd.items() if count == 1)}
+        for entries, name_of_id, field in ((name, name, "id"), ("annotations", name, key)):
+            for index, entry in work[entries]:
+                value = entry.get(field) if isinstance(entry, dict) else None
+                if _is_odd(value) and value in number_of:
+                    what = "numbered anew" if field == "id" else f"numbered anew, with its entry in {name_of_id}"
+                    ledger.set(entry, place(entries, index, entry), field, what, number_of[value])
+
+
+def _is_odd(value):
+    return (type(value) is str and value.strip() != "") or (type(value) is int and not _is_id(value))
 
 
 def remove_copies(work, ledger):

@@ -4,16 +4,19 @@ Not here: the cases and labels of the images (``cases``, ``strata``).
 """
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from segtumor.data.json_input import parse_json, read_bytes
+from segtumor.data.regions import region_remarks, regions_by_image
 from segtumor.data.validation import problems
 from segtumor.errors import DataError
 
 _SHOWN = 20
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -79,6 +82,8 @@ def _read(path, image_root, sources):
         rest = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
         listing = "\n  ".join([f"{len(found)} problems:", *map(str, found[:_SHOWN]), *rest])
         raise DataError(listing, where=path, remedy="Look with `segtumor data check`; nothing was written")
+    for sentence in region_remarks(regions_by_image(coco["images"], coco["annotations"])):
+        _LOG.warning("%s: %s", path.name, sentence)
     sources.append({"file": path.name, "sha256": hashlib.sha256(data).hexdigest()})
     return coco
 
