@@ -11,7 +11,17 @@ import segtumor.commands.data
 from segtumor import NOTICE
 from segtumor.commands import cli
 
-NOT_COMMANDS = {"account", "cli", "inference_model", "model_config", "shell", "streams", "pairing", "study_options"}
+NOT_COMMANDS = {
+    "account",
+    "alone",
+    "cli",
+    "inference_model",
+    "model_config",
+    "pairing",
+    "shell",
+    "streams",
+    "study_options",
+}
 COMMANDS = cli.leaf_commands()
 
 

@@ -236,6 +236,6 @@ def test_the_work_is_announced_and_each_number_printed_once(no_pictures, files, 
     assert main([*files("own"), "--resamples", "20", "--no-examples"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "20 resamples of 8 cases, 8 images ..."
-    assert "lesions, " in lines[1] and "findings with a score of at least 0.50" in lines[1]
+    assert "11 lesions and 2 crowd regions" in lines[1] and "findings with a score of at least 0.50" in lines[1]
     assert sum(line.lower().startswith("mask ap50") for line in lines) == 1
     assert sum(line.lower().startswith("lesion recall") for line in lines) == 1
