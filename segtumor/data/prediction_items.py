@@ -3,6 +3,9 @@
 Not here: files, images and which item belongs to which (``predictions``).
 """
 
+import math
+
+import numpy as np
 from pycocotools import mask as coco_mask
 
 from segtumor.errors import DataError
@@ -12,6 +15,8 @@ from segtumor.structures.masks import rle_from_segmentation
 from segtumor.structures.rle import rle_runs
 
 _LARGEST = 1e12  # no coordinate comes near it
+#: Of one finding. Drawing takes time by the length of the outlines, which in a file of 1 MB can be that of a planet.
+_MOST_POLYGONS, _LONGEST_OUTLINE_PX = 1_000, 1e6
 
 
 def finding_of(item, size_hw, classes, class_names):
@@ -67,6 +72,15 @@ def _check_polygons(polygons, size_hw):
         if not good or not all(_is_number(value) and -reach <= value <= 2 * reach for value in polygon):
             expected = "[x, y, ...] of 3 points or more, on the image"
             raise DataError("malformed polygon", got=f"{polygon!r:.60}", expected=expected)
+    length_px = sum(_length_px(polygon) for polygon in polygons) if len(polygons) <= _MOST_POLYGONS else math.inf
+    if length_px > _LONGEST_OUTLINE_PX:
+        expected = f"at most {_MOST_POLYGONS} polygons, {_LONGEST_OUTLINE_PX:.0f} px long together"
+        raise DataError("outline too long", got=f"{len(polygons)} polygons", expected=expected)
+
+
+def _length_px(polygon):
+    points = np.reshape(polygon, (-1, 2))
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
 
 
 def _probabilities(item, class_names):

@@ -1,25 +1,26 @@
 """Reading predictions back from a file, for evaluation.
 
-Two forms are read: segtumor's ``predictions.json`` (an object; images are matched by file name, categories by name,
-because ``infer.py`` numbers its images itself) and a plain COCO results list of any other tool (image and category
-ids are those of the annotations). Everything is checked on the way in; the first bad item is named by its index.
-Not here: the truth (``segtumor.data.records``), and any judgement of the findings.
+Three forms are read: segtumor's ``predictions.json`` and a COCO file whose annotations have scores (objects; images are
+matched by file name, categories by name, because ``infer.py`` numbers its images itself), and a plain COCO results list
+of any other tool (image and category ids are those of the annotations). Everything is checked on the way in; the first
+bad item is named by its index. Not here: which image is meant (``prediction_images``), the truth
+(``segtumor.data.records``), and any judgement of the findings.
 """
 
-import itertools
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from segtumor.data.json_input import is_annotations, parse_json, read_bytes
+from segtumor.data.prediction_images import ImageMatcher, is_id, own_id, refuse_several
 from segtumor.data.prediction_items import finding_of, is_int
 from segtumor.errors import DataError
 from segtumor.structures.lesions import Finding
 
 STATUS_OK = "ok"
 _SCHEMA_VERSION = 1
-_EXPECTED = "the predictions.json of infer.py or a COCO results list"
+_EXPECTED = "the predictions.json of infer.py, a COCO results list, or a COCO file whose annotations have scores"
+_MOST_FINDINGS = 10_000  # of one image: each is compared with each lesion, and drawn
 _LISTED = 5  # names in one error message
 
 
@@ -47,7 +48,7 @@ def read_predictions(path, annotated_images, *, class_names, category_id_of_clas
     Images that the file does not list are told (``absent_ids``), not refused; a file that shares no image is.
 
     Args:
-        path: JSON file, either form.
+        path: JSON file of any of the forms.
         annotated_images: AnnotatedImages.
         class_names: names by ``class_id``.
         category_id_of_class: category id in the annotations by ``class_id``; used for the plain form.
@@ -58,45 +59,58 @@ def read_predictions(path, annotated_images, *, class_names, category_id_of_clas
             annotations do not know, an image that could be two or is of another size, a score outside [0, 1], a
             malformed box or mask, a mask of another size.
     """
-    content, n_left_out = _load(path), 0
+    content, n_left_out, matcher = _load(path), 0, ImageMatcher(annotated_images)
     images_by_id = {image.image_id: image for image in annotated_images}
     if only_annotated:
-        content, n_left_out = _only_annotated(path, content, annotated_images)
-    if isinstance(content, list):
-        classes = {category_id: class_id for class_id, category_id in enumerate(category_id_of_class)}
-        plain = _Reader(path, "", {i: i for i in images_by_id}, images_by_id, classes, class_names)
-        return Predictions(plain.findings(content), None, (), n_left_out)
-    classes = _classes_by_name(path, content, class_names)
-    listed = _objects(path, content, "images") if "images" in content else None
+        content, n_left_out = _only_annotated(path, content, matcher)
+    classes = {category_id: class_id for class_id, category_id in enumerate(category_id_of_class)}
+    if isinstance(content, dict) and "categories" in content:
+        classes = _classes_by_name(path, content, class_names)
+    listed = _objects(path, content, "images") if isinstance(content, dict) and "images" in content else None
+    items, list_name = (content, "") if isinstance(content, list) else (_annotations(path, content), "annotations")
     if listed is None:
-        image_ids, absent, failed = {i: i for i in images_by_id}, None, ()
+        image_ids, absent, failed = matcher.of_ids(path, _image_ids(items)), None, ()
     else:
-        image_ids = _match_images(path, listed, annotated_images)
+        image_ids = _match_images(path, listed, matcher)
         if images_by_id and not image_ids:
             _refuse_other_images(path, n_left_out)
         _refuse_other_sizes(path, listed, image_ids, images_by_id)
-        absent = tuple(i for i in images_by_id if i not in set(image_ids.values()))
-        failed = tuple(image_ids[image["image_id"]] for image in listed if image.get("status", STATUS_OK) != STATUS_OK)
-    reader = _Reader(path, "annotations", image_ids, images_by_id, classes, class_names)
-    return Predictions(reader.findings(_objects(path, content, "annotations")), absent, failed, n_left_out)
+        present = set(image_ids.values())
+        absent = tuple(image_id for image_id in images_by_id if image_id not in present)
+        failed = tuple(image_ids[own_id(image)] for image in listed if image.get("status", STATUS_OK) != STATUS_OK)
+    reader = _Reader(path, list_name, image_ids, images_by_id, classes, class_names)
+    return Predictions(reader.findings(items), absent, failed, n_left_out)
 
 
-def _only_annotated(path, content, annotated_images):
+def _annotations(path, content):
+    return _objects(path, content, "annotations")
+
+
+def _image_ids(items):
+    return [item.get("image_id") for item in items if isinstance(item, dict)]
+
+
+def _only_annotated(path, content, matcher):
     """The content without the images, and their findings, that are not annotated; and how many images those were."""
-    known_ids = {image.image_id for image in annotated_images}
     if isinstance(content, list) or "images" not in content:
-        items = content if isinstance(content, list) else _objects(path, content, "annotations")
-        kept = [item for item in items if not isinstance(item, dict) or item.get("image_id") in known_ids]
-        n_left_out = len({item.get("image_id") for item in items if isinstance(item, dict)} - known_ids)
+        items = content if isinstance(content, list) else _annotations(path, content)
+        known = matcher.of_ids(path, _image_ids(items))
+        ids = [item.get("image_id") if isinstance(item, dict) else None for item in items]
+        pairs = list(zip(items, ids, strict=True))
+        kept = [item for item, i in pairs if not isinstance(item, dict) or _is_among(i, known)]
+        n_left_out = len({repr(i) for item, i in pairs if isinstance(item, dict) and not _is_among(i, known)})
         if n_left_out and not kept:
             _refuse_other_images(path, n_left_out)
         return (kept if isinstance(content, list) else {**content, "annotations": kept}), n_left_out
     listed = _objects(path, content, "images")
-    by_name = _images_by_name(annotated_images)
-    images = [image for image in listed if _candidates(image, by_name, known_ids)]
-    kept_ids = {image.get("image_id") for image in images}
-    kept = [item for item in _objects(path, content, "annotations") if item.get("image_id") in kept_ids]
+    images = [image for image in listed if matcher.by_entry(image)]
+    kept_ids = {own_id(image) for image in images if is_id(own_id(image))}
+    kept = [item for item in _annotations(path, content) if _is_among(item.get("image_id"), kept_ids)]
     return {**content, "images": images, "annotations": kept}, len(listed) - len(images)
+
+
+def _is_among(image_id, ids):
+    return is_id(image_id) and image_id in ids
 
 
 def _load(path):
@@ -132,59 +146,21 @@ def _classes_by_name(path, content, class_names):
     return classes
 
 
-def _match_images(path, listed, annotated_images):
+def _match_images(path, listed, matcher):
     """{image id in the predictions: image id in the annotations}; by file name, by id where no name is given."""
-    by_name, known_ids = _images_by_name(annotated_images), {image.image_id for image in annotated_images}
     matched, unknown = {}, []
     for index, image in enumerate(listed):
-        own_id, name, where = image.get("image_id"), image.get("file_name"), f"{path}: images[{index}]"
-        if not is_int(own_id) or own_id in matched:
-            raise DataError("image_id that is no integer or stands twice", where=where, got=own_id)
-        candidates = _candidates(image, by_name, known_ids)
-        if len(candidates) > 1:
-            remedy = "Keep the folders in the file names of both files"
-            raise DataError(f"'{name}' could be {len(candidates)} annotated images", where=where, remedy=remedy)
+        given, where = own_id(image), f"{path}: images[{index}]"
+        if not is_id(given) or given in matched:
+            raise DataError("image id that is none or stands twice", where=where, got=f"{given!r:.60}")
+        candidates = matcher.by_entry(image)
+        refuse_several(where, {image.get("file_name") or given: candidates})
         if not candidates:
-            unknown.append(str(name or own_id))
-        matched[own_id] = candidates[0] if candidates else None
+            unknown.append(str(image.get("file_name") or given))
+        matched[given] = candidates[0] if candidates else None
     _refuse_unknown(path, unknown)
     _refuse_shared(path, listed, matched)
     return matched
-
-
-def _images_by_name(annotated_images):
-    by_name = defaultdict(list)
-    for image in annotated_images:
-        by_name[_parts(image.file_name)[-1]].append(image)
-    return by_name
-
-
-def _candidates(image, by_name, known_ids):
-    """Ids of the annotated images that an entry of the predictions may be."""
-    own_id, name = image.get("image_id"), image.get("file_name")
-    if isinstance(name, str) and name:
-        return _same_file(name, by_name)
-    return [own_id] if own_id in known_ids else []
-
-
-def _same_file(name, by_name):
-    """Ids of the annotated images that ``name`` may mean: the same path, else the most folders shared at the end."""
-    parts = _parts(name)
-    images = by_name.get(parts[-1] if parts else "", [])
-    exact = [image.image_id for image in images if _parts(image.file_name) == parts]
-    if exact:
-        return exact
-    common = [_n_common_end(parts, _parts(image.file_name)) for image in images]
-    return [image.image_id for image, n in zip(images, common, strict=True) if n == max(common)]
-
-
-def _parts(name):
-    return PurePosixPath(name.replace("\\", "/")).parts
-
-
-def _n_common_end(first, second):
-    pairs = zip(reversed(first), reversed(second), strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _refuse_unknown(path, unknown):
@@ -207,7 +183,7 @@ def _refuse_other_images(path, n_left_out):
 def _refuse_shared(path, listed, matched):
     first = {}
     for image in listed:
-        target = matched[image["image_id"]]
+        target = matched[own_id(image)]
         if target in first:
             names = f"'{first[target]}' and '{image.get('file_name')}'"
             raise DataError(f"{names} both match annotated image {target}", where=path)
@@ -216,7 +192,7 @@ def _refuse_shared(path, listed, matched):
 
 def _refuse_other_sizes(path, listed, image_ids, images_by_id):
     for index, image in enumerate(listed):
-        size_hw, truth = (image.get("height"), image.get("width")), images_by_id[image_ids[image["image_id"]]]
+        size_hw, truth = (image.get("height"), image.get("width")), images_by_id[image_ids[own_id(image)]]
         if None not in size_hw and size_hw != tuple(truth.size_hw):  # null where the image could not be read
             raise DataError(
                 f"'{truth.file_name}' was predicted at another size than it was annotated at",
@@ -240,8 +216,14 @@ class _Reader:
     def findings(self, items):
         by_image = {image_id: [] for image_id in self.images_by_id}
         ids = [item.get("image_id") if isinstance(item, dict) else None for item in items]
-        unknown = [i for i in ids if not is_int(i) or i not in self.image_ids]
+        unknown = [i for i in ids if not _is_among(i, self.image_ids)]
         _refuse_unknown(self.path, sorted({f"image id {i}" for i in unknown}))
+        for image_id, count in Counter(ids).items():
+            if count > _MOST_FINDINGS:
+                expected = f"at most {_MOST_FINDINGS} of one image"
+                raise DataError(
+                    "too many findings", where=f"{self.path}: image id {image_id}", got=count, expected=expected
+                )
         for index, item in enumerate(items):
             image = self.images_by_id[self.image_ids[item["image_id"]]]
             try:

@@ -121,6 +121,55 @@ def test_ids_serve_where_there_are_no_names(read):
     assert read(content).absent_ids is None
 
 
+def coco_form(images, annotations):
+    categories = [{"id": 7, "name": "benign"}, {"id": 8, "name": "malignant"}]
+    return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
+
+
+@pytest.mark.parametrize("ids", [(5, 6), ("5", "6"), ("0a-uuid", "0b-uuid")])
+def test_a_coco_file_whose_annotations_have_scores_is_read(read, ids):
+    images = [{"id": ids[0], "file_name": "b/x.png", "width": 6, "height": 4}, {"id": ids[1], "file_name": "y.png"}]
+    found = read(coco_form(images, [item(image_id=ids[0], category_id=8, id=1, iscrowd=0)]))
+    assert [len(found.findings[i]) for i in (1, 2, 3)] == [0, 1, 0] and found.findings[2][0].class_id == 1
+    assert found.absent_ids == (1,)
+    with pytest.raises(DataError, match=r"images\[0\].*another size|another size"):
+        read(coco_form([{**images[0], "width": 7}, images[1]], [item(image_id=ids[0], category_id=8)]))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("y", 3), ("y.png", 3), ("a/x.png", 1), ("b/x", 2), ("2", 2), (2, 2), ("C:\\scans\\b\\x.png", 2)],
+)
+def test_ids_of_a_results_list_may_be_file_names(read, given, expected):
+    found = read([item(image_id=given)]).findings
+    assert [i for i in found if found[i]] == [expected]
+
+
+@pytest.mark.parametrize("given", ["x", "x.png", "patient3/x.png", "y.jpg"])
+def test_a_file_name_that_could_be_two_or_is_elsewhere_is_refused(read, given):
+    with pytest.raises(DataError, match=r"could be 2 annotated images|not annotated"):
+        read([item(image_id=given)])
+
+
+def test_numbers_in_file_names_serve_as_ids_where_no_id_is_one(read, caplog):
+    images = [AnnotatedImage(1, "000012.png", (4, 6)), AnnotatedImage(2, "a/000013.jpg", (4, 6))]
+    assert [len(found) for found in read([item(image_id=13)], images).findings.values()] == [0, 1]
+    assert "numbers in the file names" in caplog.text
+    assert [len(found) for found in read([item(image_id=2)], images).findings.values()] == [0, 1]  # as COCO has it
+    with pytest.raises(DataError, match="not annotated"):
+        read([item(image_id=13), item(image_id=2)], images)
+    with pytest.raises(DataError, match="'12' could be 2 annotated images"):
+        read([item(image_id="12")], [AnnotatedImage(12, "1.png", (4, 6)), AnnotatedImage(1, "12.png", (4, 6))])
+
+
+def test_what_takes_time_without_end_is_refused(read):
+    with pytest.raises(DataError, match=r"too many findings \(got 10001; expected at most 10000"):
+        read([item(segmentation=...)] * 10_001)
+    for polygons in ([[0, 0, 1, 0, 1, 1]] * 1_001, [[0, 0, 6, 4] * 100_000], [[-6, -6, 12, 12] * 30_000]):
+        with pytest.raises(DataError, match=r"\[0\]: outline too long"):
+            read([item(segmentation=polygons)])
+
+
 def test_the_same_path_wins_over_the_same_name(read):
     images = [AnnotatedImage(1, "x.png", (4, 6)), AnnotatedImage(2, "sub/x.png", (4, 6))]
     assert read(own_form([listed(5, "./x.png")]), images).absent_ids == (2,)
@@ -137,7 +186,9 @@ def test_the_same_path_wins_over_the_same_name(read):
         ),
         ([listed(1, "y.png"), listed(2, "other/y.png")], "both match"),
         ([listed(1, "y.png"), listed(1, "a/x.png")], r"images\[1\].*stands twice"),
-        ([listed("1", "y.png")], "no integer"),
+        ([listed(None, "y.png")], "image id that is none"),
+        ([listed(1, "c/x.png")], "1 images that are not annotated: c/x.png"),  # of another patient
+        ([listed(1, "y.jpg")], "not annotated: y.jpg"),
         ([{"image_id": 8}], "not annotated: 8"),
         ([{**listed(1, "y.png"), "height": 8}], "another size"),
         (["y.png"], "not a list of objects"),
@@ -181,7 +232,7 @@ def test_malformed_items_are_named(read, changes, message):
     assert "[1]" in str(caught.value)
 
 
-@pytest.mark.parametrize("image_id", [99, "3", None, [3]])
+@pytest.mark.parametrize("image_id", [99, "4", "z", "", None, [3], True, 3.0])
 def test_unknown_image_of_a_plain_result(read, image_id):
     with pytest.raises(DataError, match="not annotated"):
         read([item(image_id=image_id)])
