@@ -1,26 +1,25 @@
-"""``doctor``: what is installed here, what is missing and exactly how to get it.
+"""``doctor``: what is installed here and can be imported, what is missing or broken, and exactly how to get it.
 
-Reads package metadata first, so that it works where torch or Detectron2 is absent or broken. Not here: installing
-anything, and checks of data or of a model.
+Imports everything that it lists, in a process of its own (``imports``), so that it works where torch or Detectron2 is
+absent or broken. Not here: installing anything, and checks of data or of a model.
 """
 
-import importlib
 import importlib.metadata
 import importlib.util
 import os
 import platform
 import shutil
 import sys
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import segtumor
+from segtumor.commands.imports import Outcome, try_imports
 from segtumor.commands.shell import make_parser, run, use_color
 from segtumor.errors import InstallationError
 
-OK, NOTE, MISSING = "ok", "note", "MISSING"
-_COLOR_CODES = {OK: 32, NOTE: 33, MISSING: 31}
+OK, NOTE, MISSING, BROKEN = "ok", "note", "MISSING", "BROKEN"
+_COLOR_CODES = {OK: 32, NOTE: 33, MISSING: 31, BROKEN: 31}
 
 MINIMUM_PYTHON = (3, 11)
 # A training run of ResNet-50-FPN keeps two checkpoints with optimizer state of about 0.35 GB each, and its logs.
@@ -35,10 +34,10 @@ class Package:
 
     Attributes:
         title: name shown.
-        module: what is imported.
+        module: what is imported, down to a part that is compiled.
         distributions: names it goes by at the package index; any one will do.
         remedy: what to type if it is missing.
-        needed: whether segtumor cannot work without it.
+        needed: whether segtumor cannot work without it. One that is installed and broken is a failure in any case.
     """
 
     title: str
@@ -50,7 +49,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report; ``state`` is ``OK``, ``NOTE`` or ``MISSING``."""
+    """One line of the report; ``state`` is ``OK``, ``NOTE``, ``MISSING`` or ``BROKEN``."""
 
     title: str
     state: str
@@ -58,37 +57,45 @@ class Check:
     remedy: str | None = None
 
 
-def _simple(name, *, module=None, needed=True):
-    return Package(name, module or name, (name,), f"pip install {name}", needed)
+def _simple(name, *, module=None):
+    return Package(name, module or name, (name,), f"pip install {name}")
 
 
+def _only_for(purpose, title, *, module=None, distribution=None):
+    name = distribution or title
+    return Package(title, module or title, (name,), f"Only {purpose}: pip install {name}", needed=False)
+
+
+#: Where the package alone is not enough: a torchvision that was made for another torch.
+_INSTALL_AGAIN = {"torch": "torch torchvision", "torchvision": "torch torchvision"}
 #: Training needs them; an installation that only runs exported models does without.
 TRAINING_PACKAGES = (_simple("torch"), _simple("torchvision"), _simple("albumentations"))
 PACKAGES = (
     _simple("numpy"),
-    _simple("scipy"),
-    _simple("Pillow", module="PIL"),
+    _simple("scipy", module="scipy.ndimage"),
+    _simple("Pillow", module="PIL.Image"),
     Package(
         "OpenCV",
         "cv2",
         ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
         "pip install opencv-python-headless",
     ),
-    _simple("pycocotools"),
+    _simple("pycocotools", module="pycocotools.mask"),
+    _simple("faster-coco-eval", module="faster_coco_eval"),
     _simple("pandas"),
     _simple("matplotlib"),
     _simple("PyYAML", module="yaml"),
-    Package("openpyxl", "openpyxl", ("openpyxl",), "Only to prepare BTXRD: pip install openpyxl", needed=False),
-    Package("pydicom", "pydicom", ("pydicom",), "Only for DICOM files: pip install pydicom", needed=False),
-    Package("OpenVINO", "openvino", ("openvino",), "Only to run such exports: pip install openvino", needed=False),
-    Package(
-        "onnxruntime",
-        "onnxruntime",
-        ("onnxruntime",),
-        "Only to run such exports: pip install onnxruntime",
-        needed=False,
-    ),
-    Package("onnx", "onnx", ("onnx",), "Only to write exports: pip install onnx", needed=False),
+    _simple("Jinja2", module="jinja2"),
+    _simple("defusedxml"),
+    _simple("tqdm"),
+    _simple("filelock"),
+    _only_for("for Excel tables", "openpyxl"),
+    _only_for("for DICOM files", "pydicom"),
+    _only_for("for JPEG 2000 in DICOM files", "OpenJPEG", module="openjpeg", distribution="pylibjpeg-openjpeg"),
+    _only_for("for lossless JPEG and JPEG-LS in DICOM files", "GDCM", module="gdcm", distribution="python-gdcm"),
+    _only_for("to run such exports", "OpenVINO", module="openvino", distribution="openvino"),
+    _only_for("to run such exports", "onnxruntime"),
+    _only_for("to write exports", "onnx"),
 )
 
 #: What Detectron2 imports; installing it with --no-deps leaves them out. Distribution -> module.
@@ -98,7 +105,6 @@ DETECTRON2_IMPORTS = {
     "yacs": "yacs",
     "tabulate": "tabulate",
     "cloudpickle": "cloudpickle",
-    "tqdm": "tqdm",
     "tensorboard": "tensorboard",
     "omegaconf": "omegaconf",
     "hydra-core": "hydra",
@@ -112,8 +118,8 @@ def build_parser():
     """Parser of ``doctor``."""
     return make_parser(
         "segtumor doctor",
-        "Say what is installed, what is missing and how exactly to get it.\n"
-        "Exit code 4 if something needed is missing.",
+        "Say what is installed and can be imported, what is missing or broken and how exactly to get it.\n"
+        "Exit code 4 if something needed is missing, or something installed is broken.",
         examples=["segtumor doctor", "python -m segtumor doctor"],
     )
 
@@ -124,19 +130,24 @@ def main(argv=None):
 
 
 def _body(arguments):
-    checks = [check_python(), *map(check_package, PACKAGES), check_threads(), check_disk(), *check_shared_memory()]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what torch deprecates of itself is no news about this installation
-        checks += [check_exports_only()] if runs_exports_only() else check_training()
+    exports_only = runs_exports_only()
+    packages = PACKAGES if exports_only else (*PACKAGES, *TRAINING_PACKAGES)
+    names = [package.module for package in packages if is_installed(package.module)]
+    if not exports_only:
+        names += [*filter(is_installed, DETECTRON2_IMPORTS.values()), "detectron2", "gpu"]
+    outcomes = try_imports(names)
+    checks = [check_python(), *(check_package(package, outcomes) for package in PACKAGES)]
+    checks += [check_threads(), check_disk(), *check_shared_memory()]
+    checks += [check_exports_only()] if exports_only else check_training(outcomes)
     print(f"segtumor {segtumor.__version__} on {platform.platform()}")
     print(report(checks, color=use_color(sys.stdout)))
-    missing = [check.title for check in checks if check.state == MISSING]
+    failed = [check.title for check in checks if check.state in (MISSING, BROKEN)]
     print(
-        f"{len(missing)} of {len(checks)} checks failed: {', '.join(missing)}."
-        if missing
+        f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}."
+        if failed
         else "All that is needed is here."
     )
-    return InstallationError.exit_code if missing else 0
+    return InstallationError.exit_code if failed else 0
 
 
 def runs_exports_only():
@@ -151,10 +162,10 @@ def check_exports_only():
     return Check("Training", NOTE, detail, "To train: install segtumor[train] and Detectron2 as the README says")
 
 
-def check_training():
-    """Checks of what training needs."""
-    packages = [check_package(package) for package in TRAINING_PACKAGES]
-    return [*packages, check_detectron2(), check_detectron2_imports(), check_gpu()]
+def check_training(outcomes):
+    """Checks of what training needs; ``outcomes`` of ``try_imports``."""
+    packages = [check_package(package, outcomes) for package in TRAINING_PACKAGES]
+    return [*packages, check_detectron2(outcomes), check_detectron2_imports(outcomes), check_gpu(outcomes)]
 
 
 def report(checks, *, color=False):
@@ -178,36 +189,50 @@ def check_python():
     return Check("Python", OK, f"{platform.python_version()} ({sys.executable})")
 
 
-def check_package(package):
-    """Whether a package is installed, by its metadata, without importing it."""
-    if importlib.util.find_spec(package.module) is None:
-        state = MISSING if package.needed else NOTE
-        return Check(package.title, state, "not installed", package.remedy)
+def is_installed(module):
+    """Whether a package is there, broken or not."""
+    return importlib.util.find_spec(module.partition(".")[0]) is not None
+
+
+def check_package(package, outcomes):
+    """Whether a package is installed and can be imported.
+
+    Args:
+        package: Package.
+        outcomes: {module: Outcome}; a module that is not in it was not tried.
+    """
+    if not is_installed(package.module):
+        return Check(package.title, MISSING if package.needed else NOTE, "not installed", package.remedy)
+    outcome = outcomes.get(package.module, Outcome())
+    if outcome.error is not None:
+        again = _INSTALL_AGAIN.get(package.module, package.distributions[0])
+        remedy = outcome.remedy or f"Install it again: pip install --force-reinstall {again}"
+        return Check(package.title, BROKEN, f"cannot be imported: {outcome.error}", remedy)
     return Check(package.title, OK, _version(package.distributions) or "installed, version unknown")
 
 
-def check_detectron2():
+def check_detectron2(outcomes):
     """Whether Detectron2 is installed, which one, and whether it can be imported on this torch."""
-    try:
-        # It knows the exact command, adapts the PyPI build and imports Detectron2, which is the only real proof.
-        compat = importlib.import_module("segtumor.compat")
-        importlib.import_module("detectron2.modeling")
-    except InstallationError as error:
-        return Check("Detectron2", MISSING, error.what, error.remedy)
-    except (ImportError, AttributeError, OSError, RuntimeError) as error:
-        remedy = "Mend what else is missing here first; then install it anew as the README says"
-        return Check("Detectron2", MISSING, f"cannot be imported: {_first_line(error)}", remedy)
-    adapted = compat.is_adapted()
-    build = "Python part only, adapted by segtumor" if adapted else "used as it is"
-    return Check("Detectron2", OK, f"{compat.detectron2_version()} ({build})")
+    outcome = outcomes["detectron2"]
+    if outcome.error is None:
+        return Check("Detectron2", OK, outcome.value)
+    if outcome.remedy is not None and not is_installed("detectron2"):
+        return Check("Detectron2", MISSING, outcome.error, outcome.remedy)
+    remedy = "Mend what else is missing here first; then install it anew as the README says"
+    return Check("Detectron2", BROKEN, f"cannot be imported: {outcome.error}", remedy)
 
 
-def check_detectron2_imports():
-    """Whether the packages that Detectron2 imports are there."""
+def check_detectron2_imports(outcomes):
+    """Whether the packages that Detectron2 imports are there, and can be imported."""
     title = "Detectron2 needs"
-    absent = [name for name, module in DETECTRON2_IMPORTS.items() if importlib.util.find_spec(module) is None]
+    absent = [name for name, module in DETECTRON2_IMPORTS.items() if not is_installed(module)]
     if absent:
         return Check(title, MISSING, f"not installed: {', '.join(absent)}", f"pip install {' '.join(absent)}")
+    errors = {name: outcomes.get(module, Outcome()).error for name, module in DETECTRON2_IMPORTS.items()}
+    broken = {name: error for name, error in errors.items() if error is not None}
+    if broken:
+        detail = "; ".join(f"{name} cannot be imported: {error}" for name, error in broken.items())
+        return Check(title, BROKEN, detail, f"pip install --force-reinstall {' '.join(broken)}")
     return Check(title, OK, f"all {len(DETECTRON2_IMPORTS)} packages installed")
 
 
@@ -218,19 +243,14 @@ def check_threads():
     return Check("Threads", OK, f"{cores} CPU cores, OMP_NUM_THREADS {f'= {limit}' if limit else 'not set'}")
 
 
-def check_gpu():
-    """Whether torch can be imported together with torchvision, and the GPUs it sees."""
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("torchvision") is None:
-        return Check("GPU", NOTE, "unknown without torch and torchvision")
-    try:
-        torch = importlib.import_module("torch")
-        importlib.import_module("torchvision")
-    except (ImportError, OSError, RuntimeError) as error:  # a torchvision made for another torch raises RuntimeError
-        remedy = "Install two that belong together: pip install --force-reinstall torch torchvision"
-        return Check("torch import", MISSING, f"fails: {_first_line(error)}", remedy)
-    if not torch.cuda.is_available():
+def check_gpu(outcomes):
+    """The GPUs that torch sees."""
+    outcome = outcomes["gpu"]
+    if outcome.error is not None:
+        return Check("GPU", NOTE, "unknown without torch")
+    if outcome.value is None:
         return Check("GPU", NOTE, "none that torch can use; training on the CPU works and is slow")
-    return Check("GPU", OK, ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())))
+    return Check("GPU", OK, outcome.value)
 
 
 def check_disk(folder="."):
@@ -251,10 +271,6 @@ def check_shared_memory(folder="/dev/shm"):
         remedy = "Give the container more (docker run --shm-size=2g), or train with DATALOADER.NUM_WORKERS 0"
         return [Check("Shared memory", NOTE, f"{total_gb:.2f} GB", remedy)]
     return [Check("Shared memory", OK, f"{total_gb:.1f} GB")]
-
-
-def _first_line(error):
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _version(distributions):
