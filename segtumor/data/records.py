@@ -149,9 +149,7 @@ def load_coco(json_path, image_root=None, *, check_files=True, require_masks=Tru
     n_warnings = sum(problem.severity == WARNING for problem in found)
     found = [problem for problem in found if problem.severity == ERROR]
     if found:
-        alone = any(problem.what.startswith(BOX_ALONE) for problem in found)
-        remedy = f"{BOXES_REMEDY}; nothing of the file was used" if alone else "Mend the file; nothing of it was used"
-        raise DataError(_listing(found), where=json_path, remedy=remedy)
+        raise DataError(_listing(found), where=json_path, remedy=f"{_remedy(found)}; nothing of it was used")
     if n_warnings:
         count = "1 warning" if n_warnings == 1 else f"{n_warnings} warnings"
         _LOG.warning("%s: %s; `segtumor data check %s` shows them", json_path.name, count, json_path)
@@ -175,6 +173,13 @@ def load_annotated_images(json_path, *, require_masks=True):
 def attributes_of(image):
     """The fields of a COCO image entry beyond id, file name and size."""
     return {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
+
+
+def _remedy(found):
+    """The option that would help, where there is one for all."""
+    if any(problem.what.startswith(BOX_ALONE) for problem in found):
+        return BOXES_REMEDY
+    return found[0].remedy.capitalize() if found[0].what == "is empty" else "Mend the file"
 
 
 def _listing(found):

@@ -35,6 +35,7 @@ _BY_WHAT = (
     ("contradicts the annotations", "mend the label, or add or remove the lesions"),
     ("holds crowd regions", _CROWDS),
     ("all regions are crowds", _CROWDS),
+    ("is empty", "if it is a part of a split, split again, with more cases or fewer parts"),
     ("is not the id of any entry", "add the missing entry, or mend the id"),
     ("is used by no annotation", "remove it, unless other parts of the data set use it"),
     ("polygon does not touch its bbox", f"make bbox [x, y, width, height] of the outline; {_FIX}"),

@@ -247,3 +247,34 @@ def test_joining_needs_images(tmp_path, capsys):
     options = ["--annotations", "x.json", "--output", str(tmp_path), "--join-duplicates", "--place", "none"]
     assert main(options) == 2
     assert "--join-duplicates: cannot be used here" in capsys.readouterr().err
+
+
+def test_a_part_that_would_be_empty_is_refused_before_anything_is_written(collection, tmp_path, capsys):
+    _edit(collection, lambda image: image.update(case_id="one"))
+    assert _run(collection, tmp_path / "out") == 2
+    assert "no image would be in val, test" in (err := capsys.readouterr().err) and "48 images of 1 case" in err
+    assert not (tmp_path / "out").exists()
+    assert _run(collection, tmp_path / "out", "--fractions", "1", "0", "0") == 0
+
+
+def test_three_images_fill_three_parts(collection, tmp_path):
+    document = json.loads(collection.read_text())
+    document["images"] = document["images"][::2][:3]
+    document["annotations"] = [a for a in document["annotations"] if a["image_id"] in (1, 3, 5)]
+    collection.write_text(json.dumps(document))
+    for kind in ("grouped", "image"):
+        assert _run(collection, tmp_path / kind, "--kind", kind) == 0
+        parts = json.loads((tmp_path / kind / "split.json").read_text())["parts"]
+        assert {part: counts["images"] for part, counts in parts.items()} == {"train": 1, "val": 1, "test": 1}
+
+
+def test_a_saved_split_of_other_images_leaves_no_empty_part(collection, tmp_path, capsys):
+    assert _run(collection, tmp_path / "first") == 0
+    saved = json.loads((tmp_path / "first" / "split.json").read_text())["assignment"]
+    document = json.loads(collection.read_text())
+    document["images"] = [i for i in document["images"] if saved[i["file_name"]]["part"] == "train"]
+    ids = {image["id"] for image in document["images"]}
+    document["annotations"] = [a for a in document["annotations"] if a["image_id"] in ids]
+    collection.write_text(json.dumps(document))
+    assert _run(collection, tmp_path / "again", "--kind", tmp_path / "first" / "split.json") == 2
+    assert "no image would be in val, test" in capsys.readouterr().err

@@ -46,9 +46,20 @@ def test_an_empty_header(tmp_path):
     assert found == empty | {"view": [], "site": []}
 
 
-@pytest.mark.parametrize("patient", ["", "0", "ANONYMOUS", "Unknown", None])
+@pytest.mark.parametrize(
+    "patient", ["", "0", "000", "ANONYMOUS", "Unknown", "REMOVED", "De-identified", "XXXX", "-", None]
+)
 def test_a_placeholder_is_no_patient(patient, tmp_path):
     assert attributes(tmp_path, PatientID=patient)["case_id"] == keyed(f"study\0{STUDY}")
+
+
+def test_without_patient_and_study_there_is_no_case(tmp_path):
+    assert attributes(tmp_path, PatientID="REMOVED", StudyInstanceUID="REMOVED")["case_id"] is None
+
+
+def test_a_pseudonym_is_a_patient(tmp_path):
+    for patient in ("ANON0017", "PATIENT 3", "TEST-12"):
+        assert attributes(tmp_path, PatientID=patient)["case_id"] == keyed(f"patient\0{patient}\0")
 
 
 def test_the_salt_and_the_issuer_count(tmp_path):

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from segtumor.commands.alone import alone
-from segtumor.commands.data.split_making import KINDS, fractions_of, make_split_of
+from segtumor.commands.data.split_making import KINDS, check_no_part_is_empty, fractions_of, make_split_of
 from segtumor.commands.shell import make_parser, run
 
 _LOG = logging.getLogger(__name__)
@@ -121,6 +121,7 @@ def _body(args):
             merged = merge_coco(args.annotations, image_root=args.images, check_files=args.place != "none")
         with _timed("splitting"):
             made = make_split_of(args, merged)
+            check_no_part_is_empty(args, made)
         with _timed("writing"):
             _write(args, merged, made)
     print_account(args, merged, made)

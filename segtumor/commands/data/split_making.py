@@ -41,6 +41,25 @@ def make_split_of(args, merged):
     return made
 
 
+def check_no_part_is_empty(args, made):
+    """Raises ConfigError naming the parts without an image: such a file could not be read again."""
+    from segtumor.errors import ConfigError
+
+    split = made.split
+    filled = {split.assignment[name]["part"] for name in made.file_names if name in split.assignment}
+    empty = [part for part in split.parts if not filled & {f for f, p in split.parts_of_fold.items() if part in p}]
+    if empty:
+        n_cases = len({entry["case_id"] for entry in split.assignment.values()})
+        raise ConfigError(
+            f"no image would be in {', '.join(empty)}",
+            where=f"--kind {args.kind}",
+            got=f"{len(made.file_names)} images of {n_cases} {'case' if n_cases == 1 else 'cases'}",
+            expected=f"at least {len(split.parts)} cases" if split.composition is None else None,
+            remedy="If the images are of more cases, give them with --cases; else leave a part out by a share of 0 in "
+            "--fractions",
+        )
+
+
 def _split(args, merged, made):
     from dataclasses import replace
 

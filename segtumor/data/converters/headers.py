@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from segtumor.cases import case_of
 from segtumor.data.remarks import Remark
 from segtumor.errors import BadImageError
 
@@ -13,10 +14,10 @@ def with_dicom_headers(collection, salt_path=None):
         collection: ``collection.Collection``.
         salt_path: file of the secret that patients' numbers are hashed with; None takes the one in the user's settings.
     """
-    from segtumor.imaging.dicom.attributes import dicom_attributes
+    from segtumor.imaging.dicom.attributes import dicom_identity
     from segtumor.imaging.listing import is_dicom
 
-    salt = None
+    salt, identities = None, {}
     for index, image in enumerate(collection.images):
         path = collection.root / image.file_name
         if image.content is not None or not is_dicom(path):
@@ -26,8 +27,25 @@ def with_dicom_headers(collection, salt_path=None):
 
             salt = load_salt(salt_path)
         try:
-            attributes = {**dicom_attributes(path, salt=salt), **image.attributes}
+            told, identities[image.file_name] = dicom_identity(path, salt=salt)
         except BadImageError as error:
             collection.notes.append(Remark(image.file_name, "DICOM header not usable", str(error)))
             continue
+        attributes = {**told, **image.attributes}
         collection.images[index] = dataclasses.replace(image, attributes=attributes)
+    collection.notes += _notes_on_cases(collection.images, identities)
+
+
+def _notes_on_cases(images, identities):
+    """Remarks on placeholders in place of a PatientID, known and supposed: they must not make one case of many."""
+    read = [image for image in images if image.file_name in identities]
+    for image in read:
+        if identities[image.file_name].placeholder:
+            yield Remark(image.file_name, "PatientID is a placeholder: the study is the case")
+    cases = {case_of(image.attributes) for image in read}
+    studies = {identities[image.file_name].study for image in read} - {None}
+    if len(cases) == 1 and None not in cases and len(studies) > 1:
+        detail = (
+            f"{len(read)} images, {len(studies)} studies: if their PatientID is a placeholder, give cases by --table"
+        )
+        yield Remark("", "all DICOM images are of one case, though of several studies", detail)

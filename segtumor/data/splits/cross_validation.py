@@ -76,8 +76,6 @@ def _divide(rest, case_ids, labels, val_fraction, *, within, **options):
     cases, strata, keys = ([values[i] for i in rest] if values else None for values in (case_ids, labels, within))
     shares = {TRAIN: 1 - val_fraction, VAL: val_fraction}
     parts = grouped_split(cases, strata, fractions=shares, within=keys, **options)
-    if not parts[VAL]:  # every label has a single case here, and each went to training
-        parts = grouped_split(cases, [0] * len(rest), fractions=shares, seed=options["seed"], severity=(0,))
     return [rest[i] for i in parts[TRAIN]], [rest[i] for i in parts[VAL]]
 
 

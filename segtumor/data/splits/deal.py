@@ -24,8 +24,8 @@ def grouped_split(groups, strata, *, fractions, seed, severity=SEVERITY, within=
     """Divide images into parts so that no group is in two of them and the parts are alike in their strata.
 
     Within each stratum the groups come in random order, each to the part that still lacks the largest share of the
-    images it should get. So each part is within about one group of its fraction, and from three groups on
-    none of three parts stays empty.
+    images it should get. So each part is within about one group of its fraction. Where strata are so small that a part
+    would stay empty, all groups are dealt as one stratum; a part then stays empty only of fewer groups than parts.
 
     Args:
         groups: case of each image.
@@ -48,6 +48,8 @@ def grouped_split(groups, strata, *, fractions, seed, severity=SEVERITY, within=
     for stratum in _strata_of_groups(groups, strata, severity, within):
         for indices, part in _deal(_shuffled(stratum, rng), fractions):
             parts[part].extend(indices)
+    if not all(parts.values()) and len(fractions) <= len(set(groups)) and len(severity) > 1:
+        return grouped_split(groups, [0] * len(strata), fractions=fractions, seed=seed, severity=(0,))
     return {part: sorted(indices) for part, indices in parts.items()}
 
 

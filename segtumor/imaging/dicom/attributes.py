@@ -9,7 +9,9 @@ import hmac
 import re
 import unicodedata
 from pathlib import Path
+from typing import NamedTuple
 
+from segtumor.cases import is_placeholder
 from segtumor.errors import BadImageError
 from segtumor.imaging.dicom.elements import word
 from segtumor.imaging.dicom.header import GROUP_KEYWORDS, lift_groups, opened
@@ -23,8 +25,6 @@ _KEYWORDS = (
     "PatientAge", "PatientSex", "ViewPosition", "PatientOrientation", "BodyPartExamined",
 )  # fmt: skip
 
-#: Identifiers that anonymisers give to everyone; taken seriously, they would make one case of a whole collection.
-_NOBODY = ("", "0", "00000000", "ANON", "ANONYM", "ANONYMOUS", "ANONYMIZED", "NONE", "UNKNOWN", "N/A", "NA", "PATIENT")
 _HASH_CHARACTERS = 16
 _SHORTEST_SALT = 16
 
@@ -55,18 +55,35 @@ _SITES = {
 }  # fmt: skip
 
 
+class Identity(NamedTuple):
+    """Whose image it is, as far as a collection must know to judge its cases; never in a file.
+
+    Attributes:
+        study: keyed hash of the StudyInstanceUID; None without one.
+        placeholder: whether the PatientID is a placeholder, so that the study is the case.
+    """
+
+    study: str | None
+    placeholder: bool
+
+
 def dicom_attributes(path, *, salt):
-    """The attributes of one image that segtumor's COCO form keeps.
+    """The attributes of one image that segtumor's COCO form keeps; see ``dicom_identity``."""
+    return dicom_identity(path, salt=salt)[0]
+
+
+def dicom_identity(path, *, salt):
+    """The attributes of one image that segtumor's COCO form keeps, and its Identity.
 
     Args:
         path: a DICOM file.
         salt: secret bytes, at least 16; the same salt gives the same case_id to the same patient.
 
     Returns:
-        dict: case_id ("case-" and 16 hexadecimal digits: HMAC-SHA256 of the PatientID with its issuer or, where that
-        is empty or a placeholder, of the StudyInstanceUID; None without both), age (years, 90 for all above 89; None),
-        sex ("M", "F", None), view (list of "frontal", "lateral", "oblique"), site (list of words of a closed list),
-        spacing_mm ([row, column] or None), spacing_source (str or None).
+        (dict, Identity). The dict: case_id ("case-" and 16 hexadecimal digits: HMAC-SHA256 of the PatientID with its
+        issuer or, where that is empty or a placeholder, of the StudyInstanceUID; None without both), age (years, 90 for
+        all above 89; None), sex ("M", "F", None), view (list of "frontal", "lateral", "oblique"), site (list of words
+        of a closed list), spacing_mm ([row, column] or None), spacing_source (str or None).
 
     Raises:
         BadImageError: no DICOM file, or damaged.
@@ -80,15 +97,16 @@ def dicom_attributes(path, *, salt):
         header = dicom.header
         lift_groups(header, 0)
         spacing_mm, source = read_spacing(header, path)
+        case_id, *identity = _identity(header, salt)
         return {
-            "case_id": _case_id(header, salt),
+            "case_id": case_id,
             "age": _age(word(header, "PatientAge")),
             "sex": word(header, "PatientSex") if word(header, "PatientSex") in ("M", "F") else None,
             "view": _views(header),
             "site": list(_SITES.get(re.sub(r"[ _-]", "", word(header, "BodyPartExamined")), ())),
             "spacing_mm": None if spacing_mm is None else list(spacing_mm),
             "spacing_source": source,
-        }
+        }, Identity(*identity)
 
 
 def name_reveals_patient(path):
@@ -107,7 +125,7 @@ def name_reveals_patient(path):
     stem = _plain(path.stem)
     parts = [_plain(part) for part in re.split(r"[\^=\s,]+", name)]
     secrets = [part for part in parts if len(part) >= 3 and not part.isdigit()]
-    if identifier not in _NOBODY and len(_plain(identifier)) >= 3:
+    if not is_placeholder(identifier) and len(_plain(identifier)) >= 3:
         secrets.append(_plain(identifier))
     if re.fullmatch(r"\d{8}", birth_date):
         year, month, day = birth_date[:4], birth_date[4:6], birth_date[6:]
@@ -122,16 +140,18 @@ def _checked(path):
     return path
 
 
-def _case_id(header, salt):
+def _identity(header, salt):
+    """(case_id or None, hash of the study or None, whether the PatientID is there and a placeholder)."""
     patient, issuer, study = (word(header, keyword) for keyword in _PATIENT_KEYWORDS)
-    if patient not in _NOBODY:
-        identity = f"patient\0{patient}\0{issuer}"
-    elif study:
-        identity = f"study\0{study}"
-    else:
-        return None
+    known = not is_placeholder(patient)  # taken seriously, it would make one case of a whole collection
+    study = None if is_placeholder(study) else _digest(f"study\0{study}", salt)
+    case = _digest(f"patient\0{patient}\0{issuer}", salt) if known else study
+    return case and f"case-{case}", study, bool(patient) and not known
+
+
+def _digest(identity, salt):
     digest = hmac.new(salt, identity.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
-    return f"case-{digest[:_HASH_CHARACTERS]}"
+    return digest[:_HASH_CHARACTERS]
 
 
 def _age(text):

@@ -45,6 +45,25 @@ def test_headers_become_attributes_and_patients_hashes(folder):
     assert run(folder, "other", "other_salt")[0]["case_id"] != first
 
 
+@pytest.mark.parametrize(
+    ("patient", "n_cases", "note"),
+    [
+        ("REMOVED", 2, "PatientID is a placeholder: the study is the case"),
+        ("EXPORT-4711", 1, "all DICOM images are of one case, though of several studies"),
+    ],
+)
+def test_one_patient_of_all_studies_is_told(folder, patient, n_cases, note, capsys):
+    from imaging_files import dicom_bytes
+
+    for name, study in (("1.dcm", "1.2.1"), ("2.dcm", "1.2.1"), ("3.dcm", "1.2.3")):
+        (folder / "images" / name).write_bytes(dicom_bytes(PatientID=patient, StudyInstanceUID=study))
+    images = run(folder, "out", "salt")
+    assert len({image["case_id"] for image in images}) == n_cases
+    report = json.loads((folder / "out" / "conversion_report.json").read_text())
+    assert report["notes_by_kind"][note] == (3 if n_cases == 2 else 1)
+    assert note in capsys.readouterr().out and patient not in json.dumps(report)
+
+
 def test_no_name_number_or_date_leaves_the_file(folder, capsys, caplog):
     (folder / "images" / "4.dcm").write_bytes((folder / "images" / "3.dcm").read_bytes()[:-9])  # and a damaged one
     run(folder, "out", "salt")
