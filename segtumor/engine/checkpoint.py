@@ -2,21 +2,23 @@
 
 fvcore writes a checkpoint in place: a full disk or an interrupted save leaves the newest one truncated while
 ``last_checkpoint`` already names it. Here a file is written beside its target, synced and renamed, and the note of
-the newest is updated only afterwards.
+the newest is updated only afterwards. Not here: which checkpoint a training goes on from, and whether it may
+(``resuming``).
 """
 
-import logging
 from pathlib import Path
 
 import torch
 
 from segtumor.engine.checksums import seal
-from segtumor.engine.weights import fit_weights, read_checkpoint
+from segtumor.engine.divergence import check_finite
+from segtumor.engine.resuming import LAST, Newest, check_state, newest_checkpoint
+from segtumor.engine.weights import check_class_names, fit_weights
 from segtumor.errors import ModelError
 from segtumor.files import atomic_path, write_text
 
-_LAST = "last_checkpoint"
-logger = logging.getLogger(__name__)
+#: Parts that checkpoints of earlier versions lack; without them a run goes on, but not as if it had not been stopped.
+_DISPENSABLE = {"random"}
 
 
 class Checkpointer:
@@ -36,39 +38,70 @@ class Checkpointer:
         """Save and restore ``part`` as well."""
         self._parts[name] = part
 
+    def add_values(self, **values):
+        """Store these plain values in every checkpoint as well."""
+        self._extra.update(values)
+
+    @property
+    def training_data(self):
+        """What the weights have learnt from (``training_data``), or None if that was not said."""
+        return self._extra.get("training_data")
+
     def save(self, name, **values):
-        """Write ``<name>.pth`` with the model, the parts and ``values``, and note it as the newest."""
-        write_checkpoint(self._folder / f"{name}.pth", self._state(values))
-        write_text(self._folder / _LAST, f"{name}.pth")
-
-    def save_weights(self, name, **values):
-        """Write ``<name>.pth`` with the model alone; a later ``resume`` does not start from it."""
-        write_checkpoint(self._folder / f"{name}.pth", {"model": self._model.state_dict(), **self._extra, **values})
-
-    def resume(self):
-        """Restore the newest checkpoint of the folder; returns its values, or None if there is none.
+        """Write ``<name>.pth`` with the model, the parts and ``values``, and note it as the newest.
 
         Raises:
-            ModelError: the checkpoint is unreadable or belongs to another model.
+            NonFiniteLossError: there are NaN or infinities in it; an earlier checkpoint stays as it was.
+            OutputError: it cannot be written.
         """
-        note = self._folder / _LAST
-        if not note.is_file():
-            return None
-        path = self._folder / Path(note.read_text(encoding="utf-8").strip()).name
-        checkpoint = read_checkpoint(path)
-        fit_weights(self._model, checkpoint["model"], path=path, strict=True)
-        for name, part in self._parts.items():
-            if name not in checkpoint:
-                raise ModelError(
-                    f"checkpoint lacks the state of the {name}", where=path, remedy="Use --init-from instead"
-                )
-            part.load_state_dict(checkpoint[name])
-        logger.info("Resumed from %s", path)
-        return checkpoint
+        parts = {part_name: part.state_dict() for part_name, part in self._parts.items()}
+        self._write(name, {"model": self._model.state_dict(), **parts, **self._extra, **values})
+        write_text(self._folder / LAST, f"{name}.pth")
 
-    def _state(self, values):
-        parts = {name: part.state_dict() for name, part in self._parts.items()}
-        return {"model": self._model.state_dict(), **parts, **self._extra, **values}
+    def save_weights(self, name, **values):
+        """Write ``<name>.pth`` with the model alone; a later ``resume`` does not start from it. Raises as ``save``."""
+        self._write(name, {"model": self._model.state_dict(), **self._extra, **values})
+
+    def resume(self) -> Newest | None:
+        """Restore the newest good checkpoint of the folder; None if there is none. Changes no file.
+
+        Raises:
+            ModelError: all are damaged, or it belongs to another model, other classes or another optimizer.
+        """
+        newest = newest_checkpoint(self._folder)
+        if newest is None:
+            return None
+        checkpoint, path = newest.checkpoint, newest.path
+        check_class_names(checkpoint.get("class_names"), self._extra.get("class_names"), path, strict=True)
+        fit_weights(self._model, checkpoint["model"], path=path, strict=True)
+        check_state(checkpoint, self._parts.get("optimizer"), path)
+        for name, part in self._parts.items():
+            if name in checkpoint:
+                _restore(part, checkpoint[name], name, path)
+            elif name not in _DISPENSABLE:
+                raise ModelError(f"checkpoint lacks the state of the {name}", where=path, remedy=_INSTEAD)
+        return newest
+
+    def _write(self, name, state):
+        check_finite(state, where=f"{name}.pth after iteration {state.get('iteration', -1) + 1}")
+        write_checkpoint(self._folder / f"{name}.pth", state)
+
+
+_INSTEAD = "Use --init-from and another OUTPUT_DIR to start from its weights alone"
+
+
+def _restore(part, state, name, path):
+    if name == "scaler" and state == {}:  # of a training without mixed precision
+        return
+    try:
+        part.load_state_dict(state)
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(
+            f"the state of the {name} cannot be used ({type(error).__name__}: {reason:.120})",
+            where=path,
+            remedy=_INSTEAD,
+        ) from error
 
 
 def write_checkpoint(path, state):

@@ -16,7 +16,9 @@ import yaml
 import segtumor
 from segtumor.data.json_input import parse_json, read_bytes
 from segtumor.data.splits import split_document
+from segtumor.engine.resuming import LAST, RESUMABLE, noted_name
 from segtumor.engine.run_folder import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS
+from segtumor.engine.training_data import flat_settings
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import sha256_of_file, write_json
 
@@ -24,11 +26,6 @@ FOLDS, FOLD, POOLED, TABLE, REPORT = "folds.json", "fold.json", "pooled", "cross
 RUN = "run.json"
 _FOLDER = re.compile(r"fold_[1-9][0-9]*")
 _SETUP = "cross_validation"
-#: Settings that say where and how fast, not what; and the sets, whose content counts instead of their names.
-_WITHOUT_EFFECT = (
-    *("OUTPUT_DIR", "DATASETS.TRAIN", "DATASETS.VALIDATION", "DATASETS.TEST"),
-    *("MODEL.DEVICE", "MODEL.WEIGHTS", "DATALOADER.NUM_WORKERS", "INPUT.CACHE_DIR", "INPUT.CACHE_MAX_GB"),
-)
 _NAMED = 5
 logger = logging.getLogger(__name__)
 
@@ -57,7 +54,7 @@ def setup_of(cfg, plan, *, image_sha256, init_from):
         "annotations_sha256": sorted(source["sha256"] for source in plan.merged.sources),
         "images_sha256": _hash(image_sha256),
         "weights_sha256": sha256_of_file(init_from) if init_from else None,
-        "configuration": _flat(yaml.safe_load(cfg.dump())),
+        "configuration": flat_settings(yaml.safe_load(cfg.dump())),
     }
 
 
@@ -199,13 +196,13 @@ def finished_predictions(folder, setup):
 
 def is_trained(folder):
     """Whether the training of a fold has come to its end; its test may be missing."""
-    note = folder / "last_checkpoint"
-    return note.is_file() and note.read_text(encoding="utf-8").strip() == FINAL_WEIGHTS
+    noted = noted_name(folder)
+    return noted == FINAL_WEIGHTS or (noted is None and (folder / FINAL_WEIGHTS).is_file())
 
 
 def can_resume(folder):
     """Whether there is a checkpoint to continue from."""
-    return (folder / "last_checkpoint").is_file()
+    return any((folder / name).is_file() for name in (LAST, *RESUMABLE))
 
 
 def _fold_folders(output):
@@ -215,18 +212,6 @@ def _fold_folders(output):
 def _read(path):
     document = parse_json(read_bytes(path), path)
     return document if isinstance(document, dict) else {}
-
-
-def _flat(node, prefix=""):
-    """{dotted key: value} of a nested configuration, without what has no effect on the results."""
-    flat = {}
-    for name, value in node.items():
-        key = prefix + name
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{key}."))
-        elif key not in _WITHOUT_EFFECT:
-            flat[key] = value
-    return flat
 
 
 def _json(value):

@@ -6,8 +6,9 @@ import math
 from detectron2.engine import HookBase
 from detectron2.utils import comm
 
+from segtumor.engine.divergence import not_finite
 from segtumor.engine.validation import predict_dataset, validation_losses
-from segtumor.errors import ConfigError
+from segtumor.errors import ConfigError, NonFiniteOutputError
 from segtumor.evaluation.summary import evaluate
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Validation(HookBase):
         predictor: ``Predictor`` on the model in training.
         loss_batches: function that returns an iterable of mapped batches.
         best_metric: a key of ``METRICS`` or "loss".
+        chooses: whether the metric is defined on this set, so that it can choose the best model and stop training.
         patience: measurements without improvement before training stops; 0 never stops.
         batch_size, max_pixels, score_threshold, iou_threshold, seed: see ``predict_dataset``, ``evaluate`` and
             ``validation_losses``.
@@ -68,6 +70,7 @@ class Validation(HookBase):
         score_threshold,
         iou_threshold,
         seed,
+        chooses=True,
     ):
         if best_metric not in METRICS and best_metric != _LOSS:
             raise ConfigError(
@@ -77,12 +80,16 @@ class Validation(HookBase):
         self._best_metric, self._patience = best_metric, patience
         self._batch_size, self._max_pixels, self._seed = batch_size, max_pixels, seed
         self._thresholds = {"score_threshold": score_threshold, "iou_threshold": iou_threshold}
-        self._best, self._without_improvement = None, 0
+        self._chooses, self._best, self._without_improvement = chooses, None, 0
+        self._owed = None  # iterations done at a measurement that a signal has broken off
+        #: What the measurements depend on: a best value of others is no value to compare with.
+        self._measures = {"metric": best_metric, "annotations_sha256": getattr(dataset, "sha256", None)}
 
     @classmethod
-    def from_config(cls, cfg, *, dataset, predictor, loss_batches):
+    def from_config(cls, cfg, *, dataset, predictor, loss_batches, chooses=True):
         """The validation that ``TEST``, ``SOLVER`` and ``INPUT`` describe."""
         return cls(
+            chooses=chooses,
             period=cfg.TEST.EVAL_PERIOD or cfg.SOLVER.MAX_ITER,
             dataset=dataset,
             predictor=predictor,
@@ -96,22 +103,48 @@ class Validation(HookBase):
             seed=max(0, cfg.SEED),
         )
 
+    def before_train(self):
+        """Make up for the measurement that a signal has broken off."""
+        if self._owed is not None:
+            self._measure(self._owed)
+
     def after_step(self):
         """Measure when it is time. On several GPUs every process measures, so that all decide alike."""
         done = self.trainer.iter + 1
         if done % self._period == 0 or done == self.trainer.max_iter:
             self._measure(done)
 
+    def forget_best(self):
+        """Take the next measured model as the best: the file of the earlier one is gone."""
+        self._best = None
+
     def state_dict(self):
         """What a resumed run must remember."""
-        return {"best": self._best, "without_improvement": self._without_improvement}
+        memory = {"best": self._best, "without_improvement": self._without_improvement, "owed": self._owed}
+        return {**memory, **self._measures}
 
     def load_state_dict(self, state):
-        """Counterpart of ``state_dict``."""
-        self._best, self._without_improvement = state["best"], state["without_improvement"]
+        """Counterpart of ``state_dict``. A best value by another metric or on other images is forgotten.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        best, count, owed = state["best"], int(state["without_improvement"]), state.get("owed")
+        self._owed = None if owed is None else int(owed)
+        differing = [name for name, value in self._measures.items() if state.get(name, value) != value]
+        if differing:
+            logger.warning("%s: the best model is chosen anew", " and ".join(_DIFFERING[name] for name in differing))
+            return
+        self._best, self._without_improvement = None if best is None else float(best), count
 
     def _measure(self, done):
-        values = self._values()
+        self._owed = done
+        try:
+            values = self._values(done)
+        except _BrokenOffError:
+            logger.info("validation at iteration %d is broken off; a resumed training makes up for it", done)
+            return
+        self._owed = None
         self.trainer.storage.put_scalars(
             smoothing_hint=False,
             **{f"val/{name.replace('/', '_')}": value for name, value in values.items() if math.isfinite(value)},
@@ -120,20 +153,38 @@ class Validation(HookBase):
         logger.info("validation at iteration %d: %s", done, shown)
         self._keep_best(values[self._best_metric], done)
 
-    def _values(self):
-        losses = validation_losses(self.trainer.model, self._loss_batches(), seed=self._seed)
-        results = predict_dataset(
-            self._predictor, self._dataset, batch_size=self._batch_size, max_pixels=self._max_pixels
+    def _values(self, done):
+        where = f"validation at iteration {done}"
+        losses = validation_losses(
+            self.trainer.model, self._unless_stopping(self._loss_batches()), seed=self._seed, where=where
         )
+        try:
+            results = predict_dataset(
+                self._predictor,
+                self._dataset,
+                batch_size=self._batch_size,
+                max_pixels=self._max_pixels,
+                progress=lambda batches, _: self._unless_stopping(batches),
+            )
+        except NonFiniteOutputError as error:
+            raise not_finite("the model's output", where=where, images=[error.where]) from error
         metrics = evaluate(results, self._dataset.taxonomy.names, **self._thresholds).metrics
         values = {name: _look_up(metrics, path) for name, path in METRICS.items()}
         return {**values, _LOSS: losses["total"]}
 
+    def _unless_stopping(self, batches):
+        for batch in batches:
+            if self.trainer.is_stopping:
+                raise _BrokenOffError
+            yield batch
+
     def _keep_best(self, value, done):
+        if not self._chooses:
+            return
         higher_is_better = self._best_metric != _LOSS
-        # An undefined value is the worst there is: it is kept only while there is nothing else.
+        # An undefined value is the worst there is: while there is nothing else, the last model is kept.
         score = (value if higher_is_better else -value) if math.isfinite(value) else -math.inf
-        if self._best is None or score > self._best:
+        if self._best in (None, -math.inf) or score > self._best:
             self._best, self._without_improvement = score, 0
             if comm.is_main_process():
                 self.trainer.checkpointer.save_weights("model_best", iteration=done - 1, **{self._best_metric: value})
@@ -143,6 +194,11 @@ class Validation(HookBase):
             self.trainer.stop(f"{self._best_metric} has not improved in {self._patience} validations")
 
 
+class _BrokenOffError(Exception):
+    """A signal asked to stop during a measurement."""
+
+
+_DIFFERING = {"metric": "SOLVER.BEST_METRIC differs", "annotations_sha256": "the validation set differs"}
 _SHOWN = ("loss", "segm/AP50", "bbox/AP50", "dice")
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.metadata
-import json
 import logging
 import platform
 import shutil
@@ -14,6 +13,7 @@ import torch
 
 import segtumor
 from segtumor.compat import detectron2_version
+from segtumor.engine.training_data import SAME, case_hashes, read_start
 from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
 from segtumor.loading.catalog import shared_cases
@@ -110,15 +110,17 @@ def log_file(folder):
         handler.close()
 
 
-def write_provenance(folder, *, datasets, seed, resumed=False, command=None):
-    """Write ``run.json``: command, seed, versions, and the SHA-256 of annotations and splits.
+def write_provenance(folder, *, datasets, seed, known=None, resumed=False, command=None):
+    """Write ``run.json``: command, seed, versions, the SHA-256 of annotations and splits, and hashes of the cases.
 
-    A resumed run adds itself to what stands there under ``"resumed"``; the first start stays as it was.
+    A resumed run adds itself to what stands there under ``"resumed"``; the first start stays as it was, but for
+    ``training_data``, which says what the weights have learnt from by now.
 
     Args:
         folder: run folder.
         datasets: {"train": [CocoDataset, ...], ...}.
         seed: seed in force.
+        known: what the weights have learnt from, as ``training_data.training_data`` gives it.
         resumed: whether the run continues an earlier one.
         command: arguments as typed; None takes those of the process.
     """
@@ -127,15 +129,19 @@ def write_provenance(folder, *, datasets, seed, resumed=False, command=None):
         "schema_version": 1,
         "command": list(sys.argv if command is None else command),
         "seed": seed,
+        "training_data": known,
         "datasets": {part: [_dataset_entry(d) for d in sets] for part, sets in datasets.items()},
+        "cases": {part: " ".join(case_hashes(sets)) for part, sets in datasets.items()},
         "cases_in_several_parts": {f"{a}, {b}": len(cases) for a, b, cases in shared_cases(datasets)},
         "versions": versions(),
         "machine": {"threads": torch.get_num_threads(), "cuda": torch.cuda.is_available()},
         "notice": segtumor.NOTICE,
     }
-    if resumed and path.is_file():
-        first = json.loads(path.read_text(encoding="utf-8"))
-        entry = {**first, "resumed": [*first.get("resumed", []), entry]}
+    first = read_start(folder) if resumed else None
+    if first is not None:
+        if first.get("cases") == entry["cases"]:  # long lines; once is enough
+            entry["cases"] = SAME
+        entry = {**first, "training_data": known, "resumed": [*first.get("resumed", []), entry]}
     write_json(path, entry)
 
 
@@ -157,7 +163,8 @@ def _dataset_entry(dataset):
         "annotations_sha256": dataset.sha256,
         "split_file_sha256": sha256_of_file(split) if split.is_file() else None,
         "images": len(dataset.records),
-        "lesions": sum(len(record["annotations"]) for record in dataset.records),
+        "lesions": dataset.crowds.n_lesions,
+        "crowds": dataset.crowds.n_regions,
     }
 
 

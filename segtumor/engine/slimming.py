@@ -64,6 +64,7 @@ def _prune(cfg, weights, folder, settings):
     parameters["after"] = _check_fit(smaller_cfg, smaller, weights)
     names = checkpoint.get("class_names") or list(cfg.MODEL.CLASS_NAMES)
     extra = {"class_names": names, "segtumor_version": segtumor.__version__}
+    extra["training_data"] = checkpoint.get("training_data")
     write_checkpoint(folder / PRUNED_WEIGHTS, {"model": smaller, **extra})
     report = {
         "schema_version": 1,

@@ -4,27 +4,35 @@ Built on Detectron2's ``TrainerBase`` and not on its ``DefaultTrainer``, whose c
 diverging loss are what segtumor does differently, and whose inside differs between Detectron2's versions.
 """
 
+import contextlib
 import logging
 import math
 import time
 
 import torch
 from detectron2.engine import TrainerBase, hooks
-from detectron2.solver import build_lr_scheduler
+from detectron2.solver import LRMultiplier, build_lr_scheduler
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage, JSONWriter, TensorboardXWriter
 from torch.nn.parallel import DistributedDataParallel
 
 import segtumor
 from segtumor.engine.checkpoint import Checkpointer
+from segtumor.engine.divergence import not_finite
 from segtumor.engine.hooks import Checkpoints
 from segtumor.engine.model import create_model
 from segtumor.engine.optimizer import build_optimizer
 from segtumor.engine.progress import ProgressWriter
-from segtumor.errors import NonFiniteLossError, SegtumorError
+from segtumor.engine.random_states import RandomStates
+from segtumor.engine.stopping import StopSignals
+from segtumor.errors import SegtumorError
 
 logger = logging.getLogger(__name__)
 _WRITE_PERIOD = 20
+
+
+class _NoBatchError(Exception):
+    """There is no further batch since the training is stopping."""
 
 
 class Trainer(TrainerBase):
@@ -34,6 +42,7 @@ class Trainer(TrainerBase):
         model: the model, without a wrapper for several GPUs.
         checkpointer: ``Checkpointer`` of the run folder.
         stop_reason: why training stopped early, or None.
+        resumed_from: file of the checkpoint that training goes on from, or None.
     """
 
     def __init__(
@@ -42,7 +51,7 @@ class Trainer(TrainerBase):
         """
         Args:
             model: a Detectron2 model.
-            loader: endless iterable of batches.
+            loader: ``TrainLoader``.
             optimizer, scheduler: torch's.
             folder: run folder, exists.
             max_iter: iterations.
@@ -52,13 +61,16 @@ class Trainer(TrainerBase):
         """
         super().__init__()
         self.model, self.optimizer, self.scheduler, self.max_iter = model, optimizer, scheduler, max_iter
+        self.iter = self.start_iter = 0
         self._wrapped = _distributed(model)
-        self._batches = iter(loader)
+        self._loader, self._batches = loader, None
         self._folder, self._checkpoint_period = folder, checkpoint_period
         self._mixed_precision = mixed_precision
         self._scaler = torch.amp.GradScaler(enabled=mixed_precision)
-        self.stop_reason = None
-        parts = {"optimizer": optimizer, "scheduler": scheduler, "scaler": self._scaler}
+        self.stop_reason = self.resumed_from = self._validation = None
+        self._random = RandomStates()
+        self._signals = StopSignals()
+        parts = {"optimizer": optimizer, "scheduler": scheduler, "scaler": self._scaler, "random": self._random}
         self.checkpointer = Checkpointer(model, folder, parts=parts, extra=extra)
 
     @classmethod
@@ -78,45 +90,100 @@ class Trainer(TrainerBase):
             mixed_precision=cfg.SOLVER.AMP.ENABLED and cfg.MODEL.DEVICE != "cpu",
         )
 
-    def add_hooks(self, validation=None):
-        """Timing, schedule, ``validation`` (a hook or None), checkpoints and the writers of metrics, in that order.
+    def add_validation(self, validation):
+        """Call this hook after every step, and keep its memory in the checkpoints; before ``resume``."""
+        self._validation = validation
+        self.checkpointer.add_part("validation", validation)
+
+    def add_hooks(self):
+        """Timing, schedule, validation, checkpoints and the writers of metrics, in that order; opens files.
 
         A checkpoint comes after the validation of its iteration: a resumed run would not measure that one again.
         """
         self.register_hooks([hooks.IterationTimer(), hooks.LRScheduler()])
-        if validation is not None:
-            self.register_hooks([validation])
-            self.checkpointer.add_part("validation", validation)
+        if self._validation is not None:
+            self.register_hooks([self._validation])
         if comm.is_main_process():
             self.register_hooks([Checkpoints(self.checkpointer, self._checkpoint_period)])
             self.register_hooks([hooks.PeriodicWriter(self._writers(), period=_WRITE_PERIOD)])
 
     def resume(self):
-        """Continue from the newest checkpoint of the run folder; returns the iteration to start with, 0 without one."""
-        checkpoint = self.checkpointer.resume()
-        if checkpoint is None:
-            logger.warning("Nothing to resume in %s: training starts from the beginning", self._folder)
-            return 0
-        return checkpoint["iteration"] + 1
+        """Take up the newest good checkpoint of the run folder, so that ``train`` goes on as if it had not stopped.
 
-    def train(self, start_iter=0):
-        """Train until ``max_iter``, or until a hook calls ``stop``."""
-        self.iter = self.start_iter = start_iter
+        Weights, momentum, random numbers, the order of images and the memory of the validation come from the
+        checkpoint; learning rate, schedule and decay from the settings in force. Changes no file.
+
+        Returns:
+            ``Newest``, or None where there is nothing to resume.
+
+        Raises:
+            ModelError: see ``Checkpointer.resume``.
+        """
+        settings = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
+        rates = list(self.scheduler.base_lrs)
+        newest = self.checkpointer.resume()
+        if newest is None:
+            return None
+        self.iter = self.start_iter = newest.checkpoint["iteration"] + 1
+        self.resumed_from = newest.path
+        if isinstance(self.scheduler, LRMultiplier):  # whose rates are a function of the iteration
+            self.scheduler.base_lrs = rates
+            for group, own, rate in zip(self.optimizer.param_groups, settings, self.scheduler.get_lr(), strict=True):
+                group.update({**own, "lr": rate})
+        return newest
+
+    def train(self):
+        """Train until ``max_iter``, or until a hook calls ``stop``.
+
+        At the first SIGINT, SIGTERM or SIGHUP the iteration is finished and ``model_last.pth`` written, then the signal
+        ends the process as it would have at once; a second signal does so without delay.
+        """
+        self.iter = self.start_iter
         self.model.train()
-        with EventStorage(start_iter) as self.storage:
+        self._batches = self._loader.after(self.start_iter)
+        self._random.restore()
+        # Several processes would have to agree on their last iteration; there a signal ends training at once.
+        signals = self._signals if comm.get_world_size() == 1 else contextlib.nullcontext()
+        with signals, EventStorage(self.start_iter) as self.storage:
             try:
                 self.before_train()
-                while self.iter < self.max_iter and self.stop_reason is None:
-                    self.before_step()
-                    self.run_step()
-                    self.after_step()
-                    self.iter += 1
+                self._loop()
             finally:
                 self.after_train()
+            if self.is_stopping:
+                self._save_before_the_end()
+            self._batches = None
+        self._signals.deliver()
+
+    def _loop(self):
+        while self.iter < self.max_iter and self.stop_reason is None and not self.is_stopping:
+            self.before_step()
+            try:
+                self.run_step()
+            except _NoBatchError:
+                return
+            self.after_step()
+            self.iter += 1
+
+    @property
+    def is_stopping(self):
+        """Whether a signal asked to stop."""
+        return self._signals.received is not None
+
+    def _save_before_the_end(self):
+        if self.iter == self.start_iter:
+            logger.warning("Stopped before the first iteration was done: there is nothing new to save")
+            return
+        self.checkpointer.save("model_last", iteration=self.iter - 1)
+        logger.warning(
+            "Stopped after iteration %d of %d, which %s/model_last.pth holds; continue with --resume",
+            *(self.iter, self.max_iter, self._folder),
+        )
 
     def time_steps(self, count):
         """Take one step to warm up and ``count`` more; returns the mean duration of those, s."""
         self.model.train()
+        self._batches = self._loader.after(0)
         with EventStorage() as self.storage:
             self.run_step()
             started = time.perf_counter()
@@ -143,12 +210,12 @@ class Trainer(TrainerBase):
             with torch.autocast(device, dtype=torch.float16, enabled=self._mixed_precision):
                 losses = self._wrapped(batch)
         except FloatingPointError as error:  # raised by the proposal network on NaN or infinite boxes
-            raise self._not_finite(batch, "proposals") from error
+            raise self._diverged(batch, "proposals") from error
         total = sum(losses.values())
         values = {name: value.item() for name, value in losses.items()}
         wrong = [name for name, value in values.items() if not math.isfinite(value)]
         if wrong:
-            raise self._not_finite(batch, ", ".join(wrong))
+            raise self._diverged(batch, ", ".join(wrong))
         self.optimizer.zero_grad()
         self._scaler.scale(total).backward()
         self.storage.put_scalars(total_loss=sum(values.values()), **values)
@@ -158,6 +225,10 @@ class Trainer(TrainerBase):
     def _next_batch(self):
         try:
             return next(self._batches)
+        except RuntimeError as error:
+            if self.is_stopping:  # the signal has ended the worker processes as well
+                raise _NoBatchError from error
+            raise
         except SegtumorError as error:
             if "Traceback" not in str(error):
                 raise
@@ -165,14 +236,9 @@ class Trainer(TrainerBase):
             last_line = str(error).rstrip(".\n").splitlines()[-1]
             raise type(error)(last_line.partition(": ")[2] or last_line) from error
 
-    def _not_finite(self, batch, what):
-        names = ", ".join(example["file_name"] for example in batch)
-        return NonFiniteLossError(
-            f"{what} became NaN or infinite",
-            where=f"iteration {self.iter}",
-            got=f"images {names}",
-            remedy="Look at these images; else lower SOLVER.BASE_LR or raise SOLVER.WARMUP_ITERS",
-        )
+    def _diverged(self, batch, what):
+        images = [example["file_name"] for example in batch]
+        return not_finite(what, where=f"iteration {self.iter}", images=images)
 
     def _writers(self):
         # Order matters: the progress writer reads what the storage still holds, Tensorboard marks it as written.

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import torch
+import yaml
 from detectron2.utils import comm
-from detectron2.utils.env import seed_all_rng
 from tqdm import tqdm
 
 from segtumor import progress
@@ -26,13 +26,22 @@ from segtumor.engine.run_folder import (
     write_provenance,
 )
 from segtumor.engine.trainer import Trainer
+from segtumor.engine.training_data import compare_data, compare_settings, read_start, training_data
+from segtumor.engine.training_sets import (
+    can_choose,
+    check_schedule,
+    complete_config,
+    describe,
+    load_training_sets,
+    records_of,
+)
 from segtumor.engine.validation import predict_dataset
-from segtumor.engine.weights import load_weights
+from segtumor.engine.weights import load_weights, read_checkpoint
 from segtumor.errors import ConfigError
 from segtumor.evaluation.study import StudySettings, study
 from segtumor.files import write_json, write_text
 from segtumor.imaging import read_radiograph
-from segtumor.loading.catalog import check_image_sizes, load_datasets, shared_cases
+from segtumor.loading.catalog import load_datasets
 from segtumor.loading.loaders import build_train_loader, validation_batches
 from segtumor.locks import alone_in
 from segtumor.reporting.evaluation_report import training_curves, write_evaluation
@@ -43,28 +52,6 @@ from segtumor.reporting.study_provenance import study_provenance
 
 logger = logging.getLogger(__name__)
 _TIMED_STEPS = 3
-
-
-def complete_config(cfg, datasets):
-    """Take the classes from the data into ``cfg`` and freeze it.
-
-    Raises:
-        ConfigError: the configuration asks for other classes than the data has.
-    """
-    names = list(datasets[0].taxonomy.names)
-    if cfg.MODEL.CLASS_NAMES and list(cfg.MODEL.CLASS_NAMES) != names:
-        raise ConfigError("classes differ", where="MODEL.CLASS_NAMES", got=list(cfg.MODEL.CLASS_NAMES), expected=names)
-    weights = cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS
-    if weights and len(weights) != len(names) + 1:
-        raise ConfigError(
-            "one weight per class and, last, one for background",
-            where="MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS",
-            got=list(weights),
-            expected=f"{len(names) + 1} numbers for {', '.join([*names, 'background'])}",
-        )
-    cfg.MODEL.CLASS_NAMES = names
-    cfg.MODEL.ROI_HEADS.NUM_CLASSES = len(names)
-    cfg.freeze()
 
 
 def train(cfg, *, resume=False, overwrite=False, init_from=None, files=None):
@@ -83,7 +70,7 @@ def train(cfg, *, resume=False, overwrite=False, init_from=None, files=None):
     Raises:
         SegtumorError: bad configuration, data or weights, a diverging loss, or a folder that cannot be written.
     """
-    datasets = _load(cfg, files)
+    datasets = load_training_sets(cfg, files)
     with _alone_in(cfg.OUTPUT_DIR):
         return _train(cfg, datasets, resume=resume, overwrite=overwrite, init_from=init_from)
 
@@ -96,31 +83,51 @@ def _alone_in(folder):
 
 
 def _train(cfg, datasets, *, resume, overwrite, init_from):
-    check_run_folder(cfg.OUTPUT_DIR, resume=resume, overwrite=overwrite)
-    trainer, validation, weights = _build(cfg, datasets, init_from=init_from if resume else _initial(cfg, init_from))
-    # Only now, when all that a user can get wrong is known to be right, may an old run be replaced.
     folder = Path(cfg.OUTPUT_DIR)
+    check_run_folder(folder, resume=resume, overwrite=overwrite)
+    trainer, weights = _build(cfg, datasets, init_from=init_from if resume else _initial(cfg, init_from))
+    remarks = _resume(cfg, trainer, datasets, folder) if resume else ()
+    # Only now, when all that a user can get wrong is known to be right, may an old run be changed or replaced.
     if comm.is_main_process():
         prepare_run_folder(folder, resume=resume)
         write_text(folder / CONFIG, cfg.dump())
-        write_provenance(folder, datasets=datasets, seed=cfg.SEED, resumed=resume)
+        known = trainer.checkpointer.training_data
+        write_provenance(folder, datasets=datasets, seed=cfg.SEED, known=known, resumed=resume)
     comm.synchronize()
     with log_file(folder):
-        if not resume:  # a resumed run says itself which checkpoint it goes on from
+        for remark in remarks:
+            logger.warning("%s", remark)
+        if trainer.resumed_from:
+            logger.info("Resumed from %s, after iteration %d", trainer.resumed_from, trainer.start_iter)
+        else:
             logger.info("Weights: %s", weights)
-        trainer.add_hooks(validation)
-        return _run(cfg, trainer, datasets, folder, resume=resume)
+        trainer.add_hooks()
+        return _run(cfg, trainer, datasets, folder)
 
 
-def _run(cfg, trainer, datasets, folder, *, resume):
-    start_iter = trainer.resume() if resume else 0
-    trainer.train(start_iter)
+def _resume(cfg, trainer, datasets, folder):
+    """Put the trainer where the run in ``folder`` stopped; what the user should know, in sentences. Changes no file."""
+    start = read_start(folder)
+    newest = trainer.resume()
+    if newest is None:
+        return [f"Nothing to resume in {folder}: training starts from the beginning"]
+    differing = [*compare_settings(folder, yaml.safe_load(cfg.dump())), *compare_data(start, datasets)]
+    trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, newest.checkpoint))
+    return [*newest.remarks, *([f"Not as this run was started: {'; '.join(differing)}"] if differing else [])]
+
+
+def _training_data(cfg, datasets, checkpoint):
+    return training_data(cfg.DATASETS.TRAIN, datasets["train"], checkpoint and checkpoint.get("training_data"))
+
+
+def _run(cfg, trainer, datasets, folder):
+    trainer.train()
     if trainer.stop_reason:
         logger.info("Stopped early at iteration %d: %s", trainer.iter, trainer.stop_reason)
     if not comm.is_main_process():
         return {}
     trainer.checkpointer.save("model_final", iteration=trainer.iter - 1)
-    if trainer.iter > start_iter:
+    if trainer.iter > trainer.start_iter:
         training_curves(folder)
     best = folder / BEST_WEIGHTS if (folder / BEST_WEIGHTS).is_file() else folder / FINAL_WEIGHTS
     load_weights(trainer.model, best, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
@@ -158,14 +165,14 @@ def dry_run(cfg, *, init_from=None):
     Returns:
         list of lines for people: data, steps, memory, expected time.
     """
-    datasets = _load(cfg)
-    trainer, _, weights = _build(cfg, datasets, init_from=_initial(cfg, init_from))
+    datasets = load_training_sets(cfg)
+    trainer, weights = _build(cfg, datasets, init_from=_initial(cfg, init_from))
     seconds = trainer.time_steps(_TIMED_STEPS)
     duration = tqdm.format_interval(seconds * cfg.SOLVER.MAX_ITER)
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
     on_gpu = f", {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB on the GPU" if cfg.MODEL.DEVICE != "cpu" else ""
     return [
-        *(f"{part}: {_describe(sets)}" for part, sets in datasets.items()),
+        *(f"{part}: {describe(sets)}" for part, sets in datasets.items()),
         f"weights: {weights}",
         f"parameters: {sum(p.numel() for p in trainer.model.parameters()):,}",
         f"memory: {peak_gib:.1f} GiB at most so far{on_gpu}",
@@ -174,44 +181,24 @@ def dry_run(cfg, *, init_from=None):
     ]
 
 
-def _load(cfg, files=None):
-    parts = {"train": cfg.DATASETS.TRAIN, "validation": cfg.DATASETS.VALIDATION, "test": cfg.DATASETS.TEST}
-    if not cfg.DATASETS.TRAIN:
-        raise ConfigError("nothing to train on", where="DATASETS.TRAIN", remedy="Name a data set, e.g. btxrd256_train")
-    names = [name for part in parts.values() for name in part]
-    loaded = dict(zip(names, load_datasets(names, files=files), strict=True))
-    datasets = {part: [loaded[name] for name in part_names] for part, part_names in parts.items()}
-    for dataset in loaded.values():
-        check_image_sizes(dataset.records, max_pixels=cfg.INPUT.MAX_PIXELS)
-    for first, second, cases in shared_cases(datasets):
-        logger.warning(
-            "%d cases are in the %s and in the %s part (%s): results will flatter the model",
-            *(len(cases), first, second, ", ".join(cases[:3])),
-        )
-    if not any(record["annotations"] for record in _records(datasets["train"])):
-        raise ConfigError("the training set has no lesion", where=", ".join(cfg.DATASETS.TRAIN))
-    if cfg.SEED < 0:
-        cfg.SEED = comm.shared_random_seed()
-    complete_config(cfg, list(loaded.values()))
-    seed_all_rng(cfg.SEED + comm.get_rank())
-    return datasets
-
-
 def _initial(cfg, init_from):
     return init_from or cfg.MODEL.WEIGHTS
 
 
 def _build(cfg, datasets, *, init_from):
-    """Trainer, validation hook, and a sentence on the weights; touches no file of the run."""
-    trainer = Trainer.from_config(cfg, build_train_loader(cfg, _records(datasets["train"])))
+    """Trainer with its validation, and a sentence on the weights; touches no file of the run."""
+    check_schedule(cfg)
+    trainer = Trainer.from_config(cfg, build_train_loader(cfg, records_of(datasets["train"])))
     validation = _validation(cfg, datasets["validation"], trainer.model)
-    if not init_from:
-        return trainer, validation, "none, trained from scratch"
-    return trainer, validation, f"{init_from}: {_load_initial(cfg, trainer.model, init_from)}"
-
-
-def _load_initial(cfg, model, path):
-    return load_weights(model, path, strict=False, class_names=cfg.MODEL.CLASS_NAMES).sentence()
+    if validation is not None:
+        trainer.add_validation(validation)
+    sentence, checkpoint = "none, trained from scratch", None
+    if init_from:
+        checkpoint = read_checkpoint(init_from)
+        how = {"strict": False, "class_names": cfg.MODEL.CLASS_NAMES, "checkpoint": checkpoint}
+        sentence = f"{init_from}: {load_weights(trainer.model, init_from, **how).sentence()}"
+    trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, checkpoint))
+    return trainer, sentence
 
 
 def _validation(cfg, datasets, model):
@@ -225,6 +212,7 @@ def _validation(cfg, datasets, model):
         dataset=datasets[0],
         predictor=predictor_from_config(cfg, model),
         loss_batches=lambda: validation_batches(cfg, datasets[0].records),
+        chooses=can_choose(cfg, datasets[0]),
     )
 
 
@@ -286,14 +274,3 @@ def _coco_results(results, category_ids):
         for finding in result.findings
         for x0, y0, x1, y1 in [finding.box_xyxy]
     ]
-
-
-def _records(datasets):
-    return [record for dataset in datasets for record in dataset.records]
-
-
-def _describe(datasets):
-    records = _records(datasets)
-    normal = sum(not record["annotations"] for record in records)
-    lesions = sum(len(record["annotations"]) for record in records)
-    return f"{len(records)} images ({normal} normal), {lesions} lesions"

@@ -1,12 +1,14 @@
 """How good is the model now: its losses and its findings on a set of records. Used while training and after it."""
 
 import contextlib
+import math
 
 import numpy as np
 import torch
 from detectron2.utils.events import EventStorage
 from torch import nn
 
+from segtumor.engine.divergence import not_finite
 from segtumor.imaging import read_radiograph
 from segtumor.structures.lesions import ImageResult
 
@@ -34,14 +36,23 @@ def predict_dataset(predictor, dataset, *, batch_size, max_pixels, progress=None
     return results
 
 
-def validation_losses(model, batches, *, seed):
+def validation_losses(model, batches, *, seed, where="validation"):
     """Mean of each training loss over batches, without learning anything.
 
     Proposals are sampled at random, so the generators are seeded with ``seed`` and put back afterwards: the value is
     repeatable and the training that goes on is not disturbed.
 
+    Args:
+        model: a Detectron2 model.
+        batches: iterable of lists of mapped records, at least one.
+        seed: of the sampling.
+        where: named in an error, e.g. "validation at iteration 400".
+
     Returns:
         {loss name: mean}, and their sum as ``"total"``.
+
+    Raises:
+        NonFiniteLossError: a loss, or what the proposal network predicts, is NaN or infinite.
     """
     sums, count = {}, 0
     numpy_state = np.random.get_state()
@@ -49,12 +60,27 @@ def validation_losses(model, batches, *, seed):
     with torch.random.fork_rng(), torch.no_grad(), _training_with_frozen_statistics(model), EventStorage():
         torch.manual_seed(seed)
         for batch in batches:
-            for name, value in model(batch).items():
-                sums[name] = sums.get(name, 0.0) + float(value) * len(batch)
+            for name, value in _finite_losses(model, batch, where).items():
+                sums[name] = sums.get(name, 0.0) + value * len(batch)
             count += len(batch)
     np.random.set_state(numpy_state)
     means = {name: value / count for name, value in sums.items()}
     return {**means, "total": sum(means.values())}
+
+
+def _finite_losses(model, batch, where):
+    try:
+        losses = {name: float(value) for name, value in model(batch).items()}
+    except FloatingPointError as error:  # raised by the proposal network on NaN or infinite boxes
+        raise not_finite("proposals", where=where, images=_names(batch)) from error
+    wrong = [name for name, value in losses.items() if not math.isfinite(value)]
+    if wrong:
+        raise not_finite(", ".join(wrong), where=where, images=_names(batch))
+    return losses
+
+
+def _names(batch):
+    return [example["file_name"] for example in batch]
 
 
 @contextlib.contextmanager

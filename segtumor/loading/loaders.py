@@ -1,26 +1,90 @@
-"""Detectron2's loaders over our records, from the configuration."""
+"""Loaders over our records, from the configuration."""
 
-from detectron2.data import build_detection_train_loader
+from collections.abc import Iterator
+from typing import Any
+
+from detectron2.data import DatasetFromList
 from detectron2.data.samplers import RepeatFactorTrainingSampler, TrainingSampler
+from detectron2.utils import comm
+from torch.utils.data import DataLoader, Dataset
 
+from segtumor.data.crowds import is_crowd
 from segtumor.errors import ConfigError
 from segtumor.loading.mapper import RadiographMapper
+from segtumor.loading.order import BatchOrder
 
 
-def build_train_loader(cfg, records):
-    """Endless shuffled batches of ``SOLVER.IMS_PER_BATCH`` mapped records, normal images included.
+class TrainLoader:
+    """Endless shuffled batches of mapped records, the same whatever the number of worker processes.
+
+    Torch's loader and not Detectron2's, whose versions differ in how workers share an epoch.
+
+    Args:
+        records: Detectron2 dataset dicts.
+        mapper: function of a record and a seed.
+        order: keyword arguments of ``BatchOrder``, but for ``skip``.
+        num_workers: processes that read; 0 reads in this one.
+    """
+
+    def __init__(self, records: list[dict], mapper: RadiographMapper, order: dict[str, Any], num_workers: int) -> None:
+        self._examples, self._order, self._num_workers = _Examples(records, mapper), order, num_workers
+
+    def __iter__(self) -> Iterator[list[dict]]:
+        return self.after(0)
+
+    def after(self, batches: int) -> Iterator[list[dict]]:
+        """What follows the first so many batches, as if they had been taken."""
+        return iter(
+            DataLoader(
+                self._examples,
+                batch_sampler=BatchOrder(**self._order, skip=batches),
+                num_workers=self._num_workers,
+                collate_fn=_as_list,
+            )
+        )
+
+
+def build_train_loader(cfg, records: list[dict]) -> TrainLoader:
+    """Batches of ``SOLVER.IMS_PER_BATCH`` mapped records over all processes, normal images included.
 
     Raises:
-        ConfigError: the sampler is unknown, or class weights and repeat-factor sampling would correct imbalance twice.
+        ConfigError: the sampler is unknown, class weights and repeat-factor sampling would correct imbalance twice, or
+            the batch cannot be divided among the processes.
     """
-    return build_detection_train_loader(
-        dataset=records,
-        mapper=RadiographMapper.from_config(cfg, is_train=True),
-        sampler=_sampler(cfg, records),
-        total_batch_size=cfg.SOLVER.IMS_PER_BATCH,
-        aspect_ratio_grouping=cfg.DATALOADER.ASPECT_RATIO_GROUPING,
-        num_workers=cfg.DATALOADER.NUM_WORKERS,
-    )
+    processes = comm.get_world_size()
+    if cfg.SOLVER.IMS_PER_BATCH % processes:
+        raise ConfigError(
+            "cannot be divided among the processes",
+            where="SOLVER.IMS_PER_BATCH",
+            got=cfg.SOLVER.IMS_PER_BATCH,
+            expected=f"a multiple of {processes}",
+        )
+    order = {
+        "indices": _sampler(cfg, records),
+        "batch_size": cfg.SOLVER.IMS_PER_BATCH // processes,
+        "seed": cfg.SEED + comm.get_rank(),
+        "wide": [r["width"] > r["height"] for r in records] if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None,
+    }
+    mapper = RadiographMapper.from_config(cfg, is_train=True)
+    return TrainLoader(records, mapper, order, cfg.DATALOADER.NUM_WORKERS)
+
+
+class _Examples(Dataset):
+    """Mapped records by (index, seed). Records are kept as bytes, which worker processes share instead of copying."""
+
+    def __init__(self, records: list[dict], mapper: RadiographMapper) -> None:
+        self._records, self._mapper = DatasetFromList(records, copy=False), mapper
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, place: tuple[int, int]) -> dict:
+        index, seed = place
+        return self._mapper(self._records[index], seed=seed)
+
+
+def _as_list(examples: list[dict]) -> list[dict]:
+    return examples
 
 
 def validation_batches(cfg, records):
@@ -55,7 +119,9 @@ def _sampler(cfg, records):
             where="DATALOADER.SAMPLER_TRAIN",
             remedy="Keep one of MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS and RepeatFactorTrainingSampler",
         )
+    # A crowd region is not learnt from, so that it makes no image worth repeating.
+    lesions = [{"annotations": [a for a in record["annotations"] if not is_crowd(a)]} for record in records]
     factors = RepeatFactorTrainingSampler.repeat_factors_from_category_frequency(
-        records, cfg.DATALOADER.REPEAT_THRESHOLD
+        lesions, cfg.DATALOADER.REPEAT_THRESHOLD
     )
     return RepeatFactorTrainingSampler(factors, seed=cfg.SEED)

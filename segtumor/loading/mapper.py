@@ -66,15 +66,17 @@ class RadiographMapper:
             cache_max_gb=cfg.INPUT.CACHE_MAX_GB,
         )
 
-    def __call__(self, record):
+    def __call__(self, record, seed=None):
         """Record -> {"image": (3, h, w) float32 in 0..255, "instances", "height": H, "width": W, ...}.
 
-        Randomness comes from NumPy's global generator, which Detectron2 seeds in every worker.
+        Args:
+            record: Detectron2 dataset dict.
+            seed: of the size and the augmentation; None takes one from NumPy's global generator.
 
         Raises:
             BadImageError: the file cannot be read.
         """
-        rng = np.random.default_rng(np.random.randint(2**31))
+        rng = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
         pixels, size_hw = self._window(record["file_name"], int(rng.choice(self._short_edges_px)))
         motion = self._augmentation.draw_motion(pixels.shape, rng)
         lesions = [a for a in record["annotations"] if not a.get("iscrowd", 0)]

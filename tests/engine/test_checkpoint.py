@@ -13,6 +13,7 @@ def parts():
     torch.manual_seed(0)
     model = nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    step(model, optimizer)  # an optimizer that has never stepped has no state
     return model, optimizer
 
 
@@ -22,8 +23,11 @@ def step(model, optimizer):
     optimizer.step()
 
 
-def checkpointer(folder, model, optimizer):
-    return Checkpointer(model, folder, parts={"optimizer": optimizer}, extra={"class_names": ["a"]})
+def checkpointer(folder, model, optimizer, class_names=("a",)):
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 3)
+    scheduler.last_epoch = 1
+    parts = {"optimizer": optimizer, "scheduler": scheduler}
+    return Checkpointer(model, folder, parts=parts, extra={"class_names": list(class_names)})
 
 
 def test_resume_restores_weights_momentum_and_values(tmp_path):
@@ -34,7 +38,7 @@ def test_resume_restores_weights_momentum_and_values(tmp_path):
     expected = model.weight.detach().clone()
 
     model, optimizer = parts()
-    values = checkpointer(tmp_path, model, optimizer).resume()
+    values = checkpointer(tmp_path, model, optimizer).resume().checkpoint
     assert values["iteration"] == 0 and values["class_names"] == ["a"]
     step(model, optimizer)  # equal to the uninterrupted second step only if the momentum came back as well
     assert torch.equal(model.weight, expected)
@@ -102,13 +106,13 @@ def test_a_note_cannot_point_outside_the_folder(tmp_path):
 
 def test_a_part_added_later_is_saved_too(tmp_path):
     saver = checkpointer(tmp_path, *parts())
-    saver.add_part("scheduler", torch.optim.lr_scheduler.StepLR(parts()[1], 3))
-    saver.save("model_last", iteration=1)
-    assert "last_epoch" in read_checkpoint(tmp_path / "model_last.pth")["scheduler"]
+    saver.add_part("sampler", torch.optim.lr_scheduler.StepLR(parts()[1], 3))
+    saver.save("model_last", iteration=0)
+    assert "last_epoch" in read_checkpoint(tmp_path / "model_last.pth")["sampler"]
 
 
 def test_another_model_cannot_be_resumed(tmp_path):
     checkpointer(tmp_path, *parts()).save("model_last", iteration=1)
     other = nn.Linear(3, 1)
     with pytest.raises(ModelError, match="1 tensors loaded, 1 newly initialised, 1 unused"):
-        checkpointer(tmp_path, other, torch.optim.SGD(other.parameters(), lr=1.0)).resume()
+        checkpointer(tmp_path, other, torch.optim.SGD(other.parameters(), lr=1.0, momentum=0.9)).resume()

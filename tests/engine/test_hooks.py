@@ -33,7 +33,7 @@ def validation(values, *, metric="dice", patience=0, period=1):
         seed=0,
     )
     upcoming = iter(values)
-    hook._values = lambda: {**dict.fromkeys([*METRICS, "loss"], 0.0), metric: next(upcoming)}
+    hook._values = lambda done: {**dict.fromkeys([*METRICS, "loss"], 0.0), metric: next(upcoming)}
     return hook
 
 
@@ -120,7 +120,7 @@ def real_run(folder, hook, *, max_iter=4, checkpoint_period=100):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     run = Trainer(
         model,
-        loader=iter([[{"file_name": "a.png"}]] * max_iter),
+        loader=SimpleNamespace(after=lambda taken: iter([[{"file_name": "a.png"}]] * max_iter)),
         optimizer=optimizer,
         scheduler=torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0),
         folder=str(folder),
@@ -130,7 +130,8 @@ def real_run(folder, hook, *, max_iter=4, checkpoint_period=100):
         mixed_precision=False,
     )
     assert isinstance(run.checkpointer, Checkpointer)
-    run.add_hooks(hook)
+    run.add_validation(hook)
+    run.add_hooks()
     run.train()
     return run
 

@@ -43,12 +43,22 @@ def batches(values):
         yield [{"value": value, "file_name": f"image_{number}.png"}]
 
 
+class Loader:
+    """Batches of one value each."""
+
+    def __init__(self, values):
+        self._values = values
+
+    def after(self, taken):
+        return itertools.islice(batches(self._values), taken, None)
+
+
 def trainer(folder, values=None, *, max_iter=4, checkpoint_period=100):
     model = OneNumber()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     return Trainer(
         model,
-        loader=batches(itertools.repeat(1.0) if values is None else values),
+        loader=Loader(itertools.repeat(1.0) if values is None else values),
         optimizer=optimizer,
         scheduler=torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5),
         folder=str(folder),
@@ -99,16 +109,15 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(tmp_path):
     second, hook = trainer(tmp_path, max_iter=5), Count()
     second.add_hooks()
     second.register_hooks([hook])
-    start = second.resume()
-    assert start == 3
-    second.train(start)
+    assert second.resume().path == tmp_path / "model_last.pth" and second.start_iter == 3
+    second.train()
     assert hook.seen == [3, 4]
     assert second.model.weight.item() == pytest.approx(1 - 0.1 - 0.1 - 0.05 - 0.05 - 0.025)
 
 
-def test_resuming_nothing_starts_from_the_beginning(tmp_path, caplog):
-    assert trainer(tmp_path).resume() == 0
-    assert "Nothing to resume" in caplog.text
+def test_resuming_nothing_starts_from_the_beginning(tmp_path):
+    run = trainer(tmp_path)
+    assert run.resume() is None and run.start_iter == 0
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -138,7 +147,7 @@ def test_an_unreadable_image_stops_and_is_named(tmp_path):
         raise BadImageError("truncated", where="/data/image_1.png", remedy="Copy it again")
 
     run = trainer(tmp_path)
-    run._batches = loader()
+    run._loader.after = lambda taken: loader()
     with pytest.raises(BadImageError) as caught:
         run.train()
     assert "/data/image_1.png: truncated" in str(caught.value) and "Copy it again" in str(caught.value)

@@ -10,7 +10,7 @@ import torch
 
 import segtumor
 from segtumor.config import load_config
-from segtumor.engine import training
+from segtumor.engine import training, training_sets
 from segtumor.engine.weights import read_checkpoint
 from segtumor.errors import ConfigError, DataError, ModelError, NonFiniteLossError
 
@@ -163,7 +163,7 @@ def test_init_from_starts_a_new_run_with_those_weights(phantoms, tiny_config, ti
 
 
 def test_a_worker_that_cannot_read_an_image_names_it(phantoms, tiny_config, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "check_image_sizes", lambda records, **_: None)
+    monkeypatch.setattr(training_sets, "check_image_sizes", lambda records, **_: None)
     settings = {"INPUT.MAX_PIXELS": 5, "DATALOADER.NUM_WORKERS": 1}
     with pytest.raises(DataError, match=str(phantoms / "images")) as caught:
         run(tiny_config, tmp_path, settings)

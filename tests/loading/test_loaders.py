@@ -1,11 +1,13 @@
 import itertools
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from segtumor.errors import ConfigError
 from segtumor.loading.catalog import load_datasets
-from segtumor.loading.loaders import build_train_loader, validation_batches
+from segtumor.loading.loaders import _sampler, build_train_loader, validation_batches
+from segtumor.loading.order import BatchOrder
 
 pytestmark = pytest.mark.model
 
@@ -59,3 +61,42 @@ def test_repeat_factor_sampling_shows_the_rare_class_more_often(records, tiny_co
     sampler_order = itertools.chain(*names(build_train_loader(tiny_config(settings), chosen), 30))
     counts = Counter(sampler_order)
     assert counts[malignant[0]["file_name"]] / 60 > 1.5 / 9
+
+
+def examples(batches, count):
+    """What a model would see: names and pixels, batch by batch."""
+    return [
+        [(e["file_name"], e["image"].numpy().tobytes()) for e in batch] for batch in itertools.islice(batches, count)
+    ]
+
+
+REPEATED = {"DATALOADER.SAMPLER_TRAIN": "RepeatFactorTrainingSampler", "DATALOADER.REPEAT_THRESHOLD": 1.0}
+
+
+@pytest.mark.parametrize("settings", [{}, REPEATED, {"DATALOADER.ASPECT_RATIO_GROUPING": True}])
+def test_examples_depend_on_neither_workers_nor_a_stop(records, tiny_config, settings):
+    settings = {"INPUT.AUGMENTATION": "strong", **settings}
+    whole = examples(build_train_loader(tiny_config(settings), records), 7)  # more than two epochs
+    assert examples(build_train_loader(tiny_config(settings), records).after(4), 3) == whole[4:]
+    two = tiny_config({**settings, "DATALOADER.NUM_WORKERS": 2})
+    assert examples(build_train_loader(two, records).after(1), 4) == whole[1:5]
+    assert len({pixels for batch in whole for _, pixels in batch}) == 14  # no augmentation twice
+
+
+def test_images_alike_share_a_batch_and_none_is_lost():
+    wide = [True, False, False, True, True, False]
+    order = BatchOrder([0, 1, 2, 3, 4, 5], batch_size=2, seed=0, wide=wide)
+    assert [[index for index, _ in batch] for batch in order] == [[1, 2], [0, 3]]
+    in_order = BatchOrder([0, 1, 2, 3, 4, 5], batch_size=2, seed=0)
+    assert [[index for index, _ in batch] for batch in in_order] == [[0, 1], [2, 3], [4, 5]]
+    seeds = [seed for batch in in_order for _, seed in batch]
+    assert seeds == np.random.RandomState(0).randint(2**31, size=6).tolist()  # as when the mapper drew them itself
+
+
+def test_crowds_make_no_image_worth_repeating(records, tiny_config):
+    crowd = {"category_id": 1, "iscrowd": 1}
+    chosen = [{**record, "annotations": [{"category_id": 0, "iscrowd": 0}]} for record in records]
+    chosen[0]["annotations"].append(crowd)
+    assert _sampler(tiny_config(REPEATED), chosen)._int_part.tolist() == [1.0] * len(chosen)
+    chosen[0]["annotations"][1] = {"category_id": 1, "iscrowd": 0}
+    assert _sampler(tiny_config(REPEATED), chosen)._int_part.tolist()[0] == 2.0

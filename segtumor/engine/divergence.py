@@ -1,0 +1,55 @@
+"""What a training that no longer computes numbers is told, wherever it is noticed: one sentence, exit code 5."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+
+from segtumor.errors import NonFiniteLossError
+
+_SHOWN = 3
+
+
+def not_finite(what: str, *, where: str, images: Iterable[str] = ()) -> NonFiniteLossError:
+    """The error for values that became NaN or infinite; raise it.
+
+    Args:
+        what: names of the values.
+        where: e.g. "iteration 7".
+        images: files of the batch, where there is one.
+    """
+    names = ", ".join(images)
+    return NonFiniteLossError(
+        f"{what} became NaN or infinite",
+        where=where,
+        got=f"images {names}" if names else None,
+        remedy=f"{'Look at these images; else lower' if names else 'Lower'} SOLVER.BASE_LR "
+        "or raise SOLVER.WARMUP_ITERS",
+    )
+
+
+def check_finite(state: Mapping[str, Any], *, where: str) -> None:
+    """Refuse to keep a state that holds NaN or infinity: of weights, running statistics or the optimizer.
+
+    Raises:
+        NonFiniteLossError: names the first tensors.
+    """
+    wrong = names_of_not_finite(state)
+    if wrong:
+        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        raise not_finite(f"{', '.join(wrong[:_SHOWN])}{more}", where=where)
+
+
+def names_of_not_finite(state: Mapping[str, Any]) -> list[str]:
+    """Dotted names of the tensors of a nested state that hold NaN or infinity."""
+    return [name for name, tensor in _tensors(state, "") if not torch.isfinite(tensor).all()]
+
+
+def _tensors(node: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(node, torch.Tensor):
+        if node.is_floating_point() and node.device.type != "meta":
+            yield name, node
+        return
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for key, value in items:
+        yield from _tensors(value, f"{name}.{key}" if name else str(key))

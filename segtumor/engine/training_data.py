@@ -1,0 +1,185 @@
+"""What a run was trained on, named in its weights and, by hash, in run.json; and whether it may go on with other data.
+
+Cases are kept as hashes, so that a later part of the data can be compared with the training without naming patients: no
+list of case ids goes where the run goes. Not here: cases that two parts of one start share (``loading.catalog``).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from segtumor.cases import case_of
+from segtumor.data.records import CocoDataset
+from segtumor.errors import ConfigError
+
+Parts = Mapping[str, Sequence[CocoDataset]]
+#: Parts whose cases must not have been trained on.
+HELD_OUT = ("validation", "test")
+#: Settings that say where and how fast, not what; and the sets, whose content counts instead of their names.
+_WITHOUT_EFFECT = (
+    *("OUTPUT_DIR", "DATASETS.TRAIN", "DATASETS.VALIDATION", "DATASETS.TEST"),
+    *("MODEL.DEVICE", "MODEL.WEIGHTS", "DATALOADER.NUM_WORKERS", "INPUT.CACHE_DIR", "INPUT.CACHE_MAX_GB"),
+)
+_DIGITS = 12
+_NAMED = 6
+#: In place of the cases of a later start that are those of the first.
+SAME = "as at first"
+_ASKED = "Move it away to resume without comparing data and settings with those of the first start"
+
+
+def training_data(
+    names: Iterable[str], datasets: Iterable[CocoDataset], earlier: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What weights have learnt from, for ``run.json`` and every checkpoint.
+
+    Args:
+        names: of the training sets.
+        datasets: the training sets.
+        earlier: the same of the weights that training starts from; None if they do not say (ImageNet's, for example).
+
+    Returns:
+        ``{"datasets": names, "synthetic": bool}``: whether every radiograph the weights know was drawn by a program. Of
+        weights trained further, ``datasets`` names the earlier ones too.
+    """
+    synthetic = all(dataset.info.get("synthetic") is True for dataset in datasets)
+    before = earlier if isinstance(earlier, Mapping) else {}
+    known = before.get("datasets")
+    known = [str(name) for name in known] if isinstance(known, (list, tuple)) else []
+    return {
+        "datasets": list(dict.fromkeys([*known, *names])),
+        "synthetic": synthetic and before.get("synthetic") is not False,
+    }
+
+
+def case_hashes(datasets: Iterable[CocoDataset]) -> list[str]:
+    """Sorted hashes (12 hexadecimal digits) of the cases of some data sets.
+
+    An image without a case is its own: by its name and the size of its file, so that it is known again in another
+    folder and is not taken for another of the same name.
+    """
+    return sorted({_hash(_identity(record)) for dataset in datasets for record in dataset.records})
+
+
+def read_start(folder: Path) -> dict[str, Any] | None:
+    """``run.json`` of a run folder; None where there is none.
+
+    Raises:
+        ConfigError: it is damaged.
+    """
+    path = Path(folder) / "run.json"
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ConfigError("damaged: not JSON", where=path, remedy=_ASKED) from error
+    starts = [document, *document.get("resumed", [])] if isinstance(document, dict) else [None]
+    if not all(isinstance(start, dict) and isinstance(start.get("datasets"), dict) for start in starts):
+        raise ConfigError("not the account of a run", where=path, remedy=_ASKED)
+    return document
+
+
+def compare_data(start: Mapping[str, Any] | None, datasets: Parts) -> list[str]:
+    """What differs between the data of a run's earlier starts and those it is to go on with.
+
+    Args:
+        start: from ``read_start``.
+        datasets: {"train": ..., "validation": ..., "test": ...} of now.
+
+    Returns:
+        phrases; empty if nothing differs.
+
+    Raises:
+        ConfigError: cases that are now to judge the model were trained on before, and were not known to be so.
+    """
+    if start is None:
+        return ["run.json is missing, so that the data cannot be compared with those of the first start"]
+    starts = [_with_cases(entry, start) for entry in (start, *start.get("resumed", []))]
+    last = starts[-1]["datasets"]
+    differing = [part for part, sets in datasets.items() if _annotations(last.get(part)) != [d.sha256 for d in sets]]
+    if not differing:
+        return []
+    if not all(isinstance(entry.get("cases"), dict) for entry in starts):
+        unknown = "which cases it was trained on is not recorded, so that they may be among those that test it"
+        return [*(f"the annotations of the {part} part differ" for part in differing), unknown]
+    trained = _cases(starts, "train")
+    for part in HELD_OUT:
+        new = set(case_hashes(datasets[part])) - _cases(starts[-1:], part)
+        leaked = new & trained
+        if leaked:
+            raise ConfigError(
+                f"{len(leaked)} cases of the {part} part were trained on before: results would flatter the model",
+                where=", ".join(str(dataset.json_path) for dataset in datasets[part]),
+                remedy="Resume with the split of the first start, or train anew in another OUTPUT_DIR",
+            )
+    return [f"the annotations of the {part} part differ" for part in differing]
+
+
+def compare_settings(folder: Path, settings: Mapping[str, Any]) -> list[str]:
+    """What differs between ``config.yaml`` of a run folder and the settings in force, as phrases.
+
+    Args:
+        folder: run folder.
+        settings: those in force, nested.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    path = Path(folder) / "config.yaml"
+    if not path.is_file():
+        return ["config.yaml is missing, so that the settings cannot be compared with the earlier ones"]
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError("damaged: not YAML", where=path, remedy=_ASKED) from error
+    if not isinstance(document, dict):
+        raise ConfigError("not a configuration", where=path, remedy=_ASKED)
+    before, now = flat_settings(document), flat_settings(settings)
+    keys = [key for key in now if key in before and _differ(before[key], now[key])]
+    shown = [f"{key} {now[key]!s:.60} instead of {before[key]!s:.60}" for key in keys[:_NAMED]]
+    return shown + ([f"{len(keys) - _NAMED} further settings"] if len(keys) > _NAMED else [])
+
+
+def flat_settings(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{dotted key: value} of a nested configuration, without what has no effect on the results."""
+    flat = {}
+    for name, value in node.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            flat.update(flat_settings(value, f"{key}."))
+        elif key not in _WITHOUT_EFFECT:
+            flat[key] = value
+    return flat
+
+
+def _differ(first: Any, second: Any) -> bool:
+    # As JSON, since a tuple comes back from a file as a list.
+    return json.dumps(first, default=str) != json.dumps(second, default=str)
+
+
+def _with_cases(entry: Mapping[str, Any], first: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**entry, "cases": first.get("cases")} if entry.get("cases") == SAME else entry
+
+
+def _annotations(entries: Any) -> list[Any]:
+    return [entry.get("annotations_sha256") if isinstance(entry, Mapping) else None for entry in entries or ()]
+
+
+def _cases(starts: Iterable[Mapping[str, Any]], part: str) -> set[str]:
+    return {case for start in starts for case in str(start["cases"].get(part, "")).split()}
+
+
+def _identity(record: Mapping[str, Any]) -> str:
+    case = case_of(record)
+    if case is not None:
+        return f"case {case}"
+    path = Path(record["file_name"])
+    return f"image {path.name} {path.stat().st_size}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]

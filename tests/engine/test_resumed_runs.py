@@ -1,0 +1,256 @@
+"""Runs that are stopped and resumed equal those that were not; those that cannot be resumed stay as they were."""
+
+import itertools
+import json
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from segtumor.commands import train
+from segtumor.engine import hooks
+from segtumor.engine.stopping import StopSignals
+from segtumor.engine.trainer import Trainer
+from segtumor.engine.weights import read_checkpoint
+
+pytestmark = pytest.mark.model
+
+#: Training alone, without the evaluations that take most of the time.
+BARE = {"DATASETS.VALIDATION": (), "DATASETS.TEST": (), "SOLVER.MAX_ITER": 2}
+STRONG = {"INPUT.AUGMENTATION": "strong", "SOLVER.MAX_ITER": 5}
+MEASURED = {"DATASETS.VALIDATION": ("phantoms_val",), "TEST.EVAL_PERIOD": 2, "SOLVER.BEST_METRIC": "loss"}
+
+
+@pytest.fixture
+def type_train(phantoms, tiny_config_file, tiny_options):
+    """Function of a run folder, options and settings -> exit code of the command."""
+
+    def command(folder, *options, settings=()):
+        settings = {**BARE, **dict(settings), "OUTPUT_DIR": folder}
+        return train.main(["--config-file", str(tiny_config_file), *options, *tiny_options(settings)])
+
+    return command
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def equal(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def after(calls, function, number=signal.SIGTERM):
+    """``function``, during whose so many-th call a signal arrives."""
+    counter = itertools.count(1)
+
+    def call(*args, **options):
+        if next(counter) == calls:
+            os.kill(os.getpid(), number)
+        return function(*args, **options)
+
+    return call
+
+
+@pytest.mark.parametrize("stop", ["in a step", "in the validation"])
+def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(type_train, tmp_path, monkeypatch, stop):
+    settings = {**STRONG, **MEASURED, "DATALOADER.ASPECT_RATIO_GROUPING": True}
+    assert type_train(tmp_path / "whole", settings=settings) == 0
+    with monkeypatch.context() as patch:
+        if stop == "in a step":
+            patch.setattr(Trainer, "run_step", after(3, Trainer.run_step))
+        else:
+            patch.setattr(hooks, "validation_losses", after(2, hooks.validation_losses))
+        assert type_train(tmp_path / "run", settings=settings) == 143
+    stopped = read_checkpoint(tmp_path / "run" / "model_last.pth")
+    assert (stopped["iteration"], stopped["validation"]["owed"]) == ((2, None) if stop == "in a step" else (3, 4))
+    assert (tmp_path / "run" / "last_checkpoint").read_text() == "model_last.pth"
+    assert type_train(tmp_path / "run", "--resume", settings={**settings, "DATALOADER.NUM_WORKERS": 2}) == 0
+    for name in ("model_final.pth", "model_best.pth"):
+        whole, resumed = (read_checkpoint(tmp_path / folder / name) for folder in ("whole", "run"))
+        assert equal(whole["model"], resumed["model"]) and whole["iteration"] == resumed["iteration"]
+    whole, resumed = (read_checkpoint(tmp_path / folder / "model_final.pth") for folder in ("whole", "run"))
+    assert whole["scheduler"] == resumed["scheduler"] and whole["validation"] == resumed["validation"]
+    states = zip(whole["optimizer"]["state"].values(), resumed["optimizer"]["state"].values(), strict=True)
+    assert all(torch.equal(first["momentum_buffer"], second["momentum_buffer"]) for first, second in states)
+    assert torch.equal(whole["random"]["torch"], resumed["random"]["torch"])
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGHUP", 129)])
+def test_every_signal_leaves_a_checkpoint(type_train, tmp_path, monkeypatch, capsys, name, code):
+    number = getattr(signal, name)
+    monkeypatch.setattr(Trainer, "run_step", after(1, Trainer.run_step, number))
+    assert type_train(tmp_path / "run") == code
+    assert read_checkpoint(tmp_path / "run" / "model_last.pth")["iteration"] == 0
+    said = capsys.readouterr().err
+    assert f"{name}: finishing this iteration" in said and "continue with --resume" in said
+    assert "Stopped after iteration 1 of 2" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_a_second_signal_ends_at_once(type_train, tmp_path, monkeypatch):
+    twice = after(1, after(1, Trainer.run_step, signal.SIGTERM), signal.SIGINT)
+    monkeypatch.setattr(Trainer, "run_step", twice)
+    assert type_train(tmp_path / "run") == 143
+    assert not list((tmp_path / "run").glob("model_*"))
+
+
+def test_signals_act_as_before_afterwards_and_ignored_ones_stay_ignored():
+    seen = []
+    former = {name: signal.getsignal(getattr(signal, name)) for name in ("SIGTERM", "SIGHUP", "SIGINT")}
+    try:
+        signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with StopSignals() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signals.received is None
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert signals.received == signal.SIGTERM and seen == []
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert seen == [signal.SIGTERM]
+        signals.deliver()
+        assert seen == [signal.SIGTERM] * 2 and signals.received is None
+        assert signal.getsignal(signal.SIGINT) is former["SIGINT"]
+    finally:
+        for name, handler in former.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+@pytest.fixture
+def other_sets(phantoms):
+    """Function of a name and a change of the annotation document -> name of a data set like phantoms_train."""
+    made = []
+
+    def make(name, change, part="train"):
+        document = json.loads((phantoms / "annotations" / f"{part}.json").read_text())
+        change(document)
+        made.append(phantoms / "annotations" / f"{name}.json")
+        made[-1].write_text(json.dumps(document))
+        return f"phantoms_{name}"
+
+    yield make
+    for path in made:
+        path.unlink()
+
+
+def swap(document):
+    document["categories"] = [{"id": 1, "name": "malignant"}, {"id": 2, "name": "benign"}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "message"),
+    [
+        ({"MODEL.ROI_BOX_HEAD.FC_DIM": 8}, 3, "weights do not fit the model"),
+        ({"SOLVER.OPTIMIZER": "ADAMW"}, 3, "got ADAMW; expected SGD"),
+        ({"DATASETS.VALIDATION": ("phantoms_val",)}, 3, "lacks the state of the validation"),
+        ({"DATASETS.TEST": ("phantoms_train",)}, 2, "3 cases of the test part were trained on before"),
+        ({"SOLVER.MAX_ITER": 0}, 2, "SOLVER.MAX_ITER"),
+    ],
+)
+def test_a_refused_resume_leaves_every_byte_as_it_was(tiny_copy, type_train, capsys, settings, code, message):
+    before = contents(tiny_copy)
+    assert type_train(tiny_copy, "--resume", settings=settings) == code
+    assert message in capsys.readouterr().err
+    assert contents(tiny_copy) == before
+
+
+@pytest.fixture
+def tiny_copy(type_train, tmp_path):
+    """Folder of a finished run of two steps, to write into."""
+    assert type_train(tmp_path / "run") == 0
+    return tmp_path / "run"
+
+
+def test_classes_in_another_order_are_refused_and_damaged_accounts_too(tiny_copy, type_train, other_sets, capsys):
+    before = contents(tiny_copy)
+    assert type_train(tiny_copy, "--resume", settings={"DATASETS.TRAIN": (other_sets("swapped", swap),)}) == 3
+    assert "another order" in capsys.readouterr().err and contents(tiny_copy) == before
+    for name, content in (("run.json", b"{"), ("run.json", b"[]"), ("config.yaml", b"\xff"), ("config.yaml", b"- 1")):
+        former = (tiny_copy / name).read_bytes()
+        (tiny_copy / name).write_bytes(content)
+        assert type_train(tiny_copy, "--resume") == 2
+        assert name in capsys.readouterr().err and (tiny_copy / name).read_bytes() == content
+        (tiny_copy / name).write_bytes(former)
+    assert contents(tiny_copy) == before
+
+
+def test_what_differs_from_the_first_start_is_said_and_in_force(tiny_copy, type_train, other_sets, capsys):
+    def leave_one_out(document):
+        gone = document["images"].pop()
+        document["annotations"] = [a for a in document["annotations"] if a["image_id"] != gone["id"]]
+
+    assert type_train(tiny_copy, "--resume", settings={"SOLVER.MAX_ITER": 3}) == 0
+    said = capsys.readouterr().err
+    assert "Not as this run was started: SOLVER.MAX_ITER 3 instead of 2\n" in said
+    settings = {"SOLVER.MAX_ITER": 4, "SOLVER.BASE_LR": 0.5, "DATASETS.TRAIN": (other_sets("fewer", leave_one_out),)}
+    assert type_train(tiny_copy, "--resume", settings=settings) == 0
+    said = capsys.readouterr().err
+    assert "SOLVER.BASE_LR 0.5 instead of 0.001" in said and "the annotations of the train part differ" in said
+    assert "Not as this run was started" in (tiny_copy / "log.txt").read_text()
+    assert read_checkpoint(tiny_copy / "model_final.pth")["scheduler"]["base_lrs"][0] == 0.5
+    account = json.loads((tiny_copy / "run.json").read_text())
+    assert len(account["resumed"]) == 2 and account["resumed"][0]["cases"] == "as at first"
+    assert account["training_data"] == {"datasets": ["phantoms_train", "phantoms_fewer"], "synthetic": True}
+    assert read_checkpoint(tiny_copy / "model_final.pth")["training_data"] == account["training_data"]
+
+
+def test_cases_trained_on_at_any_start_may_not_test(tiny_copy, type_train, other_sets, capsys):
+    def move(document):  # the files are others, the images and cases those of the training part
+        document["info"] = {}
+
+    moved = other_sets("moved", move)
+    assert type_train(tiny_copy, "--resume", settings={"DATASETS.TRAIN": ("phantoms_val",)}) == 0
+    before = contents(tiny_copy)
+    for test in (moved, "phantoms_val"):
+        settings = {"DATASETS.TRAIN": ("phantoms_test",), "DATASETS.TEST": (test,)}
+        assert type_train(tiny_copy, "--resume", settings=settings) == 2
+        assert "of the test part were trained on before" in capsys.readouterr().err
+    assert contents(tiny_copy) == before
+
+
+def test_a_run_without_its_note_goes_on_and_one_without_a_checkpoint_is_kept(tiny_copy, type_train, capsys):
+    (tiny_copy / "last_checkpoint").unlink()
+    weights = (tiny_copy / "model_final.pth").read_bytes()
+    assert type_train(tiny_copy, "--resume", settings={"SOLVER.MAX_ITER": 3}) == 0
+    assert "last_checkpoint is missing: model_final.pth is the newest" in capsys.readouterr().err
+    assert read_checkpoint(tiny_copy / "model_final.pth")["iteration"] == 2
+    (tiny_copy / "model_final.pth").unlink()
+    (tiny_copy / "last_checkpoint").unlink()
+    (tiny_copy / "model_best.pth").write_bytes(weights)
+    before = contents(tiny_copy)
+    assert type_train(tiny_copy, "--resume") == 3
+    assert "no checkpoint to resume from" in capsys.readouterr().err and contents(tiny_copy) == before
+
+
+def test_the_memory_of_another_metric_or_set_is_forgotten(caplog):
+    def validation(metric, sha256):
+        return hooks.Validation(
+            period=1,
+            dataset=SimpleNamespace(sha256=sha256),
+            predictor=None,
+            loss_batches=None,
+            best_metric=metric,
+            patience=2,
+            batch_size=1,
+            max_pixels=1,
+            score_threshold=0.5,
+            iou_threshold=0.5,
+            seed=0,
+        )
+
+    first = validation("dice", "a")
+    first._best, first._without_improvement = 0.5, 1
+    for metric, sha256, best, said in (
+        ("dice", "a", 0.5, ""),
+        ("loss", "a", None, "SOLVER.BEST_METRIC differs"),
+        ("dice", "b", None, "the validation set differs"),
+    ):
+        caplog.clear()
+        second = validation(metric, sha256)
+        second.load_state_dict(first.state_dict())
+        assert second._best == best and said in caplog.text
+    earlier_version = {"best": 0.5, "without_improvement": 1}
+    second = validation("dice", "a")
+    second.load_state_dict(earlier_version)
+    assert second.state_dict() == first.state_dict()
