@@ -19,6 +19,7 @@ import stat
 import tempfile
 import textwrap
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -129,6 +130,17 @@ def _remove_unless_alive(path):
             os.unlink(path)
         finally:
             os.close(descriptor)
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove those of the files that are there, in this order; raises OutputError where one cannot be.
+
+    Files that belong together are removed before the first of them is written anew: an interruption then leaves less,
+    never new numbers beside an old report.
+    """
+    for path in paths:
+        with output_errors(path):
+            Path(path).unlink(missing_ok=True)
 
 
 def write_bytes(path, data):

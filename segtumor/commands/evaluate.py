@@ -63,7 +63,7 @@ def main(argv=None):
 
 def _body(args):
     from segtumor.evaluation.study import study
-    from segtumor.reporting.evaluation_report import refuse_run_folder
+    from segtumor.reporting.evaluation_report import read_training_history, refuse_run_folder
 
     refuse_run_folder(args.output)
     settings = study_settings(
@@ -76,10 +76,13 @@ def _body(args):
     if args.calibrate_on:
         settings = dataclasses.replace(settings, temperature=_temperature(args, pairing))
         print(f"temperature of the scores, fitted on {args.calibrate_on[0]}: {settings.temperature:.3f}")
+    provenance = _provenance(args)  # what cannot be read is reported now rather than after minutes of measuring
+    if args.run:
+        read_training_history(args.run)
     _print_plan(pairing, settings)
     found = study(pairing.results, pairing.truth.taxonomy.names, settings, progress=study_progress, **pairing.unseen)
     found = pairing.remarked(found)
-    names = _write(args, pairing, found)
+    names = _write(args, pairing, found, provenance)
     for sentence in pairing.warnings:
         print(f"warning: {sentence}")
     _print_counts(found)
@@ -108,30 +111,26 @@ def _temperature(args, pairing):
     return fit_score_temperature(fitted_on.results, fitted_on.truth.taxonomy.names)
 
 
-def _write(args, pairing, found):
-    """Write everything; names of the files."""
-    from segtumor.reporting.evaluation_report import write_evaluation
-    from segtumor.reporting.study_files import write_study
+def _provenance(args):
     from segtumor.reporting.study_provenance import study_provenance
 
-    provenance = study_provenance(
+    return study_provenance(
         annotations=args.annotations,
         predictions=args.predictions,
         run_folder=args.run,
         calibrated_on=args.calibrate_on,
     )
-    paths = write_evaluation(
-        found.evaluation,
-        args.output,
-        study=found,
-        annotations=args.annotations,
-        predictions=args.predictions,
-        run_folder=args.run,
-    )
-    paths += write_study(
+
+
+def _write(args, pairing, found, provenance):
+    """Write everything; names of the files."""
+    from segtumor.reporting.study_files import write_study
+
+    paths = write_study(
         found,
         args.output,
         provenance=provenance,
+        evaluation={"annotations": args.annotations, "predictions": args.predictions, "run_folder": args.run},
         examples=[] if args.no_examples else _examples(args, pairing.truth, found),
         title=args.title or f"Evaluation on {pairing.truth.json_path.stem}",
     )
@@ -159,7 +158,7 @@ def _print_counts(found):
     findings = counted(counts["n_findings_at_threshold"], "findings")
     lesions = counted(counts["n_lesions"], "lesions")
     if counts["n_crowd_regions"]:
-        lesions += f" and {counted(counts['n_crowd_regions'], 'crowd regions')}, which do not count"
+        lesions += f", {counted(counts['n_crowd_regions'], 'crowd regions')} (not counted)"
     print(
         f"{counted(counts['n_images'], 'images')} ({images['n_tumor_images']} with tumor, {images['n_normal_images']} "
         f"normal), {counted(len(found.cases), 'cases')}, {lesions}, {findings} with a "

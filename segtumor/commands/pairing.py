@@ -83,11 +83,10 @@ def pair(annotations, predictions, *, truth=None, only_annotated=False, allow_ab
     """
     from segtumor.data.predictions import read_predictions
     from segtumor.data.records import load_coco
-    from segtumor.evaluation.crowds import refuse_crowds_only
     from segtumor.structures.lesions import ImageResult
 
     truth = truth or load_coco(annotations, check_files=False, require_masks=False)
-    refuse_crowds_only(truth.annotated_images, where=annotations)
+    _refuse_crowds_only(annotations, truth.crowds)
     found = read_predictions(
         predictions,
         truth.annotated_images,
@@ -104,6 +103,22 @@ def pair(annotations, predictions, *, truth=None, only_annotated=False, allow_ab
         found.failed_ids,
         found.n_left_out,
     )
+
+
+def _refuse_crowds_only(annotations, crowds):
+    """Nothing could be found or missed, though lesions are drawn."""
+    from segtumor.data.crowds import CROWDS_AS_LESIONS
+    from segtumor.errors import DataError
+
+    if crowds.all_regions:
+        raise DataError(
+            f"all {crowds.n_regions} regions, in {len(crowds.images)} images, are crowds (iscrowd 1), which are neither "
+            "found nor missed",
+            where=annotations,
+            expected="a lesion to measure on",
+            remedy=f"If each is one lesion, drawn with a brush: segtumor data check {annotations} --fix lesions.json "
+            f"{CROWDS_AS_LESIONS}",
+        )
 
 
 def _refuse_absent(predictions, truth, absent_ids):

@@ -19,7 +19,6 @@ from segtumor.evaluation.pooling import HEADLINE, REMARKS, FoldResult, Spread, p
 from segtumor.evaluation.study import Study, StudySettings, measures_of, study
 from segtumor.evaluation.unpredicted import unpredicted_remarks
 from segtumor.files import write_csv, write_json
-from segtumor.reporting.evaluation_report import write_evaluation
 from segtumor.reporting.study_files import write_study
 from segtumor.reporting.study_provenance import study_provenance
 from segtumor.structures.lesions import ImageResult
@@ -138,10 +137,10 @@ def _pool(plan, folder, predictions):
 def _write_pooled(plan, result, output):
     folder = output / POOLED
     files = {"annotations": folder / "annotations.json", "predictions": folder / "predictions.json"}
-    write_evaluation(result.study.evaluation, folder, study=result.study, **files)
     write_study(
         result.study,
         folder,
+        evaluation=files,
         provenance=_provenance(plan, output, files),
         extra_tables=[("Folds", f"{REMARKS[0]} {REMARKS[1]}", *fold_table(result))],
         title="Cross-validation, all folds pooled",

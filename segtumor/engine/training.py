@@ -44,7 +44,7 @@ from segtumor.imaging import read_radiograph
 from segtumor.loading.catalog import load_datasets
 from segtumor.loading.loaders import build_train_loader, validation_batches
 from segtumor.locks import alone_in
-from segtumor.reporting.evaluation_report import training_curves, write_evaluation
+from segtumor.reporting.evaluation_report import training_curves
 from segtumor.reporting.findings_files import InferenceOutcome, predictions_document
 from segtumor.reporting.study_examples import choose_examples, draw_examples
 from segtumor.reporting.study_files import write_study
@@ -243,10 +243,10 @@ def _evaluate_set(cfg, model, dataset, folder, weights):
     settings = StudySettings(score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD, iou_threshold=cfg.TEST.HIT_IOU)
     found = study(results, names, settings)
     files = {"annotations": dataset.json_path, "predictions": folder / "predictions.json", "weights": weights}
-    write_evaluation(found.evaluation, folder, study=found, **files)
     write_study(
         found,
         folder,
+        evaluation=files,
         provenance=study_provenance(**files, run_folder=cfg.OUTPUT_DIR),
         examples=draw_examples(found, choose_examples(found), _pixels_of(dataset, cfg.INPUT.MAX_PIXELS)),
         title=f"Evaluation on {folder.name}",

@@ -15,7 +15,7 @@ from pathlib import Path
 from segtumor import __version__
 from segtumor.errors import ConfigError, DataError
 from segtumor.evaluation.tables import SUBGROUP_FIELDS
-from segtumor.files import prepare_output_folder, sha256_of_file, write_bytes, write_csv, write_json
+from segtumor.files import prepare_output_folder, remove_files, sha256_of_file, write_bytes, write_csv, write_json
 
 _IDENTITY = ("image_id", "file_name", "case_id")
 _LESION_COLUMNS = (
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 def write_evaluation(
     evaluation, folder, *, study=None, annotations=None, predictions=None, weights=None, run_folder=None
 ):
-    """Write everything about an evaluation into ``folder``.
+    """Write everything about an evaluation into ``folder``; ``metrics.json`` comes last and stands for the others.
 
     Args:
         evaluation: an Evaluation.
@@ -58,20 +58,22 @@ def write_evaluation(
     """
     refuse_run_folder(folder)
     history = read_training_history(run_folder) if run_folder is not None else None
-    folder = prepare_output_folder(folder)
-    if history is None and (folder / "metrics.json").exists():  # those of the run that was evaluated here before
-        (folder / _CURVES).unlink(missing_ok=True)
+    pictures = _pictures(evaluation, history)
     metrics = {
         **evaluation.metrics,
         **({} if study is None else {"estimates": _estimates(study)}),
         "provenance": provenance(annotations=annotations, predictions=predictions, weights=weights),
     }
-    write_json(folder / "metrics.json", metrics)
     rows, images = (study.per_lesion, study.per_image) if study else (evaluation.per_lesion, evaluation.per_image)
+    folder = prepare_output_folder(folder)
+    earlier = (folder / "metrics.json").exists()  # with the curves of the run that was evaluated then
+    remove_files([folder / name for name in ("metrics.json", *([_CURVES] if earlier else []))])
     _write_rows(folder / "per_lesion.csv", rows, _LESION_COLUMNS)
     _write_rows(folder / "per_image.csv", images, _IMAGE_COLUMNS)
-    names = ["metrics.json", "per_lesion.csv", "per_image.csv", *_write_plots(evaluation, history, folder)]
-    return [folder / name for name in names]
+    for name, picture in pictures.items():
+        write_bytes(folder / name, picture)
+    write_json(folder / "metrics.json", metrics)
+    return [folder / name for name in ("metrics.json", "per_lesion.csv", "per_image.csv", *pictures)]
 
 
 def _estimates(study):
@@ -173,7 +175,8 @@ def _record(line):
     return record if isinstance(record, dict) and isinstance(record.get("iteration"), int) else None
 
 
-def _write_plots(evaluation, history, folder):
+def _pictures(evaluation, history):
+    """{file name: PNG} of the plots."""
     from segtumor.reporting import plots  # matplotlib takes half a second to import
     from segtumor.reporting.figures import png_bytes
 
@@ -188,9 +191,7 @@ def _write_plots(evaluation, history, folder):
     }
     if history is not None:
         figures[_CURVES] = lambda: plots.training_curves_figure(history)
-    for name, draw in figures.items():
-        write_bytes(folder / name, png_bytes(draw))
-    return list(figures)
+    return {name: png_bytes(draw) for name, draw in figures.items()}
 
 
 def _measured(evaluation, kind):

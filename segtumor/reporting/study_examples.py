@@ -6,16 +6,18 @@ Chosen by numbers alone, ties by image id, so that the same study shows the same
 
 import io
 import itertools
+import logging
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from segtumor.errors import BadImageError
+from segtumor.errors import SegtumorError
 from segtumor.reporting.overlay import draw_overlay
 from segtumor.structures.masks import dice_from_iou
 
+_LOG = logging.getLogger(__name__)
 MAX_WIDTH_PX = 512
 _JPEG_QUALITY = 82
 
@@ -50,8 +52,8 @@ def draw_examples(study, examples, read_pixels):
     Args:
         study: the Study they were chosen from.
         examples: from ``choose_examples``.
-        read_pixels: function of an image id giving pixels (H, W) float in [0, 1]; where it raises BadImageError the
-            example is kept without picture and says so.
+        read_pixels: function of an image id giving pixels (H, W) float in [0, 1]; where it fails, as with a damaged
+            file or for want of a decoder or of memory, the example is kept without picture, says so and is logged.
 
     Returns:
         list of {"title", "caption", "png"}: a JPEG at most 512 px wide, or None.
@@ -67,11 +69,10 @@ def _picture(study, example, read_pixels):
     image = example.image
     try:
         pixels = read_pixels(image.truth.image_id)
-    except BadImageError as error:
-        return f"{example.caption} The image cannot be shown: {error}", None
+    except (SegtumorError, OSError, MemoryError) as error:
+        return _not_shown(example, str(error) or "out of memory"), None
     if pixels.shape != tuple(image.truth.size_hw):
-        sizes = f"it is {pixels.shape} px, annotated as {tuple(image.truth.size_hw)}"
-        return f"{example.caption} The image cannot be shown: {sizes}.", None
+        return _not_shown(example, f"it is {pixels.shape} px, annotated as {tuple(image.truth.size_hw)}."), None
     drawn = draw_overlay(
         pixels,
         image.findings,
@@ -81,6 +82,12 @@ def _picture(study, example, read_pixels):
         true_lesions=image.truth.lesions,
     )
     return example.caption, _jpeg(drawn)
+
+
+def _not_shown(example, reason):
+    """The caption of an example without picture."""
+    _LOG.warning("not shown in the report: %s: %s", example.image.truth.file_name, reason)
+    return f"{example.caption} The image cannot be shown: {reason}"
 
 
 def _jpeg(picture):

@@ -6,11 +6,13 @@ and images (``evaluation_report``).
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from segtumor.errors import OutputError
-from segtumor.files import prepare_output_folder, write_csv, write_text
+from segtumor.files import prepare_output_folder, remove_files, write_csv, write_text
+from segtumor.reporting.evaluation_report import refuse_run_folder, write_evaluation
 
 _ESTIMATE_COLUMNS = (
     *("name", "label", "group", "unit", "value", "low", "high", "method", "n", "successes", "n_cases", "n_defined"),
@@ -20,47 +22,57 @@ _SUBGROUP_COLUMNS = ("field", "level", *_ESTIMATE_COLUMNS)
 _TEST_COLUMNS = ("field", "measure", "test", "statistic", "p_value", "p_holm", "n_groups", "note")
 _CURVES = ("roc_image", "roc_patient", "pr_image", "pr_patient", "froc", "reliability", "reliability_patient")
 _CONFUSIONS = ("image_class", "patient_class")
+#: What a study writes, the page first, which must not outlive the rest.
+_NAMES = (
+    *("report.html", "estimates.csv", "subgroups.csv", "tests.csv", "per_case.csv"),
+    *(f"curve_{name}.csv" for name in _CURVES),
+    *(f"confusion_{name}.csv" for name in _CONFUSIONS),
+)
 _RELIABILITY_COLUMNS = ("bin_low", "bin_high", "mean_probability", "observed", "count")
 
 
-def write_study(study, folder, *, provenance, examples=(), extra_tables=(), title="Evaluation"):
+def write_study(
+    study,
+    folder,
+    *,
+    provenance,
+    examples: Sequence[Mapping[str, Any]] = (),
+    extra_tables: Sequence[tuple] = (),
+    title: str = "Evaluation",
+    evaluation: Mapping[str, Any] | None = None,
+):
     """Write the page and tables of a study into ``folder``.
 
     ``estimates.csv``, ``subgroups.csv``, ``tests.csv`` and ``per_case.csv``; each curve as ``curve_<name>.csv`` and
-    each confusion matrix as ``confusion_<name>.csv``; ``report.html``. Curves and matrices that an earlier study left
-    in the folder and this one does not define are deleted.
+    each confusion matrix as ``confusion_<name>.csv``; ``report.html``, which comes last and stands for the others.
+    Those that an earlier study left in the folder are deleted when all is drawn and nothing written.
 
     Args:
         study: a Study.
         folder: created if needed.
         provenance, examples, extra_tables, title: as for ``study_page``.
+        evaluation: arguments of ``write_evaluation`` beside the study's own, to write its files as well; None: not.
 
     Returns:
         list of the paths written, the page last.
 
     Raises:
+        ConfigError, DataError: as ``write_evaluation``.
         OutputError: a file cannot be written.
     """
     from segtumor.reporting.study_page import study_page  # matplotlib takes half a second to import
 
     page = study_page(study, title=title, provenance=provenance, examples=examples, extra_tables=extra_tables)
-    folder = prepare_output_folder(folder)
     tables = {**_main_tables(study), **_curve_tables(study), **_confusion_tables(study)}
-    _remove_stale(folder, tables)
+    folder = prepare_output_folder(folder)
+    if evaluation is not None:
+        refuse_run_folder(folder)
+    remove_files([folder / name for name in _NAMES])
+    paths = [] if evaluation is None else write_evaluation(study.evaluation, folder, study=study, **evaluation)
     for name, (rows, columns) in tables.items():
         write_csv(folder / name, [{key: _cell(value) for key, value in row.items()} for row in rows], columns)
     write_text(folder / "report.html", page)
-    return [folder / name for name in (*tables, "report.html")]
-
-
-def _remove_stale(folder, tables):
-    """Delete the curves and matrices that an earlier study left in the folder and this one does not define."""
-    known = [*(f"curve_{name}.csv" for name in _CURVES), *(f"confusion_{name}.csv" for name in _CONFUSIONS)]
-    for path in (folder / name for name in known if name not in tables):
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError("cannot delete what an earlier study wrote", where=path) from error
+    return [*paths, *(folder / name for name in (*tables, "report.html"))]
 
 
 def _main_tables(study):

@@ -114,7 +114,14 @@ OTHERS = [
     ("empty object", (*A, "segmentation"), {}, ERROR, "segmentation", "is missing; boxes alone"),
     ("mask without runs", (*A, "segmentation"), rle(""), ERROR, "segmentation", "is missing; boxes alone"),
     ("flat polygon", (*A, "segmentation"), SQUARE, ERROR, "segmentation", "is not a list of polygons"),
-    ("flat polygon of two points", (*A, "segmentation"), [1, 1, 9, 9], ERROR, "segmentation", "is not a list of polygons"),
+    (
+        "flat polygon of two points",
+        (*A, "segmentation"),
+        [1, 1, 9, 9],
+        ERROR,
+        "segmentation",
+        "is not a list of polygons",
+    ),
     ("points", (*A, "segmentation"), [[1, 1], [9, 1], [9, 9]], ERROR, "segmentation", "is not a list of polygons"),
     ("polygon nested too deeply", (*A, "segmentation"), [[SQUARE]], ERROR, "segmentation", "not a finite number"),
     (

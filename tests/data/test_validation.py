@@ -98,7 +98,11 @@ CASES = [
     ((*ANNOTATION, "segmentation"), GONE, "segmentation: is missing"),
     ((*ANNOTATION, "segmentation"), [], "segmentation: is missing"),
     ((*ANNOTATION, "segmentation"), "x", "is neither polygons nor an RLE"),
-    ((*ANNOTATION, "segmentation"), SQUARE, "is not a list of polygons [[x0, y0, x1, y1, ...], ...], got one flat list of 8"),
+    (
+        (*ANNOTATION, "segmentation"),
+        SQUARE,
+        "is not a list of polygons [[x0, y0, x1, y1, ...], ...], got one flat list of 8",
+    ),
     ((*ANNOTATION, "segmentation"), [[1, 1, 3, 3]], "polygon has fewer than three points, got polygon 0 of 2"),
     ((*ANNOTATION, "segmentation"), [[]], "is missing; boxes alone are accepted only when asked for, got [[]]"),
     ((*ANNOTATION, "segmentation"), [SQUARE[:-1]], "polygon has an odd number of coordinates, got polygon 0 of 7"),

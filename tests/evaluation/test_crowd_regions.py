@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from segtumor.commands.evaluate import main
-from segtumor.errors import DataError
+from segtumor.commands import compare as compare_command
+from segtumor.commands import evaluate as evaluate_command
+from segtumor.commands.benchmark import run as benchmark_run
 from segtumor.evaluation import evaluate
-from segtumor.evaluation.crowds import refuse_crowds_only
 from segtumor.evaluation.study import StudySettings, study
 from segtumor.evaluation.summary import headline_table
 from segtumor.reporting.evaluation_report import write_evaluation
@@ -75,15 +75,8 @@ def test_without_crowds_nothing_is_said(three_images):
     assert "crowd" not in headline_table(found.evaluation)
 
 
-def test_a_set_of_crowds_alone_is_refused(build):
-    crowd, lesion = build.lesion(0, 0, 0, 4, 4, crowd=True), build.lesion(0, 5, 5, 9, 9)
-    with pytest.raises(DataError, match=r"all 1 regions on 1 images are crowds .*iscrowd to 0"):
-        refuse_crowds_only([build.image([crowd]).truth, build.image().truth], where="test.json")
-    refuse_crowds_only([build.image([crowd]).truth, build.image([lesion]).truth])
-    refuse_crowds_only([build.image().truth])  # all normal: a specificity can be measured
-
-
-def test_evaluate_refuses_it_before_it_writes(tmp_path, capsys):
+@pytest.mark.parametrize("command", ["evaluate", "compare", "benchmark"])
+def test_a_set_of_crowds_alone_is_refused_before_anything_is_written(tmp_path, capsys, command):
     box = {"bbox": [1, 1, 4, 4], "segmentation": [[1, 1, 5, 1, 5, 5, 1, 5]], "iscrowd": 1}
     truth = {
         "images": [{"id": 1, "file_name": "a.png", "height": 10, "width": 10}],
@@ -93,8 +86,16 @@ def test_evaluate_refuses_it_before_it_writes(tmp_path, capsys):
     (tmp_path / "gt.json").write_text(json.dumps(truth))
     (tmp_path / "found.json").write_text("[]")
     files = ["--annotations", str(tmp_path / "gt.json"), "--predictions", str(tmp_path / "found.json")]
-    assert main([*files, "--output", str(tmp_path / "out")]) == 5
-    assert "are crowds (iscrowd 1)" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    more = {
+        "evaluate": (evaluate_command.main, []),
+        "compare": (compare_command.main, ["--against", str(tmp_path / "found.json")]),
+        "benchmark": (benchmark_run.main, ["--protocol", "btxrd-grouped"]),
+    }
+    main, options = more[command]
+    assert main([*files, "--output", str(tmp_path / "out"), *options]) == 5
+    message = capsys.readouterr().err
+    assert "all 1 regions, in 1 images, are crowds (iscrowd 1)" in message and "--fix" in message
+    assert "--crowds-as-lesions" in message and not (tmp_path / "out").exists()
 
 
 def test_a_label_of_a_tumor_counts_in_every_sensitivity(build):

@@ -1,6 +1,8 @@
 """The files of a study: every table, empty cells for the undefined, and nothing half written."""
 
 import csv
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ def pictures():
     """Names in place of pictures, whose drawing takes nearly all the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("segtumor.reporting.study_plots.StudyFigure.png", lambda self: self.name.encode())
+        patch.setattr("segtumor.reporting.figures.png_bytes", lambda draw, **_: b"")
         yield
 
 
@@ -91,3 +94,32 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OutputError):
         write_study(fake_study([]), tmp_path / "file", provenance={})
+
+
+@pytest.mark.parametrize("interrupted_at", ["per_lesion.csv", "per_image.csv", "metrics.json", "estimates.csv"])
+def test_an_interruption_leaves_no_report_beside_other_numbers(tmp_path, monkeypatch, interrupted_at):
+    write_study(fake_study(), tmp_path, provenance={}, evaluation={})
+    assert (tmp_path / "report.html").is_file() and (tmp_path / "metrics.json").is_file()
+    replace = os.replace
+
+    def interrupt(source, target):
+        if Path(target).name == interrupted_at:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_study(fake_study(some_results(3)), tmp_path, provenance={}, evaluation={})
+    left = {path.name for path in tmp_path.iterdir()}
+    assert "report.html" not in left and "estimates.csv" not in left
+    assert ("metrics.json" in left) == (interrupted_at == "estimates.csv")
+
+
+def test_what_cannot_be_drawn_costs_nothing_that_was_there(tmp_path, monkeypatch):
+    before = {
+        path.name: path.read_bytes() for path in write_study(fake_study(), tmp_path, provenance={}, evaluation={})
+    }
+    monkeypatch.setattr("segtumor.reporting.study_page.study_figures", None)
+    with pytest.raises(TypeError):
+        write_study(fake_study([]), tmp_path, provenance={}, evaluation={})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

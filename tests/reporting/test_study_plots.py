@@ -8,7 +8,7 @@ import pytest
 from fake_study import CLASSES, estimate, fake_study, finding, lesion, some_results
 from PIL import Image
 
-from segtumor.errors import BadImageError
+from segtumor.errors import BadImageError, InstallationError
 from segtumor.evaluation.study import study as measure
 from segtumor.evaluation.study_types import StudySettings, SubgroupEstimate
 from segtumor.reporting.count_plots import class_confusion_figure
@@ -233,6 +233,17 @@ def test_the_best_are_not_among_the_worst(failures):
     assert [(e.image.truth.image_id, e.title) for e in chosen[2:]] == [(3, "Highest Dice")]
     assert choose_examples(failures, n_worst=0, n_best=0) == []
     assert choose_examples(fake_study([])) == []
+
+
+@pytest.mark.parametrize("failure", [InstallationError("no decoder"), MemoryError(), OSError("gone")])
+def test_a_picture_that_cannot_be_had_costs_no_report(failures, failure, caplog):
+    def read_pixels(image_id):
+        raise failure
+
+    pictures = draw_examples(failures, choose_examples(failures, 2, 0), read_pixels)
+    assert [picture["png"] for picture in pictures] == [None, None]
+    assert all("The image cannot be shown: " in picture["caption"] for picture in pictures)
+    assert caplog.text.count("not shown in the report: ") == 2
 
 
 def test_pictures_are_small_and_the_unreadable_is_kept(failures):
