@@ -8,6 +8,7 @@ that whoever clears up (``remove_abandoned``) can tell a dead file from a live o
 """
 
 import contextlib
+import contextvars
 import csv
 import errno
 import hashlib
@@ -36,6 +37,7 @@ TEMPORARY_PREFIX = ".segtumor."
 _LONGEST_SUFFIX = 32
 _TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + r"[a-z0-9_]{8}(\..*)?")
 _ONE_AT_A_TIME = threading.Lock()
+_WATCHER = contextvars.ContextVar("watcher", default=None)
 #: Descriptors of the temporary files that are being written.
 _HELD = set()
 
@@ -55,9 +57,21 @@ def prepare_output_folder(path):
 
 
 @contextlib.contextmanager
+def watched_files(watcher):
+    """Call ``watcher`` with the path of each file that is about to be written inside the block; it may refuse it."""
+    token = _WATCHER.set(watcher)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
+
+
+@contextlib.contextmanager
 def atomic_path(path):
     """Yield a temporary path beside ``path``; on leaving without an error it is synced and renamed to ``path``."""
-    path = Path(path)
+    path, watcher = Path(path), _WATCHER.get()
+    if watcher is not None:
+        watcher(path)
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         suffix = path.suffix[:_LONGEST_SUFFIX]  # libraries tell the format by it

@@ -71,6 +71,9 @@ def build_parser():
     parser.add_argument(
         "--no-image-hashes", action="store_true", help="leave the hashes of the images out of split.json"
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier conversion in OUTPUT: the files its report lists"
+    )
     parser.add_argument("--strict", action="store_true", help="write nothing if anything has to be left out")
     return parser
 
@@ -84,8 +87,12 @@ def _body(args):
     from segtumor.data.btxrd.convert import convert
     from segtumor.data.btxrd.output import write_dataset
     from segtumor.data.btxrd.table import read_cases
+    from segtumor.data.earlier import check_no_earlier
+    from segtumor.data.splits.output import check_no_earlier_split
     from segtumor.taxonomy import BINARY, SUBTYPES
 
+    check_no_earlier(args.output, overwrite=args.overwrite)
+    check_no_earlier_split(args.output, (), overwrite=args.overwrite)
     saved = _saved_split(args)
     taxonomy = SUBTYPES if args.classes == "subtype" else BINARY
     cases = read_cases(args.groups) if args.groups else _cases_of(saved)

@@ -18,7 +18,7 @@ def build_parser():
             "python datasets/prepare_phantoms.py --output datasets/phantoms_test --cases 40 --seed 1 --fractions 0 0 1",
         ],
     )
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write; earlier phantoms are replaced")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
     parser.add_argument("--cases", type=int, default=300, metavar="N", help="cases, two images each (default 300)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="equal seeds give equal files (default 0)")
     parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the images (default 256)")
@@ -30,7 +30,11 @@ def build_parser():
         metavar=("TRAIN", "VAL", "TEST"),
         help="shares of the cases, adding up to 1; 0 leaves a part out (default 0.7 0.15 0.15)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="write even into a folder that holds something else")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace earlier phantoms, and write into a folder that holds something else",
+    )
     return parser
 
 

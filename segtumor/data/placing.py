@@ -3,6 +3,7 @@
 Not here: reading or changing them.
 """
 
+import filecmp
 import os
 import shutil
 from pathlib import Path
@@ -35,14 +36,17 @@ def place_images(source, target, names, *, mode, progress=iter):
     if target.is_symlink():
         raise OutputError("is a link, not a folder to copy into", where=target, remedy="Remove the link")
     for name in progress(names):
-        if not _same_size(source / name, target / name):
+        if not _same_file(source / name, target / name):
+            if os.path.lexists(target / name):
+                remedy = "Choose another --output, or remove it"
+                raise OutputError("another picture of that name is there", where=target / name, remedy=remedy)
             with atomic_path(target / name) as temporary:
                 shutil.copyfile(source / name, temporary)
 
 
 def _link(source, target, names):
     if target.is_symlink() or target.exists():
-        if all(_same_size(source / name, target / name) for name in names):
+        if all(_same_file(source / name, target / name) for name in names):
             return
         remedy = "Remove it, choose another --output, or have them copied"
         raise OutputError("exists and does not hold the images of the source", where=target, remedy=remedy)
@@ -53,5 +57,6 @@ def _link(source, target, names):
         raise OutputError(f"cannot link: {error.strerror}", where=target, remedy="Have the images copied") from error
 
 
-def _same_size(first, second):
-    return second.is_file() and first.stat().st_size == second.stat().st_size
+def _same_file(first, second):
+    """Whether the content is the same: two pictures of one size may be of two patients."""
+    return second.is_file() and filecmp.cmp(first, second, shallow=False)

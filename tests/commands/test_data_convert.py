@@ -202,3 +202,67 @@ def test_boxes_without_an_outline_name_the_option_that_helps(tmp_path, capsys):
     assert "--boxes-as-masks" in out
     assert run_convert(EXAMPLES / "csv", tmp_path / "b", "--boxes-as-masks") == 0
     assert "boxes without an outline" not in capsys.readouterr().out
+
+
+def files_of(folder):
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.name[0] != "."}
+
+
+@pytest.mark.parametrize("name", ["coco", "masks", "yolo", "voc", "labelme", "cvat"])
+def test_an_earlier_conversion_is_refused_or_replaced_as_a_whole(name, tmp_path, capsys):
+    one = tmp_path / "one"
+    one.mkdir()
+    for path in ("labelme/case1_benign.json", "images/case1_benign.png"):
+        (one / Path(path).name).write_bytes((EXAMPLES / path).read_bytes())
+    fewer = ["convert", "--source", str(one), "--images", str(one), "--to", name, "--place", "copy", "--output"]
+    assert run_convert(EXAMPLES / "coco", tmp_path / "out", "--to", name, "--place", "copy") == 0
+    (tmp_path / "out" / "mine.txt").write_text("notes")
+    earlier = files_of(tmp_path / "out")
+    assert data.main([*fewer, str(tmp_path / "out")]) == 2
+    assert "holds an earlier conversion" in capsys.readouterr().err and files_of(tmp_path / "out") == earlier
+    assert data.main([*fewer, str(tmp_path / "out"), "--overwrite"]) == 0
+    assert data.main([*fewer, str(tmp_path / "new")]) == 0
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "new") | {"mine.txt"}
+    reports = [json.loads((tmp_path / folder / "conversion_report.json").read_text()) for folder in ("out", "new")]
+    assert reports[0]["files"] == reports[1]["files"]
+    assert {*reports[0]["files"], "conversion_report.json"} == files_of(tmp_path / "new")
+
+
+def test_a_link_to_the_images_is_listed_and_replaced(tmp_path):
+    assert run_convert(EXAMPLES / "coco", tmp_path / "out") == 0
+    report = json.loads((tmp_path / "out" / "conversion_report.json").read_text())
+    assert report["files"] == ["annotations/all.json", "images"]
+    assert run_convert(EXAMPLES / "voc", tmp_path / "out", "--place", "copy", "--overwrite") == 0
+    assert not (tmp_path / "out" / "images").is_symlink() and len(list(EXAMPLES.glob("images/*.png"))) == 3
+
+
+def test_files_of_the_user_are_never_replaced(tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "case2_malignant.json").write_text("mine")
+    assert run_convert(EXAMPLES / "coco", tmp_path / "out", "--to", "labelme") == 2
+    assert "a file is there that is of no conversion" in capsys.readouterr().err
+    assert files_of(tmp_path / "out") == {"case2_malignant.json"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("x.json", '{"imagePath": "case1_benign.png", "shapes": [{"label": "b", "shape_type": "line", "points": []}]}',
+         "shape 0 is a line"),
+        ("case1_benign.xml", "<annotation><object>", "not readable as XML: no element found: line 1"),
+        ("case1_benign.txt", "0 0.5 0.5\n", "case1_benign.txt, line 1: 0 0.5 0.5"),
+    ],
+)  # fmt: skip
+def test_the_reason_is_shown_and_reported_even_if_every_file_fails(name, text, reason, tmp_path, capsys):
+    source = tmp_path / "set"
+    source.mkdir()
+    (source / name).write_text(text)
+    (source / "classes.txt").write_text("benign")
+    form = {".json": "labelme", ".xml": "voc", ".txt": "yolo"}[Path(name).suffix]
+    options = ("--from", form, "--unannotated", "leave-out")
+    assert run_convert(source, tmp_path / "out", *options) == 5
+    shown = capsys.readouterr()
+    assert reason in shown.out and reason in shown.err and "no image can be used" in shown.err
+    report = json.loads((tmp_path / "out" / "conversion_report.json").read_text())
+    assert report["converted"] == {"images": 0, "lesions": 0} and any(reason in r["detail"] for r in report["left_out"])
+    assert run_convert(EXAMPLES / "yolo", tmp_path / "out") == 0  # the report of a failure is in nobody's way

@@ -72,8 +72,18 @@ def test_parts_by_case_with_hashes(collection, tmp_path, capsys):
     raw = json.loads((output / "annotations" / "train.json").read_text())
     assert raw["categories"][0]["color"] == "blue" and "further" in raw["annotations"][0] and "note" in raw["images"][0]
     first = {path.name: path.read_bytes() for path in output.rglob("*.json")}
-    assert _run(collection, output, "--fractions", 0.5, 0.25, 0.25) == 0
+    assert _run(collection, output, "--fractions", 0.5, 0.25, 0.25) == 2
+    assert "the folder holds an earlier split" in capsys.readouterr().err
+    assert _run(collection, output, "--fractions", 0.5, 0.25, 0.25, "--overwrite") == 0
     assert {path.name: path.read_bytes() for path in output.rglob("*.json")} == first
+
+
+def test_a_file_of_no_split_is_not_replaced(collection, tmp_path, capsys):
+    (tmp_path / "out" / "annotations").mkdir(parents=True)
+    (tmp_path / "out" / "annotations" / "train.json").write_text("mine")
+    assert _run(collection, tmp_path / "out", "--place", "none", "--overwrite") == 2
+    assert "a file is there that is of no split" in capsys.readouterr().err
+    assert (tmp_path / "out" / "annotations" / "train.json").read_text() == "mine"
 
 
 def test_the_order_of_the_images_does_not_matter(collection, tmp_path):
@@ -97,7 +107,7 @@ def test_folds_into_the_folder_of_the_source_and_back(collection, tmp_path):
     assert read_split(folder / "split.json").origin == {"stratify": ["label", "center", "age_group"]}
     assert _run(collection, tmp_path / "again", "--kind", folder / "split.json") == 0
     assert _files(tmp_path / "again") == {"test"} | folds
-    assert _run(collection, folder) == 0  # parts of the folds are gone, the source is not
+    assert _run(collection, folder, "--overwrite") == 0  # parts of the folds are gone, the source is not
     assert _files(folder) == {"all", *PARTS}
 
 

@@ -269,7 +269,10 @@ def test_the_command_writes_parts_that_load(release, tmp_path, capsys):
         assert len(set(summary["images_by_label"].values())) == 1
     assert (output / "images").resolve() == (source / "images").resolve()
     first = {path.name: path.read_bytes() for path in output.rglob("*.json")}
-    assert _run(source, output, *arguments) == 0
+    (output / "mine.txt").write_text("notes")
+    assert _run(source, output, *arguments) == 2
+    assert "the folder holds an earlier conversion" in capsys.readouterr().err
+    assert _run(source, output, *arguments, "--overwrite") == 0 and (output / "mine.txt").is_file()
     assert {path.name: path.read_bytes() for path in output.rglob("*.json")} == first
 
 

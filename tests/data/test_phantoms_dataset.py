@@ -96,7 +96,9 @@ def test_equal_seeds_give_equal_bytes(dataset, tmp_path):
 
 def test_an_earlier_set_is_replaced_without_leftovers(tmp_path):
     write_phantom_dataset(tmp_path, cases=3, seed=0, size_px=SIZE_PX, fractions=(1, 0, 0))
-    write_phantom_dataset(tmp_path, cases=1, seed=0, size_px=SIZE_PX, fractions=(0, 0, 1))
+    with pytest.raises(ConfigError, match="holds earlier phantoms"):
+        write_phantom_dataset(tmp_path, cases=1, seed=0, size_px=SIZE_PX, fractions=(0, 0, 1))
+    write_phantom_dataset(tmp_path, cases=1, seed=0, size_px=SIZE_PX, fractions=(0, 0, 1), overwrite=True)
     assert len(list((tmp_path / "images").iterdir())) == 2
     assert [path.name for path in (tmp_path / "annotations").iterdir()] == ["test.json"]
 
@@ -117,7 +119,9 @@ def test_an_interrupted_run_does_not_look_complete(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_phantom_dataset(tmp_path, cases=3, seed=1, size_px=SIZE_PX, fractions=(1, 0, 0), progress=interrupt)
+        write_phantom_dataset(
+            tmp_path, cases=3, seed=1, size_px=SIZE_PX, fractions=(1, 0, 0), progress=interrupt, overwrite=True
+        )
     assert not (tmp_path / "split.json").exists() and not list((tmp_path / "annotations").iterdir())
     write_phantom_dataset(tmp_path, cases=1, size_px=SIZE_PX, fractions=(1, 0, 0))  # and may be begun again
     assert (tmp_path / "split.json").is_file()

@@ -47,6 +47,9 @@ def build_parser():
         default="link",
         help="OUTPUT/images becomes a link to the source's folder (default), or a copy of the images used",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier conversion in OUTPUT: the files its report lists"
+    )
     _add_classes(parser.add_argument_group("classes and cases"))
     _add_doubt(parser.add_argument_group("where the annotations leave doubt"))
     return parser
@@ -90,19 +93,26 @@ def main(argv=None):
 
 
 def _body(args):
-    from segtumor.data.converters.assemble import assemble
+    from segtumor.data.converters.assemble import NothingLeftError, assemble
     from segtumor.data.converters.formats import detect_format, load_format
+    from segtumor.data.earlier import check_no_earlier
 
+    check_no_earlier(args.output, overwrite=args.overwrite)
     classes, dropped = _class_options(args.classes)
     source_format = args.source_format or detect_format(args.source)
     collection = _read(args, load_format(source_format), dropped)
-    assembled = assemble(
-        collection,
-        classes=classes,
-        attributes=_attributes(args, collection),
-        boxes_as_masks=args.boxes_as_masks,
-        crowds_as_lesions=args.crowds_as_lesions,
-    )
+    attributes = _attributes(args, collection)
+    try:
+        assembled = assemble(
+            collection,
+            classes=classes,
+            attributes=attributes,
+            boxes_as_masks=args.boxes_as_masks,
+            crowds_as_lesions=args.crowds_as_lesions,
+        )
+    except NothingLeftError as error:
+        _tell_failure(args, source_format, error)
+        raise
     _check_strict(args, assembled)
     _check_crowds(args, assembled)
     lost = _write(args, collection, assembled, source_format)
@@ -154,6 +164,18 @@ def _attributes(args, collection):
     return fields
 
 
+def _tell_failure(args, source_format, error):
+    """The reasons by image, printed and in a report, where there is nothing else to write."""
+    from segtumor.data.converters.output import write_failure
+
+    print_remarks("Left out", error.left_out)
+    print_remarks("Worth knowing", error.notes)
+    if not args.strict:
+        report = {"source": str(args.source), "format": source_format}
+        path = write_failure(args.output, report=report, left_out=error.left_out, notes=error.notes)
+        print(f"every remark by image: {path}")
+
+
 def _check_strict(args, assembled):
     from segtumor.errors import DataError
 
@@ -184,15 +206,17 @@ def _regions_by_image(document):
 
 def _write(args, collection, assembled, source_format):
     from segtumor.data.converters.formats import load_format
-    from segtumor.data.converters.output import write_coco, write_other, write_report
+    from segtumor.data.converters.output import write_conversion
 
-    lost = []
-    if args.to == "coco":
-        write_coco(args.output, collection, assembled, placing=args.place, progress=progress_bar("copying"))
-    else:
-        lost = write_other(args.output, load_format(args.to), collection, assembled, progress=progress_bar("writing"))
-    write_report(args.output, source=args.source, source_format=source_format, assembled=assembled, lost=lost)
-    return lost
+    return write_conversion(
+        args.output,
+        collection,
+        assembled,
+        format_module=None if args.to == "coco" else load_format(args.to),
+        report={"source": str(args.source), "format": source_format},
+        placing=args.place,
+        progress=progress_bar("writing"),
+    )
 
 
 def _print_account(args, source_format, assembled, lost):

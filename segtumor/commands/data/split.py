@@ -40,6 +40,9 @@ def build_parser():
         "a part for each centre; column: parts told by a field of the images; official: by --lists; image: each "
         "radiograph by itself, which leaks; or a split.json written earlier, to use its parts again",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier split in OUTPUT: split.json and the parts it names"
+    )
     _add_making(parser.add_argument_group("how to divide"))
     _add_cases(parser.add_argument_group("cases"))
     _add_images(parser.add_argument_group("images"))
@@ -150,8 +153,10 @@ def _no_garbage_collection():
 
 def _check_usage(args):
     from segtumor.data.splits import check_fractions
+    from segtumor.data.splits.output import check_no_earlier_split
     from segtumor.errors import ConfigError
 
+    check_no_earlier_split(args.output, (), overwrite=args.overwrite)
     check_fractions(fractions_of(args))
     if args.seed < 0:
         raise ConfigError("seed is negative", where="--seed", got=args.seed, expected="0 or more")
@@ -182,6 +187,7 @@ def _write(args, merged, made):
     output = Path(args.output)
     folder, split_path = output / "annotations", output / "split.json"
     parts_output.check_not_overwritten(merged.paths, folder, made.split.parts)
+    parts_output.check_no_earlier_split(output, made.split.parts, overwrite=args.overwrite)
     prepare_output_folder(output)
     hashes = _images_in_place(args, merged, made, progress_bar)
     parts_output.remove_earlier_parts(split_path, keep=merged.paths)

@@ -4,9 +4,11 @@ The split file stands for a complete conversion: an older one is removed first a
 there. Not here: reading the source (``convert``), dividing it and writing parts (``segtumor.data.splits``).
 """
 
+import os
 from pathlib import Path
 
 from segtumor import __version__
+from segtumor.data.earlier import REPORT, names_of_files, new_files, remove_earlier
 from segtumor.data.placing import place_images
 from segtumor.data.remarks import kinds_of
 from segtumor.data.splits import hash_images, split_document
@@ -25,7 +27,7 @@ INFO = {
 def write_dataset(
     output, source, conversion, split, *, taxonomy, images="link", tables=(), progress=iter, hashing=None
 ):
-    """Write everything below ``output``.
+    """Write everything below ``output``; an earlier conversion there is removed, after a failure nothing is left.
 
     Args:
         output: folder, made if needed.
@@ -42,23 +44,30 @@ def write_dataset(
         {part: summary}: counts of images, cases, labels and lesions by class, and annotations_sha256.
 
     Raises:
+        ConfigError: a file of the user's would be replaced, or a source removed.
         OutputError: something cannot be written, or ``output/images`` holds something else.
     """
     output = prepare_output_folder(output)
-    split_path = output / "split.json"
+    image_root, target, split_path = Path(source) / "images", output / "images", output / "split.json"
     names = [image["file_name"] for image in conversion.images]
-    place_images(Path(source) / "images", output / "images", names, mode=images, progress=progress)
+    remove_earlier(output, keep=[*tables, *(image_root / name for name in names)])
     remove_earlier_parts(split_path)
     documents = part_documents(conversion.images, conversion.annotations, taxonomy.coco_categories(), split, info=INFO)
-    summaries = write_parts(output / "annotations", documents)
-    hashes = None if hashing is None else hash_images(Path(source) / "images", names, progress=hashing)
-    sources = [{"file": Path(path).name, "sha256": sha256_of_file(path)} for path in tables]
-    write_json(output / "conversion_report.json", _report(source, conversion, split, summaries))
-    write_json(split_path, split_document(split, summaries, sources=sources, image_sha256=hashes))
+    had_images = os.path.lexists(target)
+    with new_files(output) as written:
+        place_images(image_root, target, names, mode=images, progress=progress)
+        if target.is_symlink() and not had_images:
+            written.append(target)
+        summaries = write_parts(output / "annotations", documents)
+        hashes = None if hashing is None else hash_images(image_root, names, progress=hashing)
+        sources = [{"file": Path(path).name, "sha256": sha256_of_file(path)} for path in tables]
+        files = names_of_files(output, [*written, split_path])
+        write_json(output / REPORT, _report(source, conversion, split, summaries, files))
+        write_json(split_path, split_document(split, summaries, sources=sources, image_sha256=hashes))
     return summaries
 
 
-def _report(source, conversion, split, summaries):
+def _report(source, conversion, split, summaries, files):
     return {
         "schema_version": 1,
         "source": str(source),
@@ -71,4 +80,5 @@ def _report(source, conversion, split, summaries):
         "notes_by_kind": kinds_of(conversion.notes),
         "left_out": [remark._asdict() for remark in conversion.left_out],
         "notes": [remark._asdict() for remark in conversion.notes],
+        "files": files,
     }

@@ -28,8 +28,21 @@ _ENTRY = re.compile(r"(images|annotations)\[(\d+)\]")
 UNLISTED_LEFT_OUT = "image without annotation"
 #: Kind of the Remark on an image with crowd regions.
 CROWD = "crowd region (iscrowd 1), neither trained on nor counted as a lesion"
+_KINDS_SHOWN, _DETAIL_LENGTH = 3, 200
 #: What a slip of the mouse leaves behind, in the words of the validator.
 _STRAY = re.compile(r"has no area|has no extent|fewer than three|marks no pixel")
+
+
+class NothingLeftError(DataError):
+    """No image can be used; ``left_out`` and ``notes`` are the Remarks that say why, by image."""
+
+    def __init__(self, root, left_out, notes):
+        self.left_out, self.notes = left_out, notes
+        remedy = "Check --source, --images and --from"
+        super().__init__("no image can be used", where=root, got=_first_reasons(left_out), remedy=remedy)
+
+    def __reduce__(self):
+        return type(self), (self.where, self.left_out, self.notes)
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ def assemble(collection, *, classes=None, attributes=None, boxes_as_masks=False,
 
     Raises:
         ConfigError: ``classes`` names a label that is not there.
-        DataError: nothing is left.
+        NothingLeftError: no image can be used.
     """
     notes, left_out = list(collection.notes), list(collection.left_out)
     images = _distinct(collection.images, left_out, notes)
@@ -79,12 +92,7 @@ def assemble(collection, *, classes=None, attributes=None, boxes_as_masks=False,
             left_out.append(reason.remark(image.file_name))
     entries = _sound(entries, taxonomy, left_out, notes)
     if not entries:
-        raise DataError(
-            "no image can be used",
-            where=collection.root,
-            got=_first_reasons(left_out),
-            remedy="Check --source, --images and --from",
-        )
+        raise NothingLeftError(collection.root, left_out, notes)
     _note_boxes_and_crowds(entries, notes)
     return Assembled(_document(entries, taxonomy), left_out, notes)
 
@@ -144,8 +152,13 @@ def drop_labels(collection, labels):
 
 
 def _first_reasons(left_out):
-    kinds = Counter(remark.kind for remark in left_out).most_common(3)
-    return "; ".join(f"{kind} ({count})" for kind, count in kinds) or "no image at all"
+    """The most frequent kinds, each with how many and the first of them in full."""
+    reasons = []
+    for kind, count in Counter(remark.kind for remark in left_out).most_common(_KINDS_SHOWN):
+        first = next(remark for remark in left_out if remark.kind == kind)
+        detail = ": ".join(filter(None, (first.image, first.detail)))[:_DETAIL_LENGTH]
+        reasons.append(f"{kind} ({count})" + (f", {detail}" if detail else ""))
+    return "; ".join(reasons) or "no image at all"
 
 
 def _distinct(images, left_out, notes):

@@ -159,7 +159,8 @@ def _shape(entry, kinds, clean_label):
         return None, "has no label"
     kind, points = entry.get("shape_type", POLYGON), entry.get("points")  # LabelMe 3 knew polygons only
     if kind not in kinds:
-        return None, f"is a {kind!s:.30}, none of: {', '.join(kinds)}"
+        what = "has null as its shape_type" if kind is None else f"is a {kind!s:.30}"
+        return None, f"{what}, none of: {', '.join(kinds)}"
     if not isinstance(points, list) or not all(map(_is_point, points)):
         return None, f"({kind}) has a point that is not two finite numbers"
     if len(points) < _FEWEST_POINTS[kind] or (kind in (CIRCLE, MASK) and len(points) > 2):

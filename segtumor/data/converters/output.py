@@ -3,50 +3,74 @@
 The report is written last and stands for a complete conversion. Not here: parts (``segtumor.data.splits``).
 """
 
+import os
 from pathlib import Path
 
 from segtumor import __version__
+from segtumor.data.converters.assemble import Assembled
 from segtumor.data.crowds import is_crowd
+from segtumor.data.earlier import REPORT, names_of_files, new_files, remove_earlier
 from segtumor.data.placing import place_images
 from segtumor.data.records import CocoDataset
 from segtumor.data.remarks import Remark, kinds_of
 from segtumor.files import prepare_output_folder, sha256_of_file, write_bytes, write_json
 from segtumor.taxonomy import Taxonomy
 
-REPORT = "conversion_report.json"
 
-
-def write_coco(output, collection, assembled, *, placing="link", progress=iter):
-    """Write ``annotations/all.json`` and make the images reachable in ``images``.
+def write_conversion(output, collection, assembled, *, format_module=None, report, placing="link", progress=iter):
+    """Write a conversion and, last, its report, which lists the files; after a failure nothing of it is left.
 
     Args:
-        output: folder, made if needed.
+        output: folder, made if needed; an earlier conversion in it is removed (``earlier.check_no_earlier`` refuses).
         collection: where the images are.
         assembled: what is written.
-        placing: link (``images`` becomes a link to the source's folder) or copy; pictures that were embedded in
-            annotation files are always written, and the others then copied.
-        progress: wraps the images copied, as tqdm does.
+        format_module: format to write; None writes ``annotations/all.json`` and makes the images reachable in
+            ``images``.
+        report: fields of the report beyond what is counted here.
+        placing: of COCO: link (``images`` becomes a link to the source's folder) or copy; pictures that were embedded
+            in annotation files are always written, and the others then copied.
+        progress: wraps the images written or copied, as tqdm does.
 
     Returns:
-        Path of the annotation file.
+        Remarks on what the format cannot hold.
 
     Raises:
+        ConfigError: a file of the user's would be replaced, or a source removed.
         OutputError: something cannot be written, or ``output/images`` holds something else.
     """
-    output = prepare_output_folder(output)
-    _remove_report(output)
-    names = [image["file_name"] for image in assembled.document["images"]]
-    _place(output / "images", collection, names, placing, progress)
-    path = output / "annotations" / "all.json"
-    info = {"description": f"{output.resolve().name}, converted to COCO by segtumor", "segtumor_version": __version__}
-    write_json(path, {"info": info, **assembled.document}, indent=None)
+    output, lost = prepare_output_folder(output), []
+    used = [collection.root / image.file_name for image in collection.images if image.content is None]
+    remove_earlier(output, keep=[report["source"], *used])
+    with new_files(output) as written:
+        if format_module is None:
+            _write_coco(output, collection, assembled, placing, progress, written)
+        else:
+            lost = _write_other(output, format_module, collection, assembled, progress)
+        files = names_of_files(output, written)
+        write_json(output / REPORT, {**report, **_report(output, assembled, lost), "files": files})
+    return lost
+
+
+def write_failure(output, *, report, left_out, notes):
+    """The report of a conversion that came to nothing, where no other report stands; for every reason by image."""
+    path = Path(output) / REPORT
+    if not os.path.lexists(path):
+        document = {"images": [], "annotations": []}
+        write_json(path, {**report, **_report(output, Assembled(document, left_out, notes), ()), "files": []})
     return path
 
 
-def write_other(output, format_module, collection, assembled, *, progress=iter):
-    """Write another format into ``output``, and embedded images; returns Remarks on what the format cannot hold."""
-    output = prepare_output_folder(output)
-    _remove_report(output)
+def _write_coco(output, collection, assembled, placing, progress, written):
+    target, had_images = output / "images", os.path.lexists(output / "images")
+    names = [image["file_name"] for image in assembled.document["images"]]
+    _place(target, collection, names, placing, progress)
+    if target.is_symlink() and not had_images:
+        written.append(target)
+    info = {"description": f"{output.resolve().name}, converted to COCO by segtumor", "segtumor_version": __version__}
+    write_json(output / "annotations" / "all.json", {"info": info, **assembled.document}, indent=None)
+
+
+def _write_other(output, format_module, collection, assembled, progress):
     _write_embedded(output / "images", collection, {image["file_name"] for image in assembled.document["images"]})
     dataset = as_dataset(assembled.document, collection.root)
     lost = format_module.write(dataset, output, progress=progress)
@@ -55,14 +79,12 @@ def write_other(output, format_module, collection, assembled, *, progress=iter):
     return lost
 
 
-def write_report(output, *, source, source_format, assembled, lost=()):
+def _report(output, assembled, lost):
     """What was converted, left out and unusual, by image; ``lost`` are the Remarks on what the target cannot hold."""
     document, annotations = assembled.document, Path(output) / "annotations" / "all.json"
     crowds = sum(map(is_crowd, document["annotations"]))
     report = {
         "schema_version": 1,
-        "source": str(source),
-        "format": source_format,
         "converted": {"images": len(document["images"]), "lesions": len(document["annotations"]) - crowds},
         "crowd_regions": crowds,
         "annotations_sha256": sha256_of_file(annotations) if annotations.is_file() else None,
@@ -70,7 +92,7 @@ def write_report(output, *, source, source_format, assembled, lost=()):
     for name, remarks in (("left_out", assembled.left_out), ("notes", assembled.notes), ("lost", lost)):
         report[f"{name}_by_kind"] = kinds_of(remarks)
         report[name] = [remark._asdict() for remark in remarks]
-    write_json(Path(output) / REPORT, report)
+    return report
 
 
 def as_dataset(document, image_root):
@@ -89,10 +111,6 @@ def as_dataset(document, image_root):
         images=tuple(document["images"]),
         annotations_of_image=annotations_of_image,
     )
-
-
-def _remove_report(output):
-    (output / REPORT).unlink(missing_ok=True)
 
 
 def _place(target, collection, names, placing, progress):

@@ -34,19 +34,20 @@ def write_phantom_dataset(
     """Make phantoms and write them as a COCO data set, split by case.
 
     Args:
-        output: folder; an earlier set of phantoms in it is replaced.
+        output: folder; an earlier set of phantoms in it is replaced only with ``overwrite``, an unfinished one always.
         cases: number of cases, two images each.
         seed: not negative; equal seeds give equal bytes with equal library versions.
         size_px: side of the images, px.
         fractions: shares of train, val and test, adding up to 1.
         progress: called with the number of cases done, after each.
-        overwrite: also write into a folder that holds something else (whose files stay unless they have our names).
+        overwrite: replace an earlier set, and also write into a folder that holds something else (whose files stay
+            unless they have our names).
 
     Returns:
         dict, part -> {"cases", "images", "normal" images, "benign" lesions, "malignant" lesions}.
 
     Raises:
-        ConfigError: a number out of range, or too few cases for the parts asked for.
+        ConfigError: a number out of range, too few cases for the parts asked for, or an earlier set in the folder.
         OutputError: the folder holds something else, or cannot be written.
     """
     _check(cases, seed, size_px)
@@ -85,6 +86,9 @@ def _prepare(root, overwrite):
             where=root,
             remedy="Name another folder, or add --overwrite to write into this one",
         )
+    if (root / "split.json").is_file() and not overwrite:
+        remedy = "Name another folder, or replace them with --overwrite"
+        raise ConfigError("the folder holds earlier phantoms", where=root, remedy=remedy)
     # What says "complete" goes first, so that an interruption from here on leaves nothing that looks so.
     stale = [root / "split.json", *(root / "annotations" / f"{part}.json" for part in PARTS)]
     stale += sorted((root / "images").glob("phantom[0-9]*_*.png"))

@@ -5,6 +5,7 @@ else is there. Not here: where the images come from, and the split file's conten
 """
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -97,16 +98,30 @@ def remove_earlier_parts(split_path, *, keep=()):
         split_path: the split file; the parts lie in ``annotations`` beside it.
         keep: annotation files that the new split is made from.
     """
-    try:
-        parts = list(json.loads(split_path.read_text(encoding="utf-8"))["parts"])
-    except (OSError, ValueError, KeyError, TypeError):  # none there, or not one of ours
-        parts = []
     kept = {Path(path).resolve() for path in keep}
-    for part in filter(lambda name: isinstance(name, str), parts):
-        path = split_path.parent / "annotations" / f"{Path(part).name}.json"
+    for part in _parts_of(split_path):
+        path = split_path.parent / "annotations" / f"{part}.json"
         if path.resolve() not in kept:
             _remove(path)
     _remove(split_path)
+
+
+def check_no_earlier_split(output, parts, *, overwrite):
+    """Refuse to replace an earlier split unasked, or a file of one of ``parts`` that is of no split.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    split_path = Path(output) / "split.json"
+    if os.path.lexists(split_path) and not overwrite:
+        remedy = "Choose another --output, or replace it with --overwrite"
+        raise ConfigError("the folder holds an earlier split", where=split_path, remedy=remedy)
+    own = set(_parts_of(split_path))
+    for part in parts:
+        path = Path(output) / "annotations" / f"{part}.json"
+        if os.path.lexists(path) and part not in own:
+            remedy = "Choose another --output, or remove it yourself"
+            raise ConfigError("a file is there that is of no split", where=path, remedy=remedy)
 
 
 def check_not_overwritten(sources, annotations_folder, parts):
@@ -117,6 +132,15 @@ def check_not_overwritten(sources, annotations_folder, parts):
             raise ConfigError(
                 "a part would replace the file it is made from", where=path, remedy="Choose another --output"
             )
+
+
+def _parts_of(split_path):
+    """The parts that a split file names; none if there is none, or it is none of ours."""
+    try:
+        parts = list(json.loads(split_path.read_text(encoding="utf-8"))["parts"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [Path(part).name for part in parts if isinstance(part, str)]
 
 
 def _remove(path):

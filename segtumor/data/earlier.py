@@ -1,0 +1,133 @@
+"""An earlier conversion in the output folder: refused, or removed by the list of files in its report, and nothing else.
+
+What stays of an earlier conversion is read as if it belonged to the new one: outlines of images that it left out. So a
+report lists the files it speaks of; a conversion writes over none that was there, and takes its own away if it fails.
+Not here: the parts of a split (``splits.output``), whose names split.json holds.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from segtumor.errors import ConfigError, OutputError
+from segtumor.files import watched_files
+
+REPORT = "conversion_report.json"
+_ELSEWHERE = "Choose another --output, or remove it yourself"
+
+
+def check_no_earlier(output, *, overwrite: bool) -> None:
+    """Refuse a folder with an earlier conversion.
+
+    Raises:
+        ConfigError: there is one and ``overwrite`` is not set, or its report does not say which files it made.
+    """
+    report = Path(output) / REPORT
+    if not os.path.lexists(report) or _listed(report) == []:  # a conversion that came to nothing is in nobody's way
+        return
+    if not overwrite:
+        remedy = "Choose another --output, or replace it with --overwrite"
+        raise ConfigError("the folder holds an earlier conversion", where=output, remedy=remedy)
+    if _listed(report) is None:
+        what = "the report of the earlier conversion does not list its files, so that they cannot be told from yours"
+        raise ConfigError(what, where=report, remedy=_ELSEWHERE)
+
+
+def remove_earlier(output, *, keep: Iterable = ()) -> list[str]:
+    """Remove what the report of an earlier conversion lists, the report last, and the folders that become empty.
+
+    Args:
+        output: folder; nothing outside of it is removed.
+        keep: files that the new conversion is made from.
+
+    Returns:
+        the names removed; empty without a report.
+
+    Raises:
+        ConfigError: one of ``keep`` would be removed.
+        OutputError: a file cannot be removed.
+    """
+    output = Path(output)
+    paths = [output / name for name in _listed(output / REPORT) or () if _is_inside(output, name)]
+    doomed = {os.path.realpath(path) for path in paths if not path.is_symlink()}
+    needed = next((str(path) for path in keep if os.path.realpath(path) in doomed), None)
+    if needed is not None:
+        what = "the earlier conversion holds what the new one is made from"
+        raise ConfigError(what, where=output, got=needed, remedy="Choose another --output")
+    removed = [path for path in (*paths, output / REPORT) if _remove(path)]
+    for folder in sorted({parent for path in removed for parent in path.parents}, key=lambda p: -len(p.parts)):
+        if output in folder.parents and not folder.is_symlink():
+            with contextlib.suppress(OSError):  # not empty: something of the user's
+                folder.rmdir()
+    return [path.relative_to(output).as_posix() for path in removed]
+
+
+@contextlib.contextmanager
+def new_files(output) -> Iterator[list[Path]]:
+    """Collects the files written inside the block; none may replace another, and after a failure they are gone.
+
+    Yields:
+        list of paths, to which the caller may add links that it made.
+
+    Raises:
+        ConfigError: a file would be replaced that was there before.
+    """
+    output, written, known = Path(output), [], set()
+
+    def watch(path):
+        if path in known:
+            return
+        if os.path.lexists(path):
+            raise ConfigError("a file is there that is of no conversion", where=path, remedy=_ELSEWHERE)
+        known.add(path)
+        written.append(path)
+
+    try:
+        with watched_files(watch):
+            yield written
+    except BaseException:
+        for path in written:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+        for folder in sorted({parent for path in written for parent in path.parents}, key=lambda p: -len(p.parts)):
+            if output in folder.parents:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+        raise
+
+
+def names_of_files(output, written: Iterable[Path]) -> list[str]:
+    """What a report lists: paths below ``output``, folders separated by /."""
+    return sorted(Path(path).relative_to(output).as_posix() for path in written)
+
+
+def _listed(report):
+    """The files of a report, or None where it does not list them."""
+    try:
+        files = json.loads(report.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return files if isinstance(files, list) and all(isinstance(name, str) for name in files) else None
+
+
+def _is_inside(output, name):
+    """Whether a listed name is below the folder, also after following links: reports may be changed by hand."""
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+        return False
+    root, folder = os.path.realpath(output), os.path.realpath((Path(output) / name).parent)
+    return folder == root or folder.startswith(root.rstrip(os.sep) + os.sep)
+
+
+def _remove(path):
+    try:
+        if path.is_dir() and not path.is_symlink():
+            return False
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise OutputError(f"cannot remove an earlier file: {error.strerror}", where=path) from error
+    return True
