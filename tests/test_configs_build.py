@@ -7,6 +7,7 @@ import torch
 from detectron2.modeling import build_model
 from detectron2.structures import BitMasks, Boxes, Instances
 from detectron2.utils.events import EventStorage
+from repository import tracked
 from torchvision.models import vgg19
 
 from segtumor.config import load_config
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.model
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
-FILES = sorted([*CONFIGS.glob("*.yaml"), *CONFIGS.parent.joinpath("benchmarks").glob("*.yaml")])
+FILES = tracked("configs/*.yaml", "benchmarks/*.yaml")
 MODELS = [path for path in FILES if not path.name.startswith("Base-")]
 FAST = "fast_mask_rcnn_VGG19.yaml"
 LOSSES = {"loss_rpn_cls", "loss_rpn_loc", "loss_cls", "loss_box_reg", "loss_mask"}

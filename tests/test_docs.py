@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from repository import tracked
 from test_architecture import RANK, TREES, is_ring
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [
-    *sorted({*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "configs").glob("*.md")}),
-    ROOT / "datasets" / "README.md",
-]
+DOCUMENTS = tracked("*.md", "docs/*.md", "configs/*.md", "datasets/README.md")
 CONFIGS_README = ROOT / "configs" / "README.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 #: What may follow a module's name in prose, as in `data.records.load_coco`.
@@ -107,7 +105,7 @@ def test_python_examples_import_what_exists(document):
 
 def test_every_configuration_is_in_the_table():
     listed = [row[0].strip("`") for row in rows(section(CONFIGS_README, "The files"))]
-    assert sorted(listed) == sorted(path.name for path in (ROOT / "configs").glob("*.yaml"))
+    assert sorted(listed) == [path.name for path in tracked("configs/*.yaml")]
 
 
 def test_every_key_of_segtumor_is_in_the_table_with_its_default():

@@ -10,6 +10,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from repository import tracked
 
 from segtumor import errors
 from segtumor.commands import cli, shell
@@ -121,8 +122,7 @@ def test_every_help_ends_with_examples(module):
 
 
 def test_every_script_calls_a_command():
-    scripts = [*(ROOT / "tools").glob("*.py"), *(ROOT / "datasets").glob("*.py")]
-    called = {module_of_script(script) for script in scripts}
+    called = {module_of_script(script) for script in tracked("tools/*.py", "datasets/*.py")}
     assert called == {module for module in MODULES if "." not in module} - {"demo", "doctor"} | {"benchmark.run"}
 
 
