@@ -19,6 +19,9 @@ _FOLLOWS = rf"(?! *{_NUMBER} *(?:{_DIVIDER}|\Z))(?={_SKIPPED}{_FORMULA})"
 _BARE = re.compile(rf"\A{_STARTS}|(?<='){_QUOTED}|(?<={_DIVIDER}){_FOLLOWS}")
 _DEFUSED = re.compile(rf"\A'{_STARTS}|(?<=')'{_QUOTED}|(?<={_DIVIDER})'{_FOLLOWS}")
 
+_OBEYED = re.compile(
+    r"\x1b(?!\[[0-9;]*m|\[A)|[\0-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 _JOINERS = "\u200c\u200d"  # without them Persian and Indian words are misspelt
 
 
@@ -45,6 +48,14 @@ def printable(text: Any, *, keep: str = "") -> str:
         keep: signs that stay, such as the line breaks of a whole message.
     """
     return "".join(c if c.isprintable() or c in keep or c in _JOINERS else _escaped(c) for c in str(text))
+
+
+def without_commands(text: str) -> str:
+    """The text of a stream, in which names may stand, with signs that a terminal obeys as ``\\x1b``.
+
+    Line breaks, tabs and what progress bars need stay: a return, colours, and going up a line.
+    """
+    return _OBEYED.sub(lambda sign: _escaped(sign[0]), text)
 
 
 def shortened(text: Any, longest: int) -> str:

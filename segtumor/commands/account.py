@@ -16,7 +16,7 @@ def progress_bar(what, unit="image"):
 
 def print_table(header, rows):
     """Rows of cells under their header, first column to the left, the others to the right."""
-    table = [[str(cell) for cell in row] for row in (header, *rows)]
+    table = [[printable(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     for row in table:
         first = row[0].ljust(widths[0])
@@ -42,5 +42,5 @@ def print_remarks(title, remarks):
 
 def _shown(remark):
     if not remark.image:
-        return remark.detail
-    return f"{remark.image} ({remark.detail})" if remark.detail else remark.image
+        return printable(remark.detail)
+    return printable(f"{remark.image} ({remark.detail})" if remark.detail else remark.image)

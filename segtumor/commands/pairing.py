@@ -112,8 +112,8 @@ def _refuse_crowds_only(annotations, crowds):
 
     if crowds.all_regions:
         raise DataError(
-            f"all {crowds.n_regions} regions, in {len(crowds.images)} images, are crowds (iscrowd 1), which are neither "
-            "found nor missed",
+            f"all {crowds.n_regions} regions, in {len(crowds.images)} images, are crowds (iscrowd 1), which are "
+            "neither found nor missed",
             where=annotations,
             expected="a lesion to measure on",
             remedy=f"If each is one lesion, drawn with a brush: segtumor data check {annotations} --fix lesions.json "

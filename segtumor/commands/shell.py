@@ -20,6 +20,7 @@ import warnings
 from segtumor import NOTICE
 from segtumor.commands.streams import ReaderGoneError, check_output, sound_streams
 from segtumor.errors import ConfigError, InstallationError, OutputError, SegtumorError, failed_import
+from segtumor.names import printable
 
 EXIT_UNEXPECTED = 1
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -181,6 +182,7 @@ def _check_values(arguments):
 
 
 def _say(text):
+    text = printable(text, keep="\n\t")
     if text.startswith("error:") and use_color(sys.stderr):
         text = "\033[31merror:\033[0m" + text.removeprefix("error:")
     print(text, file=sys.stderr, flush=True)
@@ -217,7 +219,7 @@ class _Formatter(logging.Formatter):
     """Messages as plain lines; what is more serious than information is named."""
 
     def format(self, record):
-        text = super().format(record)
+        text = printable(super().format(record), keep="\n\t")
         return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
 
 

@@ -2,7 +2,8 @@
 
 Services, schedulers and pythonw start a command without some of them: Python then has None in their place, and the
 system gives their numbers to the next files that are opened, into which C libraries and child processes would print.
-A disk can also be full and a reader gone. Not here: what is printed.
+A disk can also be full and a reader gone. A terminal obeys certain signs, which the name of a file or class may hold.
+Not here: what is printed.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from segtumor.errors import OutputError
+from segtumor.names import without_commands
 
 
 class ReaderGoneError(BrokenPipeError):
@@ -76,7 +78,7 @@ class _Stream:
             return False
 
     def write(self, text: str) -> int:
-        self._pass_on("write", text)
+        self._pass_on("write", without_commands(text))
         return len(text)
 
     def flush(self) -> None:

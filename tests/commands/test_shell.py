@@ -206,3 +206,20 @@ def test_color_only_on_a_terminal_and_never_with_no_color(environment, colored, 
         monkeypatch.setenv(name, value)
     assert use_color(Terminal()) == colored
     assert not use_color(object())
+
+
+NAME = "a\x1b]0;owned\x07\x1b[2J\x9b31m\u202e.png"
+SHOWN = r"a\x1b]0;owned\x07\x1b[2J\x9b31m\u202e.png"
+
+
+def test_no_name_commands_the_terminal(parser, capsys):
+    def body(arguments):
+        sys.stdout.write(f"\033[32mok\033[0m\t{NAME}\n")
+        logging.getLogger("segtumor").warning("%s\r", NAME)
+        raise DataError(f"bad {NAME}", where="x\nerror: forged\r")
+
+    assert run(body, parser, []) == 5
+    shown = capsys.readouterr()
+    assert shown.out == f"\033[32mok\033[0m\t{SHOWN}\n"
+    assert f"warning: {SHOWN}\\r\n" in shown.err and f"bad {SHOWN}" in shown.err
+    assert not set("\x07\x1b\r\x9b\u202e") & set(shown.err)
