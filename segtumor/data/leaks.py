@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from segtumor.cases import case_of
+from segtumor.data.crowds import is_crowd
 from segtumor.data.duplicates import Pair, near_duplicates
 
 ROLES = ("train", "val", "test")
@@ -151,7 +152,7 @@ def _belong_together(first, second):
 def _items(dataset):
     items = []
     for image in dataset.images:
-        lesions = [a for a in dataset.annotations_of_image.get(image["id"], ()) if not a.get("iscrowd", 0)]
+        lesions = [a for a in dataset.annotations_of_image.get(image["id"], ()) if not is_crowd(a)]
         items.append(_Item(image_key(dataset, image), image["file_name"], case_of(image), len(lesions)))
     return items
 

@@ -1,6 +1,7 @@
 """Counts of a data set as tables: parts, classes, lesion sizes, and what is known about images and cases.
 
-An image that stands in several parts (folds) counts once outside the table of parts. Not here: pictures
+An image that stands in several parts (folds) counts once outside the table of parts. Crowd regions are no lesions, but
+an image that holds nothing else is not one without a lesion; both are counted where there are any. Not here: pictures
 (``segtumor.reporting.data_card``) and what is wrong with the data (``segtumor.data.validation``).
 """
 
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from segtumor.cases import case_or_own
+from segtumor.data.crowds import count_crowds, is_crowd
+from segtumor.data.regions import region_remarks
 from segtumor.data.splits.strata import AGE_GROUP, UNKNOWN, attribute_text
 from segtumor.taxonomy import NORMAL
 
@@ -74,13 +77,14 @@ def describe(parts):
         Statistics.
     """
     names = next(iter(parts.values())).taxonomy.names
-    images, lesions = _union(parts)
+    images, lesions, regions = _union(parts)
+    crowds = count_crowds(regions.items())
     tables = [
-        *([_parts_table(parts, names)] if len(parts) > 1 else []),
-        _class_table(images, lesions, names),
+        *([_parts_table(parts, names, crowds)] if len(parts) > 1 else []),
+        _class_table(images, lesions, names, crowds, region_remarks(regions.items())),
         _size_table(lesions, names),
         _image_table(images),
-        *_attribute_tables(images, lesions, names),
+        *_attribute_tables(images, lesions, names, crowds),
     ]
     sides = {name: [lesion.side_px for lesion in lesions if lesion.class_name == name] for name in names}
     ages = [image["age"] for image in images if isinstance(image.get("age"), (int, float))]
@@ -88,48 +92,72 @@ def describe(parts):
 
 
 def _union(parts):
-    """Images, each once, and their lesions."""
-    images, lesions = {}, []
+    """Images, each once, their lesions, and {file name: annotations}."""
+    images, lesions, regions = {}, [], {}
     for dataset in parts.values():
         for image in dataset.images:
             if image["file_name"] in images:
                 continue
             images[image["file_name"]] = image
+            regions[image["file_name"]] = dataset.annotations_of_image.get(image["id"], ())
             lesions += _lesions(image, dataset)
-    return list(images.values()), lesions
+    return list(images.values()), lesions, regions
 
 
 def _lesions(image, dataset):
     names, pixels = dataset.taxonomy.names, image["width"] * image["height"]
     found = []
     for annotation in dataset.annotations_of_image.get(image["id"], ()):
+        if is_crowd(annotation):
+            continue  # counted apart
         area = annotation.get("area") or annotation["bbox"][2] * annotation["bbox"][3]
         name = names[dataset.class_of_category_id[annotation["category_id"]]]
         found.append(_Lesion(image, name, math.sqrt(area), area / pixels))
     return found
 
 
-def _parts_table(parts, names):
+def _parts_table(parts, names, crowds):
     rows = []
     for part, dataset in parts.items():
-        classes = Counter(a["category_id"] for own in dataset.annotations_of_image.values() for a in own)
+        regions = [a for own in dataset.annotations_of_image.values() for a in own]
+        classes = Counter(a["category_id"] for a in regions if not is_crowd(a))
         normal = sum(not dataset.annotations_of_image.get(image["id"]) for image in dataset.images)
         cases = len({case_or_own(image) for image in dataset.images})
         of_class = [classes[category_id] for category_id in dataset.category_id_of_class]
-        rows.append((part, len(dataset.images), normal, cases, sum(of_class), *of_class))
-    header = ("part", "images", "without lesion", "cases", "lesions", *(f"{name} lesions" for name in names))
+        of_crowds = (dataset.crowds.n_regions, len(dataset.crowds.only)) if crowds.n_regions else ()
+        rows.append(
+            (part, len(dataset.images), normal, *of_crowds[1:], cases, sum(of_class), *of_class, *of_crowds[:1])
+        )
+    header = (
+        "part",
+        "images",
+        "without lesion",
+        *_only(crowds),
+        "cases",
+        "lesions",
+        *(f"{name} lesions" for name in names),
+    )
+    header += ("crowd regions",) if crowds.n_regions else ()
     return Table("Parts", header, tuple(rows))
 
 
-def _class_table(images, lesions, names):
+def _only(crowds):
+    """The column of images that hold crowds only, where there are any crowds."""
+    return ("crowds only",) if crowds.n_regions else ()
+
+
+def _class_table(images, lesions, names, crowds, remarks):
     rows = []
     for name in names:
         own = [lesion for lesion in lesions if lesion.class_name == name]
         sides = [lesion.side_px for lesion in own]
         rows.append((name, len(own), *_images_and_cases(own), *_quartiles(sides), _percent_of(own)))
-    with_lesion = {lesion.image["file_name"] for lesion in lesions}
-    without = [image for image in images if image["file_name"] not in with_lesion]
+    with_any = {lesion.image["file_name"] for lesion in lesions} | set(crowds.only)
+    without = [image for image in images if image["file_name"] not in with_any]
     rows.append(("no lesion", 0, len(without), len(set(map(case_or_own, without))), "-", "-", "-", "-"))
+    if crowds.n_regions:
+        only = [image for image in images if image["file_name"] in crowds.only]
+        rows.append(("crowds only", 0, len(only), len(set(map(case_or_own, only))), "-", "-", "-", "-"))
     total = [lesion.side_px for lesion in lesions]
     counts = (len(lesions), len(images), len(set(map(case_or_own, images))))
     rows.append(("all", *counts, *_quartiles(total), _percent_of(lesions)))
@@ -138,6 +166,7 @@ def _class_table(images, lesions, names):
         "An image or case with lesions of two classes counts for both. Size: side of a square of the lesion's area, "
         "px; the last column is the median share of the image's area."
     )
+    note = " ".join([note, *(f"{remark}." for remark in remarks)])
     return Table("Classes", header, tuple(rows), note)
 
 
@@ -178,7 +207,7 @@ def _image_table(images):
     return Table("Image sizes", ("", "smallest", "median", "largest"), tuple(rows), note)
 
 
-def _attribute_tables(images, lesions, names):
+def _attribute_tables(images, lesions, names, crowds):
     """A table for each attribute that any image has."""
     classes_of_image = {}
     for lesion in lesions:
@@ -189,15 +218,26 @@ def _attribute_tables(images, lesions, names):
             by_value.setdefault(attribute_text(image, key), []).append(image)
         if set(by_value) == {UNKNOWN}:
             continue
-        rows = [_attribute_row(value, group, classes_of_image, names) for value, group in _sorted(by_value, key)]
-        header = (title.lower(), "images", "cases", "without lesion", *(f"with {name}" for name in names))
+        rows = [
+            _attribute_row(value, group, classes_of_image, names, crowds) for value, group in _sorted(by_value, key)
+        ]
+        header = (
+            title.lower(),
+            "images",
+            "cases",
+            "without lesion",
+            *_only(crowds),
+            *(f"with {name}" for name in names),
+        )
         yield Table(title, header, tuple(rows))
 
 
-def _attribute_row(value, images, classes_of_image, names):
+def _attribute_row(value, images, classes_of_image, names, crowds):
     classes = Counter(name for image in images for name in classes_of_image.get(image["file_name"], ()))
-    without = sum(image["file_name"] not in classes_of_image for image in images)
-    return (value, len(images), len(set(map(case_or_own, images))), without, *(classes[name] for name in names))
+    only = sum(image["file_name"] in crowds.only for image in images)
+    without = sum(image["file_name"] not in classes_of_image for image in images) - only
+    counts = (value, len(images), len(set(map(case_or_own, images))), without, *((only,) if crowds.n_regions else ()))
+    return (*counts, *(classes[name] for name in names))
 
 
 def _sorted(by_value, key):

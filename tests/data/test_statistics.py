@@ -5,6 +5,7 @@ import pytest
 from segtumor.data.converters.output import as_dataset
 from segtumor.data.parts import load_parts
 from segtumor.data.sampling import sample_images
+from segtumor.data.splits.output import summarize
 from segtumor.data.statistics import describe
 from segtumor.errors import DataError
 from segtumor.files import write_json
@@ -96,3 +97,35 @@ def test_a_sample_has_every_kind(whole):
     assert [i.image_id for i in sample_images(images, 5, only="malignant")] == [1]
     with pytest.raises(DataError, match=r"no image of this kind.*expected benign, malignant, normal"):
         sample_images(images, 5, only="cyst")
+
+
+def test_crowds_are_counted_apart_from_lesions_and_from_images_without(tmp_path):
+    crowd = {**box(4, 2, 3, 30), "iscrowd": 1}  # in the image that has no lesion
+    beside = {**box(5, 3, 3, 30), "iscrowd": 1}
+    whole = as_dataset({**DOCUMENT, "annotations": [*ANNOTATIONS, crowd, beside]}, "images")
+    statistics = describe({"train": whole, "test": as_dataset({**DOCUMENT, "annotations": ANNOTATIONS}, "images")})
+    found = {table.title: table for table in statistics.tables}
+    assert found["Parts"].header == (
+        *("part", "images", "without lesion", "crowds only", "cases", "lesions"),
+        *("benign lesions", "malignant lesions", "crowd regions"),
+    )
+    assert found["Parts"].rows == (("train", 3, 0, 1, 2, 3, 2, 1, 2), ("test", 3, 1, 0, 2, 3, 2, 1, 0))
+    assert [row[:4] for row in found["Classes"].rows] == [
+        ("benign", 2, 2, 2),
+        ("malignant", 1, 1, 1),
+        ("no lesion", 0, 0, 0),
+        ("crowds only", 0, 1, 1),
+        ("all", 3, 3, 2),
+    ]
+    assert "2 of 5 regions, in 2 images, are crowds" in found["Classes"].note
+    normal = next(row for row in found["Image label"].rows if row[0] == "normal")
+    assert normal == ("normal", 1, 1, 0, 1, 0, 0)
+    assert sorted(statistics.sides_px["benign"]) == [4, 10]
+
+
+def test_split_counts_crowds_apart():
+    crowd = {**box(4, 2, 3, 30), "iscrowd": 1}
+    summary = summarize({**DOCUMENT, "annotations": [*ANNOTATIONS, crowd]})
+    assert (summary["lesions"], summary["crowd_regions"]) == (3, 1)
+    assert summary["lesions_by_class"] == {"benign": 2, "malignant": 1}
+    assert "crowd_regions" not in summarize(DOCUMENT)

@@ -188,20 +188,14 @@ def _check_strict(args, assembled):
 def _check_crowds(args, assembled):
     """Raise for a set without a lesion whose lesions were perhaps drawn with a brush, and exported as crowds."""
     from segtumor.data.crowds import CROWDS_AS_LESIONS, count_crowds
+    from segtumor.data.regions import regions_by_image
     from segtumor.errors import DataError
 
-    crowds = count_crowds(_regions_by_image(assembled.document))
+    crowds = count_crowds(regions_by_image(assembled.document["images"], assembled.document["annotations"]))
     if crowds.all_regions:
         got = f"{crowds.n_regions} regions in {len(crowds.images)} images"
         remedy = f"If each is one lesion, as CVAT exports those of its brush, add {CROWDS_AS_LESIONS}"
         raise DataError("all regions are crowds: there is no lesion", where=args.source, got=got, remedy=remedy)
-
-
-def _regions_by_image(document):
-    own = {image["id"]: (image["file_name"], []) for image in document["images"]}
-    for annotation in document["annotations"]:
-        own[annotation["image_id"]][1].append(annotation)
-    return own.values()
 
 
 def _write(args, collection, assembled, source_format):
@@ -240,20 +234,18 @@ def _print_account(args, source_format, assembled, lost):
 def _print_counts(document):
     """Images and lesions by class, and what of the regions cannot be trained on."""
     from segtumor.data.crowds import count_crowds, is_crowd
+    from segtumor.data.regions import boxes_sentence, regions_by_image
 
+    regions = regions_by_image(document["images"], document["annotations"])
     lesions = [annotation for annotation in document["annotations"] if not is_crowd(annotation)]
     own = {c["id"]: [a for a in lesions if a["category_id"] == c["id"]] for c in document["categories"]}
     rows = [[c["name"], len({a["image_id"] for a in own[c["id"]]}), len(own[c["id"]])] for c in document["categories"]]
-    crowds = count_crowds(_regions_by_image(document))
+    crowds = count_crowds(regions)
     normal = len(document["images"]) - len({a["image_id"] for a in document["annotations"]})
     rows += [["crowds only", len(crowds.only), 0]] if crowds.only else []
     rows += [["no lesion", normal, 0], ["total", len(document["images"]), len(lesions)]]
     print_table(["class", "images", "lesions"], rows)
     if crowds.sentence:
         print(f"{crowds.sentence}; if each is one lesion drawn with a brush, add --crowds-as-lesions")
-    boxes = [annotation["image_id"] for annotation in lesions if not annotation.get("segmentation")]
-    if boxes:
-        print(
-            f"{len(boxes)} of {len(lesions)} lesions, in {len(set(boxes))} images, are boxes without an outline, on "
-            "which a mask model cannot be trained: outline them, or make each box its own outline with --boxes-as-masks"
-        )
+    if boxes_sentence(regions):
+        print(boxes_sentence(regions))

@@ -5,6 +5,7 @@ Folds stand for themselves: each training part is all the others. Not here: prin
 
 from collections import Counter
 
+from segtumor.data.crowds import is_crowd
 from segtumor.data.splits.strata import attribute_text
 
 _MOST_COLUMNS = 8
@@ -26,7 +27,7 @@ def balance_tables(split, images, annotations, categories, labels, *, keys=(), s
     """
     part_of_image = {image["id"]: _part(split, image) for image in images}
     parts = [part_of_image[image["id"]] for image in images]
-    lesions = [(part_of_image[a["image_id"]], a["category_id"]) for a in annotations]
+    lesions = [(part_of_image[a["image_id"]], a["category_id"]) for a in annotations if not is_crowd(a)]
     cases = {(p, split.assignment[i["file_name"]]["case_id"]) for p, i in zip(parts, images, strict=True) if p}
     counts = [Counter(parts), Counter(part for part, _ in cases), Counter(part for part, _ in lesions)]
     rows = [[part, *(count[part] for count in counts)] for part in split.fractions]

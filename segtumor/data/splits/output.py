@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from segtumor.cases import case_or_own
+from segtumor.data.crowds import is_crowd
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import sha256_of_file, write_bytes, write_json
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
@@ -78,16 +79,19 @@ def _write_document(path, document):
 
 
 def summarize(document, *, label_of=None, severity=LABELS):
-    """Counts of one COCO object: images, cases, images by label, lesions, lesions by class."""
+    """Counts of one COCO object: images, cases, images by label, lesions, lesions by class; crowd regions if any."""
     images = document["images"]
     labels = Counter(image["image_label"] if label_of is None else label_of[image["id"]] for image in images)
-    classes = Counter(annotation["category_id"] for annotation in document["annotations"])
+    lesions = [annotation for annotation in document["annotations"] if not is_crowd(annotation)]
+    classes = Counter(annotation["category_id"] for annotation in lesions)
+    n_crowds = len(document["annotations"]) - len(lesions)
     return {
         "images": len(images),
         "cases": len(set(map(case_or_own, images))),
         "images_by_label": {label: labels[label] for label in severity},
-        "lesions": len(document["annotations"]),
+        "lesions": len(lesions),
         "lesions_by_class": {category["name"]: classes[category["id"]] for category in document["categories"]},
+        **({"crowd_regions": n_crowds} if n_crowds else {}),
     }
 
 
