@@ -82,6 +82,22 @@ def read_predictions(path, annotated_images, *, class_names, category_id_of_clas
     return Predictions(reader.findings(items), absent, failed, n_left_out)
 
 
+def read_objects(path):
+    """(entries of "images", entries of "annotations", {category id: name}) of a predictions file that names images.
+
+    Raises:
+        DataError: it is none, or a results list.
+    """
+    content = _load(path)
+    if isinstance(content, list):
+        raise DataError("a results list names neither images nor classes", where=path, expected="a predictions.json")
+    categories = sorted(_objects(path, content, "categories"), key=lambda category: str(category.get("id")))
+    names = {category.get("id"): category.get("name") for category in categories}
+    if not all(is_int(category_id) and isinstance(name, str) for category_id, name in names.items()):
+        raise DataError("malformed categories", where=path, expected="an id and a name each")
+    return _objects(path, content, "images"), _annotations(path, content), dict(sorted(names.items()))
+
+
 def _annotations(path, content):
     return _objects(path, content, "annotations")
 

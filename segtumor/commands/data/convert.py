@@ -12,7 +12,7 @@ _UNANNOTATED = {"normal": "normal", "leave-out": "not annotated"}
 
 def build_parser():
     """Its arguments."""
-    from segtumor.data.converters.formats import FORMATS
+    from segtumor.data.converters.formats import FORMATS, WRITABLE
 
     parser = make_parser(
         "segtumor data convert",
@@ -27,6 +27,8 @@ def build_parser():
             "--class cyst=benign --table patients.csv",
             "segtumor data convert --source datasets/examples/coco --images datasets/examples/images --to yolo "
             "--output output/yolo",
+            "segtumor data convert --source output/found/predictions.json --images scans --to labelme "
+            "--output output/to_correct",
         ],
     )
     names = ", ".join(FORMATS)
@@ -36,7 +38,7 @@ def build_parser():
         "--from", dest="source_format", choices=FORMATS, metavar="FORMAT", help=f"{names}; found out if not given"
     )
     parser.add_argument(
-        "--to", default="coco", choices=FORMATS, metavar="FORMAT", help="format to write (default coco)"
+        "--to", default="coco", choices=WRITABLE, metavar="FORMAT", help="format to write (default coco)"
     )
     parser.add_argument(
         "--images", metavar="DIR", help="folder of the images (default: images beside or in the source)"

@@ -8,9 +8,10 @@ category but its name and order. Not supported: keypoints, captions and panoptic
 
 from pathlib import Path
 
+from segtumor.data.converters import predictions
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
 from segtumor.data.converters.shapes import scale_between, scale_mask, scale_polygon
-from segtumor.data.json_input import parse_json, read_bytes
+from segtumor.data.json_input import is_predictions, parse_json, read_bytes
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.data.validation import problems
 from segtumor.errors import DataError
@@ -107,11 +108,13 @@ def _is_coco(path):
                 head = file.read(_HEAD_BYTES)
                 file.seek(-_HEAD_BYTES, 2)
                 ends = head + file.read()
-                return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and _names_lists(ends)
+                is_object = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+                return is_object and _names_lists(ends) and not predictions.recognises(path)
             document = parse_json(file.read(), path)
     except (OSError, DataError):
         return False
-    return isinstance(document, dict) and all(isinstance(document.get(name), list) for name in _LISTS)
+    has_lists = isinstance(document, dict) and all(isinstance(document.get(name), list) for name in _LISTS)
+    return has_lists and not is_predictions(document)
 
 
 def _names_lists(ends):

@@ -1,7 +1,8 @@
 """The table of annotation formats, and which one a folder or file is in.
 
 Every module named here has ``SUMMARY``, ``UNLISTED`` (what an image without annotation means), ``recognises(source)``,
-``read(source, images, *, progress)`` and ``write(dataset, output, *, progress)``. They are imported only when needed.
+``read(source, images, *, progress)`` and, if ``WRITABLE``, ``write(dataset, output, *, progress)``. They are imported
+only when needed.
 """
 
 import importlib
@@ -19,7 +20,10 @@ FORMATS = {
     "yolo": "yolo",
     "csv": "csv_boxes",
     "masks": "masks",
+    "predictions": "predictions",
 }
+#: Those that can be written: predictions are what a model makes.
+WRITABLE = tuple(name for name in FORMATS if name != "predictions")
 
 
 def load_format(name):
