@@ -1,5 +1,6 @@
 """How commands tell of long work and of what became of it: progress bars, tables and remarks."""
 
+from segtumor.names import printable
 from segtumor.progress import on_terminal
 
 _EXAMPLES_SHOWN = 3
