@@ -5,14 +5,14 @@ Classes are built from a configuration by their ``from_config``; apart from thes
 """
 
 import difflib
-import functools
-from pathlib import Path
 
 from segtumor import compat  # noqa: F401  must run before Detectron2 is imported
+from segtumor.config_files import read_settings
+from segtumor.config_kinds import as_kind_of, shown
+from segtumor.config_values import check_values
 from segtumor.errors import ConfigError
 
 # isort: split
-import yaml
 from detectron2.config import CfgNode, get_cfg
 
 import segtumor.modeling.narrow_resnet
@@ -101,21 +101,13 @@ def load_config(config_file, overrides=()):
         ConfigError: the file is missing, not YAML, or a key or value is wrong; an unknown key names the nearest one.
     """
     cfg = new_config()
-    path = Path(config_file)
-    if not path.is_file():
-        raise ConfigError("no such configuration file", where=path, remedy="See the list in configs/README.md")
-    _merge(cfg, lambda: cfg.merge_from_file(str(path), allow_unsafe=False), path)
+    for path, settings in read_settings(config_file):
+        for key, value in _leaves(settings):
+            _set(cfg, key, value, f"{path}, {key}")
     overrides = [text for text in overrides if text != "--"]
-    if len(overrides) % 2:
-        raise ConfigError(
-            "settings come in pairs",
-            where="command line",
-            got=" ".join(overrides),
-            expected="KEY VALUE [KEY VALUE ...]",
-        )
-    for key, value in zip(overrides[::2], overrides[1::2], strict=True):
-        pair = [key, _as_typed(cfg, key, value)]
-        _merge(cfg, lambda pair=pair: cfg.merge_from_list(pair), f"command line, {key}")
+    _check_pairs(overrides)
+    for key, text in zip(overrides[::2], overrides[1::2], strict=True):
+        _set(cfg, key, text, f"command line, {key}")
     check_config(cfg)
     return cfg
 
@@ -126,65 +118,54 @@ def check_config(cfg):
     Raises:
         ConfigError: names the key, the value and what is expected.
     """
-    for key, (is_right, expected) in _RULES.items():
-        value = functools.reduce(getattr, key.split("."), cfg)
-        if not is_right(value):
-            raise ConfigError("wrong value", where=key, got=value, expected=expected)
+    check_values(dict(_leaves(cfg)))
 
 
-_FEATURES = {"conv1", "conv2", "conv3", "conv4", "conv5", "pool5"}
-_SCHEDULERS = {"WarmupCosineLR", "WarmupMultiStepLR"}
-#: Key -> (what a right value satisfies, the same in words).
-_RULES = {
-    "MODEL.VGG.DEPTH": (lambda v: v in (16, 19), "16 or 19"),
-    "MODEL.VGG.OUT_FEATURES": (lambda v: v and set(v) <= _FEATURES, f"some of {', '.join(sorted(_FEATURES))}"),
-    "MODEL.VGG.CHANNELS": (lambda v: all(type(c) is int and c > 0 for c in v), "whole numbers from 1, or []"),
-    "INPUT.WINDOW_PERCENTILES": (lambda v: len(v) == 2 and 0 <= v[0] < v[1] <= 100, "two rising numbers, 0 to 100"),
-    "INPUT.MAX_PIXELS": (lambda v: v > 0, "above 0"),
-    "INPUT.CACHE_MAX_GB": (lambda v: v > 0, "above 0"),
-    "INPUT.MIN_SIZE_TRAIN": (lambda v: v and min(v) > 0, "sizes above 0 px"),
-    "INPUT.MIN_SIZE_TEST": (lambda v: v > 0, "above 0 px"),
-    "SOLVER.IMS_PER_BATCH": (lambda v: v > 0, "above 0"),
-    "SOLVER.LR_SCHEDULER_NAME": (lambda v: v in _SCHEDULERS, "WarmupCosineLR or WarmupMultiStepLR"),
-    "TEST.EVAL_PERIOD": (lambda v: v >= 0, "0 (only at the end) or more"),
-    "SOLVER.MAX_ITER": (lambda v: v > 0, "above 0"),
-    "SOLVER.CHECKPOINT_PERIOD": (lambda v: v > 0, "above 0"),
-    "SOLVER.EARLY_STOPPING_PATIENCE": (lambda v: v >= 0, "0 or more"),
-    "TEST.CONFIDENCE_THRESHOLD": (lambda v: 0 <= v <= 1, "0 to 1"),
-    "TEST.HIT_IOU": (lambda v: 0 < v <= 1, "above 0, up to 1"),
-}
+def _check_pairs(overrides):
+    late = next((text for text in overrides if text.startswith("--")), None)
+    if late is not None:
+        remedy = f"Put {late} before {overrides[0]}" if late != overrides[0] else "--help lists the options"
+        raise ConfigError("options come before settings", where="command line", got=late, remedy=remedy)
+    if len(overrides) % 2:
+        raise ConfigError(
+            "settings come in pairs",
+            where="command line",
+            got=" ".join(overrides),
+            expected="KEY VALUE [KEY VALUE ...]",
+            remedy='Lists are quoted: KEY "[1, 2]"',
+        )
 
 
-def _as_typed(cfg, key, value):
-    # yacs refuses the integer 1 for a key that holds 0.5.
-    try:
-        is_float = isinstance(functools.reduce(getattr, key.split("."), cfg), float)
-        return str(float(value)) if is_float else value
-    except (AttributeError, ValueError):
-        return value
-
-
-def _merge(cfg, merge, where):
-    known = _flat_keys(cfg)
-    try:
-        merge()
-    except (KeyError, AssertionError, AttributeError) as error:
-        unknown = str(error).strip("'\"").rpartition(": ")[2]
-        near = difflib.get_close_matches(unknown, known, n=1) or _same_last_part(unknown, known)
-        remedy = f"Did you mean {near[0]}" if near else "configs/README.md lists the keys"
-        raise ConfigError("unknown key", where=where, got=unknown, remedy=remedy) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"not a YAML configuration: {reason}", where=where) from error
-    except (ValueError, TypeError, OSError) as error:
-        raise ConfigError(f"wrong value: {error}", where=where) from error
-
-
-def _flat_keys(node, prefix=""):
-    keys = []
+def _leaves(node, prefix=""):
+    """(key with dots, value) of every setting; a group without any has none."""
     for name, value in node.items():
-        keys += _flat_keys(value, f"{prefix}{name}.") if isinstance(value, CfgNode) else [prefix + name]
-    return keys
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _set(cfg, key, value, where):
+    """Give a key its value, read as the kind that its default is of."""
+    *groups, name = key.split(".")
+    node = cfg
+    for group in groups:
+        node = node.get(group) if isinstance(node, CfgNode) else None
+    if not isinstance(node, CfgNode) or name not in node:
+        raise _unknown(cfg, key, where)
+    if isinstance(node[name], CfgNode):
+        if value is None:  # a group of which a file says nothing
+            return
+        expected = f"a group of settings, such as {key}.{next(iter(node[name]))}"
+        raise ConfigError("wrong value", where=where, got=shown(value), expected=expected)
+    node[name] = as_kind_of(node[name], value, where=where)
+
+
+def _unknown(cfg, key, where):
+    known = [key for key, _ in _leaves(cfg)]
+    near = difflib.get_close_matches(key, known, n=1) or _same_last_part(key, known)
+    remedy = f"Did you mean {near[0]}" if near else "configs/README.md lists the keys"
+    return ConfigError("unknown key", where=where.removesuffix(f", {key}"), got=f"{key:.100}", remedy=remedy)
 
 
 def _same_last_part(unknown, known):

@@ -95,6 +95,7 @@ def test_an_unknown_key_names_the_nearest(tmp_path, key, nearest):
     [
         ("SOLVER: {MAX_ITER: many}\n", "wrong value"),
         ("SOLVER: [1, 2]\n", "wrong value"),
+        ("SOLVER: {MAX_ITER: {A: 1}}\n", "unknown key"),
         ("_BASE_: nowhere.yaml\n", "wrong value"),
         ("SOLVER: {MAX_ITER: 1\n", "not a YAML configuration"),
         ("just words\n", "wrong value|unknown key|not a YAML"),
@@ -112,7 +113,7 @@ def test_a_wrong_file_is_refused_and_named(tmp_path, text, message):
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     file = tmp_path / "wrong.yaml"
-    file.write_bytes(b"\xff\xfe\x00\x80")
+    file.write_bytes(b"SEED: \xff\x80")
     with pytest.raises(ConfigError, match="not a YAML configuration"):
         load_config(file)
 
@@ -129,6 +130,23 @@ def test_a_file_cannot_run_code(tmp_path):
 def test_settings_come_in_pairs():
     with pytest.raises(ConfigError, match="pairs"):
         load_config(CONFIGS / "tiny_phantoms.yaml", ["SEED"])
+
+
+def test_options_come_before_settings():
+    with pytest.raises(ConfigError, match=r"options come before settings \(got --dry-run\). Put --dry-run before SEED"):
+        load_config(CONFIGS / "tiny_phantoms.yaml", ["SEED", "5", "--dry-run"])
+
+
+def test_names_in_lists_need_no_quotes_on_the_command_line():
+    cfg = load_config(CONFIGS / "tiny_phantoms.yaml", ["DATASETS.TRAIN", "[mine_train]", "SOLVER.BASE_LR", "1"])
+    assert (cfg.DATASETS.TRAIN, cfg.SOLVER.BASE_LR) == (("mine_train",), 1.0)
+
+
+def test_a_wrong_value_names_the_file_that_it_stands_in(tmp_path):
+    (tmp_path / "base.yaml").write_text("SOLVER: {BASE_LR: x}\n")
+    (tmp_path / "child.yaml").write_text("_BASE_: base.yaml\n")
+    with pytest.raises(ConfigError, match=r"base\.yaml, SOLVER\.BASE_LR: wrong value \(got x; expected a number\)"):
+        load_config(tmp_path / "child.yaml")
 
 
 def test_a_missing_file_is_named(tmp_path):

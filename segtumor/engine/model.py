@@ -5,6 +5,9 @@ from detectron2.modeling import build_model
 
 from segtumor.errors import ConfigError, InstallationError
 
+#: Detectron2's and torch's ways to say that a name or a value is wrong.
+_REFUSALS = (KeyError, AssertionError, ValueError, TypeError, IndexError, ZeroDivisionError, NotImplementedError)
+
 
 def create_model(cfg):
     """Build the model that ``MODEL`` describes, on ``MODEL.DEVICE``, with fresh weights.
@@ -19,7 +22,7 @@ def create_model(cfg):
         )
     try:
         model = build_model(cfg)
-    except (KeyError, AssertionError) as error:  # Detectron2's ways to say that a name or a value is wrong
+    except _REFUSALS as error:
         reason = " ".join(str(error).strip("'\"").split()) or "a value that Detectron2 refuses"
         raise ConfigError(f"the model cannot be built: {reason:.200}", where="MODEL") from error
     return model.to(memory_format=torch.channels_last) if cfg.MODEL.CHANNELS_LAST else model

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from segtumor.config_kinds import percent_hint
 from segtumor.errors import ConfigError
 from segtumor.evaluation.cases import CaseTable
 from segtumor.evaluation.matching import MatchedImage
@@ -15,6 +16,8 @@ from segtumor.evaluation.summary import Evaluation
 ANY, MEAN, MAX = "any", "mean", "max"
 RULES = (ANY, MEAN, MAX)
 FROC_CRITERIA = ("iou", "centre", "mask")
+
+_SHARES = ("score threshold", "IoU threshold", "confidence level")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,8 @@ class StudySettings:
         ]
         for what, got, sound, expected in checks:
             if not sound:
-                raise ConfigError(f"{what} out of range", got=got, expected=expected)
+                remedy = percent_hint(got) if what in _SHARES else None
+                raise ConfigError(f"{what} out of range", got=got, expected=expected, remedy=remedy)
 
 
 @dataclass(frozen=True, kw_only=True)

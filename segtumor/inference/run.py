@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segtumor import progress
+from segtumor.config_kinds import percent_hint
 from segtumor.errors import ConfigError, SegtumorError
 from segtumor.inference.background import in_background
 from segtumor.inference.drawing import Drawer
@@ -66,7 +67,8 @@ class Options:
 
     def __post_init__(self):
         if not 0 <= self.confidence_threshold <= 1:
-            raise ConfigError("confidence threshold out of range", got=self.confidence_threshold, expected="0 to 1")
+            got, what = self.confidence_threshold, "confidence threshold out of range"
+            raise ConfigError(what, got=got, expected="0 to 1", remedy=percent_hint(got))
         for name, least in (("batch_size", 1), ("num_workers", 0), ("max_pixels", 1)):
             if getattr(self, name) < least:
                 option = f"--{name.replace('_', '-')}"

@@ -1,0 +1,129 @@
+"""A configuration file and those that it builds on, as plain settings; nothing but files of this machine is opened.
+
+A configuration may come with a run folder that somebody handed over. It is read as data: no tag of YAML runs code, no
+address is followed, and neither nesting nor references nor a chain of ``_BASE_`` takes more than its share of memory.
+Not here: which keys there are (``config``), and which values are right (``config_values``).
+"""
+
+import os
+import re
+from pathlib import Path
+
+import yaml
+
+from segtumor.errors import ConfigError
+
+BASE = "_BASE_"
+_MAX_BYTES, _MAX_VALUES, _MAX_FILES = 200_000, 50_000, 32
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/?/")
+
+
+def is_address(text):
+    """Whether a text is an address such as http://..., s3://... or detectron2://..., and no path of this machine."""
+    return _ADDRESS.match(text.strip()) is not None
+
+
+def read_settings(path):
+    """[(file, {key: value or further keys})], the file that all others build on first.
+
+    Args:
+        path: YAML file; its ``_BASE_``, if it has one, is a path, relative to the file.
+
+    Raises:
+        ConfigError: a file is missing, too large, not YAML or no mapping, has a key twice, or builds on something that
+            is not a file of this machine, on itself, or on more files than anybody needs.
+    """
+    path, found, seen = Path(path), [], []
+    while True:
+        identity = os.path.realpath(path)
+        if identity in seen:
+            names = " -> ".join(str(file) for file, _ in [*reversed(found), (path, None)])
+            raise ConfigError("the configuration builds on itself", where=f"{path}, {BASE}", got=names)
+        if len(seen) == _MAX_FILES:
+            expected = f"at most {_MAX_FILES}"
+            raise ConfigError("too many files build on one another", where=f"{path}, {BASE}", expected=expected)
+        seen.append(identity)
+        settings = _read(path)
+        base = settings.pop(BASE, _NONE)
+        found.insert(0, (path, settings))
+        if base is _NONE:
+            return found
+        path = _base_path(path, base)
+
+
+_NONE = object()
+
+
+def _base_path(path, base):
+    where, expected = f"{path}, {BASE}", "the path of a file on this machine, relative to this file"
+    if not isinstance(base, str) or not base.strip():
+        raise ConfigError("wrong value", where=where, got=f"{base!s:.100}", expected=expected)
+    if is_address(base):
+        what = "wrong value: an address, which is not opened"
+        remedy = "Save that file on this machine and name its path"
+        raise ConfigError(what, where=where, got=f"{base!s:.100}", expected=expected, remedy=remedy)
+    target = path.parent / os.path.expanduser(base)
+    if not target.is_file():
+        what = f"wrong value: {'not a file' if target.exists() else 'no such file'}"
+        raise ConfigError(what, where=where, got=f"{base!s:.100}", expected=expected)
+    return target
+
+
+def _read(path):
+    if not path.is_file():
+        what = "not a file" if path.exists() else "no such configuration file"
+        raise ConfigError(what, where=path, remedy="See the list in configs/README.md")
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise ConfigError("too large for a configuration", where=path, expected=f"at most {_MAX_BYTES} bytes")
+        settings = yaml.load(data, _Loader)
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=path) from error
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: numbers and dates that there are not
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"not a YAML configuration: {reason:.300}", where=path) from error
+    except RecursionError:
+        raise ConfigError("not a YAML configuration: nested too deep", where=path) from None
+    if not isinstance(settings, dict):
+        got = "nothing" if settings is None else f"{type(settings).__name__} {_first_of(data)}"
+        raise ConfigError("not a YAML configuration", where=path, got=got, expected="lines of the form KEY: value")
+    _check_size(settings, path)
+    return settings
+
+
+def _first_of(data):
+    return f"{data[:40].decode('utf-8', 'replace').strip()!r}"
+
+
+def _check_size(settings, path):
+    """Refuse references that unfold to more than memory holds, and keys that are no text."""
+    waiting, count = [settings], 0
+    while waiting:
+        value = waiting.pop()
+        count += 1
+        if count > _MAX_VALUES:
+            raise ConfigError(
+                "not a YAML configuration: too many values", where=path, expected=f"at most {_MAX_VALUES}"
+            )
+        if isinstance(value, dict):
+            for key in value:
+                if not isinstance(key, str):
+                    raise ConfigError("a key is not a text", where=path, got=f"{key!s:.100}")
+            waiting.extend(value.values())
+        elif isinstance(value, (list, tuple, set)):
+            waiting.extend(value)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as data; of two equal keys nobody knows which counts."""
+
+    def compose_mapping_node(self, anchor):
+        node, seen = super().compose_mapping_node(anchor), set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"the key {key.value:.60} stands twice, again in line {line}")
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return node
