@@ -23,6 +23,9 @@ INSTALL_COMMAND = (
     '--config-settings="--global-option=build_py" --config-settings="--build-option=--skip-build" detectron2-cdo==0.5'
 )
 
+#: All that training and training runs need, typed in the repository.
+INSTALL_ALL = f"python -m pip install -c constraints.txt '.[train]' && {INSTALL_COMMAND}"
+
 _PATCHED_VERSION = "0.5"
 
 
@@ -48,7 +51,8 @@ def prepare_detectron2():
     """
     for package in ("torch", "torchvision"):
         if importlib.util.find_spec(package) is None:
-            raise InstallationError(f"{package} is not installed", remedy=f"Type: python -m pip install {package}")
+            remedy = f"In the repository type `make install`, or: {INSTALL_ALL}"
+            raise InstallationError(f"{package} is not installed", remedy=remedy)
     version = detectron2_version()
     if version is None:
         raise InstallationError("Detectron2 is not installed", remedy=f"Type: {INSTALL_COMMAND}")

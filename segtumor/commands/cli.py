@@ -10,7 +10,7 @@ import sys
 
 import segtumor
 from segtumor import NOTICE
-from segtumor.commands.shell import guarded
+from segtumor.commands.shell import guarded, typed_as
 from segtumor.commands.streams import sound_streams
 
 #: Sub-command -> (module of ``segtumor.commands``, what it does).
@@ -74,8 +74,10 @@ def _dispatch(prog, commands, arguments, description, examples):
     if name.replace("_", "-") not in commands:
         print(f"error: {_unknown(prog, commands, name)}", file=sys.stderr)
         return 2
-    module_name, _ = commands[name.replace("_", "-")]
-    return importlib.import_module(f"segtumor.commands.{module_name}").main(rest)
+    name = name.replace("_", "-")
+    module_name, _ = commands[name]
+    with typed_as(f"{prog} {name}"):
+        return importlib.import_module(f"segtumor.commands.{module_name}").main(rest)
 
 
 def leaf_commands():
@@ -113,7 +115,10 @@ def help_text(prog, commands, description, examples):
 
 
 def _unknown(prog, commands, name):
-    nearest = difflib.get_close_matches(name, commands, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(name, commands, n=1)
+    nearest = [f"{prog} {found}" for found in nearest] or [
+        f"segtumor {leaf}" for leaf in leaf_commands() if leaf.endswith(f" {name}")
+    ]
     if nearest:
-        return f"no command {name!r}. Did you mean `{prog} {nearest[0]}`?"
+        return f"no command {name!r}. Did you mean `{nearest[0]}`?"
     return f"no command {name!r} (expected one of {', '.join(commands)}). `{prog} --help` explains them."

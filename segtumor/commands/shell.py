@@ -8,6 +8,7 @@ Imports nothing heavy, so that ``--help`` is quick. Not here: what the commands 
 
 import argparse
 import contextlib
+import contextvars
 import errno
 import logging
 import os
@@ -16,6 +17,7 @@ import sys
 import threading
 import traceback
 import warnings
+from collections.abc import Iterator
 
 from segtumor import NOTICE
 from segtumor.commands.streams import ReaderGoneError, check_output, sound_streams
@@ -40,15 +42,28 @@ _MOST_THREADS = 1024
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
+_typed = contextvars.ContextVar("typed", default=None)
+
+
 class _Terminated(SystemExit):
     """SIGTERM or SIGHUP arrived. A SystemExit, so that worker processes of a command leave without a traceback."""
+
+
+@contextlib.contextmanager
+def typed_as(name: str) -> Iterator[None]:
+    """Inside the block the parser of a command calls it ``name``, such as "segtumor train"."""
+    token = _typed.set(name)
+    try:
+        yield
+    finally:
+        _typed.reset(token)
 
 
 def make_parser(prog, description, examples=()):
     """Parser of one command.
 
     Args:
-        prog: name shown in the usage line.
+        prog: name shown in the usage line, where the command was not reached by another (``typed_as``).
         description: what the command does; line breaks are kept.
         examples: command lines that run, shown at the end of ``--help``.
 
@@ -58,7 +73,7 @@ def make_parser(prog, description, examples=()):
     """
     lines = ["examples:", *(f"  {example}" for example in examples), ""] if examples else []
     parser = argparse.ArgumentParser(
-        prog=prog,
+        prog=_typed.get() or prog,
         description=description,
         epilog="\n".join([*lines, NOTICE]),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -53,8 +53,18 @@ def test_each_command_explains_itself_with_examples(name, capsys):
         cli.main([*name.split(), "--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
+    assert text.startswith(f"usage: segtumor {name} [-h]")
     assert "examples:\n" in text
     assert text.endswith(f"{NOTICE}\n")
+
+
+@pytest.mark.parametrize(
+    ("module", "script"), [("train", "train_net.py"), ("infer", "infer.py"), ("benchmark.run", "benchmark.py")]
+)
+def test_a_script_goes_by_its_own_name(module, script, capsys):
+    with pytest.raises(SystemExit):
+        importlib.import_module(f"segtumor.commands.{module}").main(["--no-such-option"])
+    assert capsys.readouterr().err.startswith(f"usage: {script} ")
 
 
 def test_arguments_and_exit_code_are_handed_on(monkeypatch):
@@ -72,7 +82,8 @@ def test_underscores_are_understood(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("typed", "nearest"), [("trian", "train"), ("eval", "evaluate"), ("prepare-btx", "prepare-btxrd")]
+    ("typed", "nearest"),
+    [("trian", "train"), ("eval", "evaluate"), ("prepare-btx", "prepare-btxrd"), ("convert", "data convert")],
 )
 def test_an_unknown_command_names_the_nearest(typed, nearest, capsys):
     assert cli.main([typed]) == 2
