@@ -6,7 +6,7 @@ Every way in which a file can be wrong is one exception, ``segtumor.errors.BadIm
 
 from segtumor.imaging.intensity import normalize_window
 from segtumor.imaging.listing import SUPPORTED_SUFFIXES, list_images
-from segtumor.imaging.radiograph import AT_DETECTOR, CALIBRATED, MAX_PIXELS, Radiograph
+from segtumor.imaging.radiograph import AT_DETECTOR, CALIBRATED, MAX_PIXELS, UNKNOWN, Radiograph
 from segtumor.imaging.reader import read_radiograph, read_size_hw
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "CALIBRATED",
     "MAX_PIXELS",
     "SUPPORTED_SUFFIXES",
+    "UNKNOWN",
     "Radiograph",
     "list_images",
     "normalize_window",

@@ -9,6 +9,7 @@ import numpy as np
 # ITU-R BT.601 in thousandths: for 8-bit samples the weighted sum is then exact in float32, and gray stored as RGB
 # comes out bit for bit as gray.
 _LUMA_THOUSANDTHS = (299, 587, 114)
+_ROWS_AT_ONCE = 256
 
 # Above this many pixels, percentiles are taken on every n-th row and column; sorting 12 megapixels takes 0.3 s.
 _MAX_SORTED_PIXELS = 1_000_000
@@ -43,6 +44,22 @@ def normalize_window(pixels, low_percentile=0.5, high_percentile=99.5):
     if not low < high:
         low, high = float(pixels.min()), float(pixels.max())
     return linear_window(pixels, low, high)
+
+
+def sparse_sample(array, most, *, without=None):
+    """About ``most`` of the values of (H, W) on every n-th row and column, flat; all of them where there are fewer.
+
+    Args:
+        array: (H, W).
+        most: number of values, at least 1.
+        without: (H, W) bool, True on values to leave out, or None.
+    """
+    step = max(1, int(np.ceil(np.sqrt(array.size / most))))
+    sample = array[::step, ::step]
+    if without is None:
+        return sample.ravel()
+    kept = sample[~without[::step, ::step]]
+    return kept if kept.size else array[~without]
 
 
 def _percentiles(sample, percentiles):
@@ -119,10 +136,13 @@ def luma(channels):
     Returns:
         (H, W) float32 in the units of the input.
     """
-    total = np.zeros(channels.shape[:2], dtype=np.float32)
-    for channel, weight in enumerate(_LUMA_THOUSANDTHS):
-        total += channels[..., channel].astype(np.float32) * np.float32(weight)
-    return total / np.float32(sum(_LUMA_THOUSANDTHS))
+    gray = np.zeros(channels.shape[:2], dtype=np.float32)
+    for first in range(0, len(gray), _ROWS_AT_ONCE):  # a picture of 64 megapixels takes 256 MB for each float copy
+        rows, total = channels[first : first + _ROWS_AT_ONCE], gray[first : first + _ROWS_AT_ONCE]
+        for channel, weight in enumerate(_LUMA_THOUSANDTHS):
+            total += rows[..., channel].astype(np.float32) * np.float32(weight)
+        total /= np.float32(sum(_LUMA_THOUSANDTHS))
+    return gray
 
 
 def _working_dtype(values):

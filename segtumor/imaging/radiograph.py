@@ -13,8 +13,12 @@ from segtumor.errors import BadImageError
 #: Largest picture read by default, in px; a 17 x 17 inch detector of 0.1 mm pixels has 19 million.
 MAX_PIXELS = 64_000_000
 
-#: The two values of ``Radiograph.spacing_source``: at the patient, or magnified at the detector.
-CALIBRATED, AT_DETECTOR = "mm (calibrated)", "mm at detector"
+#: Bytes of a pixel's samples that ``MAX_PIXELS`` allows for: 16 bits of gray, 8 bits of colour with alpha.
+_BYTES_PER_PIXEL = 4
+
+#: The three values of ``Radiograph.spacing_source``: at the patient, magnified at the detector, or one of the two and
+#: the file does not say which.
+CALIBRATED, AT_DETECTOR, UNKNOWN = "mm (calibrated)", "mm at detector", "mm (calibration unknown)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +28,11 @@ class Radiograph:
     Attributes:
         pixels: (H, W) float32 in [0, 1], finite, upright.
         spacing_mm: (row, column) distance of neighbouring pixels in mm, or None where the file does not say.
-        spacing_source: "mm (calibrated)" or "mm at detector"; None exactly where ``spacing_mm`` is None.
+        spacing_source: "mm (calibrated)", "mm at detector" or "mm (calibration unknown)"; None exactly where
+            ``spacing_mm`` is None.
         name: file name without folders.
         source_dtype: NumPy name of the stored samples, such as "uint16".
+        remarks: what a reader must know of the picture or its file, a tuple of sentences without patient data.
 
     Raises:
         ValueError: a field is not as described; readers never let that happen.
@@ -37,6 +43,7 @@ class Radiograph:
     spacing_source: str | None
     name: str
     source_dtype: str
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self):
         _check_pixels(self.pixels)
@@ -56,24 +63,42 @@ def is_spacing(values):
     return len(values) == 2 and all(math.isfinite(value) and value > 0 for value in values)
 
 
-def check_size(size_hw, max_pixels, where):
+class TooLargeError(BadImageError):
+    """A picture larger than what is read; ``needed_pixels`` is the limit that would let it in."""
+
+    needed_pixels = 0
+
+
+def check_size(size_hw, max_pixels, where, *, bytes_per_pixel=1):
     """Refuse a picture by the size its header gives, before any pixel is decoded.
 
+    Args:
+        size_hw: (height, width), px.
+        max_pixels: the limit; samples of more than 4 bytes a pixel (16-bit colour) count for more than one pixel.
+        where: the file, for the message.
+        bytes_per_pixel: of the decoded samples of all channels.
+
     Raises:
-        BadImageError: no pixels at all, or more than ``max_pixels``.
+        BadImageError: no pixels at all.
+        TooLargeError: more than ``max_pixels``.
     """
     height, width = size_hw
     size = f"{width} x {height} px"
     if height < 1 or width < 1:
         raise BadImageError("the picture has no pixels", where=where, got=size)
-    if height * width > max_pixels:
-        raise BadImageError(
+    needed = math.ceil(height * width * max(bytes_per_pixel / _BYTES_PER_PIXEL, 1))
+    if needed > max_pixels:
+        wide = f" of {bytes_per_pixel:g} bytes" if needed > height * width else ""
+        most = max_pixels * height * width / needed
+        error = TooLargeError(
             "the picture is too large",
             where=where,
-            got=f"{size}, {height * width / 1e6:.1f} megapixels",
-            expected=f"at most {max_pixels / 1e6:g} megapixels",
-            remedy="Resize it, or raise max_pixels if the file can be trusted",
+            got=f"{size}, {height * width / 1e6:.1f} megapixels{wide}",
+            expected=f"at most {most / 1e6:.3g} megapixels{wide}",
+            remedy=f"Resize it, or raise max_pixels to {needed} if the file can be trusted",
         )
+        error.needed_pixels = needed
+        raise error
 
 
 def _check_pixels(pixels):

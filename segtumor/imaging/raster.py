@@ -3,10 +3,12 @@
 Decisions: alpha and transparent colours are dropped (the stored gray is the measurement, alpha only how a viewer blends
 it); colour becomes luma; CMYK is converted without its profile; colour profiles and gamma are ignored; a resolution in
 dpi is not a pixel spacing. 16-bit colour, of which Pillow keeps 8 bits, is decoded by OpenCV (16-bit CMYK keeps 8).
-EXIF and TIFF orientation is applied; in PNG only from the eXIf chunk. Left out: TIFF files of several pages (refused).
+EXIF and TIFF orientation is applied; in PNG only from the eXIf chunk. Refused: TIFF of several pages, animated PNG.
 """
 
 import contextlib
+import math
+import os
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -16,7 +18,9 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from segtumor.errors import BadImageError
+from segtumor.imaging.contrast import remarks_on
 from segtumor.imaging.intensity import luma, to_unit_range
+from segtumor.imaging.jpeg import check_jpeg, with_tables
 from segtumor.imaging.png import check_png, png_exif
 from segtumor.imaging.radiograph import Radiograph, check_size
 
@@ -30,7 +34,17 @@ _COLOR_MODES = ("RGB", "RGBA", "RGBX")
 _PALETTE_MODES = ("P", "PA")
 
 _WIDTH_TAG, _HEIGHT_TAG, _BITS_PER_SAMPLE_TAG, _PHOTOMETRIC_TAG, _ORIENTATION_TAG = 256, 257, 258, 262, 274
-_WHITE_IS_ZERO = 0
+_COMPRESSION_TAG, _SAMPLES_PER_PIXEL_TAG, _SAMPLE_FORMAT_TAG, _JPEG_TABLES_TAG = 259, 277, 339, 347
+_STRIP_TAGS, _TILE_TAGS = (273, 279), (324, 325)  # offsets, byte counts
+_TILE_SIZE_TAGS = (322, 323)
+_WHITE_IS_ZERO, _JPEG_COMPRESSION = 0, 7
+#: (SampleFormat, bits) of what Pillow takes for the other signedness -> what it is.
+_REINTERPRETED = {(2, 8): np.int8, (1, 32): np.uint32}
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type, PNG clause 11.2.1
+
+#: A JPEG file beside its picture: profiles, previews, a short film of a telephone.
+_JPEG_SLACK_BYTES = 1 << 26
+_JPEG_BYTES_PER_PIXEL = 8
 
 # EXIF 2.32, tag Orientation: what makes the stored picture upright.
 _UPRIGHT = {
@@ -59,14 +73,15 @@ def read_raster(file, path, kind, max_pixels):
     """
     with _truncation_is_an_error():
         image = _DECODERS[kind](file)
-        check_size(_upright_size_hw(image, 1), max_pixels, path)
+        bits = _bits_per_sample(image, file)
+        stored_hw = _upright_size_hw(image, 1)
+        check_size(stored_hw, max_pixels, path, bytes_per_pixel=_channels(image, file) * bits / 8)
         orientation = _orientation(image, file)
         size_hw = _upright_size_hw(image, orientation)
-        if kind == "TIFF" and image.is_animated:
-            raise BadImageError("the TIFF file has several pages", where=path, remedy="Save the page you mean alone")
-        if kind == "PNG":
-            check_png(file)
-        bits, white_is_zero = _bits_per_sample(image, file), _is_white_zero(image)
+        if kind in ("TIFF", "PNG") and image.is_animated:
+            raise BadImageError(f"the {kind} file has several pages", where=path, remedy="Save the page you mean alone")
+        _check_coded_data(image, file, kind, max_pixels)
+        white_is_zero = _is_white_zero(image)
         image.load()
     pixels, dtype = _unit_gray(image, file, bits, path)
     if white_is_zero:
@@ -75,7 +90,7 @@ def read_raster(file, path, kind, max_pixels):
         pixels = np.ascontiguousarray(_UPRIGHT.get(orientation, np.asarray)(pixels))
     if pixels.shape != size_hw:
         raise BadImageError("header and pixels disagree on the size", where=path, got=pixels.shape, expected=size_hw)
-    return Radiograph(pixels, spacing_mm=None, spacing_source=None, name=path.name, source_dtype=dtype)
+    return Radiograph(pixels, None, None, name=path.name, source_dtype=dtype, remarks=tuple(remarks_on(pixels)))
 
 
 def raster_size_hw(file, kind):
@@ -89,6 +104,9 @@ def _unit_gray(image, file, bits, path):
     samples, mode = np.asarray(image), image.mode
     if mode == "I" and isinstance(image, PngImageFile):
         samples = samples.astype(np.uint16)  # how Pillow before 11 gives 16 bits
+    if mode in ("L", "I") and isinstance(image, TiffImageFile):
+        sample_format = image.tag_v2.get(_SAMPLE_FORMAT_TAG, (1,))[0]
+        samples = samples.view(_REINTERPRETED.get((sample_format, bits), samples.dtype))
     if mode in _GRAY_MODES:
         return to_unit_range(samples), samples.dtype.name
     if mode in _FIRST_CHANNEL_MODES:
@@ -103,6 +121,36 @@ def _unit_gray(image, file, bits, path):
     else:
         raise BadImageError("colour mode without a gray", where=path, got=mode, remedy="Save it as grayscale")
     return to_unit_range(samples), samples.dtype.name
+
+
+def _check_coded_data(image, file, kind, max_pixels):
+    """What Pillow leaves unchecked; raises ValueError."""
+    if kind == "PNG":
+        check_png(file)
+    elif kind == "JPEG":
+        most = _JPEG_BYTES_PER_PIXEL * image.size[0] * image.size[1] + _JPEG_SLACK_BYTES
+        check_jpeg(_bytes_at(file, 0, most), max_pixels)
+    elif kind == "TIFF":
+        tile = math.prod(image.tag_v2.get(tag, 1) for tag in _TILE_SIZE_TAGS)
+        if tile > max_pixels:
+            raise ValueError("TIFF file with too large tiles")
+        for part in _jpeg_parts(image.tag_v2, file):
+            check_jpeg(part, max_pixels)
+
+
+def _jpeg_parts(tags, file):
+    """The JPEG streams that a TIFF file is made of (TIFF Technical Note 2), each with its tables."""
+    if tags.get(_COMPRESSION_TAG) != _JPEG_COMPRESSION:
+        return
+    offsets, sizes = (tags.get(tag, ()) for tag in (_TILE_TAGS if _TILE_TAGS[0] in tags else _STRIP_TAGS))
+    for offset, size in zip(offsets, sizes, strict=False):
+        if size:  # a part that is left out is the decoder's business
+            yield with_tables(tags.get(_JPEG_TABLES_TAG), _bytes_at(file, offset, size))
+
+
+def _bytes_at(file, offset, most):
+    file.seek(offset)
+    return file.read(min(most, os.fstat(file.fileno()).st_size))
 
 
 def _palette_gray(image):
@@ -147,6 +195,16 @@ def _upright_size_hw(image, orientation):
     if isinstance(image, TiffImageFile):  # whether ``size`` is the upright one depends on Pillow's version
         width, height = image.tag_v2[_WIDTH_TAG], image.tag_v2[_HEIGHT_TAG]
     return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+
+
+def _channels(image, file):
+    """Channels of the stored samples."""
+    if isinstance(image, TiffImageFile):
+        return image.tag_v2.get(_SAMPLES_PER_PIXEL_TAG, 1)
+    if isinstance(image, PngImageFile):
+        file.seek(25)  # colour type, behind the bit depth
+        return _PNG_CHANNELS.get(file.read(1)[0], 4)
+    return len(image.getbands())
 
 
 def _bits_per_sample(image, file):

@@ -5,6 +5,7 @@ Not here: decoding (``raster``, ``dicom``).
 """
 
 import contextlib
+import logging
 import stat
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from segtumor.imaging.listing import DICOM_SUFFIXES
 from segtumor.imaging.radiograph import MAX_PIXELS
 from segtumor.imaging.raster import raster_size_hw, read_raster
 
+logger = logging.getLogger(__name__)
+
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -28,13 +31,14 @@ _MAGIC = (
 )
 
 
-def read_radiograph(path, *, max_pixels=MAX_PIXELS, frame=None):
+def read_radiograph(path, *, max_pixels=MAX_PIXELS, frame=None, log=True):
     """Read one picture as an upright grayscale radiograph.
 
     Args:
         path: a PNG, JPEG, TIFF, BMP or DICOM file.
         max_pixels: largest height x width to decode, px; the header is asked first.
         frame: index from 0 of the frame of a DICOM file with several, which is refused without it.
+        log: whether its remarks are logged as warnings, for who does not look at them.
 
     Returns:
         Radiograph; pixels (H, W) float32 in [0, 1]. Raster samples are scaled by their type (``to_unit_range``), DICOM
@@ -47,10 +51,14 @@ def read_radiograph(path, *, max_pixels=MAX_PIXELS, frame=None):
     path = Path(path)
     with _opened(path) as (file, kind):
         if kind == "DICOM":
-            return read_dicom(path, max_pixels, frame)
-        if frame not in (None, 0):
+            radiograph = read_dicom(path, max_pixels, frame)
+        elif frame in (None, 0):
+            radiograph = read_raster(file, path, kind, max_pixels)
+        else:
             raise BadImageError(f"a {kind} file has one frame", where=path, got=f"frame {frame}", expected="0 or none")
-        return read_raster(file, path, kind, max_pixels)
+    for remark in radiograph.remarks if log else ():
+        logger.warning("%s: %s", path, remark)
+    return radiograph
 
 
 def read_size_hw(path):

@@ -16,6 +16,7 @@ GRAY16 = GRAY.astype(np.uint16) * 257
 OPAQUE = np.full_like(GRAY, 255)
 HALF = np.full_like(GRAY, 128)
 RGB16 = np.stack([GRAY16] * 3, -1)
+SIGNED8 = (GRAY.astype(np.int16) - 128).astype(np.int8)
 
 # What a camera stores for GRAY to appear upright under each EXIF orientation.
 STORED = {
@@ -88,6 +89,22 @@ SAME = {
         "float32",
     ),
     "tiff signed 16 bit": (lambda: tiff_bytes((GRAY * 100.0 - 9000).astype(np.int16), 1, sample_format=2), "int32"),
+    "tiff signed 16 bit big-endian": (
+        lambda: tiff_bytes((GRAY * 100.0 - 9000).astype(np.int16), 1, sample_format=2, order=">"),
+        "int32",
+    ),
+    "tiff signed 8 bit": (lambda: tiff_bytes(SIGNED8, 1, sample_format=2), "int8"),
+    "tiff signed 8 bit big-endian": (lambda: tiff_bytes(SIGNED8, 1, sample_format=2, order=">"), "int8"),
+    "tiff signed 8 bit by OpenCV": (lambda: opencv(SIGNED8, ".tiff"), "int8"),
+    "tiff signed 32 bit": (
+        lambda: tiff_bytes((GRAY * 16_000_000.0 - 2e9).astype(np.int32), 1, sample_format=2),
+        "int32",
+    ),
+    "tiff signed 32 bit big-endian": (
+        lambda: tiff_bytes((GRAY * 16_000_000.0 - 2e9).astype(np.int32), 1, sample_format=2, order=">"),
+        "int32",
+    ),
+    "tiff unsigned 32 bit": (lambda: tiff_bytes(GRAY.astype(np.uint32) * 16_843_009, 1), "uint32"),
     "tiff 32 bit": (lambda: pillow(GRAY.astype(np.int32) * 1000 - 7, "TIFF"), "int32"),
     "tiff float in [0, 1]": (lambda: pillow((GRAY / 255).astype(np.float32), "TIFF"), "float32"),
     "tiff float of any range": (lambda: pillow((GRAY * 3.7 - 50).astype(np.float32), "TIFF"), "float32"),
@@ -196,6 +213,30 @@ def test_a_tiff_of_several_pages_is_refused(tmp_path):
     page = Image.fromarray(GRAY)
     with pytest.raises(BadImageError, match="several pages"):
         read(tmp_path, pillow(page, "TIFF", save_all=True, append_images=[page]))
+
+
+def test_an_animated_png_is_refused_as_pages_are(tmp_path):
+    pages = [Image.fromarray(GRAY), Image.fromarray(255 - GRAY)]
+    with pytest.raises(BadImageError, match="several pages"):
+        read(tmp_path, pillow(pages[0], "PNG", save_all=True, append_images=pages[1:]))
+
+
+@pytest.mark.parametrize("photometric", [0, 2])
+@pytest.mark.parametrize(
+    ("dtype", "sample_format"),
+    [("i1", 2), ("u1", 4), ("i2", 2), ("u2", 4), ("u4", 4), ("f2", 3), ("f4", 3), ("f8", 3), ("u8", 1), ("i8", 2)],
+)
+def test_samples_that_pillow_does_not_know_are_read_right_or_refused(dtype, sample_format, photometric, tmp_path):
+    stored = GRAY.astype(dtype) if dtype != "i1" else SIGNED8
+    stored = np.stack([stored] * 3, -1) if photometric == 2 else stored
+    try:
+        radiograph = read(tmp_path, tiff_bytes(stored, photometric, sample_format=sample_format))
+    except BadImageError:
+        return
+    expected = normalize_window(GRAY)
+    np.testing.assert_allclose(
+        normalize_window(radiograph.pixels), 1 - expected if photometric == 0 else expected, atol=1e-6
+    )
 
 
 def test_a_mode_without_gray_is_refused(tmp_path):

@@ -13,6 +13,7 @@ from PIL import Image, ImageFile
 
 from segtumor.errors import BadImageError, DataError
 from segtumor.imaging import SUPPORTED_SUFFIXES, list_images, read_radiograph, read_size_hw
+from segtumor.imaging.radiograph import TooLargeError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
 BOMB_WH = (20_000, 20_000)
@@ -125,6 +126,48 @@ def test_the_limit_can_be_set(tmp_path):
         read_radiograph(path, max_pixels=29)
 
 
+#: Samples of 8 bytes a pixel count twice, those of up to 4 once.
+SAMPLES = {
+    "png gray": (png_bytes(GRAY, 0), 30),
+    "png gray 16 bit": (png_bytes(GRAY.astype(np.uint16), 0), 30),
+    "png rgba": (png_bytes(np.stack([GRAY] * 4, -1), 6), 30),
+    "png gray alpha 16 bit": (png_bytes(np.stack([GRAY.astype(np.uint16)] * 2, -1), 4), 30),
+    "png rgb 16 bit": (png_bytes(np.stack([GRAY.astype(np.uint16)] * 3, -1), 2), 45),
+    "png rgba 16 bit": (png_bytes(np.stack([GRAY.astype(np.uint16)] * 4, -1), 6), 60),
+    "tiff rgb 16 bit": (tiff_bytes(np.stack([GRAY.astype(np.uint16)] * 3, -1), 2), 45),
+    "tiff float": (tiff_bytes(GRAY / np.float32(255), 1, sample_format=3), 30),
+}
+
+
+@pytest.mark.parametrize("case", SAMPLES)
+def test_the_limit_counts_the_bytes_of_the_samples(case, tmp_path):
+    data, needed = SAMPLES[case]
+    (tmp_path / "picture").write_bytes(data)
+    assert read_radiograph(tmp_path / "picture", max_pixels=needed).size_hw == GRAY.shape
+    with pytest.raises(TooLargeError, match=f"raise max_pixels to {needed} ") as caught:
+        read_radiograph(tmp_path / "picture", max_pixels=needed - 1)
+    assert caught.value.needed_pixels == needed
+
+
+def test_a_huge_tile_of_a_small_tiff_is_refused(tmp_path):
+    tags = [
+        (256, 6),
+        (257, 5),
+        (258, 8),
+        (259, 1),
+        (262, 1),
+        (277, 1),
+        (322, 60_000),
+        (323, 60_000),
+        (324, 200),
+        (325, 256),
+    ]
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    (tmp_path / "tiles").write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + directory + bytes(4) + bytes(2000))
+    with pytest.raises(BadImageError, match="large tiles"):
+        read_radiograph(tmp_path / "tiles")
+
+
 def test_pillows_leave_to_fill_truncated_files_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     (tmp_path / "half.jpg").write_bytes(encoded("JPEG")[:2000])
@@ -140,9 +183,9 @@ def test_content_decides_and_not_the_name(tmp_path):
 
 
 def test_the_decoders_exception_is_kept_as_cause(tmp_path):
-    (tmp_path / "half.jpg").write_bytes(encoded("JPEG")[:2000])
+    (tmp_path / "half.bmp").write_bytes(encoded("BMP")[:3000])
     with pytest.raises(BadImageError) as caught:
-        read_radiograph(tmp_path / "half.jpg")
+        read_radiograph(tmp_path / "half.bmp")
     assert isinstance(caught.value.__cause__, OSError)
 
 

@@ -1,0 +1,44 @@
+"""What a reader must know of a picture that can hardly be a radiograph: without contrast, of few gray values, tiny.
+
+A model finds nothing on such a picture, and "no finding" would sound like a result. They are read all the same: what to
+do with them is up to whoever reads them.
+"""
+
+import numpy as np
+
+from segtumor.imaging.intensity import sparse_sample
+
+_FIRST_LOOK, _SECOND_LOOK = 10_000, 1_000_000
+#: A radiograph of 8 bits has more than a hundred gray values; masks, scanned text and 1-bit pictures have two.
+_FEWEST_LEVELS = 16
+#: Of the pixels; blank but for a mark or a frame.
+_NEARLY_ALL = 0.995
+_SMALLEST_EDGE_PX = 32
+
+
+def remarks_on(pixels):
+    """Sentences on a picture, none on an ordinary one.
+
+    Args:
+        pixels: (H, W) float32 in [0, 1].
+
+    Returns:
+        list of str.
+    """
+    height, width = pixels.shape
+    found = [f"a picture of only {width} x {height} px"] if min(height, width) < _SMALLEST_EDGE_PX else []
+    return found + [remark for remark in (_contrast(pixels),) if remark]
+
+
+def _contrast(pixels):
+    levels, counts = np.unique(sparse_sample(pixels, _FIRST_LOOK), return_counts=True)
+    if levels.size >= _FEWEST_LEVELS and counts.max() <= _NEARLY_ALL * counts.sum():
+        return None
+    low, high = pixels.min(), pixels.max()
+    if low == high:
+        return "no contrast: every pixel has the same gray value"
+    levels, counts = np.unique(sparse_sample(pixels, _SECOND_LOOK), return_counts=True)
+    if counts.max() > _NEARLY_ALL * counts.sum():
+        return "hardly any contrast: nearly every pixel has the same gray value"
+    size = np.unique(np.append(levels, (low, high))).size
+    return f"hardly any contrast: only {size} gray values" if size < _FEWEST_LEVELS else None
