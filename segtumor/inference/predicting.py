@@ -81,7 +81,8 @@ def _predicted(prepared, findings, *, seconds, note=None):
     """What a detector returned for one input; where the model broke down, the input fails with that as its reason."""
     if is_broken(findings):
         return Predicted(prepared, reason=str(named(findings, prepared.path)), seconds=seconds)
-    return Predicted(prepared, tuple(findings), note=note, seconds=seconds)
+    notes = [*prepared.remarks, *([note] if note else [])]
+    return Predicted(prepared, tuple(findings), note="; ".join(notes) or None, seconds=seconds)
 
 
 def _predict_alone(predictor, prepared, reader, *, was_alone):

@@ -6,7 +6,6 @@ kept of it is a few megabytes. As many radiographs are in memory at full size as
 
 import contextlib
 import dataclasses
-import math
 import threading
 import time
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from segtumor.errors import BadImageError, SegtumorError
-from segtumor.imaging import normalize_window, read_radiograph, read_size_hw
+from segtumor.imaging import normalize_window, read_radiograph
 from segtumor.imaging.listing import is_dicom
+from segtumor.imaging.radiograph import TooLargeError
 from segtumor.inference.earlier import is_overlay
 from segtumor.inference.inputs import file_identity
 from segtumor.inference.memory import is_out_of_memory
@@ -25,7 +25,6 @@ from segtumor.reporting.overlay_view import OverlayBase, overlay_base
 # While a DICOM header is read, warnings that would quote it are switched off for the whole process; two threads at it
 # would switch them on for each other.
 _ONE_DICOM_AT_A_TIME = threading.Lock()
-_TOO_LARGE = "the picture is too large"  # as imaging.radiograph.check_size says it
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +38,7 @@ class Prepared:
         window: (h, w) float32 in [0, 1], what the model sees.
         base: what the overlay is drawn on, or None.
         spacing_mm, spacing_source: as ``imaging.Radiograph``.
+        remarks: as ``imaging.Radiograph``.
         reason: why it could not be read, or None.
         starved: whether the reason is that memory ran out.
         seconds: taken, s.
@@ -51,6 +51,7 @@ class Prepared:
     base: OverlayBase | None = None
     spacing_mm: tuple[float, float] | None = None
     spacing_source: str | None = None
+    remarks: tuple[str, ...] = ()
     reason: str | None = None
     starved: bool = False
     seconds: float = 0.0
@@ -96,6 +97,7 @@ class Reader:
             base=base,
             spacing_mm=radiograph.spacing_mm,
             spacing_source=radiograph.spacing_source,
+            remarks=radiograph.remarks,
         )
 
     def _read(self, path):
@@ -104,16 +106,14 @@ class Reader:
             raise BadImageError("this is an overlay of an earlier run, not a radiograph", where=path, remedy=remedy)
         with _ONE_DICOM_AT_A_TIME if is_dicom(path) else contextlib.nullcontext():
             try:
-                return read_radiograph(path, max_pixels=self._max_pixels)
-            except BadImageError as error:
-                if error.what != _TOO_LARGE:
-                    raise
-                raise _too_large(error, path) from error
+                return read_radiograph(path, max_pixels=self._max_pixels, log=False)  # its remarks become notes
+            except TooLargeError as error:
+                raise _too_large(error) from error
 
 
-def _too_large(error, path):
+def _too_large(error):
     """The same error with the option that helps."""
-    remedy = f"Resize it, or add --max-pixels {math.prod(read_size_hw(path))} if the file can be trusted"
+    remedy = f"Resize it, or add --max-pixels {error.needed_pixels} if the file can be trusted"
     return BadImageError(error.what, where=error.where, got=error.got, expected=error.expected, remedy=remedy)
 
 

@@ -36,7 +36,7 @@ def test_a_full_header(tmp_path):
         "view": ["frontal"],
         "site": ["knee-joint"],
         "spacing_mm": [0.1, 0.2],
-        "spacing_source": "mm (calibrated)",
+        "spacing_source": "mm (calibration unknown)",
     }
 
 

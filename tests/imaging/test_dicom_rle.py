@@ -13,19 +13,19 @@ from segtumor.imaging.dicom.rle import decode_rle, unpack_runs  # noqa: E402
 
 
 @pytest.mark.parametrize(
-    ("packed", "unpacked"),
+    ("packed", "unpacked", "rest"),
     [
-        (b"", b""),
-        (b"\x02abc", b"abc"),
-        (b"\xfea", b"aaa"),
-        (b"\x80\x80\x00a", b"a"),
-        (b"\xfea\x01bc\x00", b"aaabc"),
-        (b"\x05ab", b"ab"),  # cut off
-        (b"\x81a", b"a" * 9),  # 128 of them, more than wanted
+        (b"", b"", b""),
+        (b"\x02abc", b"abc", b""),
+        (b"\xfea", b"aaa", b""),
+        (b"\x80\x80\x00a", b"a", b""),
+        (b"\xfea\x01bc\x00", b"aaabc", b""),
+        (b"\x05ab", b"ab", b""),  # cut off
+        (b"\x81a\x00b", b"a" * 128, b"\x00b"),  # more than wanted
     ],
 )
-def test_runs(packed, unpacked):
-    assert unpack_runs(packed, 9) == unpacked
+def test_runs(packed, unpacked, rest):
+    assert unpack_runs(packed, 9) == (unpacked, rest)
 
 
 @pytest.mark.parametrize("bits", [8, 16])

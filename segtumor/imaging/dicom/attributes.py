@@ -96,7 +96,7 @@ def dicom_identity(path, *, salt):
     with foreign_errors(path, kind="DICOM", private=True), opened(path, _KEYWORDS) as dicom:
         header = dicom.header
         lift_groups(header, 0)
-        spacing_mm, source = read_spacing(header, path)
+        spacing_mm, source, _ = read_spacing(header)
         case_id, *identity = _identity(header, salt)
         return {
             "case_id": case_id,

@@ -11,6 +11,7 @@ import numpy as np
 
 from segtumor.errors import BadImageError
 from segtumor.imaging.dicom.syntaxes import JPEG, JPEG_2000, JPEG_LOSSLESS, JPEG_LS
+from segtumor.imaging.jpeg import walk_jpeg
 
 # ITU-T T.81 table B.1 and T.87 annex C: the frame headers that each family may have.
 _FRAME_MARKERS = {JPEG: (0xC0, 0xC1), JPEG_LOSSLESS: (0xC3,), JPEG_LS: (0xF7,)}
@@ -20,7 +21,9 @@ _MOST_SEGMENTS = 1000
 
 _J2K_START = b"\xff\x4f\xff\x51"  # SOC and SIZ, ITU-T T.800 annex A
 _JP2_START = b"\0\0\0\x0cjP  \r\n\x87\n"  # T.800 annex I
+_J2K_TILE_PART = b"\xff\x90"
 _MOST_TILES = 65535
+_MOST_TILE_PARTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,26 @@ def check_codestream(data, codec, layout, path):
     return size.precision
 
 
-def check_scan(data, codec, path):
-    """Refuse a gray lossless JPEG or JPEG-LS frame whose only scan does not run up to the end mark.
+def end_of_codestream(data, codec, path):
+    """Position behind the end mark of a frame's codestream; the end of the data if a JPEG 2000 stream has no mark.
 
-    GDCM fills what is missing with invented pixels and reports nothing.
+    GDCM fills what is missing of a lossless JPEG or JPEG-LS frame with invented pixels and reports nothing.
 
     Raises:
-        BadImageError: cut off, or with another mark inside the scan.
+        BadImageError: cut off, with another mark inside the only scan of a gray frame, or with more than padding behind
+            the end mark, such as another frame.
     """
+    end = _j2k_end(data) if codec == JPEG_2000 else walk_jpeg(data).end if codec == JPEG else _scan_end(data, codec)
+    # A byte that makes the fragment even may have any value (PS3.5 A.4 wants 00); some writers fill up with more.
+    rest = b"" if end is None else data[end:]
+    if end is None or (len(rest) > 1 and rest.strip(b"\0") and rest.strip(b"\xff")):
+        what = "damaged" if end is None else "more than one frame of"
+        raise BadImageError(f"{what} {codec} data in a DICOM file", where=path, remedy="Copy or export the file again")
+    return end
+
+
+def _scan_end(data, codec):
+    """As ``end_of_codestream`` for the only scan of a lossless JPEG or JPEG-LS frame; None if it is cut off."""
     start = _frame_and_scan(data, _FRAME_MARKERS[codec])[1]
     scan = np.frombuffer(data, dtype=np.uint8)[start + 2 :]
     second = scan[1:][scan[:-1] == 0xFF]
@@ -77,8 +92,9 @@ def check_scan(data, codec, path):
         marks = second[second >= 0x80]
     else:  # T.81 B.1.1.5: 00 is stuffed after FF; restart marks and fill bytes may stand inside
         marks = second[(second != 0) & (second != 0xFF) & ((second < 0xD0) | (second > 0xD7))]
-    if marks.size == 0 or marks[0] != _END_MARK[1] or not data.rstrip(b"\0").endswith(_END_MARK):
-        raise BadImageError(f"damaged {codec} data in a DICOM file", where=path, remedy="Copy or export the file again")
+    if marks.size == 0 or marks[0] != _END_MARK[1]:
+        return None
+    return data.index(_END_MARK, start + 2) + 2
 
 
 def _jpeg_size(data, wanted):
@@ -120,6 +136,25 @@ def bare_j2k(data):
             break
         position += length
     return data
+
+
+def _j2k_end(data):
+    """Position behind the end mark that follows the last tile part (T.800 A.4); of the data if there is none."""
+    position = 2
+    for _ in range(_MOST_TILE_PARTS):
+        mark, length = data[position : position + 2], int.from_bytes(data[position + 2 : position + 4], "big")
+        if mark == _END_MARK:
+            return position + 2
+        if mark == _J2K_TILE_PART:
+            part = int.from_bytes(data[position + 6 : position + 10], "big")
+            if part == 0:  # up to the end mark
+                return max(data.rfind(_END_MARK) + 2, 2) if _END_MARK in data else len(data)
+            position += max(part, 12)
+        elif mark[:1] == b"\xff":
+            position += 2 + max(length, 2)
+        else:
+            break
+    return len(data)
 
 
 def _j2k_size(data):

@@ -10,10 +10,11 @@ import io
 import numpy as np
 
 from segtumor.errors import BadImageError, needed
-from segtumor.imaging.dicom.codestreams import bare_j2k, check_codestream, check_scan
+from segtumor.imaging.dicom.codestreams import bare_j2k, check_codestream, end_of_codestream
 from segtumor.imaging.dicom.isolated import gdcm_samples
 from segtumor.imaging.dicom.rle import decode_rle
 from segtumor.imaging.dicom.syntaxes import JPEG, JPEG_2000, RLE
+from segtumor.imaging.jpeg import check_jpeg
 
 
 def decode(data, syntax, layout, path):
@@ -36,13 +37,13 @@ def decode(data, syntax, layout, path):
     if syntax.codec == JPEG_2000:
         data = bare_j2k(data)
     precision = check_codestream(data, syntax.codec, layout, path)
+    data = data[: end_of_codestream(data, syntax.codec, path)]
     if syntax.codec == JPEG:
         return _decode_jpeg(data, layout, precision, path), precision
     if syntax.codec == JPEG_2000:
         return _decode_j2k(data), precision
     if layout.samples != 1:
         raise BadImageError(f"colour in {syntax.codec}", where=path, remedy="Export it again as grayscale")
-    check_scan(data, syntax.codec, path)
     return gdcm_samples(data, syntax, layout, precision, path), precision
 
 
@@ -56,6 +57,7 @@ def _decode_jpeg(data, layout, precision, path):
             got=f"{precision} bits",
             remedy="Export it again as uncompressed or losslessly compressed DICOM",
         )
+    check_jpeg(data, layout.rows * layout.columns)
     image = JpegImageFile(io.BytesIO(data))
     if image.size != (layout.columns, layout.rows) or image.mode not in ("L", "RGB"):
         raise BadImageError("DICOM frame of another size than the header says", where=path)

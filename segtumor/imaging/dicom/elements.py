@@ -51,20 +51,57 @@ def whole_number(dataset, keyword, path, *, lowest, highest, default=None):
     return int(number)
 
 
+def numbers(dataset, keyword):
+    """All values of an element as floats, None for each that is no finite number; [] if it is absent or empty.
+
+    For what is of no consequence if it is wrong: of several values the sound ones are kept, so they are read one by one
+    from the stored text, which pydicom converts as a whole or not at all.
+    """
+    from pydicom.datadict import dictionary_VR
+
+    try:
+        tag = tag_of(keyword)
+        stored = getattr(dataset.get_item(tag), "value", None)
+        if not (isinstance(stored, bytes) and dictionary_VR(tag) in ("DS", "IS")):
+            stored = dataset.get(keyword)
+    except Exception:  # noqa: BLE001 - pydicom converts on access, and raises kinds of its own
+        return []
+    if stored is None or stored in ("", b""):
+        return []
+    if isinstance(stored, bytes):
+        stored = [part.strip(b" \0") for part in stored.split(b"\\")]
+    elif isinstance(stored, str) or not isinstance(stored, Sequence):
+        stored = [stored]
+    found = [_converted(item, float) for item in stored]
+    return [number if number is not _UNREADABLE and math.isfinite(number) else None for number in found]
+
+
 def word(dataset, keyword):
     """First value of an element as text in capitals without spaces around; "" if it is absent or unreadable."""
     value = _first(dataset, keyword)
     return "" if value is None or value is _UNREADABLE else str(value).strip(" \0").upper()
 
 
-def first_item(dataset, keyword):
-    """First item of a sequence; None if it is absent, empty or no sequence."""
+def items_of(dataset, keyword):
+    """Items of a sequence; [] if it is absent, empty or no sequence."""
     from pydicom.dataset import Dataset
 
     items = dataset.get(keyword)
-    if items is None or isinstance(items, (str, bytes)) or not hasattr(items, "__len__") or len(items) == 0:
-        return None
-    return items[0] if isinstance(items[0], Dataset) else None
+    if items is None or isinstance(items, (str, bytes)) or not hasattr(items, "__len__"):
+        return []
+    return [item for item in items if isinstance(item, Dataset)]
+
+
+def first_item(dataset, keyword):
+    """First item of a sequence; None if it is absent, empty or no sequence."""
+    return next(iter(items_of(dataset, keyword)), None)
+
+
+def tag_of(keyword):
+    """Tag of an element by its keyword."""
+    from pydicom.tag import Tag
+
+    return Tag(keyword)
 
 
 def _first(dataset, keyword):

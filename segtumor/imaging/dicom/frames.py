@@ -11,6 +11,8 @@ from segtumor.errors import BadImageError
 _PIXEL_DATA, _ITEM, _DELIMITER, _UNDEFINED = 0x7FE00010, 0xFFFEE000, 0xFFFEE0DD, 0xFFFFFFFF
 _LONG_VRS = (b"OB", b"OW", b"UN")
 _MOST_FRAGMENTS = 100_000
+#: Behind the pixels: one byte makes the element even (PS3.5 8.1.1), and some writers make it two.
+_MOST_PADDING_BYTES = 2
 #: Coded frames may outgrow the samples a little (noise), and carry profiles and comments.
 _CODED_SLACK_BYTES = 1 << 20
 
@@ -24,13 +26,15 @@ def native_frame(dicom, layout, frame, path):
         frame: index from 0, within the file's frames.
 
     Raises:
-        BadImageError: no pixel data, too little of it, or one frame or more too much.
+        BadImageError: no pixel data, or of another size than rows, columns, channels, bits and frames make.
     """
     vr, length = _pixel_element(dicom, path)
     start, wanted = dicom.stream.tell(), layout.frame_bytes * layout.frames
     if length == _UNDEFINED:
         raise BadImageError("DICOM with fragments that its transfer syntax does not allow", where=path)
-    if not wanted <= length < wanted + max(layout.frame_bytes, 2):
+    # Rows of another length would shear the picture; one black row too much, of whole ones, loses nothing.
+    is_padded = length == wanted + layout.frame_bytes // layout.rows and not any(_end(dicom.stream, wanted, length))
+    if not (wanted <= length <= wanted + _MOST_PADDING_BYTES or is_padded):
         raise BadImageError(
             "DICOM pixel data of another size than the header says", where=path, got=length, expected=f"{wanted} bytes"
         )
@@ -41,6 +45,16 @@ def native_frame(dicom, layout, frame, path):
     dicom.stream.seek(start + first - odd)
     data = _exactly(dicom.stream, layout.frame_bytes + odd + (layout.frame_bytes + odd) % 2 * swapped)
     return (_swap_pairs(data) if swapped else data)[odd : odd + layout.frame_bytes]
+
+
+def _end(stream, begin, length):
+    """What lies behind ``begin`` bytes of the next ``length``; the stream stays where it is."""
+    start = stream.tell()
+    stream.allow(start + length)
+    stream.seek(start + begin)
+    data = _exactly(stream, length - begin)
+    stream.seek(start)
+    return data
 
 
 def coded_frame(dicom, layout, frame, path):
@@ -114,6 +128,8 @@ def _fragments(stream):
 
 def _fragments_of(fragments, table, frames, frame, path):
     if frames == 1:
+        if len(table) > 1:
+            raise BadImageError("DICOM of more frames than its header says", where=path, got=len(table), expected=1)
         return fragments
     if len(fragments) == frames:
         return fragments[frame : frame + 1]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from segtumor.errors import BadImageError, needed
 from segtumor.files import open_ordinary
-from segtumor.imaging.dicom.elements import first_item
+from segtumor.imaging.dicom.elements import first_item, tag_of
 from segtumor.imaging.dicom.mark import HEAD_BYTES, dicom_start
 from segtumor.imaging.dicom.streams import BoundedFile, InflatedFile
 from segtumor.imaging.dicom.syntaxes import TransferSyntax, find_syntax
@@ -83,7 +83,7 @@ def lift_groups(header, frame):
             item = None if source is None else first_item(source, sequence)
             for keyword in keywords if item is not None else ():
                 if keyword in item and keyword not in header:
-                    header[keyword] = item[keyword]
+                    header[tag_of(keyword)] = item.get_item(tag_of(keyword))  # as stored: it may not convert
 
 
 def _item_at(header, sequence, index):

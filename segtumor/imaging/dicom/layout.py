@@ -14,6 +14,8 @@ KEYWORDS = (
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "ExtendedOffsetTable",
 )  # fmt: skip
+#: OverlayBitPosition of each overlay plane (retired): planes that lie in unused bits of the samples.
+OVERLAY_TAGS = tuple(0x60000102 + (plane << 17) for plane in range(16))
 
 INVERTED, UPRIGHT = "MONOCHROME1", "MONOCHROME2"
 _MOST_FRAMES = 1_000_000
@@ -81,12 +83,12 @@ def read_layout(header, codec, max_pixels, path):
         return whole_number(header, keyword, path, lowest=lowest, highest=highest, default=default)
 
     rows, columns = read_size_hw(header, path)
-    check_size((rows, columns), max_pixels, path)
     samples, photometric = number("SamplesPerPixel", 1, 0xFFFF, 1), word(header, "PhotometricInterpretation")
     _check_color(samples, photometric, codec, path)
     allocated = number("BitsAllocated", 1, 64)
     if allocated not in (8, 16, 32):
         raise BadImageError("DICOM sample size", where=path, got=allocated, expected="8, 16 or 32 bits")
+    check_size((rows, columns), max_pixels, path, bytes_per_pixel=samples * allocated // 8)
     stored = number("BitsStored", 1, 64, allocated)
     high = number("HighBit", 0, 63, stored - 1)
     if not 0 < stored <= high + 1 <= allocated:
@@ -119,7 +121,7 @@ def choose_frame(frames, frame, path):
             where=path,
             got=frames,
             expected="one, or a chosen one",
-            remedy=f"Choose one from 0 to {frames - 1}: read_radiograph(path, frame=0)",
+            remedy=f"Choose one from 0 to {frames - 1}: --frame 0, in Python read_radiograph(path, frame=0)",
         )
     index = 0 if frame is None else frame
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < frames:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from segtumor.errors import BadImageError
+from segtumor.imaging.contrast import remarks_on
 from segtumor.imaging.dicom import gray, layout, spacing
 from segtumor.imaging.dicom.decoders import decode
 from segtumor.imaging.dicom.frames import coded_frame, native_frame
@@ -9,7 +11,10 @@ from segtumor.imaging.dicom.header import GROUP_KEYWORDS, lift_groups, opened
 from segtumor.imaging.dicom.syntaxes import NATIVE
 from segtumor.imaging.radiograph import Radiograph
 
-_KEYWORDS = (*layout.KEYWORDS, *gray.KEYWORDS, *spacing.KEYWORDS, *GROUP_KEYWORDS)
+_KEYWORDS = (
+    *layout.KEYWORDS, *layout.OVERLAY_TAGS, *gray.KEYWORDS, *spacing.KEYWORDS, *GROUP_KEYWORDS,
+)  # fmt: skip
+_EXPORT_AGAIN = "Export the file again"
 
 
 def read_dicom(path, max_pixels, frame=None):
@@ -32,11 +37,12 @@ def read_dicom(path, max_pixels, frame=None):
         lift_groups(dicom.header, index)
         stored = _stored_values(dicom, form, index, path)
         if form.samples == 1:
-            pixels = gray.gray_of_stored(dicom.header, stored, form, dicom.syntax.little_endian, path)
+            pixels, remarks = gray.gray_of_stored(dicom.header, stored, form, dicom.syntax.little_endian, path)
         else:
-            pixels = gray.gray_of_color(stored, form, dicom.syntax.codec)
-        spacing_mm, source = spacing.read_spacing(dicom.header, path)
-    return Radiograph(pixels, spacing_mm, source, name=path.name, source_dtype=stored.dtype.name)
+            pixels, remarks = gray.gray_of_color(stored, form, dicom.syntax.codec), []
+        spacing_mm, source, ignored = spacing.read_spacing(dicom.header)
+    remarks = (*remarks, *ignored, *remarks_on(pixels))
+    return Radiograph(pixels, spacing_mm, source, path.name, stored.dtype.name, remarks)
 
 
 def dicom_size_hw(path):
@@ -59,10 +65,33 @@ def _stored_values(dicom, form, index, path):
         high = form.high if precision == form.allocated else used - 1
     container = f"{'i' if form.signed else 'u'}{form.allocated // 8}"
     samples = samples.astype(container, copy=False)
-    if form.samples == 3 or used == form.allocated:
+    if used == form.allocated:
         return samples
+    has_overlay = any(tag in dicom.header for tag in layout.OVERLAY_TAGS)
+    if not has_overlay and not _fits(samples.view(f"u{form.allocated // 8}"), form, used, high):
+        raise BadImageError(
+            "DICOM samples that need more bits than the header says",
+            where=path,
+            got=f"{used} of {form.allocated} bits, HighBit {high}",
+            remedy=_EXPORT_AGAIN,
+        )
     # Up and down again: drops overlay bits above, and keeps the sign of signed samples (PS3.5 8.1.1).
     return (samples << (form.allocated - 1 - high)) >> (form.allocated - used)
+
+
+def _fits(samples, form, used, high):
+    """Whether the bits that the header does not count are the same everywhere, or the sign (PS3.5 8.1.1).
+
+    Otherwise dropping them would turn bright into dark: the header contradicts the pixels, or an overlay lies in them
+    that the header does not name.
+    """
+    full = 2**form.allocated - 1
+    above, below = full << (high + 1) & full, 2 ** (high + 1 - used) - 1
+    unused = samples & samples.dtype.type(above | below)
+    if unused.min() == unused.max():
+        return True
+    sign = samples >> samples.dtype.type(high) & samples.dtype.type(1)
+    return form.signed and np.array_equal(unused, sign * samples.dtype.type(above))
 
 
 def _shaped(samples, form):

@@ -12,6 +12,7 @@ import numpy as np
 from segtumor.errors import BadImageError
 
 _HEADER_BYTES, _MOST_SEGMENTS = 64, 15
+_PADDING = b"\x00\x80"  # zeros make a segment even; 80 stands for nothing (G.3.2)
 
 
 def decode_rle(data, layout, path):
@@ -30,16 +31,18 @@ def decode_rle(data, layout, path):
     size_bytes, pixels = layout.allocated // 8, layout.rows * layout.columns
     planes = np.empty((layout.samples, pixels, size_bytes), dtype=np.uint8)
     for index, segment in enumerate(_segments(data, layout.samples * size_bytes, path)):
-        unpacked = unpack_runs(segment, pixels)
-        if len(unpacked) != pixels:
+        unpacked, rest = unpack_runs(segment, pixels)
+        # A plane of another size than the header says would shear the picture; an odd one may be padded to even.
+        if not pixels <= len(unpacked) <= pixels + pixels % 2 or rest.strip(_PADDING):
             raise BadImageError("damaged RLE data in a DICOM file", where=path, remedy="Copy or export the file again")
-        planes[index // size_bytes, :, index % size_bytes] = np.frombuffer(unpacked, dtype=np.uint8)
+        planes[index // size_bytes, :, index % size_bytes] = np.frombuffer(unpacked, dtype=np.uint8, count=pixels)
     samples = planes.view(f">u{size_bytes}").reshape(layout.samples, *layout.size_hw)
     return samples[0] if layout.samples == 1 else np.moveaxis(samples, 0, -1)
 
 
 def unpack_runs(segment, size):
-    """The first ``size`` bytes of a packed segment (PS3.5 G.3.2), fewer if it holds fewer."""
+    """Unpack a segment (PS3.5 G.3.2) until ``size`` bytes are there; returns them, fewer if it holds fewer, and more if
+    the last run reaches beyond, and the packed bytes that are left."""
     unpacked, position, end = bytearray(), 0, len(segment)
     while position < end and len(unpacked) < size:
         head = segment[position]
@@ -51,7 +54,7 @@ def unpack_runs(segment, size):
             position += 2
         else:  # nothing
             position += 1
-    return unpacked[:size]
+    return unpacked, segment[position:]
 
 
 def _segments(data, expected, path):

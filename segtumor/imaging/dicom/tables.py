@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from segtumor.errors import BadImageError
-
 _MOST_ENTRIES = 0x10000
 
 
-def look_up(item, values, little_endian, path):
+def look_up(item, values, little_endian):
     """Map ``values`` by a table; those below and above take its first and last entry.
 
     pydicom's own function casts the index to the type of the table, which wraps 12-bit values in an 8-bit table.
@@ -18,15 +16,13 @@ def look_up(item, values, little_endian, path):
         little_endian: byte order of tables that are stored as bytes.
 
     Returns:
-        ((H, W) uint16 output, highest possible output).
-
-    Raises:
-        BadImageError: no or an empty table, or numbers out of range.
+        ((H, W) uint16 output, highest possible output); None for a table that is absent, empty, of another length than
+        it says, or with numbers out of range.
     """
     descriptor = _descriptor(item)
     table = None if descriptor is None else _table(item, *descriptor[::2], little_endian)
     if table is None:
-        raise BadImageError("DICOM look-up table that cannot be used", where=path, remedy="Export the file again")
+        return None
     _, first, bits = descriptor
     if first >= 0x8000 and values.min() < 0:  # a signed number in a field that pydicom takes for unsigned
         first -= 0x10000
@@ -45,14 +41,17 @@ def _descriptor(item):
 
 
 def _table(item, entries, bits, little_endian):
-    data = item.get("LUTData")
-    if isinstance(data, bytes):
-        packed = bits == 8 and len(data) <= entries + 1
-        data = np.frombuffer(data[: 2 * entries], dtype="u1" if packed else "<u2" if little_endian else ">u2")
     try:
-        table = np.asarray(data, dtype=np.int64).ravel()[:entries]
-    except (TypeError, ValueError, OverflowError):
+        data = item.get("LUTData")
+        if isinstance(data, bytes):
+            packed = bits == 8 and len(data) <= entries + 1
+            data = np.frombuffer(data[: 2 * entries], dtype="u1" if packed else "<u2" if little_endian else ">u2")
+        table = np.asarray(data, dtype=np.int64).ravel()
+        if bits == 8 and table.size == (entries + 1) // 2 and table.size and table.min() >= 0 and table.max() <= 0xFFFF:
+            table = table.astype("<u2").view(np.uint8).astype(np.int64)  # two entries in each word
+    except Exception:  # noqa: BLE001 - absent, text, numbers out of range; pydicom raises kinds of its own
         return None
-    if table.size == 0 or table.min() < 0 or table.max() > 0xFFFF:
+    table = table[:entries]
+    if table.size != entries or table.min() < 0 or table.max() > 0xFFFF:
         return None
     return table.astype(np.uint16)
