@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from segtumor.errors import DataError
+from segtumor.files import open_ordinary
 
 #: A parsed annotation file takes about six times its size in memory.
 MAX_BYTES = 4 * 2**30
@@ -35,7 +36,8 @@ def read_bytes(path, *, max_bytes=MAX_BYTES, remedy=None):
         if size > max_bytes:
             got, limit = f"{size / 2**30:.1f} GiB", f"at most {max_bytes / 2**30:.1f} GiB"
             raise DataError("too large", where=path, got=got, expected=limit, remedy="Split it into several files")
-        return path.read_bytes()
+        with open_ordinary(path) as file:
+            return file.read()
     except OSError as error:
         raise DataError(f"the file cannot be read: {error.strerror}", where=path, remedy=remedy) from error
 

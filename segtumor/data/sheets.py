@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from segtumor.errors import DataError
+from segtumor.files import open_ordinary
 from segtumor.names import text_of_cell
 
 #: Suffixes, lower case, of what ``read_sheets`` reads.
@@ -57,7 +58,8 @@ def with_point(cell):
 
 def _read_csv(path):
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # spreadsheets put a byte-order mark in front
+        with open_ordinary(path) as file:
+            text = file.read().decode("utf-8-sig")  # spreadsheets put a byte-order mark in front
         delimiter = delimiter_of(text)
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
         return rows if delimiter == "," else [[with_point(cell) for cell in row] for row in rows]

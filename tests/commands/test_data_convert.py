@@ -1,6 +1,8 @@
 """``segtumor data convert`` and the looks at the data, on the examples that datasets/README.md shows."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -266,3 +268,37 @@ def test_the_reason_is_shown_and_reported_even_if_every_file_fails(name, text, r
     report = json.loads((tmp_path / "out" / "conversion_report.json").read_text())
     assert report["converted"] == {"images": 0, "lesions": 0} and any(reason in r["detail"] for r in report["left_out"])
     assert run_convert(EXAMPLES / "yolo", tmp_path / "out") == 0  # the report of a failure is in nobody's way
+
+
+@pytest.mark.parametrize("name", ["labelme", "voc", "yolo", "masks", "coco", "cvat", "label-studio", "csv"])
+def test_annotations_that_are_links_out_of_their_folder_are_named_and_not_read(name, tmp_path, capsys):
+    shutil.copytree(EXAMPLES / name, tmp_path / "set")
+    suffix = {"voc": ".xml", "cvat": ".xml", "yolo": ".txt", "masks": ".png", "csv": ".csv"}.get(name, ".json")
+    path = sorted((tmp_path / "set").rglob(f"*{suffix}"))[0]
+    path.rename(tmp_path / "outside")
+    path.symlink_to(tmp_path / "outside")
+    options = ("--from", name, "--unannotated", "normal")
+    code = run_convert(tmp_path / "set", tmp_path / "out", *options)
+    if code == 0:
+        report = json.loads((tmp_path / "out" / "conversion_report.json").read_text())
+        assert report["left_out_by_kind"] == {
+            "link that leads out of its folder, not followed": 1,
+            "its annotation may be a link that is not followed": 1,
+        }
+        dataset = load_coco(tmp_path / "out/annotations/all.json", require_masks=False)
+        assert [image["file_name"] for image in dataset.images] == ["case2_malignant.png", "case3_normal.png"]
+    else:
+        assert code == 5  # the only file
+
+
+@pytest.mark.parametrize("options", [(), *(("--from", name) for name in FORMATS)])
+def test_a_pipe_is_not_waited_for(options, tmp_path, capsys):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for suffix in ("json", "xml", "txt", "csv", "png"):
+        os.mkfifo(folder / f"a.{suffix}")
+    for source in (folder, *folder.iterdir()):
+        assert run_convert(source, tmp_path / "out", *options) == 5
+        assert "out" not in os.listdir(tmp_path) or not list((tmp_path / "out").glob("[!.]*"))
+    assert run_convert(EXAMPLES / "coco", tmp_path / "out", "--table", str(folder / "a.csv")) == 5
+    assert "not an ordinary file" in capsys.readouterr().err

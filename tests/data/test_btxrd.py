@@ -394,3 +394,26 @@ def test_other_images_in_the_output_are_never_replaced(release, tmp_path, capsys
     assert _run(release[0], tmp_path / "out", "--split", "none") == OutputError.exit_code
     assert "does not hold the images of the source" in capsys.readouterr().err
     assert list((tmp_path / "out").rglob("*.json")) == []
+
+
+@pytest.mark.parametrize("placing", ["link", "copy"])
+def test_links_out_of_the_release_are_left_out_and_named(folder, tmp_path, placing):
+    """Pictures and outlines of elsewhere may be anybody's."""
+    for name in ("IMG1.jpeg", "IMG2.jpeg", "IMG3.jpeg"):
+        folder.add(name, "osteosarcoma")
+    (folder.path / "images" / "IMG1.jpeg").rename(tmp_path / "elsewhere.jpeg")
+    (folder.path / "images" / "IMG1.jpeg").symlink_to(tmp_path / "elsewhere.jpeg")
+    (folder.path / "Annotations" / "IMG2.json").rename(tmp_path / "elsewhere.json")
+    (folder.path / "Annotations" / "IMG2.json").symlink_to("../../elsewhere.json")
+    output = tmp_path / "out"
+    assert _run(folder.save(), output, "--split", "image", "--fractions", 1, 0, 0, "--images", placing) == 0
+    dataset = load_coco(output / "annotations" / "train.json")
+    assert [image["file_name"] for image in dataset.images] == ["IMG3.jpeg"]
+    report = json.loads((output / "conversion_report.json").read_text())
+    assert report["left_out_by_kind"] == {
+        "link that leads out of the folder of the images": 1,
+        "image listed but not in the folder": 1,
+        "outlines are a link that leads out of their folder": 1,
+    }
+    if placing == "copy":
+        assert [path.name for path in (output / "images").iterdir()] == ["IMG3.jpeg"]

@@ -141,15 +141,41 @@ def _read(args, format_module, dropped):
     from segtumor.data.converters.assemble import add_unlisted, drop_labels, leave_out_contested
     from segtumor.data.converters.headers import with_dicom_headers
     from segtumor.data.converters.image_folder import ImageFolder, usual_image_root
+    from segtumor.errors import DataError
 
+    source = Path(args.source)
+    if source.exists() and not (source.is_file() or source.is_dir()):
+        raise DataError("is not an ordinary file", where=source, remedy="Check --source")
     images = ImageFolder(args.images or usual_image_root(args.source))
-    collection = format_module.read(Path(args.source), images, progress=progress_bar("reading"))
+    collection = format_module.read(source, images, progress=progress_bar("reading"))
+    _name_links(collection, source, images)
     leave_out_contested(collection, images.contested())
     drop_labels(collection, dropped)
     meaning = _UNANNOTATED[args.unannotated] if args.unannotated else format_module.UNLISTED
     add_unlisted(collection, images.names, images.size_hw, meaning)
     with_dicom_headers(collection, args.salt_file)
     return collection
+
+
+def _name_links(collection, source, images):
+    """Links that lead out of the folders are left out, and named: what they lead to may be anybody's.
+
+    An image whose annotation may be such a link is not normal for want of one, and is left out, too.
+    """
+    from segtumor.data.converters.source_files import links_out_of
+    from segtumor.data.image_names import stem_of
+    from segtumor.data.remarks import Remark
+
+    links = []
+    for folder in dict.fromkeys(path.resolve() for path in (source, images.root) if path.is_dir()):
+        links += links_out_of(folder)
+    collection.left_out += [Remark(name, "link that leads out of its folder, not followed") for name in links]
+    stems = {stem_of(name).casefold() for name in links}
+    known = {image.file_name for image in collection.images}
+    for name in images.names if stems else ():
+        own = stem_of(name).casefold()
+        if name not in known and any(stem == own or stem.startswith((f"{own}_", f"{own}-")) for stem in stems):
+            collection.left_out.append(Remark(name, "its annotation may be a link that is not followed"))
 
 
 def _attributes(args, collection):

@@ -12,6 +12,8 @@ from segtumor.cases import own_case
 from segtumor.data.btxrd.labelme import fit_lesion, pair_shapes, read_labelme
 from segtumor.data.btxrd.table import find_table, read_table
 from segtumor.data.converters.shapes import scale_between
+from segtumor.data.image_names import parts_of, stem_of
+from segtumor.data.placing import leads_out
 from segtumor.data.polygons import polygon_area, tight_box
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
@@ -57,8 +59,8 @@ def convert(source, *, taxonomy, cases=None, progress=iter):
     """
     source, cases = Path(source), cases or {}
     rows = read_table(find_table(source))
-    files = _files_by_stem(source / "images")
     result = Conversion(listed=len(rows))
+    files = _files_by_stem(source / "images", result)
     _remark_unlisted(source, files, rows, result)
     for row in progress(_distinct(rows, result)):
         try:
@@ -68,10 +70,14 @@ def convert(source, *, taxonomy, cases=None, progress=iter):
     return result
 
 
-def _files_by_stem(folder):
+def _files_by_stem(folder, result):
+    """{name without suffix: images}, without links out of the folder: what they lead to may be anybody's."""
     files = {}
     for path in list_images(folder):
-        files.setdefault(path.stem, []).append(path)
+        if leads_out(path, folder):
+            result.left_out.append(Remark(path.name, "link that leads out of the folder of the images"))
+        else:
+            files.setdefault(stem_of(path.name), []).append(path)
     return files
 
 
@@ -137,12 +143,17 @@ def _image_path(row, candidates, result):
     if not candidates:
         raise LeftOutError("image listed but not in the folder")
     if not exact:
-        result.notes.append(Remark(row.image_id, "found with another file name suffix", candidates[0].name))
+        kind = "found with another file name suffix"
+        if parts_of(row.image_id).folders:
+            kind = "listed with a folder, found without"
+        result.notes.append(Remark(row.image_id, kind, candidates[0].name))
     return (exact or candidates)[0]
 
 
 def _lesions(row, json_path, size_hw, result):
     """Lesions of one image on its own pixels; remarks on whatever is odd about them."""
+    if json_path.is_symlink() and leads_out(json_path, json_path.parent):
+        raise LeftOutError("outlines are a link that leads out of their folder")
     if not json_path.is_file():
         if row.label != NORMAL:
             raise LeftOutError("tumor without a file of outlines", row.label)

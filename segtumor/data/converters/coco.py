@@ -9,13 +9,14 @@ category but its name and order. Not supported: keypoints, captions and panoptic
 from pathlib import Path
 
 from segtumor.data.converters import predictions
+from segtumor.data.converters.annotation_files import files_of
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
 from segtumor.data.converters.shapes import scale_between, scale_mask, scale_polygon
 from segtumor.data.json_input import is_predictions, parse_json, read_bytes
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.data.validation import problems
 from segtumor.errors import DataError
-from segtumor.files import prepare_output_folder, write_json
+from segtumor.files import open_ordinary, prepare_output_folder, write_json
 from segtumor.imaging import MAX_PIXELS
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_segmentation
 
@@ -91,9 +92,10 @@ def write(dataset, output, *, progress=iter):
 
 def _coco_files(source):
     if not source.is_dir():
-        return [source] if source.suffix.lower() == ".json" and _is_coco(source) else []
+        return [path for path in files_of(source, ".json") if _is_coco(path)]
     for folder in (source, source / "annotations"):
-        found = [path for path in sorted(folder.glob("*.json")) if not path.name.startswith(".") and _is_coco(path)]
+        paths = files_of(folder, ".json") if folder.is_dir() else []
+        found = [path for path in paths if not path.name.startswith(".") and _is_coco(path)]
         if found:
             return found
     return []
@@ -103,7 +105,7 @@ def _is_coco(path):
     """Whether a small file has the lists of COCO at its top, or a large one names them near its ends."""
     try:
         size = path.stat().st_size
-        with open(path, "rb") as file:
+        with open_ordinary(path) as file:
             if size > _SMALL_BYTES:
                 head = file.read(_HEAD_BYTES)
                 file.seek(-_HEAD_BYTES, 2)

@@ -17,6 +17,7 @@ from segtumor.data.converters.csv_layout import layout_of, parse_row
 from segtumor.data.converters.csv_rows import first_cells, read_rows
 from segtumor.data.converters.shapes import box_corners, box_from_corners, scale_between, scale_polygon
 from segtumor.data.converters.source_files import part_named
+from segtumor.data.placing import leads_out
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
 from segtumor.files import prepare_output_folder, write_csv
@@ -109,10 +110,11 @@ def _corner_texts(box_xywh):
 
 def _csv_files(source):
     if not source.is_dir():
-        return [source] if source.suffix.lower() in _SUFFIXES and _is_table_of_boxes(source) else []
+        is_table = source.suffix.lower() in _SUFFIXES and source.is_file() and _is_table_of_boxes(source)
+        return [source] if is_table else []
     paths = [path for pattern in ("*", "*/*") for path in sorted(source.glob(pattern))]
     paths = [path for path in paths if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")]
-    return [path for path in paths if path.is_file() and _is_table_of_boxes(path)]
+    return [path for path in paths if path.is_file() and not leads_out(path, source) and _is_table_of_boxes(path)]
 
 
 def _is_table_of_boxes(path):

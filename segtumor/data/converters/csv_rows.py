@@ -6,6 +6,7 @@ import io
 from segtumor.data.json_input import read_bytes
 from segtumor.data.sheets import delimiter_of, with_point
 from segtumor.errors import DataError
+from segtumor.files import open_ordinary
 from segtumor.names import text_of_cell
 
 _MAX_BYTES = 256 * 2**20
@@ -27,7 +28,7 @@ def read_rows(path):
 def first_cells(path):
     """Cells of the first row; raises as ``read_rows``, and reads no more than the start of the file."""
     try:
-        with open(path, "rb") as file:
+        with open_ordinary(path) as file:
             head = file.read(_HEAD_BYTES)
     except OSError as error:
         raise DataError(f"table: {error.strerror}", where=path) from error

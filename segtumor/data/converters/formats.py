@@ -42,6 +42,8 @@ def detect_format(source):
     source = Path(source)
     if not source.exists():
         raise DataError("there is no such file or folder", where=source, remedy="Check --source")
+    if not (source.is_file() or source.is_dir()):
+        raise DataError("is not an ordinary file", where=source, remedy="Check --source")
     fitting = [name for name in FORMATS if load_format(name).recognises(source)]
     if len(fitting) == 1:
         return fitting[0]

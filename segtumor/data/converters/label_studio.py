@@ -20,7 +20,7 @@ from segtumor.data.converters.image_words import image_label_and_rest
 from segtumor.data.converters.label_studio_regions import check_single_image, regions_of
 from segtumor.data.converters.label_studio_tasks import chosen_annotation, full_tasks, image_reference, names_of
 from segtumor.data.converters.label_studio_write import write
-from segtumor.data.records import parse_json
+from segtumor.data.json_input import parse_json, read_bytes
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
 
@@ -74,7 +74,7 @@ def _begins_as_tasks(path):
 
 def _tasks_of(path):
     check_size(path)
-    tasks = parse_json(path.read_bytes(), path)
+    tasks = parse_json(read_bytes(path), path)
     if not isinstance(tasks, list):
         got, expected = type(tasks).__name__, "a list of tasks"
         remedy = "Export the project as JSON"

@@ -24,6 +24,7 @@ from segtumor.data.image_names import stem_of
 from segtumor.data.json_input import parse_json
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import BadImageError, DataError
+from segtumor.files import open_ordinary
 from segtumor.imaging.failures import foreign_errors
 from segtumor.imaging.radiograph import MAX_PIXELS, check_size
 from segtumor.imaging.raster import raster_size_hw
@@ -86,7 +87,7 @@ def read(source, images, *, progress=iter):
 def _is_labelme(path):
     """Whether the first bytes have a list of shapes; a small file must also be JSON with that list at its top."""
     try:
-        with open(path, "rb") as file:
+        with open_ordinary(path) as file:
             head = file.read(_HEAD_BYTES)
         if not _SHAPES.search(head):
             return False

@@ -9,6 +9,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from segtumor.data.converters.image_folder import OTHER_FOLDER
+from segtumor.data.placing import leads_out
 from segtumor.data.remarks import LeftOutError
 
 #: No annotation file of one image is larger; checked before reading.
@@ -29,18 +30,31 @@ def part_named(text):
 def files_below(source, suffixes):
     """Paths of the files with one of ``suffixes`` (lower case), sorted within each folder; ``source`` may be the file.
 
-    Hidden files and folders and links to folders are not entered. Lazy, so that asking for the first few is cheap.
+    Hidden files and folders and links to folders are not entered; pipes and the like, which wait for ever, and links
+    out of the folder (``links_out_of``) are none. Lazy, so that asking for the first few is cheap.
     """
     source = Path(source)
-    if source.is_file():
-        if source.suffix.lower() in suffixes:
+    if not source.is_dir():
+        if source.suffix.lower() in suffixes and source.is_file():
             yield source
         return
     for folder, subfolders, names in os.walk(source):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:
-                yield Path(folder, name)
+            path = Path(folder, name)
+            if name.startswith(".") or os.path.splitext(name)[1].lower() not in suffixes or not path.is_file():
+                continue
+            if not path.is_symlink() or not leads_out(path, source):
+                yield path
+
+
+def links_out_of(folder):
+    """Names of the links below a folder that lead out of it, to files or folders; what they lead to is never read."""
+    for base, subfolders, names in os.walk(folder):
+        for name in sorted((*subfolders, *names)):
+            path = Path(base, name)
+            if path.is_symlink() and not name.startswith(".") and leads_out(path, folder):
+                yield path.relative_to(folder).as_posix()
 
 
 def part_of_path(path):

@@ -29,7 +29,7 @@ from segtumor.data.json_input import read_bytes
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.data.segmentations import is_number
 from segtumor.errors import DataError
-from segtumor.files import prepare_output_folder, write_bytes
+from segtumor.files import open_ordinary, prepare_output_folder, write_bytes
 
 SUMMARY = "Pascal VOC XML: one .xml file per image (LabelImg, Roboflow, CVAT)"
 UNLISTED = NOT_ANNOTATED
@@ -108,7 +108,7 @@ def write(dataset, output, *, progress=iter):
 
 
 def _looks_like_voc(path):
-    with open(path, "rb") as file:
+    with open_ordinary(path) as file:
         return bool(_ROOT.search(file.read(4096)))
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from segtumor.data.json_input import read_bytes
 from segtumor.data.remarks import LeftOutError
+from segtumor.files import open_ordinary
 
 ODD_LINE = "line that is not a class and its coordinates"
 #: Beyond this a coordinate is no part of the image's size, however carelessly drawn.
@@ -79,7 +80,7 @@ def read_lines(path, key_points: int = 0) -> list[Line]:
 def share_of_sound_lines(path) -> float:
     """How many of the first lines, 0 to 1, begin as label lines do; 1 for an empty file, 0 for one that is no text."""
     try:
-        with open(path, "rb") as file:
+        with open_ordinary(path) as file:
             texts = file.read(4096).decode("utf-8-sig", errors="ignore").splitlines()
     except OSError:
         return 0.0

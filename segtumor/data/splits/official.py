@@ -13,6 +13,7 @@ from segtumor.data.sheets import cells_of, header_of, read_sheets
 from segtumor.data.splits.model import TEST, TRAIN, VAL, slug
 from segtumor.data.splits.strata import UNKNOWN, attribute_text, check_attribute
 from segtumor.errors import ConfigError, DataError
+from segtumor.files import open_ordinary
 
 PART_COLUMNS = ("split", "set", "part", "partition", "subset")
 _PARTS = {
@@ -122,7 +123,8 @@ def _read_list(part, path):
 
 def _lines(path):
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with open_ordinary(path) as file:
+            text = file.read().decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"list: {error.strerror}", where=path) from error
     except UnicodeDecodeError as error:
