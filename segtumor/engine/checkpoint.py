@@ -12,13 +12,13 @@ import torch
 
 from segtumor.engine.checksums import seal
 from segtumor.engine.divergence import check_finite
-from segtumor.engine.resuming import LAST, Newest, check_state, newest_checkpoint
+from segtumor.engine.resuming import LAST, Newest, check_state
 from segtumor.engine.weights import check_class_names, fit_weights
 from segtumor.errors import ModelError
 from segtumor.files import atomic_path, write_text
 
 #: Parts that checkpoints of earlier versions lack; without them a run goes on, but not as if it had not been stopped.
-_DISPENSABLE = {"random"}
+_DISPENSABLE = {"random": "random numbers: training goes on with others"}
 
 
 class Checkpointer:
@@ -62,25 +62,25 @@ class Checkpointer:
         """Write ``<name>.pth`` with the model alone; a later ``resume`` does not start from it. Raises as ``save``."""
         self._write(name, {"model": self._model.state_dict(), **self._extra, **values})
 
-    def resume(self) -> Newest | None:
-        """Restore the newest good checkpoint of the folder; None if there is none. Changes no file.
+    def restore(self, newest: Newest) -> list[str]:
+        """Restore model and parts from a checkpoint; returns what the user should know, in sentences.
 
         Raises:
-            ModelError: all are damaged, or it belongs to another model, other classes or another optimizer.
+            ModelError: it belongs to another model, other classes or another optimizer, or lacks a part.
         """
-        newest = newest_checkpoint(self._folder)
-        if newest is None:
-            return None
         checkpoint, path = newest.checkpoint, newest.path
         check_class_names(checkpoint.get("class_names"), self._extra.get("class_names"), path, strict=True)
         fit_weights(self._model, checkpoint["model"], path=path, strict=True)
         check_state(checkpoint, self._parts.get("optimizer"), path)
+        remarks = list(newest.remarks)
         for name, part in self._parts.items():
             if name in checkpoint:
                 _restore(part, checkpoint[name], name, path)
-            elif name not in _DISPENSABLE:
+            elif name in _DISPENSABLE:
+                remarks.append(f"{path.name} is of an earlier version and lacks the {_DISPENSABLE[name]}")
+            else:
                 raise ModelError(f"checkpoint lacks the state of the {name}", where=path, remedy=_INSTEAD)
-        return newest
+        return remarks
 
     def _write(self, name, state):
         check_finite(state, where=f"{name}.pth after iteration {state.get('iteration', -1) + 1}")

@@ -114,6 +114,11 @@ class Validation(HookBase):
         if done % self._period == 0 or done == self.trainer.max_iter:
             self._measure(done)
 
+    @property
+    def has_best(self):
+        """Whether a best model is known."""
+        return self._best is not None
+
     def forget_best(self):
         """Take the next measured model as the best: the file of the earlier one is gone."""
         self._best = None

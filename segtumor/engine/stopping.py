@@ -4,9 +4,12 @@ import logging
 import os
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
+#: ``timeout`` and other programs send their signal to a process and, at once, to its whole group: that is one signal.
+_REPEATED_S = 0.25
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 logger = logging.getLogger(__name__)
 
@@ -20,6 +23,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._at = 0.0
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
@@ -46,8 +50,12 @@ class StopSignals:
                 os.kill(os.getpid(), number)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = number
-        self._put_back()
+        if self.received is not None:
+            if time.monotonic() - self._at > _REPEATED_S:
+                self.received = number
+                self.deliver()
+            return
+        self.received, self._at = number, time.monotonic()
         self._leave_workers_alone()
         logger.warning(
             "%s: finishing this iteration and writing a checkpoint; a second signal ends at once",

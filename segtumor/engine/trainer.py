@@ -42,6 +42,7 @@ class Trainer(TrainerBase):
         model: the model, without a wrapper for several GPUs.
         checkpointer: ``Checkpointer`` of the run folder.
         stop_reason: why training stopped early, or None.
+        validation: the ``Validation`` that was added, or None.
         resumed_from: file of the checkpoint that training goes on from, or None.
     """
 
@@ -67,7 +68,7 @@ class Trainer(TrainerBase):
         self._folder, self._checkpoint_period = folder, checkpoint_period
         self._mixed_precision = mixed_precision
         self._scaler = torch.amp.GradScaler(enabled=mixed_precision)
-        self.stop_reason = self.resumed_from = self._validation = None
+        self.stop_reason = self.resumed_from = self.validation = None
         self._random = RandomStates()
         self._signals = StopSignals()
         parts = {"optimizer": optimizer, "scheduler": scheduler, "scaler": self._scaler, "random": self._random}
@@ -91,8 +92,8 @@ class Trainer(TrainerBase):
         )
 
     def add_validation(self, validation):
-        """Call this hook after every step, and keep its memory in the checkpoints; before ``resume``."""
-        self._validation = validation
+        """Call this hook after every step, and keep its memory in the checkpoints; before ``restore``."""
+        self.validation = validation
         self.checkpointer.add_part("validation", validation)
 
     def add_hooks(self):
@@ -101,36 +102,37 @@ class Trainer(TrainerBase):
         A checkpoint comes after the validation of its iteration: a resumed run would not measure that one again.
         """
         self.register_hooks([hooks.IterationTimer(), hooks.LRScheduler()])
-        if self._validation is not None:
-            self.register_hooks([self._validation])
+        if self.validation is not None:
+            self.register_hooks([self.validation])
         if comm.is_main_process():
             self.register_hooks([Checkpoints(self.checkpointer, self._checkpoint_period)])
             self.register_hooks([hooks.PeriodicWriter(self._writers(), period=_WRITE_PERIOD)])
 
-    def resume(self):
-        """Take up the newest good checkpoint of the run folder, so that ``train`` goes on as if it had not stopped.
+    def restore(self, newest):
+        """Take up a checkpoint, so that ``train`` goes on as if it had not stopped. Changes no file.
 
         Weights, momentum, random numbers, the order of images and the memory of the validation come from the
-        checkpoint; learning rate, schedule and decay from the settings in force. Changes no file.
+        checkpoint; learning rate, schedule and decay from the settings in force.
+
+        Args:
+            newest: from ``resuming.newest_checkpoint``.
 
         Returns:
-            ``Newest``, or None where there is nothing to resume.
+            What the user should know, in sentences.
 
         Raises:
-            ModelError: see ``Checkpointer.resume``.
+            ModelError: see ``Checkpointer.restore``.
         """
         settings = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
         rates = list(self.scheduler.base_lrs)
-        newest = self.checkpointer.resume()
-        if newest is None:
-            return None
+        remarks = self.checkpointer.restore(newest)
         self.iter = self.start_iter = newest.checkpoint["iteration"] + 1
         self.resumed_from = newest.path
         if isinstance(self.scheduler, LRMultiplier):  # whose rates are a function of the iteration
             self.scheduler.base_lrs = rates
             for group, own, rate in zip(self.optimizer.param_groups, settings, self.scheduler.get_lr(), strict=True):
                 group.update({**own, "lr": rate})
-        return newest
+        return remarks
 
     def train(self):
         """Train until ``max_iter``, or until a hook calls ``stop``.

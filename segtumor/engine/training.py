@@ -15,6 +15,7 @@ from segtumor import progress
 from segtumor.engine.hooks import Validation
 from segtumor.engine.model import create_model
 from segtumor.engine.predictor import predictor_from_config
+from segtumor.engine.resuming import newest_checkpoint
 from segtumor.engine.run_folder import (
     BEST_WEIGHTS,
     CONFIG,
@@ -37,7 +38,7 @@ from segtumor.engine.training_sets import (
 )
 from segtumor.engine.validation import predict_dataset
 from segtumor.engine.weights import load_weights, read_checkpoint
-from segtumor.errors import ConfigError
+from segtumor.errors import ConfigError, ModelError
 from segtumor.evaluation.study import StudySettings, study
 from segtumor.files import write_json, write_text
 from segtumor.imaging import read_radiograph
@@ -85,8 +86,11 @@ def _alone_in(folder):
 def _train(cfg, datasets, *, resume, overwrite, init_from):
     folder = Path(cfg.OUTPUT_DIR)
     check_run_folder(folder, resume=resume, overwrite=overwrite)
-    trainer, weights = _build(cfg, datasets, init_from=init_from if resume else _initial(cfg, init_from))
-    remarks = _resume(cfg, trainer, datasets, folder) if resume else ()
+    newest = newest_checkpoint(folder) if resume else None
+    trainer, weights = _build(cfg, datasets, init_from=None if newest else _initial(cfg, init_from))
+    remarks = [f"Nothing to resume in {folder}: training starts from the beginning"] if resume else []
+    if newest:
+        remarks = _resume(cfg, trainer, newest, datasets, folder)
     # Only now, when all that a user can get wrong is known to be right, may an old run be changed or replaced.
     if comm.is_main_process():
         prepare_run_folder(folder, resume=resume)
@@ -105,15 +109,24 @@ def _train(cfg, datasets, *, resume, overwrite, init_from):
         return _run(cfg, trainer, datasets, folder)
 
 
-def _resume(cfg, trainer, datasets, folder):
+def _resume(cfg, trainer, newest, datasets, folder):
     """Put the trainer where the run in ``folder`` stopped; what the user should know, in sentences. Changes no file."""
-    start = read_start(folder)
-    newest = trainer.resume()
-    if newest is None:
-        return [f"Nothing to resume in {folder}: training starts from the beginning"]
-    differing = [*compare_settings(folder, yaml.safe_load(cfg.dump())), *compare_data(start, datasets)]
+    differing = compare_settings(folder, yaml.safe_load(cfg.dump()))
+    remarks = trainer.restore(newest)
+    differing += compare_data(read_start(folder), datasets)
     trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, newest.checkpoint))
-    return [*newest.remarks, *([f"Not as this run was started: {'; '.join(differing)}"] if differing else [])]
+    remarks += [f"Not as this run was started: {'; '.join(differing)}"] if differing else []
+    return remarks + _forget_a_lost_best(trainer, folder / BEST_WEIGHTS)
+
+
+def _forget_a_lost_best(trainer, path):
+    """Let the next validation choose a new best model where the file of the earlier one is gone or damaged."""
+    try:
+        if trainer.validation is None or not trainer.validation.has_best or read_checkpoint(path):
+            return []
+    except ModelError as error:
+        trainer.validation.forget_best()
+        return [f"{error} The next validation chooses a new best model"]
 
 
 def _training_data(cfg, datasets, checkpoint):

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from segtumor.engine.checkpoint import Checkpointer, write_checkpoint
+from segtumor.engine.resuming import newest_checkpoint
 from segtumor.engine.weights import read_checkpoint
 from segtumor.errors import ModelError, OutputError
 
@@ -38,14 +39,12 @@ def test_resume_restores_weights_momentum_and_values(tmp_path):
     expected = model.weight.detach().clone()
 
     model, optimizer = parts()
-    values = checkpointer(tmp_path, model, optimizer).resume().checkpoint
+    newest = newest_checkpoint(tmp_path)
+    checkpointer(tmp_path, model, optimizer).restore(newest)
+    values = newest.checkpoint
     assert values["iteration"] == 0 and values["class_names"] == ["a"]
     step(model, optimizer)  # equal to the uninterrupted second step only if the momentum came back as well
     assert torch.equal(model.weight, expected)
-
-
-def test_nothing_to_resume(tmp_path):
-    assert checkpointer(tmp_path, *parts()).resume() is None
 
 
 def test_the_note_names_the_newest_and_weights_alone_do_not_change_it(tmp_path):
@@ -92,7 +91,7 @@ def test_a_checkpoint_without_the_optimizer_cannot_be_resumed(tmp_path):
     saver.save_weights("model_final")
     (tmp_path / "last_checkpoint").write_text("model_final.pth")
     with pytest.raises(ModelError, match="lacks the state of the optimizer"):
-        saver.resume()
+        saver.restore(newest_checkpoint(tmp_path))
 
 
 def test_a_note_cannot_point_outside_the_folder(tmp_path):
@@ -101,7 +100,7 @@ def test_a_note_cannot_point_outside_the_folder(tmp_path):
     checkpointer(tmp_path, *parts()).save("model_last", iteration=1)
     (run / "last_checkpoint").write_text("../model_last.pth\n")
     with pytest.raises(ModelError, match="no such weights file"):
-        checkpointer(run, *parts()).resume()
+        newest_checkpoint(run)
 
 
 def test_a_part_added_later_is_saved_too(tmp_path):
@@ -115,4 +114,4 @@ def test_another_model_cannot_be_resumed(tmp_path):
     checkpointer(tmp_path, *parts()).save("model_last", iteration=1)
     other = nn.Linear(3, 1)
     with pytest.raises(ModelError, match="1 tensors loaded, 1 newly initialised, 1 unused"):
-        checkpointer(tmp_path, other, torch.optim.SGD(other.parameters(), lr=1.0, momentum=0.9)).resume()
+        checkpointer(tmp_path, other, torch.optim.SGD(other.parameters(), lr=1.0)).restore(newest_checkpoint(tmp_path))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from segtumor.commands import train
-from segtumor.engine import hooks
+from segtumor.engine import hooks, stopping
 from segtumor.engine.stopping import StopSignals
 from segtumor.engine.trainer import Trainer
 from segtumor.engine.weights import read_checkpoint
@@ -90,13 +90,22 @@ def test_every_signal_leaves_a_checkpoint(type_train, tmp_path, monkeypatch, cap
 
 
 def test_a_second_signal_ends_at_once(type_train, tmp_path, monkeypatch):
+    monkeypatch.setattr(stopping, "_REPEATED_S", -1.0)
     twice = after(1, after(1, Trainer.run_step, signal.SIGTERM), signal.SIGINT)
     monkeypatch.setattr(Trainer, "run_step", twice)
     assert type_train(tmp_path / "run") == 143
     assert not list((tmp_path / "run").glob("model_*"))
 
 
-def test_signals_act_as_before_afterwards_and_ignored_ones_stay_ignored():
+def test_one_signal_that_arrives_twice_is_no_second_one(type_train, tmp_path, monkeypatch):
+    monkeypatch.setattr(stopping, "_REPEATED_S", 3600.0)
+    monkeypatch.setattr(Trainer, "run_step", after(1, after(1, Trainer.run_step)))  # as `timeout` does it
+    assert type_train(tmp_path / "run") == 143
+    assert read_checkpoint(tmp_path / "run" / "model_last.pth")["iteration"] == 0
+
+
+def test_signals_act_as_before_afterwards_and_ignored_ones_stay_ignored(monkeypatch):
+    monkeypatch.setattr(stopping, "_REPEATED_S", -1.0)
     seen = []
     former = {name: signal.getsignal(getattr(signal, name)) for name in ("SIGTERM", "SIGHUP", "SIGINT")}
     try:
@@ -109,9 +118,12 @@ def test_signals_act_as_before_afterwards_and_ignored_ones_stay_ignored():
             assert signals.received == signal.SIGTERM and seen == []
             os.kill(os.getpid(), signal.SIGTERM)
             assert seen == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGINT) is former["SIGINT"]
+        with StopSignals() as signals:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert seen == [signal.SIGTERM]  # by now the checkpoint is written
         signals.deliver()
         assert seen == [signal.SIGTERM] * 2 and signals.received is None
-        assert signal.getsignal(signal.SIGINT) is former["SIGINT"]
     finally:
         for name, handler in former.items():
             signal.signal(getattr(signal, name), handler)
@@ -221,6 +233,26 @@ def test_a_run_without_its_note_goes_on_and_one_without_a_checkpoint_is_kept(tin
     before = contents(tiny_copy)
     assert type_train(tiny_copy, "--resume") == 3
     assert "no checkpoint to resume from" in capsys.readouterr().err and contents(tiny_copy) == before
+
+
+def test_nothing_to_resume_starts_with_the_weights_that_are_named(type_train, tiny_run, tmp_path, capsys):
+    settings = {"MODEL.WEIGHTS": tiny_run / "model_best.pth", "SOLVER.MAX_ITER": 1}
+    assert type_train(tmp_path / "run", "--resume", settings=settings) == 0
+    said = capsys.readouterr().err
+    assert "Nothing to resume in" in said and "0 newly initialised" in said
+
+
+@pytest.mark.parametrize("lost", ["damaged", "gone"])
+def test_a_lost_best_model_is_chosen_anew(type_train, tmp_path, capsys, monkeypatch, lost):
+    losses = iter([1.0, 5.0])
+    monkeypatch.setattr(hooks, "validation_losses", lambda *_, **__: {"total": next(losses)})
+    settings = {**MEASURED, "SOLVER.MAX_ITER": 1}
+    assert type_train(tmp_path, settings=settings) == 0
+    best = tmp_path / "model_best.pth"
+    best.unlink() if lost == "gone" else best.write_bytes(best.read_bytes()[:-9])
+    assert type_train(tmp_path, "--resume", settings={**settings, "SOLVER.MAX_ITER": 2}) == 0
+    assert "model_best.pth: " in (said := capsys.readouterr().err) and "chooses a new best model" in said
+    assert read_checkpoint(best)["loss"] == 5.0
 
 
 def test_the_memory_of_another_metric_or_set_is_forgotten(caplog):

@@ -1,10 +1,14 @@
 """Which checkpoint a run goes on from, and what is refused before anything of the run is touched."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from segtumor.engine.checkpoint import Checkpointer, write_checkpoint
+from segtumor.engine.random_states import RandomStates
 from segtumor.engine.resuming import newest_checkpoint
 from segtumor.engine.weights import read_checkpoint
 from segtumor.errors import ModelError, NonFiniteLossError
@@ -70,7 +74,8 @@ def test_the_newest_good_checkpoint_is_taken_and_said(folder, note, broken, expe
     for name in broken:
         damage(folder / name)
     before = contents(folder)
-    newest = run(folder)[0].resume()
+    newest = newest_checkpoint(folder)
+    run(folder)[0].restore(newest)
     assert newest.path == folder / expected
     assert newest.checkpoint["iteration"] == {"model_last.pth": 1, "model_final.pth": 2}[expected]
     assert bool(newest.remarks) == (remark is not None)
@@ -97,7 +102,7 @@ def test_a_note_that_is_no_name_is_refused(folder, note):
     (folder / "last_checkpoint").write_bytes(note)
     before = contents(folder)
     with pytest.raises(ModelError, match=r"does not name a checkpoint.*Delete last_checkpoint"):
-        run(folder)[0].resume()
+        newest_checkpoint(folder)
     assert contents(folder) == before
 
 
@@ -148,7 +153,7 @@ def test_a_whole_checkpoint_that_does_not_fit_is_refused(folder, values, message
     change(folder / "model_final.pth", **values)
     before = contents(folder)
     with pytest.raises(ModelError, match=message) as caught:
-        run(folder)[0].resume()
+        run(folder)[0].restore(newest_checkpoint(folder))
     assert caught.value.exit_code == 3 and contents(folder) == before
 
 
@@ -158,7 +163,7 @@ def test_a_whole_checkpoint_that_does_not_fit_is_refused(folder, values, message
 def test_another_optimizer_is_named(tmp_path, trained, now, names):
     run(tmp_path, trained)[0].save("model_last", iteration=0)
     with pytest.raises(ModelError, match=rf"SOLVER\.OPTIMIZER: trained with another optimizer \(got {names}"):
-        run(tmp_path, now)[0].resume()
+        run(tmp_path, now)[0].restore(newest_checkpoint(tmp_path))
 
 
 @pytest.mark.parametrize("part", ["weights", "running statistics", "momentum"])
@@ -184,3 +189,27 @@ def test_what_is_not_finite_never_replaces_a_checkpoint(tmp_path, part):
         with pytest.raises(NonFiniteLossError):
             saver.save_weights("model_best", iteration=7)
     assert contents(tmp_path) == before
+
+
+def test_a_checkpoint_of_an_earlier_version_lacks_random_numbers_and_says_so(folder):
+    saver, _ = run(folder)
+    saver.add_part("random", RandomStates())
+    (remark,) = saver.restore(newest_checkpoint(folder))
+    assert remark.startswith("model_final.pth is of an earlier version and lacks the random numbers")
+
+
+def test_random_numbers_go_on_where_they_were_once_they_are_restored(tmp_path):
+    def draw():
+        return random.random(), np.random.random(), torch.rand(1).item()
+
+    path = tmp_path / "states.pth"
+    write_checkpoint(path, {"model": {}, "random": RandomStates().state_dict()})
+    expected = draw()
+    states = RandomStates()
+    states.load_state_dict(read_checkpoint(path)["random"])  # read as data, without running code
+    assert draw() != expected
+    states.restore()
+    assert draw() == expected
+    for wrong in ({}, {"python": 3}, {**states.state_dict(), "torch": torch.zeros(3)}):
+        with pytest.raises((KeyError, TypeError, ValueError, RuntimeError)):
+            states.load_state_dict(wrong)
