@@ -112,6 +112,8 @@ def _body(arguments):
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
         model = load_model(arguments)
         options = _options_of_model(options, arguments, model)
+        if model.remark:
+            logger.warning("%s", model.remark)
         result = infer(
             model.predictor,
             model.class_names,
@@ -166,6 +168,7 @@ def _options_of_model(options, arguments, model):
         confidence_threshold=model.settings["confidence_threshold"],
         window_percentiles=tuple(model.settings["window_percentiles"]),
         max_pixels=model.max_pixels if arguments.max_pixels is None else arguments.max_pixels,
+        note=model.remark,
     )
 
 

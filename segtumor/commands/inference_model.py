@@ -23,6 +23,7 @@ class InferenceModel:
         settings: what decides its findings; "settings" of summary.json.
         entry: what identifies it; "model" of summary.json.
         max_pixels: larger pictures fail, px.
+        remark: what a reader of its findings must know of the model itself, a sentence, or None.
     """
 
     predictor: Any
@@ -30,6 +31,7 @@ class InferenceModel:
     settings: dict
     entry: dict
     max_pixels: int
+    remark: str | None = None
 
 
 def check_model(folder):
@@ -117,9 +119,10 @@ def _exported_model(arguments):
         "precision": export.manifest["precision"],
         "weights_sha256": export.manifest["source"].get("weights_sha256"),
         "class_names": list(contract.class_names),
+        "training_data": export.manifest["source"].get("training_data"),
     }
-    predictor = Predictor.from_contract(contract, Detector(export.graphs, contract))
-    return InferenceModel(predictor, contract.class_names, settings, entry, preprocessing.max_pixels)
+    predictor, remark = Predictor.from_contract(contract, Detector(export.graphs, contract)), _remark(entry)
+    return InferenceModel(predictor, contract.class_names, settings, entry, preprocessing.max_pixels, remark)
 
 
 def _trained_model(arguments):
@@ -150,6 +153,7 @@ def model_of_config(cfg, *, runtime=None, threads=None):
         runtime: "torch", "detectron2", or None for torch where it can.
         threads: of the model; None for one on each core.
     """
+    from segtumor.engine.predictor import recorded_training_data
     from segtumor.files import sha256_of_file
 
     predictor, class_names, description = _predictor(cfg, runtime, threads)
@@ -167,8 +171,20 @@ def model_of_config(cfg, *, runtime=None, threads=None):
         "weights_sha256": sha256_of_file(cfg.MODEL.WEIGHTS),
         "backbone": cfg.MODEL.BACKBONE.NAME,
         "class_names": list(class_names),
+        "training_data": recorded_training_data(cfg.MODEL.WEIGHTS),
     }
-    return InferenceModel(predictor, tuple(class_names), settings, entry, cfg.INPUT.MAX_PIXELS)
+    return InferenceModel(predictor, tuple(class_names), settings, entry, cfg.INPUT.MAX_PIXELS, _remark(entry))
+
+
+def _remark(entry):
+    """A model that knows phantoms only is as sure of real radiographs, and wrong; pixels do not tell the two apart."""
+    training_data = entry["training_data"]
+    if training_data is None:
+        logger.info("the weights do not say what they were trained on")
+        return None
+    if training_data.get("synthetic") is not True:
+        return None
+    return "The model was trained on synthetic radiographs only: what it finds on real ones means nothing."
 
 
 def _predictor(cfg, runtime, threads):

@@ -19,7 +19,7 @@ from segtumor.compat import detectron2_version
 from segtumor.engine.contract_of import contract_of
 from segtumor.engine.export_parity import check_parity, check_samples, image_files, measure_parity, sample_radiographs
 from segtumor.engine.graph_files import write_onnx, write_openvino, write_torchscript
-from segtumor.engine.predictor import load_trained_model
+from segtumor.engine.predictor import load_trained_model, recorded_training_data
 from segtumor.engine.quantizing import MAX_CALIBRATION_IMAGES, evenly_spaced, quantize_dense
 from segtumor.errors import ConfigError, InstallationError
 from segtumor.files import TEMPORARY_PREFIX, output_errors, sha256_of_file, umask
@@ -194,6 +194,7 @@ def _source(cfg):
         "weights": Path(cfg.MODEL.WEIGHTS).name,
         "weights_sha256": sha256_of_file(cfg.MODEL.WEIGHTS),
         "config_sha256": hashlib.sha256(cfg.dump().encode("utf-8")).hexdigest(),
+        "training_data": recorded_training_data(cfg.MODEL.WEIGHTS),
     }
 
 

@@ -137,6 +137,17 @@ def load_trained_model(cfg):
     return model.eval(), names
 
 
+def recorded_training_data(path):
+    """What weights say of what they were trained on (``engine.training_data``), or None; of a file that was loaded
+    before: its tensors are not read again."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, ValueError):  # a format from before anything was recorded
+        return None
+    found = content.get("training_data") if isinstance(content, dict) else None
+    return found if isinstance(found, dict) else None
+
+
 @contextlib.contextmanager
 def evaluating(model):
     """The model in evaluation mode; its former mode afterwards."""

@@ -47,7 +47,7 @@ class Options:
         batch_size: radiographs that the model sees at once, from 1.
         num_workers: threads that read, and as many that draw; 0 does both where the model computes.
         with_overlays: whether to draw overlays.
-        note: a sentence for the footer of every overlay, or None.
+        note: a sentence for the footer of every overlay and for every row of findings.csv, or None.
         continued: whether to go on with the run in the folder, if there is one.
         overwrite: whether to replace it.
 
@@ -150,6 +150,7 @@ def infer(predictor, class_names, paths, output, options, *, settings, model, le
                     settings=settings,
                     model=model,
                     left_out=left_out,
+                    note=options.note,
                 )
                 return _result(counts, _outcomes(journal, paths))
 

@@ -7,7 +7,7 @@ from segtumor.postprocessing import keep_above
 from segtumor.reporting import findings_files as entries
 
 
-def write_tables(folder, outcomes, class_names, *, threshold, settings, model, left_out=()):
+def write_tables(folder, outcomes, class_names, *, threshold, settings, model, left_out=(), note=None):
     """All findings to predictions.json, as average precision needs them; those above the threshold to the others.
 
     Args:
@@ -17,6 +17,7 @@ def write_tables(folder, outcomes, class_names, *, threshold, settings, model, l
         threshold: score, 0 to 1.
         settings, model: dicts for summary.json.
         left_out: ``imaging.listing.LeftOut`` of what was passed over, for summary.json.
+        note: what holds for every input, for summary.json and each row of findings.csv, or None.
 
     Returns:
         "counts" of summary.json.
@@ -31,14 +32,19 @@ def write_tables(folder, outcomes, class_names, *, threshold, settings, model, l
 
     lists = {"images": _images(outcomes()), "annotations": _annotations(outcomes(), class_names)}
     write_json_stream(folder / "predictions.json", entries.predictions_head(class_names), lists)
-    rows = (row for outcome in shown() for row in entries.rows_of_one(outcome, class_names))
+    rows = (row for outcome in shown() for row in entries.rows_of_one(_noted(outcome, note), class_names))
     write_csv(folder / "findings.csv", rows, entries.findings_columns(class_names))
     counts = entries.count(shown())
-    head = entries.summary_head(settings=settings, model=model, counts=counts)
+    head = {**entries.summary_head(settings=settings, model=model, counts=counts), "note": note}
     passed_over = ({"file": str(path), "reason": reason} for path, reason in left_out)
     lists = {"inputs": map(entries.summary_entry, shown()), "left_out": passed_over}
     write_json_stream(folder / "summary.json", head, lists)
     return counts
+
+
+def _noted(outcome, note):
+    notes = [text for text in (outcome.note, note) if text]
+    return dataclasses.replace(outcome, note="; ".join(notes) or None)
 
 
 def _images(outcomes):

@@ -134,7 +134,7 @@ def write_manifest(folder, *, format_name, precision, contract, source, made_wit
         format_name: one of ``FORMATS``.
         precision: "float32" or "int8".
         contract: Contract.
-        source: {"weights", "weights_sha256", "config_sha256"}.
+        source: {"weights", "weights_sha256", "config_sha256", "training_data"}.
         made_with: {package: version}.
         parity: measured differences, plain values.
     """

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from segtumor.commands import infer
+from segtumor.commands import export, infer
 
 pytestmark = pytest.mark.model
 
@@ -148,6 +148,32 @@ def test_both_runtimes_find_the_same_and_are_named(images, type_infer):
         assert code == 0 and summary(output)["settings"]["runtime"]["runtime"] == runtime
         found.append([entry["n_findings"] for entry in summary(output)["inputs"]])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("training_data", "warns"),
+    [
+        ({"datasets": ["phantoms_train"], "synthetic": True}, True),
+        ({"datasets": ["phantoms_train", "mine_train"], "synthetic": False}, False),
+        (None, False),
+        ("damaged", False),
+    ],
+)
+def test_a_model_that_knows_phantoms_only_says_so(images, type_infer, tiny_run, tmp_path, training_data, warns, capsys):
+    checkpoint = torch.load(tiny_run / "model_best.pth", weights_only=True)
+    run, exported = tmp_path / "run", tmp_path / "exported"
+    run.mkdir()
+    shutil.copy(tiny_run / "config.yaml", run)
+    torch.save({**checkpoint, "training_data": training_data}, run / "model_best.pth")
+    assert export.main(["--run", str(run), "--format", "torchscript", "--output", str(exported)]) == 0
+    for model in (run, exported):
+        capsys.readouterr()
+        code, output = type_infer(images, model=("--run", str(model)), more=["--overwrite"])
+        found = summary(output)
+        assert code == 0 and found["model"]["training_data"] == (training_data if training_data != "damaged" else None)
+        assert ("trained on synthetic radiographs only" in capsys.readouterr().err) is warns
+        assert (found["note"] is not None) is warns
+        assert ("synthetic radiographs only" in (output / "findings.csv").read_text()) is warns
 
 
 @pytest.mark.parametrize("runtime", ["torch", "detectron2"])

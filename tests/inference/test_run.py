@@ -76,7 +76,7 @@ def test_the_tables_are_those_of_the_whole_documents(pictures, work, tmp_path):
     outcomes = [InferenceOutcome(image["file_name"], (1, 1)) for image in document["images"]]
     assert list(document) == list(predictions_document(outcomes, NAMES))
     head = summary_head(settings={}, model={}, counts={})
-    assert list(json.loads((folder / "summary.json").read_text())) == [*head, "inputs", "left_out"]
+    assert list(json.loads((folder / "summary.json").read_text())) == [*head, "note", "inputs", "left_out"]
     with (folder / "findings.csv").open() as file:
         reader = csv.DictReader(file)
         rows = list(reader)
@@ -155,6 +155,15 @@ def test_the_threshold_decides_what_is_listed_and_all_is_kept_for_average_precis
         assert len(listed) == sum(score >= threshold for score in scores)
         everything.append(scores)
     assert everything[0] == everything[1] == everything[2] != []
+
+
+def test_what_must_be_known_of_the_model_stands_beside_every_input(pictures, work):
+    result, folder = work(pictures[3:5], with_overlays=True, note="Trained on phantoms.")
+    assert result.notes == 0 and json.loads((folder / "summary.json").read_text())["note"] == "Trained on phantoms."
+    with (folder / "findings.csv").open() as file:
+        assert {row["note"] for row in csv.DictReader(file)} == {"Trained on phantoms."}
+    _, plain = work(pictures[3:5], "plain", with_overlays=True)
+    assert (overlays(folder)["3.png"] != overlays(plain)["3.png"]) and "note" in (plain / "findings.csv").read_text()
 
 
 def test_a_picture_above_the_limit_fails_alone_and_names_the_option(pictures, work, tables):
