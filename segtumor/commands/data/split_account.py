@@ -24,6 +24,7 @@ def print_account(args, merged, made):
         print_table(header, rows)
         print()
     _print_misfits(args, merged, made)
+    _warn_of_lesionless(made)
     if not split_is_by_case(split):
         warn_of_leaks(split.kind, split.assignment)
     _print_places(Path(args.output), split)
@@ -79,6 +80,13 @@ def _print_misfits(args, merged, made):
         warn_of_names(len(alone), alone, "images are without a known case; each counts as a case of its own")
     for path in merged.renumbered:
         print(f"{path}: ids were taken by another file and have been renumbered")
+
+
+def _warn_of_lesionless(made):
+    """Of parts without any lesion, where the set has some: nothing can be learnt from them, or measured on them."""
+    without = [part for part, counts in made.summaries.items() if not counts["lesions"]]
+    if without and len(without) < len(made.summaries):
+        _LOG.warning("no lesion in %s: nothing to learn or to find there; more cases are needed", ", ".join(without))
 
 
 def _print_places(output, split):
