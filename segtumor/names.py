@@ -4,7 +4,9 @@ A spreadsheet takes one for a formula, a terminal for a command, a file system f
 Not here: HTML, whose templates escape, and Markdown (``segtumor.reporting.markdown``).
 """
 
+import hashlib
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 # What a spreadsheet takes for the begin of a formula, wide and small forms too (OWASP, "CSV Injection"); it may follow
@@ -22,6 +24,8 @@ _DEFUSED = re.compile(rf"\A'{_STARTS}|(?<=')'{_QUOTED}|(?<={_DIVIDER})'{_FOLLOWS
 _OBEYED = re.compile(
     r"\x1b(?!\[[0-9;]*m|\[A)|[\0-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
+_DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]", re.IGNORECASE)
+_LONGEST_PART, _HASH_DIGITS = 60, 8
 _JOINERS = "\u200c\u200d"  # without them Persian and Indian words are misspelt
 
 
@@ -63,6 +67,31 @@ def shortened(text: Any, longest: int) -> str:
     text = printable(text)
     tail = (longest - 1) // 2
     return text if len(text) <= longest else f"{text[: longest - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def file_name_part(text: str, *, empty: str = "x") -> str:
+    """A name as part of the name of a file on any system: letters, digits, dots, and hyphens for all else.
+
+    A long one is cut and ends in a hash of the whole, a device of Windows gets an ending, and one without any letter or
+    digit is ``empty``. Different names may have one part: ``distinct_parts`` tells them apart.
+    """
+    part = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or empty
+    if len(part) > _LONGEST_PART:
+        digits = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]
+        part = f"{part[: _LONGEST_PART - 1 - _HASH_DIGITS]}-{digits}"
+    return f"{part}-{empty}" if _DEVICE.fullmatch(part.partition(".")[0]) else part
+
+
+def distinct_parts(names: Iterable[str], part_of: Callable[[str], str]) -> dict[str, str]:
+    """{name: its part}; parts that are the same, or differ in upper and lower case only, get a number."""
+    found, taken = {}, set()
+    for name in dict.fromkeys(names):
+        part, number = part_of(name), 2
+        while part.casefold() in taken:
+            part, number = f"{part_of(name)}-{number}", number + 1
+        taken.add(part.casefold())
+        found[name] = part
+    return found
 
 
 def _escaped(sign: str) -> str:

@@ -9,7 +9,7 @@ import segtumor
 from segtumor import files
 from segtumor.data.converters.csv_rows import read_rows
 from segtumor.data.sheets import read_sheets
-from segtumor.names import csv_cell, printable, shortened, text_of_cell
+from segtumor.names import csv_cell, distinct_parts, file_name_part, printable, shortened, text_of_cell
 
 
 @pytest.mark.parametrize(
@@ -124,3 +124,33 @@ def test_line_breaks_of_a_whole_message_stay():
 )
 def test_long_names_lose_their_middle(text, short):
     assert shortened(text, 7) == short
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("giant cell tumor", "giant-cell-tumor"),
+        ("a/../b\\c:d", "a-..-b-c-d"),
+        ("..", "x"),
+        ("骨", "x"),
+        ("NUL", "NUL-x"),
+        ("com1.png", "com1.png-x"),
+        ("console", "console"),
+        ("x" * 60, "x" * 60),
+    ],
+)
+def test_any_name_is_part_of_a_file_name(name, part):
+    assert file_name_part(name) == part
+
+
+def test_long_names_end_in_a_hash_of_the_whole():
+    first, second = (file_name_part("x" * 300 + end) for end in "ab")
+    assert len(first) == len(second) == 60 and first != second and first == file_name_part("x" * 300 + "a")
+
+
+def test_parts_of_different_names_differ_on_every_file_system():
+    names = ["a", "A", "a-2", "a b", "a-b", "骨", "Größe", "骨"]
+    parts = distinct_parts(names, file_name_part)
+    assert list(parts) == list(dict.fromkeys(names))
+    assert len({part.casefold() for part in parts.values()}) == len(parts)
+    assert parts["a"] == "a" and parts["A"] == "A-2" and parts["a-2"] == "a-2-2" and parts["a-b"] == "a-b-2"

@@ -6,6 +6,7 @@ to each. A missing value is the level "unknown". Not here: the measures (``subgr
 Letters: M lesions, N images.
 """
 
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,5 +126,7 @@ def _of_ages(facts):
 
 
 def _texts(value):
+    """Levels of a field, alike however their letters are composed and their blanks are set."""
     values = value if isinstance(value, (list, tuple)) else [value]
-    return tuple(str(v) for v in values if v is not None and v != "")
+    texts = (" ".join(unicodedata.normalize("NFC", str(v)).split()) for v in values if v is not None)
+    return tuple(filter(None, texts))

@@ -185,6 +185,21 @@ def test_parts_told_by_a_field():
     assert leak_numbers(split.assignment) == (2, 1, 1, 2, 1)
 
 
+def test_values_that_are_written_alike_are_parts_of_their_own():
+    images = [{"file_name": n, "part": p} for n, p in (("a", "Site A"), ("b", "site-a"), ("c", "骨"), ("d", "北京"))]
+    assert listing_of_attribute(images, "part").part_of_index == {0: "site-a", 1: "site-a-2", 2: "x", 3: "x-2"}
+
+
+def test_centres_never_share_a_part_whatever_they_are_called():
+    centers = ["a"] * 6 + ["A"] * 6 + ["a-2"] * 6 + ["x" * 300] * 2
+    split = splits.leave_one_out(NAMES, [f"case{i}" for i in range(20)], centers, key="center", unknown="unknown")
+    folds = {}
+    for name, center in zip(NAMES, centers, strict=True):
+        folds.setdefault(split.assignment[name]["part"], set()).add(center)
+    assert len(folds) == 4 and all(len(values) == 1 for values in folds.values())
+    assert max(len(f"{part}.json".encode()) for part in split.parts) < 150
+
+
 def _coco(path, names, ids, **more):
     images = [{"id": i, "file_name": n, "width": 8, "height": 8} for i, n in zip(ids, names, strict=True)]
     box = {"bbox": [1, 1, 4, 4], "segmentation": [[1, 1, 5, 1, 5, 5, 1, 5]], "category_id": 1, "area": 16, "iscrowd": 0}

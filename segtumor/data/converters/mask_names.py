@@ -12,6 +12,7 @@ from segtumor.data.converters.source_files import find_image_of
 from segtumor.data.json_input import parse_json, read_bytes
 from segtumor.data.remarks import LeftOutError
 from segtumor.errors import DataError
+from segtumor.names import distinct_parts, file_name_part
 
 CLASS_FILES = ("classes.txt", "class_names.txt", "labels.json", "labelmap.txt", "_classes.csv")
 #: Folders of masks, lower case.
@@ -65,18 +66,12 @@ class MaskClasses:
 
 def safe_name(text):
     """A class name as part of a file name: letters, digits and dots; all else becomes ``-``."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "class"
+    return file_name_part(text, empty="class")
 
 
 def safe_names(names):
     """{name for a file: class name}; two that would be the same get a number."""
-    found = {}
-    for name in names:
-        text, number = safe_name(name), 2
-        while text in found:
-            text, number = f"{safe_name(name)}-{number}", number + 1
-        found[text] = name
-    return found
+    return {part: name for name, part in distinct_parts(names, safe_name).items()}
 
 
 def has_mask_word(stem):

@@ -1,6 +1,7 @@
 """Lesions to mask images that ``masks`` reads back: a file for each lesion, a black one for a normal image."""
 
 import io
+import os
 import re
 from pathlib import PurePosixPath
 
@@ -12,12 +13,15 @@ from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.files import prepare_output_folder, write_bytes, write_text
 from segtumor.structures.masks import mask_from_rle, rle_area, rle_from_segmentation
 
+_LONGEST_NAME = 255  # bytes, of a file
+
 
 def write(dataset, output, *, progress=iter):
     """Write ``masks/<image>_<class>_<number>.png`` (0 and 255) for each lesion, a black ``masks/<image>.png`` for a
     normal image, and ``classes.txt``; in the images' subfolders.
 
-    Where the names of two images could be confused, ``<image>/<class>_<number>.png`` and ``<image>_mask.png``.
+    Where the names of two images could be confused or a name would be too long, ``<image>/<class>_<number>.png`` and
+    ``<image>_mask.png``.
 
     Returns:
         Remarks on outlines that were cut to pixels, and on images left out because a lesion has no mask.
@@ -36,7 +40,9 @@ def write(dataset, output, *, progress=iter):
             continue
         for number, (annotation, rle) in enumerate(zip(annotations, rles, strict=True), start=1):
             name = safe[names[dataset.class_of_category_id[annotation["category_id"]]]]
-            target = f"{stem}/{name}_{number}.png" if stems.is_confusable(stem) else f"{stem}_{name}_{number}.png"
+            target = f"{stem}_{name}_{number}.png"
+            if stems.is_confusable(stem) or len(os.fsencode(PurePosixPath(target).name)) > _LONGEST_NAME:
+                target = f"{stem}/{name}_{number}.png"
             _write_mask(output / "masks" / target, mask_from_rle(rle))
         if not annotations:
             target = f"{stem}_mask.png" if stems.is_confusable(stem) else f"{stem}.png"

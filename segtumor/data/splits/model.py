@@ -6,7 +6,6 @@ Not here: the arithmetic (``deal``), and files (``document``).
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from segtumor.cases import case_of
 from segtumor.data.splits.deal import DEFAULT_FRACTIONS, SEVERITY, grouped_split, kfold_split
 from segtumor.errors import ConfigError, DataError
+from segtumor.names import distinct_parts, file_name_part
 
 GROUPED, IMAGE, NONE = "grouped", "image", "none"
 KFOLD, LEAVE_ONE_OUT, COLUMN, OFFICIAL = "kfold", "leave-one-out", "column", "official"
@@ -185,17 +185,12 @@ def _value_of_cases(case_ids, values, key, unknown):
 
 def slug(text):
     """Lower-case letters, digits and hyphens only, as part names need (a data set's name is cut at its last _)."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
+    return file_name_part(text.lower().replace(".", "-"))
 
 
 def _slugs(values, key):
     """{value: distinct part name}."""
-    names, taken = {}, Counter()
-    for value in values:
-        name = f"{slug(key)}-{slug(value)}"
-        taken[name] += 1
-        names[value] = name if taken[name] == 1 else f"{name}-{taken[name]}"
-    return names
+    return distinct_parts(values, lambda value: f"{slug(key)}-{slug(value)}")
 
 
 def split_from_parts(kind, part_of_index, file_names, case_ids, *, origin=None):

@@ -14,6 +14,7 @@ from segtumor.data.splits.model import TEST, TRAIN, VAL, slug
 from segtumor.data.splits.strata import UNKNOWN, attribute_text, check_attribute
 from segtumor.errors import ConfigError, DataError
 from segtumor.files import open_ordinary
+from segtumor.names import distinct_parts
 
 PART_COLUMNS = ("split", "set", "part", "partition", "subset")
 _PARTS = {
@@ -191,8 +192,10 @@ def listing_of_attribute(images, key):
     """
     check_attribute(images, key, option="--column")
     values = [attribute_text(image, key) for image in images]
+    # Two values that are written alike as names, as "A b" and "a-b", are two parts.
+    others = distinct_parts((value for value in values if value != UNKNOWN and not part_name(value)), slug)
     return Listing(
-        {index: part_name(value) or slug(value) for index, value in enumerate(values) if value != UNKNOWN},
+        {index: part_name(value) or others[value] for index, value in enumerate(values) if value != UNKNOWN},
         [],
         [image["file_name"] for image, value in zip(images, values, strict=True) if value == UNKNOWN],
     )

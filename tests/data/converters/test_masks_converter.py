@@ -335,6 +335,17 @@ def test_names_that_could_be_confused_come_back(tmp_path):
     assert {name: len(regions) for name, regions in found.items()} == lesions
 
 
+def test_names_too_long_for_a_file_come_back(tmp_path):
+    names = ("x" * 251 + ".png", "b.png")
+    labels = ("con", "c" * 255, "c" * 254 + "d", "骨肉瘤", "a/b", "a:b")
+    regions = tuple(Region(label, rle_from_mask(RING)) for label in labels)
+    collection = Collection(tmp_path, [SourceImage(name, SIZE_HW, regions) for name in names])
+    found, _ = _back(tmp_path, _images(tmp_path, names), collection)
+    assert {name: sorted(label for label, _ in lesions) for name, lesions in found.items()} == {
+        name: sorted(labels) for name in names
+    }
+
+
 def test_writing_names_what_has_no_mask(tmp_path):
     images = _images(tmp_path, ("a.png", "b.png", "c.png"))
     polygon, box = Region("benign", [[1, 1, 5, 1, 5, 5]]), Region("benign", None, (1, 1, 3, 3))
