@@ -155,7 +155,7 @@ def infer(predictor, class_names, paths, output, options, *, settings, model, le
                 return _result(counts, _outcomes(journal, paths))
 
             try:
-                _work(predictor, class_names, paths, folder, options, journal)
+                _work(predictor, class_names, paths, folder, options, journal, earlier)
             except BaseException:  # what was found before an interruption or a full memory is not lost
                 _finish_as_far_as_it_goes(finish)
                 raise
@@ -189,11 +189,11 @@ def _some(journal, paths):
     return "1 input" if len(paths) == 1 else f"{len(paths)} inputs", min(map(journal.name_of, paths))
 
 
-def _work(predictor, class_names, paths, folder, options, journal):
-    """Read, predict, draw and note down every input that is not done."""
+def _work(predictor, class_names, paths, folder, options, journal, earlier):
+    """Read, predict, draw and note down every input that is not done; ``earlier`` overlays may be replaced."""
     started, left = time.perf_counter(), [path for path in paths if not _is_done(journal, path, folder)]
     keys, drawn = [Path(journal.key_of(path)) for path in paths], journal.overlays
-    taken = other_pictures(folder, drawn.values())
+    taken = other_pictures(folder, {*earlier, *drawn.values()})
     names = dict(zip(paths, overlay_names(keys, drawn, taken=taken), strict=True))
     percentiles = options.window_percentiles if options.with_overlays else None
     reader = Reader(predictor, window_percentiles=percentiles, max_pixels=options.max_pixels)

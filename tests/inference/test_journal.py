@@ -185,6 +185,20 @@ def test_a_line_that_no_table_could_use_is_a_damaged_one(unfinished, pictures, w
     assert detector.calls == 5 and tables(unfinished) == tables(whole)
 
 
+@pytest.mark.parametrize("place", [b'"findings":[[1,0.', b'"overlay":"', b'"size_hw":[', b'"status":"'])
+def test_after_damage_the_tables_and_overlays_are_those_from_before(pictures, work, tables, place):
+    _, folder = work(pictures[:4], with_overlays=True)
+    before = tables(folder), {path.name: path.read_bytes() for path in (folder / "overlays").iterdir()}
+    path = folder / JOURNAL_NAME
+    data = bytearray(path.read_bytes())
+    data[data.index(place) + len(place)] ^= 1
+    path.write_bytes(data)
+    detector = FakeDetector()
+    work(pictures[:4], detector=detector, continued=True, with_overlays=True)
+    assert detector.calls == 1
+    assert before == (tables(folder), {path.name: path.read_bytes() for path in (folder / "overlays").iterdir()})
+
+
 def test_failed_and_changed_inputs_are_tried_again_and_new_ones_added(pictures, work, tables, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         work(pictures[1:], detector=stopped_at(6))
