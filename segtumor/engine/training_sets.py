@@ -10,10 +10,6 @@ from segtumor.errors import ConfigError
 from segtumor.loading.catalog import check_image_sizes, load_datasets, shared_cases
 
 logger = logging.getLogger(__name__)
-_CROWDS = (
-    "If each is one lesion, as drawing tools export masks, mend the file: "
-    f"`segtumor data check` with --fix and {CROWDS_AS_LESIONS}"
-)
 
 
 def complete_config(cfg, datasets):
@@ -49,7 +45,7 @@ def load_training_sets(cfg, files=None):
         {"train": [CocoDataset, ...], "validation": [...], "test": [...]}.
 
     Raises:
-        ConfigError: nothing to train on, or an empty set.
+        ConfigError: nothing to train on, or no lesion to learn from.
         DataError: a set is missing or malformed, or images are not as they are annotated.
     """
     parts = {"train": cfg.DATASETS.TRAIN, "validation": cfg.DATASETS.VALIDATION, "test": cfg.DATASETS.TEST}
@@ -58,16 +54,14 @@ def load_training_sets(cfg, files=None):
     names = [name for part in parts.values() for name in part]
     loaded = dict(zip(names, load_datasets(names, files=files), strict=True))
     datasets = {part: [loaded[name] for name in part_names] for part, part_names in parts.items()}
-    for name, dataset in loaded.items():
-        if not dataset.records:
-            raise ConfigError("the data set has no image", where=name, remedy="Leave it out, or split the data again")
+    for dataset in loaded.values():
         check_image_sizes(dataset.records, max_pixels=cfg.INPUT.MAX_PIXELS)
     for first, second, cases in shared_cases(datasets):
         logger.warning(
             "%d cases are in the %s and in the %s part (%s): results will flatter the model",
             *(len(cases), first, second, ", ".join(cases[:3])),
         )
-    _check_lesions(cfg, datasets)
+    _check_lesions(cfg, datasets["train"])
     if cfg.SEED < 0:
         cfg.SEED = comm.shared_random_seed()
     complete_config(cfg, list(loaded.values()))
@@ -107,7 +101,8 @@ def can_choose(cfg, dataset):
     missing = [name for class_id, name in enumerate(dataset.taxonomy.names) if class_id not in shown]
     if missing and lesions:
         logger.warning(
-            "The validation set has no lesion of class %s: no metric of it can choose the model", ", ".join(missing)
+            "The validation set has no lesion of class %s, which has no part in choosing the best model",
+            ", ".join(missing),
         )
     return True
 
@@ -124,13 +119,14 @@ def check_schedule(cfg):
 
 
 def _check_lesions(cfg, datasets):
-    for part, sets in datasets.items():
-        crowds = crowds_of(sets)
-        if part == "train" and not crowds.n_lesions:
-            what = "the training set has no lesion"
-            if crowds.n_regions:
-                what += f": its {crowds.n_regions} regions are all crowds (iscrowd 1), which are not learnt from"
-            remedy = _CROWDS if crowds.n_regions else None
-            raise ConfigError(what, where=", ".join(cfg.DATASETS.TRAIN), remedy=remedy)
-        if crowds.n_regions:
-            logger.warning("The %s part: %s. %s", part, crowds.sentence, _CROWDS)
+    crowds = crowds_of(datasets)
+    if crowds.n_lesions:
+        return
+    what, remedy = "the training set has no lesion", None
+    if crowds.n_regions:
+        what += f": its {crowds.n_regions} regions are all crowds (iscrowd 1), which are not learnt from"
+        remedy = (
+            "If each is one lesion, as drawing tools export masks, mend the file: "
+            f"`segtumor data check` with --fix and {CROWDS_AS_LESIONS}"
+        )
+    raise ConfigError(what, where=", ".join(cfg.DATASETS.TRAIN), remedy=remedy)

@@ -69,6 +69,7 @@ class Run:
         ("loss", [1.0, 2.0, 3.0], 1, [0], 1),
         ("segm/AP50", [50.0, NAN, 60.0], 2, [0, 2], None),  # undefined is no improvement
         ("dice", [0.5, NAN, NAN, 0.9], 2, [0], 2),
+        ("segm/AP50", [NAN, NAN, NAN, 0.0, NAN], 2, [0, 1, 2, 3], None),  # while nothing is defined, the last is kept
     ],
 )
 def test_best_model_and_early_stopping(metric, values, patience, best_iterations, stops_at):

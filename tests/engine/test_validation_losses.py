@@ -4,8 +4,11 @@ import torch
 from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
 
+from segtumor.engine import training
 from segtumor.engine.predictor import predictor_from_config
+from segtumor.engine.trainer import Trainer
 from segtumor.engine.validation import predict_dataset, validation_losses
+from segtumor.errors import NonFiniteLossError
 from segtumor.loading.catalog import load_datasets
 from segtumor.loading.loaders import validation_batches
 
@@ -63,6 +66,54 @@ def test_a_large_batch_counts_by_its_images():
 
     # Three images at 1 and one at 5: (3 x 1 + 5) / 4.
     assert validation_losses(Constant(), [[1, 1, 1], [5]], seed=0) == {"loss": 2.0, "total": 2.0}
+
+
+class Breaking(torch.nn.Module):
+    """Gives these values as its loss, one after another; what is no number is raised."""
+
+    def __init__(self, *values):
+        super().__init__()
+        self._values = iter(values)
+
+    def forward(self, batch):
+        value = next(self._values)
+        if isinstance(value, Exception):
+            raise value
+        return {"loss_cls": torch.tensor(value), "loss_mask": torch.tensor(1.0)}
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (FloatingPointError("Predicted boxes or scores contain Inf/NaN. Training has diverged."), "proposals"),
+        (float("nan"), "loss_cls"),
+        (-float("inf"), "loss_cls"),
+    ],
+)
+def test_losses_that_are_not_finite_say_what_a_training_step_says(value, what):
+    batches = [[{"file_name": f"{name}.png"}] for name in ("first", "second")]
+    with pytest.raises(NonFiniteLossError) as caught:
+        validation_losses(Breaking(1.0, value), batches, seed=0, where="validation at iteration 5")
+    message = str(caught.value)
+    assert message.startswith(f"validation at iteration 5: {what} became NaN or infinite (got images second.png)")
+    assert "lower SOLVER.BASE_LR" in message and caught.value.exit_code == 5
+
+
+def test_a_model_that_breaks_down_in_a_validation_ends_the_training(phantoms, tiny_config, tmp_path):
+    """Its losses, which take a batch's own statistics in a training step, stay finite; its running statistics do not."""
+    cfg = tiny_config({"OUTPUT_DIR": tmp_path, "TEST.EVAL_PERIOD": 1, "DATASETS.TEST": ()})
+    with pytest.MonkeyPatch.context() as patch:
+        step = Trainer.run_step
+
+        def spoil(trainer):
+            step(trainer)
+            norm = next(m for m in trainer.model.modules() if isinstance(m, torch.nn.BatchNorm2d))
+            norm.running_var.fill_(float("nan"))
+
+        patch.setattr(Trainer, "run_step", spoil)
+        with pytest.raises(NonFiniteLossError, match=r"validation at iteration 1.*SOLVER\.BASE_LR"):
+            training.train(cfg)
+    assert not list(tmp_path.glob("model_*"))
 
 
 def test_the_trainings_storage_is_left_alone(model, batches):
