@@ -137,7 +137,7 @@ def _body(arguments):
         names += [*filter(is_installed, DETECTRON2_IMPORTS.values()), "detectron2", "gpu"]
     outcomes = try_imports(names)
     checks = [check_python(), *(check_package(package, outcomes) for package in PACKAGES)]
-    checks += [check_threads(), check_disk(), *check_shared_memory()]
+    checks += [check_threads(), check_disk(), *check_shared_memory(), check_network()]
     checks += [check_exports_only()] if exports_only else check_training(outcomes)
     print(f"segtumor {segtumor.__version__} on {platform.platform()}")
     print(report(checks, color=use_color(sys.stdout)))
@@ -271,6 +271,12 @@ def check_shared_memory(folder="/dev/shm"):
         remedy = "Give the container more (docker run --shm-size=2g), or train with DATALOADER.NUM_WORKERS 0"
         return [Check("Shared memory", NOTE, f"{total_gb:.2f} GB", remedy)]
     return [Check("Shared memory", OK, f"{total_gb:.1f} GB")]
+
+
+def check_network():
+    """What goes out of this computer: nothing, and what is done for that."""
+    detail = "no connection is opened, nothing is sent or downloaded; onnxruntime and OpenVINO report no use (SECURITY.md)"
+    return Check("Network", OK, detail)
 
 
 def _version(distributions):

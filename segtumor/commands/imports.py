@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from segtumor.errors import SegtumorError, failed_import
+from segtumor.offline import offline_imports
 
 #: For one package; torch on a slow disk takes half a minute.
 LONGEST_S = 120
@@ -61,10 +62,11 @@ def report(names: list[str]) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (1, 2):  # what packages print must not mix with the lines
         os.dup2(nowhere, standard)
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the package index for its newest version
     for name in names:
         faulthandler.dump_traceback_later(LONGEST_S, exit=True, file=nowhere)
-        lines.write(json.dumps({name: vars(_outcome(name))}) + "\n")
+        with offline_imports():
+            outcome = _outcome(name)
+        lines.write(json.dumps({name: vars(outcome)}) + "\n")
         lines.flush()
     os._exit(0)  # how a package leaves is not what is asked
 

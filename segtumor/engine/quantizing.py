@@ -13,6 +13,7 @@ import numpy as np
 
 from segtumor.engine.graph_files import check_onnx, exporters_quiet
 from segtumor.errors import needed
+from segtumor.offline import offline_imports
 from segtumor.runtime.graph_names import IMAGES
 
 #: Calibration uses so many radiographs at most, evenly spaced: ranges hardly change with more.
@@ -82,7 +83,8 @@ def _reader(quantization, images):
 
 
 def _onnxruntime_quantization():
-    with needed("onnxruntime", "onnxruntime is not installed", remedy='Type: python -m pip install "segtumor[export]"'):
+    missing, remedy = "onnxruntime is not installed", 'Type: python -m pip install "segtumor[export]"'
+    with offline_imports(), needed("onnxruntime", missing, remedy=remedy):
         from onnxruntime import quantization
         from onnxruntime.quantization import shape_inference
     return quantization, shape_inference

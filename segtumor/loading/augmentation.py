@@ -12,15 +12,12 @@ process; it is still what blurs and erases in the policy ``strong``.
 
 import dataclasses
 import functools
-import os
 
 import cv2
 import numpy as np
 
 from segtumor.errors import ConfigError
-
-# albumentations asks the package index for its newest version when it is imported, unless told not to.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+from segtumor.offline import offline_imports
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +47,8 @@ class Policy:
 
 
 def _blur_and_erase():
-    import albumentations as A  # takes seconds, and only one policy needs it
+    with offline_imports():
+        import albumentations as A  # takes seconds, and only one policy needs it
 
     return A.Compose(
         [

@@ -1,6 +1,7 @@
 """The graphs in onnxruntime, from ONNX files; needs neither torch nor Detectron2. CPU only."""
 
 from segtumor.errors import ModelError, needed
+from segtumor.offline import offline_imports
 from segtumor.runtime.detector import Maps
 from segtumor.runtime.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, outputs_of
 from segtumor.runtime.pooling import pools_of
@@ -21,7 +22,7 @@ class OnnxGraphs:
     """
 
     def __init__(self, files, *, regions, level_count, threads=None):
-        self._runtime, self._threads, self._feature_count = _onnxruntime(), threads, len(regions.strides_px)
+        self._runtime, self._threads, self._feature_count = import_onnxruntime(), threads, len(regions.strides_px)
         self._pools = pools_of(regions)
         self._sessions = {name: self._session(files[name][".onnx"]) for name in GRAPHS}
         self._dense_outputs = list(outputs_of("dense", self._feature_count, level_count))
@@ -60,7 +61,13 @@ class OnnxGraphs:
             raise ModelError(f"not a usable ONNX file: {reason:.120}", where=path, remedy="Export again") from error
 
 
-def _onnxruntime():
-    with needed("onnxruntime", "onnxruntime is not installed", remedy='Type: python -m pip install "segtumor[onnx]"'):
+def import_onnxruntime():
+    """The module ``onnxruntime``.
+
+    Raises:
+        InstallationError: it is missing.
+    """
+    missing, remedy = "onnxruntime is not installed", 'Type: python -m pip install "segtumor[onnx]"'
+    with offline_imports(), needed("onnxruntime", missing, remedy=remedy):
         import onnxruntime
     return onnxruntime

@@ -5,6 +5,7 @@ import threading
 import numpy as np
 
 from segtumor.errors import ModelError, needed
+from segtumor.offline import offline_imports
 from segtumor.runtime.detector import Maps
 from segtumor.runtime.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, numbered
 from segtumor.runtime.pooling import pools_of
@@ -123,6 +124,7 @@ def import_openvino():
     Raises:
         InstallationError: it is missing.
     """
-    with needed("openvino", "OpenVINO is not installed", remedy='Type: python -m pip install "segtumor[openvino]"'):
+    missing, remedy = "OpenVINO is not installed", 'Type: python -m pip install "segtumor[openvino]"'
+    with offline_imports(), needed("openvino", missing, remedy=remedy):
         import openvino
     return openvino

@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import json
+import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from detectron2.config import CfgNode
+from PIL import Image
 
 from segtumor.engine import export_parity, exporting
 from segtumor.engine.contract_of import contract_of
@@ -396,3 +399,32 @@ def test_what_cannot_be_written_is_said(write, suffix, cfg, exports, tmp_path):
     (tmp_path / f"dense{suffix}").mkdir()
     with pytest.raises(OutputError, match="cannot write"):
         write(source, tmp_path)
+
+
+#: Infers, and stays for as long as it takes until onnxruntime would look for its events server, which was 9 s.
+_INFER = """
+import sys, time
+began = time.monotonic()
+from segtumor.commands import infer
+code = infer.main(sys.argv[1:])
+time.sleep(max(0, 20 - (time.monotonic() - began)))
+sys.exit(code)
+"""
+
+
+def test_reading_images_contacts_nobody_and_leaves_no_identity(exports, tmp_path):
+    trace = ["unshare", "-rn", "strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg"]
+    if subprocess.run([*trace, "true"], capture_output=True, check=False).returncode if shutil.which("strace") else 1:
+        pytest.skip("strace in a network of its own is not to be had here")
+    image, processes = tmp_path / "a.png", []
+    Image.fromarray(np.arange(96 * 64, dtype=np.uint16).reshape(96, 64)).save(image)
+    for format_name in ("onnx", "openvino"):
+        home = tmp_path / format_name
+        home.mkdir()
+        command = ["--run", exports(format_name)[0], "--input", image, "--output", home / "found", "--threads", "1"]
+        traced = [*trace, "-o", home / "calls", sys.executable, "-c", _INFER, *command]
+        processes.append(subprocess.Popen([*map(str, traced)], env={**os.environ, "HOME": str(home)}))
+    assert [process.wait() for process in processes] == [0, 0]
+    for home in (tmp_path / "onnx", tmp_path / "openvino"):
+        assert [line for line in (home / "calls").read_text().splitlines() if "AF_INET" in line] == []
+        assert sorted(path.name for path in home.iterdir()) == ["calls", "found"]

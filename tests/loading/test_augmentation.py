@@ -1,4 +1,3 @@
-import os
 
 import numpy as np
 import pytest
@@ -56,10 +55,6 @@ def test_no_policy_turns_a_radiograph_upside_down():
         for seed in range(20):
             _, (moved,) = Augmentation(policy)(PIXELS, [top], np.random.default_rng(seed))
             assert np.nonzero(moved)[0].mean() < 16
-
-
-def test_albumentations_is_told_not_to_ask_for_updates():
-    assert os.environ["NO_ALBUMENTATIONS_UPDATE"]
 
 
 def test_a_mirrored_polygon_by_hand():
