@@ -8,6 +8,7 @@ from dataclasses import asdict
 from segtumor.benchmark.checks import CHECKS
 from segtumor.benchmark.outcome import FAILS, HOLDS, QUOTED, SOURCE, TRIAL, UNKNOWN, VERDICTS, Finding
 from segtumor.errors import DataError
+from segtumor.reporting.markdown import markdown_table, markdown_text
 
 COLUMNS = ("entry", "claim", "printed", "recomputed", "verdict", "why", "kind", "whose")
 #: Verdict -> the same of several claims.
@@ -94,15 +95,14 @@ def as_markdown(findings, entries, notice=""):
         entry = entries[entry_id]
         own = [finding for finding in findings if finding.entry == entry_id]
         parts += [
-            f"## {entry.short} ({entry_id})",
+            f"## {markdown_text(entry.short)} ({markdown_text(entry_id)})",
             "",
-            *([_quoted(entry), ""] if not entry.read else []),
+            *([markdown_text(_quoted(entry)), ""] if not entry.read else []),
             counts_text(own),
             "",
         ]
-        parts += ["| claim | printed | recomputed | verdict | why |", "| --- | --- | --- | --- | --- |"]
-        parts += [_markdown_row(f.claim, f.printed, f.recomputed, verdict_text(f), f.why) for f in own]
-        parts.append("")
+        rows = [(f.claim, f.printed, f.recomputed, verdict_text(f), f.why) for f in own]
+        parts += [*markdown_table(("claim", "printed", "recomputed", "verdict", "why"), rows), ""]
     total = total_text(findings, len({finding.entry for finding in findings}))
     return "\n".join([*parts, f"{total}.", "", HOW_TO_READ, ""])
 
@@ -122,10 +122,6 @@ def _finding(entry, claim, library):
 
 def _quoted(entry):
     return f"Original not read; quoted by {entry.quoted_by}."
-
-
-def _markdown_row(*cells):
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
 def only_failures(findings):

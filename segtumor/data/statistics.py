@@ -14,7 +14,7 @@ import numpy as np
 from segtumor.cases import case_or_own
 from segtumor.data.crowds import count_crowds, is_crowd
 from segtumor.data.regions import region_remarks
-from segtumor.data.splits.strata import AGE_GROUP, UNKNOWN, attribute_text
+from segtumor.data.splits.strata import AGE_GROUP, UNKNOWN, age_group, attribute_text
 from segtumor.taxonomy import NORMAL
 
 #: Lower ends of the size classes, px: side of a square of the lesion's area.
@@ -87,7 +87,7 @@ def describe(parts):
         *_attribute_tables(images, lesions, names, crowds),
     ]
     sides = {name: [lesion.side_px for lesion in lesions if lesion.class_name == name] for name in names}
-    ages = [image["age"] for image in images if isinstance(image.get("age"), (int, float))]
+    ages = [image["age"] for image in images if age_group(image.get("age")) != UNKNOWN]
     return Statistics(tuple(tables), names, sides, ages)
 
 
@@ -216,7 +216,8 @@ def _attribute_tables(images, lesions, names, crowds):
         by_value = {}
         for image in images:
             by_value.setdefault(attribute_text(image, key), []).append(image)
-        if set(by_value) == {UNKNOWN}:
+        note = _unread_ages(images) if key == AGE_GROUP else ""
+        if set(by_value) == {UNKNOWN} and not note:
             continue
         rows = [
             _attribute_row(value, group, classes_of_image, names, crowds) for value, group in _sorted(by_value, key)
@@ -229,7 +230,16 @@ def _attribute_tables(images, lesions, names, crowds):
             *_only(crowds),
             *(f"with {name}" for name in names),
         )
-        yield Table(title, header, tuple(rows))
+        yield Table(title, header, tuple(rows), note)
+
+
+def _unread_ages(images):
+    """What stands there for an age and is none, so that it does not vanish among the unknown; "" for nothing."""
+    unread = [i for i in images if i.get("age") not in (None, "") and age_group(i["age"]) == UNKNOWN]
+    if not unread:
+        return ""
+    example = f"{unread[0]['age']!r} of {unread[0]['file_name']}"
+    return f"The age of {len(unread)} images is no number of years, such as {example}: they are unknown here."
 
 
 def _attribute_row(value, images, classes_of_image, names, crowds):

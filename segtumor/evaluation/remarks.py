@@ -5,6 +5,7 @@ import numpy as np
 from segtumor.evaluation.image_level import UNKNOWN_CLASS
 from segtumor.evaluation.patient_level import any_by_case
 from segtumor.evaluation.uneven_views import uneven_views_remark
+from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
 
 #: Temperatures beyond these move nearly all scores together, or to 0 and 1.
 _COLD, _HOT = 0.2, 5
@@ -58,6 +59,7 @@ def _of_truth(facts):
     unmarked = sum(bool(tumor) and not r.truth.lesions for tumor, r in zip(calls.tumor, facts.results, strict=True))
     if unmarked:
         yield f"{unmarked} images are labelled as tumor without an outlined lesion; they count as tumor images."
+    yield from _of_other_labels(facts)
     if len(facts.class_names) > 2:
         yield (
             "Linear and quadratic kappa, and the class of a patient as the highest of its images, take the classes as "
@@ -67,6 +69,18 @@ def _of_truth(facts):
     absent = [name for k, name in enumerate(names) if k and not np.any(calls.true_class == k)]
     if absent and n_tumor:
         yield f"No image is of class {', '.join(absent)}: class means are over the other classes."
+
+
+def _of_other_labels(facts):
+    known = (NORMAL, BENIGN, MALIGNANT, *facts.class_names, None, "")
+    truths = [r.truth for r in facts.results if not r.truth.lesions]
+    other = [truth for truth in truths if truth.attributes.get("image_label") not in known]
+    if other:
+        example = f"{other[0].attributes['image_label']!r} of {other[0].file_name}"
+        yield (
+            f"{len(other)} images without a lesion have an image_label that says neither normal nor a class, such as "
+            f"{example}; they count as normal."
+        )
 
 
 def _of_crowds(facts):

@@ -20,6 +20,8 @@ CLASS, SIZE, SUBTYPE, AGE_GROUP, IMAGE_LABEL = "class", "size", "subtype", "age_
 LESION_FIELDS = (CLASS, SUBTYPE, SIZE)
 IMAGE_FIELDS = ("site", "view", "center", AGE_GROUP, "sex", "device", IMAGE_LABEL)
 AGE_LIMITS = (18, 40, 60)
+#: In years; nobody was older (the record is 122).
+OLDEST = 130
 AGE_GROUPS = ("<18", "18-39", "40-59", ">=60")
 
 
@@ -112,17 +114,26 @@ def _image_levels(facts, field):
 
 
 def _age_group(age):
-    if age is None or isinstance(age, str) or not np.isfinite(age):
+    if not _is_age(age):
         return ()
     return (AGE_GROUPS[int(np.searchsorted(AGE_LIMITS, age, side="right"))],)
 
 
+def _is_age(value):
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return is_number and 0 <= value <= OLDEST
+
+
 def _of_ages(facts):
-    texts = [r.truth for r in facts.results if isinstance(r.truth.attributes.get("age"), str)]
-    if not texts:
+    truths = [r.truth for r in facts.results]
+    unread = [t for t in truths if t.attributes.get("age") not in (None, "") and not _is_age(t.attributes["age"])]
+    if not unread:
         return []
-    example = f"{texts[0].attributes['age']!r} of {texts[0].file_name}"
-    return [f"The age of {len(texts)} images is no number, such as {example}; their age group is unknown."]
+    example = f"{unread[0].attributes['age']!r} of {unread[0].file_name}"
+    return [
+        f"The age of {len(unread)} images is no number, such as {example} (expected: 0 to {OLDEST} years); their age "
+        "group is unknown."
+    ]
 
 
 def _texts(value):

@@ -1,10 +1,14 @@
 """Text and tables for Markdown files, escaped: names come from users' tables and may hold anything."""
 
+import re
+
+from segtumor.names import printable
+
 
 def markdown_text(text):
-    """The text on one line, without HTML and without ends of cells."""
-    text = " ".join(str(text).split())
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    """The text on one line, without HTML, ends of cells, links and pictures, which a viewer would fetch."""
+    text = printable(" ".join(str(text).split())).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"\\(?=[|\[\]!\\])|[|\[\]]", r"\\\g<0>", text)
 
 
 def markdown_table(columns, rows):

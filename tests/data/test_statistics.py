@@ -67,6 +67,15 @@ def test_attributes_that_are_known(whole):
     assert found["Image sizes"].note.startswith("1 of 3")
 
 
+def test_ages_that_are_none_are_counted_and_named():
+    ages = ["12 years", -3, True, 41, None, ""]
+    images = [{**IMAGES[0], "id": i, "file_name": f"{i}.png", "age": age} for i, age in enumerate(ages)]
+    statistics = describe({"all": as_dataset({**DOCUMENT, "images": images, "annotations": []}, "images")})
+    (table,) = [table for table in statistics.tables if table.title.startswith("Age")]
+    assert [row[:2] for row in table.rows] == [("40-59", 1), ("unknown", 5)] and statistics.ages == [41]
+    assert table.note.startswith("The age of 3 images is no number of years, such as '12 years' of 0.png")
+
+
 def test_parts_and_folds(whole):
     one = {**DOCUMENT, "images": IMAGES[:1], "annotations": ANNOTATIONS[:2]}
     found = tables({"fold1-train": whole["all"], "fold1-val": as_dataset(one, "images")})

@@ -235,3 +235,23 @@ def test_ages_that_are_no_numbers_are_told_once(build, caplog):
     assert remark.startswith("The age of 2 images is no number, such as 'forty' of ")
     assert not caplog.records
     assert not [r for r in study(results, NAMES, by("sex")).remarks if "no number" in r]
+
+
+@pytest.mark.parametrize("age", [-1, 131, True, float("inf"), [40], {"years": 4}])
+def test_ages_that_nobody_has_are_told_and_unknown(build, age):
+    found = study([build.image(age=age), build.image(age=0), build.image(age=130.0)], NAMES, by("age_group"))
+    assert "The age of 1 images is no number, such as " in " ".join(found.remarks)
+    assert {s.level for s in found.subgroups} == {"<18", ">=60", "unknown"}
+
+
+def test_one_level_however_it_is_typed(build):
+    centers = ("Z\u00fcrich", "Zu\u0308rich ", " Z\u00fcrich", "St.  Anna", "St. Anna")
+    found = study([build.image(center=center) for center in centers], NAMES, by("center"))
+    assert {s.level for s in found.subgroups} == {"Z\u00fcrich", "St. Anna"}
+
+
+def test_labels_that_say_neither_normal_nor_a_class_are_told(build):
+    labels = ("tumor", "Malignant", "normal", None, "", "benign")
+    found = study([build.image(image_label=label) for label in labels], NAMES, FEW)
+    (remark,) = [text for text in found.remarks if "neither normal nor a class" in text]
+    assert remark.startswith("2 images without a lesion") and "'tumor' of " in remark
