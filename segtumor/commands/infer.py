@@ -36,6 +36,7 @@ def build_parser():
     parser.add_argument("--confidence-threshold", type=float, metavar="T", help="0 to 1; default that of the model")
     parser.add_argument("--no-overlays", action="store_true", help="write the tables only")
     parser.add_argument("--max-pixels", type=int, metavar="N", help="larger images fail; default that of the model")
+    parser.add_argument("--frame", type=int, metavar="N", help="frame, from 0, of DICOM files that have several")
     _add_working_options(parser)
     _add_earlier_run_options(parser)
     parser.add_argument(
@@ -154,6 +155,7 @@ def _checked_options(arguments):
     return Options(
         confidence_threshold=0 if threshold is None else threshold,
         max_pixels=1 if max_pixels is None else max_pixels,
+        frame=arguments.frame,
         batch_size=arguments.batch_size,
         num_workers=arguments.num_workers,
         with_overlays=not arguments.no_overlays,

@@ -64,10 +64,12 @@ class Reader:
         predictor: has ``window(pixels, *, short_edge_px=None)``.
         window_percentiles: gray values made black and white on overlays; None where none are drawn.
         max_pixels: larger pictures fail, px.
+        frame: of DICOM files with several, from 0; None lets these fail.
     """
 
-    def __init__(self, predictor, *, window_percentiles, max_pixels):
+    def __init__(self, predictor, *, window_percentiles, max_pixels, frame=None):
         self._predictor, self._window_percentiles, self._max_pixels = predictor, window_percentiles, max_pixels
+        self._frame = frame
 
     def __call__(self, path):
         """Path -> Prepared; what is wrong with the file becomes its ``reason``."""
@@ -106,7 +108,8 @@ class Reader:
             raise BadImageError("this is an overlay of an earlier run, not a radiograph", where=path, remedy=remedy)
         with _ONE_DICOM_AT_A_TIME if is_dicom(path) else contextlib.nullcontext():
             try:
-                return read_radiograph(path, max_pixels=self._max_pixels, log=False)  # its remarks become notes
+                # Its remarks become notes.
+                return read_radiograph(path, max_pixels=self._max_pixels, frame=self._frame, log=False)
             except TooLargeError as error:
                 raise _too_large(error) from error
 

@@ -44,6 +44,7 @@ class Options:
         confidence_threshold: findings below it are only in predictions.json, 0 to 1.
         window_percentiles: gray values made black and white on overlays.
         max_pixels: larger pictures fail, px.
+        frame: which one of DICOM files with several, from 0; None lets these fail.
         batch_size: radiographs that the model sees at once, from 1.
         num_workers: threads that read, and as many that draw; 0 does both where the model computes.
         with_overlays: whether to draw overlays.
@@ -58,6 +59,7 @@ class Options:
     confidence_threshold: float
     window_percentiles: tuple[float, float] = (0.5, 99.5)
     max_pixels: int = 64_000_000
+    frame: int | None = None
     batch_size: int = 1
     num_workers: int = 1
     with_overlays: bool = True
@@ -73,6 +75,8 @@ class Options:
             if getattr(self, name) < least:
                 option = f"--{name.replace('_', '-')}"
                 raise ConfigError("out of range", where=option, got=getattr(self, name), expected=f"{least} or more")
+        if self.frame is not None and self.frame < 0:
+            raise ConfigError("out of range", where="--frame", got=self.frame, expected="0 or more")
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ def infer(predictor, class_names, paths, output, options, *, settings, model, le
     check(paths, output, options)
     paths = distinct(map(Path, paths))
     _warn_of_mixture(paths, output)
+    settings = settings if options.frame is None else {**settings, "frame": options.frame}
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
     header = make_header(settings=asked, model=model, class_names=class_names)
     with alone_in(output) as folder:
@@ -196,7 +201,7 @@ def _work(predictor, class_names, paths, folder, options, journal, earlier):
     taken = other_pictures(folder, {*earlier, *drawn.values()})
     names = dict(zip(paths, overlay_names(keys, drawn, taken=taken), strict=True))
     percentiles = options.window_percentiles if options.with_overlays else None
-    reader = Reader(predictor, window_percentiles=percentiles, max_pixels=options.max_pixels)
+    reader = Reader(predictor, window_percentiles=percentiles, max_pixels=options.max_pixels, frame=options.frame)
     drawer = Drawer(
         folder / OVERLAYS if options.with_overlays else None,
         names,

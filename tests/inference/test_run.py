@@ -6,6 +6,7 @@ import json
 import os
 
 import numpy as np
+import pydicom
 import pytest
 from fake_detector import MODEL, NAMES, SETTINGS, FakeDetector
 from PIL import Image
@@ -175,9 +176,43 @@ def test_a_picture_above_the_limit_fails_alone_and_names_the_option(pictures, wo
     assert work(pictures[:3], max_pixels=9000, overwrite=True)[0].counts["failed"] == 0
 
 
+def write_frames(path, frames):
+    """A DICOM file of several frames, (N, H, W) uint8."""
+    header = pydicom.dataset.FileMetaDataset()
+    header.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    header.MediaStorageSOPClassUID = pydicom.uid.UltrasoundMultiFrameImageStorage
+    header.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset = pydicom.Dataset()
+    dataset.file_meta = header
+    dataset.SOPClassUID, dataset.SOPInstanceUID = header.MediaStorageSOPClassUID, "1.2.3"
+    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = frames.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PixelRepresentation = 1, "MONOCHROME2", 0
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.PixelData = frames.tobytes()
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def test_one_frame_of_a_file_with_several_is_read(pictures, work, tables, tmp_path):
+    frames = np.random.default_rng(3).integers(0, 255, (2, 40, 48), dtype=np.uint8)
+    frames[1, :, 4:] = 0  # on which nothing is found
+    write_frames(tmp_path / "many.dcm", frames)
+    result, _ = work([tmp_path / "many.dcm", pictures[0]], "none")
+    assert result.counts["failed"] == 1 and "--frame 0" in result.first_failure
+    found = []
+    for frame in (0, 1):
+        result, folder = work([tmp_path / "many.dcm"], "found", frame=frame, overwrite=True)
+        summary = tables(folder)[0]
+        assert result.counts["failed"] == 0 and summary["settings"]["frame"] == frame
+        found.append(summary["inputs"][0]["n_findings"])
+    assert found == [1, 0]
+    with pytest.raises(ConfigError, match=r"settings\.frame was 1, is 0"):
+        work([tmp_path / "many.dcm"], "found", frame=0, continued=True)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"frame": -1}, "--frame"),
         ({"batch_size": 0}, "--batch-size"),
         ({"num_workers": -1}, "--num-workers"),
         ({"max_pixels": 0}, "--max-pixels"),
