@@ -1,7 +1,10 @@
 """Tests look at the files of the repository, not at what a user has written beside them."""
 
+import os
 import shutil
 import subprocess
+import sys
+import zipfile
 
 import pytest
 import repository
@@ -29,3 +32,23 @@ def test_what_a_user_writes_is_not_looked_at(tmp_path, monkeypatch):
 
 def test_files_of_the_repository_are_found():
     assert {ROOT / "README.md", ROOT / "configs" / "tiny_phantoms.yaml"} <= set(tracked("*.md", "configs/*.yaml"))
+
+
+def test_an_editable_install_is_a_path(tmp_path):
+    """The folder that holds a clone, itself called segtumor, hides what an import finder would find."""
+    pytest.importorskip("setuptools")
+    clone = tmp_path / "segtumor"
+    (clone / "segtumor").mkdir(parents=True)
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "segtumor/__init__.py"):
+        shutil.copy(ROOT / name, clone / name)
+    program = "import sys; from setuptools import build_meta; print(build_meta.build_editable(sys.argv[1]))"
+    built = subprocess.run([sys.executable, "-c", program, tmp_path], cwd=clone, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    with zipfile.ZipFile(tmp_path / built.stdout.split()[-1]) as wheel:
+        paths = [wheel.read(name).decode().strip() for name in wheel.namelist() if name.endswith(".pth")]
+    assert paths == [str(clone)]
+    found = "import segtumor; print(segtumor.__file__)"
+    for folder in (tmp_path, clone):
+        environment = {**os.environ, "PYTHONPATH": paths[0]}
+        shown = subprocess.check_output([sys.executable, "-c", found], cwd=folder, env=environment, text=True)
+        assert shown.strip() == str(clone / "segtumor" / "__init__.py")
