@@ -10,8 +10,8 @@ INSTALLED := $(VENV)/.installed
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: $(INSTALLED)  ## make phantoms, train, evaluate, draw overlays (output/demo)
-	$(BIN)/segtumor demo
+demo: $(INSTALLED)  ## make phantoms, train, evaluate, draw overlays (replaces output/demo)
+	$(BIN)/segtumor demo --overwrite
 
 test: $(INSTALLED)  ## all tests, on all cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

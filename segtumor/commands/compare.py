@@ -3,7 +3,7 @@
 import dataclasses
 
 from segtumor.commands.account import print_table, progress_bar
-from segtumor.commands.alone import alone
+from segtumor.commands.alone import add_overwrite_option, alone, refuse_earlier
 from segtumor.commands.pairing import pair
 from segtumor.commands.shell import make_parser, run
 from segtumor.commands.study_options import add_study_options, leniency, study_settings
@@ -39,6 +39,7 @@ def build_parser():
     other.add_argument("--against", metavar="JSON", help="predictions of the other model")
     other.add_argument("--readers", metavar="TABLE", help="marks of one reader or several")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results, created if needed")
+    add_overwrite_option(parser)
     parser.add_argument(
         "--names", nargs="+", metavar="NAME", help="what the two models are called; with --readers, the model alone"
     )
@@ -68,6 +69,7 @@ def _body(args):
     from segtumor.files import prepare_output_folder
     from segtumor.reporting.comparison_files import write_comparisons
 
+    refuse_earlier(args, ("comparison.csv", "comparison.json", "comparison.md"))
     settings = study_settings(args)
     _check(args)
     pairing = pair(args.annotations, args.predictions, **leniency(args))

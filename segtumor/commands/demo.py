@@ -15,7 +15,7 @@ def build_parser():
     parser = make_parser(
         "segtumor demo",
         "Make synthetic radiographs (phantoms), train a small Mask R-CNN on them, evaluate it on held-out cases and\n"
-        "draw what it found. Replaces an earlier demo in the same folder.",
+        "draw what it found.",
         examples=["segtumor demo", "segtumor demo --output output/quick --cases 30 SOLVER.MAX_ITER 50"],
     )
     parser.add_argument(
@@ -31,6 +31,7 @@ def build_parser():
         metavar="FILE",
         help="model and training",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace the earlier demo in --output")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="settings, e.g. SOLVER.MAX_ITER 50")
     return parser
 
@@ -40,11 +41,10 @@ def main(argv=None):
 
 
 def _body(arguments):
+    output = Path(arguments.output)
+    _refuse_earlier(output, overwrite=arguments.overwrite)
     from segtumor.config import load_config
 
-    output = Path(arguments.output)
-    if not is_empty(output) and not (output / "phantoms" / "SYNTHETIC.txt").is_file():
-        raise ConfigError("not the folder of an earlier demo", where=output, remedy="Choose another --output")
     cfg = load_config(arguments.config_file, arguments.opts)
     cfg.OUTPUT_DIR = str(output / "run")
     print(f"1/3  Drawing {arguments.cases} synthetic cases (phantoms, no patient data)")
@@ -55,6 +55,16 @@ def _body(arguments):
     _draw(cfg, output)
     _show(evaluations, output)
     return 0
+
+
+def _refuse_earlier(output, *, overwrite):
+    if is_empty(output):
+        return
+    if not (output / "phantoms" / "SYNTHETIC.txt").is_file():
+        raise ConfigError("not the folder of an earlier demo", where=output, remedy="Choose another --output")
+    if not overwrite:
+        remedy = "Choose another --output, or replace it with --overwrite"
+        raise ConfigError("the folder holds an earlier demo", where=output, remedy=remedy)
 
 
 def _make_phantoms(folder, arguments):

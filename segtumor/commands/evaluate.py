@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from segtumor.commands.alone import alone
+from segtumor.commands.alone import add_overwrite_option, alone, refuse_earlier
 from segtumor.commands.pairing import pair
 from segtumor.commands.shell import make_parser, run
 from segtumor.commands.study_options import add_study_options, leniency, study_progress, study_settings
@@ -18,6 +18,12 @@ _EXAMPLES = (
     f"{_TRUTH} --predictions results/predictions.json --output results/evaluation",
     f"{_TRUTH} --predictions coco_instances_results.json --output evaluation --group-by sex center",
 )
+#: What is written, by any options.
+_WRITTEN = (
+    *("report.html", "metrics.json", "estimates.csv", "subgroups.csv", "tests.csv", "curve_*.csv", "confusion_*.csv"),
+    *("per_case.csv", "per_image.csv", "per_lesion.csv"),
+    *("precision_recall.png", "confusion_matrix.png", "dice_histogram.png", "training_curves.png"),
+)
 #: Beside the report's headline.
 _ALSO_PRINTED = ("lesion_f1", "false_positives_per_normal_image")
 
@@ -28,6 +34,7 @@ def build_parser():
     parser.add_argument("--annotations", required=True, metavar="JSON", help="COCO file with the true lesions")
     parser.add_argument("--predictions", required=True, metavar="JSON", help="predictions.json or COCO results list")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results, created if needed")
+    add_overwrite_option(parser)
     add_study_options(parser)
     parser.add_argument(
         "--froc-hit",
@@ -66,6 +73,7 @@ def _body(args):
     from segtumor.reporting.evaluation_report import read_training_history, refuse_run_folder
 
     refuse_run_folder(args.output)
+    refuse_earlier(args, _WRITTEN)
     settings = study_settings(
         args,
         froc_criterion=args.froc_hit,

@@ -32,7 +32,7 @@ def run(capsys, tmp_path):
     def runner(protocol, files, *more):
         annotations, predictions = map(str, files)
         arguments = ["--annotations", annotations, "--predictions", predictions, "--output", str(tmp_path / "out")]
-        code = main(["--protocol", protocol, *arguments, *QUICK, *map(str, more)])
+        code = main(["--protocol", protocol, *arguments, *QUICK, "--overwrite", *map(str, more)])
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 

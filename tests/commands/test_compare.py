@@ -53,7 +53,7 @@ def compare(folder, capsys):
 
     def runner(*more):
         files = ("--annotations", folder / "truth.json", "--predictions", folder / "good.json")
-        arguments = (*files, "--output", folder / "out", "--resamples", 20, "--permutations", 20, *more)
+        arguments = (*files, "--output", folder / "out", "--overwrite", "--resamples", 20, "--permutations", 20, *more)
         code = main([*map(str, arguments)])
         printed = capsys.readouterr()
         return code, printed.out, printed.err

@@ -29,7 +29,7 @@ def files(tmp_path, random_coco):
     return lambda name: [
         *("--annotations", str(tmp_path / "gt.json")),
         *("--predictions", str(tmp_path / f"{name}.json")),
-        *("--output", str(tmp_path / f"out_{name}")),
+        *("--output", str(tmp_path / f"out_{name}"), "--overwrite"),
     ]
 
 

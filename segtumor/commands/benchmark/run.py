@@ -3,7 +3,7 @@
 Not here: the protocols and what was published (``segtumor.benchmark``).
 """
 
-from segtumor.commands.alone import alone
+from segtumor.commands.alone import add_overwrite_option, alone, refuse_earlier
 from segtumor.commands.benchmark.training_parts import centers_of, read_training, split_kind, training_files
 from segtumor.commands.pairing import pair
 from segtumor.commands.shell import make_parser, run
@@ -32,6 +32,7 @@ def build_parser():
     parser.add_argument("--annotations", metavar="JSON", help="COCO file with the true lesions of the test part")
     parser.add_argument("--predictions", metavar="JSON", help="predictions.json or COCO results list")
     parser.add_argument("--output", metavar="DIR", help="folder for the results, created if needed")
+    add_overwrite_option(parser)
     parser.add_argument(
         "--training",
         nargs="+",
@@ -53,6 +54,7 @@ def _body(args):
     if args.list:
         return _print_protocols()
     _refuse_missing(args)
+    refuse_earlier(args, ("benchmark.csv", "benchmark.json", "benchmark.md", "benchmark.html"))
     from segtumor.benchmark.measuring import counted, measure, settings_of
     from segtumor.benchmark.protocols import find_protocol
     from segtumor.benchmark.table import comparison_table

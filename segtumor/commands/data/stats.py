@@ -1,7 +1,7 @@
 """``segtumor data stats``: what is in a data set, as tables."""
 
 from segtumor.commands.account import print_table
-from segtumor.commands.alone import alone
+from segtumor.commands.alone import add_overwrite_option, alone, refuse_earlier
 from segtumor.commands.shell import make_parser, run
 
 
@@ -18,6 +18,7 @@ def build_parser():
     )
     parser.add_argument("source", metavar="SOURCE", help="annotation file, or folder with annotations/<part>.json")
     parser.add_argument("--output", metavar="DIR", help="also write every table as CSV, and all as statistics.json")
+    add_overwrite_option(parser)
     return parser
 
 
@@ -37,16 +38,18 @@ def _body(args):
         if table.note:
             print(table.note)
     if args.output:
-        _write(args.output, statistics)
+        _write(args, statistics)
 
 
-def _write(output, statistics):
+def _write(args, statistics):
     from segtumor.files import prepare_output_folder, write_csv, write_json
 
-    output = prepare_output_folder(output)
-    for table in statistics.tables:
+    names = [f"{table.title.split(' (')[0].lower().replace(' ', '_')}.csv" for table in statistics.tables]
+    refuse_earlier(args, ("statistics.json", *names))
+    output = prepare_output_folder(args.output)
+    for name, table in zip(names, statistics.tables, strict=True):
         rows = [dict(zip(table.header, map(_defined, row), strict=True)) for row in table.rows]
-        write_csv(output / f"{table.title.split(' (')[0].lower().replace(' ', '_')}.csv", rows, table.header)
+        write_csv(output / name, rows, table.header)
     tables = [{**vars(table), "rows": [list(map(_defined, row)) for row in table.rows]} for table in statistics.tables]
     document = {"schema_version": 1, "tables": tables}
     write_json(output / "statistics.json", document)
