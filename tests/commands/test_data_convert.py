@@ -185,7 +185,10 @@ def test_crowds_beside_lesions_are_counted_apart_and_named(tmp_path, capsys):
     ]
     report = json.loads((tmp_path / "a/conversion_report.json").read_text())
     assert (report["converted"], report["crowd_regions"]) == ({"images": 3, "lesions": 1}, 2)
-    assert report["notes_by_kind"] == {"crowd region (iscrowd 1), neither trained on nor counted as a lesion": 2}
+    assert report["notes_by_kind"] == {
+        "crowd region (iscrowd 1), neither trained on nor counted as a lesion": 2,
+        "category never used": 1,
+    }
 
 
 @pytest.mark.parametrize(

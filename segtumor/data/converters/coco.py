@@ -2,8 +2,11 @@
 
 Read: polygons, compressed and uncompressed RLE with their holes, boxes alone, and every further field of images and
 annotations. The file must be sound; ``segtumor data check`` lists what is wrong and mends what can be mended. From a
-folder with several files each image gets its file's stem as ``part``. Not kept: ``info``, ``licenses``, and all of a
-category but its name and order. Not supported: keypoints, captions and panoptic segments as such.
+folder with several files each image gets its file's stem as ``part``; from folders called train, valid and test, each
+with its own file (Roboflow), their name. A box with an angle beside it (``attributes: {"rotation": 30}`` of CVAT) is
+the outline of its corners. A category that is never used is told; one that only names the group of the others, as
+Roboflow puts it first, is no class. Not kept: ``info``, ``licenses``, and all of a category but its name and order. Not
+supported: keypoints, captions and panoptic segments as such.
 """
 
 from pathlib import Path
@@ -11,9 +14,13 @@ from pathlib import Path
 from segtumor.data.converters import predictions
 from segtumor.data.converters.annotation_files import files_of
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
-from segtumor.data.converters.shapes import scale_between, scale_mask, scale_polygon
-from segtumor.data.json_input import is_predictions, parse_json, read_bytes
+from segtumor.data.converters.shapes import box_polygon, scale_between, scale_mask, scale_polygon
+from segtumor.data.converters.source_files import find_from, folder_of, part_named
+from segtumor.data.converters.texts import read_json, utf8_of
+from segtumor.data.json_input import is_predictions, parse_json
+from segtumor.data.placing import leads_out
 from segtumor.data.remarks import LeftOutError, Remark
+from segtumor.data.segmentations import is_number
 from segtumor.data.validation import problems
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary, prepare_output_folder, write_json
@@ -59,8 +66,11 @@ def read(source, images, *, progress=iter):
         raise DataError("no COCO file in this folder", where=source, remedy="Check --source")
     collection = Collection(images.root)
     for path in paths:
-        part = {"part": path.stem} if len(paths) > 1 else {}
-        _read_file(path, part, images, collection, progress)
+        folder = path.parent.relative_to(folder_of(source)).as_posix()
+        part = part_named(path.parent.name) if folder not in (".", "annotations") else None
+        part = part or (path.stem if len(paths) > 1 else None)
+        _read_file(path, folder, {"part": part} if part else {}, images, collection, progress)
+    _drop_unused(collection)
     unusable = {remark.image for remark in collection.left_out}
     collection.images = [image for image in collection.images if image.file_name not in unusable]
     return collection
@@ -98,7 +108,9 @@ def _coco_files(source):
         found = [path for path in paths if not path.name.startswith(".") and _is_coco(path)]
         if found:
             return found
-    return []
+    folders = [folder for folder in sorted(source.iterdir()) if folder.is_dir() and part_named(folder.name)]
+    folders = [folder for folder in folders if not leads_out(folder, source)]
+    return [path for folder in folders for path in files_of(folder, ".json") if _is_coco(path)]
 
 
 def _is_coco(path):
@@ -112,7 +124,7 @@ def _is_coco(path):
                 ends = head + file.read()
                 is_object = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
                 return is_object and _names_lists(ends) and not predictions.recognises(path)
-            document = parse_json(file.read(), path)
+            document = parse_json(utf8_of(file.read(), path), path)
     except (OSError, DataError):
         return False
     has_lists = isinstance(document, dict) and all(isinstance(document.get(name), list) for name in _LISTS)
@@ -125,21 +137,24 @@ def _names_lists(ends):
     return sum(named) >= 2 and b'"shapes"' not in ends
 
 
-def _read_file(path, part, images, collection, progress):
-    coco = parse_json(read_bytes(path), path)
+def _read_file(path, folder, part, images, collection, progress):
+    coco = read_json(path)
     wrong = problems(coco, require_masks=False, with_warnings=False)
     if wrong:
         raise DataError(_listing(wrong), where=path, remedy=f"See: segtumor data check {path} --fix MENDED.json")
     categories = sorted(coco["categories"], key=lambda category: category["id"])
     names = {category["id"]: category["name"] for category in categories}
     collection.labels += tuple(name for name in names.values() if name not in collection.labels)
+    groups = {category.get("supercategory") for category in categories}
+    own = {category["name"] for category in categories if category.get("supercategory") in (None, "", "none")}
+    collection.groups |= groups & own
     annotations_of_image = {}
     for annotation in coco["annotations"]:
         annotations_of_image.setdefault(annotation["image_id"], []).append(annotation)
     for image in progress(coco["images"]):
         name = image["file_name"]
         try:
-            found = images.find(name)
+            found = find_from("" if folder == "annotations" else folder, name, images)
             name = found.file_name
             if found.unusual:
                 collection.notes.append(Remark(name, found.unusual, image["file_name"]))
@@ -147,6 +162,17 @@ def _read_file(path, part, images, collection, progress):
             collection.images.append(_source_image(image, name, own, names, part, images, collection.notes))
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(name))
+
+
+def _drop_unused(collection):
+    """Tell of categories that no annotation uses, and drop those that only name the group of the others."""
+    used = {region.label for image in collection.images for region in image.regions}
+    for name in [name for name in collection.labels if name not in used]:
+        is_group = name in collection.groups and len(collection.labels) > 1
+        kind = "category never used, names the group of the others: no class" if is_group else "category never used"
+        collection.notes.append(Remark("", kind, name))
+        if is_group:
+            collection.labels = tuple(label for label in collection.labels if label != name)
 
 
 def _listing(wrong):
@@ -170,13 +196,24 @@ def _source_image(image, name, annotations, names, part, images, notes):
 
 def _region(annotation, names, drawn_hw, size_hw, scale_xy):
     segmentation, box = annotation.get("segmentation") or None, tuple(annotation["bbox"])
+    degrees = _angle(annotation)
+    if segmentation is None and degrees:
+        segmentation, box = [box_polygon(box, degrees)], None
     extra = {key: value for key, value in annotation.items() if key not in _REGION_KEYS}
     if scale_xy != (1.0, 1.0):
-        segmentation, box = _scaled(segmentation, drawn_hw, size_hw, scale_xy), tuple(scale_polygon(box, scale_xy))
+        segmentation = _scaled(segmentation, drawn_hw, size_hw, scale_xy)
+        box = box and tuple(scale_polygon(box, scale_xy))
         extra.pop("area", None)  # of the other size
         if extra.get("drawn_box"):
             extra["drawn_box"] = scale_polygon(extra["drawn_box"], scale_xy)
     return Region(names[annotation["category_id"]], segmentation, box, extra)
+
+
+def _angle(annotation):
+    """Degrees that a box was turned about its centre, which CVAT writes beside the box as it was before; 0 if none."""
+    attributes = annotation.get("attributes")
+    degrees = attributes.get("rotation") if isinstance(attributes, dict) else None
+    return degrees % 360 if is_number(degrees) else 0
 
 
 def _scaled(segmentation, drawn_hw, size_hw, scale_xy):

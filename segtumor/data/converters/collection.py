@@ -61,6 +61,7 @@ class Collection:
         left_out: Remarks on images and files that could not be used.
         notes: Remarks on what was used and is unusual.
         not_images: names of files below the image root that are annotations: masks beside their images.
+        groups: labels that may be no classes but the name of a group of them.
         root: folder of the images; ``image_root`` of the file names.
     """
 
@@ -70,3 +71,4 @@ class Collection:
     left_out: list[Remark] = field(default_factory=list)
     notes: list[Remark] = field(default_factory=list)
     not_images: set[str] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)

@@ -16,7 +16,7 @@ from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Regio
 from segtumor.data.converters.csv_layout import layout_of, parse_row
 from segtumor.data.converters.csv_rows import first_cells, read_rows
 from segtumor.data.converters.shapes import box_corners, box_from_corners, scale_between, scale_polygon
-from segtumor.data.converters.source_files import part_named
+from segtumor.data.converters.source_files import find_from, part_named
 from segtumor.data.placing import leads_out
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
@@ -56,7 +56,7 @@ def read(source, images, *, progress=iter):
     collection = Collection(images.root)
     for path in paths:
         part = {"part": _part_of(path, source)} if len(paths) > 1 else {}
-        _read_file(path, part, images, collection, progress)
+        _read_file(path, source, part, images, collection, progress)
     unusable = {remark.image for remark in collection.left_out}
     collection.images = [image for image in collection.images if image.file_name not in unusable]
     return collection
@@ -131,7 +131,7 @@ def _part_of(path, source):
     return part_named(name) or name
 
 
-def _read_file(path, part, images, collection, progress):
+def _read_file(path, source, part, images, collection, progress):
     rows = read_rows(path)
     layout = layout_of(rows[0][1], path)
     width = len(rows[0][1])
@@ -139,7 +139,8 @@ def _read_file(path, part, images, collection, progress):
     _refuse_shares(parsed, path)
     if layout.not_kept:
         collection.notes.append(Remark(path.name, "columns not kept", ", ".join(layout.not_kept)))
-    for name, same in progress(_by_image(parsed, images, path, collection).items()):
+    folder = path.parent.relative_to(source if source.is_dir() else source.parent).as_posix()
+    for name, same in progress(_by_image(parsed, images, path, folder, collection).items()):
         try:
             collection.images.append(_source_image(name, same, images, part, collection.notes))
         except LeftOutError as reason:
@@ -158,7 +159,7 @@ def _refuse_shares(rows, path):
         )
 
 
-def _by_image(rows, images, path, collection):
+def _by_image(rows, images, path, folder, collection):
     """{file name of an image: its rows}; rows of one image may spell its name differently."""
     by_name, by_image = {}, {}
     for row in rows:
@@ -167,7 +168,7 @@ def _by_image(rows, images, path, collection):
         try:
             if not name:
                 raise LeftOutError("row without an image", f"line {same[0].line}")
-            found = images.find(name)
+            found = find_from(folder, name, images)
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(name or path.name))
             continue

@@ -12,12 +12,14 @@ Not supported: "CVAT for video" (refused), zip files, and polyline, points, cubo
 import re
 from pathlib import Path
 
-from segtumor.data.converters.annotation_files import check_size, files_of, head_of
+from segtumor.data.converters.annotation_files import MAX_BYTES, check_size, files_of, head_of
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, SourceImage
 from segtumor.data.converters.cvat_shapes import SHAPES, UNUSABLE_SHAPES, join_groups, scale_region
 from segtumor.data.converters.cvat_write import write
 from segtumor.data.converters.image_words import image_label_and_rest
 from segtumor.data.converters.source_files import part_named
+from segtumor.data.converters.texts import xml_fault, xml_file, xml_head, xml_of
+from segtumor.data.json_input import read_bytes
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
 from segtumor.taxonomy import NORMAL
@@ -63,7 +65,7 @@ def read(source, images, *, progress=iter):
 
 
 def _begins_as_cvat(path):
-    return bool(_ROOT.search(head_of(path)))
+    return bool(_ROOT.search(xml_head(head_of(path))))
 
 
 def _read_file(path, images, progress):
@@ -106,7 +108,7 @@ def _elements(path):
 
     depth, root = 0, None
     try:
-        for event, element in iterparse(path, events=("start", "end"), forbid_dtd=True):
+        for event, element in iterparse(xml_file(path, MAX_BYTES), events=("start", "end"), forbid_dtd=True):
             depth += 1 if event == "start" else -1
             if event == "start":
                 root = element if root is None else root
@@ -117,7 +119,7 @@ def _elements(path):
                 root.clear()
     except (DefusedXmlException, ParseError, UnicodeError, LookupError, OSError, ValueError) as error:
         remedy = "Export the task again as CVAT for images 1.1"
-        raise DataError(f"not readable as XML: {error}", where=path, remedy=remedy) from error
+        raise DataError(xml_fault(error, xml_of(read_bytes(path), path)), where=path, remedy=remedy) from error
 
 
 def _check_element(element, root, path):

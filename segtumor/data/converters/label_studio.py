@@ -20,7 +20,7 @@ from segtumor.data.converters.image_words import image_label_and_rest
 from segtumor.data.converters.label_studio_regions import check_single_image, regions_of
 from segtumor.data.converters.label_studio_tasks import chosen_annotation, full_tasks, image_reference, names_of
 from segtumor.data.converters.label_studio_write import write
-from segtumor.data.json_input import parse_json, read_bytes
+from segtumor.data.converters.texts import read_json
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
 
@@ -66,7 +66,7 @@ def read(source, images, *, progress=iter):
 
 
 def _begins_as_tasks(path):
-    head = head_of(path)
+    head = head_of(path).replace(b"\0", b"").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")  # UTF-16
     if not _LIST.match(head):
         return False
     return bool((_FULL.search(head) and _OF_TASKS.search(head)) or (_MIN.search(head) and _OF_MIN.search(head)))
@@ -74,7 +74,7 @@ def _begins_as_tasks(path):
 
 def _tasks_of(path):
     check_size(path)
-    tasks = parse_json(read_bytes(path), path)
+    tasks = read_json(path)
     if not isinstance(tasks, list):
         got, expected = type(tasks).__name__, "a list of tasks"
         remedy = "Export the project as JSON"

@@ -5,7 +5,8 @@ lesion, and a rectangle around a polygon of its label is that lesion's box. Kept
 ``drawn_box`` [x, y, w, h], ``circle`` [x, y, radius], ``group_id``, ``description``, ``flags``, and what stands in
 ``attributes``; of the image: ``flags``, ``attributes``, and the part that a folder train, val or test tells. The image
 is looked for by ``imagePath``, then taken from ``imageData``, then looked for by the name of the JSON file. A file
-without shapes is a normal image. Not supported: lines, points, and the shapes of plugins.
+without shapes is a normal image. A turned box of X-AnyLabeling is the outline of its corners. Not supported: lines,
+points, and other shapes of plugins.
 """
 
 import io
@@ -20,6 +21,7 @@ from segtumor.data.converters.labelme_shapes import OtherFileError, decoded, rea
 from segtumor.data.converters.labelme_writer import write
 from segtumor.data.converters.shapes import scale_between
 from segtumor.data.converters.source_files import files_below, folder_of, part_of_path
+from segtumor.data.converters.texts import utf8_of
 from segtumor.data.image_names import stem_of
 from segtumor.data.json_input import parse_json
 from segtumor.data.remarks import LeftOutError, Remark
@@ -89,9 +91,9 @@ def _is_labelme(path):
     try:
         with open_ordinary(path) as file:
             head = file.read(_HEAD_BYTES)
-        if not _SHAPES.search(head):
+        if not _SHAPES.search(head.replace(b"\0", b"")):  # UTF-16
             return False
-        document = parse_json(head, path) if len(head) < _HEAD_BYTES else {"shapes": []}
+        document = parse_json(utf8_of(head, path), path) if len(head) < _HEAD_BYTES else {"shapes": []}
     except (OSError, DataError):
         return False
     return isinstance(document, dict) and isinstance(document.get("shapes"), list)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from segtumor.data.json_input import parse_json, read_bytes
+from segtumor.data.converters.texts import read_json
 from segtumor.data.polygons import polygon_area, tight_box
 from segtumor.data.segmentations import is_number
 from segtumor.errors import BadImageError, DataError
@@ -26,6 +26,8 @@ POLYGON, RECTANGLE, CIRCLE, MASK = KINDS = ("polygon", "rectangle", "circle", "m
 MAX_BYTES = 256 * 2**20
 #: In BTXRD the loosest rectangle of a polygon reaches 0.37 and the tightest one of a neighbour 0.05.
 MIN_PAIR_IOU = 0.2
+#: The turned box of X-AnyLabeling, given by its corners.
+_TURNED = "rotation"
 _FEWEST_POINTS = {POLYGON: 3, RECTANGLE: 2, CIRCLE: 2, MASK: 2}
 _MASK_MODES = ("1", "L")
 _FIELD_TYPES = {"description": str, "flags": dict, "attributes": dict}
@@ -107,7 +109,7 @@ def read_labelme(path, *, kinds=KINDS, clean_label=str.strip):
         DataError: it cannot be read or has no list of shapes; OtherFileError if nothing in it is of LabelMe.
     """
     path = Path(path)
-    document = parse_json(read_bytes(path, max_bytes=MAX_BYTES), path)
+    document = read_json(path, max_bytes=MAX_BYTES)
     if not isinstance(document, dict) or not {"shapes", "imagePath"} & document.keys():
         raise OtherFileError("not a LabelMe file: it has neither shapes nor imagePath", where=path)
     if not isinstance(document.get("shapes"), list):
@@ -158,6 +160,8 @@ def _shape(entry, kinds, clean_label):
     if not isinstance(entry, dict) or not isinstance(entry.get("label"), str):
         return None, "has no label"
     kind, points = entry.get("shape_type", POLYGON), entry.get("points")  # LabelMe 3 knew polygons only
+    if kind == _TURNED and isinstance(points, list) and len(points) == 4:
+        kind = POLYGON
     if kind not in kinds:
         what = "has null as its shape_type" if kind is None else f"is a {kind!s:.30}"
         return None, f"{what}, none of: {', '.join(kinds)}"

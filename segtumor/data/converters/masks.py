@@ -41,7 +41,7 @@ from segtumor.data.converters.mask_pixels import (
 from segtumor.data.converters.mask_runs import resize_mask
 from segtumor.data.converters.mask_writer import write
 from segtumor.data.converters.shapes import scale_between
-from segtumor.data.converters.source_files import files_below, part_of_path
+from segtumor.data.converters.source_files import files_below, part_named, part_of_path
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
 from segtumor.structures.masks import rle_area, rle_from_mask
@@ -109,7 +109,8 @@ def _is_mask_folder(path):
 def _class_folders(source):
     """Where the names of the classes may be: with the masks, or beside their folder."""
     outer = [source.parent] if _is_mask_folder(source) else []
-    return [source, *outer, *(folder for folder in sorted(source.iterdir()) if _is_mask_folder(folder))]
+    inner = [folder for folder in sorted(source.iterdir()) if _is_mask_folder(folder) or part_named(folder.name)]
+    return [source, *outer, *(folder for folder in inner if folder.is_dir())]
 
 
 def _in_mask_folders(source):

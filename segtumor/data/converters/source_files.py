@@ -96,6 +96,27 @@ def find_image_of(name, images, folder_words, *, stated_path=""):
     return _by_own_name(images.find("/".join(parts), stated_path=stated_path))
 
 
+def find_from(folder, name, images):
+    """The image that a file in a folder of the source names, as seen from there: a.jpg of train/x.json is train/a.jpg.
+
+    Args:
+        folder: of the annotation file, below the source, with /; "" or "." is the source itself.
+        name: as written.
+        images: ImageFolder.
+
+    Raises:
+        LeftOutError: there is none, several fit equally well, or it is of another part of the split.
+    """
+    if folder in ("", "."):
+        return images.find(name)
+    with contextlib.suppress(LeftOutError):
+        return images.find(f"{folder}/{name}")
+    found = images.find(name)
+    if part_named(folder.rpartition("/")[2]) not in (None, part_of_path(found.file_name) or part_named(folder)):
+        raise LeftOutError("image listed but not in the folder", f"{found.file_name} is of another part")
+    return found
+
+
 def _by_own_name(found):
     """An annotation file has a suffix of its own: that of the image cannot be unusual, its folder can."""
     return found._replace(unusual=OTHER_FOLDER if found.unusual.startswith(OTHER_FOLDER) else "")

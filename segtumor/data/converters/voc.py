@@ -11,19 +11,23 @@ count pixels from 1 and include the last one; their boxes come out shifted by up
 The image is that with the name of the XML file, as LabelImg looks for it; ``filename``, often stale, is asked second.
 Parts of a split come from ``ImageSets/Main/{train,val,test}.txt``, else from folders called train, valid, test. Kept as
 fields of the COCO annotation: ``difficult``, ``truncated``, ``occluded`` (True where set) and ``pose``.
-Not supported: rotated boxes (roLabelImg) and the masks of SegmentationObject (see ``masks``).
+A turned box (``robndbox`` of roLabelImg, the attribute ``rotation`` of CVAT) is the outline of its four corners. XML
+may be in any encoding that it declares. Not supported: the masks of SegmentationObject (see ``masks``).
 """
 
 import itertools
+import math
 import re
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, SubElement, indent, tostring
 
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
+from segtumor.data.converters.drawn_boxes import CENTER, rotated_box, rotated_box_polygon
 from segtumor.data.converters.exact import number_read_as, without_noise
 from segtumor.data.converters.keyhole import keyhole_polygon
 from segtumor.data.converters.shapes import scale_between, scale_polygon
 from segtumor.data.converters.source_files import MAX_FILE_BYTES, files_below, find_image_of, folder_of, part_of_path
+from segtumor.data.converters.texts import xml_fault, xml_head, xml_of
 from segtumor.data.image_names import parts_of
 from segtumor.data.json_input import read_bytes
 from segtumor.data.remarks import LeftOutError, Remark
@@ -109,7 +113,7 @@ def write(dataset, output, *, progress=iter):
 
 def _looks_like_voc(path):
     with open_ordinary(path) as file:
-        return bool(_ROOT.search(file.read(4096)))
+        return bool(_ROOT.search(xml_head(file.read(4096))))
 
 
 def _parse(path):
@@ -117,13 +121,13 @@ def _parse(path):
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
-    data = read_bytes(path, max_bytes=MAX_FILE_BYTES)
+    data = xml_of(read_bytes(path, max_bytes=MAX_FILE_BYTES), path.name)
     try:
         root = fromstring(data, forbid_dtd=True)
     except DefusedXmlException as error:
         raise DataError("XML with a DTD or entities is refused", where=path.name) from error
-    except (ParseError, ValueError, LookupError) as error:  # LookupError: an encoding that Python does not know
-        raise DataError(f"not readable as XML: {error}", where=path.name) from error
+    except (ParseError, ValueError, LookupError) as error:
+        raise DataError(xml_fault(error, data), where=path.name) from error
     if root.tag != "annotation":
         raise DataError("is not a Pascal VOC file", where=path.name, got=f"<{root.tag:.40}>", expected="<annotation>")
     return root
@@ -171,13 +175,27 @@ def _region(item, scale_xy):
     if not label:
         raise LeftOutError("object without a name")
     box, polygons = item.find("bndbox"), [_polygon(element) for element in item.findall("polygon")]
+    turned, more = _turned_box(item), {}
+    if turned is not None and not polygons:
+        polygons, box, more = [rotated_box_polygon(turned)], None, {"rotated_box": turned} if scale_xy == (1, 1) else {}
     if box is None and not polygons:
         raise LeftOutError("shape not usable", f"{label}: neither bndbox nor polygon")
     box = None if box is None else _box(box)
     if scale_xy != (1, 1):
         polygons = [scale_polygon(polygon, scale_xy) for polygon in polygons]
         box = box and tuple(value * factor for value, factor in zip(box, scale_xy * 2, strict=True))
-    return Region(label, polygons or None, box, _extra(item))
+    return Region(label, polygons or None, box, {**_extra(item), **more})
+
+
+def _turned_box(item):
+    """The turned box of roLabelImg (radians), or of CVAT, which writes the angle (degrees) as an attribute; or None."""
+    turned, box = item.find("robndbox"), item.find("bndbox")
+    if turned is not None:
+        x, y, width, height, angle = (_number(_text(turned, key), key) for key in ("cx", "cy", "w", "h", "angle"))
+        return rotated_box((x - width / 2, y - height / 2, width, height), math.degrees(angle), CENTER)
+    values = {_text(a, "name"): _text(a, "value") for a in item.findall("attributes/attribute")}
+    degrees = _number(values.get("rotation") or "0", "rotation")
+    return None if box is None or degrees % 360 == 0 else rotated_box(_box(box), degrees, CENTER)
 
 
 def _box(element):

@@ -160,3 +160,33 @@ def test_masks_and_boxes_come_back_exactly(tmp_path_factory, seed, compressed):
     second = coco.read(tmp_path / "back", _images(tmp_path)).images[0].regions
     assert np.array_equal(mask_from_rle(rle_from_segmentation(second[0].segmentation, (4, 6))), mask)
     assert [list(region.box_xywh) for region in second] == [box, box]
+
+
+def test_folders_of_parts_as_roboflow_exports_them(tmp_path):
+    for part, folder in (("train", "train"), ("val", "valid"), ("test", "test")):
+        document = _coco(*([SQUARE] if part != "test" else []))
+        document["categories"].insert(0, {"id": 0, "name": "tumors", "supercategory": "none"})
+        for category in document["categories"][1:]:
+            category["supercategory"] = "tumors"
+        document["images"][0]["file_name"] = "a.png"
+        _write(tmp_path / folder / "_annotations.coco.json", document)
+        Image.fromarray(np.zeros((4, 6), dtype=np.uint8)).save(tmp_path / folder / "a.png")
+    assert coco.recognises(tmp_path)
+    collection = coco.read(tmp_path, ImageFolder(tmp_path))
+    found = {image.file_name: (len(image.regions), image.attributes["part"]) for image in collection.images}
+    assert found == {"train/a.png": (1, "train"), "valid/a.png": (1, "val"), "test/a.png": (0, "test")}
+    assert collection.labels == ("benign", "malignant") and not collection.left_out
+    assert [(note.kind, note.detail) for note in collection.notes] == [
+        ("category never used, names the group of the others: no class", "tumors"),
+        ("category never used", "benign"),
+    ]
+
+
+def test_an_image_of_one_part_is_not_given_to_another(tmp_path):
+    document = _coco(SQUARE)
+    document["images"][0]["file_name"] = "a.png"
+    _write(tmp_path / "train" / "_annotations.coco.json", document)
+    (tmp_path / "valid").mkdir()
+    Image.fromarray(np.zeros((4, 6), dtype=np.uint8)).save(tmp_path / "valid" / "a.png")
+    collection = coco.read(tmp_path, ImageFolder(tmp_path))
+    assert collection.images == [] and collection.left_out[0].kind == "image listed but not in the folder"

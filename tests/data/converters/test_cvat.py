@@ -311,3 +311,23 @@ def test_what_the_format_cannot_hold_is_told(tmp_path):
     assert kinds_of(remarks) == {"image left out, XML cannot hold its name": 1}
     collection = cvat.read(tmp_path / "out.xml", _Images())
     assert [image.file_name for image in collection.images] == ["b.png"]
+
+
+def test_equal_names_in_the_subsets_of_a_project_are_told_apart(tmp_path):
+    body = "".join(
+        f'<image name="a.png" subset="{subset}"><box label="{label}" xtl="1" ytl="1" xbr="5" ybr="5"/></image>'
+        for subset, label in (("Train", "benign"), ("Validation", "malignant"), ("default", "x"), ("Extra", "y"))
+    )
+
+    class Images(_Images):
+        def __init__(self):
+            ImageFolder.__init__(self, "images", ["Train/a.png", "Validation/a.png", "default/a.png", "Extra/a.png"])
+
+    collection = _read(tmp_path, body, Images())
+    assert not collection.left_out and not collection.notes
+    assert [(i.file_name, i.regions[0].label, i.attributes.get("part")) for i in collection.images] == [
+        ("Train/a.png", "benign", "train"),
+        ("Validation/a.png", "malignant", "val"),
+        ("default/a.png", "x", None),
+        ("Extra/a.png", "y", "Extra"),
+    ]
