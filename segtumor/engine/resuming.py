@@ -50,7 +50,7 @@ def noted_name(folder: Path) -> str | None:
         return None
     try:
         text = note.read_text(encoding="utf-8").strip()
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, IsADirectoryError):
         text = ""
     name = Path(text).name
     if not name.endswith(".pth") or not name.isprintable() or len(name.encode()) > _LONGEST_NAME:

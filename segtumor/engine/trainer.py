@@ -142,7 +142,8 @@ class Trainer(TrainerBase):
         """
         self.iter = self.start_iter
         self.model.train()
-        self._batches = self._loader.after(self.start_iter)
+        if self.start_iter < self.max_iter:  # a finished run need not look for its place among the images
+            self._batches = self._loader.after(self.start_iter)
         self._random.restore()
         # Several processes would have to agree on their last iteration; there a signal ends training at once.
         signals = self._signals if comm.get_world_size() == 1 else contextlib.nullcontext()

@@ -77,7 +77,8 @@ def read_start(folder: Path) -> dict[str, Any] | None:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ConfigError("damaged: not JSON", where=path, remedy=_ASKED) from error
-    starts = [document, *document.get("resumed", [])] if isinstance(document, dict) else [None]
+    resumed = document.get("resumed", []) if isinstance(document, dict) else None
+    starts = [document, *resumed] if isinstance(resumed, list) else [None]
     if not all(isinstance(start, dict) and isinstance(start.get("datasets"), dict) for start in starts):
         raise ConfigError("not the account of a run", where=path, remedy=_ASKED)
     return document
@@ -166,7 +167,8 @@ def _with_cases(entry: Mapping[str, Any], first: Mapping[str, Any]) -> Mapping[s
 
 
 def _annotations(entries: Any) -> list[Any]:
-    return [entry.get("annotations_sha256") if isinstance(entry, Mapping) else None for entry in entries or ()]
+    entries = entries if isinstance(entries, list) else []
+    return [entry.get("annotations_sha256") if isinstance(entry, Mapping) else None for entry in entries]
 
 
 def _cases(starts: Iterable[Mapping[str, Any]], part: str) -> set[str]:

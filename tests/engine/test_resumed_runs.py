@@ -178,7 +178,8 @@ def test_classes_in_another_order_are_refused_and_damaged_accounts_too(tiny_copy
     before = contents(tiny_copy)
     assert type_train(tiny_copy, "--resume", settings={"DATASETS.TRAIN": (other_sets("swapped", swap),)}) == 3
     assert "another order" in capsys.readouterr().err and contents(tiny_copy) == before
-    for name, content in (("run.json", b"{"), ("run.json", b"[]"), ("config.yaml", b"\xff"), ("config.yaml", b"- 1")):
+    damaged = [("run.json", text) for text in (b"{", b"[]", b"\xff", b'{"datasets": {}, "resumed": null}')]
+    for name, content in (*damaged, ("config.yaml", b"\xff"), ("config.yaml", b"- 1")):
         former = (tiny_copy / name).read_bytes()
         (tiny_copy / name).write_bytes(content)
         assert type_train(tiny_copy, "--resume") == 2

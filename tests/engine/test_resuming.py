@@ -106,6 +106,13 @@ def test_a_note_that_is_no_name_is_refused(folder, note):
     assert contents(folder) == before
 
 
+def test_a_folder_in_place_of_the_note_is_refused(folder):
+    (folder / "last_checkpoint").unlink()
+    (folder / "last_checkpoint").mkdir()
+    with pytest.raises(ModelError, match="does not name a checkpoint"):
+        newest_checkpoint(folder)
+
+
 def test_a_note_of_an_absent_file_is_refused(folder):
     (folder / "last_checkpoint").write_text("model_0000499.pth")
     with pytest.raises(ModelError, match=r"names model_0000499\.pth, and there is no such weights file"):

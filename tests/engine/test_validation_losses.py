@@ -33,12 +33,12 @@ def test_nothing_of_the_model_or_the_generators_changes(model, phantoms, tiny_co
     torch.manual_seed(5)
     np.random.seed(5)
     state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
-    for training in (True, False):
-        model.train(training)
+    for is_training in (True, False):
+        model.train(is_training)
         # Lazily, as in training: the mapper draws from NumPy's generator.
         validation_losses(model, validation_batches(tiny_config(), records), seed=1)
-        assert model.training is training
-        assert all(module.training is training for module in model.modules())
+        assert model.training is is_training
+        assert all(module.training is is_training for module in model.modules())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
     assert np.array_equal(np.random.get_state()[1], numpy_state)
@@ -100,7 +100,7 @@ def test_losses_that_are_not_finite_say_what_a_training_step_says(value, what):
 
 
 def test_a_model_that_breaks_down_in_a_validation_ends_the_training(phantoms, tiny_config, tmp_path):
-    """Its losses, which take a batch's own statistics in a training step, stay finite; its running statistics do not."""
+    """The losses, which take the batch's own statistics in a training step, stay finite; the running ones do not."""
     cfg = tiny_config({"OUTPUT_DIR": tmp_path, "TEST.EVAL_PERIOD": 1, "DATASETS.TEST": ()})
     with pytest.MonkeyPatch.context() as patch:
         step = Trainer.run_step
