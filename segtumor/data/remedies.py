@@ -66,6 +66,7 @@ _BY_WHAT = (
     ("RLE", "encode the mask again"),
     ("polygon", f"{_OUTLINE}, unless the lesion has other sound polygons"),
     ("segmentation is", "give polygons or an RLE"),
+    ("image has more than 10,000 regions", "these are no lesions: remove noise from the masks, or the image"),
     ("image has", "annotate and look at smaller images"),
 )
 

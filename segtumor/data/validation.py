@@ -6,6 +6,8 @@ sound. Linear in the size of the file. Errors keep a file from being used; warni
 (``remedies``). Not here: opening the images (``image_checks``), mending a file (``repair``).
 """
 
+from collections import Counter
+
 from segtumor.data.attributes import TOLERATED, attribute_faults, is_unicode
 from segtumor.data.file_names import check_files, check_names, file_name_fault
 from segtumor.data.plausibility import dataset_warnings, lesion_warnings
@@ -19,6 +21,8 @@ __all__ = ["ERROR", "LISTS", "WARNING", "Problem", "file_name_fault", "problems"
 LISTS = ("images", "annotations", "categories")
 #: Ids beyond it are changed by every reader that takes numbers for float64.
 LARGEST_ID = 2**53
+#: Each region becomes a mask of the image's size in training and evaluation; no radiograph has nearly as many.
+MOST_REGIONS = 10_000
 LONGEST_EDGE_PX, MOST_PIXELS = 1_000_000, 2**30
 
 _IMAGE_FIELDS = {"id", "file_name", "width", "height", "spacing_mm"}
@@ -60,6 +64,7 @@ def problems(
         check_files(entries["images"], image_root, found)
     category_ids = _check_categories(entries["categories"], found)
     sound = _check_annotations(entries["annotations"], image_sizes, category_ids, require_masks, found)
+    _check_numbers(entries["images"], entries["annotations"], found)
     _check_labels(entries["images"], entries["annotations"], found)
     if not with_warnings:
         return [problem for problem in found if problem.severity == ERROR]
@@ -147,6 +152,15 @@ def _check_meaning(index, image, found):
     if not sound:
         what = "is not [row, column] of two positive numbers"
         found.append(error(place("images", index, image), "spacing_mm", what, show(spacing)))
+
+
+def _check_numbers(images, annotations, found):
+    counts = Counter(a["image_id"] for _, a in annotations if type(a.get("image_id")) is int)
+    for index, image in images:
+        n = counts[image["id"]] if type(image.get("id")) is int else 0
+        if n > MOST_REGIONS:
+            what = f"image has more than {MOST_REGIONS:,} regions"
+            found.append(error(place("images", index, image), "annotations", what, f"{n:,}"))
 
 
 def _check_labels(images, annotations, found):

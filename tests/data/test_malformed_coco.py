@@ -186,6 +186,12 @@ OTHERS = [
     ("spacing 0", (*IMG, "spacing_mm"), [0, 0.1], ERROR, "spacing_mm", "is not [row, column]"),
     ("spacing of one number", (*IMG, "spacing_mm"), 0.1, ERROR, "spacing_mm", "is not [row, column]"),
     ("case of a list", (*IMG, "case_id"), ["c1"], ERROR, "case_id", "is neither text nor"),
+    ("id true", (*IMG, "id"), True, ERROR, "id", "is not an integer"),
+    ("id NaN", (*A, "id"), NAN, ERROR, "id", "is not an integer"),
+    ("image_id true", (*A, "image_id"), True, ERROR, "image_id", "is not an integer"),
+    ("category_id NaN", (*A, "category_id"), NAN, ERROR, "category_id", "is not an integer"),
+    ("id of 400 digits", (*A, "id"), 10**400, ERROR, "id", "is beyond 2^53"),
+    ("image_id of 400 digits", (*A, "image_id"), 10**400, ERROR, "image_id", "is not the id of any entry"),
     ("case of true", (*IMG, "case_id"), True, ERROR, "case_id", "is neither text nor"),
     ("nested without end", (*IMG, "site"), DEEP, ERROR, "site", "nested too deeply"),
     ("attribute beyond int64", (*IMG, "age"), 10**400, ERROR, "age", "too large"),
@@ -378,3 +384,12 @@ def test_category_id_zero_and_any_order_are_fine():
     coco = copy.deepcopy(SOUND)
     coco["categories"][0]["id"] = coco["annotations"][0]["category_id"] = 0
     assert problems(coco) == []
+
+
+def test_more_regions_than_any_radiograph_has_are_refused_before_they_become_masks(monkeypatch):
+    monkeypatch.setattr("segtumor.data.validation.MOST_REGIONS", 2)
+    coco = {**SOUND, "annotations": [_lesion(n, image_id=1, category_id=1, bbox=[10, 10, 20, n]) for n in range(3, 6)]}
+    coco["images"] = [*SOUND["images"][:1], *SOUND["images"][2:]]
+    (found,) = [p for p in problems(coco) if p.severity == ERROR]
+    assert (found.field, found.what, found.got) == ("annotations", "image has more than 2 regions", "3")
+    assert [remark.image for remark in repair(coco).left_out] == ["1.png"]

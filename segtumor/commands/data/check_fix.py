@@ -79,7 +79,6 @@ def _write_repaired(args, repaired):
     from segtumor.data.remarks import kinds_of
     from segtumor.files import write_json
 
-    write_json(args.fix, repaired.coco, indent=None)
     changes = {
         "schema_version": _SCHEMA_VERSION,
         "file": Path(args.annotations).name,
@@ -90,6 +89,7 @@ def _write_repaired(args, repaired):
         "left_out": [remark._asdict() for remark in repaired.left_out],
     }
     write_json(args.changes, changes)
+    write_json(args.fix, repaired.coco, indent=None)  # last: a full disk leaves no copy without the list of its changes
 
 
 def _kinds_of_changes(repaired):
