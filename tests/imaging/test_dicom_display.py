@@ -72,7 +72,6 @@ OF_NO_USE = {
     "table without data": (lambda: with_tables({"LUTDescriptor": ("US", [4096, 0, 16])}), "table of no use"),
     "flat table": (lambda: with_tables(table([4096, 0, 16], [7] * 4096)), "blank"),
     "table beside the pixels": (lambda: with_tables(table([9, 9000, 16], list(range(9)))), "blank"),
-    "no items": (lambda: with_tables(), "table of no use"),
 }
 
 
@@ -116,11 +115,7 @@ def test_the_second_of_two_tables(tmp_path):
 
 SOUND = {
     "first of two": (lambda: ramp(**FULL | {"WindowCenter": [2047.5, 10], "WindowWidth": [4095, 5]}), RAMP / 4095),
-    # a slope of 1/4095 makes a legal, exact window narrower than 1
-    "width below 1": (
-        lambda: ramp(RescaleSlope="0.000244200244", RescaleIntercept=0, WindowCenter=0.5, WindowWidth=0.91),
-        np.clip((RAMP / 4095 - 0.045) / 0.91, 0, 1),
-    ),
+    "no items": (lambda: with_tables(**FULL), RAMP / 4095),
     "narrow": (lambda: ramp(WindowCenter=2000, WindowWidth=1001), np.clip((RAMP - 1499.5) / 1000, 0, 1)),
     "two entries in each word": (
         lambda: dicom_bytes(
@@ -139,6 +134,18 @@ def test_a_sound_setting_is_used_without_a_remark(case, tmp_path):
     radiograph = read(tmp_path, make())
     np.testing.assert_allclose(radiograph.pixels, expected, atol=1e-3)
     assert radiograph.remarks == ()
+
+
+def test_a_linear_window_narrower_than_one_is_exact(tmp_path):
+    elements = {"RescaleSlope": "0.000244200244", "RescaleIntercept": 0, "WindowCenter": 0.5, "WindowWidth": 0.91}
+    radiograph = read(tmp_path, ramp(**elements))
+    np.testing.assert_allclose(radiograph.pixels, np.clip((RAMP / 4095 - 0.045) / 0.91, 0, 1), atol=1e-3)
+    assert radiograph.remarks == ("DICOM window narrower than 1: taken as LINEAR_EXACT",)
+
+
+def test_not_every_window_of_thousands_is_tried(tmp_path):
+    radiograph = read(tmp_path, ramp(WindowCenter=[0] * 300 + [2048], WindowWidth=[0] * 300 + [4096]))
+    assert PERCENTILES in radiograph.remarks[0]
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,13 @@ _FRAME_MARKERS = {JPEG: (0xC0, 0xC1), JPEG_LOSSLESS: (0xC3,), JPEG_LS: (0xF7,)}
 _ALL_FRAME_MARKERS = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)
 _START, _SCAN, _END_MARK = b"\xff\xd8", 0xDA, b"\xff\xd9"
 _MOST_SEGMENTS = 1000
+_MOST_PADDING_BYTES = 2
 
 _J2K_START = b"\xff\x4f\xff\x51"  # SOC and SIZ, ITU-T T.800 annex A
 _JP2_START = b"\0\0\0\x0cjP  \r\n\x87\n"  # T.800 annex I
 _J2K_TILE_PART = b"\xff\x90"
+_J2K_STYLE, _J2K_OTHER_WAYS = b"\xff\x52", (b"\xff\x50", b"\xff\x53", b"\xff\x60")  # COD; CAP, COC, PPM
+_J2K_MORE_ZEROS = 24
 _MOST_TILES = 65535
 _MOST_TILE_PARTS = 1_000_000
 
@@ -77,8 +80,8 @@ def end_of_codestream(data, codec, path):
     end = _j2k_end(data) if codec == JPEG_2000 else walk_jpeg(data).end if codec == JPEG else _scan_end(data, codec)
     # A byte that makes the fragment even may have any value (PS3.5 A.4 wants 00); some writers fill up with more.
     rest = b"" if end is None else data[end:]
-    if end is None or (len(rest) > 1 and rest.strip(b"\0") and rest.strip(b"\xff")):
-        what = "damaged" if end is None else "more than one frame of"
+    if end is None or (len(rest) > _MOST_PADDING_BYTES and rest.strip(b"\0\xff")):
+        what = "more than one frame of" if rest.lstrip(b"\0").startswith(data[:2]) else "damaged"
         raise BadImageError(f"{what} {codec} data in a DICOM file", where=path, remedy="Copy or export the file again")
     return end
 
@@ -155,6 +158,31 @@ def _j2k_end(data):
         else:
             break
     return len(data)
+
+
+def check_j2k(data, path):
+    """Refuse a JPEG 2000 stream a part of which is zeros, which the decoder takes for coefficients.
+
+    Arithmetic coding gives no long run of zeros; an empty packet is one zero byte (T.800 B.10.3), so that a run may be
+    as long as a tile has packets. Streams for which that cannot be told easily are passed: precincts of their own,
+    raw coded bits, packed headers, high throughput.
+
+    Raises:
+        BadImageError: such a run.
+    """
+    main = data[: data.find(_J2K_TILE_PART)]
+    at = main.find(_J2K_STYLE)
+    if at < 0 or len(main) < at + 13 or any(mark in main for mark in _J2K_OTHER_WAYS):
+        return
+    own_precincts, layers, levels, block_style = data[at + 4] & 1, data[at + 6 : at + 8], data[at + 9], data[at + 12]
+    if own_precincts or block_style & 1:
+        return
+    components = int.from_bytes(data[40:42], "big")
+    packets = int.from_bytes(layers, "big") * (levels + 1) * components
+    if bytes(packets + _J2K_MORE_ZEROS) in data[len(main) :]:
+        raise BadImageError(
+            "damaged JPEG 2000 data in a DICOM file", where=path, remedy="Copy or export the file again"
+        )
 
 
 def _j2k_size(data):

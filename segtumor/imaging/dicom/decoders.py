@@ -10,7 +10,7 @@ import io
 import numpy as np
 
 from segtumor.errors import BadImageError, needed
-from segtumor.imaging.dicom.codestreams import bare_j2k, check_codestream, end_of_codestream
+from segtumor.imaging.dicom.codestreams import bare_j2k, check_codestream, check_j2k, end_of_codestream
 from segtumor.imaging.dicom.isolated import gdcm_samples
 from segtumor.imaging.dicom.rle import decode_rle
 from segtumor.imaging.dicom.syntaxes import JPEG, JPEG_2000, RLE
@@ -41,6 +41,7 @@ def decode(data, syntax, layout, path):
     if syntax.codec == JPEG:
         return _decode_jpeg(data, layout, precision, path), precision
     if syntax.codec == JPEG_2000:
+        check_j2k(data, path)
         return _decode_j2k(data), precision
     if layout.samples != 1:
         raise BadImageError(f"colour in {syntax.codec}", where=path, remedy="Export it again as grayscale")

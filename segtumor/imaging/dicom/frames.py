@@ -128,8 +128,6 @@ def _fragments(stream):
 
 def _fragments_of(fragments, table, frames, frame, path):
     if frames == 1:
-        if len(table) > 1:
-            raise BadImageError("DICOM of more frames than its header says", where=path, got=len(table), expected=1)
         return fragments
     if len(fragments) == frames:
         return fragments[frame : frame + 1]

@@ -14,6 +14,7 @@ import numpy as np
 
 from segtumor.errors import BadImageError, InstallationError
 
+_DAMAGED = b"Corrupt JPEG data"  # libjpeg's warning, behind which GDCM returns samples all the same
 _WORKER = Path(__file__).with_name("gdcm_worker.py")
 _LIMIT_BYTES, _LIMIT_BYTES_PER_SAMPLE = 512_000_000, 16
 _IMPORTED = b"+"  # what the worker writes first
@@ -44,15 +45,13 @@ def _run(arguments, data, timeout_s):
     """What the worker decoded, bytes; none if it failed, was killed or took too long."""
     command = [sys.executable, "-I", "-S", str(_WORKER), *map(str, arguments)]
     try:
-        result = subprocess.run(
-            command, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=timeout_s, check=False
-        )
+        result = subprocess.run(command, input=data, capture_output=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired as error:
         output, ended = error.stdout or b"", False
     except OSError as error:  # no memory for a process, or no more of them allowed
         raise _unusable(error) from error
     else:
-        output, ended = result.stdout, result.returncode == 0
+        output, ended = result.stdout, result.returncode == 0 and _DAMAGED not in result.stderr
     if not output.startswith(_IMPORTED):
         raise _unusable(output[1:].decode("utf-8", "replace") or "it ends while it is imported")
     return output[len(_IMPORTED) :] if ended else b""

@@ -17,7 +17,9 @@ from segtumor.imaging.intensity import sparse_sample
 
 KEYWORDS = ("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction")
 
-_TABLE, _WINDOW = "VOI look-up table", "window"
+_TABLE, _WINDOW, _NARROW_WINDOW = "VOI look-up table", "window", "window narrower than 1"
+_NARROW = {_NARROW_WINDOW: "DICOM window narrower than 1: taken as LINEAR_EXACT"}
+_MOST_TRIED = 8
 _SAMPLE = 100_000
 #: A setting that leaves fewer gray values, or a narrower range of [0, 1], shows nothing; the model would see noise.
 _FEWEST_LEVELS, _LEAST_RANGE = 8, 1 / 64
@@ -36,13 +38,13 @@ def voi_pixels(header, values, padding, little_endian):
         ((H, W) float32 in [0, 1], or None where nothing of use is there; remark, or None).
     """
     passed_over = []
-    for name, setting in _settings(header, values, little_endian):
+    for name, setting in itertools.islice(_settings(header, values, little_endian), _MOST_TRIED):
         fault = setting
         if not isinstance(setting, str):
             pixels = setting()
             if pixels is not None and _shows(pixels, values, padding):
                 another = "another" if passed_over and passed_over[-1].startswith(name) else "the"
-                return pixels, _remark(passed_over, f"{another} {name} is")
+                return pixels, _remark(passed_over, f"{another} {name} is") or _NARROW.get(name)
             fault = "of no use" if pixels is None else "that leaves a blank picture"
         passed_over.append(f"{name} {fault}")
     return None, _remark(passed_over, "percentiles are")
@@ -56,17 +58,16 @@ def _settings(header, values, little_endian):
     """(name, what is wrong with it or a function of nothing -> pixels or None) of each, the preferred ones first."""
     for item in items_of(header, "VOILUTSequence"):
         yield _TABLE, lambda item=item: _looked_up(item, values, little_endian)
-    if "VOILUTSequence" in header and not items_of(header, "VOILUTSequence"):
-        yield _TABLE, "of no use"
     function = word(header, "VOILUTFunction") or "LINEAR"
     pairs = itertools.zip_longest(numbers(header, "WindowCenter"), numbers(header, "WindowWidth"))
     for center, width in pairs:
         fault = _window_fault(center, width, function)
         if fault is not None:
             yield _WINDOW, fault
+        elif function == "LINEAR" and width < 1:  # C.11.2.1.2.1 forbids it, rescaled values of a small range need it
+            yield _NARROW_WINDOW, lambda c=center, w=width: apply_window(values, c, w, "LINEAR_EXACT")
         else:
-            exact = "LINEAR_EXACT" if function == "LINEAR" and width < 1 else function
-            yield _WINDOW, lambda c=center, w=width, f=exact: apply_window(values, c, w, f)
+            yield _WINDOW, lambda c=center, w=width: apply_window(values, c, w, function)
 
 
 def _window_fault(center, width, function):
