@@ -139,9 +139,10 @@ def _find_inputs(arguments, find_inputs):
         annotations=arguments.annotations,
         image_root=arguments.images,
     )
-    if inputs.left_out:
-        path, reason = inputs.left_out[0]
-        count = "1 file or folder is" if len(inputs.left_out) == 1 else f"{len(inputs.left_out)} files or folders are"
+    visible = [item for item in inputs.left_out if not item.path.name.startswith(".")]
+    if visible:
+        path, reason = visible[0]
+        count = "1 file or folder is" if len(visible) == 1 else f"{len(visible)} files or folders are"
         logger.warning("%s not read, first: %s (%s); summary.json names all", count, path, reason)
     return inputs
 

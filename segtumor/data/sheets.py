@@ -7,6 +7,7 @@ known columns (``segtumor.data.tables``).
 
 import csv
 import io
+import os
 import re
 from pathlib import Path
 
@@ -25,7 +26,9 @@ def read_sheets(path):
     """{sheet name: rows of texts}; a CSV is one sheet without a name. Raises DataError if it is unreadable."""
     path = Path(path)
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        with open_ordinary(path) as file:  # a pipe would be waited for
+            size = os.fstat(file.fileno()).st_size
+        if size > _MAX_BYTES:
             raise DataError("table is too large", where=path, expected="at most 256 MB")
     except OSError as error:
         raise DataError(f"table: {error.strerror}", where=path) from error

@@ -111,10 +111,11 @@ def test_what_is_no_list(tree, name, data, message):
         find_inputs([f"scans/{name}"])
 
 
-def test_a_list_that_is_a_pipe_is_not_waited_for(tree):
-    os.mkfifo(tree / "a.txt")
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.xlsx"])
+def test_a_list_that_is_a_pipe_is_not_waited_for(tree, name):
+    os.mkfifo(tree / name)
     with pytest.raises(DataError, match="not an ordinary file"):
-        find_inputs(["scans/a.txt"])
+        find_inputs([f"scans/{name}"])
 
 
 def test_the_images_of_annotations(tree, tmp_path):
