@@ -22,11 +22,8 @@ def scale_of(drawn_hw: tuple[int, int], size_hw: tuple[int, int]) -> Scale:
     Raises:
         LeftOutError: the shapes differ, the picture is turned, or the size drawn on is too large to scale masks of it.
     """
-    if drawn_hw[0] * drawn_hw[1] > MAX_PIXELS:
+    if tuple(drawn_hw) != tuple(size_hw) and drawn_hw[0] * drawn_hw[1] > MAX_PIXELS:
         raise LeftOutError("outlines drawn on an image too large to scale them", str(tuple(drawn_hw)))
-    if tuple(drawn_hw) == tuple(size_hw)[::-1] and drawn_hw[0] != drawn_hw[1]:
-        detail = f"drawn on {tuple(drawn_hw)}, image is {tuple(size_hw)} (height, width)"
-        raise LeftOutError("width and height exchanged: the image is turned", detail)
     return scale_between(drawn_hw, size_hw)
 
 

@@ -14,18 +14,18 @@ from pathlib import Path
 from segtumor.data.converters import predictions
 from segtumor.data.converters.annotation_files import files_of
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
-from segtumor.data.converters.shapes import box_polygon, scale_between, scale_mask, scale_polygon
+from segtumor.data.converters.shapes import box_polygon, scale_polygon
 from segtumor.data.converters.source_files import find_from, folder_of, part_named
 from segtumor.data.converters.texts import read_json, utf8_of
 from segtumor.data.json_input import is_predictions, parse_json
 from segtumor.data.placing import leads_out
+from segtumor.data.regions import has_outline
 from segtumor.data.remarks import LeftOutError, Remark
+from segtumor.data.rescaling import scale_of, scaled_fields, scaled_segmentation, scaled_spacing
 from segtumor.data.segmentations import is_number
 from segtumor.data.validation import problems
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary, prepare_output_folder, write_json
-from segtumor.imaging import MAX_PIXELS
-from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_segmentation
 
 SUMMARY = "COCO: a JSON file with images, annotations and categories, or a folder of them"
 #: COCO lists normal images too; one that it does not list was not looked at.
@@ -183,29 +183,29 @@ def _listing(wrong):
 
 def _source_image(image, name, annotations, names, part, images, notes):
     size_hw, drawn_hw = images.size_hw(name), (image["height"], image["width"])
-    scale_xy = scale_between(drawn_hw, size_hw)
+    scale_xy = scale_of(drawn_hw, size_hw)
+    attributes = {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
     if scale_xy != (1.0, 1.0):
-        if drawn_hw[0] * drawn_hw[1] > MAX_PIXELS:
-            raise LeftOutError("outlines drawn on an image too large to scale them", str(drawn_hw))
         detail = f"{drawn_hw} to {size_hw} (height, width)"
         notes.append(Remark(name, "outlines scaled to the size of the image", detail))
+        if attributes.get("spacing_mm"):
+            attributes["spacing_mm"] = scaled_spacing(attributes["spacing_mm"], scale_xy)
     found = tuple(_region(annotation, names, drawn_hw, size_hw, scale_xy) for annotation in annotations)
-    attributes = {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
     return SourceImage(name, size_hw, found, {**attributes, **part})
 
 
 def _region(annotation, names, drawn_hw, size_hw, scale_xy):
-    segmentation, box = annotation.get("segmentation") or None, tuple(annotation["bbox"])
+    segmentation = annotation["segmentation"] if has_outline(annotation) else None
+    box = tuple(annotation["bbox"])
     degrees = _angle(annotation)
     if segmentation is None and degrees:
         segmentation, box = [box_polygon(box, degrees)], None
     extra = {key: value for key, value in annotation.items() if key not in _REGION_KEYS}
     if scale_xy != (1.0, 1.0):
-        segmentation = _scaled(segmentation, drawn_hw, size_hw, scale_xy)
+        segmentation = scaled_segmentation(segmentation, drawn_hw, size_hw, scale_xy)
         box = box and tuple(scale_polygon(box, scale_xy))
-        extra.pop("area", None)  # of the other size
-        if extra.get("drawn_box"):
-            extra["drawn_box"] = scale_polygon(extra["drawn_box"], scale_xy)
+        extra |= scaled_fields(annotation, scale_xy)
+        extra.pop("area", None)  # measured anew
     return Region(names[annotation["category_id"]], segmentation, box, extra)
 
 
@@ -214,10 +214,3 @@ def _angle(annotation):
     attributes = annotation.get("attributes")
     degrees = attributes.get("rotation") if isinstance(attributes, dict) else None
     return degrees % 360 if is_number(degrees) else 0
-
-
-def _scaled(segmentation, drawn_hw, size_hw, scale_xy):
-    if isinstance(segmentation, dict):
-        mask = mask_from_rle(rle_from_segmentation(segmentation, drawn_hw))
-        return rle_from_mask(scale_mask(mask, size_hw))
-    return segmentation and [scale_polygon(polygon, scale_xy) for polygon in segmentation]

@@ -42,7 +42,8 @@ def scale_between(drawn_hw, size_hw):
         LeftOutError: the two differ in shape by more than ``ASPECT_TOLERANCE``: another picture, or a turned one.
     """
     scale_x, scale_y = size_hw[1] / drawn_hw[1], size_hw[0] / drawn_hw[0]
-    if abs(scale_x / scale_y - 1) > ASPECT_TOLERANCE:
+    turned = tuple(drawn_hw) == tuple(size_hw)[::-1] != tuple(size_hw)  # nearly square ones, too
+    if turned or abs(scale_x / scale_y - 1) > ASPECT_TOLERANCE:
         detail = f"drawn on {tuple(drawn_hw)}, image is {tuple(size_hw)} (height, width)"
         raise LeftOutError("outlines drawn on an image of another shape", detail)
     return scale_x, scale_y

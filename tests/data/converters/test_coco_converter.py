@@ -114,6 +114,31 @@ def test_outlines_are_scaled_to_the_image(tmp_path):
     assert turned.left_out[0].kind == "outlines drawn on an image of another shape"
 
 
+def test_spacing_and_further_fields_in_pixels_are_scaled_too(tmp_path):
+    lesion = SQUARE | {"keypoints": [1, 1, 2], "circle": [2, 2, 1]}
+    document = _coco(lesion)
+    document["images"][0]["spacing_mm"] = [0.4, 0.2]
+    collection = coco.read(_write(tmp_path / "x.json", document), _images(tmp_path, (8, 12)))
+    assert collection.images[0].attributes["spacing_mm"] == [0.2, 0.1]
+    assert collection.images[0].regions[0].extra == {"keypoints": [2, 2, 2], "circle": [4, 4, 2]}
+
+
+def test_a_nearly_square_image_that_was_turned_is_left_out(tmp_path):
+    document = _coco(SQUARE)
+    document["images"][0] |= {"width": 201, "height": 200}
+    collection = coco.read(_write(tmp_path / "x.json", document), _images(tmp_path, (201, 200)))
+    assert [remark.kind for remark in collection.left_out] == ["outlines drawn on an image of another shape"]
+
+
+@pytest.mark.parametrize("nothing", [[], [[]], None, {}, ""])
+def test_an_outline_of_nothing_is_a_box_that_may_become_its_outline(tmp_path, nothing):
+    path = _write(tmp_path / "x.json", _coco(SQUARE | {"segmentation": nothing}))
+    collection = coco.read(path, _images(tmp_path))
+    assert collection.images[0].regions[0].segmentation is None
+    (lesion,) = assemble(collection, boxes_as_masks=True).document["annotations"]
+    assert (lesion["segmentation"], lesion["mask_from_box"]) == ([[1, 1, 3, 1, 3, 3, 1, 3]], True)
+
+
 def test_recognises(tmp_path):
     sound = _write(tmp_path / "one" / "x.json", _coco())
     large = tmp_path / "large.json"
