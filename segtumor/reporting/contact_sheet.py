@@ -56,7 +56,7 @@ def _tile(truth, pixels, class_names, tile_px):
         fault = f" | is {pixels.shape[1]} x {pixels.shape[0]} px, not as annotated"
     else:
         _paint(canvas, truth, normalize_window(pixels))
-    names = [class_names[lesion.class_id] for lesion in truth.lesions]
+    names = [class_names[lesion.class_id] + " crowd" * lesion.iscrowd for lesion in truth.lesions]
     counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names)) or "no lesion"
     case = case_of(truth.attributes)
     second = counts + (f" | case {case}" if case else "") + fault

@@ -44,7 +44,8 @@ def test_a_sound_folder(tmp_path, write, capsys):
     write("train", {"a.png": "1", "b.png": "1"})
     write("val", {"c.png": "2"})
     assert main([str(tmp_path)]) == 0
-    assert "validation and training: nothing in common was found." in capsys.readouterr().out
+    assert "validation and training: nothing in common was found." in (out := capsys.readouterr().out)
+    assert "turned by 3 degrees or more, cropped, or had its contrast equalised is not found" in out
 
 
 def test_shared_cases_are_told_in_numbers_and_fail(tmp_path, write, capsys):

@@ -233,6 +233,8 @@ def _share(n, total, noun=""):
 
 
 def _caveats(report, failed, near):
+    from segtumor.data.duplicates import LIMIT
+
     without = sum(counts.images_without_case for counts in report.parts.values())
     if without:
         yield f"{without} images have no case_id, each counted as its own case; --cases gives a table of them."
@@ -240,5 +242,7 @@ def _caveats(report, failed, near):
         yield "No image was opened: equal means the same file, and nearly equal ones were not looked for."
     elif not near:
         yield "Nearly equal images were not looked for."
+    else:
+        yield f"Nearly equal is a computer's opinion: {LIMIT}."
     if failed:
         yield f"{len(failed)} images do not open and were compared by their path only; segtumor data check names them."
