@@ -179,7 +179,7 @@ class Trainer(TrainerBase):
             return
         self.checkpointer.save("model_last", iteration=self.iter - 1)
         logger.warning(
-            "Stopped after iteration %d of %d, which %s/model_last.pth holds; continue with --resume",
+            "Stopped after iteration %d of %d; to resume from there, it is saved in %s/model_last.pth",
             *(self.iter, self.max_iter, self._folder),
         )
 

@@ -27,7 +27,13 @@ from segtumor.engine.run_folder import (
     write_provenance,
 )
 from segtumor.engine.trainer import Trainer
-from segtumor.engine.training_data import compare_data, compare_settings, read_start, training_data
+from segtumor.engine.training_data import (
+    compare_data,
+    compare_settings,
+    read_start,
+    training_data,
+    warn_of_seen,
+)
 from segtumor.engine.training_sets import (
     can_choose,
     check_schedule,
@@ -168,6 +174,7 @@ def evaluate_run(cfg, *, files=None):
             check_run_folder(folder, resume=False, overwrite=False)
         model = create_model(cfg)
         load_weights(model, weights, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
+        warn_of_seen(weights, {"test": datasets})
         with log_file(folder):
             return _evaluate_sets(cfg, model, datasets, folder, weights=weights)
 
@@ -208,6 +215,7 @@ def _build(cfg, datasets, *, init_from):
     sentence, checkpoint = "none, trained from scratch", None
     if init_from:
         checkpoint = read_checkpoint(init_from)
+        warn_of_seen(init_from, datasets)
         how = {"strict": False, "class_names": cfg.MODEL.CLASS_NAMES, "checkpoint": checkpoint}
         sentence = f"{init_from}: {load_weights(trainer.model, init_from, **how).sentence()}"
     trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, checkpoint))

@@ -6,6 +6,7 @@ list of case ids goes where the run goes. Not here: cases that two parts of one 
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from segtumor.cases import case_of
 from segtumor.data.records import CocoDataset
 from segtumor.errors import ConfigError
 
+logger = logging.getLogger(__name__)
 Parts = Mapping[str, Sequence[CocoDataset]]
 #: Parts whose cases must not have been trained on.
 HELD_OUT = ("validation", "test")
@@ -118,6 +120,24 @@ def compare_data(start: Mapping[str, Any] | None, datasets: Parts) -> list[str]:
                 remedy="Resume with the split of the first start, or train anew in another OUTPUT_DIR",
             )
     return [f"the annotations of the {part} part differ" for part in differing]
+
+
+def warn_of_seen(weights: Path, datasets: Parts) -> None:
+    """Warn where weights have been trained on cases that are to judge them, as ``run.json`` beside them tells."""
+    try:
+        start = read_start(Path(weights).parent)
+    except ConfigError as error:
+        logger.warning("Whether %s has seen what tests it is not known: %s", weights, error)
+        return
+    starts = [_with_cases(entry, start) for entry in (start, *start.get("resumed", []))] if start else []
+    trained = _cases((entry for entry in starts if isinstance(entry.get("cases"), dict)), "train")
+    for part in HELD_OUT:
+        seen = trained.intersection(case_hashes(datasets.get(part, ())))
+        if seen:
+            logger.warning(
+                "%d cases of the %s part were trained on by %s: results will flatter the model",
+                *(len(seen), part, weights),
+            )
 
 
 def compare_settings(folder: Path, settings: Mapping[str, Any]) -> list[str]:

@@ -85,7 +85,7 @@ def test_every_signal_leaves_a_checkpoint(type_train, tmp_path, monkeypatch, cap
     assert type_train(tmp_path / "run") == code
     assert read_checkpoint(tmp_path / "run" / "model_last.pth")["iteration"] == 0
     said = capsys.readouterr().err
-    assert f"{name}: finishing this iteration" in said and "continue with --resume" in said
+    assert f"{name}: finishing this iteration" in said and "to resume from there, it is saved in" in said
     assert "Stopped after iteration 1 of 2" in (tmp_path / "run" / "log.txt").read_text()
 
 
@@ -220,6 +220,23 @@ def test_cases_trained_on_at_any_start_may_not_test(tiny_copy, type_train, other
         assert type_train(tiny_copy, "--resume", settings=settings) == 2
         assert "of the test part were trained on before" in capsys.readouterr().err
     assert contents(tiny_copy) == before
+
+
+def test_weights_that_were_trained_on_what_tests_them_are_warned_of(tiny_copy, type_train, tmp_path, capsys):
+    weights, new = tiny_copy / "model_final.pth", tmp_path / "new"
+    train_part, test_part = {"DATASETS.TEST": ("phantoms_train",)}, {"DATASETS.TEST": ("phantoms_test",)}
+    said = f"3 cases of the test part were trained on by {weights}"
+    for options, settings, warned in (
+        (("--eval-only",), train_part, True),
+        (("--eval-only",), test_part, False),
+        (("--init-from", str(weights), "--dry-run"), {**train_part, "DATASETS.TRAIN": ("phantoms_val",)}, True),
+    ):
+        folder = new if "--dry-run" in options else tiny_copy
+        assert type_train(folder, *options, settings=settings) == 0
+        assert (said in capsys.readouterr().err) == warned
+    (tiny_copy / "run.json").write_text("{")  # what is not known is said as well
+    assert type_train(new, "--init-from", str(weights), "--dry-run") == 0
+    assert "run.json: damaged: not JSON" in capsys.readouterr().err
 
 
 def test_a_run_without_its_note_goes_on_and_one_without_a_checkpoint_is_kept(tiny_copy, type_train, capsys):
