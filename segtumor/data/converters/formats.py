@@ -16,14 +16,15 @@ FORMATS = {
     "label-studio": "label_studio",
     "labelme": "labelme",
     "cvat": "cvat",
+    "via": "via",
     "voc": "voc",
     "yolo": "yolo",
     "csv": "csv_boxes",
     "masks": "masks",
     "predictions": "predictions",
 }
-#: Those that can be written: predictions are what a model makes.
-WRITABLE = tuple(name for name in FORMATS if name != "predictions")
+#: Those that can be written: predictions are what a model makes, and nobody has asked for VIA.
+WRITABLE = tuple(name for name in FORMATS if name not in ("predictions", "via"))
 
 
 def load_format(name):
