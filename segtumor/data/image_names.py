@@ -16,6 +16,7 @@ IMAGE_COLUMNS = ("image_id", "file_name", "filename", "image", "image_name", "na
 
 #: Folders that only say what lies in them: they tell no patient or part from another.
 PLAIN_FOLDERS = {"images", "image", "imgs", "img", "jpegimages", "pictures", "masks", "mask", "default"}
+PLAIN_FOLDERS |= {"imagestr", "imagests", "labelstr", "labelsts"}  # of nnU-Net
 PLAIN_FOLDERS |= {"labels", "annotations", "annots", "xml", "xmls", "json", "jsons"}
 #: What may be taken off a name. Of a DICOM file's 1.2.840.17 the last number is no suffix, and left and right are none.
 _SUFFIXES = (*SUPPORTED_SUFFIXES, ".jpe", ".jfif", ".jp2", ".webp", ".gif", ".ima", ".txt", ".xml", ".json")

@@ -18,7 +18,7 @@ from segtumor.imaging.radiograph import check_size
 
 OTHER_SUFFIX = "found with another file name suffix"
 OTHER_FOLDER = "found in another folder than is named"
-_USUAL_NAMES = ("images", "JPEGImages", "imgs", "img")
+_USUAL_NAMES = ("images", "JPEGImages", "imgs", "img", "imagesTr")
 
 
 class Found(NamedTuple):

@@ -3,21 +3,25 @@
 The rules are those of the docstring of ``masks``. Not here: pixels (``mask_pixels``).
 """
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from segtumor.data.converters.source_files import find_image_of
+from segtumor.data.image_names import suffix_of
 from segtumor.data.json_input import parse_json, read_bytes
 from segtumor.data.remarks import LeftOutError
 from segtumor.errors import DataError
 from segtumor.names import distinct_parts, file_name_part
 
-CLASS_FILES = ("classes.txt", "class_names.txt", "labels.json", "labelmap.txt", "_classes.csv")
+CLASS_FILES = ("classes.txt", "class_names.txt", "labels.json", "labelmap.txt", "_classes.csv", "dataset.json")
 #: Folders of masks, lower case.
 FOLDERS = {"masks", "mask", "labels", "annotations", "annots", "segmentation", "segmentations", "seg", "segs", "gt"}
-FOLDERS |= {"ground_truth", "groundtruth", "segmentationclass"}
+FOLDERS |= {"ground_truth", "groundtruth", "segmentationclass", "labelstr", "labelsts"}
+#: What nnU-Net adds to the name of an image: its channel, of which a radiograph has one.
+CHANNEL = "_0000"
 #: What else than an image and a class may stand in a file name.
 WORDS = ("mask", "masks", "seg", "segmentation", "label", "labels", "gt")
 _SUFFIX = re.compile(rf"[_-](?:{'|'.join(WORDS)})$", re.IGNORECASE)
@@ -95,11 +99,12 @@ def owners_of(name, images, is_itself):
     stem, folder = path.stem, str(path.parent)
 
     def image_of(candidate):
-        try:
-            found = find_image_of(f"{folder}/{candidate}.png", images, FOLDERS) if candidate else None
-        except LeftOutError:
-            return None
-        return None if found is None or is_itself(found.file_name) else found
+        for name in (candidate, candidate + CHANNEL) if candidate else ():
+            with contextlib.suppress(LeftOutError):
+                found = find_image_of(f"{folder}/{name}.png", images, FOLDERS)
+                if not is_itself(found.file_name):
+                    return found
+        return None
 
     bare = _SUFFIX.sub("", stem)
     whole = image_of(stem)
@@ -115,6 +120,21 @@ def owners_of(name, images, is_itself):
     return found
 
 
+def further_channels(names, used):
+    """(name, first channel) of the further channels of nnU-Net's images, which are no images of their own.
+
+    Args:
+        names: file names of all images.
+        used: those that have a mask.
+    """
+    for name in names:
+        suffix = suffix_of(name)
+        stem = name[: len(name) - len(suffix)]
+        first = f"{stem[: -len(CHANNEL)]}{CHANNEL}{suffix}"
+        if re.search(r"_\d{4}$", stem) and first != name and first in used and name not in used:
+            yield name, first
+
+
 def read_classes(folders):
     """The MaskClasses of the first of CLASS_FILES in one of the folders; none if there is no such file.
 
@@ -124,7 +144,7 @@ def read_classes(folders):
     for folder in folders:
         for name in CLASS_FILES:
             path = Path(folder) / name
-            if path.is_file():
+            if path.is_file() and (name != "dataset.json" or _labels_of(path)):
                 return _read_json(path) if name.endswith(".json") else _read_lines(path)
     return MaskClasses()
 
@@ -148,8 +168,16 @@ def _image_of_folder(folder, images):
         return None
 
 
+def _labels_of(path):
+    """The labels in a dataset.json of nnU-Net; None if it has none."""
+    value = parse_json(read_bytes(path, max_bytes=_MAX_BYTES), path)
+    return value.get("labels") if isinstance(value, dict) else None
+
+
 def _read_json(path):
     value = parse_json(read_bytes(path, max_bytes=_MAX_BYTES), path)
+    if path.name == "dataset.json":
+        value = value["labels"]
     if isinstance(value, list):
         return _from_names(value, path)
     if not isinstance(value, dict):

@@ -9,7 +9,8 @@ _seg, _label or the like. A file name says what its mask is (``<image>`` is the 
   or class_names.txt (a name a line, from 1, or ``value name``), labels.json, _classes.csv or CVAT's labelmap.txt
   (``name:red,green,blue::``) values or colours are classes; 255 and 254, and the void of Pascal VOC, are ignored where
   the list does not name them, which is told. Without names, masks of several values are left out, and with them those
-  of one value that may be another class.
+  of one value that may be another class. As nnU-Net has it, an image may be called ``<image>_0000`` and dataset.json
+  hold the classes.
 - ``<image>_<number>``, ``<image>_<class>_<number>``, or any file in a folder called ``<image>`` (there,
   ``<class>_<number>`` names a class): one lesion, possibly of several parts; lesions may overlap.
 
@@ -26,19 +27,24 @@ from pathlib import Path
 import numpy as np
 
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
-from segtumor.data.converters.mask_names import FOLDERS, has_mask_word, owners_of, read_classes, safe_names
+from segtumor.data.converters.mask_names import (
+    FOLDERS,
+    further_channels,
+    has_mask_word,
+    owners_of,
+    read_classes,
+    safe_names,
+)
 from segtumor.data.converters.mask_pixels import (
-    IGNORED_VALUES,
     ONLY_IGNORED,
-    SEVERAL_VALUES,
     SUFFIXES,
-    VOID_COLOR,
     MaskImage,
     binary_mask,
     component_rles,
     read_mask,
 )
 from segtumor.data.converters.mask_runs import resize_mask
+from segtumor.data.converters.mask_values import TAKEN_AS_IGNORED, holds_classes, leave_out_classes, masks_by_class
 from segtumor.data.converters.mask_writer import write
 from segtumor.data.converters.shapes import scale_between
 from segtumor.data.converters.source_files import files_below, part_named, part_of_path
@@ -52,14 +58,8 @@ SUMMARY = "folder of mask images: binary, label map with classes.txt, or one fil
 UNLISTED = NOT_ANNOTATED
 
 _LESION = "lesion"
-#: What tools write for the one value of a binary mask; a folder may hold masks of several tools.
-_WHITES = {1, 255, 65535}
-#: Fewer masks of several values among the binary ones are single mistakes, which are named.
-_MANY_CLASSES = 0.1
-_TAKEN_AS_IGNORED = "mask value without a class, taken as to be ignored"
 _ASKED = 3
 _TINY_PX = 4
-_GRAY_REPEATED = 0x010101  # value of a gray as a packed colour
 
 
 def recognises(source):
@@ -98,7 +98,11 @@ def read(source, images, *, progress=iter):
             collection.images.append(_read_image(file_name, files, images, classes, collection.notes, plain_values))
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(file_name))
-    _leave_out_classes(collection, plain_values)
+    leave_out_classes(collection, plain_values)
+    used = {image.file_name for image in collection.images} | {remark.image for remark in collection.left_out}
+    for name, first in further_channels(images.names, used):
+        collection.not_images.add(name)
+        collection.notes.append(Remark(name, "further channel of an image of nnU-Net, not used", first))
     return collection
 
 
@@ -222,12 +226,12 @@ def _lesion(owner, image, classes, path, file_name, notes):
 
 def _regions(image, classes, file_name, notes, plain_values):
     """The lesions of a whole image's mask."""
-    if image.is_colored or _holds_classes(image, classes):
+    if image.is_colored or holds_classes(image, classes):
         if image.is_lossy:
             raise LeftOutError("mask of classes as JPEG, which changes the values", "save it as PNG")
-        masks, ignored = _masks_by_class(image, classes)
+        masks, ignored = masks_by_class(image, classes)
         if ignored:
-            notes.append(Remark(file_name, _TAKEN_AS_IGNORED, ", ".join(ignored)))
+            notes.append(Remark(file_name, TAKEN_AS_IGNORED, ", ".join(ignored)))
         if ignored and not masks:
             raise LeftOutError(ONLY_IGNORED, f"value {', '.join(ignored)}")
     else:
@@ -243,56 +247,3 @@ def _regions(image, classes, file_name, notes, plain_values):
     if tiny:
         notes.append(Remark(file_name, f"lesions of less than {_TINY_PX} px", f"{tiny} of {len(regions)}"))
     return regions
-
-
-def _holds_classes(image, classes):
-    """Whether its values are those of the list: several classes, or one beside what is to be ignored."""
-    if len(classes.labels) != 1:
-        return len(classes.labels) > 1
-    levels = set(np.unique(image.values).tolist()) - {0}
-    if levels and levels <= classes.ignored:
-        return True
-    return len(levels) > 1 and levels <= {*classes.names, *classes.ignored, *IGNORED_VALUES}
-
-
-def _masks_by_class(image, classes):
-    """({class: (H, W) bool}, values taken as to be ignored, as texts); 0 is the background."""
-    if image.is_colored and not classes.colors:
-        raise LeftOutError("mask in colours without a list of them", "add labelmap.txt, as CVAT writes it")
-    found, ignored = {}, []
-    for value in np.unique(image.values[image.values != 0]).tolist():
-        name = classes.colors.get(value) if image.is_colored else classes.names.get(value)
-        name = name or (None if image.is_colored else classes.colors.get(value * _GRAY_REPEATED))
-        if name is None and _is_ignored(value, image.is_colored, classes):
-            ignored.append(str(value))
-            continue
-        if name is None:
-            raise LeftOutError("mask value without a class", str(value))
-        found[name] = found.get(name, False) | (image.values == value)
-    return found, ignored
-
-
-def _is_ignored(value, is_color, classes):
-    return value in classes.ignored or value == VOID_COLOR if is_color else value in {*classes.ignored, *IGNORED_VALUES}
-
-
-def _leave_out_ignored(collection, plain_values):
-    """Of one class, masks whose one value is to be ignored in others."""
-    ignored = {int(n) for note in collection.notes if note.kind == _TAKEN_AS_IGNORED for n in note.detail.split(", ")}
-    doubtful = {name: value for name, value in plain_values.items() if value in ignored}
-    collection.images = [image for image in collection.images if image.file_name not in doubtful]
-    collection.left_out += [Remark(name, ONLY_IGNORED, f"value {value}") for name, value in doubtful.items()]
-
-
-def _leave_out_classes(collection, plain_values):
-    """Masks of one value are those of classes, too, where others of the folder hold several or another value."""
-    if collection.labels:
-        _leave_out_ignored(collection, plain_values)
-        return
-    classes = sum(remark.kind in (SEVERAL_VALUES, ONLY_IGNORED) for remark in collection.left_out)
-    values = set(plain_values.values())
-    if classes < _MANY_CLASSES * len(plain_values) and (len(values) == 1 or values <= _WHITES):
-        return
-    detail = "value {}, and others of the folder hold other values; add classes.txt, or store all as 0 and 255"
-    collection.images = [image for image in collection.images if image.file_name not in plain_values]
-    collection.left_out += [Remark(name, SEVERAL_VALUES, detail.format(n)) for name, n in sorted(plain_values.items())]

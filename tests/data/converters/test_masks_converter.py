@@ -17,7 +17,7 @@ from scipy.ndimage import label as scipy_label
 from segtumor.data.converters import masks
 from segtumor.data.converters.assemble import assemble
 from segtumor.data.converters.collection import Collection, Region, SourceImage
-from segtumor.data.converters.image_folder import ImageFolder
+from segtumor.data.converters.image_folder import ImageFolder, usual_image_root
 from segtumor.data.converters.mask_pixels import component_rles
 from segtumor.data.converters.output import as_dataset
 from segtumor.data.remarks import kinds_of
@@ -452,3 +452,20 @@ def test_binary_masks_of_several_tools_go_together(tmp_path):
     square = (_class_map((1,), 1) > 0).astype(np.uint8)
     collection = _read_large(tmp_path, {"a.png": square, "b.png": square * 255})
     assert [len(image.regions) for image in collection.images] == [2, 2] and not collection.left_out
+
+
+@pytest.mark.parametrize("labels", [{"background": 0, "benign": 1, "malignant": 2}, {"1": "benign", "2": "malignant"}])
+@pytest.mark.parametrize(("source", "root"), [("", "imagesTr"), ("labelsTr", "imagesTr"), ("labelsTr", "")])
+def test_names_and_classes_of_nnunet(tmp_path, labels, source, root):
+    for name in ("r1_0000", "r1_0001", "r2_0000"):
+        _save(tmp_path / "imagesTr" / f"{name}.png", np.zeros((40, 40), np.uint8))
+    _save(tmp_path / "labelsTr" / "r1.png", _class_map((1, 2), 2))
+    (tmp_path / "dataset.json").write_text(json.dumps({"channel_names": {"0": "xray"}, "labels": labels}))
+    assert masks.recognises(tmp_path / source)
+    collection = masks.read(tmp_path / source, ImageFolder(tmp_path / root))
+    (image,) = collection.images
+    assert image.file_name.endswith("r1_0000.png") and {r.label for r in image.regions} == {"benign", "malignant"}
+    assert [(note.image[-11:], note.kind) for note in collection.notes] == [
+        ("r1_0001.png", "further channel of an image of nnU-Net, not used")
+    ]
+    assert usual_image_root(tmp_path / "labelsTr").name == "imagesTr"
