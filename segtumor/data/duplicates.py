@@ -16,7 +16,7 @@ import numpy as np
 from segtumor.imaging.perceptual_hash import HASH_BITS, aligned_correlation, band_passed
 
 #: What a user must know of a search that found nothing.
-LIMIT = "a copy that was turned by 3 degrees or more, cropped, or had its contrast equalised is not found"
+LIMIT = "a copy turned by 3 degrees or more, cropped by more than a few percent or equalised in contrast is not found"
 EXACT, NEAR, MIRRORED, INVERTED = "exact", "near", "mirrored", "inverted"
 MAX_DISTANCE = 31
 MIN_CORRELATION = 0.9
