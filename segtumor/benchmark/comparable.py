@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from segtumor.benchmark.protocols import BTXRD
 from segtumor.benchmark.rules import NO_RULE, our_rule, same_rule, same_unit
 from segtumor.cases import case_of
+from segtumor.evaluation.image_level import has_tumor
 
 #: Test parts that hold nearly the same number of units are taken for the same (lists were corrected after printing).
 _SAME_SIZE = 0.01
@@ -109,8 +110,8 @@ class Leak:
         return text
 
 
-def find_leak(results, training):
-    """What ImageResults share with Training.
+def find_leak(results, training, class_names=()):
+    """What ImageResults share with Training; an image has a tumor as ``evaluation.image_level`` has it.
 
     Returns:
         (a Leak, list of the ImageResults that share nothing as far as is known).
@@ -120,8 +121,8 @@ def find_leak(results, training):
     leak = Leak(
         n_images=len(shared),
         of_images=len(results),
-        n_tumor_images=_n_tumor(shared),
-        of_tumor_images=_n_tumor(results),
+        n_tumor_images=_n_tumor(shared, class_names),
+        of_tumor_images=_n_tumor(results, class_names),
         n_lesions=n_lesions(shared),
         of_lesions=n_lesions(results),
         n_cases=len({case_of_result(result) for result in shared}),
@@ -256,8 +257,8 @@ def _counted(n, unit):
     return f"{n} {unit}" if n == 1 else f"{n} {unit}s"
 
 
-def _n_tumor(results):
-    return sum(bool(result.truth.lesions) for result in results)
+def _n_tumor(results, class_names):
+    return sum(has_tumor(result.truth, class_names) for result in results)
 
 
 def _tidy(texts):

@@ -254,3 +254,9 @@ def test_a_leak_that_nobody_can_see_is_not_denied(scene):
 def test_numbers_and_texts_name_the_same_case(scene):
     scene.image(case_id=7)
     assert find_leak(scene.results, trained(cases=frozenset({"7"})))[0].n_cases == 1
+
+
+def test_a_leaking_image_that_is_called_a_tumor_without_an_outline_counts_as_one(scene):
+    scene.image(case_id="a", image_label="malignant").image(case_id="a", image_label="cyst").image(case_id="b")
+    leak, _ = find_leak(scene.results, trained(), ("cyst",))
+    assert (leak.n_tumor_images, leak.of_tumor_images) == (2, 2)

@@ -68,7 +68,7 @@ def _body(args):
     print_remarks(chosen)
     pairing = pair(args.annotations, args.predictions, **leniency(args))
     results, names = counted(protocol, pairing.results), pairing.truth.taxonomy.names
-    tested, clean = _tested(args, results, pairing.truth.info, settings_of(protocol, settings))
+    tested, clean = _tested(args, results, pairing.truth, settings_of(protocol, settings))
     prepare_output_folder(args.output)  # rather now than after minutes of measuring
     ours, remarks = measure(protocol, results, names, settings, progress=study_progress)
     leak_free = []
@@ -102,14 +102,14 @@ def _refuse_missing(args):
         raise ConfigError(f"missing: {', '.join(missing)}", where="command line", remedy=remedy)
 
 
-def _tested(args, results, info, settings):
+def _tested(args, results, truth, settings):
     """(MeasuredOn, the ImageResults that share no case with training)."""
     from segtumor.benchmark.comparable import IMAGE, LESION, PATIENT, MeasuredOn, find_leak, n_lesions
     from segtumor.evaluation.cases import case_table
 
     training = read_training(training_files(args.annotations, args.training))
-    leak, clean = (None, results) if training is None else find_leak(results, training)
-    truths = [result.truth for result in results]
+    leak, clean = (None, results) if training is None else find_leak(results, training, truth.taxonomy.names)
+    truths, info = [result.truth for result in results], truth.info
     tested = MeasuredOn(
         dataset=str(info.get("description") or ""),
         split_kind=split_kind(info, args.annotations),
