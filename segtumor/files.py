@@ -220,13 +220,19 @@ def open_ordinary(path):
     return file
 
 
+def read_ordinary(path):
+    """The bytes of an ordinary file; raises as ``open_ordinary``."""
+    with open_ordinary(path) as file:
+        return file.read()
+
+
 def _open_without_waiting(path, flags):
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # no difference for an ordinary file
 
 
 def sha256_of_file(path):
-    """SHA-256 of a file's bytes as hexadecimal text."""
-    with open(path, "rb") as file:
+    """SHA-256 of an ordinary file's bytes as hexadecimal text."""
+    with open_ordinary(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -6,6 +6,7 @@ Every refusal is a ``DataError`` that names the file. Not here: what the values 
 import yaml
 
 from segtumor.errors import DataError
+from segtumor.files import open_ordinary
 
 MAX_BYTES = 500_000
 MAX_DEPTH = 12
@@ -18,7 +19,7 @@ def read_yaml(path):
         DataError: unreadable, too large, or not plain YAML.
     """
     try:
-        with open(path, "rb") as file:
+        with open_ordinary(path) as file:
             data = file.read(MAX_BYTES + 1)
         text = data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:

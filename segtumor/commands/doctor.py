@@ -275,7 +275,9 @@ def check_shared_memory(folder="/dev/shm"):
 
 def check_network():
     """What goes out of this computer: nothing, and what is done for that."""
-    detail = "no connection is opened, nothing is sent or downloaded; onnxruntime and OpenVINO report no use (SECURITY.md)"
+    detail = (
+        "no connection is opened, nothing is sent or downloaded; onnxruntime and OpenVINO report no use (SECURITY.md)"
+    )
     return Check("Network", OK, detail)
 
 

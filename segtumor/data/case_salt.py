@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 from segtumor.errors import DataError, OutputError
+from segtumor.files import read_ordinary
 
 SALT_BYTES = 32
 
@@ -36,7 +37,7 @@ def load_salt(path=None):
     if not path.exists():
         _create(path)
     try:
-        salt, mode = path.read_bytes(), path.stat().st_mode
+        salt, mode = read_ordinary(path), path.stat().st_mode
     except OSError as error:
         raise DataError(f"the salt of the case ids cannot be read: {error.strerror}", where=path) from error
     if len(salt) != SALT_BYTES:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from segtumor.errors import ConfigError, OutputError
-from segtumor.files import watched_files
+from segtumor.files import read_ordinary, watched_files
 
 REPORT = "conversion_report.json"
 _ELSEWHERE = "Choose another --output, or remove it yourself"
@@ -106,7 +106,7 @@ def names_of_files(output, written: Iterable[Path]) -> list[str]:
 def _listed(report):
     """The files of a report, or None where it does not list them."""
     try:
-        files = json.loads(report.read_text(encoding="utf-8"))["files"]
+        files = json.loads(read_ordinary(report))["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return files if isinstance(files, list) and all(isinstance(name, str) for name in files) else None

@@ -77,6 +77,7 @@ def _read_xlsx(path):
 
     options = {"header": None, "dtype": str, "keep_default_na": False, "engine": "openpyxl", "sheet_name": None}
     try:
+        open_ordinary(path).close()  # a pipe would be waited for
         frames = pandas.read_excel(path, **options)
     except OSError as error:
         raise DataError(f"table: {error.strerror or error}", where=path) from error

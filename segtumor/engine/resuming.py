@@ -49,8 +49,8 @@ def noted_name(folder: Path) -> str | None:
     if not note.exists():
         return None
     try:
-        text = note.read_text(encoding="utf-8").strip()
-    except (UnicodeDecodeError, IsADirectoryError):
+        text = note.read_text(encoding="utf-8").strip() if note.is_file() else ""
+    except UnicodeDecodeError:
         text = ""
     name = Path(text).name
     if not name.endswith(".pth") or not name.isprintable() or len(name.encode()) > _LONGEST_NAME:

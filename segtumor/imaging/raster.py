@@ -80,7 +80,7 @@ def read_raster(file, path, kind, max_pixels):
         size_hw = _upright_size_hw(image, orientation)
         if kind in ("TIFF", "PNG") and image.is_animated:
             raise BadImageError(f"the {kind} file has several pages", where=path, remedy="Save the page you mean alone")
-        _check_coded_data(image, file, kind, max_pixels)
+        check_coded_data(image, file, kind, max_pixels)
         white_is_zero = _is_white_zero(image)
         image.load()
     pixels, dtype = _unit_gray(image, file, bits, path)
@@ -123,8 +123,18 @@ def _unit_gray(image, file, bits, path):
     return to_unit_range(samples), samples.dtype.name
 
 
-def _check_coded_data(image, file, kind, max_pixels):
-    """What Pillow leaves unchecked; raises ValueError."""
+def check_coded_data(image, file, kind, max_pixels):
+    """What Pillow leaves unchecked of a file: checksums, damaged or costly JPEG data, tiles larger than any picture.
+
+    Args:
+        image: Pillow's, not loaded yet.
+        file: the open file, binary.
+        kind: "PNG", "JPEG", "TIFF" or "BMP".
+        max_pixels: limit on the size of a part.
+
+    Raises:
+        ValueError: any of these.
+    """
     if kind == "PNG":
         check_png(file)
     elif kind == "JPEG":

@@ -62,6 +62,7 @@ class Journal:
         if not continued:
             write_bytes(self._path, encoded(header))
         with output_errors(self._path):
+            open_ordinary(self._path).close()  # a pipe would be waited for
             self._file = open(self._path, "r+b")  # noqa: SIM115 - closed by ``close``
         try:
             self._read(header)

@@ -15,7 +15,15 @@ from pathlib import Path
 from segtumor import __version__
 from segtumor.errors import ConfigError, DataError
 from segtumor.evaluation.tables import SUBGROUP_FIELDS
-from segtumor.files import prepare_output_folder, remove_files, sha256_of_file, write_bytes, write_csv, write_json
+from segtumor.files import (
+    prepare_output_folder,
+    read_ordinary,
+    remove_files,
+    sha256_of_file,
+    write_bytes,
+    write_csv,
+    write_json,
+)
 
 _IDENTITY = ("image_id", "file_name", "case_id")
 _LESION_COLUMNS = (
@@ -99,7 +107,7 @@ def refuse_run_folder(folder):
     if not path.exists():
         return
     try:
-        ours = "definitions" in json.loads(path.read_text(encoding="utf-8"))
+        ours = "definitions" in json.loads(read_ordinary(path))
     except (OSError, ValueError, TypeError):
         ours = False
     if not ours:
@@ -148,7 +156,7 @@ def read_training_history(run_folder):
     """
     path = Path(run_folder) / "metrics.json"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_ordinary(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("cannot read the training log", where=path, remedy="Give the OUTPUT_DIR of a run") from error
     values, n_bad = defaultdict(dict), 0

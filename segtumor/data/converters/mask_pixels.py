@@ -17,8 +17,8 @@ from segtumor.data.remarks import LeftOutError
 from segtumor.errors import BadImageError
 from segtumor.imaging import MAX_PIXELS, read_size_hw
 from segtumor.imaging.failures import foreign_errors
-from segtumor.imaging.png import check_png
 from segtumor.imaging.radiograph import check_size
+from segtumor.imaging.raster import check_coded_data
 
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg")
 _FORMATS = ("PNG", "BMP", "TIFF", "JPEG")
@@ -163,9 +163,8 @@ def _samples(image, path):
     is_lossy = image.format == "JPEG"
     if getattr(image, "n_frames", 1) > 1:
         raise BadImageError("the file has several pages", where=path.name)
-    if image.format == "PNG":
-        with open(path, "rb") as file:
-            check_png(file)
+    with open(path, "rb") as file:
+        check_coded_data(image, file, image.format, MAX_PIXELS)
     turned = image if image.format == "TIFF" else ImageOps.exif_transpose(image)
     turned.load()
     mode = turned.mode

@@ -12,7 +12,7 @@ from pathlib import Path
 from segtumor.cases import case_or_own
 from segtumor.data.crowds import is_crowd
 from segtumor.errors import ConfigError, OutputError
-from segtumor.files import sha256_of_file, write_bytes, write_json
+from segtumor.files import read_ordinary, sha256_of_file, write_bytes, write_json
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
 
 LABELS = (NORMAL, BENIGN, MALIGNANT)
@@ -141,7 +141,7 @@ def check_not_overwritten(sources, annotations_folder, parts):
 def _parts_of(split_path):
     """The parts that a split file names; none if there is none, or it is none of ours."""
     try:
-        parts = list(json.loads(split_path.read_text(encoding="utf-8"))["parts"])
+        parts = list(json.loads(read_ordinary(split_path))["parts"])
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return [Path(part).name for part in parts if isinstance(part, str)]
