@@ -258,5 +258,5 @@ def test_numbers_and_texts_name_the_same_case(scene):
 
 def test_a_leaking_image_that_is_called_a_tumor_without_an_outline_counts_as_one(scene):
     scene.image(case_id="a", image_label="malignant").image(case_id="a", image_label="cyst").image(case_id="b")
-    leak, _ = find_leak(scene.results, trained(), ("cyst",))
+    leak, _ = find_leak(scene.results, trained(cases=frozenset("a")), ("cyst",))
     assert (leak.n_tumor_images, leak.of_tumor_images) == (2, 2)
