@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segtumor.errors import DataError
-from segtumor.evaluation.matching import pair_iou, part_inside
+from segtumor.evaluation.matching import pair_iou, parts_inside
 from segtumor.structures.masks import mask_from_rle
 
 IOU, CENTRE, MASK = CRITERIA = ("iou", "centre", "mask")
@@ -87,17 +87,11 @@ def _image_events(result, criterion, iou_threshold):
         raise DataError("score of a finding is no number", where=result.truth.file_name, got=scores.tolist())
     if criterion == IOU:
         hits = pair_iou(result.findings, lesions)[0] >= iou_threshold
-        ignored = _parts_inside(result.findings, crowds) >= iou_threshold
+        ignored = parts_inside(result.findings, crowds) >= iou_threshold
     else:
         hits, ignored = (_centres_inside(result.findings, side, criterion) for side in (lesions, crowds))
     hit_scores = np.where(hits, scores[:, None], -np.inf).max(axis=0, initial=-np.inf)
     return hit_scores, scores[~hits.any(axis=1) & ~ignored.any(axis=1)]
-
-
-def _parts_inside(findings, crowds):
-    """Part of each finding that lies in each crowd region, (N, M) float64 in [0, 1]."""
-    parts = [[part_inside(finding, crowd) for crowd in crowds] for finding in findings]
-    return np.array(parts, dtype=np.float64).reshape(len(findings), len(crowds))
 
 
 def _centres_inside(findings, lesions, criterion):

@@ -91,15 +91,11 @@ def match_image(result, *, score_threshold, iou_threshold):
         matches[column] = Match(findings[row], float(iou[row, column]), bool(by_mask[row, column]), hit)
         if hit:
             used.add(row)
-    false_positives, ignored = [], []
-    for row, finding in enumerate(findings):
-        if row not in used:
-            inside = any(part_inside(finding, crowd) >= iou_threshold for crowd in crowds)
-            (ignored if inside else false_positives).append(finding)
+    inside = (parts_inside(findings, crowds) >= iou_threshold).any(axis=1)
+    left = [(finding, inside[row]) for row, finding in enumerate(findings) if row not in used]
+    false_positives, ignored = (tuple(f for f, in_crowd in left if in_crowd == side) for side in (False, True))
     max_score = max((finding.score for finding in result.findings), default=float("nan"))
-    return MatchedImage(
-        result.truth, lesions, tuple(matches), findings, tuple(false_positives), max_score, tuple(ignored)
-    )
+    return MatchedImage(result.truth, lesions, tuple(matches), findings, false_positives, max_score, ignored)
 
 
 def assign(iou):
@@ -122,10 +118,15 @@ def pair_iou(findings, lesions):
     return iou, np.logical_and.outer(*with_mask)
 
 
-def part_inside(finding, crowd):
-    """Part of the finding's area that lies in the crowd region, in [0, 1]."""
-    if finding.rle is not None and crowd.rle is not None:
-        pair = [finding.rle], [crowd.rle]
-    else:
-        pair = box_xyxy_to_xywh([finding.box_xyxy]), box_xyxy_to_xywh([crowd.box_xyxy])
-    return float(np.nan_to_num(coco_mask.iou(*pair, [1]))[0, 0])
+def parts_inside(findings, crowds) -> np.ndarray:
+    """Part of each finding's area that lies in each crowd region, (N, C) float64 in [0, 1]; of masks where both have
+    one, else of boxes."""
+    if not findings or not crowds:
+        return np.zeros((len(findings), len(crowds)))
+    boxes = [box_xyxy_to_xywh([item.box_xyxy for item in side]) for side in (findings, crowds)]
+    parts = coco_mask.iou(*boxes, [1] * len(crowds))
+    rows, columns = ([i for i, item in enumerate(side) if item.rle is not None] for side in (findings, crowds))
+    if rows and columns:
+        masks = [findings[i].rle for i in rows], [crowds[i].rle for i in columns]
+        parts[np.ix_(rows, columns)] = coco_mask.iou(*masks, [1] * len(columns))
+    return np.nan_to_num(parts)

@@ -17,6 +17,8 @@ from segtumor.evaluation.tables import image_rows, lesion_rows
 SCHEMA_VERSION = 1
 #: COCO's size classes, area in px^2; both ends belong to a class, as in pycocotools.
 SIZE_RANGES_PX = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
+#: On one image: some seconds and some hundred MB.
+_MOST_PAIRS = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,14 @@ def check_results(results, class_names):
         if truth.image_id in seen:
             raise DataError("image evaluated twice", where=truth.file_name, got=f"image id {truth.image_id}")
         seen.add(truth.image_id)
+        if len(truth.lesions) * len(result.findings) > _MOST_PAIRS:
+            raise DataError(
+                "too many lesions and findings on one image to compare each with each",
+                where=truth.file_name,
+                got=f"{len(truth.lesions)} lesions and {len(result.findings)} findings",
+                expected=f"at most {_MOST_PAIRS:,} pairs",
+                remedy="Look at the annotations: are single strokes or pixels outlined as lesions?",
+            )
         for item in (*truth.lesions, *result.findings):
             if not 0 <= item.class_id < len(class_names):
                 expected = f"0 to {len(class_names) - 1}"

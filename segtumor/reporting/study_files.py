@@ -110,20 +110,18 @@ def _side_by_side(columns):
 
 
 def _confusion_tables(study):
-    return {
-        f"confusion_{name}.csv": (
-            [
-                {"true": true, **dict(zip(map(_predicted, names), map(int, row), strict=True))}
-                for true, row in zip(names, counts, strict=True)
-            ],
-            ["true", *map(_predicted, names)],
-        )
-        for name, (names, counts) in study.confusions.items()
-    }
+    return {f"confusion_{name}.csv": _confusion_table(*confusion) for name, confusion in study.confusions.items()}
 
 
-def _predicted(name):
-    return f"predicted {name}"
+def _confusion_table(names, counts):
+    """Rows and columns; a class that is called normal, as the first row is, is told from it by its number."""
+    names = [f"{name} (class {i})" if name in names[:i] else name for i, name in enumerate(names)]
+    columns = [f"predicted {name}" for name in names]
+    rows = [
+        {"true": true, **dict(zip(columns, map(int, row), strict=True))}
+        for true, row in zip(names, counts, strict=True)
+    ]
+    return rows, ["true", *columns]
 
 
 def _cell(value):

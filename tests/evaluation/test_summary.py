@@ -96,6 +96,12 @@ def test_inputs_are_checked(build, three_images):
         evaluate([ImageResult(small, ())], NAMES)
 
 
+def test_more_pairs_than_can_be_compared_are_refused_at_once(build):
+    crowded = build.image([build.lesion(0, 0, 0, 1, 1)] * 5000, [build.finding(0, 0.9, 0, 0, 1, 1)] * 1001)
+    with pytest.raises(DataError, match=r"got 5000 lesions and 1001 findings; expected at most 5,000,000 pairs"):
+        evaluate([crowded], NAMES)
+
+
 def test_the_order_of_images_does_not_matter(three_images):
     forward, backward = (evaluate(order, NAMES).metrics for order in (three_images, three_images[::-1]))
     assert json.dumps(forward, sort_keys=True) == json.dumps(backward, sort_keys=True)

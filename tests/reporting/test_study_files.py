@@ -1,6 +1,7 @@
 """The files of a study: every table, empty cells for the undefined, and nothing half written."""
 
 import csv
+import dataclasses
 import os
 from pathlib import Path
 
@@ -123,3 +124,15 @@ def test_what_cannot_be_drawn_costs_nothing_that_was_there(tmp_path, monkeypatch
     with pytest.raises(TypeError):
         write_study(fake_study([]), tmp_path, provenance={}, evaluation={})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_class_called_normal_takes_no_column_from_the_normal(tmp_path):
+    confusion = (("normal", "benign", "normal"), np.arange(9).reshape(3, 3))
+    study = dataclasses.replace(fake_study(), confusions={"image_class": confusion})
+    write_study(study, tmp_path, provenance={})
+    assert (tmp_path / "confusion_image_class.csv").read_text().splitlines() == [
+        "true,predicted normal,predicted benign,predicted normal (class 2)",
+        "normal,0,1,2",
+        "benign,3,4,5",
+        "normal (class 2),6,7,8",
+    ]
