@@ -1,7 +1,9 @@
 """Detectron2's model as a detector, and the predictor of a configuration."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -47,7 +49,7 @@ _EXITS = ("proposal_generator.rpn_head", "roi_heads.box_predictor", "roi_heads.m
 
 
 @contextlib.contextmanager
-def _watched(model):
+def _watched(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
     """Gather a bool tensor for every layer with weights, and every exit, that computes within the block: whether all
     its outputs are sound, as ``runtime.breakdown`` means it. On a GPU nothing waits for it."""
     sound, handles = [], []
@@ -70,7 +72,7 @@ def _watched(model):
             handle.remove()
 
 
-def _tensors(outputs):
+def _tensors(outputs: Any) -> list[torch.Tensor]:
     """The floating point tensors in nested lists, tuples and dicts, empty ones left out."""
     if isinstance(outputs, torch.Tensor):
         return [outputs] if outputs.is_floating_point() and outputs.numel() else []
@@ -79,7 +81,7 @@ def _tensors(outputs):
     return [tensor for item in outputs for tensor in _tensors(item)] if isinstance(outputs, Iterable) else []
 
 
-def _are_within(tensor, largest):
+def _are_within(tensor: torch.Tensor, largest: float) -> torch.Tensor:
     low, high = torch.aminmax(tensor)  # NaN, if one is there
     return (low >= -largest) & (high <= largest)
 
@@ -137,7 +139,7 @@ def load_trained_model(cfg):
     return model.eval(), names
 
 
-def recorded_training_data(path):
+def recorded_training_data(path: str | Path) -> dict | None:
     """What weights say of what they were trained on (``engine.training_data``), or None; of a file that was loaded
     before: its tensors are not read again."""
     try:

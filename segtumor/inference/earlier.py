@@ -49,7 +49,7 @@ def check_output(folder, *, continued, overwrite):
         raise ConfigError(what, where=folder, remedy=_ELSEWHERE)
 
 
-def _refuse_other_than_files(folder):
+def _refuse_other_than_files(folder: Path) -> None:
     """A pipe would be waited for, and a folder not be replaced, which would only be noticed when all is done."""
     for name in (JOURNAL_NAME, *TABLES):
         if os.path.lexists(folder / name) and not (folder / name).is_file():
@@ -79,19 +79,19 @@ def _model_in(folder):
     return None
 
 
-def is_overlay(path):
+def is_overlay(path: str | Path) -> bool:
     """Whether a file lies where infer puts its overlays: a picture with findings drawn on it is no radiograph."""
     path = Path(path)
     return path.parent.name == OVERLAYS and _holds_results(path.parent.parent)
 
 
-def kind_of_output(folder):
+def kind_of_output(folder: Path) -> str | None:
     """What a folder holds that segtumor wrote, in a few words, None for any other: no radiographs lie there."""
     names = {"a training run": (CONFIG, "run.json"), "an evaluation": ("metrics.json", "report.html")}
     return next((kind for kind, files in names.items() if all((folder / name).exists() for name in files)), None)
 
 
-def _holds_results(folder):
+def _holds_results(folder: Path) -> bool:
     return (folder / JOURNAL_NAME).exists() or all((folder / name).exists() for name in TABLES)
 
 

@@ -6,6 +6,7 @@ finding. Not here: what is an image (``imaging.listing``), and names of overlays
 
 import glob
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,9 @@ class Inputs:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def find_inputs(patterns, *, recursive=False, annotations=None, image_root=None) -> Inputs:
+def find_inputs(
+    patterns: Iterable[str], *, recursive: bool = False, annotations: str | None = None, image_root: str | None = None
+) -> Inputs:
     """Files, folders, glob patterns, lists of files and a COCO file to files.
 
     A missing file stays among the paths, where it fails alone, if another input is there.
@@ -65,11 +68,11 @@ def find_inputs(patterns, *, recursive=False, annotations=None, image_root=None)
     return Inputs(distinct(paths), tuple(left_out.values()))
 
 
-def _printable(path):
+def _printable(path: str | Path) -> str:
     return str(path).replace("\0", "")  # a null character makes lexists raise; no such file exists
 
 
-def _find(pattern, recursive):
+def _find(pattern: str, recursive: bool) -> Inputs:
     """Inputs of one thing that was typed."""
     if os.path.isdir(pattern):
         return _of_folder(Path(pattern), recursive)
@@ -83,7 +86,7 @@ def _find(pattern, recursive):
     return _of_pattern(pattern, recursive)
 
 
-def _of_pattern(pattern, recursive):
+def _of_pattern(pattern: str, recursive: bool) -> Inputs:
     names = sorted(glob.glob(pattern, recursive=True))
     files = [Path(name) for name in names if not os.path.isdir(name)]
     folders = [Path(name) for name in names if os.path.isdir(name)]
@@ -101,7 +104,7 @@ def _of_pattern(pattern, recursive):
     return Inputs(paths, left_out)
 
 
-def _of_folder(folder, recursive):
+def _of_folder(folder: Path, recursive: bool) -> Inputs:
     if recursive:
         found = _walk(folder)
     else:
@@ -120,11 +123,11 @@ def _of_folder(folder, recursive):
     raise DataError("folder without images", where=folder, got=got, expected=expected)
 
 
-def _overlays(paths):
+def _overlays(paths: Iterable[Path]) -> tuple[LeftOut, ...]:
     return tuple(LeftOut(path, "an overlay of an earlier run") for path in paths if is_overlay(path))
 
 
-def _sub_folders(folder):
+def _sub_folders(folder: Path) -> list[Path]:
     """Folders directly in a folder but for hidden ones, sorted, a list of Path."""
     try:
         return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -132,7 +135,7 @@ def _sub_folders(folder):
         return []
 
 
-def _walk(root):
+def _walk(root: Path) -> Inputs:
     """Inputs of a folder and all below it, folder by folder in the order of their names."""
     images, left_out, waiting = [], [], [root]
     while waiting:
@@ -155,7 +158,7 @@ def _walk(root):
     return Inputs(images, tuple(left_out))
 
 
-def _listed(path):
+def _listed(path: Path) -> list[Path]:
     """Paths that a list names."""
     names = _lines(path) if path.suffix.lower() == ".txt" else _cells(path)
     if not names:
@@ -163,7 +166,7 @@ def _listed(path):
     return [_place(name, path) for name in names]
 
 
-def _lines(path):
+def _lines(path: Path) -> list[str]:
     try:
         with open_ordinary(path) as file:
             data = file.read(_LARGEST_LIST_BYTES + 1)
@@ -176,7 +179,7 @@ def _lines(path):
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
-def _cells(path):
+def _cells(path: Path) -> list[str]:
     rows = read_cells(path)
     column = next((name for name in _PATH_COLUMNS if rows and name in rows[0]), None)
     if rows and column is None:
@@ -185,7 +188,7 @@ def _cells(path):
     return [row[column] for row in rows if row[column]]
 
 
-def _place(name, path):
+def _place(name: str, path: Path) -> Path:
     """The file that a list means: below the folder of the list, else below the working folder."""
     below, as_typed = path.parent / name, Path(name)
     if below != as_typed and below.exists() and as_typed.exists() and not below.samefile(as_typed):

@@ -2,6 +2,7 @@
 
 import functools
 import os
+from pathlib import Path
 
 _LONGEST_STEM_BYTES = 200  # of the 255 that file systems allow: the rest is for a number and the suffix
 
@@ -63,7 +64,7 @@ def file_identity(path):
     return [status.st_size, status.st_mtime_ns]
 
 
-def _labels(paths):
+def _labels(paths: list[Path]) -> list[str]:
     """The stem of each path, with folders before it where another path has the same stem."""
     folders_of = {}
     for path in paths:
@@ -73,7 +74,7 @@ def _labels(paths):
     return ["_".join(part.strip("/\\:") for part in parts_of_one) for parts_of_one in parts]
 
 
-def _depth_that_tells(folders):
+def _depth_that_tells(folders: set[tuple[str, ...]]) -> int:
     """How many of the last parts of each of a set of folders tell them apart."""
     depth = 0
     while len({_last(parts, depth) for parts in folders}) < len(folders):
@@ -81,7 +82,7 @@ def _depth_that_tells(folders):
     return depth
 
 
-def _last(parts, count):
+def _last(parts: tuple[str, ...], count: int) -> tuple[str, ...]:
     return parts[len(parts) - min(count, len(parts)) :]
 
 

@@ -6,6 +6,10 @@ graph, before anything is chosen. Runtimes hide it as well: OpenVINO's ReLU make
 """
 
 import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 
 from segtumor.errors import NonFiniteOutputError
 
@@ -15,13 +19,13 @@ LARGEST_OUTPUT = 2.0**24
 LARGEST_FEATURE = math.sqrt(3.4e38)  # what is beyond it has no square in float32
 
 
-def is_sound(array, largest=LARGEST_OUTPUT):
+def is_sound(array: np.ndarray, largest: float = LARGEST_OUTPUT) -> bool:
     """Whether every number of an array is finite and no larger than ``largest``; so is an array of none."""
     # As Python's floats: in 16 bits the limit itself would be infinite. NaN fails both.
     return not array.size or (-largest <= float(array.min()) and float(array.max()) <= largest)
 
 
-def broken_output():
+def broken_output() -> NonFiniteOutputError:
     """What a detector returns in place of the findings of an image on which the model broke down."""
     return NonFiniteOutputError(
         "the model's output is NaN or infinite",
@@ -29,7 +33,7 @@ def broken_output():
     )
 
 
-def all_sound(found, names):
+def all_sound(found: list, names: Iterable[Any]) -> list:
     """What a detector found, if the model broke down on none of the images.
 
     Args:
@@ -45,11 +49,11 @@ def all_sound(found, names):
     return found
 
 
-def is_broken(findings):
+def is_broken(findings: Any) -> bool:
     """Whether an item of what ``detect`` returns stands for an image on which the model broke down."""
     return isinstance(findings, NonFiniteOutputError)
 
 
-def named(error, where):
+def named(error: NonFiniteOutputError, where: Any) -> NonFiniteOutputError:
     """The same error with the image that it is about."""
     return NonFiniteOutputError(error.what, where=where, remedy=error.remedy)

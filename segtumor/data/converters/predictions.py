@@ -6,9 +6,12 @@ Not supported: COCO results lists, which name neither images nor classes.
 """
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
+from segtumor.data.converters.image_folder import ImageFolder
 from segtumor.data.json_input import parse_json, read_bytes
 from segtumor.data.prediction_images import own_id
 from segtumor.data.prediction_items import finding_of
@@ -16,6 +19,7 @@ from segtumor.data.predictions import STATUS_OK, read_objects
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary
+from segtumor.structures.lesions import Finding
 
 SUMMARY = "predictions.json of infer, to correct what a model found (cannot be written)"
 #: What was not predicted was not looked at.
@@ -25,7 +29,7 @@ _NAME, _HEAD_BYTES, _USUAL_THRESHOLD = "predictions.json", 65_536, 0.5
 _LISTS_PREDICTED_IMAGES = re.compile(rb'"images"\s*:\s*\[\s*\{\s*"image_id"')
 
 
-def recognises(source):
+def recognises(source: str | Path) -> bool:
     """Whether it is a predictions.json, or the folder of one."""
     try:
         with open_ordinary(_file_of(source)) as file:
@@ -34,7 +38,7 @@ def recognises(source):
         return False
 
 
-def read(source, images, *, progress=iter):
+def read(source: str | Path, images: ImageFolder, *, progress: Callable = iter) -> Collection:
     """Read a predictions.json.
 
     Args:
@@ -65,12 +69,12 @@ def read(source, images, *, progress=iter):
     return collection
 
 
-def _file_of(source):
+def _file_of(source: str | Path) -> Path:
     source = Path(source)
     return source / _NAME if source.is_dir() else source
 
 
-def _threshold(path):
+def _threshold(path: Path) -> float:
     """The score from which infer showed findings."""
     try:
         threshold = parse_json(read_bytes(path.parent / "summary.json"), path)["settings"]["confidence_threshold"]
@@ -79,7 +83,14 @@ def _threshold(path):
     return threshold if isinstance(threshold, (int, float)) else _USUAL_THRESHOLD
 
 
-def _image(image, items, names, threshold, images, collection):
+def _image(
+    image: Mapping[str, Any],
+    items: Iterable[Mapping[str, Any]],
+    names: Mapping[int, str],
+    threshold: float,
+    images: ImageFolder,
+    collection: Collection,
+) -> SourceImage:
     if image.get("status", STATUS_OK) != STATUS_OK:
         raise LeftOutError("not predicted", str(image["status"]))
     found = images.find(str(image.get("file_name")))
@@ -101,7 +112,7 @@ def _image(image, items, names, threshold, images, collection):
     return SourceImage(name, size_hw, tuple(_region(finding, labels) for finding in shown))
 
 
-def _region(finding, labels):
+def _region(finding: Finding, labels: tuple[str, ...]) -> Region:
     x0, y0, x1, y1 = finding.box_xyxy
     return Region(
         labels[finding.class_id],
