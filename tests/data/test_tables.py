@@ -1,5 +1,9 @@
+import zipfile
+
 import pytest
 
+from segtumor.data import sheets
+from segtumor.data.sheets import read_sheets
 from segtumor.data.tables import cell_number, match_images, read_cells, read_image_table
 from segtumor.errors import DataError
 
@@ -99,3 +103,62 @@ def test_rows_that_do_not_say_which_image(names, message):
     table = {name: {"case_id": str(number)} for number, name in enumerate(names)}
     with pytest.raises(DataError, match=message):
         match_images(table, ["one/a.png", "two/a.png", "one/b.png"], where="table.csv")
+
+
+def _workbook(path, rows, far=None):
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    if far:
+        book.active[far[0]] = far[1]
+    book.save(path)
+    return path
+
+
+STRAY = [None, ("XFD20000", " "), ("A1048576", " "), ("XFD1048576", "x"), ("E1048576", "\u00a0")]
+
+
+@pytest.mark.parametrize("far", STRAY)
+def test_a_stray_cell_far_away_costs_nothing(tmp_path, far):
+    rows = [["image", "case_id", "note", "age"], ["a.png", 12, None, 3.0], ["b.png", "x", True, 2.5]]
+    rows.append(["c.png", 1, "#N/A"])
+    cells = read_cells(_workbook(tmp_path / "x.xlsx", rows, far))
+    assert [list(row.values()) for row in cells if any(row.values())] == [
+        ["a.png", "12", "", "3"],
+        ["b.png", "x", "True", "2.5"],
+        ["c.png", "1", "", ""],
+    ]
+    assert len(cells) < 20_000
+
+
+def test_blank_rows_are_counted_and_those_at_the_end_are_gone(tmp_path):
+    text = "\n\nimage,case_id,,\na.png,1,,\n,,,\n , ,,\nb.png,2,,stray\n,,\n\n"
+    assert read_sheets(table(tmp_path, text))[""] == [["image", "case_id"], ["a.png", "1"], [], [], ["b.png", "2"]]
+
+
+def test_a_table_that_inflates_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(sheets, "_MOST_INFLATED", 2**20)
+    path = _workbook(tmp_path / "x.xlsx", [["image", "case_id"]])
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("xl/much.xml", "w") as file:
+        file.write(bytes(2**20))
+    with pytest.raises(DataError, match=r"too large.*1 MB unpacked"):
+        read_cells(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.xls", b"\xd0\xcf\x11\xe0 old", "of a kind that is not read.*old Excel.*Save it as"),
+        ("x.xlsx", b"\xd0\xcf\x11\xe0 old", "of a kind that is not read"),
+        ("x.ods", b"PK\x03\x04", r"of a kind that is not read.*\.ods"),
+        ("x.csv", b"PK\x03\x04 no zip", "not readable as an Excel table"),
+        ("x.csv", b"image,case_id\n" + b"," * (4 * 2**20 + 1), "a line is too long"),
+        ("x.csv", b"image,case_id\n" + b"a" * 200_000, "field larger than field limit"),
+    ],
+)
+def test_tables_of_other_kinds_are_named(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_cells(tmp_path / name)

@@ -1,10 +1,9 @@
 """CSV text to rows of cells, whichever way a spreadsheet divided it. Not here: what the columns mean."""
 
 import csv
-import io
 
 from segtumor.data.json_input import read_bytes
-from segtumor.data.sheets import delimiter_of, with_point
+from segtumor.data.sheets import delimiter_of, short_lines, with_point
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary
 from segtumor.names import text_of_cell
@@ -39,7 +38,7 @@ def _rows(data, path):
     try:
         text = data.decode("utf-8-sig")  # spreadsheets put a byte-order mark in front
         delimiter = delimiter_of(text)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        reader = csv.reader(short_lines(text, path), delimiter=delimiter, strict=True)
         rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except UnicodeDecodeError as error:
         remedy = 'Save it as "CSV UTF-8"; another encoding would be a guess'

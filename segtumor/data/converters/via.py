@@ -11,7 +11,6 @@ Not supported: points and open lines, which have no area, and VIA 3 (refused by 
 """
 
 import csv
-import io
 import math
 import re
 from pathlib import Path
@@ -26,6 +25,7 @@ from segtumor.data.converters.texts import read_json, utf8_of
 from segtumor.data.json_input import parse_json, read_bytes
 from segtumor.data.remarks import LeftOutError, Remark
 from segtumor.data.segmentations import is_number
+from segtumor.data.sheets import short_lines
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary
 
@@ -109,8 +109,7 @@ def _regions_of(regions, path):
 def _entries_of_csv(path):
     data = utf8_of(read_bytes(path, max_bytes=MAX_FILE_BYTES), path)
     try:
-        csv.field_size_limit(MAX_FILE_BYTES)  # an outline of a thousand corners is one cell
-        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
+        rows = list(csv.DictReader(short_lines(data.decode("utf-8-sig"), path), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"not readable as CSV in UTF-8: {error}", where=path) from error
     entries = {}
