@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segtumor.data.splits import grouped_split, kfold_split
+from segtumor.data.splits import DEFAULT_FRACTIONS, grouped_split, kfold_split
 from segtumor.data.splits.deal import merged_strata
 from segtumor.data.splits.strata import age_group, attribute_text, image_labels, stratum_keys
 from segtumor.errors import ConfigError
@@ -126,3 +126,24 @@ def test_labels_come_from_the_image_or_its_gravest_lesion():
     assert (labels, severity) == (["malignant", "normal", "malignant", "benign"], LABELS)
     labels, severity = image_labels(images, classes, ["crack", "fracture"])
     assert (labels, severity) == (["crack", "normal", "fracture", "crack"], ("normal", "crack", "fracture"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["normal", "benign", "malignant"], {"train": ["malignant"], "val": ["benign"], "test": ["normal"]}),
+        (["normal", "normal", "benign"], {"train": ["benign"], "val": ["normal"], "test": ["normal"]}),
+        (["normal", "benign"], {"train": ["benign", "normal"], "val": [], "test": []}),  # fewer cases than parts
+    ],
+)
+def test_of_few_cases_each_part_gets_one_the_gravest_first(labels, expected):
+    for seed in range(5):
+        parts = grouped_split(list(range(len(labels))), labels, fractions=DEFAULT_FRACTIONS, seed=seed)
+        assert {part: sorted(labels[i] for i in indices) for part, indices in parts.items()} == expected
+
+
+def test_six_cases_leave_no_part_without_a_lesion():
+    labels = ["normal", "benign", "malignant"] * 2
+    for seed in range(5):
+        parts = grouped_split(list(range(6)), labels, fractions=DEFAULT_FRACTIONS, seed=seed)
+        assert all({labels[i] for i in indices} - {"normal"} for indices in parts.values())

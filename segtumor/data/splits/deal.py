@@ -25,7 +25,8 @@ def grouped_split(groups, strata, *, fractions, seed, severity=SEVERITY, within=
 
     Within each stratum the groups come in random order, each to the part that still lacks the largest share of the
     images it should get. So each part is within about one group of its fraction. Where strata are so small that a part
-    would stay empty, all groups are dealt as one stratum; a part then stays empty only of fewer groups than parts.
+    would stay empty, all groups are dealt as one, the gravest first, so that parts get a lesion before they get a
+    normal image; a part then stays empty only of fewer groups than parts.
 
     Args:
         groups: case of each image.
@@ -43,13 +44,27 @@ def grouped_split(groups, strata, *, fractions, seed, severity=SEVERITY, within=
         ConfigError: fractions that are no shares of one.
     """
     check_fractions(fractions)
+    strata_of_groups = _strata_of_groups(groups, strata, severity, within)
+    parts = _deal_each(strata_of_groups, fractions, seed)
+    if not all(parts.values()) and len(fractions) <= len(set(groups)):
+        rng = np.random.default_rng(seed)
+        gravest_first = [group for stratum in reversed(strata_of_groups) for group in _shuffled(stratum, rng)]
+        parts = _collected(_deal(gravest_first, fractions), fractions)
+    return parts
+
+
+def _deal_each(strata_of_groups, fractions, seed):
     rng = np.random.default_rng(seed)
+    return _collected(
+        (pair for stratum in strata_of_groups for pair in _deal(_shuffled(stratum, rng), fractions)), fractions
+    )
+
+
+def _collected(dealt, fractions):
+    """{part: sorted image indices} of (image indices of a group, part)."""
     parts = {part: [] for part in fractions}
-    for stratum in _strata_of_groups(groups, strata, severity, within):
-        for indices, part in _deal(_shuffled(stratum, rng), fractions):
-            parts[part].extend(indices)
-    if not all(parts.values()) and len(fractions) <= len(set(groups)) and len(severity) > 1:
-        return grouped_split(groups, [0] * len(strata), fractions=fractions, seed=seed, severity=(0,))
+    for indices, part in dealt:
+        parts[part].extend(indices)
     return {part: sorted(indices) for part, indices in parts.items()}
 
 
