@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from segtumor.cases import is_own_case
+from segtumor.data.crowds import CROWDS_AS_LESIONS, is_crowd
 from segtumor.data.splits import Split, hash_images
 from segtumor.data.splits.cases import known_cases
 from segtumor.data.splits.cross_validation import Fold, common_root, fold_documents, make_folds, rare_classes
@@ -216,12 +217,15 @@ def _labels(merged):
     """(label of each image, all labels, names of the classes of its lesions, or normal, for each image)."""
     position = {category["id"]: number for number, category in enumerate(merged.categories)}
     names = [category["name"] for category in merged.categories]
-    classes = {}
+    classes, lesions = {}, {}
     for annotation in merged.annotations:
-        classes.setdefault(annotation["image_id"], []).append(position[annotation["category_id"]])
+        number = position[annotation["category_id"]]
+        classes.setdefault(annotation["image_id"], []).append(number)
+        if not is_crowd(annotation):  # a crowd makes an image one of its class, but is nothing to test
+            lesions.setdefault(annotation["image_id"], []).append(number)
     labels, severity = image_labels(merged.images, classes, names)
     shown = [
-        {*(names[number] for number in classes.get(image["id"], ())), *({NORMAL} & {label})}
+        {*(names[number] for number in lesions.get(image["id"], ())), *({NORMAL} & {label})}
         for image, label in zip(merged.images, labels, strict=True)
     ]
     return labels, severity, shown
@@ -253,6 +257,9 @@ def _cases_unknown(cases):
 def _check_lesions(plan):
     for number, parts in plan.summaries.items():
         if not parts["train"]["lesions"]:
-            raise ConfigError(
-                f"fold {number} has no lesion to train on", where="--folds", remedy="Use more folds or more data"
-            )
+            what, remedy = f"fold {number} has no lesion to train on", "Use more folds or more data"
+            crowds = parts["train"].get("crowd_regions", 0)
+            if crowds:
+                what += f": its {crowds} regions are all crowds (iscrowd 1), which are neither learnt from nor measured"
+                remedy = f"If each is one lesion: `segtumor data check` with --fix and {CROWDS_AS_LESIONS}"
+            raise ConfigError(what, where="--folds", remedy=remedy)

@@ -5,7 +5,16 @@ Not here: the confusion matrix of lesions (``plots``), captions (``study_plots``
 
 import numpy as np
 
-from segtumor.reporting.figures import DARK, FONT_SIZE, MANY_CLASSES, label_axes, name_text, new_figure, say_empty
+from segtumor.reporting.figures import (
+    DARK,
+    FONT_SIZE,
+    MANY_CLASSES,
+    MOST_PERCENT,
+    label_axes,
+    name_text,
+    new_figure,
+    say_empty,
+)
 
 
 def class_confusion_figure(names, counts, *, unit):
@@ -28,7 +37,9 @@ def class_confusion_figure(names, counts, *, unit):
     label_axes(axes, "Predicted", "True", None, None)
     axes.grid(False)
     for (row, column), count in np.ndenumerate(counts):
-        text = f"{count}\n{100 * part[row, column]:.0f}%" if totals[row, 0] else "0"
+        text = (
+            f"{count}\n{100 * part[row, column]:.0f}%" if totals[row, 0] and len(names) <= MOST_PERCENT else f"{count}"
+        )
         color = "white" if part[row, column] > 0.6 else DARK
         axes.text(column, row, text, ha="center", va="center", color=color, fontsize=small)
     if not n:

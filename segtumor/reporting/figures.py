@@ -16,6 +16,8 @@ NEUTRAL, DARK = (0.6, 0.6, 0.6), (0.2, 0.2, 0.2)
 FONT_SIZE = 12
 #: A table of more classes than this is drawn in smaller letters.
 MANY_CLASSES = 5
+#: Of more than this there is room for the counts alone.
+MOST_PERCENT = 10
 
 
 def png_bytes(draw, *, dpi=120):

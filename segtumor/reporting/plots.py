@@ -10,6 +10,7 @@ from segtumor.reporting.figures import (
     DARK,
     FONT_SIZE,
     MANY_CLASSES,
+    MOST_PERCENT,
     class_color,
     label_axes,
     line_style,
@@ -65,7 +66,8 @@ def confusion_matrix_figure(confusion, *, score_threshold, iou_threshold):
     axes.set_ylabel("True")
     for (row, column), count in np.ndenumerate(counts):
         nothing = row == column == len(counts) - 1  # neither lesion nor finding: cannot be counted
-        text = "–" if nothing else f"{count}\n{100 * part[row, column]:.0f}%" if totals[row, 0] else "0"
+        percent = f"\n{100 * part[row, column]:.0f}%" if totals[row, 0] and len(counts) <= MOST_PERCENT else ""
+        text = "–" if nothing else f"{count}{percent}"
         color = "white" if part[row, column] > 0.6 else DARK
         axes.text(column, row, text, ha="center", va="center", color=color, fontsize=small - 1)
     if counts.sum() == 0:

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -352,3 +353,16 @@ def test_an_output_that_cannot_be_written_is_told(tiny_config, phantoms, tmp_pat
     cfg = tiny_config(QUICK)
     with pytest.raises(OutputError):
         crossval.cross_validate(cfg, crossval.make_plan(cfg, folds=2), tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ({"lesions": 0}, "fold 1 has no lesion to train on .*Use more folds"),
+        ({"lesions": 0, "crowd_regions": 3}, "its 3 regions are all crowds .*--crowds-as-lesions"),
+    ],
+)
+def test_a_fold_without_lesions_is_refused_with_what_to_do(train, message):
+    plan = SimpleNamespace(summaries={1: {"train": train}})
+    with pytest.raises(ConfigError, match=message.replace(" .*", ".*")):
+        crossval._check_lesions(plan)
