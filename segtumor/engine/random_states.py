@@ -34,7 +34,7 @@ class RandomStates:
         random.Random().setstate(_python_state(state))
         np.random.RandomState().set_state(_numpy_state(state))
         torch.Generator().set_state(state["torch"])
-        self._loaded = state
+        self._loaded = {**state, "cuda": list(state["cuda"])}
 
     def restore(self) -> None:
         """Go on with the numbers that would have come next; the processes of several GPUs draw different ones."""

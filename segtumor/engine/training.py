@@ -31,6 +31,7 @@ from segtumor.engine.training_data import (
     compare_data,
     compare_settings,
     read_start,
+    resumed_seed,
     training_data,
     warn_of_seen,
 )
@@ -77,6 +78,8 @@ def train(cfg, *, resume=False, overwrite=False, init_from=None, files=None):
     Raises:
         SegtumorError: bad configuration, data or weights, a diverging loss, or a folder that cannot be written.
     """
+    if resume:
+        cfg.SEED = resumed_seed(cfg.OUTPUT_DIR, cfg.SEED)
     datasets = load_training_sets(cfg, files)
     with _alone_in(cfg.OUTPUT_DIR):
         return _train(cfg, datasets, resume=resume, overwrite=overwrite, init_from=init_from)

@@ -86,6 +86,12 @@ def read_start(folder: Path) -> dict[str, Any] | None:
     return document
 
 
+def resumed_seed(folder: Path, seed: int) -> int:
+    """``SEED`` of a run to be resumed: a random one (below 0) stays that of the first start. Raises as ``read_start``."""
+    first = (read_start(folder) or {}).get("seed") if seed < 0 else None
+    return first if type(first) is int and first >= 0 else seed
+
+
 def compare_data(start: Mapping[str, Any] | None, datasets: Parts) -> list[str]:
     """What differs between the data of a run's earlier starts and those it is to go on with.
 

@@ -63,10 +63,16 @@ def read_checkpoint(path):
     if not has_checksums:
         logger.warning("%s: an old format without checksums; damage to its weights cannot be noticed", path)
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
+        _check_names(content.get("class_names"), path)
         return content
     if isinstance(content, dict) and content and all(isinstance(value, torch.Tensor) for value in content.values()):
         return {"model": content}
     raise ModelError("holds no weights", where=path, got=type(content).__name__, expected="a state dict")
+
+
+def _check_names(names, path):
+    if names is not None and not (isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)):
+        raise ModelError("its class names are no list of names", where=path, got=f"{names!r:.60}")
 
 
 def load_weights(model, path, *, strict, class_names=None, checkpoint=None):

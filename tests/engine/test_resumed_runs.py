@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from segtumor.commands import train
-from segtumor.engine import hooks, stopping
+from segtumor.engine import hooks, stopping, training
 from segtumor.engine.stopping import StopSignals
 from segtumor.engine.trainer import Trainer
 from segtumor.engine.weights import read_checkpoint
@@ -19,19 +20,49 @@ pytestmark = pytest.mark.model
 
 #: Training alone, without the evaluations that take most of the time.
 BARE = {"DATASETS.VALIDATION": (), "DATASETS.TEST": (), "SOLVER.MAX_ITER": 2}
-STRONG = {"INPUT.AUGMENTATION": "strong", "SOLVER.MAX_ITER": 5}
 MEASURED = {"DATASETS.VALIDATION": ("phantoms_val",), "TEST.EVAL_PERIOD": 2, "SOLVER.BEST_METRIC": "loss"}
+LONGER = {
+    **MEASURED,
+    "INPUT.AUGMENTATION": "strong",
+    "SOLVER.MAX_ITER": 5,
+    "DATALOADER.ASPECT_RATIO_GROUPING": True,
+}
 
 
-@pytest.fixture
-def type_train(phantoms, tiny_config_file, tiny_options):
+@pytest.fixture(scope="module")
+def type_train(datasets_root, tiny_config_file, tiny_options):
     """Function of a run folder, options and settings -> exit code of the command."""
 
     def command(folder, *options, settings=()):
         settings = {**BARE, **dict(settings), "OUTPUT_DIR": folder}
         return train.main(["--config-file", str(tiny_config_file), *options, *tiny_options(settings)])
 
-    return command
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DETECTRON2_DATASETS", str(datasets_root))
+        patch.setattr(training, "training_curves", lambda folder: None)  # as long as the training itself
+        yield command
+
+
+@pytest.fixture(scope="module")
+def finished(type_train, tmp_path_factory):
+    """Folder of a finished run of two steps; look, but do not write into it."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    assert type_train(folder) == 0
+    return folder
+
+
+@pytest.fixture
+def tiny_copy(finished, tmp_path):
+    """A copy of ``finished`` to write into."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def whole(type_train, tmp_path_factory):
+    """Folder of an uninterrupted run with validations."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert type_train(folder, settings=LONGER) == 0
+    return folder
 
 
 def contents(folder):
@@ -55,27 +86,25 @@ def after(calls, function, number=signal.SIGTERM):
 
 
 @pytest.mark.parametrize("stop", ["in a step", "in the validation"])
-def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(type_train, tmp_path, monkeypatch, stop):
-    settings = {**STRONG, **MEASURED, "DATALOADER.ASPECT_RATIO_GROUPING": True}
-    assert type_train(tmp_path / "whole", settings=settings) == 0
+def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(type_train, whole, tmp_path, monkeypatch, stop):
     with monkeypatch.context() as patch:
         if stop == "in a step":
             patch.setattr(Trainer, "run_step", after(3, Trainer.run_step))
         else:
             patch.setattr(hooks, "validation_losses", after(2, hooks.validation_losses))
-        assert type_train(tmp_path / "run", settings=settings) == 143
+        assert type_train(tmp_path / "run", settings=LONGER) == 143
     stopped = read_checkpoint(tmp_path / "run" / "model_last.pth")
     assert (stopped["iteration"], stopped["validation"]["owed"]) == ((2, None) if stop == "in a step" else (3, 4))
     assert (tmp_path / "run" / "last_checkpoint").read_text() == "model_last.pth"
-    assert type_train(tmp_path / "run", "--resume", settings={**settings, "DATALOADER.NUM_WORKERS": 2}) == 0
+    assert type_train(tmp_path / "run", "--resume", settings={**LONGER, "DATALOADER.NUM_WORKERS": 2}) == 0
     for name in ("model_final.pth", "model_best.pth"):
-        whole, resumed = (read_checkpoint(tmp_path / folder / name) for folder in ("whole", "run"))
-        assert equal(whole["model"], resumed["model"]) and whole["iteration"] == resumed["iteration"]
-    whole, resumed = (read_checkpoint(tmp_path / folder / "model_final.pth") for folder in ("whole", "run"))
-    assert whole["scheduler"] == resumed["scheduler"] and whole["validation"] == resumed["validation"]
-    states = zip(whole["optimizer"]["state"].values(), resumed["optimizer"]["state"].values(), strict=True)
+        expected, resumed = (read_checkpoint(folder / name) for folder in (whole, tmp_path / "run"))
+        assert equal(expected["model"], resumed["model"]) and expected["iteration"] == resumed["iteration"]
+    expected, resumed = (read_checkpoint(folder / "model_final.pth") for folder in (whole, tmp_path / "run"))
+    assert expected["scheduler"] == resumed["scheduler"] and expected["validation"] == resumed["validation"]
+    states = zip(expected["optimizer"]["state"].values(), resumed["optimizer"]["state"].values(), strict=True)
     assert all(torch.equal(first["momentum_buffer"], second["momentum_buffer"]) for first, second in states)
-    assert torch.equal(whole["random"]["torch"], resumed["random"]["torch"])
+    assert torch.equal(expected["random"]["torch"], resumed["random"]["torch"])
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGHUP", 129)])
@@ -167,13 +196,6 @@ def test_a_refused_resume_leaves_every_byte_as_it_was(tiny_copy, type_train, cap
     assert contents(tiny_copy) == before
 
 
-@pytest.fixture
-def tiny_copy(type_train, tmp_path):
-    """Folder of a finished run of two steps, to write into."""
-    assert type_train(tmp_path / "run") == 0
-    return tmp_path / "run"
-
-
 def test_classes_in_another_order_are_refused_and_damaged_accounts_too(tiny_copy, type_train, other_sets, capsys):
     before = contents(tiny_copy)
     assert type_train(tiny_copy, "--resume", settings={"DATASETS.TRAIN": (other_sets("swapped", swap),)}) == 3
@@ -222,7 +244,10 @@ def test_cases_trained_on_at_any_start_may_not_test(tiny_copy, type_train, other
     assert contents(tiny_copy) == before
 
 
-def test_weights_that_were_trained_on_what_tests_them_are_warned_of(tiny_copy, type_train, tmp_path, capsys):
+def test_weights_that_were_trained_on_what_tests_them_are_warned_of(
+    tiny_copy, type_train, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(training, "_evaluate_sets", lambda *_, **__: {})
     weights, new = tiny_copy / "model_final.pth", tmp_path / "new"
     train_part, test_part = {"DATASETS.TEST": ("phantoms_train",)}, {"DATASETS.TEST": ("phantoms_test",)}
     said = f"3 cases of the test part were trained on by {weights}"
@@ -253,8 +278,15 @@ def test_a_run_without_its_note_goes_on_and_one_without_a_checkpoint_is_kept(tin
     assert "no checkpoint to resume from" in capsys.readouterr().err and contents(tiny_copy) == before
 
 
-def test_nothing_to_resume_starts_with_the_weights_that_are_named(type_train, tiny_run, tmp_path, capsys):
-    settings = {"MODEL.WEIGHTS": tiny_run / "model_best.pth", "SOLVER.MAX_ITER": 1}
+def test_a_random_seed_stays_the_same_when_resumed(type_train, tmp_path):
+    assert type_train(tmp_path, settings={"SEED": -1, "SOLVER.MAX_ITER": 1}) == 0
+    assert type_train(tmp_path, "--resume", settings={"SEED": -1}) == 0
+    account = json.loads((tmp_path / "run.json").read_text())
+    assert account["resumed"][0]["seed"] == account["seed"] >= 0
+
+
+def test_nothing_to_resume_starts_with_the_weights_that_are_named(type_train, finished, tmp_path, capsys):
+    settings = {"MODEL.WEIGHTS": finished / "model_final.pth", "SOLVER.MAX_ITER": 1}
     assert type_train(tmp_path / "run", "--resume", settings=settings) == 0
     said = capsys.readouterr().err
     assert "Nothing to resume in" in said and "0 newly initialised" in said

@@ -174,6 +174,13 @@ def test_a_file_without_weights_is_refused(tmp_path, content):
         load_weights(Part(), path, strict=False)
 
 
+@pytest.mark.parametrize("names", [5, "benign", [1, 2], {"benign": 0}], ids=repr)
+def test_class_names_that_are_none_are_refused(tmp_path, names):
+    path = saved({"model": Part().state_dict(), "class_names": names}, tmp_path / "odd.pth")
+    with pytest.raises(ModelError, match=r"odd\.pth: its class names are no list of names"):
+        read_checkpoint(path)
+
+
 def test_weights_of_another_model_are_refused_with_counts(tmp_path):
     path = saved({**Part().state_dict(), "third.weight": torch.zeros(1)}, tmp_path / "other.pth")
     model = Part(width=5)
