@@ -13,7 +13,7 @@ from segtumor.engine.model import create_model
 from segtumor.engine.weights import load_weights, read_checkpoint
 from segtumor.errors import ConfigError
 from segtumor.loading.mapper import image_tensor
-from segtumor.runtime.breakdown import LARGEST_FEATURE, LARGEST_OUTPUT, broken_output
+from segtumor.runtime.breakdown import LARGEST_OUTPUT, broken_output
 from segtumor.runtime.predictor import Predictor
 
 
@@ -50,22 +50,22 @@ _EXITS = ("proposal_generator.rpn_head", "roi_heads.box_predictor", "roi_heads.m
 
 @contextlib.contextmanager
 def _watched(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
-    """Gather a bool tensor for every layer with weights, and every exit, that computes within the block: whether all
-    its outputs are sound, as ``runtime.breakdown`` means it. On a GPU nothing waits for it."""
+    """Gather a bool tensor for every convolution and matrix, and every exit, that computes within the block: whether
+    all its outputs are sound, as ``runtime.breakdown`` means it. On a GPU nothing waits for it."""
     sound, handles = [], []
 
-    def watch(module, largest):
+    def watch(module, are_sound):
         def look(_module, _inputs, outputs):
-            sound.extend(_are_within(tensor, largest) for tensor in _tensors(outputs))
+            sound.extend(map(are_sound, _tensors(outputs)))
 
         handles.append(module.register_forward_hook(look))
 
     try:
         for name, module in model.named_modules():
             if name in _EXITS:
-                watch(module, LARGEST_OUTPUT)
-            elif next(module.parameters(recurse=False), None) is not None:
-                watch(module, LARGEST_FEATURE)
+                watch(module, _are_outputs)
+            elif getattr(getattr(module, "weight", None), "ndim", 0) > 1:
+                watch(module, _are_finite)
         yield sound
     finally:
         for handle in handles:
@@ -81,9 +81,14 @@ def _tensors(outputs: Any) -> list[torch.Tensor]:
     return [tensor for item in outputs for tensor in _tensors(item)] if isinstance(outputs, Iterable) else []
 
 
-def _are_within(tensor: torch.Tensor, largest: float) -> torch.Tensor:
+def _are_outputs(tensor: torch.Tensor) -> torch.Tensor:
     low, high = torch.aminmax(tensor)  # NaN, if one is there
-    return (low >= -largest) & (high <= largest)
+    return (low >= -LARGEST_OUTPUT) & (high <= LARGEST_OUTPUT)
+
+
+def _are_finite(tensor: torch.Tensor) -> torch.Tensor:
+    # A sum takes half the time of looking at each number; what is so large that it overflows is unsound too.
+    return torch.isfinite(tensor.sum(dtype=torch.float32))
 
 
 def predictor_from_config(cfg, model):
