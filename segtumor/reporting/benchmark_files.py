@@ -7,7 +7,7 @@ import dataclasses
 import shlex
 
 from segtumor import NOTICE, __version__
-from segtumor.files import prepare_output_folder, write_csv, write_json, write_text
+from segtumor.files import prepare_output_folder, remove_files, write_csv, write_json, write_text
 from segtumor.reporting.markdown import markdown_table, markdown_text
 from segtumor.reporting.study_text import count_text, interval_text, is_undefined, value_cell
 
@@ -17,6 +17,7 @@ _CSV_COLUMNS = (
     *("leak_free_value", "leak_free_low", "leak_free_high", "leak_free_n"),
     *("published", "published_ci", "published_n", "source", "verdict", "why"),
 )
+_SUFFIXES = ("csv", "json", "md", "html")
 _BESIDE = "Our numbers beside the published ones"
 _ALONE = "Our numbers without a published one"
 _NOTES = "Why not comparable, or what to bear in mind"
@@ -35,9 +36,7 @@ def write_benchmark(rows, folder, *, title, sentences, provenance):
     Returns:
         list of the paths written.
     """
-    folder = prepare_output_folder(folder)
     table = [_csv_row(row) for row in rows]
-    write_csv(folder / "benchmark.csv", table, _CSV_COLUMNS)
     document = {
         "schema_version": 1,
         "segtumor_version": __version__,
@@ -50,10 +49,15 @@ def write_benchmark(rows, folder, *, title, sentences, provenance):
             for cells, row in zip(table, rows, strict=True)
         ],
     }
-    write_json(folder / "benchmark.json", document)
-    write_text(folder / "benchmark.md", _markdown(title, sentences, rows))
-    write_text(folder / "benchmark.html", _page(title, sentences, rows, provenance))
-    return [folder / f"benchmark.{suffix}" for suffix in ("csv", "json", "md", "html")]
+    markdown, page = _markdown(title, sentences, rows), _page(title, sentences, rows, provenance)
+    folder = prepare_output_folder(folder)
+    table_path, json_path, markdown_path, page_path = paths = [folder / f"benchmark.{s}" for s in _SUFFIXES]
+    remove_files(reversed(paths))
+    write_csv(table_path, table, _CSV_COLUMNS)
+    write_json(json_path, document)
+    write_text(markdown_path, markdown)
+    write_text(page_path, page)
+    return paths
 
 
 def estimate_text(estimate):

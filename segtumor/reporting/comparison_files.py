@@ -9,7 +9,7 @@ import math
 
 from segtumor import NOTICE, __version__
 from segtumor.evaluation.comparison import ComparisonRow
-from segtumor.files import prepare_output_folder, write_csv, write_json, write_text
+from segtumor.files import prepare_output_folder, remove_files, write_csv, write_json, write_text
 from segtumor.reporting.markdown import markdown_table, markdown_text
 from segtumor.reporting.study_text import UNDEFINED, capital, counted, is_undefined, percent_text
 
@@ -29,7 +29,6 @@ def write_comparisons(comparisons, folder, *, level, provenance):
     Returns:
         list of the paths written.
     """
-    folder = prepare_output_folder(folder)
     columns = ("first_name", "second_name", *(field.name for field in dataclasses.fields(ComparisonRow)))
     rows = [
         {"first_name": comparison.names[0], "second_name": comparison.names[1], **_cells(row)}
@@ -45,10 +44,13 @@ def write_comparisons(comparisons, folder, *, level, provenance):
         "comparisons": [_document(comparison) for comparison in comparisons],
     }
     sections = [line for comparison in comparisons for line in _section(comparison, level)]
+    folder = prepare_output_folder(folder)
+    paths = [folder / name for name in ("comparison.csv", "comparison.json", "comparison.md")]
+    remove_files(reversed(paths))
     write_csv(folder / "comparison.csv", rows, columns)
     write_json(folder / "comparison.json", document)
     write_text(folder / "comparison.md", "\n".join(["# Paired comparison", "", *sections, NOTICE, ""]))
-    return [folder / name for name in ("comparison.csv", "comparison.json", "comparison.md")]
+    return paths
 
 
 def table_rows(rows):

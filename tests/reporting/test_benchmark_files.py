@@ -162,3 +162,15 @@ def test_everything_from_outside_is_escaped(written):
     (line,) = [line for line in text.splitlines() if line.startswith("| dice")]
     assert line.replace("\\|", "").count("|") == 6
     assert "1. &lt;script>alert('1')&lt;/script>\\|&amp; # x\n" in text
+
+
+def test_an_interruption_leaves_no_page_of_other_numbers(written, monkeypatch):
+    folder = written()[".html"].parent
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("segtumor.reporting.benchmark_files.write_json", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        written(rows=ROWS[:1])
+    assert [path.name for path in folder.iterdir()] == ["benchmark.csv"]
