@@ -87,7 +87,7 @@ def check_image_sizes(records, *, max_pixels):
     if wrong:
         raise DataError(
             f"{len(wrong)} images differ in (height, width) from their annotation file: {'; '.join(wrong[:5])}",
-            remedy="Annotate the images as they are, or convert the data set again",
+            remedy="Annotate the images as they are, or scale their outlines with `segtumor data check --fix`",
         )
 
 

@@ -1,6 +1,7 @@
 """What DICOM headers tell about the images of a collection: case, age, sex, view, spacing; never a name, id or date."""
 
 import dataclasses
+from collections import Counter
 
 from segtumor.cases import case_of
 from segtumor.data.remarks import Remark
@@ -42,10 +43,10 @@ def _notes_on_cases(images, identities):
     for image in read:
         if identities[image.file_name].placeholder:
             yield Remark(image.file_name, "PatientID is a placeholder: the study is the case")
-    cases = {case_of(image.attributes) for image in read}
-    studies = {identities[image.file_name].study for image in read} - {None}
-    if len(cases) == 1 and None not in cases and len(studies) > 1:
-        detail = (
-            f"{len(read)} images, {len(studies)} studies: if their PatientID is a placeholder, give cases by --table"
-        )
-        yield Remark("", "all DICOM images are of one case, though of several studies", detail)
+    counts = Counter(filter(None, (case_of(image.attributes) for image in read)))
+    case, n = counts.most_common(1)[0] if counts else (None, 0)
+    studies = {identities[image.file_name].study for image in read if case_of(image.attributes) == case} - {None}
+    if len(studies) > 1 and (n == len(read) or n > max(2, len(read) / 2)):
+        what = f"{'all' if n == len(read) else 'most'} DICOM images are of one case, though of several studies"
+        detail = f"{n} images, {len(studies)} studies: if their PatientID is a placeholder, give the cases by --table"
+        yield Remark("", what, detail)

@@ -61,6 +61,11 @@ def test_one_patient_of_all_studies_is_told(folder, patient, n_cases, note, caps
     assert len({image["case_id"] for image in images}) == n_cases
     report = json.loads((folder / "out" / "conversion_report.json").read_text())
     assert report["notes_by_kind"][note] == (3 if n_cases == 2 else 1)
+    (folder / "images" / "4.dcm").write_bytes(dicom_bytes(PatientID=patient, StudyInstanceUID="1.2.5"))
+    (folder / "images" / "5.dcm").write_bytes(dicom_bytes(PatientID="OTHER", StudyInstanceUID="1.2.9"))
+    run(folder, "mixed", "salt")
+    mixed = json.loads((folder / "mixed" / "conversion_report.json").read_text())["notes_by_kind"]
+    assert (note if n_cases == 2 else note.replace("all", "most")) in mixed
     assert note in capsys.readouterr().out and patient not in json.dumps(report)
 
 
