@@ -97,8 +97,8 @@ def _read_csv(path):
 def _cut(rows):
     """Rows of texts as a list, cut at the last filled cell of the first that is not blank; none blank at the end.
 
-    Blank rows between others are kept as empty ones, so that rows can be counted, but for the gaps of thousands that a
-    stray cell makes.
+    Blank rows between others are kept, with one blank cell, so that rows can be counted, but for the gaps of thousands
+    that a stray cell makes.
     """
     found, width, blank = [], None, 0
     for row in rows:
@@ -106,7 +106,7 @@ def _cut(rows):
         if not filled:
             blank += width is not None
             continue
-        found += [[]] * min(blank, _MOST_BLANK)
+        found += [[""]] * min(blank, _MOST_BLANK)
         width, blank = width or filled[-1], 0
         found.append(row[:width])
     return found

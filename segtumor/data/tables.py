@@ -7,6 +7,7 @@ import math
 
 from segtumor.cases import case_of, case_text
 from segtumor.data.image_names import IMAGE_COLUMNS, NameIndex
+from segtumor.data.person_cells import age_years, sex_letter, unread_cell
 from segtumor.data.sheets import cells_of, header_of, read_sheets
 from segtumor.errors import DataError
 
@@ -73,11 +74,15 @@ def image_column(cells, path):
     raise DataError("no column of image names", where=path, got=", ".join(cells), expected=expected)
 
 
-def read_image_table(path):
+def read_image_table(path, unread=None):
     """{name of an image as the table has it: fields of the COCO image} of a table with a column of image names.
 
     The columns of datasets/README.md get their types (age a number, sex M or F, site, region and view lists divided by
     semicolons); others are kept as text. Blank cells say nothing.
+
+    Args:
+        path: as in ``read_cells``.
+        unread: list to which (name of the image, what cannot be read) is added for each cell that is not used.
 
     Raises:
         DataError: unreadable, no column of image names, or an image stands there twice with different data.
@@ -88,6 +93,9 @@ def read_image_table(path):
         if not name:
             continue
         fields = {_ALIASES.get(key, key): value for key, value in cells.items() if key and value}
+        faults = [fault for key, value in fields.items() if (fault := unread_cell(key, value))]
+        if unread is not None:
+            unread += [(name, fault) for fault in faults]
         fields = {key: _typed(key, value) for key, value in fields.items() if key != "case_id" or case_of(fields)}
         if table.setdefault(name, fields) != fields:
             raise DataError(f"image {name} stands there twice with different data", where=path)
@@ -125,9 +133,9 @@ def _typed(name, text):
     if name == "case_id":
         return case_text(text)
     if name == "age":
-        return cell_number(text)
+        return age_years(text)
     if name == "sex":
-        return text[0].upper() if text[0].upper() in "MF" else None
+        return sex_letter(text)
     if name in _LISTS:
         return [part.strip() for part in text.split(";") if part.strip()]
     return text.lower() if name == "image_label" else text

@@ -305,3 +305,18 @@ def test_a_pipe_is_not_waited_for(options, tmp_path, capsys):
         assert "out" not in os.listdir(tmp_path) or not list((tmp_path / "out").glob("[!.]*"))
     assert run_convert(EXAMPLES / "coco", tmp_path / "out", "--table", str(folder / "a.csv")) == 5
     assert "not an ordinary file" in capsys.readouterr().err
+
+
+def test_cells_of_the_table_are_read_or_named(tmp_path, capsys):
+    table = tmp_path / "cases.csv"
+    table.write_text(
+        'image,age,sex\ncase1_benign.png,"12,5",X\ncase2_malignant.png,12 years,w\ncase3_normal.png,abc,m\n'
+    )
+    assert run_convert(EXAMPLES / "coco", tmp_path / "a", "--table", str(table)) == 0
+    out = capsys.readouterr().out
+    assert "2  cell of the table that cannot be read, left blank: case1_benign.png (sex: 'X'), case3_normal.png" in out
+    dataset = load_coco(tmp_path / "a/annotations/all.json")
+    found = [(image["age"], image["sex"]) for image in dataset.images]
+    assert found == [(12.5, None), (12, "F"), (None, "M")]
+    report = json.loads((tmp_path / "a/conversion_report.json").read_text())
+    assert [note["detail"] for note in report["notes"]] == ["sex: 'X'", "age: 'abc'"]

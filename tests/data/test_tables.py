@@ -135,7 +135,7 @@ def test_a_stray_cell_far_away_costs_nothing(tmp_path, far):
 
 def test_blank_rows_are_counted_and_those_at_the_end_are_gone(tmp_path):
     text = "\n\nimage,case_id,,\na.png,1,,\n,,,\n , ,,\nb.png,2,,stray\n,,\n\n"
-    assert read_sheets(table(tmp_path, text))[""] == [["image", "case_id"], ["a.png", "1"], [], [], ["b.png", "2"]]
+    assert read_sheets(table(tmp_path, text))[""] == [["image", "case_id"], ["a.png", "1"], [""], [""], ["b.png", "2"]]
 
 
 def test_a_table_that_inflates_is_refused_unread(tmp_path, monkeypatch):

@@ -186,7 +186,9 @@ def _attributes(args, collection):
     if not args.table:
         return None
     names = [image.file_name for image in collection.images]
-    fields, unknown = match_images(read_image_table(args.table), names, where=args.table)
+    unread, kind = [], "cell of the table that cannot be read, left blank"
+    fields, unknown = match_images(read_image_table(args.table, unread), names, where=args.table)
+    collection.notes += [Remark(name, kind, what) for name, what in unread]
     collection.notes += [Remark(name, "in the table, but no image that is used") for name in unknown]
     collection.notes += [Remark(name, "not in the table") for name in names if name not in fields]
     return fields

@@ -131,6 +131,8 @@ def _convert_row(row, source, files, taxonomy, cases, result):
         "spacing_source": None,
     }
     result.images_without_case += row.stem not in cases
+    kind = "cell of the table that cannot be read, left blank"
+    result.notes += [Remark(row.image_id, kind, what) for what in row.unread]
     result.images.append(image)
     for lesion in lesions:
         result.annotations.append(_annotation(lesion, len(result.annotations) + 1, image["id"], taxonomy))

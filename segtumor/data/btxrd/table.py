@@ -8,6 +8,7 @@ from pathlib import Path
 
 from segtumor.cases import case_of
 from segtumor.data.image_names import stem_of
+from segtumor.data.person_cells import age_years, sex_letter, unread_cell
 from segtumor.data.splits.official import PART_COLUMNS, listed_in_column
 from segtumor.data.tables import cell_number, read_cells
 from segtumor.errors import ConfigError, DataError
@@ -44,12 +45,14 @@ class TableRow:
         label: normal, benign or malignant; None where the table does not say, or contradicts itself.
         subtypes: the subtypes flagged, in the order of the taxonomy; rightly one for a tumour and none for a normal.
         attributes: age (years), sex, site, region, view, center, as in the COCO image; None or empty where unknown.
+        unread: cells of age and sex that cannot be read.
     """
 
     image_id: str
     label: str | None
     subtypes: tuple[str, ...]
     attributes: dict
+    unread: tuple[str, ...] = ()
 
     @property
     def stem(self):
@@ -117,7 +120,10 @@ def read_parts(path):
 
 def _row(cells):
     subtypes = tuple(name for name in SUBTYPE_ENTITY if _flag(cells[name]))
-    return TableRow(cells["image_id"], _label(cells, subtypes), subtypes, _attributes(cells))
+    unread = (unread_cell("age", cells.get("age", "")), unread_cell("sex", cells.get("gender", "")))
+    return TableRow(
+        cells["image_id"], _label(cells, subtypes), subtypes, _attributes(cells), tuple(filter(None, unread))
+    )
 
 
 def _label(cells, subtypes):
@@ -137,10 +143,9 @@ def _attributes(cells):
         return [name for name in names if _flag(cells.get(name, ""))]
 
     center = cell_number(cells.get("center", ""))
-    sex = cells.get("gender", "")[:1].upper()
     return {
-        "age": cell_number(cells.get("age", "")),
-        "sex": sex if sex in ("M", "F") else None,
+        "age": age_years(cells.get("age", "")),
+        "sex": sex_letter(cells.get("gender", "")),
         "site": flagged(BONES_AND_JOINTS),
         "region": flagged(REGIONS),
         "view": flagged(VIEWS),

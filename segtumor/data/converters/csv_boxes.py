@@ -213,6 +213,8 @@ def _boxes(name, rows, notes):
 def _attributes(name, rows, notes):
     """The further columns in which all rows of the image agree; blank cells say nothing."""
     attributes, differing = {}, []
+    for fault in dict.fromkeys(fault for row in rows for fault in row.unread):
+        notes.append(Remark(name, "cell of the table that cannot be read, left blank", fault))
     for column in dict.fromkeys(column for row in rows for column in row.others):
         values = [row.others[column] for row in rows if column in row.others]
         if all(value == values[0] for value in values):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from segtumor.cases import case_text
 from segtumor.data.converters.shapes import box_from_corners
+from segtumor.data.person_cells import age_years, sex_letter, unread_cell
 from segtumor.data.segmentations import is_number
 from segtumor.data.tables import cell_number
 from segtumor.errors import DataError
@@ -82,6 +83,7 @@ class Row(NamedTuple):
         box_xywh: px; None for a normal image.
         size_hw: (height, width) of the image as stated, or None.
         others: further fields, as far as their cells are filled.
+        unread: what of them cannot be read.
         fault: why it cannot be used, or "".
     """
 
@@ -91,6 +93,7 @@ class Row(NamedTuple):
     box_xywh: tuple[float, float, float, float] | None
     size_hw: tuple[int, int] | None
     others: Mapping[str, Any]
+    unread: tuple[str, ...]
     fault: str
 
 
@@ -144,7 +147,9 @@ def parse_row(line, cells, layout, width):
     others = {name: _typed(name, cells[column]) for column, name in layout.others.items() if cells[column]}
     if others.get("case_id", "") is None:  # no case, which is not to replace that of a header
         del others["case_id"]
-    return Row(line, image, label, box, size_hw, others, fault)
+    filled = [(name, cells[column]) for column, name in layout.others.items() if cells[column]]
+    unread = tuple(fault for name, text in filled if (fault := unread_cell(name, text)))
+    return Row(line, image, label, box, size_hw, others, unread, fault)
 
 
 def _box(cells, layout):
@@ -166,9 +171,9 @@ def _typed(name, text):
     if name == "case_id":
         return case_text(text)
     if name == "age":
-        return cell_number(text)
+        return age_years(text)
     if name == "sex":
-        return text[0].upper() if text[0].upper() in "MF" else None
+        return sex_letter(text)
     return [part.strip() for part in text.split(";") if part.strip()] if name in _LISTS else text
 
 
