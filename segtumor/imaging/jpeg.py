@@ -11,6 +11,8 @@ import re
 import struct
 from dataclasses import dataclass
 
+from segtumor.errors import BadImageError
+
 _START, _SCAN, _END, _TABLES, _RESTART_FIRST = 0xD8, 0xDA, 0xD9, 0xC4, 0xD0
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _SEQUENTIAL = (0xC0, 0xC1)
@@ -87,35 +89,31 @@ def walk_jpeg(data):
     raise ValueError("JPEG data in too many pieces")
 
 
-def check_scans(stream):
-    """Refuse a stream that passes over its picture so often that decoding takes minutes.
-
-    Raises:
-        ValueError: more than MOST_SCANS scans, or too many for the size.
-    """
-    height, width = stream.size_hw
-    if stream.scans > MOST_SCANS or stream.scans * height * width > max(_MOST_SCANNED_PIXELS, height * width):
-        raise ValueError(f"JPEG of {stream.scans} scans, which would take minutes to decode")
-
-
-def check_jpeg(data, max_pixels):
+def check_jpeg(data, max_pixels, where):
     """Refuse a stream whose coded data is damaged, or whose scans are too many.
 
     Args:
         data: bytes of a file or frame, or of a part of a TIFF file with its tables.
         max_pixels: of the size in its header, which is believed from here on.
+        where: the file, for messages.
 
     Raises:
-        ValueError: cut off, damaged, too large, or too many scans.
+        BadImageError: damaged, or too many scans.
+        ValueError: cut off, too large, or no JPEG.
     """
     stream = walk_jpeg(data)
-    if not 0 < stream.size_hw[0] * stream.size_hw[1] <= max_pixels:
+    pixels = stream.size_hw[0] * stream.size_hw[1]
+    if not 0 < pixels <= max_pixels:
         raise ValueError("JPEG data of a size that does not fit")
-    check_scans(stream)
+    most = max(1, min(MOST_SCANS, _MOST_SCANNED_PIXELS // pixels))
+    if stream.scans > most:
+        remedy = "Save it again as PNG, or as JPEG that is not progressive"
+        what = "JPEG of so many scans that decoding would take minutes"
+        raise BadImageError(what, where=where, got=stream.scans, expected=f"at most {most}", remedy=remedy)
     zeros_mean_damage = stream.process in _SEQUENTIAL and not stream.zeros_are_flat
     if zeros_mean_damage and any(data.find(_ZEROS, begin, end) >= 0 for begin, end in stream.coded):
-        raise ValueError("damaged JPEG data: a part of it is zeros")
-    _decode_strictly(data[: stream.end])
+        raise _damaged("a part of it is zeros", where)
+    _decode_strictly(data[: stream.end], where)
 
 
 def with_tables(tables, part):
@@ -123,7 +121,7 @@ def with_tables(tables, part):
     return tables[:-2] + part[2:] if tables else part
 
 
-def _decode_strictly(data):
+def _decode_strictly(data, where):
     try:
         import simplejpeg
     except ImportError:  # an older installation; every other check is made
@@ -133,7 +131,11 @@ def _decode_strictly(data):
         # An eighth of the size is enough: every bit is read, and little is computed.
         simplejpeg.decode_jpeg(data, colorspace="GRAY", min_height=1, min_width=1, strict=True)
     except ValueError as error:
-        raise ValueError(f"damaged JPEG data: {error}") from error
+        raise _damaged(str(error).removeprefix("Corrupt JPEG data: "), where) from error
+
+
+def _damaged(how, where):
+    return BadImageError("damaged JPEG data", where=where, got=how, remedy="Copy or export the file again")
 
 
 def _mark_at(data, position):

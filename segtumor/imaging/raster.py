@@ -80,7 +80,7 @@ def read_raster(file, path, kind, max_pixels):
         size_hw = _upright_size_hw(image, orientation)
         if kind in ("TIFF", "PNG") and image.is_animated:
             raise BadImageError(f"the {kind} file has several pages", where=path, remedy="Save the page you mean alone")
-        check_coded_data(image, file, kind, max_pixels)
+        check_coded_data(image, file, kind, max_pixels, path)
         white_is_zero = _is_white_zero(image)
         image.load()
     pixels, dtype = _unit_gray(image, file, bits, path)
@@ -123,7 +123,7 @@ def _unit_gray(image, file, bits, path):
     return to_unit_range(samples), samples.dtype.name
 
 
-def check_coded_data(image, file, kind, max_pixels):
+def check_coded_data(image, file, kind, max_pixels, where):
     """What Pillow leaves unchecked of a file: checksums, damaged or costly JPEG data, tiles larger than any picture.
 
     Args:
@@ -131,21 +131,22 @@ def check_coded_data(image, file, kind, max_pixels):
         file: the open file, binary.
         kind: "PNG", "JPEG", "TIFF" or "BMP".
         max_pixels: limit on the size of a part.
+        where: the file, for messages.
 
     Raises:
-        ValueError: any of these.
+        BadImageError, ValueError: any of these.
     """
     if kind == "PNG":
         check_png(file)
     elif kind == "JPEG":
         most = _JPEG_BYTES_PER_PIXEL * image.size[0] * image.size[1] + _JPEG_SLACK_BYTES
-        check_jpeg(_bytes_at(file, 0, most), max_pixels)
+        check_jpeg(_bytes_at(file, 0, most), max_pixels, where)
     elif kind == "TIFF":
         tile = math.prod(image.tag_v2.get(tag, 1) for tag in _TILE_SIZE_TAGS)
         if tile > max_pixels:
             raise ValueError("TIFF file with too large tiles")
         for part in _jpeg_parts(image.tag_v2, file):
-            check_jpeg(part, max_pixels)
+            check_jpeg(part, max_pixels, where)
 
 
 def _jpeg_parts(tags, file):

@@ -192,7 +192,7 @@ def _legend(shown, class_names, true_lesions):
 
 
 def _unit(spacing_mm, spacing_source):
-    """px, or mm with what is known of its source: radiographs name it "mm at detector" or "mm (calibrated)"."""
+    """px, or mm with what is known of its source: radiographs name it, such as "mm at detector"."""
     if spacing_mm is None:
         return "px"
     source = spacing_source or "source unknown"

@@ -34,6 +34,9 @@ def specimens():
         name: dicom_bytes(PICTURE, syntax=f"1.2.840.10008.1.2{suffix}", **_HEADER) for name, suffix in _SYNTAXES.items()
     }
     files["tables"] = dicom_bytes(PICTURE, sequences={"VOILUTSequence": [_TABLE], "ModalityLUTSequence": [_TABLE]})
+    files["no preamble"] = files["explicit"][132:]
+    files["no meta group"] = files["implicit"][132 + 12 + struct.unpack_from("<I", files["implicit"], 140)[0] :]
+    files["windows"] = dicom_bytes(PICTURE, **_HEADER | {"WindowCenter": [127, 5], "WindowWidth": [0, 255]})
     files["12 bit"] = dicom_bytes(PICTURE12, **_HEADER, **_TWELVE)
     files["signed"] = dicom_bytes(PICTURE.astype(np.int16) - 100, PhotometricInterpretation="MONOCHROME1")
     files["colour"] = dicom_bytes(np.stack([PICTURE] * 3, -1))

@@ -48,10 +48,14 @@ FILES = {
     "png rgb 16 bit": lambda: png_bytes(np.stack([PICTURE.astype(np.uint16) * 257] * 3, -1), 2),
     "jpeg": lambda: encoded("JPEG", exif=exif()),
     "jpeg progressive": lambda: encoded("JPEG", progressive=True),
+    "jpeg restart marks": lambda: encoded("JPEG", restart_marker_blocks=2),
     "tiff": lambda: tiff_bytes(PICTURE, 1),
+    "tiff signed": lambda: tiff_bytes((PICTURE.astype(np.int16) - 128).astype(np.int8), 1, sample_format=2),
+    "tiff jpeg": lambda: encoded("TIFF", compression="jpeg"),
     "tiff deflate": lambda: encoded("TIFF", compression="tiff_adobe_deflate", exif=exif()),
     "bmp": lambda: encoded("BMP"),
     "dicom": dicom,
+    "dicom without a preamble": lambda: dicom()[132:],
     "dicom implicit": lambda: dicom_bytes(PICTURE, syntax="1.2.840.10008.1.2", PixelSpacing=[0.1, 0.1]),
 }
 

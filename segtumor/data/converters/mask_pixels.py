@@ -164,7 +164,7 @@ def _samples(image, path):
     if getattr(image, "n_frames", 1) > 1:
         raise BadImageError("the file has several pages", where=path.name)
     with open(path, "rb") as file:
-        check_coded_data(image, file, image.format, MAX_PIXELS)
+        check_coded_data(image, file, image.format, MAX_PIXELS, path.name)
     turned = image if image.format == "TIFF" else ImageOps.exif_transpose(image)
     turned.load()
     mode = turned.mode

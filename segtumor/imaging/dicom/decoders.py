@@ -58,7 +58,7 @@ def _decode_jpeg(data, layout, precision, path):
             got=f"{precision} bits",
             remedy="Export it again as uncompressed or losslessly compressed DICOM",
         )
-    check_jpeg(data, layout.rows * layout.columns)
+    check_jpeg(data, layout.rows * layout.columns, path)
     image = JpegImageFile(io.BytesIO(data))
     if image.size != (layout.columns, layout.rows) or image.mode not in ("L", "RGB"):
         raise BadImageError("DICOM frame of another size than the header says", where=path)
