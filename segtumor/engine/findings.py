@@ -1,4 +1,4 @@
-"""Detectron2's instances to findings: the one place where tensors become plain values."""
+"""Detectron2's instances to findings, and findings to COCO results: where tensors become plain values."""
 
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
@@ -30,3 +30,19 @@ def findings_from_instances(instances):
         for i in range(len(instances))
     ]
     return tuple(sorted(findings, key=lambda finding: -finding.score))
+
+
+def coco_results(results, category_ids):
+    """The plain COCO results list, with the annotation file's own ids."""
+    return [
+        {
+            "image_id": result.truth.image_id,
+            "category_id": category_ids[finding.class_id],
+            "bbox": [x0, y0, x1 - x0, y1 - y0],
+            "score": finding.score,
+            "segmentation": finding.rle,
+        }
+        for result in results
+        for finding in result.findings
+        for x0, y0, x1, y1 in [finding.box_xyxy]
+    ]

@@ -12,6 +12,7 @@ from detectron2.utils import comm
 from tqdm import tqdm
 
 from segtumor import progress
+from segtumor.engine.findings import coco_results
 from segtumor.engine.hooks import Validation
 from segtumor.engine.model import create_model
 from segtumor.engine.predictor import predictor_from_config
@@ -263,7 +264,7 @@ def _evaluate_set(cfg, model, dataset, folder, weights):
     outcomes = [InferenceOutcome(r.truth.file_name, r.truth.size_hw, r.findings) for r in results]
     document = predictions_document(outcomes, names)
     write_json(folder / "predictions.json", document)
-    write_json(folder / "coco_instances_results.json", _coco_results(results, dataset.category_id_of_class))
+    write_json(folder / "coco_instances_results.json", coco_results(results, dataset.category_id_of_class))
     settings = StudySettings(score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD, iou_threshold=cfg.TEST.HIT_IOU)
     found = study(results, names, settings)
     files = {"annotations": dataset.json_path, "predictions": folder / "predictions.json", "weights": weights}
@@ -282,19 +283,3 @@ def _pixels_of(dataset, max_pixels):
     """Function of an image id that reads its pixels, for the report's examples."""
     paths = {record["image_id"]: record["file_name"] for record in dataset.records}
     return lambda image_id: read_radiograph(paths[image_id], max_pixels=max_pixels).pixels
-
-
-def _coco_results(results, category_ids):
-    """The plain COCO results list, with the annotation file's own ids."""
-    return [
-        {
-            "image_id": result.truth.image_id,
-            "category_id": category_ids[finding.class_id],
-            "bbox": [x0, y0, x1 - x0, y1 - y0],
-            "score": finding.score,
-            "segmentation": finding.rle,
-        }
-        for result in results
-        for finding in result.findings
-        for x0, y0, x1, y1 in [finding.box_xyxy]
-    ]

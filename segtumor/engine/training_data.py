@@ -87,7 +87,11 @@ def read_start(folder: Path) -> dict[str, Any] | None:
 
 
 def resumed_seed(folder: Path, seed: int) -> int:
-    """``SEED`` of a run to be resumed: a random one (below 0) stays that of the first start. Raises as ``read_start``."""
+    """``SEED`` of a run to be resumed: a random one (below 0) stays that of the first start.
+
+    Raises:
+        ConfigError: ``run.json`` is damaged.
+    """
     first = (read_start(folder) or {}).get("seed") if seed < 0 else None
     return first if type(first) is int and first >= 0 else seed
 
