@@ -4,6 +4,7 @@ What is not read is kept with its reason, since a radiograph that was passed ove
 finding. Not here: what is an image (``imaging.listing``), and names of overlays (``inputs``).
 """
 
+import codecs
 import glob
 import os
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from segtumor.data.sheets import SHEET_SUFFIXES
 from segtumor.data.tables import read_cells
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary
-from segtumor.imaging.listing import SUPPORTED_SUFFIXES, LeftOut, look_through
+from segtumor.imaging.listing import SUPPORTED_SUFFIXES, LeftOut, look_through, why_no_image
 from segtumor.inference.earlier import is_overlay, kind_of_output
 from segtumor.inference.inputs import distinct
 
@@ -79,7 +80,7 @@ def _find(pattern: str, recursive: bool) -> Inputs:
     suffix = os.path.splitext(pattern)[1].lower()
     if suffix == ".json" and os.path.isfile(pattern):
         raise DataError("a JSON file is no image", where=pattern, remedy="Give an annotation file to --annotations")
-    if suffix in LIST_SUFFIXES and os.path.exists(pattern):
+    if suffix in LIST_SUFFIXES and os.path.exists(pattern) and why_no_image(pattern):  # DICOM may be called anything
         return Inputs(_listed(Path(pattern)))
     if os.path.lexists(_printable(pattern)) or not glob.has_magic(pattern):
         return Inputs([Path(pattern)])
@@ -172,11 +173,12 @@ def _lines(path: Path) -> list[str]:
             data = file.read(_LARGEST_LIST_BYTES + 1)
     except OSError as error:
         raise DataError(f"the list cannot be read: {error.strerror}", where=path) from error
-    if len(data) > _LARGEST_LIST_BYTES or b"\0" in data:
-        raise DataError("this is not a list of files", where=path, expected="a path on each line, in UTF-8")
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as Windows' PowerShell writes it
     # Names of files are bytes; those that are no UTF-8 are kept, as everywhere.
-    lines = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    text = data.decode("utf-16", "replace") if is_utf16 else os.fsdecode(data.removeprefix(codecs.BOM_UTF8))
+    if len(data) > _LARGEST_LIST_BYTES or "\0" in text:
+        raise DataError("this is not a list of files", where=path, expected="a path on each line, in UTF-8")
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
 def _cells(path: Path) -> list[str]:
@@ -190,6 +192,8 @@ def _cells(path: Path) -> list[str]:
 
 def _place(name: str, path: Path) -> Path:
     """The file that a list means: below the folder of the list, else below the working folder."""
+    if "\\" in name and not (path.parent / name).exists():  # written on Windows
+        name = name.replace("\\", "/")
     below, as_typed = path.parent / name, Path(name)
     if below != as_typed and below.exists() and as_typed.exists() and not below.samefile(as_typed):
         remedy = "Write absolute paths, or move the list"

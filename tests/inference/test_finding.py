@@ -85,6 +85,16 @@ def test_a_list_names_files_below_its_folder(tree, name, text):
     assert names(find_inputs([f"scans/{name}"])) == ["scans/z.bmp", "scans/p1/IM1.png", "scans/gone.png"]
 
 
+def test_a_list_made_on_windows_is_read(tree):
+    (tree / "list.txt").write_bytes("z.bmp\r\np1\\IM1.png\r\n".encode("utf-16"))
+    assert names(find_inputs(["scans/list.txt"])) == ["scans/z.bmp", "scans/p1/IM1.png"]
+
+
+def test_dicom_that_is_called_as_a_list_is_no_list(tree):
+    (tree / "scan.txt").write_bytes(bytes(128) + b"DICM" + bytes(40))
+    assert names(find_inputs(["scans/scan.txt"])) == ["scans/scan.txt"]
+
+
 def test_a_list_may_also_be_relative_to_the_working_folder_but_not_to_both(tree):
     (tree / "list.txt").write_text(f"scans/z.bmp\n{tree / 'p1' / 'IM1.png'}\n")
     assert names(find_inputs(["scans/list.txt"])) == ["scans/z.bmp", "scans/p1/IM1.png"]
