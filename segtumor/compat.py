@@ -13,7 +13,7 @@ import sys
 import types
 from pathlib import Path
 
-from segtumor.errors import InstallationError
+from segtumor.errors import InstallationError, check_current_folder
 
 #: Installs Detectron2 0.5 without a compiler, on top of an installed torch. pip 26.3 refuses the package for an
 #: optional dependency it names, and setuptools 65 does not understand the build options: hence the pinned pair.
@@ -47,8 +47,9 @@ def prepare_detectron2():
     """Supply what Detectron2 0.5 misses on a current stack; does nothing on any other version.
 
     Raises:
-        InstallationError: no Detectron2, or no torch, is installed.
+        InstallationError: no Detectron2, or no torch, is installed; or there is no current folder.
     """
+    check_current_folder()
     for package in ("torch", "torchvision"):
         if importlib.util.find_spec(package) is None:
             remedy = f"In the repository type `make install`, or: {INSTALL_ALL}"

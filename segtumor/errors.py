@@ -8,6 +8,7 @@ Not here: programming mistakes, which stay ordinary Python exceptions and keep t
 import collections.abc
 import contextlib
 import linecache
+import os
 import re
 import traceback
 
@@ -141,6 +142,18 @@ def needed(package: str, what: str, *, remedy: str) -> collections.abc.Iterator[
             raise
         is_missing = isinstance(error, ModuleNotFoundError) and error.name == package
         raise (InstallationError(what, remedy=remedy) if is_missing else failure) from error
+
+
+def check_current_folder() -> None:
+    """To be called before torch is imported: without a current folder its arithmetic library ends the process.
+
+    Raises:
+        InstallationError: there is no current folder.
+    """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise InstallationError("the current folder no longer exists", remedy="Go to another one: cd") from error
 
 
 def _imported_package(error):

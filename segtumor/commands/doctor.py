@@ -255,8 +255,11 @@ def check_gpu(outcomes):
 
 def check_disk(folder="."):
     """Free space where results would be written."""
-    free_gb = shutil.disk_usage(folder).free / 1e9
-    detail = f"{free_gb:.1f} GB free in {Path(folder).resolve()}"
+    try:
+        free_gb = shutil.disk_usage(folder).free / 1e9
+        detail = f"{free_gb:.1f} GB free in {Path(folder).resolve()}"
+    except OSError as error:
+        return Check("Disk", NOTE, f"unknown: {error.strerror}", "Go to a folder that exists: cd")
     if free_gb < MINIMUM_DISK_GB:
         return Check("Disk", NOTE, detail, f"A training run may need {MINIMUM_DISK_GB:g} GB: free some space")
     return Check("Disk", OK, detail)

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -62,6 +63,7 @@ def report(names: list[str]) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (1, 2):  # what packages print must not mix with the lines
         os.dup2(nowhere, standard)
+    warnings.simplefilter("ignore")  # of which PYTHONWARNINGS may make errors
     for name in names:
         faulthandler.dump_traceback_later(LONGEST_S, exit=True, file=nowhere)
         with offline_imports():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segtumor.commands.model_config import model_config
-from segtumor.errors import ConfigError, InstallationError
+from segtumor.errors import ConfigError, InstallationError, check_current_folder
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +132,7 @@ def _trained_model(arguments):
 
 
 def _check_frameworks(where):
+    check_current_folder()
     try:
         from segtumor.compat import prepare_detectron2
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import segtumor
-from segtumor.errors import ModelError, needed
+from segtumor.errors import ModelError, check_current_folder, needed
 from segtumor.files import open_ordinary, sha256_of_file, write_json
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.graph_names import GRAPHS
@@ -84,6 +84,8 @@ def open_export(folder, *, threads=None):
 
 def load_graphs(folder, format_name, contract, *, threads=None):
     """The graphs of a folder whose files were verified; errors as ``open_export``."""
+    if format_name == "torchscript":
+        check_current_folder()
     suffixes, module_name, class_name = FORMATS[format_name]
     runtime = _import_runtime(module_name)
     files = {graph: {suffix: Path(folder) / f"{graph}{suffix}" for suffix in suffixes} for graph in GRAPHS}
