@@ -48,5 +48,13 @@ def detect_format(source):
     fitting = [name for name in FORMATS if load_format(name).recognises(source)]
     if len(fitting) == 1:
         return fitting[0]
-    what = f"could be in several formats: {', '.join(fitting)}" if fitting else "is in none of the known formats"
-    raise DataError(what, where=source, expected=", ".join(FORMATS), remedy="Name the format with --from")
+    remedy = "Name the format with --from"
+    if fitting:
+        what = f"could be in several formats: {', '.join(fitting)}"
+        raise DataError(what, where=source, expected=", ".join(FORMATS), remedy=remedy)
+    from segtumor.data.converters.unknown import reasons  # it imports what reads every format
+
+    odd = "; ".join(reasons(source)) or None
+    raise DataError(
+        "is in none of the known formats", where=source, got=odd, expected=", ".join(FORMATS), remedy=remedy
+    )
