@@ -188,7 +188,9 @@ def _legend(shown, class_names, true_lesions):
     occurring = {f.class_id for _, f in shown} | {lesion.class_id for lesion in true_lesions}
     class_ids = range(len(class_names)) if len(class_names) <= 4 else sorted(occurring)
     entries = [(shortened(class_names[class_id], _LONGEST_NAME), color_rgb(class_id)) for class_id in class_ids]
-    return [*entries, ("dashed: true lesion", None)] if true_lesions else entries
+    crowds = any(lesion.iscrowd for lesion in true_lesions)
+    true = "dashed: true lesion or crowd region" if crowds else "dashed: true lesion"
+    return [*entries, (true, None)] if true_lesions else entries
 
 
 def _unit(spacing_mm, spacing_source):

@@ -2,15 +2,19 @@
 
 import base64
 
+from segtumor.names import without_commands
+
 
 def environment():
-    """jinja2's Environment of this room's templates: everything escaped, a missing value is an error."""
+    """jinja2's Environment of this room's templates: everything escaped, a missing value is an error; signs that would
+    turn the text after them around are shown as ``\\u202e``."""
     import jinja2  # slow to import, and only a page needs it
 
     return jinja2.Environment(
         loader=jinja2.PackageLoader("segtumor.reporting"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: without_commands(value) if type(value) is str else value,  # what is markup stays so
         trim_blocks=True,
         lstrip_blocks=True,
     )

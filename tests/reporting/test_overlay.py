@@ -116,6 +116,12 @@ def test_true_lesions_are_dashed_and_explained(written):
     assert 5 < np.count_nonzero(np.diff(outline.astype(int)) == 1) < 60
 
 
+def test_crowd_regions_are_called_so(written):
+    lesion = Lesion(1, 1, (5, 5, 30, 30), None, 1.0, iscrowd=True)
+    draw_overlay(np.zeros((64, 64)), [], NAMES, score_threshold=0.5, true_lesions=[lesion])
+    assert "dashed: true lesion or crowd region" in written
+
+
 def test_a_crowd_is_numbered_and_explained(written):
     rng = np.random.default_rng(0)
     findings = [square((64, 64), *rng.integers(0, 50, 2), 9, class_id=i % 2) for i in range(20)]

@@ -139,6 +139,11 @@ def test_names_of_files_and_cases_cannot_be_markup():
     assert made.open == []
 
 
+def test_no_name_turns_the_text_after_it_around():
+    page = study_page(fake_study(), title="be\u202enign\x1b", provenance={"\u2066x": {"a": "\x07"}})
+    assert not set("\u202e\u2066\x1b\x07") & set(page) and r"be\u202enign\x1b" in page and r"\u2066x" in page
+
+
 def test_an_interval_without_width_is_not_shown_as_certainty():
     equal = {"low": np.nan, "high": np.nan, "method": "undefined: all resamples equal"}
     level = SubgroupEstimate("sex", "F", estimate("dice", 0.0, 6, **equal))
