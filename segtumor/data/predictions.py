@@ -91,11 +91,10 @@ def read_objects(path):
     content = _load(path)
     if isinstance(content, list):
         raise DataError("a results list names neither images nor classes", where=path, expected="a predictions.json")
-    categories = sorted(_objects(path, content, "categories"), key=lambda category: str(category.get("id")))
-    names = {category.get("id"): category.get("name") for category in categories}
-    if not all(is_int(category_id) and isinstance(name, str) for category_id, name in names.items()):
+    pairs = [(category.get("id"), category.get("name")) for category in _objects(path, content, "categories")]
+    if not all(is_int(category_id) and isinstance(name, str) for category_id, name in pairs):
         raise DataError("malformed categories", where=path, expected="an id and a name each")
-    return _objects(path, content, "images"), _annotations(path, content), dict(sorted(names.items()))
+    return _objects(path, content, "images"), _annotations(path, content), dict(sorted(pairs))
 
 
 def _annotations(path, content):
@@ -170,9 +169,10 @@ def _match_images(path, listed, matcher):
         if not is_id(given) or given in matched:
             raise DataError("image id that is none or stands twice", where=where, got=f"{given!r:.60}")
         candidates = matcher.by_entry(image)
-        refuse_several(where, {image.get("file_name") or given: candidates})
+        shown = str(image.get("file_name") or given)
+        refuse_several(where, {shown: candidates})
         if not candidates:
-            unknown.append(str(image.get("file_name") or given))
+            unknown.append(shown)
         matched[given] = candidates[0] if candidates else None
     _refuse_unknown(path, unknown)
     _refuse_shared(path, listed, matched)

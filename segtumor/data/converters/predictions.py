@@ -13,7 +13,7 @@ from typing import Any
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
 from segtumor.data.converters.image_folder import ImageFolder
 from segtumor.data.json_input import parse_json, read_bytes
-from segtumor.data.prediction_images import own_id
+from segtumor.data.prediction_images import is_id, own_id
 from segtumor.data.prediction_items import finding_of
 from segtumor.data.predictions import STATUS_OK, read_objects
 from segtumor.data.remarks import LeftOutError, Remark
@@ -50,20 +50,25 @@ def read(source: str | Path, images: ImageFolder, *, progress: Callable = iter) 
         Collection; ``labels`` are the categories in the order of their ids.
 
     Raises:
-        DataError: it is no predictions file.
+        DataError: it is no predictions file, or its ids do not fit together.
     """
     path = _file_of(source)
     listed, items, names = read_objects(path)
     threshold, collection = _threshold(path), Collection(images.root, labels=tuple(names.values()))
-    items_of = {}
-    for item in items:
-        items_of.setdefault(item.get("image_id"), []).append(item)
+    items_of = {own_id(image): [] for image in listed if is_id(own_id(image))}
+    if len(items_of) < len(listed):
+        raise DataError("images without an id, or two of one id", where=path)
+    for index, item in enumerate(items):
+        image_id = item.get("image_id")
+        if not is_id(image_id) or image_id not in items_of:
+            raise DataError(
+                "a finding of no listed image", where=f"{path}: annotations[{index}]", got=f"{image_id!r:.60}"
+            )
+        items_of[image_id].append(item)
     for image in progress(listed):
         name = str(image.get("file_name"))
         try:
-            collection.images.append(
-                _image(image, items_of.get(own_id(image), ()), names, threshold, images, collection)
-            )
+            collection.images.append(_image(image, items_of[own_id(image)], names, threshold, images, collection))
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(name))
     return collection

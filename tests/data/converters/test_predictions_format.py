@@ -83,3 +83,23 @@ def test_other_files_are_no_predictions(read, tmp_path):
     with pytest.raises(DataError, match="names neither images nor classes"):
         predictions.read(path, ImageFolder(tmp_path / "scans"))
     assert not predictions.recognises(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"annotations": [{"image_id": [1]}]}, r"annotations\[0\]: a finding of no listed image"),
+        ({"annotations": [{"image_id": 7}]}, "a finding of no listed image"),
+        ({"annotations": 3}, "'annotations' is not a list of objects"),
+        ({"images": [{"image_id": 1}, {"image_id": 1}]}, "two of one id"),
+        ({"images": [{"image_id": None}]}, "images without an id"),
+        ({"categories": [{"id": 1}]}, "malformed categories"),
+        ({"categories": [{"id": [1], "name": "a"}]}, "malformed categories"),
+    ],
+)
+def test_ids_that_do_not_fit_together_are_refused(read, tmp_path, change, message):
+    read(InferenceOutcome("b.png", (4, 6), FINDINGS))
+    path = tmp_path / "found" / "predictions.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(DataError, match=message):
+        predictions.read(path, ImageFolder(tmp_path / "scans"))
