@@ -22,7 +22,7 @@ class RandomStates:
             "python": random.getstate(),
             "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
             "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -43,7 +43,7 @@ class RandomStates:
         random.setstate(_python_state(self._loaded))
         np.random.set_state(_numpy_state(self._loaded))
         torch.set_rng_state(self._loaded["torch"])
-        if len(self._loaded["cuda"]) == torch.cuda.device_count():
+        if torch.cuda.is_initialized() and len(self._loaded["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(self._loaded["cuda"])
         if comm.get_rank():  # the state is that of the first process
             seed_all_rng(int(torch.randint(2**31, ())) + comm.get_rank())

@@ -13,7 +13,7 @@ import torch
 
 import segtumor
 from segtumor.compat import detectron2_version
-from segtumor.engine.training_data import SAME, case_hashes, read_start
+from segtumor.engine.training_data import BEFORE, SAME, case_hashes, read_start
 from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
 from segtumor.loading.catalog import shared_cases
@@ -110,7 +110,7 @@ def log_file(folder):
         handler.close()
 
 
-def write_provenance(folder, *, datasets, seed, known=None, resumed=False, command=None):
+def write_provenance(folder, *, datasets, seed, known=None, before=(), resumed=False, command=None):
     """Write ``run.json``: command, seed, versions, the SHA-256 of annotations and splits, and hashes of the cases.
 
     A resumed run adds itself to what stands there under ``"resumed"``; the first start stays as it was, but for
@@ -121,6 +121,7 @@ def write_provenance(folder, *, datasets, seed, known=None, resumed=False, comma
         datasets: {"train": [CocoDataset, ...], ...}.
         seed: seed in force.
         known: what the weights have learnt from, as ``training_data.training_data`` gives it.
+        before: sorted hashes of the cases that the weights knew from which the run started.
         resumed: whether the run continues an earlier one.
         command: arguments as typed; None takes those of the process.
     """
@@ -131,7 +132,7 @@ def write_provenance(folder, *, datasets, seed, known=None, resumed=False, comma
         "seed": seed,
         "training_data": known,
         "datasets": {part: [_dataset_entry(d) for d in sets] for part, sets in datasets.items()},
-        "cases": {part: " ".join(case_hashes(sets)) for part, sets in datasets.items()},
+        "cases": {**{part: " ".join(case_hashes(sets)) for part, sets in datasets.items()}, BEFORE: " ".join(before)},
         "cases_in_several_parts": {f"{a}, {b}": len(cases) for a, b, cases in shared_cases(datasets)},
         "versions": versions(),
         "machine": {"threads": torch.get_num_threads(), "cuda": torch.cuda.is_available()},
@@ -139,7 +140,7 @@ def write_provenance(folder, *, datasets, seed, known=None, resumed=False, comma
     }
     first = read_start(folder) if resumed else None
     if first is not None:
-        if first.get("cases") == entry["cases"]:  # long lines; once is enough
+        if {**(first.get("cases") or {}), BEFORE: ""} == entry["cases"]:  # long lines; once is enough
             entry["cases"] = SAME
         entry = {**first, "training_data": known, "resumed": [*first.get("resumed", []), entry]}
     write_json(path, entry)

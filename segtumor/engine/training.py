@@ -33,6 +33,7 @@ from segtumor.engine.training_data import (
     compare_settings,
     read_start,
     resumed_seed,
+    trained_on,
     training_data,
     warn_of_seen,
 )
@@ -105,8 +106,8 @@ def _train(cfg, datasets, *, resume, overwrite, init_from):
     if comm.is_main_process():
         prepare_run_folder(folder, resume=resume)
         write_text(folder / CONFIG, cfg.dump())
-        known = trainer.checkpointer.training_data
-        write_provenance(folder, datasets=datasets, seed=cfg.SEED, known=known, resumed=resume)
+        known, before = trainer.checkpointer.training_data, _seen_by(None if newest else _initial(cfg, init_from))
+        write_provenance(folder, datasets=datasets, seed=cfg.SEED, known=known, before=before, resumed=resume)
     comm.synchronize()
     with log_file(folder):
         for remark in remarks:
@@ -117,6 +118,13 @@ def _train(cfg, datasets, *, resume, overwrite, init_from):
             logger.info("Weights: %s", weights)
         trainer.add_hooks()
         return _run(cfg, trainer, datasets, folder)
+
+
+def _seen_by(weights):
+    """Sorted hashes of the cases that initial weights know, as far as that is recorded."""
+    with contextlib.suppress(ConfigError):  # a damaged record has been warned of
+        return sorted(trained_on(weights)) if weights else []
+    return []
 
 
 def _resume(cfg, trainer, newest, datasets, folder):

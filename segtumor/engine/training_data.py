@@ -1,7 +1,8 @@
 """What a run was trained on, named in its weights and, by hash, in run.json; and whether it may go on with other data.
 
-Cases are kept as hashes, so that a later part of the data can be compared with the training without naming patients: no
-list of case ids goes where the run goes. Not here: cases that two parts of one start share (``loading.catalog``).
+Cases are kept as hashes, so that a later part of the data can be compared with the training and no list of patients
+goes where the run goes. A short number can still be guessed from its hash: run.json is to be kept as the data are. Not
+here: cases that two parts of one start share (``loading.catalog``).
 """
 
 import hashlib
@@ -30,6 +31,8 @@ _DIGITS = 12
 _NAMED = 6
 #: In place of the cases of a later start that are those of the first.
 SAME = "as at first"
+#: Beside the parts: cases that the weights knew which a run started from.
+BEFORE = "before"
 _ASKED = "Move it away to resume without comparing data and settings with those of the first start"
 
 
@@ -111,7 +114,7 @@ def compare_data(start: Mapping[str, Any] | None, datasets: Parts) -> list[str]:
     """
     if start is None:
         return ["run.json is missing, so that the data cannot be compared with those of the first start"]
-    starts = [_with_cases(entry, start) for entry in (start, *start.get("resumed", []))]
+    starts = _starts(start)
     last = starts[-1]["datasets"]
     differing = [part for part, sets in datasets.items() if _annotations(last.get(part)) != [d.sha256 for d in sets]]
     if not differing:
@@ -119,10 +122,10 @@ def compare_data(start: Mapping[str, Any] | None, datasets: Parts) -> list[str]:
     if not all(isinstance(entry.get("cases"), dict) for entry in starts):
         unknown = "which cases it was trained on is not recorded, so that they may be among those that test it"
         return [*(f"the annotations of the {part} part differ" for part in differing), unknown]
-    trained = _cases(starts, "train")
+    trained, in_training = _trained(starts), set(case_hashes(datasets["train"]))
     for part in HELD_OUT:
-        new = set(case_hashes(datasets[part])) - _cases(starts[-1:], part)
-        leaked = new & trained
+        known = _cases(starts[-1:], part) & in_training  # of these a warning is given at every start
+        leaked = (trained & set(case_hashes(datasets[part]))) - known
         if leaked:
             raise ConfigError(
                 f"{len(leaked)} cases of the {part} part were trained on before: results would flatter the model",
@@ -132,15 +135,22 @@ def compare_data(start: Mapping[str, Any] | None, datasets: Parts) -> list[str]:
     return [f"the annotations of the {part} part differ" for part in differing]
 
 
+def trained_on(weights: Path) -> set[str]:
+    """Hashes of the cases that weights have learnt from, as ``run.json`` beside them tells; empty if nothing does.
+
+    Raises:
+        ConfigError: it is damaged.
+    """
+    return _trained(_starts(read_start(Path(weights).parent)))
+
+
 def warn_of_seen(weights: Path, datasets: Parts) -> None:
-    """Warn where weights have been trained on cases that are to judge them, as ``run.json`` beside them tells."""
+    """Warn where weights have learnt from cases that are to judge them."""
     try:
-        start = read_start(Path(weights).parent)
+        trained = trained_on(weights)
     except ConfigError as error:
         logger.warning("Whether %s has seen what tests it is not known: %s", weights, error)
         return
-    starts = [_with_cases(entry, start) for entry in (start, *start.get("resumed", []))] if start else []
-    trained = _cases((entry for entry in starts if isinstance(entry.get("cases"), dict)), "train")
     for part in HELD_OUT:
         seen = trained.intersection(case_hashes(datasets.get(part, ())))
         if seen:
@@ -192,8 +202,15 @@ def _differ(first: Any, second: Any) -> bool:
     return json.dumps(first, default=str) != json.dumps(second, default=str)
 
 
-def _with_cases(entry: Mapping[str, Any], first: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**entry, "cases": first.get("cases")} if entry.get("cases") == SAME else entry
+def _starts(first: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """All starts of a run, each with its cases, if those are recorded."""
+    starts = [] if first is None else [first, *first.get("resumed", [])]
+    return [{**start, "cases": first.get("cases")} if start.get("cases") == SAME else start for start in starts]
+
+
+def _trained(starts: Iterable[Mapping[str, Any]]) -> set[str]:
+    starts = [start for start in starts if isinstance(start.get("cases"), Mapping)]
+    return _cases(starts, "train") | _cases(starts, BEFORE)
 
 
 def _annotations(entries: Any) -> list[Any]:

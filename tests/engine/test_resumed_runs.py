@@ -230,6 +230,17 @@ def test_what_differs_from_the_first_start_is_said_and_in_force(tiny_copy, type_
     assert read_checkpoint(tiny_copy / "model_final.pth")["training_data"] == account["training_data"]
 
 
+def test_a_leak_that_was_known_is_warned_of_and_no_hidden_one_may_follow(type_train, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(training, "_evaluate_sets", lambda *_, **__: {})
+    both = {"DATASETS.TEST": ("phantoms_train",), "DATASETS.TRAIN": ("phantoms_train",), "SOLVER.MAX_ITER": 1}
+    assert type_train(tmp_path / "run", settings=both) == 0
+    more = {**both, "DATASETS.TRAIN": ("phantoms_train", "phantoms_val")}
+    assert type_train(tmp_path / "run", "--resume", settings=more) == 0
+    assert "3 cases are in the train and in the test part" in capsys.readouterr().err
+    assert type_train(tmp_path / "run", "--resume", settings={**both, "DATASETS.TRAIN": ("phantoms_val",)}) == 2
+    assert "3 cases of the test part were trained on before" in capsys.readouterr().err
+
+
 def test_cases_trained_on_at_any_start_may_not_test(tiny_copy, type_train, other_sets, capsys):
     def move(document):  # the files are others, the images and cases those of the training part
         document["info"] = {}
@@ -259,6 +270,11 @@ def test_weights_that_were_trained_on_what_tests_them_are_warned_of(
         folder = new if "--dry-run" in options else tiny_copy
         assert type_train(folder, *options, settings=settings) == 0
         assert (said in capsys.readouterr().err) == warned
+    settings = {"DATASETS.TRAIN": ("phantoms_val",)}
+    assert type_train(new, "--init-from", str(weights), settings=settings) == 0
+    capsys.readouterr()
+    assert type_train(new, "--eval-only", settings=train_part) == 0  # it knows them from the weights it started from
+    assert f"3 cases of the test part were trained on by {new}" in capsys.readouterr().err
     (tiny_copy / "run.json").write_text("{")  # what is not known is said as well
     assert type_train(new, "--init-from", str(weights), "--dry-run") == 0
     assert "run.json: damaged: not JSON" in capsys.readouterr().err

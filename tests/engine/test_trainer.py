@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import signal
 
 import pytest
 import torch
@@ -148,6 +150,23 @@ def test_an_unreadable_image_stops_and_is_named(tmp_path):
     with pytest.raises(BadImageError) as caught:
         run.train()
     assert "/data/image_1.png: truncated" in str(caught.value) and "Copy it again" in str(caught.value)
+
+
+def test_worker_processes_that_end_with_the_same_signal_cost_no_finished_step(tmp_path):
+    def loader():
+        yield from batches([1.0, 1.0])
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated.")
+
+    seen, former = [], signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    try:
+        run = trainer(tmp_path)
+        run.add_hooks()
+        run._loader.after = lambda taken: loader()
+        run.train()
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert seen == [signal.SIGTERM] and read_checkpoint(tmp_path / "model_last.pth")["iteration"] == 1
 
 
 def test_timing_takes_one_step_to_warm_up(tmp_path):
