@@ -6,7 +6,7 @@ Not here: how CSV and Excel are read (``segtumor.data.sheets``), and what the co
 import math
 
 from segtumor.cases import case_of, case_text
-from segtumor.data.image_names import IMAGE_COLUMNS, NameIndex
+from segtumor.data.image_names import IMAGE_COLUMNS, NameIndex, parts_of
 from segtumor.data.person_cells import age_years, sex_letter, unread_cell
 from segtumor.data.sheets import cells_of, header_of, read_sheets
 from segtumor.errors import DataError
@@ -102,13 +102,14 @@ def read_image_table(path, unread=None):
     return table
 
 
-def match_images(table, file_names, *, where=None):
+def match_images(table, file_names, *, where=None, elsewhere=None):
     """Find the image of each row: by its whole name below the image root, else by its file name, else without suffix.
 
     Args:
         table: from ``read_image_table``.
         file_names: of the images.
         where: the table's path, for messages.
+        elsewhere: list to which (file name, name in the table) is added where only one of the two names a folder.
 
     Returns:
         ({file name: fields}, list of names in the table that are no image).
@@ -118,7 +119,8 @@ def match_images(table, file_names, *, where=None):
     """
     names, found, unknown = NameIndex(file_names), {}, []
     for name, fields in table.items():
-        fitting = [file_names[index] for index in names.candidates(name)]
+        fit = names.fit(name)
+        fitting = [file_names[index] for index in fit.indices]
         if len(fitting) > 1:
             remedy = "Give the name with its folders, as below the folder of the images"
             raise DataError(f"{name} could be several images: {', '.join(fitting[:5])}", where=where, remedy=remedy)
@@ -126,6 +128,8 @@ def match_images(table, file_names, *, where=None):
             unknown.append(name)
         elif found.setdefault(fitting[0], fields) != fields:
             raise DataError(f"two rows for image {fitting[0]} have different data", where=where)
+        if elsewhere is not None and fitting and fit.shared == 0 and parts_of(name).folders:
+            elsewhere.append((fitting[0], name))
     return found, unknown
 
 

@@ -320,3 +320,25 @@ def test_cells_of_the_table_are_read_or_named(tmp_path, capsys):
     assert found == [(12.5, None), (12, "F"), (None, "M")]
     report = json.loads((tmp_path / "a/conversion_report.json").read_text())
     assert [note["detail"] for note in report["notes"]] == ["sex: 'X'", "age: 'abc'"]
+
+
+def test_parts_of_the_source_lead_to_those_of_the_split(tmp_path, capsys):
+    """Folders as Roboflow exports them, converted and divided as they were; a row of another folder is told."""
+    document = json.loads((EXAMPLES / "coco" / "annotations.json").read_text())
+    for folder, image in zip(("train", "valid", "test"), document["images"], strict=True):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+        own = [a for a in document["annotations"] if a["image_id"] == image["id"]]
+        shutil.copy(EXAMPLES / "images" / image["file_name"], tmp_path / "set" / folder)
+        text = json.dumps({**document, "images": [image], "annotations": own})
+        (tmp_path / "set" / folder / "_annotations.coco.json").write_text(text)
+    source, out = str(tmp_path / "set"), str(tmp_path / "out")
+    (tmp_path / "t.csv").write_text("image,case_id\ntest/case3_normal.png,1\nelse/case1_benign.png,2\n")
+    assert data.main(["convert", "--source", source, "--output", out, "--table", str(tmp_path / "t.csv")]) == 0
+    shown = capsys.readouterr().out
+    assert "parts that the source tells: test 1, train 1, val 1" in shown
+    assert "in the table, but no image that is used: else/case1_benign.png" in shown
+    all_json = str(tmp_path / "out/annotations/all.json")
+    assert data.main(["split", "--annotations", all_json, "--output", out, "--kind", "column"]) == 0
+    parts = {p: load_coco(tmp_path / f"out/annotations/{p}.json", require_masks=False).images for p in ("train", "val")}
+    assert [image["file_name"] for image in parts["train"]] == ["train/case1_benign.png"]
+    assert [image["file_name"] for image in parts["val"]] == ["valid/case2_malignant.png"]

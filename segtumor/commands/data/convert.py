@@ -186,8 +186,10 @@ def _attributes(args, collection):
     if not args.table:
         return None
     names = [image.file_name for image in collection.images]
-    unread, kind = [], "cell of the table that cannot be read, left blank"
-    fields, unknown = match_images(read_image_table(args.table, unread), names, where=args.table)
+    unread, elsewhere, kind = [], [], "cell of the table that cannot be read, left blank"
+    table = read_image_table(args.table, unread)
+    fields, unknown = match_images(table, names, where=args.table, elsewhere=elsewhere)
+    collection.notes += [Remark(image, "in another folder in the table", name) for image, name in elsewhere]
     collection.notes += [Remark(name, kind, what) for name, what in unread]
     collection.notes += [Remark(name, "in the table, but no image that is used") for name in unknown]
     collection.notes += [Remark(name, "not in the table") for name in names if name not in fields]
@@ -244,6 +246,8 @@ def _write(args, collection, assembled, source_format):
 
 
 def _print_account(args, source_format, assembled, lost):
+    from collections import Counter
+
     from segtumor.data.converters.assemble import UNLISTED_LEFT_OUT
 
     print(f"{args.source}: {source_format}")
@@ -256,6 +260,10 @@ def _print_account(args, source_format, assembled, lost):
         print_remarks(f"Lost, since {args.to} cannot hold it", lost)
     output = Path(args.output)
     print(f"every remark by image: {output / 'conversion_report.json'}")
+    parts = Counter(image["part"] for image in assembled.document["images"] if isinstance(image.get("part"), str))
+    if parts and args.to == "coco":
+        counts = ", ".join(f"{part} {count}" for part, count in parts.items())
+        print(f"parts that the source tells: {counts}; keep them with segtumor data split --kind column")
     if args.to == "coco":
         print(f"annotations: {output / 'annotations' / 'all.json'}")
         print(f"next: segtumor data check {output / 'annotations' / 'all.json'}; then segtumor data split")
