@@ -78,8 +78,8 @@ def pair(annotations, predictions, *, truth=None, only_annotated=False, allow_ab
         allow_absent: whether annotated images that a predictions.json does not list count as without findings.
 
     Raises:
-        DataError: as ``load_coco`` and ``read_predictions``; all lesions are crowds; annotated images that are not
-            listed.
+        DataError: as ``load_coco`` and ``read_predictions``; all lesions are crowds; every image failed; annotated
+            images that are not listed.
     """
     from segtumor.data.predictions import read_predictions
     from segtumor.data.records import load_coco
@@ -94,6 +94,8 @@ def pair(annotations, predictions, *, truth=None, only_annotated=False, allow_ab
         category_id_of_class=truth.category_id_of_class,
         only_annotated=only_annotated,
     )
+    if truth.annotated_images and len(found.failed_ids) == len(truth.annotated_images):
+        _refuse_failed(predictions, truth)
     if found.absent_ids and not allow_absent:
         _refuse_absent(predictions, truth, found.absent_ids)
     return Pairing(
@@ -119,6 +121,17 @@ def _refuse_crowds_only(annotations, crowds):
             remedy=f"If each is one lesion, drawn with a brush: segtumor data check {annotations} --fix lesions.json "
             f"{CROWDS_AS_LESIONS}",
         )
+
+
+def _refuse_failed(predictions, truth):
+    """Every normal image would count as called right, a perfect specificity of a model that read nothing."""
+    from segtumor.errors import DataError
+
+    raise DataError(
+        f"all {len(truth.annotated_images)} images failed when predicting: there is nothing to measure",
+        where=predictions,
+        remedy="See the reasons in findings.csv and summary.json beside it, and predict again",
+    )
 
 
 def _refuse_absent(predictions, truth, absent_ids):

@@ -236,6 +236,20 @@ def test_the_work_is_announced_and_each_number_printed_once(no_pictures, files, 
     assert main([*files("own"), "--resamples", "20", "--no-examples"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "20 resamples of 8 cases, 8 images ..."
-    assert "11 lesions and 2 crowd regions" in lines[1] and "findings with a score of at least 0.50" in lines[1]
+    assert (
+        "11 lesions, 2 crowd regions (not counted), " in lines[1]
+        and "findings with a score of at least 0.50" in lines[1]
+    )
     assert sum(line.lower().startswith("mask ap50") for line in lines) == 1
     assert sum(line.lower().startswith("lesion recall") for line in lines) == 1
+
+
+def test_predictions_of_nothing_but_failures_are_no_perfect_specificity(files, tmp_path, capsys):
+    path = tmp_path / "own.json"
+    found = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({**found, "annotations": [], "images": [{**i, "status": "failed"} for i in found["images"]]})
+    )
+    assert main(files("own")) == 5
+    assert "all 8 images failed when predicting" in capsys.readouterr().err
+    assert not (tmp_path / "out_own" / "metrics.json").exists()
