@@ -52,6 +52,9 @@ def add_segtumor_config(cfg):
     # Gigabytes (1e9 bytes) that it may hold, above 0.
     cfg.INPUT.CACHE_MAX_GB = 20.0
 
+    # Seconds that a process may take to read a batch, after which the training ends and names the file; 0 for ever.
+    cfg.DATALOADER.WORKER_TIMEOUT_S = 180
+
     # Sets that choose the best model and stop training; DATASETS.TEST is evaluated once, with that model.
     cfg.DATASETS.VALIDATION = ()
 

@@ -161,6 +161,7 @@ RULES = {
     "DATASETS.VALIDATION": each(_TEXT, least=0),
     "DATASETS.TEST": each(_TEXT, least=0),
     "DATALOADER.NUM_WORKERS": whole(0, 256),
+    "DATALOADER.WORKER_TIMEOUT_S": whole(0, 86_400),
     "DATALOADER.REPEAT_THRESHOLD": SHARE,
     "SOLVER.LR_SCHEDULER_NAME": choice("WarmupCosineLR", "WarmupMultiStepLR"),
     "SOLVER.OPTIMIZER": choice("SGD", "ADAMW"),

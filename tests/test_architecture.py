@@ -20,6 +20,7 @@ RANK = {
     "progress": 2,
     "compat": 2,
     "processes": 2,
+    "scarcity": 2,
     "offline": 2,
     "config_files": 2,
     "config_kinds": 2,

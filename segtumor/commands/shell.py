@@ -21,8 +21,9 @@ from collections.abc import Iterator
 
 from segtumor import NOTICE
 from segtumor.commands.streams import ReaderGoneError, check_output, sound_streams
-from segtumor.errors import ConfigError, InstallationError, OutputError, SegtumorError, failed_import
+from segtumor.errors import ConfigError, OutputError, SegtumorError, failed_import
 from segtumor.names import printable
+from segtumor.scarcity import scarcity_of
 
 EXIT_UNEXPECTED = 1
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -171,12 +172,9 @@ def _report(error, debug):
 
 def _as_user_error(error):
     """The error as one the user can mend, or None if nobody but a programmer can."""
-    if isinstance(error, SegtumorError):
-        return error
-    # torch.OutOfMemoryError by name: this module must not import torch.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        remedy = "Use smaller images (INPUT.MIN_SIZE_*), a smaller batch, fewer workers, or a machine with more memory"
-        return InstallationError("out of memory", got=str(error) or None, remedy=remedy)
+    scarcity = scarcity_of(error)
+    if scarcity is not None or isinstance(error, SegtumorError):
+        return scarcity or error
     if isinstance(error, OSError) and error.errno in _OUT_OF_SPACE:
         remedy = "Free some space, or write to another disk"
         return OutputError("no space left on the disk", where=error.filename or "output", remedy=remedy)

@@ -25,7 +25,8 @@ HELD_OUT = ("validation", "test")
 #: Settings that say where and how fast, not what; and the sets, whose content counts instead of their names.
 _WITHOUT_EFFECT = (
     *("OUTPUT_DIR", "DATASETS.TRAIN", "DATASETS.VALIDATION", "DATASETS.TEST"),
-    *("MODEL.DEVICE", "MODEL.WEIGHTS", "DATALOADER.NUM_WORKERS", "INPUT.CACHE_DIR", "INPUT.CACHE_MAX_GB"),
+    *("MODEL.DEVICE", "MODEL.WEIGHTS", "DATALOADER.NUM_WORKERS", "DATALOADER.WORKER_TIMEOUT_S"),
+    *("INPUT.CACHE_DIR", "INPUT.CACHE_MAX_GB"),
 )
 _DIGITS = 12
 _NAMED = 6

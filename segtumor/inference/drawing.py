@@ -3,9 +3,9 @@
 import time
 
 from segtumor.files import atomic_path
-from segtumor.inference.memory import is_out_of_memory
 from segtumor.reporting.findings_files import STATUS_FAILED, InferenceOutcome
 from segtumor.reporting.overlay import draw_overlay
+from segtumor.scarcity import is_out_of_memory
 
 _NOT_DRAWN = "out of memory while drawing, no overlay"
 

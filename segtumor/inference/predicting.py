@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 
 from segtumor.errors import BadImageError, SegtumorError
-from segtumor.inference.memory import is_out_of_memory
 from segtumor.inference.reading import Prepared
 from segtumor.runtime.breakdown import is_broken, named
+from segtumor.scarcity import is_out_of_memory
 from segtumor.structures.lesions import Finding
 
 SMALLEST_SHORT_EDGE_PX = 128

@@ -19,8 +19,8 @@ from segtumor.imaging.listing import is_dicom
 from segtumor.imaging.radiograph import TooLargeError
 from segtumor.inference.earlier import is_overlay
 from segtumor.inference.inputs import file_identity
-from segtumor.inference.memory import is_out_of_memory
 from segtumor.reporting.overlay_view import OverlayBase, overlay_base
+from segtumor.scarcity import is_out_of_memory
 
 # While a DICOM header is read, warnings that would quote it are switched off for the whole process; two threads at it
 # would switch them on for each other.

@@ -12,6 +12,7 @@ from segtumor.data.crowds import is_crowd
 from segtumor.errors import ConfigError
 from segtumor.loading.mapper import RadiographMapper
 from segtumor.loading.order import BatchOrder
+from segtumor.loading.watch import InHand, answering
 
 
 class TrainLoader:
@@ -24,24 +25,41 @@ class TrainLoader:
         mapper: function of a record and a seed.
         order: keyword arguments of ``BatchOrder``, but for ``skip``.
         num_workers: processes that read; 0 reads in this one.
+        timeout_s: how long a process may take for a batch; 0 for ever.
     """
 
-    def __init__(self, records: list[dict], mapper: RadiographMapper, order: dict[str, Any], num_workers: int) -> None:
-        self._examples, self._order, self._num_workers = _Examples(records, mapper), order, num_workers
+    def __init__(
+        self,
+        records: list[dict],
+        mapper: RadiographMapper,
+        order: dict[str, Any],
+        num_workers: int,
+        timeout_s: int = 0,
+    ) -> None:
+        self._in_hand = InHand(num_workers)
+        self._examples, self._order = _Examples(records, mapper, self._in_hand), order
+        self._num_workers, self._timeout_s = num_workers, timeout_s
 
     def __iter__(self) -> Iterator[list[dict]]:
         return self.after(0)
 
     def after(self, batches: int) -> Iterator[list[dict]]:
-        """What follows the first so many batches, as if they had been taken."""
-        return iter(
-            DataLoader(
-                self._examples,
-                batch_sampler=BatchOrder(**self._order, skip=batches),
-                num_workers=self._num_workers,
-                collate_fn=_as_list,
-            )
+        """What follows the first so many batches, as if they had been taken.
+
+        Raises:
+            InstallationError: on the way, by a worker process that does not answer in time.
+        """
+        loader = DataLoader(
+            self._examples,
+            batch_sampler=BatchOrder(**self._order, skip=batches),
+            num_workers=self._num_workers,
+            collate_fn=_as_list,
         )
+        return answering(iter(loader), self._timeout_s, self._name_of_longest)
+
+    def _name_of_longest(self, seconds: float) -> str | None:
+        index = self._in_hand.longer_than(seconds)
+        return None if index is None else self._examples.file_name(index)
 
 
 def build_train_loader(cfg, records: list[dict]) -> TrainLoader:
@@ -66,21 +84,26 @@ def build_train_loader(cfg, records: list[dict]) -> TrainLoader:
         "wide": [r["width"] > r["height"] for r in records] if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None,
     }
     mapper = RadiographMapper.from_config(cfg, is_train=True)
-    return TrainLoader(records, mapper, order, cfg.DATALOADER.NUM_WORKERS)
+    return TrainLoader(records, mapper, order, cfg.DATALOADER.NUM_WORKERS, timeout_s=cfg.DATALOADER.WORKER_TIMEOUT_S)
 
 
 class _Examples(Dataset):
     """Mapped records by (index, seed). Records are kept as bytes, which worker processes share instead of copying."""
 
-    def __init__(self, records: list[dict], mapper: RadiographMapper) -> None:
-        self._records, self._mapper = DatasetFromList(records, copy=False), mapper
+    def __init__(self, records: list[dict], mapper: RadiographMapper, in_hand: InHand) -> None:
+        self._records, self._mapper, self._in_hand = DatasetFromList(records, copy=False), mapper, in_hand
 
     def __len__(self) -> int:
         return len(self._records)
 
     def __getitem__(self, place: tuple[int, int]) -> dict:
         index, seed = place
-        return self._mapper(self._records[index], seed=seed)
+        with self._in_hand.noted(index):
+            return self._mapper(self._records[index], seed=seed)
+
+    def file_name(self, index: int) -> str:
+        """Of the image of a record."""
+        return self._records[index]["file_name"]
 
 
 def _as_list(examples: list[dict]) -> list[dict]:

@@ -100,7 +100,8 @@ def test_an_unexpected_error_keeps_its_traceback_and_asks_to_be_reported(parser,
 
 def test_memory_and_disk_are_the_environment(parser, capsys):
     gpu_error = type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory")
-    for error in (MemoryError(), gpu_error):
+    cpu_error = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 17280000 bytes")
+    for error in (MemoryError(), gpu_error, cpu_error):
         assert run(raising(error), parser, []) == 4
         assert "smaller batch" in capsys.readouterr().err
     assert run(raising(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/a/log.txt")), parser, []) == 4

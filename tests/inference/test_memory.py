@@ -5,7 +5,7 @@ from fake_detector import FakeDetector
 
 import segtumor.inference.reading
 from segtumor.errors import BadImageError
-from segtumor.inference.memory import is_out_of_memory
+from segtumor.scarcity import is_out_of_memory
 
 
 class OutOfMemoryError(RuntimeError):
