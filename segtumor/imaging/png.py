@@ -1,7 +1,8 @@
-"""What Pillow leaves unchecked in a PNG file: checksums, a missing end, orientation stored after the pixels.
+"""What Pillow leaves unchecked in a PNG file: checksums, a missing end, too many pixels, orientation stored after them.
 
-Pillow skips the checksums of the pixel data, so a flipped byte can give a full picture with wrong pixels. Clauses are
-of the PNG Specification, Third Edition. Not here: decoding.
+Pillow skips the checksums of the pixel data, so a flipped byte can give a full picture with wrong pixels, and leaves
+alone what the header does not count, so a width of one less shears the picture. Clauses are of the PNG Specification,
+Third Edition. Not here: decoding.
 """
 
 import os
@@ -9,20 +10,59 @@ import struct
 import zlib
 
 _SIGNATURE_LENGTH = 8
+#: First column and row of each pass, and the steps to the next (clause 8.1).
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+#: Some writers leave a few bytes behind the last row.
+_SLACK_BYTES, _PIECE_BYTES = 16, 1 << 18
 
 
 def check_png(file):
-    """Check the checksum (clause 5.5) of every chunk that matters for the pixels, and that the file has its end.
+    """Check the checksum (clause 5.5) of every chunk that matters for the pixels, that the file has its end, and that
+    there are no more pixels than its header says.
 
     Raises:
-        ValueError: a checksum is wrong, or the file stops before its IEND chunk.
+        ValueError: a checksum is wrong, the file stops before its IEND chunk, or there are more pixels.
     """
+    counter = None
     for kind, offset, length in _chunks(file):
         if kind[:1].isupper():  # critical chunk, clause 5.4; damaged notes do not change the picture
             file.seek(offset)
             data, stored = file.read(length), file.read(4)
             if struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))) != stored:
                 raise ValueError("the checksum of the pixel data or header is wrong")
+            if kind == b"IHDR":
+                counter = _Counter(_inflated_bytes(data))
+            elif kind == b"IDAT" and counter is not None:
+                counter.add(data)
+
+
+def png_channels(color_type):
+    """Channels of a colour type (clause 11.2.1); 4, the most, for one that does not exist."""
+    return {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(color_type, 4)
+
+
+class _Counter:
+    """Inflates pixel data piece by piece, and only as far as the header says that it goes."""
+
+    def __init__(self, expected):
+        self._left, self._inflater = expected + _SLACK_BYTES, zlib.decompressobj()
+
+    def add(self, data):
+        while data and not self._inflater.eof:
+            inflated = len(self._inflater.decompress(data, _PIECE_BYTES))
+            self._left -= inflated
+            if self._left < 0:
+                raise ValueError("there are more pixels than the header says")
+            data = self._inflater.unconsumed_tail if inflated else b""
+
+
+def _inflated_bytes(header):
+    """Bytes of all filtered rows (clauses 7.2, 8.1 and 9.2), of the passes of an interlaced picture."""
+    width, height, bits, color_type, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    parts = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+    sizes = [(-(-max(width - x, 0) // step_x), -(-max(height - y, 0) // step_y)) for x, y, step_x, step_y in parts]
+    bits_per_pixel = bits * png_channels(color_type)
+    return sum(rows * (1 + -(-columns * bits_per_pixel // 8)) for columns, rows in sizes if columns)
 
 
 def png_exif(file):

@@ -7,8 +7,6 @@ EXIF and TIFF orientation is applied; in PNG only from the eXIf chunk. Refused: 
 """
 
 import contextlib
-import math
-import os
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -20,9 +18,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from segtumor.errors import BadImageError
 from segtumor.imaging.contrast import remarks_on
 from segtumor.imaging.intensity import luma, to_unit_range
-from segtumor.imaging.jpeg import check_jpeg, with_tables
-from segtumor.imaging.png import check_png, png_exif
+from segtumor.imaging.png import png_channels, png_exif
 from segtumor.imaging.radiograph import Radiograph, check_size
+from segtumor.imaging.raster_checks import check_coded_data
 
 # Pillow's classes rather than Image.open: its limit of 179 megapixels, a process-wide setting, stays out of the way of
 # ``max_pixels``, and no other decoder can be reached.
@@ -34,17 +32,10 @@ _COLOR_MODES = ("RGB", "RGBA", "RGBX")
 _PALETTE_MODES = ("P", "PA")
 
 _WIDTH_TAG, _HEIGHT_TAG, _BITS_PER_SAMPLE_TAG, _PHOTOMETRIC_TAG, _ORIENTATION_TAG = 256, 257, 258, 262, 274
-_COMPRESSION_TAG, _SAMPLES_PER_PIXEL_TAG, _SAMPLE_FORMAT_TAG, _JPEG_TABLES_TAG = 259, 277, 339, 347
-_STRIP_TAGS, _TILE_TAGS = (273, 279), (324, 325)  # offsets, byte counts
-_TILE_SIZE_TAGS = (322, 323)
-_WHITE_IS_ZERO, _JPEG_COMPRESSION = 0, 7
+_SAMPLES_PER_PIXEL_TAG, _SAMPLE_FORMAT_TAG = 277, 339
+_WHITE_IS_ZERO = 0
 #: (SampleFormat, bits) of what Pillow takes for the other signedness -> what it is.
 _REINTERPRETED = {(2, 8): np.int8, (1, 32): np.uint32}
-_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type, PNG clause 11.2.1
-
-#: A JPEG file beside its picture: profiles, previews, a short film of a telephone.
-_JPEG_SLACK_BYTES = 1 << 26
-_JPEG_BYTES_PER_PIXEL = 8
 
 # EXIF 2.32, tag Orientation: what makes the stored picture upright.
 _UPRIGHT = {
@@ -123,47 +114,6 @@ def _unit_gray(image, file, bits, path):
     return to_unit_range(samples), samples.dtype.name
 
 
-def check_coded_data(image, file, kind, max_pixels, where):
-    """What Pillow leaves unchecked of a file: checksums, damaged or costly JPEG data, tiles larger than any picture.
-
-    Args:
-        image: Pillow's, not loaded yet.
-        file: the open file, binary.
-        kind: "PNG", "JPEG", "TIFF" or "BMP".
-        max_pixels: limit on the size of a part.
-        where: the file, for messages.
-
-    Raises:
-        BadImageError, ValueError: any of these.
-    """
-    if kind == "PNG":
-        check_png(file)
-    elif kind == "JPEG":
-        most = _JPEG_BYTES_PER_PIXEL * image.size[0] * image.size[1] + _JPEG_SLACK_BYTES
-        check_jpeg(_bytes_at(file, 0, most), max_pixels, where)
-    elif kind == "TIFF":
-        tile = math.prod(image.tag_v2.get(tag, 1) for tag in _TILE_SIZE_TAGS)
-        if tile > max_pixels:
-            raise ValueError("TIFF file with too large tiles")
-        for part in _jpeg_parts(image.tag_v2, file):
-            check_jpeg(part, max_pixels, where)
-
-
-def _jpeg_parts(tags, file):
-    """The JPEG streams that a TIFF file is made of (TIFF Technical Note 2), each with its tables."""
-    if tags.get(_COMPRESSION_TAG) != _JPEG_COMPRESSION:
-        return
-    offsets, sizes = (tags.get(tag, ()) for tag in (_TILE_TAGS if _TILE_TAGS[0] in tags else _STRIP_TAGS))
-    for offset, size in zip(offsets, sizes, strict=False):
-        if size:  # a part that is left out is the decoder's business
-            yield with_tables(tags.get(_JPEG_TABLES_TAG), _bytes_at(file, offset, size))
-
-
-def _bytes_at(file, offset, most):
-    file.seek(offset)
-    return file.read(min(most, os.fstat(file.fileno()).st_size))
-
-
 def _palette_gray(image):
     """Gray of each palette entry, (256,) float32 in [0, 1]; entries that the file lacks are black."""
     entries = np.zeros(256 * 3, dtype=np.uint8)
@@ -214,7 +164,7 @@ def _channels(image, file):
         return image.tag_v2.get(_SAMPLES_PER_PIXEL_TAG, 1)
     if isinstance(image, PngImageFile):
         file.seek(25)  # colour type, behind the bit depth
-        return _PNG_CHANNELS.get(file.read(1)[0], 4)
+        return png_channels(file.read(1)[0])
     return len(image.getbands())
 
 

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -147,6 +148,31 @@ def test_the_limit_counts_the_bytes_of_the_samples(case, tmp_path):
     with pytest.raises(TooLargeError, match=f"raise max_pixels to {needed} ") as caught:
         read_radiograph(tmp_path / "picture", max_pixels=needed - 1)
     assert caught.value.needed_pixels == needed
+
+
+def with_size(data, file_format, columns, rows):
+    """The file with another size in its header, whose checksum is right."""
+    if file_format == "PNG":
+        header = struct.pack(">II", columns, rows) + data[24:29]
+        return data[:16] + header + struct.pack(">I", zlib.crc32(b"IHDR" + header)) + data[33:]
+    if file_format == "BMP":
+        return patched(data, 18, "<ii", columns, rows)
+    at = {tag: data.index(struct.pack("<HH", tag, 4)) for tag in (256, 257)}
+    return patched(patched(data, at[256] + 8, "<I", columns), at[257] + 8, "<I", rows)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "BMP"])
+@pytest.mark.parametrize("size", [(63, 64), (64, 63), (60, 64), (40, 64), (64, 10), (63, 63)], ids=str)
+def test_more_pixels_than_the_header_says_are_refused(file_format, size, tmp_path):
+    data = tiff_bytes(NOISE, 1) if file_format == "TIFF" else encoded(file_format)
+    (tmp_path / "a").write_bytes(with_size(data, file_format, 64, 64))
+    np.testing.assert_array_equal(read_radiograph(tmp_path / "a").pixels, NOISE / np.float32(255))
+    (tmp_path / "a").write_bytes(with_size(data, file_format, *size))
+    if (file_format, size) == ("BMP", (63, 64)):  # each row is filled up to four bytes: one column is cut, no more
+        np.testing.assert_array_equal(read_radiograph(tmp_path / "a").pixels, NOISE[:, :63] / np.float32(255))
+        return
+    with pytest.raises(BadImageError, match="more pixels than the header says"):
+        read_radiograph(tmp_path / "a")
 
 
 def test_a_huge_tile_of_a_small_tiff_is_refused(tmp_path):

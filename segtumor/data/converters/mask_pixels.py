@@ -18,7 +18,7 @@ from segtumor.errors import BadImageError
 from segtumor.imaging import MAX_PIXELS, read_size_hw
 from segtumor.imaging.failures import foreign_errors
 from segtumor.imaging.radiograph import check_size
-from segtumor.imaging.raster import check_coded_data
+from segtumor.imaging.raster_checks import check_coded_data
 
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg")
 _FORMATS = ("PNG", "BMP", "TIFF", "JPEG")
