@@ -97,6 +97,23 @@ def cases_alike(cases: Iterable[str]) -> list[tuple[str, ...]]:
     return sorted(tuple(sorted(group)) for group in groups.values() if len(group) > 1)
 
 
+def doubts(cases: Iterable[str]) -> list[str]:
+    """Sentences on cases that name no patient, or of which two may be one; empty where there is no doubt."""
+    distinct, shown = set(cases), 5
+    nobody = sorted(case for case in distinct if is_placeholder(case) and not case.isdecimal())
+    alike = cases_alike(distinct)
+    more = f" and {len(alike) - shown} more" if len(alike) > shown else ""
+    named = "; ".join(" and ".join(group) for group in alike[:shown]) + more
+    return [
+        *(f"the case {case} is a placeholder and names no patient: its images count as one case" for case in nobody),
+        *(
+            [f"cases that may be one, but count as several, since they are written differently: {named}"]
+            if alike
+            else []
+        ),
+    ]
+
+
 def _bare(case):
     """Words and numbers without leading zeros: the same for "P-07" and "p7", another for 1-11 than for 11-1."""
     return tuple(word.lstrip("0") or "0" for word in re.findall(r"[^\W\d_]+|\d+", case.casefold()))

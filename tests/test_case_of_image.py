@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segtumor.benchmark.comparable import case_of_result
-from segtumor.cases import case_of, case_or_own, case_text, cases_alike, is_placeholder
+from segtumor.cases import case_of, case_or_own, case_text, cases_alike, doubts, is_placeholder
 from segtumor.commands.benchmark.training_parts import read_training
 from segtumor.data.image_checks import _cases as said_of_pair
 from segtumor.data.leaks import find_leaks
@@ -147,3 +147,12 @@ def test_check_warns_of_cases_that_name_no_patient_or_are_one():
     ]
     assert said("007", "7", "x") == [("cases differ only in capitals, separators or leading zeros", "'007', '7'")]
     assert said("", "nan", None) == [("is missing in every image", "3 images")]
+
+
+def test_doubtful_cases_are_told_by_leaks_and_split_too():
+    assert doubts(["1", "2", "0", "x"]) == []
+    said = doubts(["007", "7", "7", "removed", "P-1", "p1"])
+    assert said[0].startswith("the case removed is a placeholder")
+    assert said[1].endswith(": 007 and 7; P-1 and p1")
+    report = find_leaks({"train": Part(["007"], "a"), "test": Part(["7"], "b")})
+    assert not report.leaks and report.doubts == doubts(["007", "7"])

@@ -5,12 +5,12 @@ suffer, and shares are shares of it. Folds such as fold1-train and fold1-val are
 making splits (``splits``), reading images (``fingerprints``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
-from segtumor.cases import case_of
+from segtumor.cases import case_of, doubts
 from segtumor.data.crowds import is_crowd
 from segtumor.data.duplicates import Pair, near_duplicates
 
@@ -71,6 +71,7 @@ class LeakReport:
         parts: {part: PartCounts}.
         pairs: of the parts compared.
         cases_in_several: {case id: its parts}, of cases in more than one of parts that were compared.
+        doubts: sentences on cases that name no patient, or of which two may be one.
         opened: whether the images themselves were compared; otherwise exact means the same file.
     """
 
@@ -78,6 +79,7 @@ class LeakReport:
     pairs: list[PairLeak]
     cases_in_several: dict[str, list[str]]
     opened: bool
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def leaks(self):
@@ -117,6 +119,7 @@ def find_leaks(parts, fingerprints=None, *, near=True):
         pairs=pairs,
         cases_in_several=_cases_in_several(pairs),
         opened=fingerprints is not None,
+        doubts=doubts(item.case for part_items in items.values() for item in part_items if item.case is not None),
     )
 
 

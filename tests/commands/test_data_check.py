@@ -229,4 +229,4 @@ def test_boxes_alone_are_an_error_that_names_the_option_and_are_not_lost(check, 
     assert check(fixed.read_text())[0] == 0
     coco["annotations"][0]["segmentation"] = [SQUARE]
     code, out, _ = check(coco, "--fix", fixed)  # beside outlines, a box alone has no certain repair
-    assert code == 0 and "left out: 1 entries" in out
+    assert code == 0 and "left out: 1 entries" in out and "add --boxes-only, or --boxes-as-masks" in out

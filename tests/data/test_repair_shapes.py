@@ -130,6 +130,15 @@ def test_text_ids_are_numbered_anew_and_annotations_follow():
     assert {category["name"]: category["id"] for category in done.coco["categories"]} == {"benign": 1, "malignant": 2}
 
 
+def test_annotations_that_name_their_image_and_class_get_the_ids():
+    coco = _coco(_lesion(1, image_id="r2.png", category_id="benign"), _lesion(2, image_id="nobody.png"), images=3)
+    done = repair(coco)
+    assert [(a["image_id"], a["category_id"]) for a in done.coco["annotations"]] == [(2, 1)]
+    assert [remark.image for remark in done.left_out] == ["annotations[1] (id 2)"]
+    coco["images"][2]["file_name"] = "r2.png"  # of two files of a name, nobody knows which
+    assert [image["id"] for image in repair(coco).coco["images"]] == [1]
+
+
 @pytest.mark.parametrize("written", ["7", "7 ", 7.0, " 7"])
 def test_an_id_written_as_text_is_the_number(written):
     coco = _coco(_lesion(1, image_id=written), _lesion(2, image_id=7, bbox=[20, 20, 40, 41]))

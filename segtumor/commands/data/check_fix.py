@@ -97,7 +97,7 @@ def _kinds_of_changes(repaired):
 
 
 def _print_repaired(args, repaired, verdict):
-    from segtumor.data.regions import counted_regions
+    from segtumor.data.regions import BOX_ALONE, BOXES_AS_MASKS, counted_regions
     from segtumor.data.remarks import kinds_of
 
     n_images, regions = len(repaired.coco["images"]), counted_regions(repaired.coco["annotations"])
@@ -108,3 +108,5 @@ def _print_repaired(args, repaired, verdict):
     print(f"left out: {len(repaired.left_out)} entries")
     for kind, number in kinds_of(repaired.left_out).items():
         print(f"{number:>7}  {kind}")
+    if any(remark.kind.endswith(BOX_ALONE) for remark in repaired.left_out):
+        print(f"         to keep boxes without an outline, add --boxes-only, or {BOXES_AS_MASKS}")

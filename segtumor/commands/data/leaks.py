@@ -235,6 +235,8 @@ def _share(n, total, noun=""):
 def _caveats(report, failed, near):
     from segtumor.data.duplicates import LIMIT
 
+    for sentence in report.doubts:
+        yield f"{sentence[0].upper()}{sentence[1:]}."
     without = sum(counts.images_without_case for counts in report.parts.values())
     if without:
         yield f"{without} images have no case_id, each counted as its own case; --cases gives a table of them."

@@ -67,7 +67,7 @@ def split_is_by_case(split):
 
 
 def _print_misfits(args, merged, made):
-    from segtumor.cases import is_own_case
+    from segtumor.cases import doubts, is_own_case
 
     listing = made.listing
     if listing is not None:
@@ -78,6 +78,8 @@ def _print_misfits(args, merged, made):
     alone = [name for name, entry in made.split.assignment.items() if is_own_case(entry["case_id"])]
     if split_is_by_case(made.split):
         warn_of_names(len(alone), alone, "images are without a known case; each counts as a case of its own")
+    for sentence in doubts(entry["case_id"] for entry in made.split.assignment.values()):
+        _LOG.warning("%s", sentence)
     for path in merged.renumbered:
         print(f"{path}: ids were taken by another file and have been renumbered")
 

@@ -8,7 +8,7 @@ from segtumor.data.problem import ERROR, place, show
 from segtumor.data.repair.images import repair_image
 from segtumor.data.repair.ledger import Change, Ledger, Repaired
 from segtumor.data.repair.lesions import repair_lesions
-from segtumor.data.repair.numbering import read_ids, remove_copies, renumber, renumber_texts
+from segtumor.data.repair.numbering import read_ids, remove_copies, renumber, renumber_texts, resolve_names
 from segtumor.data.repair.omission import leave_out, leave_out_images
 from segtumor.data.repair.shapes import outline_boxes, remove_empty, repair_shapes
 from segtumor.data.repair.sizes import repair_sizes
@@ -44,6 +44,7 @@ def repair(coco, *, image_root=None, require_masks=True, unusable=None, crowds_a
         leave_out_images(work, ledger, lambda e: e.get("image_label") != NORMAL, "the file has no list of annotations")
     read_ids(work, ledger)
     remove_copies(work, ledger)
+    resolve_names(work, ledger)
     renumber_texts(work, ledger)
     renumber(work["annotations"], ledger)
     for index, image in work["images"]:

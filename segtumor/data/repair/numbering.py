@@ -38,6 +38,27 @@ def read_ids(work, ledger):
                 ledger.set(entry, place(name, index, entry), key, "read as an integer", as_id(value))
 
 
+def resolve_names(work, ledger):
+    """Annotations that name their image by its file, or their class by its name, get the id of the only one so called.
+
+    A name that is somebody's id stays, to be read as that.
+    """
+    for name, key, called in (("images", "image_id", "file_name"), ("categories", "category_id", "name")):
+        entries = [entry for _, entry in work[name] if isinstance(entry, dict)]
+        counts = Counter(entry.get(called) for entry in entries if isinstance(entry.get(called), str))
+        id_of = {entry[called]: entry.get("id") for entry in entries if counts.get(_text(entry.get(called))) == 1}
+        taken = {_text(entry.get("id")) for entry in entries}
+        for index, entry in work["annotations"]:
+            value = _text(entry.get(key)) if isinstance(entry, dict) else None
+            if value in id_of and value not in taken and id_of[value] is not None:
+                what = f"taken from the one of that {called.replace('_', ' ')} in {name}"
+                ledger.set(entry, place("annotations", index, entry), key, what, id_of[value])
+
+
+def _text(value):
+    return value if isinstance(value, str) else None
+
+
 def renumber_texts(work, ledger):
     """Ids of images and categories that are text, or beyond 2^53, become numbers; annotations follow theirs.
 
