@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from segtumor.commands.imports import import_what_evaluates
 from segtumor.commands.shell import make_parser, run
 
 _DESCRIPTION = """k-fold cross-validation: pools the configured data sets, divides their cases into folds, and for each
@@ -101,6 +102,7 @@ def _body(args):
     _print_folds(plan)
     if args.dry_run:
         return 0
+    import_what_evaluates()
     settings, progress = _settings(cfg, args), progress_bar("hashing")
     with alone_in(output):
         predictions = cross_validate(

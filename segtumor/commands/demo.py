@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from segtumor.commands.alone import alone
+from segtumor.commands.imports import import_what_evaluates
 from segtumor.commands.prepare_phantoms import CaseProgress
 from segtumor.commands.shell import make_parser, run
 from segtumor.errors import ConfigError
@@ -46,6 +47,7 @@ def _body(arguments):
     from segtumor.config import load_config
 
     cfg = load_config(arguments.config_file, arguments.opts)
+    import_what_evaluates()
     cfg.OUTPUT_DIR = str(output / "run")
     print(f"1/3  Drawing {arguments.cases} synthetic cases (phantoms, no patient data)")
     _make_phantoms(output / "phantoms", arguments)

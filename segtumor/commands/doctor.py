@@ -82,6 +82,7 @@ PACKAGES = (
     ),
     _simple("pycocotools", module="pycocotools.mask"),
     _simple("faster-coco-eval", module="faster_coco_eval"),
+    _simple("simplejpeg"),
     _simple("pandas"),
     _simple("matplotlib"),
     _simple("PyYAML", module="yaml"),

@@ -20,6 +20,9 @@ from segtumor.offline import offline_imports
 #: For one package; torch on a slow disk takes half a minute.
 LONGEST_S = 120
 
+#: What functions of evaluation, reporting and training import.
+_NEEDED_LATER = ("scipy.ndimage", "scipy.optimize", "scipy.special", "scipy.stats", "jinja2", "tensorboard")
+
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from segtumor.commands.imports import report; report(sys.argv[2:])"
@@ -55,6 +58,17 @@ def try_imports(names: Iterable[str]) -> dict[str, Outcome]:
         if waiting:  # the first of them ended the process
             outcomes[waiting.pop(0)] = Outcome(error=ended)
     return outcomes
+
+
+def import_what_evaluates() -> None:
+    """Import what is needed when a training has ended: a broken package is reported now rather than after hours.
+
+    Raises:
+        ImportError, InstallationError: one is missing or broken.
+    """
+    for module in ("segtumor.evaluation.study", "segtumor.reporting.study_page", *_NEEDED_LATER):
+        importlib.import_module(module)
+    importlib.import_module("segtumor.reporting.plotting_library").import_matplotlib()
 
 
 def report(names: list[str]) -> None:

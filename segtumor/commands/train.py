@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from segtumor.commands.imports import import_what_evaluates
 from segtumor.commands.shell import make_parser, run
 
 _DETECTRON2_OUTPUT = "./output"
@@ -74,6 +75,7 @@ def _check(arguments):
 
     from segtumor.errors import ConfigError, InstallationError
 
+    import_what_evaluates()
     if arguments.init_from and (arguments.resume or arguments.eval_only):
         raise ConfigError(
             "--init-from starts a new run", where="command line", remedy="Leave out --resume or --eval-only"

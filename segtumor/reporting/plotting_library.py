@@ -28,7 +28,7 @@ def import_matplotlib() -> ModuleType:
         ImportError: it is not installed, or broken.
         InstallationError: it refuses its own settings too, since it finds no folder that it can write to.
     """
-    if "matplotlib" in sys.modules:
+    if sys.modules.get("matplotlib") is not None:
         return sys.modules["matplotlib"]
     try:
         return importlib.import_module("matplotlib")

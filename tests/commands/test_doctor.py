@@ -175,3 +175,11 @@ def test_the_exit_code_says_whether_something_is_missing_or_broken(monkeypatch, 
     assert doctor.main([]) == (0 if state == OK else 4)
     last = capsys.readouterr().out.splitlines()[-1]
     assert ("checks failed: numpy." in last) == (state != OK)
+
+
+@pytest.mark.parametrize("module", ["scipy.stats", "jinja2", "tensorboard", "matplotlib"])
+def test_what_evaluates_a_training_is_imported_before_it(module, monkeypatch):
+    """Hours of training would end with what is broken."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError):
+        imports.import_what_evaluates()
