@@ -87,6 +87,8 @@ def is_overlay(path: str | Path) -> bool:
 
 def kind_of_output(folder: Path) -> str | None:
     """What a folder holds that segtumor wrote, in a few words, None for any other: no radiographs lie there."""
+    if is_overlay(folder / "x"):
+        return "overlays of an earlier run"
     names = {"a training run": (CONFIG, "run.json"), "an evaluation": ("metrics.json", "report.html")}
     return next((kind for kind, files in names.items() if all((folder / name).exists() for name in files)), None)
 

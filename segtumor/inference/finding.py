@@ -24,6 +24,7 @@ LIST_SUFFIXES = (".txt", *SHEET_SUFFIXES)
 #: Columns of a table that may hold the files, in the order in which they are looked for.
 _PATH_COLUMNS = ("path", "file", "file_name", "filename", "image", "image_name", "image_id", "name")
 _LARGEST_LIST_BYTES = 256 * 2**20
+_SUB_FOLDER = "a sub-folder; --recursive reads it"
 _DEEPER = "Add --recursive, or quote a pattern, such as '{}/**/*'"
 
 
@@ -110,7 +111,7 @@ def _of_folder(folder: Path, recursive: bool) -> Inputs:
         found = _walk(folder)
     else:
         images, left_out = look_through(folder)
-        deeper = tuple(LeftOut(path, "a sub-folder; --recursive reads it") for path in _sub_folders(folder))
+        deeper = tuple(LeftOut(path, kind_of_output(path) or _SUB_FOLDER) for path in _sub_folders(folder))
         found = Inputs([path for path in images if not is_overlay(path)], (*left_out, *_overlays(images), *deeper))
     if found.paths:
         return found

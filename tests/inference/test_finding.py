@@ -154,7 +154,8 @@ def test_results_of_an_earlier_run_are_no_radiographs(tree, work, tables):
     Image.new("L", (8, 8)).save(tree / "overlays" / "mine.png")
     found = find_inputs(["scans"], recursive=True)
     assert "scans/overlays/mine.png" in names(found) and len(names(found)) == 5
-    assert reasons(found)["scans/found/overlays/z.png"] == "an overlay of an earlier run"
+    assert reasons(found)["scans/found/overlays"] == "overlays of an earlier run"
+    assert reasons(find_inputs(["scans"]))["scans/run"] == "a training run"
     assert reasons(found)["scans/run"] == "a training run"
     assert "scans/found/overlays/z.png" not in names(find_inputs(["scans/**/*.png"]))
     with pytest.raises(DataError, match=r"folder without images .*an overlay of an earlier run"):
