@@ -93,6 +93,7 @@ PACKAGES = (
     _only_for("for Excel tables", "openpyxl"),
     _only_for("to find damage in JPEG data", "simplejpeg"),
     _only_for("for DICOM files", "pydicom"),
+    _only_for("to notice damage inside JPEG data", "simplejpeg"),
     _only_for("for JPEG 2000 in DICOM files", "OpenJPEG", module="openjpeg", distribution="pylibjpeg-openjpeg"),
     _only_for("for lossless JPEG and JPEG-LS in DICOM files", "GDCM", module="gdcm", distribution="python-gdcm"),
     _only_for("to run such exports", "OpenVINO", module="openvino", distribution="openvino"),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary
+from segtumor.names import text_of_cell
 
 #: Suffixes, lower case, of what ``read_sheets`` reads.
 SHEET_SUFFIXES = (".csv", ".tsv", ".xlsx")
@@ -47,7 +48,8 @@ def read_sheets(path):
         kind = "an old Excel file" if start.startswith(_OLD_EXCEL) else suffix
         raise DataError("table of a kind that is not read", where=path, got=kind, remedy="Save it as .xlsx or as CSV")
     is_excel = suffix in (".xlsx", ".xlsm") or start.startswith(b"PK\x03\x04")
-    return _read_xlsx(path) if is_excel else {"": _read_csv(path)}
+    sheets = _read_xlsx(path) if is_excel else {"": _read_csv(path)}
+    return {name: [list(map(text_of_cell, row)) for row in rows] for name, rows in sheets.items()}
 
 
 def header_of(rows):
