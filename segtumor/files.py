@@ -164,8 +164,8 @@ def write_bytes(path, data):
 
 
 def write_text(path, text):
-    """Write ``text`` as UTF-8 to ``path``, atomically."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write ``text`` as UTF-8 to ``path``, atomically; what UTF-8 cannot hold as ``\\udcff`` (see ``write_csv``)."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path, value, *, indent=2):

@@ -121,6 +121,11 @@ def test_the_hash_is_that_of_the_bytes(tmp_path):
     assert files.sha256_of_file(tmp_path / "a") == hashlib.sha256(b"segtumor").hexdigest()
 
 
+def test_text_that_utf_8_cannot_hold_is_written_with_escapes(tmp_path):
+    files.write_text(tmp_path / "a.html", os.fsdecode(b"kn\xff.png Gr\xc3\xb6\xc3\x9fe"))
+    assert (tmp_path / "a.html").read_text("utf-8") == "kn\\udcff.png Größe"
+
+
 @pytest.mark.parametrize("items", [[], [{"a": 1}], [1.5, float("nan"), {"b": [1, "x\ny"], "c": {}}, [], "é"]])
 def test_a_stream_is_the_bytes_of_the_whole(tmp_path, items):
     head = {"schema": 1, "deep": {"list": [1, 2]}}

@@ -117,3 +117,9 @@ def test_size_plots(sides):
 def test_age_plot_counts_every_image():
     (axes,) = age_histogram_figure([0, 9, 104]).axes
     assert sum(patch.get_height() for patch in axes.patches) == 3
+
+
+def test_an_age_beyond_all_costs_no_bars():
+    figure = age_histogram_figure([9, 10**12])
+    assert sum(patch.get_height() for patch in figure.axes[0].patches) == 2 and len(figure.axes[0].patches) < 30
+    assert "1 above 130 years" in figure.get_suptitle()
