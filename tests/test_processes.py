@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from segtumor import processes
+
 #: A pool as segtumor's own; each worker says who it is and would wait for ever.
 _PARENT = """
 import os, signal, sys
@@ -22,6 +24,39 @@ def work(_):
 pool = ProcessPoolExecutor(2, initializer=processes.end_with_parent, initargs=(os.getpid(),))
 list(pool.map(work, range(2)))
 """
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "cores"),
+    [
+        ("0::/job/step\n", {"job/cpu.max": "150000 100000", "job/step/cpu.max": "max 100000"}, 1.5),
+        ("0::/job/step\n", {"job/cpu.max": "400000 100000", "job/step/cpu.max": "200000 100000"}, 2.0),
+        ("0::/\n", {"cpu.max": "max 100000"}, None),
+        ("0::/\n", {"cpu.max": "50000 100000"}, 0.5),
+        (
+            "3:cpu,cpuacct:/a\n",
+            {"cpu,cpuacct/a/cpu.cfs_quota_us": "300000", "cpu,cpuacct/a/cpu.cfs_period_us": "100000"},
+            3.0,
+        ),
+        ("3:cpu:/a\n0::/\n", {"cpu/a/cpu.cfs_quota_us": "-1", "cpu/a/cpu.cfs_period_us": "100000"}, None),
+        ("3:memory:/a\n", {"memory/cpu.max": "1 1"}, None),
+        ("0::/\n", {"cpu.max": "nonsense"}, None),
+        ("", {}, None),
+    ],
+)
+def test_the_quota_of_a_container(tmp_path, membership, files, cores):
+    (tmp_path / "self").write_text(membership)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    assert processes.cgroup_quota(tmp_path, tmp_path / "self") == cores
+
+
+def test_cores_are_those_that_the_process_is_bound_to_or_fewer(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 5}, raising=False)
+    for quota, cores in ((None, 4), (0.5, 1), (2.7, 2), (64.0, 4)):
+        monkeypatch.setattr(processes, "cgroup_quota", lambda quota=quota: quota)
+        assert processes.available_cores() == cores
 
 
 @pytest.mark.parametrize("way", ["by the system", "watching"])

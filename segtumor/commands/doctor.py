@@ -17,6 +17,7 @@ import segtumor
 from segtumor.commands.imports import Outcome, try_imports
 from segtumor.commands.shell import make_parser, run, use_color
 from segtumor.errors import InstallationError
+from segtumor.processes import available_cores
 
 OK, NOTE, MISSING, BROKEN = "ok", "note", "MISSING", "BROKEN"
 _COLOR_CODES = {OK: 32, NOTE: 33, MISSING: 31, BROKEN: 31}
@@ -241,9 +242,10 @@ def check_detectron2_imports(outcomes):
 
 def check_threads():
     """Processor cores this process may use, and the limit set for threads."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     limit = os.environ.get("OMP_NUM_THREADS")
-    return Check("Threads", OK, f"{cores} CPU cores, OMP_NUM_THREADS {f'= {limit}' if limit else 'not set'}")
+    return Check(
+        "Threads", OK, f"{available_cores()} CPU cores, OMP_NUM_THREADS {f'= {limit}' if limit else 'not set'}"
+    )
 
 
 def check_gpu(outcomes):

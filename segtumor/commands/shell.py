@@ -21,6 +21,7 @@ from collections.abc import Iterator
 
 from segtumor import NOTICE
 from segtumor.commands.streams import ReaderGoneError, check_output, sound_streams
+from segtumor.commands.threads import considerate_threads
 from segtumor.errors import ConfigError, OutputError, SegtumorError, failed_import
 from segtumor.names import printable
 from segtumor.scarcity import scarcity_of
@@ -109,7 +110,7 @@ def run(body, parser, argv=None):
                 return code
             raise
         debug = getattr(arguments, "debug", False)
-        with _logging_to_stderr(debug), _libraries_quiet(debug), _signals_raise():
+        with _logging_to_stderr(debug), _libraries_quiet(debug), _signals_raise(), considerate_threads():
             return guarded(lambda: _check_values(arguments) or body(arguments), debug=debug)
 
 

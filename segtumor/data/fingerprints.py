@@ -19,7 +19,7 @@ from segtumor.errors import BadImageError, InstallationError, SegtumorError
 from segtumor.files import sha256_of_file
 from segtumor.imaging import MAX_PIXELS, read_radiograph
 from segtumor.imaging.perceptual_hash import perceptual_hashes, thumbnail_of
-from segtumor.processes import end_with_parent
+from segtumor.processes import available_cores, end_with_parent
 
 _CHUNK = 16
 #: Below this many images, starting processes costs more than it saves.
@@ -104,7 +104,7 @@ def fingerprint_images(names, image_root, *, progress=iter, workers=None, max_pi
 def _n_workers(workers, n_images):
     if workers is not None:
         return workers
-    return 1 if n_images < _FEW else os.cpu_count() or 1
+    return 1 if n_images < _FEW else available_cores()
 
 
 def _each(one, names, progress, workers, image_root):
