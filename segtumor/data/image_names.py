@@ -85,8 +85,9 @@ class NameIndex:
         for index, name in enumerate(file_names):
             folders, base = parts_of(name)
             self._folders.append(folders)
-            for lookup, key in ((self._exact, name), (self._by_base, base), (self._by_stem, stem_of(base))):
-                lookup.setdefault(key, []).append(index)
+            self._exact.setdefault(name, []).append(index)
+            for lookup, key in ((self._by_base, base), (self._by_stem, stem_of(base))):
+                lookup.setdefault(key, {}).setdefault(folders[-1:], []).append(index)
 
     def fit(self, name: str, folders: tuple[str, ...] = ()) -> Fit:
         """What ``name`` may mean; ``folders`` are those it is known to be in where it names none itself."""
@@ -95,9 +96,8 @@ class NameIndex:
             if text in self._exact:
                 return Fit(self._exact[text], shared=len(wanted.folders))
         folders = wanted.folders or folders
-        stem = stem_of(wanted.base)
-        for lookup, key in ((self._by_base, wanted.base), (self._by_stem, stem)):
-            found, shared = self._closest(folders, lookup.get(key, ()) if key else ())
+        for lookup, key in ((self._by_base, wanted.base), (self._by_stem, stem_of(wanted.base))):
+            found, shared = self._closest(folders, lookup.get(key, {}) if key else {})
             if found:
                 return Fit(found, lookup is self._by_stem, shared)
         return Fit([])
@@ -111,11 +111,22 @@ class NameIndex:
         found = self.candidates(name)
         return found[0] if len(found) == 1 else None
 
-    def _closest(self, folders, indices):
-        """(those whose folders share the most with ``folders`` and do not contradict them, how many they share)."""
-        shared = {index: folders_shared(folders, self._folders[index]) for index in indices}
-        fitting = {i: (n, self._folders[i] == folders) for i, n in shared.items() if n is not None}
-        best = max(fitting.values(), default=(0, False))
-        if folders and best[0] == 0 and fitting and len(shared) > 1:
-            return list(indices), 0  # one in no folder, and others elsewhere: nobody knows which
-        return [index for index, score in fitting.items() if score == best], best[0]
+    def _closest(self, folders, by_last):
+        """(those whose folders share the most with ``folders`` and do not contradict them, how many they share).
+
+        Args:
+            folders: wanted.
+            by_last: {last folder as a tuple, empty for none: positions of images of one name}; with equal names in
+                thousands of folders only those of the same last folder are compared.
+        """
+        if not folders:
+            return by_last.get(()) or [index for indices in by_last.values() for index in indices], 0
+        near = by_last.get(folders[-1:], [])
+        shared = {index: n for index in near if (n := folders_shared(folders, self._folders[index])) is not None}
+        if shared:
+            best = max((n, self._folders[index] == folders) for index, n in shared.items())
+            return [i for i, n in shared.items() if (n, self._folders[i] == folders) == best], best[0]
+        alone = by_last.get((), [])
+        if alone and len(by_last) > 1:  # one in no folder, and others elsewhere: nobody knows which
+            return [index for indices in by_last.values() for index in indices], 0
+        return alone, 0

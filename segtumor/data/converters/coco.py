@@ -64,13 +64,13 @@ def read(source, images, *, progress=iter):
     paths = _coco_files(source) or ([] if source.is_dir() else [source])
     if not paths:
         raise DataError("no COCO file in this folder", where=source, remedy="Check --source")
-    collection = Collection(images.root)
+    collection, used = Collection(images.root), set()
     for path in paths:
         folder = path.parent.relative_to(folder_of(source)).as_posix()
         part = part_named(path.parent.name) if folder not in (".", "annotations") else None
         part = part or (path.stem if len(paths) > 1 else None)
-        _read_file(path, folder, {"part": part} if part else {}, images, collection, progress)
-    _drop_unused(collection)
+        used |= _read_file(path, folder, {"part": part} if part else {}, images, collection, progress)
+    _drop_unused(collection, used)
     unusable = {remark.image for remark in collection.left_out}
     collection.images = [image for image in collection.images if image.file_name not in unusable]
     return collection
@@ -138,6 +138,7 @@ def _names_lists(ends):
 
 
 def _read_file(path, folder, part, images, collection, progress):
+    """Add what a file holds to ``collection``; returns the names of the categories that are used."""
     coco = read_json(path)
     wrong = problems(coco, require_masks=False, with_warnings=False)
     if wrong:
@@ -162,11 +163,11 @@ def _read_file(path, folder, part, images, collection, progress):
             collection.images.append(_source_image(image, name, own, names, part, images, collection.notes))
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(name))
+    return {names[annotation["category_id"]] for annotation in coco["annotations"]}
 
 
-def _drop_unused(collection):
+def _drop_unused(collection, used):
     """Tell of categories that no annotation uses, and drop those that only name the group of the others."""
-    used = {region.label for image in collection.images for region in image.regions}
     for name in [name for name in collection.labels if name not in used]:
         is_group = name in collection.groups and len(collection.labels) > 1
         kind = "category never used, names the group of the others: no class" if is_group else "category never used"

@@ -37,6 +37,7 @@ _BOXES = (
     (EXTENT, ("bbox",)),
     (EXTENT, ("bbox_xywh",)),
 )
+_ANGLES = ("angle", "rotation", "theta", "rotation_angle", "bbox_angle", "bbox_rotation")
 _SIZES = (("image_width", "image_height"), ("img_width", "img_height"), ("width", "height"))
 _EXPECTED = (
     "a column image or file_name, a column label or class, and xmin, ymin, xmax, ymax or x1, y1, x2, y2 or "
@@ -59,6 +60,7 @@ class Layout:
         box: of the four numbers, or of the one text with all four.
         kind: CORNERS or EXTENT.
         size: of the image's width and height, or empty.
+        angle: of the angle that the box was turned by, or None.
         others: {position: field} of the further columns that are kept.
         not_kept: names of those that are not.
         has_header: whether the first row is a header.
@@ -72,6 +74,7 @@ class Layout:
     others: Mapping[int, str] = field(default_factory=dict)
     not_kept: tuple[str, ...] = ()
     has_header: bool = True
+    angle: int | None = None
 
 
 class Row(NamedTuple):
@@ -130,7 +133,8 @@ def layout_of(first_row, where):
     box, size = (tuple(map(names.index, some)) for some in (columns, size))
     others = {i: name for i, name in further.items() if name not in _RESERVED}
     not_kept = tuple(name for name in further.values() if name in _RESERVED)
-    return Layout(image, label, box, kind, size, others, not_kept)
+    angle = next((names.index(name) for name in _ANGLES if name in names), None)
+    return Layout(image, label, box, kind, size, others, not_kept, angle=angle)
 
 
 def parse_row(line, cells, layout, width):
@@ -142,13 +146,16 @@ def parse_row(line, cells, layout, width):
         box, fault = _box(cells, layout)
     if not fault and (box is None) != (label.lower() in _NORMAL):
         fault = "has a label but no box" if box is None else "has a box but no label of a lesion"
+    angle = "" if layout.angle is None else cells[layout.angle]
+    if box is not None and not fault and cell_number(angle) not in (None, 0):
+        box, fault = None, f"has a box turned by {angle:.20}, about a point and in a unit that are not known"
     sizes = [cell_number(cells[column]) for column in layout.size]
     size_hw = (sizes[1], sizes[0]) if sizes and all(type(n) is int and n > 0 for n in sizes) else None
     others = {name: _typed(name, cells[column]) for column, name in layout.others.items() if cells[column]}
     if others.get("case_id", "") is None:  # no case, which is not to replace that of a header
         del others["case_id"]
     filled = [(name, cells[column]) for column, name in layout.others.items() if cells[column]]
-    unread = tuple(fault for name, text in filled if (fault := unread_cell(name, text)))
+    unread = tuple(filter(None, (unread_cell(name, text) for name, text in filled)))
     return Row(line, image, label, box, size_hw, others, unread, fault)
 
 

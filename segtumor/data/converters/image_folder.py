@@ -18,6 +18,7 @@ from segtumor.imaging.radiograph import check_size
 
 OTHER_SUFFIX = "found with another file name suffix"
 OTHER_FOLDER = "found in another folder than is named"
+_SHOWN = 5
 _USUAL_NAMES = ("images", "JPEGImages", "imgs", "img", "imagesTr")
 
 
@@ -65,7 +66,9 @@ class ImageFolder:
             folders = parts_of(text).folders or parts_of(stated_path).folders
             fit = self._index.fit(text, folders)
             if len(fit.indices) > 1:
-                raise LeftOutError("several images of that name", ", ".join(self.names[i] for i in fit.indices))
+                shown = ", ".join(self.names[i] for i in fit.indices[:_SHOWN])
+                more = f" and {len(fit.indices) - _SHOWN} more" if len(fit.indices) > _SHOWN else ""
+                raise LeftOutError("several images of that name", shown + more)
             if fit.indices:
                 found = self.names[fit.indices[0]]
                 self._claims.setdefault(found, {})[name] = NameParts(folders, parts_of(text).base)

@@ -198,9 +198,9 @@ def _regions(name, listed, choose, notes):
     regions, unusable = [], []
     for region in listed:
         shape = region.get("shape_attributes")
-        kind = shape.get("name") if isinstance(shape, dict) else None
+        kind = str(shape.get("name")) if isinstance(shape, dict) else "None"
         if kind not in _SHAPES or (kind == "polyline" and not _is_closed(shape)):
-            unusable.append(f"{kind!s:.20}")
+            unusable.append(kind[:20])
             continue
         segmentation, box = _SHAPES[kind](shape)
         label, attributes = choose(region)

@@ -221,3 +221,22 @@ def test_boxes_come_back_exactly_whatever_their_numbers(tmp_path_factory, boxes)
     assert _boxes(collection) == [("a.png", "a, b", box) for box in boxes]
     with open(tmp_path / "boxes.csv", newline="") as file:
         assert [float(row["xmin"]) for row in csv.DictReader(file)] == [box[0] for box in boxes]
+
+
+def test_a_fault_stays_one_beside_further_columns(tmp_path):
+    Image.new("L", (20, 10)).save(tmp_path / "a.png")
+    (tmp_path / "boxes.csv").write_text("image,label,x1,y1,x2,y2,age,sex\na.png,benign,1,1,nan,5,12,X\n")
+    collection = csv_boxes.read(tmp_path / "boxes.csv", ImageFolder(tmp_path))
+    assert [(r.image, r.kind) for r in collection.left_out] == [("a.png", "no usable row")]
+
+
+def test_a_turned_box_is_not_taken_for_one_that_lies_straight(tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.new("L", (20, 10)).save(images / name)
+    table = tmp_path / "boxes.csv"
+    table.write_text("image,label,x1,y1,x2,y2,angle\na.png,benign,1,1,9,5,30\nb.png,benign,1,1,9,5,0\n")
+    collection = csv_boxes.read(table, ImageFolder(images))
+    assert [image.file_name for image in collection.images] == ["b.png"]
+    assert "line 2 has a box turned by 30" in collection.left_out[0].detail

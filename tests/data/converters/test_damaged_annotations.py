@@ -1,4 +1,4 @@
-"""LabelMe, COCO and CSV files with random damage: read, or refused with one of our own errors."""
+"""Annotation files with random damage: read, or refused with one of our own errors."""
 
 import copy
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segtumor.data.converters import coco, csv_boxes, labelme
+from segtumor.data.converters import coco, csv_boxes, cvat, labelme, via, voc
 from segtumor.data.converters.assemble import assemble
 from segtumor.data.converters.image_folder import ImageFolder
 from segtumor.data.converters.output import as_dataset
@@ -17,7 +17,9 @@ pytestmark = pytest.mark.fuzz
 
 EXAMPLES = Path(__file__).parents[3] / "datasets" / "examples"
 FILES = {"labelme": "case1_benign.json", "coco": "annotations.json", "csv": "boxes.csv"}
-READERS = {"labelme": labelme, "coco": coco, "csv": csv_boxes}
+FILES |= {"via": "via_region_data.json", "cvat": "annotations.xml", "voc": "case1_benign.xml"}
+READERS = {"labelme": labelme, "coco": coco, "csv": csv_boxes, "via": via, "cvat": cvat, "voc": voc}
+WRITERS = (labelme, coco, csv_boxes)
 VALUES = [None, True, -1, 0, 1e308, float("nan"), float("inf"), 10**30, "", "x", "\x00", "\ud800", [], {}, [[]]]
 VALUES += ["../../x", "C:\\x", [1, 2], {"size": [160, 160], "counts": [25600]}, {"size": [160, 160], "counts": "PP"}]
 EXTRAS = ("group_id", "drawn_box", "circle", "flags", "description", "attributes", "mask", "case_id", "area", "iscrowd")
@@ -59,12 +61,12 @@ def test_damaged_files_raise_only_our_own_errors(tmp_path, name):
     path = tmp_path / FILES[name]
     converted = 0
     for _ in range(100):
-        damage = _damage_bytes if name == "csv" or rng.random() < 0.2 else _damage_json
+        damage = _damage_bytes if not FILES[name].endswith(".json") or rng.random() < 0.2 else _damage_json
         path.write_bytes(damage(text, rng))
         try:
             reader.recognises(path)
             dataset = as_dataset(assemble(reader.read(path, images)).document, images.root)
-            for number, writer in enumerate(READERS.values()):
+            for number, writer in enumerate(WRITERS):
                 writer.write(dataset, tmp_path / str(number))
             converted += 1
         except SegtumorError as error:
