@@ -69,7 +69,10 @@ class Checkpointer:
             ModelError: it belongs to another model, other classes or another optimizer, or lacks a part.
         """
         checkpoint, path = newest.checkpoint, newest.path
-        check_class_names(checkpoint.get("class_names"), self._extra.get("class_names"), path, strict=True)
+        names = self._extra.get("class_names")
+        if names and not checkpoint.get("class_names"):
+            raise ModelError("checkpoint does not name its classes", where=path, remedy=_INSTEAD)
+        check_class_names(checkpoint.get("class_names"), names, path, strict=True)
         fit_weights(self._model, checkpoint["model"], path=path, strict=True)
         check_state(checkpoint, self._parts.get("optimizer"), path)
         remarks = list(newest.remarks)

@@ -126,7 +126,7 @@ def _check_scheduler(state: Any, iteration: int, path: Path) -> None:
 
 def _check_optimizer(state: Any, optimizer: Optimizer, path: Path) -> None:
     groups, values = (state.get(key) if isinstance(state, Mapping) else None for key in ("param_groups", "state"))
-    if not isinstance(groups, list) or not groups or not isinstance(values, Mapping):
+    if not isinstance(groups, list) or not groups or not isinstance(values, Mapping) or not isinstance(groups[0], dict):
         raise ModelError("the state of the optimizer cannot be used", where=path, remedy=_FOREIGN)
     theirs, own = _kind(groups[0]), _kind(optimizer.param_groups[0])
     if theirs != own:
@@ -154,7 +154,13 @@ def _fits(entry: Any, shape: tuple[int, ...], kind: str) -> bool:
     needed = {"ADAMW": {"step", "exp_avg", "exp_avg_sq"}, "SGD": {"momentum_buffer"}}.get(kind, set())
     if not isinstance(entry, Mapping) or not needed <= set(entry):
         return False
-    return all(getattr(value, "shape", ()) in ((), shape) for value in entry.values())
+    # A counter of steps is a number; without momentum there is none to remember.
+    return all(
+        _is_finite(value) or getattr(value, "shape", None) == ()
+        if name == "step"
+        else (value is None and kind == "SGD") or getattr(value, "shape", None) == shape
+        for name, value in entry.items()
+    )
 
 
 def _is_finite(value: Any) -> bool:

@@ -154,6 +154,9 @@ def state(**values):
         ({"iteration": 2.0}, "no number of an iteration"),
         ({"class_names": ["b", "a"]}, "other classes, or another order"),
         ({"class_names": ["a"]}, "other classes, or another order"),
+        ({"class_names": None}, "does not name its classes"),
+        ({"optimizer": state(param_groups=[3])}, "the state of the optimizer cannot be used"),
+        ({"optimizer": state(state={0: {"momentum_buffer": 3}})}, "that of another model"),
     ],
 )
 def test_a_whole_checkpoint_that_does_not_fit_is_refused(folder, values, message):
