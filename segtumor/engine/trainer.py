@@ -143,7 +143,7 @@ class Trainer(TrainerBase):
         self.iter = self.start_iter
         self.model.train()
         if self.start_iter < self.max_iter:  # a finished run need not look for its place among the images
-            self._batches = self._loader.after(self.start_iter)
+            self.begin(self.start_iter)
         self._random.restore()
         # Several processes would have to agree on their last iteration; there a signal ends training at once.
         signals = self._signals if comm.get_world_size() == 1 else contextlib.nullcontext()
@@ -186,7 +186,7 @@ class Trainer(TrainerBase):
     def time_steps(self, count):
         """Take one step to warm up and ``count`` more; returns the mean duration of those, s."""
         self.model.train()
-        self._batches = self._loader.after(0)
+        self.begin()
         with EventStorage() as self.storage:
             self.run_step()
             started = time.perf_counter()
@@ -197,6 +197,10 @@ class Trainer(TrainerBase):
     def stop(self, reason):
         """Ask to leave the loop after this iteration."""
         self.stop_reason = reason
+
+    def begin(self, iteration=0):
+        """Let ``run_step`` take the batches from this iteration on."""
+        self._batches = self._loader.after(iteration)
 
     def run_step(self):
         """One batch forward, backward and an optimizer step.

@@ -4,6 +4,7 @@ Batches lie ready in memory: what the loader does is measured by ``benchmarks/lo
 """
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -96,6 +97,7 @@ def _trainer(cfg, batch):
     trainer = Trainer.from_config(cfg, _Endless(batch))
     trainer.model.train()
     trainer.iter = 0
+    trainer.begin()
     return trainer
 
 
@@ -105,9 +107,8 @@ class _Endless:
     def __init__(self, batch):
         self._batch = batch
 
-    def __iter__(self):
-        while True:
-            yield self._batch
+    def after(self, batches):
+        return itertools.repeat(self._batch)  # whichever were taken before
 
 
 def _step(trainer):
