@@ -167,6 +167,19 @@ def test_what_must_be_known_of_the_model_stands_beside_every_input(pictures, wor
     assert (overlays(folder)["3.png"] != overlays(plain)["3.png"]) and "note" in (plain / "findings.csv").read_text()
 
 
+def test_what_must_be_known_of_a_picture_is_its_note(pictures, work, caplog):
+    Image.fromarray(np.full((40, 48), 7, np.uint8)).save(pictures[1])
+    Image.fromarray(np.full((3, 3), 7, np.uint8)).save(pictures[2])
+    result, folder = work(pictures[:3], with_overlays=True)
+    notes = [entry["note"] for entry in json.loads((folder / "summary.json").read_text())["inputs"]]
+    flat = "no contrast: every pixel has the same gray value"
+    assert notes == [None, flat, f"a picture of only 3 x 3 px; {flat}"]
+    assert result.notes == 2 and flat in result.first_note
+    assert caplog.text.count("1.png: no contrast") == 1  # said once, by the reader or by the run
+    with (folder / "findings.csv").open() as file:
+        assert [row["note"] for row in csv.DictReader(file)][-1] == notes[2]
+
+
 def test_a_picture_above_the_limit_fails_alone_and_names_the_option(pictures, work, tables):
     Image.fromarray(np.zeros((100, 90), dtype=np.uint8)).save(pictures[1])
     result, folder = work(pictures[:3], max_pixels=5000)
