@@ -5,6 +5,7 @@ Not here: HTML, whose templates escape, and Markdown (``segtumor.reporting.markd
 """
 
 import hashlib
+import numbers
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -32,10 +33,11 @@ _JOINERS = "\u200c\u200d"  # without them Persian and Indian words are misspelt
 def csv_cell(value: Any) -> Any:
     """The cell of a CSV file: text that a spreadsheet would take for a formula gets an apostrophe before it.
 
-    Plain numbers stay as they are, also those written as text. ``text_of_cell`` takes the apostrophe away again.
+    Plain numbers stay as they are, also those written as text; an undefined one, NaN, is an empty cell.
+    ``text_of_cell`` takes the apostrophe away again.
     """
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
+    if value is None or isinstance(value, numbers.Real):
+        return None if value != value else value
     return _BARE.sub("'", str(value))
 
 

@@ -3,6 +3,7 @@ import itertools
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import segtumor
@@ -60,6 +61,11 @@ def test_text_that_a_spreadsheet_takes_for_a_formula_is_defused(text, cell):
 @pytest.mark.parametrize("value", [None, -0.5, -3, True, float("-inf")])
 def test_numbers_stay_numbers(value):
     assert csv_cell(value) is value
+
+
+@pytest.mark.parametrize("value", [float("nan"), np.float64("nan"), np.float32("nan")])
+def test_an_undefined_number_is_an_empty_cell(value):
+    assert csv_cell(value) is None
 
 
 def test_what_is_no_text_is_defused_as_it_would_be_written():

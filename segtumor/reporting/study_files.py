@@ -5,7 +5,6 @@ and images (``evaluation_report``).
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -125,6 +124,4 @@ def _confusion_table(names, counts):
 
 
 def _cell(value):
-    if isinstance(value, (float, np.floating)) and math.isnan(value):
-        return None
     return "; ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
