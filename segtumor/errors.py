@@ -100,6 +100,15 @@ class SomeInputsFailedError(SegtumorError):
     exit_code = 6
 
 
+def error_of_text(traceback_text: str) -> SegtumorError | None:
+    """The error of segtumor that ends a traceback which another process has sent as text; None if none does."""
+    last = next(iter(traceback_text.rstrip().splitlines()[-1:]), "")
+    name, colon, text = last.partition(": ")
+    kind = globals().get(name.removeprefix("segtumor.errors.")) if name.startswith("segtumor.errors.") else None
+    is_ours = isinstance(kind, type) and issubclass(kind, SegtumorError) and bool(colon)
+    return kind(text.removesuffix(".")) if is_ours else None
+
+
 #: Where to look next: the one command that knows every package and how to get it.
 _DOCTOR = "`segtumor doctor` says what is missing or broken, and what to type"
 

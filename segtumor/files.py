@@ -38,6 +38,8 @@ _LONGEST_SUFFIX = 32
 _TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + r"[a-z0-9_]{8}(\..*)?")
 _ONE_AT_A_TIME = threading.Lock()
 _WATCHER = contextvars.ContextVar("watcher", default=None)
+#: Folders in which abandoned files were looked for by this process.
+_CLEARED = set()
 #: Descriptors of the temporary files that are being written.
 _HELD = set()
 
@@ -86,6 +88,9 @@ def atomic_path(path):
 @contextlib.contextmanager
 def _temporary_beside(path, suffix):
     """A new file beside ``path``, known as alive by its lock; gone afterwards unless it was renamed."""
+    if path.parent not in _CLEARED:  # commands that write a single file hold no lock of its folder
+        _CLEARED.add(path.parent)
+        remove_abandoned(path.parent, depth=0)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX, suffix=suffix)
     owner = os.getpid()
     try:

@@ -132,3 +132,23 @@ def test_what_is_missing_comes_with_its_own_remedy_and_what_is_broken_does_not(b
         asked("broken_package", import_broken)
     with pytest.raises(KeyError):
         asked("broken_package", lambda: {}["x"])
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (
+            "Process 0:\nTraceback\nsegtumor.errors.ConfigError: a.yaml: wrong value (got 1). Mend it.\n",
+            2,
+        ),
+        ("Traceback ...\nsegtumor.errors.ModelError: no weights.", 3),
+        ("Traceback ...\nKeyError: 'x'", None),
+        ("Traceback ...\nsegtumor.errors.importlib: x", None),
+        ("", None),
+    ],
+)
+def test_an_error_that_another_process_sent_as_text(text, code):
+    error = errors.error_of_text(text)
+    assert (error and error.exit_code) == code
+    if code == 2:
+        assert str(error) == "a.yaml: wrong value (got 1). Mend it."

@@ -56,6 +56,16 @@ def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path, name):
     assert os.listdir(tmp_path) == [name]
 
 
+def test_what_a_killed_process_left_beside_a_file_goes_when_the_next_is_written(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name in (".segtumor.abcd_123.json", ".segtumor.abcd_123", ".segtumor.mine.json", "a/.segtumor.abcd_123.json"):
+        (tmp_path / name).touch()
+    with files.atomic_path(tmp_path / "r.json") as first, files.atomic_path(tmp_path / "s.json") as second:
+        assert first.exists() and second.exists()  # both are alive
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert left == [".segtumor.mine.json", "a/.segtumor.abcd_123.json", "r.json", "s.json"]
+
+
 def test_a_failed_write_leaves_the_old_file_whole(tmp_path):
     target = tmp_path / "model.pth"
     target.write_bytes(b"old")

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from segtumor import NOTICE
 from segtumor.commands.streams import ReaderGoneError, check_output, sound_streams
 from segtumor.commands.threads import considerate_threads
-from segtumor.errors import ConfigError, OutputError, SegtumorError, failed_import
+from segtumor.errors import ConfigError, OutputError, SegtumorError, error_of_text, failed_import
 from segtumor.names import printable
 from segtumor.scarcity import scarcity_of
 
@@ -173,6 +173,8 @@ def _report(error, debug):
 
 def _as_user_error(error):
     """The error as one the user can mend, or None if nobody but a programmer can."""
+    if type(error).__name__ == "ProcessRaisedException":  # of torch, from one of several processes that train
+        error = error_of_text(str(error)) or error
     scarcity = scarcity_of(error)
     if scarcity is not None or isinstance(error, SegtumorError):
         return scarcity or error

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from segtumor.data.phantoms import SYNTHETIC_NOTICE, write_phantom_dataset
+from segtumor import files
+from segtumor.data.phantoms import SYNTHETIC_NOTICE, write_phantom_dataset, writer
 from segtumor.data.phantoms.coco import polygons_from_mask
 from segtumor.data.phantoms.lesions import solid
 from segtumor.data.phantoms.splitting import PARTS, split_labels
@@ -188,6 +189,25 @@ def test_command_prints_what_it_wrote_and_that_it_is_synthetic(tmp_path, capsys)
     printed = capsys.readouterr()
     assert "SYNTHETIC" in printed.out and "train" in printed.out and "5/5 cases" in printed.err
     assert main([*arguments[:3], "0"]) == 2
+
+
+def test_a_full_disk_leaves_no_half_of_a_set(tmp_path, monkeypatch):
+    written = []
+
+    def full(path, data):
+        written.append(path)
+        if len(written) == 3:
+            raise OutputError("cannot write: No space left on device", where=path)
+        files.write_bytes(path, data)
+
+    monkeypatch.setattr(writer, "write_bytes", full)
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "mine.txt").touch()
+    for name in ("p", "new"):
+        written.clear()
+        with pytest.raises(OutputError, match="No space left"):
+            write_phantom_dataset(tmp_path / name, cases=5, size_px=96, fractions=(0.6, 0.2, 0.2), overwrite=True)
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["p", "p/mine.txt"]
 
 
 def test_package_needs_no_torch():

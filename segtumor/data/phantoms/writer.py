@@ -3,6 +3,7 @@
 The annotations come last, each file atomically, and ``split.json`` after them: a data set without it was interrupted.
 """
 
+import contextlib
 import io
 
 from PIL import Image
@@ -55,7 +56,14 @@ def write_phantom_dataset(
     part_of_case = split_labels(labels, fractions, seed)
     with alone_in(output) as root:
         _prepare(root, overwrite)
-        return _write(root, labels, part_of_case, seed=seed, size_px=size_px, fractions=fractions, progress=progress)
+        options = {"seed": seed, "size_px": size_px, "fractions": fractions, "progress": progress}
+        try:
+            return _write(root, labels, part_of_case, **options)
+        except OutputError:  # half a set is of no use, and fills the disk that is full
+            _remove(root)
+            (root / NOTICE_FILE).unlink(missing_ok=True)
+            _remove_if_empty(root / "images", root / "annotations")
+            raise
 
 
 def _write(root, labels, part_of_case, *, seed, size_px, fractions, progress):
@@ -89,6 +97,12 @@ def _prepare(root, overwrite):
     if (root / "split.json").is_file() and not overwrite:
         remedy = "Name another folder, or replace them with --overwrite"
         raise ConfigError("the folder holds earlier phantoms", where=root, remedy=remedy)
+    _remove(root)
+    write_text(root / NOTICE_FILE, _NOTICE_TEXT)
+
+
+def _remove(root):
+    """Remove a set of phantoms."""
     # What says "complete" goes first, so that an interruption from here on leaves nothing that looks so.
     stale = [root / "split.json", *(root / "annotations" / f"{part}.json" for part in PARTS)]
     stale += sorted((root / "images").glob("phantom[0-9]*_*.png"))
@@ -97,7 +111,12 @@ def _prepare(root, overwrite):
             path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot remove an earlier file: {error.strerror}", where=error.filename) from error
-    write_text(root / NOTICE_FILE, _NOTICE_TEXT)
+
+
+def _remove_if_empty(*folders):
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _write_case(root, case, part):
