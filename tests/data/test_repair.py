@@ -210,6 +210,11 @@ STRANGE = [
     {},
     [NAN],
     {"a": {}},
+    "images\\1.png",
+    "1.png",
+    [10, 10, 30, 10, 30, 30],
+    [[10, 10], [30, 10], [30, 30]],
+    {"size": [80, 120], "counts": [0, 9600]},
 ]
 
 
@@ -311,3 +316,26 @@ def test_generated_malformed_files_meet_only_our_own_errors(start, tmp_path):
     tracemalloc.stop()
     assert peak < 200e6
     assert accepted > 5 and fixed > 100
+
+
+@pytest.mark.fuzz
+def test_malformed_files_beside_pictures_of_other_sizes_are_repaired_or_refused(tmp_path):
+    folder, repaired = tmp_path / "images", 0
+    folder.mkdir()
+    for number, size_wh in ((1, (120, 80)), (2, (60, 40)), (3, (40, 60))):
+        Image.new("L", size_wh).save(folder / f"{number}.png")
+    for seed in range(250):
+        rng = random.Random(seed)
+        options = {name: rng.random() < 0.5 for name in ("require_masks", "crowds_as_lesions", "boxes_as_masks")}
+        try:
+            coco = parse_json(_malformed(seed), "gt.json")
+            done = repair(coco, image_root=folder, **options)
+        except SegtumorError:
+            continue
+        repaired += 1
+        checked = {"image_root": folder, "require_masks": options["require_masks"]}
+        assert [p for p in problems(done.coco, **checked) if p.severity == ERROR] == [], seed
+        for image in done.coco["images"]:
+            with Image.open(folder / image["file_name"]) as picture:
+                assert picture.size == (image["width"], image["height"]), seed
+    assert repaired > 100
