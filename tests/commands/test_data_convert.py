@@ -302,7 +302,7 @@ def test_a_pipe_is_not_waited_for(options, tmp_path, capsys):
         os.mkfifo(folder / f"a.{suffix}")
     for source in (folder, *folder.iterdir()):
         assert run_convert(source, tmp_path / "out", *options) == 5
-        assert "out" not in os.listdir(tmp_path) or not list((tmp_path / "out").glob("[!.]*"))
+        assert files_of(tmp_path / "out") <= {"conversion_report.json"}
     assert run_convert(EXAMPLES / "coco", tmp_path / "out", "--table", str(folder / "a.csv")) == 5
     assert "not an ordinary file" in capsys.readouterr().err
 
@@ -342,3 +342,23 @@ def test_parts_of_the_source_lead_to_those_of_the_split(tmp_path, capsys):
     parts = {p: load_coco(tmp_path / f"out/annotations/{p}.json", require_masks=False).images for p in ("train", "val")}
     assert [image["file_name"] for image in parts["train"]] == ["train/case1_benign.png"]
     assert [image["file_name"] for image in parts["val"]] == ["valid/case2_malignant.png"]
+
+
+@pytest.mark.parametrize("name", ["yolo", "masks", "labelme", "voc"])
+def test_annotations_of_no_conversion_are_not_mixed_with_new_ones(name, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run_convert(EXAMPLES / "coco", out, "--to", name) == 0
+    (out / "conversion_report.json").unlink()
+    for path in [path for path in out.rglob("case1*") if path.is_file()]:
+        path.rename(path.with_name(path.name.replace("case1", "other")))
+    files = files_of(out)
+    assert run_convert(EXAMPLES / "coco", out, "--to", name, "--overwrite") == 2
+    assert "that are of no conversion" in capsys.readouterr().err and files_of(out) == files
+
+
+def test_a_file_that_cannot_be_read_is_in_the_report(tmp_path, capsys):
+    (tmp_path / "annotations.xml").write_text("<annotations>\n<image name='a & b'/></annotations>")
+    assert run_convert(tmp_path / "annotations.xml", tmp_path / "out", "--from", "cvat") == 5
+    report = json.loads((tmp_path / "out" / "conversion_report.json").read_text())
+    assert "line 2, column 16; a bare & is written &amp;" in report["left_out"][0]["detail"]
+    assert "a bare & is written" in capsys.readouterr().err

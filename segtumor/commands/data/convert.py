@@ -96,13 +96,13 @@ def main(argv=None):
 
 def _body(args):
     from segtumor.data.converters.assemble import NothingLeftError, assemble
-    from segtumor.data.converters.formats import detect_format, load_format
+    from segtumor.data.converters.formats import detect_format
     from segtumor.data.earlier import check_no_earlier
 
     check_no_earlier(args.output, overwrite=args.overwrite)
     classes, dropped = _class_options(args.classes)
     source_format = args.source_format or detect_format(args.source)
-    collection = _read(args, load_format(source_format), dropped)
+    collection = _read(args, source_format, dropped)
     attributes = _attributes(args, collection)
     try:
         assembled = assemble(
@@ -137,17 +137,23 @@ def _class_options(options):
     ]
 
 
-def _read(args, format_module, dropped):
+def _read(args, format_name, dropped):
     from segtumor.data.converters.assemble import add_unlisted, drop_labels, leave_out_contested
+    from segtumor.data.converters.formats import load_format
     from segtumor.data.converters.headers import with_dicom_headers
     from segtumor.data.converters.image_folder import ImageFolder, usual_image_root
+    from segtumor.data.remarks import Remark
     from segtumor.errors import DataError
 
-    source = Path(args.source)
+    source, format_module = Path(args.source), load_format(format_name)
     if source.exists() and not (source.is_file() or source.is_dir()):
         raise DataError("is not an ordinary file", where=source, remedy="Check --source")
     images = ImageFolder(args.images or usual_image_root(args.source))
-    collection = format_module.read(source, images, progress=progress_bar("reading"))
+    try:
+        collection = format_module.read(source, images, progress=progress_bar("reading"))
+    except DataError as error:
+        _report_failure(args, format_name, [Remark(source.name, "cannot be read", str(error))], [])
+        raise
     _name_links(collection, source, images)
     leave_out_contested(collection, images.contested())
     drop_labels(collection, dropped)
@@ -198,14 +204,17 @@ def _attributes(args, collection):
 
 def _tell_failure(args, source_format, error):
     """The reasons by image, printed and in a report, where there is nothing else to write."""
-    from segtumor.data.converters.output import write_failure
-
     print_remarks("Left out", error.left_out)
     print_remarks("Worth knowing", error.notes)
+    _report_failure(args, source_format, error.left_out, error.notes)
+
+
+def _report_failure(args, source_format, left_out, notes):
+    from segtumor.data.converters.output import write_failure
+
     if not args.strict:
         report = {"source": str(args.source), "format": source_format}
-        path = write_failure(args.output, report=report, left_out=error.left_out, notes=error.notes)
-        print(f"every remark by image: {path}")
+        print(f"every remark by image: {write_failure(args.output, report=report, left_out=left_out, notes=notes)}")
 
 
 def _check_strict(args, assembled):

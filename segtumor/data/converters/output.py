@@ -13,6 +13,7 @@ from segtumor.data.earlier import REPORT, names_of_files, new_files, remove_earl
 from segtumor.data.placing import place_images
 from segtumor.data.records import CocoDataset
 from segtumor.data.remarks import Remark, kinds_of
+from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_bytes, write_json
 from segtumor.taxonomy import Taxonomy
 
@@ -41,6 +42,9 @@ def write_conversion(output, collection, assembled, *, format_module=None, repor
     output, lost = prepare_output_folder(output), []
     used = [collection.root / image.file_name for image in collection.images if image.content is None]
     remove_earlier(output, keep=[report["source"], *used])
+    if format_module is not None and format_module.recognises(output):
+        what, remedy = "annotations of that format are there that are of no conversion", "Choose another --output"
+        raise ConfigError(what, where=output, remedy=remedy)
     with new_files(output) as written:
         if format_module is None:
             _write_coco(output, collection, assembled, placing, progress, written)
