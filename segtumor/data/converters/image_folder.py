@@ -18,6 +18,7 @@ from segtumor.imaging.radiograph import check_size
 
 OTHER_SUFFIX = "found with another file name suffix"
 OTHER_FOLDER = "found in another folder than is named"
+UNNAMED_FOLDER = "found in a folder that is not named"
 _SHOWN = 5
 _USUAL_NAMES = ("images", "JPEGImages", "imgs", "img", "imagesTr")
 
@@ -83,7 +84,8 @@ class ImageFolder:
         named, own = parts_of(text).folders, parts_of(found).folders
         is_elsewhere = found != text and fit.shared == 0 and (own or not self._is_root(named))
         if is_elsewhere:
-            return f"{OTHER_FOLDER}, with another file name suffix" if fit.other_suffix else OTHER_FOLDER
+            kind = OTHER_FOLDER if named else UNNAMED_FOLDER
+            return f"{kind}, with another file name suffix" if fit.other_suffix else kind
         return OTHER_SUFFIX if fit.other_suffix else ""
 
     def _is_root(self, folders):

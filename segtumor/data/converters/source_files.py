@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
-from segtumor.data.converters.image_folder import OTHER_FOLDER
+from segtumor.data.converters.image_folder import OTHER_FOLDER, UNNAMED_FOLDER
 from segtumor.data.placing import leads_out
 from segtumor.data.remarks import LeftOutError
 
@@ -119,7 +119,8 @@ def find_from(folder, name, images):
 
 def _by_own_name(found):
     """An annotation file has a suffix of its own: that of the image cannot be unusual, its folder can."""
-    return found._replace(unusual=OTHER_FOLDER if found.unusual.startswith(OTHER_FOLDER) else "")
+    kind = next((kind for kind in (OTHER_FOLDER, UNNAMED_FOLDER) if found.unusual.startswith(kind)), "")
+    return found._replace(unusual=kind)
 
 
 def folder_of(source):

@@ -1,7 +1,13 @@
 import pytest
 from PIL import Image
 
-from segtumor.data.converters.image_folder import OTHER_FOLDER, OTHER_SUFFIX, ImageFolder, usual_image_root
+from segtumor.data.converters.image_folder import (
+    OTHER_FOLDER,
+    OTHER_SUFFIX,
+    UNNAMED_FOLDER,
+    ImageFolder,
+    usual_image_root,
+)
 from segtumor.data.remarks import LeftOutError
 from segtumor.errors import DataError
 
@@ -32,7 +38,7 @@ def test_images_of_all_subfolders_by_name(folder):
         (r"C:\data\one\b.png", "one/b.png", ""),
         ("../other/two/b.png", "two/b.png", ""),
         ("A.PNG", "a.png", ""),
-        ("c.png", "two/c.PNG", FOLDER),
+        ("c.png", "two/c.PNG", UNNAMED_FOLDER),
         ("two./c.png ", "two/c.PNG", ""),
         ("C:\\export\\c.png", None, "image listed but not in the folder"),
         ("elsewhere/a.png", "a.png", FOLDER),

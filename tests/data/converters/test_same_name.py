@@ -8,7 +8,7 @@ from PIL import Image
 from segtumor.data.converters.assemble import assemble
 from segtumor.data.converters.collection import Collection, Region, SourceImage
 from segtumor.data.converters.formats import FORMATS, load_format
-from segtumor.data.converters.image_folder import OTHER_FOLDER, ImageFolder
+from segtumor.data.converters.image_folder import OTHER_FOLDER, UNNAMED_FOLDER, ImageFolder
 from segtumor.data.converters.output import as_dataset
 
 ABSENT = {"image listed but not in the folder", "mask without an image"}
@@ -57,7 +57,8 @@ def test_the_outline_of_one_patient_never_comes_to_another(tmp_path, name, prese
 def test_a_folder_that_only_one_side_names_is_told(tmp_path, name, annotated, present, told):
     collection = _read(tmp_path, name, [annotated], [present])
     assert [(image.file_name, len(image.regions)) for image in collection.images] == [(present, 1)]
-    assert any(remark.kind.startswith(OTHER_FOLDER) for remark in collection.notes) == told
+    kinds = (OTHER_FOLDER, UNNAMED_FOLDER)
+    assert any(remark.kind.startswith(kinds) for remark in collection.notes) == told
 
 
 @every_format
