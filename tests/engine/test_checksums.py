@@ -72,16 +72,17 @@ def test_zeros_in_a_tensor_and_a_file_cut_off_are_noticed(own, foreign):
     refuses(own, own.read_bytes() + bytes(1))
 
 
-@pytest.mark.parametrize("part", ["name in the directory", "name of the record", "offset in the directory"])
+@pytest.mark.parametrize("part", ["name in the directory", "name of the record", "offset", "attributes"])
 def test_a_damaged_directory_of_anothers_file_is_noticed(foreign, part):
     data = bytearray(foreign.read_bytes())
     entry = data.rfind(b"PK\x01\x02", 0, data.rfind(b"data/0"))
     place = {
         "name in the directory": data.rfind(b"data/0"),
         "name of the record": data.find(b"data/0"),
-        "offset in the directory": entry + 42,
+        "offset": entry + 42,
+        "attributes": entry + 38,  # a folder, of which torch would read nothing
     }[part]
-    data[place] ^= 0x04
+    data[place] ^= 0x10
     refuses(foreign, data)
 
 
