@@ -41,7 +41,7 @@ def precision_recall_figure(curves, *, iou_type):
             )
             drawn = True
     if drawn:
-        axes.legend(loc="best", framealpha=0.9)
+        axes.legend(loc="best", framealpha=0.9, fontsize=FONT_SIZE - 2 if len(curves) <= MANY_CLASSES else 7)
     else:
         say_empty(axes, "no lesions or no findings to compare" if n_lesions == 0 else "not defined: masks are missing")
     return figure
