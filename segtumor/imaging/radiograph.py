@@ -69,6 +69,10 @@ class TooLargeError(BadImageError):
     needed_pixels = 0
 
 
+class OneFrameError(BadImageError):
+    """Another frame than the first of a file that has one."""
+
+
 def check_size(size_hw, max_pixels, where, *, bytes_per_pixel=1):
     """Refuse a picture by the size its header gives, before any pixel is decoded.
 

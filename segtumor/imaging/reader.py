@@ -15,7 +15,7 @@ from segtumor.imaging.dicom import dicom_size_hw, read_dicom
 from segtumor.imaging.dicom.mark import HEAD_BYTES, dicom_start, what_without_picture
 from segtumor.imaging.failures import foreign_errors
 from segtumor.imaging.listing import DICOM_SUFFIXES
-from segtumor.imaging.radiograph import MAX_PIXELS
+from segtumor.imaging.radiograph import MAX_PIXELS, OneFrameError
 from segtumor.imaging.raster import raster_size_hw, read_raster
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,8 @@ def read_radiograph(path, *, max_pixels=MAX_PIXELS, frame=None, log=True):
         is windowed as its header says. ``normalize_window`` makes both comparable.
 
     Raises:
-        BadImageError: missing, empty, fake, damaged, truncated, too large or unsupported; or no such frame.
+        BadImageError: missing, empty, fake, damaged, truncated, too large or unsupported; or no such frame
+            (OneFrameError where the file has one only).
         InstallationError: a DICOM file, and pydicom or the decoder of its transfer syntax is missing.
     """
     path = Path(path)
@@ -55,7 +56,7 @@ def read_radiograph(path, *, max_pixels=MAX_PIXELS, frame=None, log=True):
         elif frame in (None, 0):
             radiograph = read_raster(file, path, kind, max_pixels)
         else:
-            raise BadImageError(f"a {kind} file has one frame", where=path, got=f"frame {frame}", expected="0 or none")
+            raise OneFrameError(f"a {kind} file has one frame", where=path, got=f"frame {frame}", expected="0 or none")
     for remark in radiograph.remarks if log else ():
         logger.warning("%s: %s", path, remark)
     return radiograph

@@ -16,7 +16,7 @@ import numpy as np
 from segtumor.errors import BadImageError, SegtumorError
 from segtumor.imaging import normalize_window, read_radiograph
 from segtumor.imaging.listing import is_dicom
-from segtumor.imaging.radiograph import TooLargeError
+from segtumor.imaging.radiograph import OneFrameError, TooLargeError
 from segtumor.inference.earlier import is_overlay
 from segtumor.inference.inputs import file_identity
 from segtumor.reporting.overlay_view import OverlayBase, overlay_base
@@ -108,10 +108,16 @@ class Reader:
             raise BadImageError("this is an overlay of an earlier run, not a radiograph", where=path, remedy=remedy)
         with _ONE_DICOM_AT_A_TIME if is_dicom(path) else contextlib.nullcontext():
             try:
-                # Its remarks become notes.
-                return read_radiograph(path, max_pixels=self._max_pixels, frame=self._frame, log=False)
+                return self._chosen_frame(path)
             except TooLargeError as error:
                 raise _too_large(error) from error
+
+    def _chosen_frame(self, path):
+        options = {"max_pixels": self._max_pixels, "log": False}  # its remarks become notes
+        try:
+            return read_radiograph(path, frame=self._frame, **options)
+        except OneFrameError:  # the choice is among several
+            return read_radiograph(path, **options)
 
 
 def _too_large(error):

@@ -136,3 +136,9 @@ def test_other_files_are_refused(tmp_path):
             dicom_attributes(tmp_path / name, salt=SALT)
         with pytest.raises(BadImageError, match=word):
             name_reveals_patient(tmp_path / name)
+
+
+def test_a_spacing_of_no_use_is_named_and_ignored(tmp_path, caplog):
+    found = attributes(tmp_path, PixelSpacing=["0.000", "0.000"])
+    assert (found["spacing_mm"], found["spacing_source"]) == (None, None)
+    assert "PixelSpacing is not two positive numbers" in caplog.text

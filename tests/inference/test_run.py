@@ -218,6 +218,9 @@ def test_one_frame_of_a_file_with_several_is_read(pictures, work, tables, tmp_pa
         assert result.counts["failed"] == 0 and summary["settings"]["frame"] == frame
         found.append(summary["inputs"][0]["n_findings"])
     assert found == [1, 0]
+    write_frames(tmp_path / "single.dcm", frames[:1])
+    result, _ = work([pictures[0], tmp_path / "single.dcm", tmp_path / "many.dcm"], "mixed", frame=1)
+    assert result.counts["failed"] == 0  # the choice is among several
     with pytest.raises(ConfigError, match=r"settings\.frame was 1, is 0"):
         work([tmp_path / "many.dcm"], "found", frame=0, continued=True)
 

@@ -6,6 +6,7 @@ descriptions, dates, UIDs, institutions, devices. ``name_reveals_patient`` warns
 
 import hashlib
 import hmac
+import logging
 import re
 import unicodedata
 from pathlib import Path
@@ -18,6 +19,8 @@ from segtumor.imaging.dicom.header import GROUP_KEYWORDS, lift_groups, opened
 from segtumor.imaging.dicom.spacing import KEYWORDS as SPACING_KEYWORDS
 from segtumor.imaging.dicom.spacing import read_spacing
 from segtumor.imaging.failures import foreign_errors
+
+_log = logging.getLogger(__name__)
 
 _PATIENT_KEYWORDS = ("PatientID", "IssuerOfPatientID", "StudyInstanceUID")
 _KEYWORDS = (
@@ -96,7 +99,9 @@ def dicom_identity(path, *, salt):
     with foreign_errors(path, kind="DICOM", private=True), opened(path, _KEYWORDS) as dicom:
         header = dicom.header
         lift_groups(header, 0)
-        spacing_mm, source, _ = read_spacing(header)
+        spacing_mm, source, remarks = read_spacing(header)
+        for remark in remarks:
+            _log.warning("%s: %s", path, remark)
         case_id, *identity = _identity(header, salt)
         return {
             "case_id": case_id,

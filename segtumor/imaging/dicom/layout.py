@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from segtumor.errors import BadImageError
 from segtumor.imaging.dicom.elements import whole_number, word
 from segtumor.imaging.dicom.syntaxes import JPEG, JPEG_2000, NATIVE, RLE
-from segtumor.imaging.radiograph import check_size
+from segtumor.imaging.radiograph import OneFrameError, check_size
 
 KEYWORDS = (
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
@@ -125,7 +125,8 @@ def choose_frame(frames, frame, path):
         )
     index = 0 if frame is None else frame
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < frames:
-        raise BadImageError("there is no such frame", where=path, got=frame, expected=f"0 to {frames - 1}")
+        kind = OneFrameError if frames == 1 else BadImageError
+        raise kind("there is no such frame", where=path, got=frame, expected=f"0 to {frames - 1}")
     return index
 
 
