@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from segtumor.data.converters.source_files import find_image_of
+from segtumor.data.converters.texts import utf8_of
 from segtumor.data.image_names import suffix_of
 from segtumor.data.json_input import parse_json, read_bytes
 from segtumor.data.remarks import LeftOutError
@@ -192,7 +193,7 @@ def _read_json(path):
 
 def _read_lines(path):
     try:
-        text = read_bytes(path, max_bytes=_MAX_BYTES).decode("utf-8-sig")
+        text = utf8_of(read_bytes(path, max_bytes=_MAX_BYTES), path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError("is not UTF-8 text", where=path, remedy="Save it as UTF-8") from error
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]

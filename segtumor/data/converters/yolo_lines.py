@@ -14,6 +14,7 @@ confidence and track number, and an outline is a mistake; without it, 4 + 3 K ar
 Key points, confidences of outlines and track numbers are dropped, which is told. Not here: files and images (``yolo``).
 """
 
+import codecs
 from typing import NamedTuple
 
 from segtumor.data.json_input import read_bytes
@@ -63,7 +64,7 @@ def read_lines(path, key_points: int = 0) -> list[Line]:
     """
     name = path.name
     try:
-        texts = read_bytes(path, max_bytes=_MAX_BYTES).decode("utf-8-sig").splitlines()
+        texts = _text_of(read_bytes(path, max_bytes=_MAX_BYTES)).splitlines()
     except UnicodeDecodeError as error:
         raise LeftOutError(ODD_LINE, f"{name}: not text in UTF-8") from error
     lines = []
@@ -81,11 +82,17 @@ def share_of_sound_lines(path) -> float:
     """How many of the first lines, 0 to 1, begin as label lines do; 1 for an empty file, 0 for one that is no text."""
     try:
         with open_ordinary(path) as file:
-            texts = file.read(4096).decode("utf-8-sig", errors="ignore").splitlines()
+            texts = file.read(4096).replace(b"\0", b"").decode("utf-8-sig", errors="ignore").splitlines()
     except OSError:
         return 0.0
     words = [text.split() for text in texts if text.strip()]
     return sum(_is_label(line) for line in words) / len(words) if words else 1.0
+
+
+def _text_of(data):
+    """UTF-8, or UTF-16 with a mark, as Windows' editor saves it."""
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
 def _is_label(words):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from segtumor.data.converters.source_files import files_below
+from segtumor.data.converters.texts import utf8_of
 from segtumor.data.json_input import read_bytes
 from segtumor.errors import DataError
 
@@ -137,7 +138,7 @@ def _read_list(path):
 
 def _decoded(path):
     try:
-        return read_bytes(path, max_bytes=_MAX_BYTES).decode("utf-8-sig")
+        return utf8_of(read_bytes(path, max_bytes=_MAX_BYTES), path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError("is not UTF-8 text", where=path, remedy="Save it as UTF-8") from error
 

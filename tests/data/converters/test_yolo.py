@@ -231,3 +231,12 @@ def test_a_kpt_shape_that_is_none(tmp_path, shape):
     images = _make(tmp_path, {"data.yaml": f"names: [benign]\nkpt_shape: {shape}", "labels/a.txt": BOX})
     with pytest.raises(DataError, match="kpt_shape cannot be read"):
         yolo.read(tmp_path, images)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_labels_and_names_with_a_mark(tmp_path, encoding):
+    files = {"classes.txt": "良性".encode(encoding), "labels/a.txt": BOX.encode(encoding)}
+    images = _make(tmp_path, files)
+    assert yolo.recognises(tmp_path)
+    collection = yolo.read(tmp_path, images)
+    assert [region.label for region in collection.images[0].regions] == ["良性"] and not collection.left_out
