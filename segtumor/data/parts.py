@@ -27,7 +27,7 @@ def load_parts(source, image_root=None, *, check_files=False):
         DataError: there is nothing, or a file is malformed.
     """
     source = Path(source)
-    paths = sorted((source / "annotations").glob("*.json")) if source.is_dir() else [source]
+    paths = sorted((source / "annotations").glob("[!.]*.json")) if source.is_dir() else [source]
     if len(paths) > 1:
         paths = [path for path in paths if path.stem != WHOLE]
     if not paths:

@@ -180,8 +180,9 @@ def evaluate_run(cfg, *, files=None):
         raise ConfigError("nothing to evaluate on", where="DATASETS.TEST", remedy="Name a data set, e.g. btxrd256_test")
     datasets = load_datasets(cfg.DATASETS.TEST, files=files)
     complete_config(cfg, datasets)
-    weights, folder = Path(cfg.MODEL.WEIGHTS or find_run(cfg.OUTPUT_DIR)[1]), Path(cfg.OUTPUT_DIR)
+    folder = Path(cfg.OUTPUT_DIR)
     with _alone_in(folder):
+        weights = Path(cfg.MODEL.WEIGHTS or find_run(folder)[1])
         if weights.resolve().parent != folder.resolve():
             check_run_folder(folder, resume=False, overwrite=False)
         model = create_model(cfg)

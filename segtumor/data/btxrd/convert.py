@@ -86,7 +86,7 @@ def _remark_unlisted(source, files, rows, result):
     for stem, paths in files.items():
         if stem not in listed:
             result.left_out += [Remark(path.name, "image not listed in the table") for path in paths]
-    for path in sorted((source / "Annotations").glob("*.json")):
+    for path in sorted((source / "Annotations").glob("[!.]*.json")):
         if path.stem not in listed:
             result.left_out.append(Remark(path.name, "outlines of an image not listed in the table"))
 

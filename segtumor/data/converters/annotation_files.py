@@ -16,7 +16,7 @@ def files_of(source, suffix, at_most=None):
     """The file itself if it has the suffix, or such files directly in the folder, by name; [] if there are none."""
     source = Path(source)
     if source.is_dir():
-        found = (path for path in sorted(source.iterdir()) if path.suffix.lower() == suffix and path.is_file())
+        found = (path for path in sorted(source.glob("[!.]*")) if path.suffix.lower() == suffix and path.is_file())
         return list(islice((path for path in found if not leads_out(path, source)), at_most))
     return [source] if source.is_file() and source.suffix.lower() == suffix else []
 

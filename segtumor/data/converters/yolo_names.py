@@ -52,7 +52,7 @@ def find_names(source):
     if source.is_file():
         return read_yaml(source)
     for folder in (source, source.parent) if source.name.lower() == "labels" else (source,):
-        yamls = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _YAML_SUFFIXES]
+        yamls = [path for path in sorted(folder.glob("[!.]*")) if path.suffix.lower() in _YAML_SUFFIXES]
         found = [names for names in map(read_yaml, yamls) if names is not None]
         lists = [folder / name for name in NAME_FILES if (folder / name).is_file()]
         if not found and not lists and folder == source:
