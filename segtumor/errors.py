@@ -87,7 +87,7 @@ class BadImageError(DataError):
 
 
 class NonFiniteLossError(DataError):
-    """A training step whose loss is NaN or infinite; names the images of the batch."""
+    """A training whose losses, weights or statistics are NaN or infinite; names the images where a batch is known."""
 
 
 class NonFiniteOutputError(DataError):
