@@ -17,7 +17,10 @@ def build_parser():
         "segtumor demo",
         "Make synthetic radiographs (phantoms), train a small Mask R-CNN on them, evaluate it on held-out cases and\n"
         "draw what it found.",
-        examples=["segtumor demo", "segtumor demo --output output/quick --cases 30 SOLVER.MAX_ITER 50"],
+        examples=[
+            "segtumor demo",
+            "segtumor demo --output output/quick --cases 100 SOLVER.MAX_ITER 500 TEST.EVAL_PERIOD 250",
+        ],
     )
     parser.add_argument(
         "--output", default="output/demo", metavar="DIR", help="where everything goes (default %(default)s)"
@@ -33,7 +36,7 @@ def build_parser():
         help="model and training",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the earlier demo in --output")
-    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="settings, e.g. SOLVER.MAX_ITER 50")
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="settings, e.g. SOLVER.MAX_ITER 500")
     return parser
 
 
