@@ -54,7 +54,9 @@ def scarcity_of(error: BaseException) -> InstallationError | None:
 
 def _chain(error, *, also_meanwhile=False):
     """The error and what it was raised from; ``also_meanwhile``: or while what was handled."""
-    while error is not None:
+    seen = []
+    while error is not None and error not in seen:  # an error that is raised again may go in circles
+        seen.append(error)
         yield error
         meanwhile = error.__context__ if also_meanwhile and not error.__suppress_context__ else None
         error = error.__cause__ or meanwhile

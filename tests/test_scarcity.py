@@ -76,3 +76,9 @@ def test_a_lost_process_wherever_it_is_noticed(error, remedy):
 )
 def test_anything_else(error):
     assert scarcity_of(error) is None
+
+
+def test_errors_that_were_raised_from_each_other_come_to_an_end():
+    first, second = ValueError("a"), ValueError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert scarcity_of(first) is None

@@ -63,6 +63,9 @@ class _Stream:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        if hasattr(stream, "reconfigure"):
+            # A name that cannot be written in the stream's letters is written with escapes, and does not end the work.
+            stream.reconfigure(errors="backslashreplace")
 
     @classmethod
     def around(cls, stream: Any) -> "_Stream":
@@ -103,9 +106,6 @@ class _Output(_Stream):
     def __init__(self, stream):
         super().__init__(stream)
         self.failure = None
-        if hasattr(stream, "reconfigure"):
-            # A file name that is not UTF-8 is printed with escapes, as standard error does, and does not end the work.
-            stream.reconfigure(errors="backslashreplace")
 
     def _pass_on(self, method, *arguments):
         if self.failure is not None:
@@ -120,7 +120,10 @@ class _Output(_Stream):
 
 
 def _is_open(stream: Any) -> bool:
-    return stream is not None and not getattr(stream, "closed", False)
+    try:
+        return stream is not None and not getattr(stream, "closed", False)
+    except ValueError:  # what was below it has been detached
+        return False
 
 
 def _open_standard_descriptors() -> None:

@@ -20,12 +20,12 @@ from segtumor.commands.streams import sound_streams
 class Failing(io.StringIO):
     """A stream whose every write fails."""
 
-    def __init__(self, error):
+    def __init__(self, number):
         super().__init__()
-        self.error = error
+        self.number = number
 
     def write(self, text):
-        raise self.error
+        raise OSError(self.number, os.strerror(self.number)) if self.number else ValueError("I/O on a closed file")
 
 
 class Bare:
@@ -44,14 +44,21 @@ def closed():
     return stream
 
 
-FULL, GONE = (OSError(number, os.strerror(number)) for number in (errno.ENOSPC, errno.EIO))
+def detached():
+    stream = io.TextIOWrapper(io.BytesIO())
+    stream.detach()
+    return stream
+
+
+FULL, GONE = errno.ENOSPC, errno.EIO
 STREAMS = {
     "none": lambda: None,
     "closed": closed,
+    "detached": detached,
     "bare": Bare,
     "full disk": lambda: Failing(FULL),
     "terminal gone": lambda: Failing(GONE),
-    "closed meanwhile": lambda: Failing(ValueError("I/O operation on closed file")),
+    "closed meanwhile": lambda: Failing(None),
 }
 #: Where a result is lost that somebody asked for.
 LOST = ("full disk", "terminal gone", "closed meanwhile")
@@ -140,3 +147,12 @@ def test_closed_descriptors_are_not_given_to_files_that_others_print_into(tmp_pa
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     assert subprocess.run(command, cwd=tmp_path, env=environment).returncode == 0
     assert (tmp_path / "result").read_text() == "whole"
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_what_a_stream_has_no_letters_for_is_escaped(name, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, name, io.TextIOWrapper(written, encoding="ascii", errors="strict"))
+    assert run(lambda arguments: getattr(sys, name).write("Röntgen \udcff"), make_parser("t", "T."), []) == 9
+    getattr(sys, name).flush()
+    assert written.getvalue() == rb"R\xf6ntgen \udcff"
