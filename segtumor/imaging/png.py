@@ -31,7 +31,7 @@ def check_png(file):
             if struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))) != stored:
                 raise ValueError("the checksum of the pixel data or header is wrong")
             if kind == b"IHDR":
-                counter = _Counter(_inflated_bytes(data))
+                counter = InflatedCounter(_inflated_bytes(data) + _SLACK_BYTES)
             elif kind == b"IDAT" and counter is not None:
                 counter.add(data)
 
@@ -41,11 +41,11 @@ def png_channels(color_type):
     return {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(color_type, 4)
 
 
-class _Counter:
-    """Inflates pixel data piece by piece, and only as far as the header says that it goes."""
+class InflatedCounter:
+    """Inflates pixel data piece by piece, and no further than to ``most`` bytes: then ``add`` raises ValueError."""
 
-    def __init__(self, expected):
-        self._left, self._inflater = expected + _SLACK_BYTES, zlib.decompressobj()
+    def __init__(self, most):
+        self._left, self._inflater = most, zlib.decompressobj()
 
     def add(self, data):
         while data and not self._inflater.eof:

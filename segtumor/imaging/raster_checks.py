@@ -2,7 +2,7 @@
 
 Checksums, damage that libjpeg passes over, how many scans it makes, tiles larger than any picture, and data for more
 pixels than the header says: with a width of one less each row begins a pixel later, which shears the picture.
-Left out: compressed strips of TIFF other than JPEG. Not here: decoding (``raster``).
+Left out: strips of TIFF compressed otherwise than by deflate or JPEG. Not here: decoding (``raster``).
 """
 
 import math
@@ -10,13 +10,14 @@ import os
 import struct
 
 from segtumor.imaging.jpeg import check_jpeg, with_tables
-from segtumor.imaging.png import check_png
+from segtumor.imaging.png import InflatedCounter, check_png
 
 _WIDTH_TAG, _HEIGHT_TAG, _BITS_PER_SAMPLE_TAG, _COMPRESSION_TAG, _PHOTOMETRIC_TAG = 256, 257, 258, 259, 262
 _CHANNELS_TAG, _ROWS_PER_STRIP_TAG, _PLANAR_TAG, _JPEG_TABLES_TAG = 277, 278, 284, 347
 _STRIP_TAGS, _TILE_TAGS = (273, 279), (324, 325)  # offsets, byte counts
 _TILE_SIZE_TAGS = (322, 323)
-_UNCOMPRESSED, _JPEG_COMPRESSION, _YCBCR, _PLANES_APART = 1, 7, 6, 2
+_UNCOMPRESSED, _JPEG_COMPRESSION, _DEFLATED = 1, 7, (8, 32946)
+_YCBCR, _PLANES_APART = 6, 2
 _MOST_PADDING_BYTES = 3  # up to the next word
 
 #: A JPEG file beside its picture: profiles, previews, a short film of a telephone.
@@ -48,26 +49,27 @@ def check_coded_data(image, file, kind, max_pixels, where):
         tile = math.prod(image.tag_v2.get(tag, 1) for tag in _TILE_SIZE_TAGS)
         if tile > max_pixels:
             raise ValueError("TIFF file with too large tiles")
-        _check_strips(image.tag_v2)
+        _check_strips(image.tag_v2, file)
         for part in _jpeg_parts(image.tag_v2, file):
             check_jpeg(part, max_pixels, where)
 
 
-def _check_strips(tags):
-    """Refuse uncompressed strips that hold more than rows of the header's length."""
-    if (
-        tags.get(_COMPRESSION_TAG, 1) != _UNCOMPRESSED
-        or _STRIP_TAGS[1] not in tags
-        or tags.get(_PHOTOMETRIC_TAG) == _YCBCR
-    ):
+def _check_strips(tags, file):
+    """Refuse strips, uncompressed or deflated, that hold more than rows of the header's length."""
+    compression, sizes = tags.get(_COMPRESSION_TAG, _UNCOMPRESSED), tags.get(_STRIP_TAGS[1])
+    if sizes is None or tags.get(_PHOTOMETRIC_TAG) == _YCBCR:
         return
     width, height = tags[_WIDTH_TAG], tags[_HEIGHT_TAG]
     bits = tags.get(_BITS_PER_SAMPLE_TAG, (1,))
     all_channels = max(sum(bits), bits[0] * tags.get(_CHANNELS_TAG, 1))
     per_pixel = bits[0] if tags.get(_PLANAR_TAG, 1) == _PLANES_APART else all_channels
     expected = min(tags.get(_ROWS_PER_STRIP_TAG, height), height) * -(-width * per_pixel // 8)
-    if max(tags[_STRIP_TAGS[1]]) > expected + _MOST_PADDING_BYTES:
+    most = expected + _MOST_PADDING_BYTES
+    if compression == _UNCOMPRESSED and max(sizes) > most:
         raise ValueError("there are more pixels than the header says")
+    if compression in _DEFLATED:
+        for offset, size in zip(tags.get(_STRIP_TAGS[0], ()), sizes, strict=False):
+            InflatedCounter(most).add(_bytes_at(file, offset, size))
 
 
 def _check_bmp(file):

@@ -161,6 +161,28 @@ def with_size(data, file_format, columns, rows):
     return patched(patched(data, at[256] + 8, "<I", columns), at[257] + 8, "<I", rows)
 
 
+def entry_heads(tag):
+    """What a directory entry of one number begins with, of two bytes or four."""
+    return [struct.pack("<HHI", tag, kind, 1) for kind in (3, 4)]
+
+
+@pytest.mark.parametrize("size", [(63, 64), (64, 63), (40, 64)], ids=str)
+def test_more_pixels_in_deflated_strips_are_refused(size, tmp_path):
+    data = encoded("TIFF", compression="tiff_adobe_deflate", tiffinfo={278: 16})
+    (tmp_path / "a").write_bytes(data)
+    np.testing.assert_array_equal(read_radiograph(tmp_path / "a").pixels, NOISE / np.float32(255))
+    assert len(Image.open(io.BytesIO(data)).tag_v2[279]) == 4
+    for tag, value in ((256, size[0]), (257, size[1])):
+        at = next(i for i in range(8, len(data)) if data[i : i + 8] in entry_heads(tag))
+        data = data[: at + 8] + struct.pack("<I", value) + data[at + 12 :]
+    (tmp_path / "a").write_bytes(data)
+    if size == (64, 63):  # the last strip may be as long as the others
+        assert read_radiograph(tmp_path / "a").size_hw == (63, 64)
+        return
+    with pytest.raises(BadImageError, match="more pixels than the header says"):
+        read_radiograph(tmp_path / "a")
+
+
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF", "BMP"])
 @pytest.mark.parametrize("size", [(63, 64), (64, 63), (60, 64), (40, 64), (64, 10), (63, 63)], ids=str)
 def test_more_pixels_than_the_header_says_are_refused(file_format, size, tmp_path):
