@@ -273,6 +273,10 @@ def _print_account(args, source_format, assembled, lost):
     if parts and args.to == "coco":
         counts = ", ".join(f"{part} {count}" for part, count in parts.items())
         print(f"parts that the source tells: {counts}; keep them with segtumor data split --kind column")
+    if (output / "split.json").is_file():
+        print(
+            "split.json and its parts are of the earlier conversion: divide anew with segtumor data split --overwrite"
+        )
     if args.to == "coco":
         print(f"annotations: {output / 'annotations' / 'all.json'}")
         print(f"next: segtumor data check {output / 'annotations' / 'all.json'}; then segtumor data split")
