@@ -75,11 +75,12 @@ def pair(annotations, predictions, *, truth=None, only_annotated=False, allow_ab
         annotations, predictions: paths.
         truth: the CocoDataset of ``annotations`` if it was read before.
         only_annotated: whether predicted images that are not annotated are left out.
-        allow_absent: whether annotated images that a predictions.json does not list count as without findings.
+        allow_absent: whether annotated images that a predictions.json does not list, or lists as failed, count as
+            without findings.
 
     Raises:
         DataError: as ``load_coco`` and ``read_predictions``; all lesions are crowds; every image failed; annotated
-            images that are not listed.
+            images that are not listed or failed.
     """
     from segtumor.data.predictions import read_predictions
     from segtumor.data.records import load_coco
@@ -96,8 +97,9 @@ def pair(annotations, predictions, *, truth=None, only_annotated=False, allow_ab
     )
     if truth.annotated_images and len(found.failed_ids) == len(truth.annotated_images):
         _refuse_failed(predictions, truth)
-    if found.absent_ids and not allow_absent:
-        _refuse_absent(predictions, truth, found.absent_ids)
+    if not allow_absent:
+        _refuse_unpredicted(predictions, truth, found.absent_ids or (), "are absent from the predictions")
+        _refuse_unpredicted(predictions, truth, found.failed_ids, "failed when predicting")
     return Pairing(
         truth,
         [ImageResult(image, found.findings[image.image_id]) for image in truth.annotated_images],
@@ -134,15 +136,17 @@ def _refuse_failed(predictions, truth):
     )
 
 
-def _refuse_absent(predictions, truth, absent_ids):
+def _refuse_unpredicted(predictions, truth, ids, what):
     """Half a file would otherwise look like a model that calls nearly every normal image right."""
     from segtumor.errors import DataError
     from segtumor.evaluation.unpredicted import n_normal
 
-    n, n_all = len(absent_ids), len(truth.annotated_images)
-    normal = n_normal(truth.annotated_images, truth.taxonomy.names, absent_ids)
+    if not ids:
+        return
+    n, n_all = len(ids), len(truth.annotated_images)
+    normal = n_normal(truth.annotated_images, truth.taxonomy.names, ids)
     raise DataError(
-        f"{n} of {n_all} annotated images are absent from the predictions, {normal} of them normal",
+        f"{n} of {n_all} annotated images {what}, {normal} of them normal",
         where=predictions,
         remedy="Add --allow-absent to count them as without findings, or give the annotations of the predicted images "
         "only",

@@ -19,7 +19,8 @@ def add_study_options(parser):
     parser.add_argument(
         "--allow-absent",
         action="store_true",
-        help="count annotated images that predictions.json does not list as without findings; otherwise an error",
+        help="count annotated images that predictions.json lists as failed, or not at all, as without findings; "
+        "otherwise an error",
     )
     parser.add_argument(
         "--rule", choices=("any", "mean", "max"), default="any", help="from the views of a patient to one answer (any)"

@@ -198,6 +198,19 @@ def test_half_a_predictions_file_is_refused(no_pictures, files, tmp_path, capsys
     assert "--allow-absent" in error and not (tmp_path / "out_own").exists()
 
 
+def test_images_that_failed_are_not_images_without_findings(no_pictures, files, tmp_path, capsys):
+    found = json.loads((tmp_path / "own.json").read_text())
+    for image in found["images"][:2]:
+        image["status"] = "failed: the model's output is NaN or infinite"
+    failed = {image["image_id"] for image in found["images"][:2]}
+    found["annotations"] = [a for a in found["annotations"] if a["image_id"] not in failed]
+    (tmp_path / "own.json").write_text(json.dumps(found))
+    assert main([*files("own"), "--resamples", "20"]) == 5
+    error = capsys.readouterr().err
+    assert "2 of 8 annotated images failed when predicting" in error and "--allow-absent" in error
+    assert not (tmp_path / "out_own").exists()
+
+
 def test_predictions_of_another_part_are_refused(files, tmp_path, capsys):
     found = renamed(json.loads((tmp_path / "own.json").read_text()))
     (tmp_path / "own.json").write_text(json.dumps(found))
