@@ -91,7 +91,7 @@ def _add_earlier_run_options(parser):
         "--continue",
         dest="continued",
         action="store_true",
-        help="go on with it, stopped or finished: what is done stays; what failed, was not reached or has changed is"
+        help="resume it, stopped or finished: keep finished results; what failed, was not reached or has changed is"
         " done again, new inputs are added",
     )
     group.add_argument("--overwrite", action="store_true", help="replace it")

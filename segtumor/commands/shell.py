@@ -1,6 +1,6 @@
 """What every command shares: its parser, its exit codes and what it prints when something goes wrong.
 
-Exit codes: 0 done, 1 a mistake in segtumor itself (with its traceback), 2 usage or configuration, 3 model,
+Exit codes: 0 done, 1 a bug in segtumor itself (with its traceback), 2 usage or configuration, 3 model,
 4 environment, memory or disk, 5 data, 6 some inputs failed, 129 terminal closed, 130 interrupted, 141 reader of a pipe
 gone, 143 terminated.
 Imports nothing heavy, so that ``--help`` is quick. Not here: what the commands do.
@@ -163,7 +163,7 @@ def _report(error, debug):
         traceback.print_exception(error)
     if known is None:
         _say(
-            "error: this is a mistake in segtumor, not in what you typed. "
+            "error: this is a bug in segtumor, not in what you typed. "
             "Please report it with the lines above and the output of `segtumor doctor`."
         )
         return EXIT_UNEXPECTED

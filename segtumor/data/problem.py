@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from segtumor.data.remedies import remedy_of
 
-#: An error keeps a file from being used; a warning is told, and used.
+#: An error keeps a file from being used; a warning is reported; the file is still used.
 ERROR, WARNING = "error", "warning"
 #: What is said of a file whose own name tells who it shows; its name is then not repeated anywhere.
 NAMES_THE_PATIENT = "holds the name or number of the patient"

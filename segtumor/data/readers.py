@@ -93,7 +93,7 @@ def read_readers(path, annotated_images, class_names, *, unlisted=REFUSE):
 
 @dataclass(frozen=True)
 class _Mark:
-    """A row, checked; ``class_id`` is None where the reader named no class, ``box_xyxy`` where he drew no box.
+    """A row, checked; ``class_id`` is None where the reader named no class, ``box_xyxy`` where the reader drew no box.
 
     ``where`` is its row, ``target`` the image or case it is about, ``cut`` whether its box reached beyond the image.
     """

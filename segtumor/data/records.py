@@ -149,7 +149,7 @@ def load_coco(json_path, image_root=None, *, check_files=True, require_masks=Tru
     n_warnings = sum(problem.severity == WARNING for problem in found)
     found = [problem for problem in found if problem.severity == ERROR]
     if found:
-        raise DataError(_listing(found), where=json_path, remedy=f"{_remedy(found)}; nothing of it was used")
+        raise DataError(_listing(found), where=json_path, remedy=f"{_remedy(found)}; none of it was used")
     if n_warnings:
         count = "1 warning" if n_warnings == 1 else f"{n_warnings} warnings"
         _LOG.warning("%s: %s; `segtumor data check %s` shows them", json_path.name, count, json_path)
@@ -179,7 +179,7 @@ def _remedy(found):
     """The option that would help, where there is one for all."""
     if any(problem.what.startswith(BOX_ALONE) for problem in found):
         return BOXES_REMEDY
-    return found[0].remedy.capitalize() if found[0].what == "is empty" else "Mend the file"
+    return found[0].remedy.capitalize() if found[0].what == "is empty" else "Fix the file"
 
 
 def _listing(found):

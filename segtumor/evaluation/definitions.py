@@ -17,7 +17,7 @@ DEFINITIONS = {
     "iou": "Mean over lesions of the intersection over union with the matched finding, 0 as for dice.",
     "dice_matched": "Mean Dice over the matched lesions only; iou_matched likewise.",
     "n_matched_by_box": "Matched lesions whose IoU and Dice are those of boxes, because a mask is missing.",
-    "recall": "Part of the lesions that are hit, that is, matched with IoU of at least iou_threshold.",
+    "recall": "Proportion of lesions that are hit, that is, matched with IoU of at least iou_threshold.",
     "missed": "Lesions that are not hit: no finding is paired with them, or one that overlaps too little.",
     "precision": "Part of the findings at or above score_threshold that are hits; those in crowd regions do not count.",
     "f1": "Harmonic mean of precision and recall, 2 TP / (2 TP + FP + missed).",

@@ -211,7 +211,9 @@ def _check_header(line, wanted, path):
     differing = _differing(found, wanted)
     if differing:
         raise ConfigError(
-            f"the run was begun otherwise, it cannot be continued: {'; '.join(differing)}", where=path, remedy=remedy
+            f"this run was started with different settings, it cannot be continued: {'; '.join(differing)}",
+            where=path,
+            remedy=remedy,
         )
 
 

@@ -26,14 +26,14 @@ _LESIONS = {
     "nothing found counts 0.",
     "image_iou": "Intersection over union between the union of all true and the union of all predicted masks of an "
     "image with a tumor; nothing found counts 0.",
-    "lesion_recall": "Part of the lesions that a finding hits, that is, is paired with at an IoU of at least the IoU "
+    "lesion_recall": "Proportion of lesions that a finding hits, that is, is paired with at an IoU of at least the IoU "
     "threshold.",
     "lesion_precision": "Part of the findings at or above the score threshold that hit a lesion.",
     "lesion_f1": "Harmonic mean of lesion recall and lesion precision.",
-    "located_above_0": "Part of the lesions that are paired with a finding at or above the score threshold, however "
+    "located_above_0": "Proportion of lesions that are paired with a finding at or above the score threshold, however "
     "little it overlaps.",
-    "located_above_0.2": "Part of the lesions that are paired with a finding whose IoU is above 0.2.",
-    "located_above_0.5": "Part of the lesions that are paired with a finding whose IoU is above 0.5.",
+    "located_above_0.2": "Proportion of lesions that are paired with a finding whose IoU is above 0.2.",
+    "located_above_0.5": "Proportion of lesions that are paired with a finding whose IoU is above 0.5.",
     "froc_mean": "Mean of the lesion sensitivities at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives per image.",
     "false_positives_per_image": "Mean number of findings at or above the score threshold that hit no lesion, over all "
     "images; a further finding on a lesion already hit is one of them.",

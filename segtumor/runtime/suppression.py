@@ -1,6 +1,6 @@
 """Non-maximum suppression: of boxes that overlap much, only the one with the highest score stays.
 
-The equal of torchvision's ``nms`` and ``batched_nms``, overlaps in float32 too, so that boxes whose overlap lies at
+Equivalent to torchvision's ``nms`` and ``batched_nms``, overlaps in float32 too, so that boxes whose overlap lies at
 the threshold are decided alike. (For up to 1,000 boxes torchvision moves the groups apart instead of taking them one
 by one, which rounds corners: there, a pair whose overlap is all but at the threshold may be decided otherwise.)
 

@@ -35,7 +35,7 @@ def build_parser():
     parser.add_argument("--source", required=True, metavar="PATH", help="annotation file, or folder of them")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write; its name is the data set's")
     parser.add_argument(
-        "--from", dest="source_format", choices=FORMATS, metavar="FORMAT", help=f"{names}; found out if not given"
+        "--from", dest="source_format", choices=FORMATS, metavar="FORMAT", help=f"{names}; detected if not given"
     )
     parser.add_argument(
         "--to", default="coco", choices=WRITABLE, metavar="FORMAT", help="format to write (default coco)"

@@ -116,7 +116,7 @@ def layout_of(first_row, where):
     got = ", ".join(first_row)[:200]
     repeated = sorted({name for name in names if name and names.count(name) > 1})
     if repeated:
-        raise DataError(f"columns stand there twice: {', '.join(repeated)}", where=where, got=got)
+        raise DataError(f"duplicate columns: {', '.join(repeated)}", where=where, got=got)
     image, label = (next((names.index(n) for n in wanted if n in names), None) for wanted in (_IMAGE, _LABEL))
     boxes = [(kind, columns) for kind, columns in _BOXES if set(columns) <= set(names)]
     if boxes and boxes[0][1] == ("x", "y", "w", "h"):  # width and height are then the image's
@@ -124,7 +124,7 @@ def layout_of(first_row, where):
     if image is None or label is None or not boxes:
         raise DataError("not a table of boxes", where=where, got=got, expected=_EXPECTED)
     if len(boxes) > 1:
-        what = "boxes stand there twice: " + " and ".join(", ".join(columns) for _, columns in boxes)
+        what = "duplicate boxes: " + " and ".join(", ".join(columns) for _, columns in boxes)
         raise DataError(what, where=where, remedy="Remove one of the two")
     kind, columns = boxes[0]
     size = next((pair for pair in _SIZES if set(pair) <= set(names) and not set(pair) & set(columns)), ())

@@ -86,5 +86,5 @@ def _without_errors(rest, work, ledger, **options):
             errors.remove(problem)
         fatal = [p for p in errors if "[" not in p.where]
         if fatal:
-            raise DataError(f"nothing is left after the repair: {fatal[0]}", remedy="Mend the file by hand")
+            raise DataError(f"nothing is left after the repair: {fatal[0]}", remedy="Fix the file by hand")
         leave_out(errors, work, ledger)

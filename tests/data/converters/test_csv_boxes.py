@@ -63,8 +63,8 @@ def test_the_usual_headers(tmp_path, text):
         ("image,a,b,c,d,label", "xmin, ymin, xmax, ymax"),
         ("image,xmin,ymin,xmax,ymax", "a column label"),
         ("image_id,center,age,label", "not a table of boxes"),
-        ("image,label,xmin,ymin,xmax,ymax,x,y,w,h", "boxes stand there twice"),
-        ("image,label,label,x1,y1,x2,y2", "columns stand there twice: label"),
+        ("image,label,xmin,ymin,xmax,ymax,x,y,w,h", "duplicate boxes"),
+        ("image,label,label,x1,y1,x2,y2", "duplicate columns: label"),
     ],
 )
 def test_other_headers_are_refused(tmp_path, header, expected):
