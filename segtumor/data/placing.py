@@ -44,7 +44,7 @@ def place_images(source, target, names, *, mode, progress=iter):
                 shutil.copyfile(source / name, temporary)
 
 
-def leads_out(path, folder):
+def leads_out(path: Path, folder: Path) -> bool:
     """Whether a path is a link, or lies behind one, that leads out of a folder."""
     real, root = os.path.realpath(path), os.path.realpath(folder)
     return real != root and not real.startswith(root.rstrip(os.sep) + os.sep)

@@ -11,6 +11,7 @@ import io
 import os
 import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from segtumor.errors import DataError
@@ -75,7 +76,7 @@ def with_point(cell):
     return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
-def short_lines(text, path):
+def short_lines(text: str, path: Path) -> Iterator[str]:
     """The lines of a CSV for its reader; raises DataError for one so long that no table has it."""
     for line in io.StringIO(text, newline=""):
         if len(line) > _LONGEST_LINE:

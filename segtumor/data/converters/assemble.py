@@ -8,10 +8,11 @@ tables of cases (``tables``), and files.
 import dataclasses
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segtumor.data.converters.classes import classes_of_labels, image_labels, label_key, taxonomy_of
-from segtumor.data.converters.collection import NORMAL, SourceImage
+from segtumor.data.converters.collection import NORMAL, Collection, SourceImage
 from segtumor.data.converters.shapes import box_polygon
 from segtumor.data.crowds import is_crowd
 from segtumor.data.polygons import polygon_area, tight_box
@@ -97,7 +98,7 @@ def assemble(collection, *, classes=None, attributes=None, boxes_as_masks=False,
     return Assembled(_document(entries, taxonomy), left_out, notes)
 
 
-def leave_out_contested(collection, contested):
+def leave_out_contested(collection: Collection, contested: Mapping[str, list[str]]) -> None:
     """Leave out, and name, the images that several names of the annotations could mean: whose outlines are they?
 
     Args:

@@ -76,7 +76,7 @@ class ImageFolder:
                 return Found(found, self._unusual(found, text, fit))
         raise LeftOutError("image listed but not in the folder", name)
 
-    def contested(self):
+    def contested(self) -> dict[str, list[str]]:
         """{file name: names} of the images that were found by names which cannot mean one and the same file."""
         return {found: list(names) for found, names in self._claims.items() if _disagree(list(names.values()))}
 

@@ -5,6 +5,7 @@ The rules are those of the docstring of ``masks``. Not here: pixels (``mask_pixe
 
 import contextlib
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -121,7 +122,7 @@ def owners_of(name, images, is_itself):
     return found
 
 
-def further_channels(names, used):
+def further_channels(names: Iterable[str], used: set[str]) -> Iterator[tuple[str, str]]:
     """(name, first channel) of the further channels of nnU-Net's images, which are no images of their own.
 
     Args:

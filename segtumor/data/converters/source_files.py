@@ -6,9 +6,10 @@ Not here: the images (``image_folder``) and what is in the files.
 import contextlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from segtumor.data.converters.image_folder import OTHER_FOLDER, UNNAMED_FOLDER
+from segtumor.data.converters.image_folder import OTHER_FOLDER, UNNAMED_FOLDER, Found, ImageFolder
 from segtumor.data.placing import leads_out
 from segtumor.data.remarks import LeftOutError
 
@@ -22,7 +23,7 @@ _PARTS = {
 }  # fmt: skip
 
 
-def part_named(text):
+def part_named(text: str) -> str | None:
     """ "train", "val" or "test" of the ways to write them, in any case; None for anything else."""
     return _PARTS.get(text.strip().lower())
 
@@ -48,7 +49,7 @@ def files_below(source, suffixes):
                 yield path
 
 
-def links_out_of(folder):
+def links_out_of(folder: Path) -> Iterator[str]:
     """Names of the links below a folder that lead out of it, to files or folders; what they lead to is never read."""
     for base, subfolders, names in os.walk(folder):
         for name in sorted((*subfolders, *names)):
@@ -96,7 +97,7 @@ def find_image_of(name, images, folder_words, *, stated_path=""):
     return _by_own_name(images.find("/".join(parts), stated_path=stated_path))
 
 
-def find_from(folder, name, images):
+def find_from(folder: str, name: str, images: ImageFolder) -> Found:
     """The image that a file in a folder of the source names, as seen from there: a.jpg of train/x.json is train/a.jpg.
 
     Args:

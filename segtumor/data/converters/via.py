@@ -13,11 +13,13 @@ Not supported: points and open lines, which have no area, and VIA 3 (refused by 
 import csv
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
+from segtumor.data.converters.image_folder import ImageFolder
 from segtumor.data.converters.image_words import IMAGE_LABELS, image_label_and_rest
 from segtumor.data.converters.shapes import ellipse_polygon
 from segtumor.data.converters.source_files import MAX_FILE_BYTES, files_below, find_from, folder_of, part_of_path
@@ -41,12 +43,12 @@ _CLASS_NAMES += ("diagnosis", "entity", "object")
 _LESION = "lesion"
 
 
-def recognises(source):
+def recognises(source: Path) -> bool:
     """Whether it is a file of VIA, or a folder with one among its first."""
     return any(map(_begins_as_via, _files(source, at_most=_ASKED)))
 
 
-def read(source, images, *, progress=iter):
+def read(source: Path, images: ImageFolder, *, progress: Callable = iter) -> Collection:
     """Read one file, or those of a folder and of its subfolders.
 
     Raises:

@@ -15,6 +15,7 @@ Key points, confidences of outlines and track numbers are dropped, which is told
 """
 
 import codecs
+from pathlib import Path
 from typing import NamedTuple
 
 from segtumor.data.json_input import read_bytes
@@ -51,7 +52,7 @@ class Line(NamedTuple):
     told: tuple[str, ...] = ()
 
 
-def read_lines(path, key_points: int = 0) -> list[Line]:
+def read_lines(path: Path, key_points: int = 0) -> list[Line]:
     """The lines of a label file.
 
     Args:
@@ -78,7 +79,7 @@ def read_lines(path, key_points: int = 0) -> list[Line]:
     return lines
 
 
-def share_of_sound_lines(path) -> float:
+def share_of_sound_lines(path: Path) -> float:
     """How many of the first lines, 0 to 1, begin as label lines do; 1 for an empty file, 0 for one that is no text."""
     try:
         with open_ordinary(path) as file:

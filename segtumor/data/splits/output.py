@@ -7,6 +7,7 @@ else is there. Not here: where the images come from, and the split file's conten
 import json
 import os
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from segtumor.cases import case_or_own
@@ -110,7 +111,7 @@ def remove_earlier_parts(split_path, *, keep=()):
     _remove(split_path)
 
 
-def check_no_earlier_split(output, parts, *, overwrite):
+def check_no_earlier_split(output: Path, parts: Iterable[str], *, overwrite: bool) -> None:
     """Refuse to replace an earlier split unasked, or a file of one of ``parts`` that is of no split.
 
     Raises:
