@@ -120,3 +120,12 @@ def test_it_runs_as_a_module():
         [sys.executable, "-m", "segtumor", "--version"], capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stdout) == (0, f"segtumor {segtumor.__version__}\n")
+
+
+def test_an_interruption_while_a_command_is_imported_is_130(monkeypatch, capsys):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", interrupted)
+    assert cli.main(["doctor"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
