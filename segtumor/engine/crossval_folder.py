@@ -18,12 +18,11 @@ from segtumor.data.json_input import parse_json, read_bytes
 from segtumor.data.splits import split_document
 from segtumor.engine.resuming import LAST, RESUMABLE, noted_name
 from segtumor.engine.run_folder import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS
-from segtumor.engine.training_data import flat_settings
+from segtumor.engine.training_data import flat_settings, has_learnt_from
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import sha256_of_file, write_json
 
 FOLDS, FOLD, POOLED, TABLE, REPORT = "folds.json", "fold.json", "pooled", "crossval.csv", "crossval.json"
-RUN = "run.json"
 _FOLDER = re.compile(r"fold_[1-9][0-9]*")
 _SETUP = "cross_validation"
 _NAMED = 5
@@ -76,18 +75,20 @@ def folds_document(plan, setup, *, image_sha256, init_from):
 
 
 def has_seen(weights, plan):
-    """Whether weights are of a run that was trained on one of the pooled annotation files; None if nothing tells.
+    """Whether weights have learnt from cases of the pooled images; None if nothing tells.
 
     Args:
         weights: path, or None.
         plan: ``crossval.Plan``.
     """
-    path = None if weights is None else Path(weights).parent / RUN
-    if path is None or not path.is_file():
+    if weights is None:
         return None
-    own = {source["sha256"] for source in plan.merged.sources}
-    entries = (_read(path).get("datasets") or {}).get("train", ())
-    return any(entry.get("annotations_sha256") in own for entry in entries)
+    records = [{**image, "file_name": plan.image_root / image["file_name"]} for image in plan.merged.images]
+    try:
+        return has_learnt_from(weights, records, [source["sha256"] for source in plan.merged.sources])
+    except ConfigError as error:
+        logger.warning("Whether %s has seen what tests it is not known: %s", weights, error)
+        return None
 
 
 def check_folder(output, setup, *, overwrite):
@@ -112,7 +113,7 @@ def check_folder(output, setup, *, overwrite):
             raise ConfigError(f"there are folders fold_1, ... without {FOLDS}", where=output, remedy="Move them away")
         return
     earlier = _read(path).get(_SETUP)
-    if not isinstance(earlier, dict):
+    if not isinstance(earlier, dict) or not isinstance(earlier.get("configuration", {}), dict):
         raise ConfigError("not the file of a cross-validation", where=path, remedy="Choose another --output")
     if setup is None or overwrite:
         return

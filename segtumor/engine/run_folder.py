@@ -29,6 +29,7 @@ _FILES_OF_A_RUN = (
     "log.txt",
     "training_curves.png",
 )
+_APPENDED = ("log.txt", "metrics.json")
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -61,17 +62,32 @@ def find_run(folder):
 
 
 def check_run_folder(folder, *, resume, overwrite):
-    """Refuse a folder that holds another run's weights; touches nothing.
+    """Refuse a folder that holds another run's weights, or a run that cannot be written on; touches nothing.
 
     Raises:
-        ConfigError: it holds weights, and neither ``resume`` nor ``overwrite`` is set.
+        ConfigError: it holds weights, and neither ``resume`` nor ``overwrite`` is set; or see ``check_appended``.
     """
+    if resume:
+        check_appended(folder)
     if _holds_run(Path(folder)) and not (resume or overwrite):
         raise ConfigError(
             "the folder already holds a run",
             where=folder,
             remedy="Continue it with --resume, replace it with --overwrite, or choose another OUTPUT_DIR",
         )
+
+
+def check_appended(folder):
+    """Refuse a folder in which a pipe or a folder bears the name of a file that is appended to: of a pipe, opening it
+    would wait for a reader without end.
+
+    Raises:
+        ConfigError: names it.
+    """
+    for name in _APPENDED:
+        path = Path(folder) / name
+        if path.exists() and not path.is_file():
+            raise ConfigError("not an ordinary file", where=path, remedy="Move it away")
 
 
 def prepare_run_folder(folder, *, resume):

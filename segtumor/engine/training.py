@@ -21,6 +21,7 @@ from segtumor.engine.run_folder import (
     BEST_WEIGHTS,
     CONFIG,
     FINAL_WEIGHTS,
+    check_appended,
     check_run_folder,
     find_run,
     log_file,
@@ -33,7 +34,7 @@ from segtumor.engine.training_data import (
     compare_settings,
     read_start,
     resumed_seed,
-    trained_on,
+    seen_by,
     training_data,
     warn_of_seen,
 )
@@ -47,7 +48,7 @@ from segtumor.engine.training_sets import (
 )
 from segtumor.engine.validation import predict_dataset
 from segtumor.engine.weights import load_weights, read_checkpoint
-from segtumor.errors import ConfigError, ModelError
+from segtumor.errors import ConfigError, DataError, ModelError
 from segtumor.evaluation.study import StudySettings, study
 from segtumor.files import write_json, write_text
 from segtumor.imaging import read_radiograph
@@ -106,7 +107,7 @@ def _train(cfg, datasets, *, resume, overwrite, init_from):
     if comm.is_main_process():
         prepare_run_folder(folder, resume=resume)
         write_text(folder / CONFIG, cfg.dump())
-        known, before = trainer.checkpointer.training_data, _seen_by(None if newest else _initial(cfg, init_from))
+        known, before = trainer.checkpointer.training_data, seen_by(None if newest else _initial(cfg, init_from))
         write_provenance(folder, datasets=datasets, seed=cfg.SEED, known=known, before=before, resumed=resume)
     comm.synchronize()
     with log_file(folder):
@@ -120,13 +121,6 @@ def _train(cfg, datasets, *, resume, overwrite, init_from):
         return _run(cfg, trainer, datasets, folder)
 
 
-def _seen_by(weights):
-    """Sorted hashes of the cases that initial weights know, as far as that is recorded."""
-    with contextlib.suppress(ConfigError):  # a damaged record has been warned of
-        return sorted(trained_on(weights)) if weights else []
-    return []
-
-
 def _resume(cfg, trainer, newest, datasets, folder):
     """Put the trainer where the run in ``folder`` stopped; what the user should know, in sentences. Changes no file."""
     differing = compare_settings(folder, yaml.safe_load(cfg.dump()))
@@ -134,6 +128,8 @@ def _resume(cfg, trainer, newest, datasets, folder):
     differing += compare_data(read_start(folder), datasets)
     trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, newest.checkpoint))
     remarks += [f"Not as this run was started: {'; '.join(differing)}"] if differing else []
+    if trainer.start_iter >= trainer.max_iter:
+        remarks.append(f"Nothing is left to train: SOLVER.MAX_ITER is {trainer.max_iter}")
     return remarks + _forget_a_lost_best(trainer, folder / BEST_WEIGHTS)
 
 
@@ -159,10 +155,17 @@ def _run(cfg, trainer, datasets, folder):
         return {}
     trainer.checkpointer.save("model_final", iteration=trainer.iter - 1)
     if trainer.iter > trainer.start_iter:
-        training_curves(folder)
+        _draw_curves(folder)
     best = folder / BEST_WEIGHTS if (folder / BEST_WEIGHTS).is_file() else folder / FINAL_WEIGHTS
     load_weights(trainer.model, best, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
     return _evaluate_sets(cfg, trainer.model, datasets["test"], folder, weights=best)
+
+
+def _draw_curves(folder):
+    try:
+        training_curves(folder)
+    except DataError as error:  # the models are worth more than a picture of how they came about
+        logger.warning("No training curves: %s", error)
 
 
 def evaluate_run(cfg, *, files=None):
@@ -185,6 +188,7 @@ def evaluate_run(cfg, *, files=None):
         weights = Path(cfg.MODEL.WEIGHTS or find_run(folder)[1])
         if weights.resolve().parent != folder.resolve():
             check_run_folder(folder, resume=False, overwrite=False)
+        check_appended(folder)
         model = create_model(cfg)
         load_weights(model, weights, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
         warn_of_seen(weights, {"test": datasets})

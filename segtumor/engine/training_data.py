@@ -5,6 +5,7 @@ goes where the run goes. A short number can still be guessed from its hash: run.
 here: cases that two parts of one start share (``loading.catalog``).
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -70,6 +71,28 @@ def case_hashes(datasets: Iterable[CocoDataset]) -> list[str]:
     return sorted({_hash(_identity(record)) for dataset in datasets for record in dataset.records})
 
 
+def has_learnt_from(weights: Path, records: Iterable[Mapping[str, Any]], annotations: Iterable[str]) -> bool | None:
+    """Whether weights have learnt from some cases, as far as ``run.json`` beside them says.
+
+    Args:
+        weights: a file of weights.
+        records: of the images, with the paths of these.
+        annotations: SHA-256 of annotation files, which tell where no cases are recorded.
+
+    Returns:
+        None where there is no record.
+
+    Raises:
+        ConfigError: it is damaged.
+    """
+    start = read_start(Path(weights).parent)
+    if start is None:
+        return None
+    starts = _starts(start)
+    files = {sha256 for entry in starts for sha256 in _annotations(entry["datasets"].get("train"))}
+    return bool(files & set(annotations) or _trained(starts) & {_hash(_identity(record)) for record in records})
+
+
 def read_start(folder: Path) -> dict[str, Any] | None:
     """``run.json`` of a run folder; None where there is none.
 
@@ -85,7 +108,7 @@ def read_start(folder: Path) -> dict[str, Any] | None:
         raise ConfigError("damaged: not JSON", where=path, remedy=_ASKED) from error
     resumed = document.get("resumed", []) if isinstance(document, dict) else None
     starts = [document, *resumed] if isinstance(resumed, list) else [None]
-    if not all(isinstance(start, dict) and isinstance(start.get("datasets"), dict) for start in starts):
+    if not all(map(_is_start, starts)):
         raise ConfigError("not the account of a run", where=path, remedy=_ASKED)
     return document
 
@@ -145,6 +168,13 @@ def trained_on(weights: Path) -> set[str]:
     return _trained(_starts(read_start(Path(weights).parent)))
 
 
+def seen_by(weights: Path | None) -> list[str]:
+    """The same, sorted; of no weights, and of those whose record is damaged (``warn_of_seen`` says so), none."""
+    with contextlib.suppress(ConfigError):
+        return sorted(trained_on(weights)) if weights else []
+    return []
+
+
 def warn_of_seen(weights: Path, datasets: Parts) -> None:
     """Warn where weights have learnt from cases that are to judge them."""
     try:
@@ -196,6 +226,14 @@ def flat_settings(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif key not in _WITHOUT_EFFECT:
             flat[key] = value
     return flat
+
+
+def _is_start(start: Any) -> bool:
+    """Whether an entry of ``run.json`` is that of a start; earlier versions recorded no cases."""
+    if not isinstance(start, dict) or not isinstance(start.get("datasets"), dict):
+        return False
+    cases = start.get("cases")
+    return cases in (None, SAME) or isinstance(cases, dict)
 
 
 def _differ(first: Any, second: Any) -> bool:

@@ -56,18 +56,41 @@ def read_checkpoint(path):
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
-            f"not a readable weights file: {reason:.120}", where=path, remedy="Copy it again from where it was trained"
+            f"not a readable weights file: {_reason(error)}",
+            where=path,
+            expected="what torch.save wrote of a state dict",
+            remedy="Copy it again from where it was trained",
         ) from error
     if not has_checksums:
         logger.warning("%s: an old format without checksums; damage to its weights cannot be noticed", path)
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
         _check_names(content.get("class_names"), path)
+        _check_tensors(content["model"], path)
         return content
     if isinstance(content, dict) and content and all(isinstance(value, torch.Tensor) for value in content.values()):
+        _check_tensors(content, path)
         return {"model": content}
     raise ModelError("holds no weights", where=path, got=type(content).__name__, expected="a state dict")
+
+
+def _reason(error):
+    text = next(iter(str(error).splitlines()), "")
+    if "weights_only" in text:  # advice to programmers, which would let the file run code
+        return "it is none, or holds more than weights"
+    return f"{text:.120}" or type(error).__name__
+
+
+def _check_tensors(state, path):
+    """Refuse weights that torch would convert in silence (whole numbers, complex ones) or not at all."""
+    for name, tensor in state.items():
+        if not isinstance(name, str):
+            raise ModelError("a parameter's name is no text", where=path, got=f"{name!r:.60}")
+        if not isinstance(tensor, torch.Tensor):
+            continue
+        if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.is_meta:
+            kind = "without values" if tensor.is_meta else f"{tensor.layout}, {tensor.dtype}".replace("torch.", "")
+            raise ModelError(f"{name} is no plain tensor", where=path, got=kind, expected="plain floating-point numbers")
 
 
 def _check_names(names, path):
@@ -112,6 +135,9 @@ def fit_weights(model, state, *, path, strict):
             where=path,
             remedy="Use the config.yaml that the weights were trained with",
         )
+    whole = [name for name in loaded if own[name].is_floating_point() and not loaded[name].is_floating_point()]
+    if whole:
+        raise ModelError(f"{whole[0]} holds no fractions", where=path, got=str(loaded[whole[0]].dtype), expected="floating-point numbers")
     if not all(torch.isfinite(tensor).all() for tensor in loaded.values() if tensor.is_floating_point()):
         raise ModelError(
             "weights are NaN or infinite", where=path, remedy="Copy the file again or use an older checkpoint"

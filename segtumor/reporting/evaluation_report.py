@@ -145,7 +145,7 @@ def training_curves(run_folder, path=None):
 def read_training_history(run_folder):
     """Scalars of a training run from Detectron2's ``metrics.json``, a JSON object per line.
 
-    Lines that a killed run left unfinished are skipped with a warning. An iteration that a resumed run wrote again
+    Lines that a killed run left unfinished, or that are damaged, are skipped with a warning. An iteration that a resumed run wrote again
     counts as it was written last.
 
     Returns:
@@ -156,8 +156,8 @@ def read_training_history(run_folder):
     """
     path = Path(run_folder) / "metrics.json"
     try:
-        lines = read_ordinary(path).decode("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_ordinary(path).decode("utf-8", "replace").splitlines()
+    except OSError as error:
         raise DataError("cannot read the training log", where=path, remedy="Give the OUTPUT_DIR of a run") from error
     values, n_bad = defaultdict(dict), 0
     for line in filter(str.strip, lines):
@@ -178,7 +178,7 @@ def read_training_history(run_folder):
 def _record(line):
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and isinstance(record.get("iteration"), int) else None
 

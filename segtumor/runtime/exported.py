@@ -121,6 +121,9 @@ def read_manifest(folder):
     if manifest.get(_OWN_HASH) != _sha256_of_values(manifest):
         remedy = "Copy the export again, or export again; settings are changed in the configuration"
         raise ModelError("damaged or changed since the export: its SHA-256 differs", where=where, remedy=remedy)
+    source = manifest.get("source")
+    if not isinstance(source, dict) or not isinstance(source.get("training_data"), (dict, type(None))):
+        raise ModelError("does not say what the export was made from", where=where, remedy=_EXPORT_AGAIN)
     _check_files(folder, manifest, where)
     if manifest.get("segtumor_version") != segtumor.__version__:
         logger.warning(

@@ -302,6 +302,21 @@ def test_weights_that_have_seen_the_data_are_warned_of(type_crossval, tiny_run, 
     assert "the weights to start from (--init-from) differ" in capsys.readouterr().err
 
 
+def test_they_are_known_by_their_cases_and_a_damaged_record_says_nothing(
+    type_crossval, tiny_run, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(crossval, "train", no_training)
+    account = read(tiny_run / "run.json")
+    shutil.copy(tiny_run / "model_best.pth", tmp_path)
+    for datasets, message in (
+        ({"train": []}, "was trained on some of these images"),  # the annotations have been exported again
+        (3, "has seen what tests it is not known"),
+    ):
+        (tmp_path / "run.json").write_text(json.dumps({**account, "datasets": datasets}))
+        assert type_crossval(tmp_path / "cv", "--init-from", str(tmp_path / "model_best.pth")) == 1
+        assert message in capsys.readouterr().err
+
+
 def test_data_sets_of_several_folders_are_pooled(tiny_config, phantoms, tmp_path, monkeypatch):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     shutil.copytree(phantoms, tmp_path / "phantoms")

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -200,13 +201,20 @@ def test_classes_in_another_order_are_refused_and_damaged_accounts_too(tiny_copy
     before = contents(tiny_copy)
     assert type_train(tiny_copy, "--resume", settings={"DATASETS.TRAIN": (other_sets("swapped", swap),)}) == 3
     assert "another order" in capsys.readouterr().err and contents(tiny_copy) == before
-    damaged = [("run.json", text) for text in (b"{", b"[]", b"\xff", b'{"datasets": {}, "resumed": null}')]
+    damaged = [("run.json", text) for text in (b"{", b"[]", b"\xff", b'{"datasets": {}, "resumed": null}', b'{"datasets": {}, "cases": 4}')]
     for name, content in (*damaged, ("config.yaml", b"\xff"), ("config.yaml", b"- 1")):
         former = (tiny_copy / name).read_bytes()
         (tiny_copy / name).write_bytes(content)
         assert type_train(tiny_copy, "--resume") == 2
         assert name in capsys.readouterr().err and (tiny_copy / name).read_bytes() == content
         (tiny_copy / name).write_bytes(former)
+    for name in ("log.txt", "metrics.json"):
+        (tiny_copy / name).unlink()
+        os.mkfifo(tiny_copy / name)
+        assert type_train(tiny_copy, "--resume") == 2
+        assert f"{name}: not an ordinary file" in capsys.readouterr().err
+        (tiny_copy / name).unlink()
+        (tiny_copy / name).write_bytes(before[Path(name)])
     assert contents(tiny_copy) == before
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,39 @@ def test_a_file_without_weights_is_refused(tmp_path, content):
     path = saved(content, tmp_path / "odd.pth")
     with pytest.raises(ModelError, match=r"odd\.pth"):
         load_weights(Part(), path, strict=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (torch.Tensor.to_sparse, "first.weight is no plain tensor (got sparse_coo"),
+        (lambda tensor: tensor.to("meta"), "first.weight is no plain tensor (got without values"),
+        (lambda tensor: tensor.to(torch.complex64), "first.weight is no plain tensor (got strided, complex64"),
+        (torch.Tensor.bool, "first.weight holds no fractions (got torch.bool"),
+        (torch.Tensor.int, "first.weight holds no fractions (got torch.int32"),
+    ],
+)
+def test_tensors_that_would_be_converted_in_silence_or_not_at_all_are_refused(tmp_path, change, message):
+    state = Part().state_dict()
+    path = saved({**state, "first.weight": change(state["first.weight"])}, tmp_path / "odd.pth")
+    with pytest.raises(ModelError, match=re.escape(message)):
+        load_weights(Part(), path, strict=False)
+
+
+def test_parameters_without_names_are_refused_and_half_the_precision_is_not(tmp_path):
+    state = Part().state_dict()
+    with pytest.raises(ModelError, match="a parameter's name is no text"):
+        read_checkpoint(saved({**state, 3: state["first.weight"]}, tmp_path / "odd.pth"))
+    half = {name: tensor.half() for name, tensor in state.items()}
+    assert len(load_weights(Part(), saved(half, tmp_path / "half.pth"), strict=True).loaded) == 4
+
+
+@pytest.mark.parametrize("content", [b"<html></html>", b"version https://git-lfs.github.com/spec/v1\n"])
+def test_what_is_no_weights_file_is_called_so(tmp_path, content):
+    (tmp_path / "page.pth").write_bytes(content)
+    with pytest.raises(ModelError, match="not a readable weights file: it is none") as caught:
+        read_checkpoint(tmp_path / "page.pth")
+    assert "weights_only" not in str(caught.value)
 
 
 @pytest.mark.parametrize("names", [5, "benign", [1, 2], {"benign": 0}], ids=repr)
