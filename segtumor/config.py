@@ -105,7 +105,7 @@ def load_config(config_file, overrides=()):
     """
     cfg = new_config()
     for path, settings in read_settings(config_file):
-        for key, value in _leaves(settings):
+        for key, value in _once_each(settings, path):
             _set(cfg, key, value, f"{path}, {key}")
     overrides = [text for text in overrides if text != "--"]
     _check_pairs(overrides)
@@ -146,6 +146,16 @@ def _leaves(node, prefix=""):
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
+
+
+def _once_each(settings, path):
+    """``_leaves`` of a file; ``A.B: 1`` beside ``A: {B: 2}`` is the same key twice."""
+    seen = set()
+    for key, value in _leaves(settings):
+        if key in seen:
+            raise ConfigError("the key stands twice", where=f"{path}, {key}", remedy="Keep the one that is meant")
+        seen.add(key)
+        yield key, value
 
 
 def _set(cfg, key, value, where):

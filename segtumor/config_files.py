@@ -63,15 +63,15 @@ def _base_path(path, base):
         remedy = "Save that file on this machine and name its path"
         raise ConfigError(what, where=where, got=f"{base!s:.100}", expected=expected, remedy=remedy)
     target = path.parent / os.path.expanduser(base)
-    if not target.is_file():
-        what = f"wrong value: {'not a file' if target.exists() else 'no such file'}"
+    if not os.path.isfile(target):  # no name that there can be, or too long a one, is no file either
+        what = f"wrong value: {'not a file' if os.path.exists(target) else 'no such file'}"
         raise ConfigError(what, where=where, got=f"{base!s:.100}", expected=expected)
     return target
 
 
 def _read(path):
-    if not path.is_file():
-        what = "not a file" if path.exists() else "no such configuration file"
+    if not os.path.isfile(path):
+        what = "not a file" if os.path.exists(path) else "no such configuration file"
         raise ConfigError(what, where=path, remedy="See the list in configs/README.md")
     try:
         with open(path, "rb") as file:

@@ -104,7 +104,8 @@ def as_kind_of(default, value, *, where):
         if re.fullmatch(r"[+-]?\d*,\d+", str(value).strip()) and is_number(default):
             remedy = f"Write it with a point: {str(value).strip().replace(',', '.')}"
         elif isinstance(default, (list, tuple)):
-            remedy = f"Write [{shown(value).strip('[]()')}], in quotes on the command line"
+            items = "" if value is None else shown(value).strip("[]()")
+            remedy = f"Write [{items}], in quotes on the command line"
         raise ConfigError("wrong value", where=where, got=shown(value), expected=expected, remedy=remedy)
     return read
 

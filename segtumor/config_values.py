@@ -45,7 +45,9 @@ def _check_any(key, value):
             raise ConfigError("wrong value", where=key, got=shown(value), expected="finite numbers")
         if isinstance(part, int) and not -INT64 <= part < INT64:
             raise ConfigError("wrong value", where=key, got=shown(value), expected="whole numbers of 64 bits")
-        if isinstance(part, str) and (is_address(part) or "\0" in part):
+        if isinstance(part, str) and "\0" in part:
+            raise ConfigError("wrong value", where=key, got=shown(value), expected="no zero bytes")
+        if isinstance(part, str) and is_address(part):
             remedy = "Save the file on this machine and name its path"
             raise ConfigError("an address, which is not opened", where=key, got=shown(value), remedy=remedy)
 

@@ -149,6 +149,16 @@ def test_a_wrong_value_names_the_file_that_it_stands_in(tmp_path):
         load_config(tmp_path / "child.yaml")
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["SOLVER.MAX_ITER: 9\nSOLVER: {MAX_ITER: 8}\n", "MODEL: {RPN: {LOSS_WEIGHT: 1}}\nMODEL.RPN: {LOSS_WEIGHT: 2}\n"],
+)
+def test_a_key_that_stands_twice_in_two_ways_is_refused(tmp_path, text):
+    (tmp_path / "twice.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"twice\.yaml, .*(MAX_ITER|LOSS_WEIGHT): the key stands twice"):
+        load_config(tmp_path / "twice.yaml")
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"no_such\.yaml"):
         load_config(tmp_path / "no_such.yaml")

@@ -35,7 +35,7 @@ def test_files_come_in_the_order_in_which_they_build_on_one_another(write, tmp_p
     [
         *("http://127.0.0.1:1/a.yaml", "HTTPS://x/a", "s3://b/a", "detectron2://a", "file:///etc/hosts", "ftp:/x"),
         *("' http://127.0.0.1:1/a.yaml'", "3", "0.5", "true", "null", "", "''", "[a.yaml]", "{a: b}", "2020-01-01"),
-        *("folder", "/dev/zero", "pipe", "nowhere.yaml", "/dev/null/a", '"a\\0b"'),
+        *("folder", "/dev/zero", "pipe", "nowhere.yaml", "/dev/null/a", '"a\\0b"', "a" * 300),
     ],
 )
 def test_anything_but_a_file_is_refused_as_base(write, tmp_path, base):

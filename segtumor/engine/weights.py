@@ -90,7 +90,9 @@ def _check_tensors(state, path):
             continue
         if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.is_meta:
             kind = "without values" if tensor.is_meta else f"{tensor.layout}, {tensor.dtype}".replace("torch.", "")
-            raise ModelError(f"{name} is no plain tensor", where=path, got=kind, expected="plain floating-point numbers")
+            raise ModelError(
+                f"{name} is no plain tensor", where=path, got=kind, expected="plain floating-point numbers"
+            )
 
 
 def _check_names(names, path):
@@ -137,7 +139,12 @@ def fit_weights(model, state, *, path, strict):
         )
     whole = [name for name in loaded if own[name].is_floating_point() and not loaded[name].is_floating_point()]
     if whole:
-        raise ModelError(f"{whole[0]} holds no fractions", where=path, got=str(loaded[whole[0]].dtype), expected="floating-point numbers")
+        raise ModelError(
+            f"{whole[0]} holds no fractions",
+            where=path,
+            got=str(loaded[whole[0]].dtype),
+            expected="floating-point numbers",
+        )
     if not all(torch.isfinite(tensor).all() for tensor in loaded.values() if tensor.is_floating_point()):
         raise ModelError(
             "weights are NaN or infinite", where=path, remedy="Copy the file again or use an older checkpoint"

@@ -201,7 +201,10 @@ def test_classes_in_another_order_are_refused_and_damaged_accounts_too(tiny_copy
     before = contents(tiny_copy)
     assert type_train(tiny_copy, "--resume", settings={"DATASETS.TRAIN": (other_sets("swapped", swap),)}) == 3
     assert "another order" in capsys.readouterr().err and contents(tiny_copy) == before
-    damaged = [("run.json", text) for text in (b"{", b"[]", b"\xff", b'{"datasets": {}, "resumed": null}', b'{"datasets": {}, "cases": 4}')]
+    damaged = [
+        ("run.json", text)
+        for text in (b"{", b"[]", b"\xff", b'{"datasets": {}, "resumed": null}', b'{"datasets": {}, "cases": 4}')
+    ]
     for name, content in (*damaged, ("config.yaml", b"\xff"), ("config.yaml", b"- 1")):
         former = (tiny_copy / name).read_bytes()
         (tiny_copy / name).write_bytes(content)

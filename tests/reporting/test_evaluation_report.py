@@ -129,7 +129,7 @@ def test_no_history(tmp_path):
     (tmp_path / "metrics.json").write_text('{"AP": 3}\n')
     with pytest.raises(DataError, match="no training log"):
         read_training_history(tmp_path)
-    (tmp_path / "metrics.json").write_bytes(b'\xff\x00\n' + b"[" * 100_000 + b'\n{"iteration": 3, "lr": 0.1}\n')
+    (tmp_path / "metrics.json").write_bytes(b"\xff\x00\n" + b"[" * 100_000 + b'\n{"iteration": 3, "lr": 0.1}\n')
     assert read_training_history(tmp_path)["lr"] == ([3], [0.1])
     (tmp_path / "metrics.json").write_text("")
     assert read_training_history(tmp_path) == {}

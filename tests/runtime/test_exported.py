@@ -145,6 +145,13 @@ def test_a_missing_part_is_refused(export, name):
         open_export(export)
 
 
+@pytest.mark.parametrize("source", [3, None, {"training_data": 4}])
+def test_an_account_of_the_source_that_is_none_is_refused(export, source):
+    change(export, source=source)
+    with pytest.raises(ModelError, match="does not say what the export was made from"):
+        open_export(export)
+
+
 def test_graphs_that_were_exchanged_are_refused_and_other_files_are_not_read(export):
     (export / "dense.xml").write_bytes(b"of another format")
     (export / "notes.txt").write_bytes(b"mine")
