@@ -117,6 +117,8 @@ def write_checkpoint(path, state):
         with open(temporary, "wb") as file:
             try:
                 torch.save(state, file)
-            except RuntimeError as error:  # torch reports a full disk so
+            except RuntimeError as error:  # torch reports a full disk so, after the system's own words
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from None
                 raise OSError(str(error).splitlines()[0]) from error
         seal(temporary)

@@ -19,7 +19,7 @@ from segtumor.data.splits import split_document
 from segtumor.engine.resuming import LAST, RESUMABLE, noted_name
 from segtumor.engine.run_folder import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS
 from segtumor.engine.training_data import flat_settings, has_learnt_from
-from segtumor.errors import ConfigError, OutputError
+from segtumor.errors import ConfigError, DataError, OutputError
 from segtumor.files import sha256_of_file, write_json
 
 FOLDS, FOLD, POOLED, TABLE, REPORT = "folds.json", "fold.json", "pooled", "crossval.csv", "crossval.json"
@@ -185,7 +185,11 @@ def finished_predictions(folder, setup):
     path = folder / FOLD
     if not path.is_file():
         return None
-    document = _read(path)
+    try:
+        document = _read(path)
+    except DataError as error:
+        logger.warning("%s The fold is tested again", error)
+        return None
     predictions = folder / str(document.get("predictions"))
     if document.get("setup_sha256") != _hash(setup) or not predictions.is_file():
         return None
@@ -197,6 +201,8 @@ def finished_predictions(folder, setup):
 
 def is_trained(folder):
     """Whether the training of a fold has come to its end; its test may be missing."""
+    if not any((folder / name).is_file() for name in (BEST_WEIGHTS, FINAL_WEIGHTS)):
+        return False
     noted = noted_name(folder)
     return noted == FINAL_WEIGHTS or (noted is None and (folder / FINAL_WEIGHTS).is_file())
 

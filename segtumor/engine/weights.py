@@ -145,6 +145,9 @@ def fit_weights(model, state, *, path, strict):
             got=str(loaded[whole[0]].dtype),
             expected="floating-point numbers",
         )
+    empty = next((name for name, tensor in loaded.items() if strict and tensor.dim() > 1 and not tensor.any()), None)
+    if empty:  # which no training leaves, but a damaged copy that was saved again does
+        raise ModelError(f"{empty} is all zeros", where=path, remedy="Copy the file again or use an older checkpoint")
     if not all(torch.isfinite(tensor).all() for tensor in loaded.values() if tensor.is_floating_point()):
         raise ModelError(
             "weights are NaN or infinite", where=path, remedy="Copy the file again or use an older checkpoint"

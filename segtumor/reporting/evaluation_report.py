@@ -145,8 +145,8 @@ def training_curves(run_folder, path=None):
 def read_training_history(run_folder):
     """Scalars of a training run from Detectron2's ``metrics.json``, a JSON object per line.
 
-    Lines that a killed run left unfinished, or that are damaged, are skipped with a warning. An iteration that a resumed run wrote again
-    counts as it was written last.
+    Lines that are damaged, or that a killed run left unfinished, are skipped with a warning. An iteration that a
+    resumed run wrote again counts as it was written last.
 
     Returns:
         {key: (iterations, values)}, two equally long lists, iterations rising.

@@ -1,11 +1,16 @@
+import contextlib
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+from segtumor.engine import checkpoint
 from segtumor.engine.checkpoint import Checkpointer, write_checkpoint
 from segtumor.engine.resuming import newest_checkpoint
 from segtumor.engine.weights import read_checkpoint
 from segtumor.errors import ModelError, OutputError
+from segtumor.files import output_errors
 
 pytestmark = pytest.mark.model
 
@@ -53,6 +58,18 @@ def test_the_note_names_the_newest_and_weights_alone_do_not_change_it(tmp_path):
     saver.save_weights("model_best", iteration=2)
     assert (tmp_path / "last_checkpoint").read_text() == "model_last.pth"
     assert set(read_checkpoint(tmp_path / "model_best.pth")) == {"model", "class_names", "iteration"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+def test_a_full_disk_is_called_so(tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def full(path):
+        with output_errors(path):
+            yield Path("/dev/full")
+
+    monkeypatch.setattr(checkpoint, "atomic_path", full)
+    with pytest.raises(OutputError, match=r"model\.pth: cannot write: No space left on device"):
+        checkpoint.write_checkpoint(tmp_path / "model.pth", {"model": {"weight": torch.zeros(100_000)}})
 
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), RuntimeError("unexpected pos 64 vs 0")])

@@ -12,7 +12,7 @@ import pytest
 from segtumor.commands import crossval as command
 from segtumor.data.records import load_coco
 from segtumor.engine import crossval
-from segtumor.engine.crossval_folder import differences, fold_folder
+from segtumor.engine.crossval_folder import differences, finished_predictions, fold_folder, is_trained
 from segtumor.engine.crossval_report import report
 from segtumor.engine.weights import read_checkpoint
 from segtumor.errors import ConfigError, OutputError
@@ -248,6 +248,15 @@ def test_predictions_that_were_changed_are_made_again_and_overwrite_starts_anew(
         assert type_crossval(tmp_path, "--seed", "3", "--overwrite") == 1
     assert {p.name for p in tmp_path.iterdir()} == {"mine.txt", "folds.json", "fold_1"}
     assert read(tmp_path / "folds.json")["seed"] == 3
+
+
+def test_a_damaged_note_of_a_fold_is_no_end_and_a_note_without_weights_no_training(tmp_path, caplog):
+    (tmp_path / "fold.json").write_text("{")
+    assert finished_predictions(tmp_path, {}) is None and "The fold is tested again" in caplog.text
+    (tmp_path / "last_checkpoint").write_text("model_final.pth")
+    assert not is_trained(tmp_path)
+    (tmp_path / "model_best.pth").touch()
+    assert is_trained(tmp_path)
 
 
 def test_a_dry_run_shows_the_folds_and_writes_nothing(type_crossval, tmp_path, capsys):

@@ -242,6 +242,14 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, value):
     assert torch.isfinite(model.second.weight).all()
 
 
+def test_a_layer_of_zeros_is_refused_but_to_start_from(tmp_path):
+    state = Part().state_dict()
+    path = saved({**state, "first.weight": torch.zeros_like(state["first.weight"])}, tmp_path / "zeros.pth")
+    with pytest.raises(ModelError, match=r"zeros\.pth: first\.weight is all zeros"):
+        load_weights(Part(), path, strict=True)
+    assert len(load_weights(Part(), path, strict=False).loaded) == 4
+
+
 def test_pixel_statistics_of_old_checkpoints_are_settings_not_weights(tmp_path):
     state = {**Part().state_dict(), "pixel_mean": torch.zeros(3, 1, 1), "pixel_std": torch.ones(3, 1, 1)}
     fit_weights(Part(), state, path=tmp_path / "old.pth", strict=True)
