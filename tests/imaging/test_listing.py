@@ -41,13 +41,14 @@ def test_dicom_is_found_by_its_mark_whatever_it_is_called(name, tmp_path):
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
 @pytest.mark.parametrize("name", ["IM1", "a.ima", "a.dcm"])
-@pytest.mark.parametrize("start", [0, 132])
+@pytest.mark.parametrize("start", [0, 132, None])
 def test_dicom_without_preamble_or_meta_group_is_the_same_picture(syntax, name, start, tmp_path):
     whole = dicom_bytes(STORED.astype(np.uint16), syntax=SYNTAXES[syntax], PixelSpacing=[0.1, 0.2])
     (tmp_path / "whole.dcm").write_bytes(whole)
     expected = read_radiograph(tmp_path / "whole.dcm")
     (tmp_path / "whole.dcm").unlink()
-    (tmp_path / name).write_bytes(whole[start:] if start else without_meta(whole))
+    bare = without_meta(whole)
+    (tmp_path / name).write_bytes(whole[:132] + bare if start is None else whole[start:] if start else bare)
     assert list_images(tmp_path) == [tmp_path / name]
     found = read_radiograph(tmp_path / name)
     np.testing.assert_array_equal(found.pixels, expected.pixels)

@@ -44,16 +44,18 @@ def dicom_start(head):
     """DicomStart of a file by its first HEAD_BYTES bytes; None if it is not DICOM.
 
     Without preamble and mark (PS3.10 wants both, older archives have neither) the first elements must be DICOM's: of
-    group 0002 or 0008, in order, with value representations or short values of even length.
+    group 0002 or 0008, in order, with value representations or short values of even length. So is a data set that
+    follows the mark at once, without its meta group.
     """
-    if head[_MARK_AT : _MARK_AT + len(_MARK)] == _MARK:
-        return DicomStart(_MARK_AT + len(_MARK), None)
-    if _are_elements(head, "<", True, _META):
+    has_mark = head[_MARK_AT : _MARK_AT + len(_MARK)] == _MARK
+    offset = _MARK_AT + len(_MARK) if has_mark else 0
+    elements = head[offset:]
+    if not has_mark and _are_elements(elements, "<", True, _META):
         return DicomStart(0, None)
     for syntax, order, explicit in ((_EXPLICIT, "<", True), (_IMPLICIT, "<", False), (_BIG, ">", True)):
-        if _are_elements(head, order, explicit, _IDENTIFYING):
-            return DicomStart(0, syntax)
-    return None
+        if _are_elements(elements, order, explicit, _IDENTIFYING):
+            return DicomStart(offset, syntax)
+    return DicomStart(offset, None) if has_mark else None
 
 
 def what_without_picture(head):
@@ -70,7 +72,7 @@ def _are_elements(head, order, explicit, first_group):
     position, last = 0, -1
     for count in range(_ELEMENTS_ENOUGH):
         if len(head) < position + 12:
-            return count > 1 and len(head) == HEAD_BYTES
+            return count > 1 and len(head) >= HEAD_BYTES - _MARK_AT - len(_MARK)
         group, element = struct.unpack_from(order + "HH", head, position)
         tag, size = group << 16 | element, _size(head, position, order, explicit)
         if (count == 0 and group != first_group) or tag <= last or size is None:
