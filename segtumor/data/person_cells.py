@@ -7,18 +7,17 @@ import math
 import re
 
 _NUMBER = r"(\d{1,3}(?:[.,]\d{1,4})?)"
-_YEARS = r"(?:y|yr|yrs|yo|y/o|year|years|years? old|jahre?|ans?|a)"
-_MONTHS = r"(?:m|mo|mos|mth|mths|month|months|monate?|mois)"
+_YEARS = r"(?:y|yr|yrs|yo|y/o|year|years|years? old|jahre?|ans?|a|años?|anni|anos?|岁|лет)"
+_MONTHS = r"(?:m|mo|mos|mth|mths|month|months|monate?|mois|meses|mesi|月)"
 _AGE = re.compile(
     rf"(?:{_NUMBER}\s*{_YEARS}?\.?)?(?:(?:^|[\s,]+(?:and )?){_NUMBER}\s*{_MONTHS}\.?(?: old)?)?", re.ASCII
 )
 _DAYS = re.compile(rf"{_NUMBER}\s*(w|wk|wks|weeks?|d|days?)\.?(?: old)?", re.ASCII)
 _DAYS_OF = {"w": 7, "d": 1}
 _DAYS_A_YEAR, _OLDEST = 365.25, 130
-_SEXES = {
-    **dict.fromkeys(("m", "male", "man", "boy", "masculine", "männlich", "mann", "masculin", "homme"), "M"),
-    **dict.fromkeys(("f", "female", "woman", "girl", "feminine", "weiblich", "frau", "w", "féminin", "femme"), "F"),
-}
+_MALE = "m male man boy masculine männlich mann masculin homme hombre masculino maschio uomo 男 男性 муж мужской м"
+_FEMALE = "f female woman girl feminine weiblich frau w féminin femme mujer femenino feminino femmina donna 女 女性 жен"
+_SEXES = {**dict.fromkeys(_MALE.split(), "M"), **dict.fromkeys([*_FEMALE.split(), "женский", "ж"], "F")}
 #: What says that nobody knows; it is read as a blank cell.
 _UNKNOWN = {"", "-", "?", "na", "n/a", "nan", "none", "null", "unknown", "u", "not known", "missing", "."}
 _DATE = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}")

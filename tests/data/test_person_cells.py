@@ -10,6 +10,7 @@ from segtumor.data.person_cells import age_years, sex_letter, unread_cell
     [
         ("12", 12), ("12.0", 12), ("12.5", 12.5), ("12,5", 12.5), (" 7 ", 7), ("0", 0),
         ("12 years", 12), ("12y", 12), ("12 y/o", 12), ("12 yrs.", 12), ("012Y", 12), ("1 year", 1), ("12 Jahre", 12),
+        ("12 años", 12), ("12岁", 12),
         ("18 months", 1.5), ("018M", 1.5), ("6 mo", 0.5), ("1 year 6 months", 1.5), ("12y 6m", 12.5),
         ("1 y, 3 mo", 1.25),
         ("26 weeks", 0.498), ("010D", 0.027),
@@ -24,7 +25,8 @@ def test_ages(text, age):
 @pytest.mark.parametrize(
     ("text", "letter"),
     [("M", "M"), ("male", "M"), ("f", "F"), ("Female", "F"), ("w", "F"), ("weiblich", "F"), ("männlich", "M")]
-    + [(text, None) for text in ("", "X", "D", "divers", "other", "Mädchen", "mujer", "1", "unknown")],
+    + [("mujer", "F"), ("男", "M")]
+    + [(text, None) for text in ("", "X", "D", "divers", "other", "Mädchen", "1", "unknown")],
 )
 def test_sexes(text, letter):
     assert sex_letter(text) == letter
