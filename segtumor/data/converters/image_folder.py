@@ -74,7 +74,7 @@ class ImageFolder:
                 found = self.names[fit.indices[0]]
                 self._claims.setdefault(found, {})[name] = NameParts(folders, parts_of(text).base)
                 return Found(found, self._unusual(found, text, fit))
-        raise LeftOutError("image listed but not in the folder", name)
+        raise LeftOutError("image listed but not in the folder", stated_path or name)
 
     def contested(self) -> dict[str, list[str]]:
         """{file name: names} of the images that were found by names which cannot mean one and the same file."""

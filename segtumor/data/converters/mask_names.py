@@ -212,10 +212,14 @@ def _read_lines(path):
 
 
 def _from_names(names, path):
-    """Names in order: the first is 0 if it is called background, else 1."""
+    """Names in order: the background is 0 where it comes first, or second behind what is ignored (labelme), else 1 is
+    the first."""
     if not all(isinstance(name, str) for name in names):
         raise DataError("holds something that is no name", where=path)
-    first = 0 if names and names[0].strip().lower() in _BACKGROUND else 1
+    folded = [name.strip().lower() for name in names[:2]]
+    first = 0 if folded and folded[0] in _BACKGROUND else 1
+    if len(folded) == 2 and folded[0] in _IGNORED and folded[1] in _BACKGROUND:
+        first = -1
     return _mask_classes(dict(enumerate(names, start=first)))
 
 

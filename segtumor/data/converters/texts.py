@@ -39,7 +39,7 @@ def xml_of(data: bytes, where) -> bytes:
     data = utf8_of(data, where)
     declared = _DECLARED.match(data.removeprefix(codecs.BOM_UTF8))
     encoding = declared[1].decode("ascii") if declared else "utf-8"
-    if encoding.lower() in ("utf-8", "utf8"):
+    if encoding.lower() == "utf-8":  # "utf8", as Python's own writer puts it, is none that the parser knows
         return data
     if not encoding.lower().startswith(("utf-16", "utf16")):  # what says so and got here is UTF-8 already
         data = _recoded(data, encoding, where)

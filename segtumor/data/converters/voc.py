@@ -17,6 +17,7 @@ may be in any encoding that it declares. Not supported: the masks of Segmentatio
 
 import itertools
 import math
+import posixpath
 import re
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, SubElement, indent, tostring
@@ -150,13 +151,14 @@ def _find_image(root, name, images):
     paths = (file_name, _text(root, "path"), f"{_text(root, 'folder')}/{stated}")
     where = {"stated_path": next((path for path in paths if parts_of(path).folders), "")}
     same_stem = Path(stated).stem.casefold() == Path(name).stem.casefold()
-    own = f"{folder}/{stated}" if same_stem else name  # the stated suffix tells x.png from x.jpg
+    beside = posixpath.join(folder, stated)
+    own = beside if same_stem else name  # the stated suffix tells x.png from x.jpg
     try:
         found = find_image_of(own, images, _FOLDERS, **where)
     except LeftOutError:
         if same_stem or not stated:
             raise
-        found = find_image_of(f"{folder}/{stated}", images, _FOLDERS, **where)
+        found = find_image_of(beside, images, _FOLDERS, **where)
         return found.file_name, "found by the file name in the XML, not by that of the XML"
     return found.file_name, found.unusual if same_stem or not stated else "XML names another image than its own name"
 

@@ -97,18 +97,19 @@ def _text_of(data):
 
 
 def _is_label(words):
-    return len(words) >= 5 and words[0].isdigit() and len(_numbers(words[1:5])) == 4
+    numbers = _numbers(words[:5])
+    return len(numbers) == 5 and numbers[0] >= 0 and numbers[0] % 1 == 0  # also 1.0, as numpy writes it
 
 
 def _numbers(words):
-    """The numbers in words; fewer than words if one is not a finite number."""
+    """The numbers in words; fewer than words if one is not a finite number. Python takes 0_1 for 1."""
     numbers = []
     for word in words:
         try:
             number = float(word)
         except ValueError:
             break
-        if abs(number) == float("inf") or number != number:
+        if "_" in word or abs(number) == float("inf") or number != number:
             break
         numbers.append(number)
     return numbers

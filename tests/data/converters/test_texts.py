@@ -34,6 +34,8 @@ def _read(tmp_path, name, data):
         _voc().encode(),
         _voc().encode("utf-8-sig"),
         _voc(_declared("UTF-8")).encode("utf-8-sig"),
+        _voc(_declared("utf8")).encode(),
+        _voc(_declared("UTF_8")).encode("utf-8-sig"),
         _voc(_declared("gbk")).encode("gbk"),
         _voc(_declared("GB2312")).encode("gb2312"),
         _voc(_declared("gb18030")).encode("gb18030"),

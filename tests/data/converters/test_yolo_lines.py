@@ -61,6 +61,7 @@ def test_what_a_line_is(tmp_path, text, key_points, box, outline, confidence, to
         (O, 4 * 3, "line that does not fit kpt_shape"),
         (f"{O} 7.5", 0, ODD_LINE),
         ("0", 0, ODD_LINE),
+        ("0 0.5 0.5 0_1 0.2", 0, ODD_LINE),
         ("0 64 28 30 27 4 5", 0, "coordinates are not in parts of the image's size; in px?"),
     ],
 )
@@ -70,7 +71,10 @@ def test_what_could_be_another_shape_is_refused_by_its_line(tmp_path, text, key_
     assert caught.value.kind == kind and caught.value.detail.startswith(f"a.txt, line 3: {text}")
 
 
-@pytest.mark.parametrize(("text", "share"), [("", 1.0), (f"{B}\n{O}\n", 1.0), (f"{B}\n0 x\n", 0.5), ("a table\n", 0.0)])
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("", 1.0), (f"{B}\n{O}\n", 1.0), (f"{B}\n0 x\n", 0.5), ("a table\n", 0.0), ("1.0 .5 .5 .1 .1", 1.0)],
+)
 def test_share_of_sound_lines(tmp_path, text, share):
     (tmp_path / "a.txt").write_text(text)
     assert share_of_sound_lines(tmp_path / "a.txt") == share
