@@ -2,21 +2,24 @@
 
 Read: polygons, compressed and uncompressed RLE with their holes, boxes alone, and every further field of images and
 annotations. The file must be sound; ``segtumor data check`` lists what is wrong and mends what can be mended. From a
-folder with several files each image gets its file's stem as ``part``; from folders called train, valid and test, each
-with its own file (Roboflow), their name. A box with an angle beside it (``attributes: {"rotation": 30}`` of CVAT) is
-the outline of its corners. A category that is never used is told; one that only names the group of the others, as
-Roboflow puts it first, is no class. Not kept: ``info``, ``licenses``, and all of a category but its name and order. Not
-supported: keypoints, captions and panoptic segments as such.
+folder with several files each image gets its file's stem as ``part`` (instances_train2017.json is train); from folders
+called train, valid and test, each with its own file (Roboflow), their name. A box with an angle beside it
+(``attributes: {"rotation": 30}`` of CVAT) is the outline of its corners. A category that is never used is told; one
+that only names the group of the others, as Roboflow puts it first, is no class. Not kept: ``info``, ``licenses``, and
+all of a category but its name and order. Not supported: keypoints, captions and panoptic segments as such.
 """
 
+import contextlib
+import re
 from pathlib import Path
 
 from segtumor.data.converters import predictions
 from segtumor.data.converters.annotation_files import files_of
 from segtumor.data.converters.collection import NOT_ANNOTATED, Collection, Region, SourceImage
 from segtumor.data.converters.shapes import box_polygon, scale_polygon
-from segtumor.data.converters.source_files import find_from, folder_of, part_named
+from segtumor.data.converters.source_files import find_from, folder_of, part_named, part_of_path
 from segtumor.data.converters.texts import read_json, utf8_of
+from segtumor.data.image_names import parts_of
 from segtumor.data.json_input import is_predictions, parse_json
 from segtumor.data.placing import leads_out
 from segtumor.data.regions import has_outline
@@ -36,6 +39,8 @@ KEEPS_CROWDS = True
 _LISTS = ("images", "annotations", "categories")
 _SMALL_BYTES, _HEAD_BYTES = 4 * 2**20, 65_536
 _SHOWN = 10
+#: What stands around the part in the names of COCO's own files: instances_train2017.json.
+_PREFIX, _YEAR = "instances_", re.compile(r"(?<=[a-z])20\d\d$")
 #: Fields that have a place of their own in a Region or SourceImage.
 _REGION_KEYS = {"id", "image_id", "category_id", "bbox", "segmentation"}
 _IMAGE_KEYS = {"id", "file_name", "width", "height"}
@@ -67,9 +72,10 @@ def read(source, images, *, progress=iter):
     collection, used = Collection(images.root), set()
     for path in paths:
         folder = path.parent.relative_to(folder_of(source)).as_posix()
-        part = part_named(path.parent.name) if folder not in (".", "annotations") else None
-        part = part or (path.stem if len(paths) > 1 else None)
-        used |= _read_file(path, folder, {"part": part} if part else {}, images, collection, progress)
+        subset = path.stem.removeprefix(_PREFIX)
+        part = part_of_path(f"{folder}/x") or ((_part_of(subset) or subset) if len(paths) > 1 else None)
+        where = folder.removesuffix("annotations").rstrip("/.") or None
+        used |= _read_file(path, (where, subset), {"part": part} if part else {}, images, collection, progress)
     _drop_unused(collection, used)
     unusable = {remark.image for remark in collection.left_out}
     collection.images = [image for image in collection.images if image.file_name not in unusable]
@@ -108,7 +114,8 @@ def _coco_files(source):
         found = [path for path in paths if not path.name.startswith(".") and _is_coco(path)]
         if found:
             return found
-    folders = [folder for folder in sorted(source.iterdir()) if folder.is_dir() and part_named(folder.name)]
+    folders = [folder for folder in sorted(source.iterdir()) if folder.is_dir() and part_of_path(f"{folder.name}/x")]
+    folders = [inner for folder in folders for inner in (folder, folder / "annotations") if inner.is_dir()]
     folders = [folder for folder in folders if not leads_out(folder, source)]
     return [path for folder in folders for path in files_of(folder, ".json") if _is_coco(path)]
 
@@ -137,7 +144,7 @@ def _names_lists(ends):
     return sum(named) >= 2 and b'"shapes"' not in ends
 
 
-def _read_file(path, folder, part, images, collection, progress):
+def _read_file(path, where, part, images, collection, progress):
     """Add what a file holds to ``collection``; returns the names of the categories that are used."""
     coco = read_json(path)
     wrong = problems(coco, require_masks=False, with_warnings=False)
@@ -155,7 +162,7 @@ def _read_file(path, folder, part, images, collection, progress):
     for image in progress(coco["images"]):
         name = image["file_name"]
         try:
-            found = find_from("" if folder == "annotations" else folder, name, images)
+            found = _find(name, *where, images)
             name = found.file_name
             if found.unusual:
                 collection.notes.append(Remark(name, found.unusual, image["file_name"]))
@@ -164,6 +171,30 @@ def _read_file(path, folder, part, images, collection, progress):
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(name))
     return {names[annotation["category_id"]] for annotation in coco["annotations"]}
+
+
+def _find(name, folder, subset, images):
+    """The image that a file in ``folder`` means or, where that says nothing, that of <subset> for instances_<subset>.
+
+    CVAT and Datumaro write the second for a project: equal names in images/Train and images/Test lead to one file each.
+    """
+    if folder is not None:
+        return find_from(folder, name, images)
+    try:
+        found = images.find(name)
+    except LeftOutError:
+        for inner in (subset, _YEAR.sub("", subset)):
+            with contextlib.suppress(LeftOutError):
+                return images.find(f"{inner}/{name}")
+        raise
+    part, other = part_of_path(found.file_name), _part_of(subset)
+    if not parts_of(name).folders and part and other and part != other:
+        raise LeftOutError("image listed but not in the folder", f"{found.file_name} is of another part")
+    return found
+
+
+def _part_of(subset):
+    return part_named(_YEAR.sub("", subset))
 
 
 def _drop_unused(collection, used):

@@ -21,6 +21,7 @@ image without a mask is not annotated. Not supported: instance maps, in which ev
 (SegmentationObject).
 """
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -68,10 +69,11 @@ def recognises(source):
     if not source.is_dir():
         return False
     paths = _in_mask_folders(source) or [p for p in files_below(source, SUFFIXES) if has_mask_word(p.stem)]
-    try:
-        return bool(paths) and all(_looks_like_mask(path) for path in paths[:_ASKED])
-    except LeftOutError:
-        return False
+    looks = []
+    for path in paths[:_ASKED]:
+        with contextlib.suppress(LeftOutError):  # a damaged one among them is named when all are read
+            looks.append(_looks_like_mask(path))
+    return bool(looks) and all(looks)
 
 
 def read(source, images, *, progress=iter):
@@ -202,7 +204,10 @@ def _read_image(file_name, files, images, classes, notes, plain_values):
             regions.append(_lesion(owner, image, classes, path, file_name, notes))
         else:
             regions += _regions(image, classes, file_name, notes, plain_values)
-    part = part_of_path(file_name) or part_of_path("/".join(files[0][1].parts[-4:]))
+    part = part_of_path(file_name)
+    if part and {part_named(path.parent.name) for _, path in files} - {part, None}:
+        raise LeftOutError("mask of another part than the image", files[0][1].name)  # labelsTr, imagesTs
+    part = part or part_of_path("/".join(files[0][1].parts[-4:]))
     return SourceImage(file_name, size_hw, tuple(regions), {"part": part} if part else {})
 
 

@@ -20,6 +20,7 @@ _PARTS = {
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
+    "imagestr": "train", "labelstr": "train", "imagests": "test", "labelsts": "test",  # of nnU-Net
 }  # fmt: skip
 
 

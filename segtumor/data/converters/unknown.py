@@ -57,7 +57,9 @@ def _of_json(source) -> Iterator[str]:
             yield f"{path.name}: a JSON {type(document).__name__} that is no list of Label Studio's tasks"
         elif set(_LISTS) & set(document):
             missing = [name for name in _LISTS if not isinstance(document.get(name), list)]
-            yield f"{path.name}: COCO, but without a list {' and '.join(missing)}"
+            odd = f"in a folder ({path.parent.name}) that says no part, such as train; give the file by itself"
+            odd = f"without a list {' and '.join(missing)}" if missing else odd
+            yield f"{path.name}: COCO, but {odd}"
         elif "imagePath" in document or "shapes" in document:
             yield f"{path.name}: LabelMe, but shapes is no list"
         elif {"file", "metadata", "view"} <= set(document):
@@ -110,7 +112,7 @@ def _of_tables(source) -> Iterator[str]:
             layout_of(first_cells(path), path)
         except DataError as error:
             expected = f"; expected {error.expected}" if error.expected else ""
-            yield f"{path.name}: {error.what} (columns {error.got}{expected})"
+            yield f"{path.name}: {error.what}" + (f" (columns {error.got}{expected})" if error.got else "")
 
 
 def _of_other_kinds(source):

@@ -215,3 +215,39 @@ def test_an_image_of_one_part_is_not_given_to_another(tmp_path):
     Image.fromarray(np.zeros((4, 6), dtype=np.uint8)).save(tmp_path / "valid" / "a.png")
     collection = coco.read(tmp_path, ImageFolder(tmp_path))
     assert collection.images == [] and collection.left_out[0].kind == "image listed but not in the folder"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "image"),
+    [
+        ("{}2017/x.json", "{}2017/a.png"),
+        ("{}_images/x.json", "{}_images/a.png"),
+        ("{}/annotations/instances.json", "{}/images/a.png"),
+        ("annotations/instances_{}.json", "images/{}/a.png"),
+        ("annotations/instances_{}2017.json", "{}2017/a.png"),
+        ("{}.json", "{}/a.png"),
+    ],
+)
+@pytest.mark.parametrize("parts", [("train", "val"), ("Train", "Validation")])
+def test_equal_names_of_two_parts_are_told_apart(tmp_path, annotations, image, parts):
+    for part, annotation in zip(parts, (SQUARE, {**SQUARE, "category_id": 5}), strict=True):
+        document = _coco(annotation)
+        document["images"][0]["file_name"] = "a.png"
+        _write(tmp_path / annotations.format(part), document)
+        (tmp_path / image.format(part)).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((4, 6), dtype=np.uint8)).save(tmp_path / image.format(part))
+    assert coco.recognises(tmp_path)
+    collection = coco.read(tmp_path, ImageFolder(tmp_path))
+    found = {i.file_name: (i.attributes["part"], i.regions[0].label) for i in collection.images}
+    first, second = map(image.format, parts)
+    assert found == {first: ("train", "malignant"), second: ("val", "benign")} and not collection.left_out
+
+
+def test_a_file_of_one_part_takes_no_image_from_the_folder_of_another(tmp_path):
+    document = _coco(SQUARE)
+    document["images"][0]["file_name"] = "a.png"
+    _write(tmp_path / "annotations" / "instances_Train.json", document)
+    (tmp_path / "images" / "Test").mkdir(parents=True)
+    Image.fromarray(np.zeros((4, 6), dtype=np.uint8)).save(tmp_path / "images" / "Test" / "a.png")
+    collection = coco.read(tmp_path, ImageFolder(tmp_path / "images"))
+    assert collection.images == [] and "another part" in collection.left_out[0].detail

@@ -160,6 +160,8 @@ def test_a_label_map_needs_names(tmp_path):
     [
         ("classes.txt", "background\nbenign\nother mt\n"),
         ("classes.txt", "0 background\n1: benign\n2 other mt"),
+        ("class_names.txt", "_background_\nbenign\nother mt\n"),
+        ("class_names.txt", "__ignore__\n_background_\nbenign\nother mt\n"),
         ("labels.json", '["_background_", "benign", "other mt"]'),
         ("labels.json", '{"1": "benign", "2": "other mt"}'),
         ("labels.json", '{"benign": 1, "other mt": 2}'),
@@ -469,3 +471,21 @@ def test_names_and_classes_of_nnunet(tmp_path, labels, source, root):
         ("r1_0001.png", "further channel of an image of nnU-Net, not used")
     ]
     assert usual_image_root(tmp_path / "labelsTr").name == "imagesTr"
+
+
+def test_a_training_mask_of_nnunet_is_not_given_to_a_test_image_of_its_name(tmp_path):
+    _save(tmp_path / "imagesTs" / "r1_0000.png", np.zeros((40, 40), np.uint8))
+    _save(tmp_path / "labelsTr" / "r1.png", _class_map((1,), 1))
+    collection = masks.read(tmp_path / "labelsTr", ImageFolder(tmp_path))
+    assert collection.images == [] and kinds_of(collection.left_out) == {"mask of another part than the image": 1}
+
+
+def test_a_damaged_mask_among_the_first_does_not_hide_the_others(tmp_path):
+    square = (_class_map((1,), 1) > 0).astype(np.uint8)
+    _read_large(tmp_path, {"a.png": square, "b.png": square})
+    damaged = tmp_path / "masks" / "a.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    assert masks.recognises(tmp_path)
+    collection = masks.read(tmp_path, ImageFolder(tmp_path / "images"))
+    assert [image.file_name for image in collection.images] == ["b.png"]
+    assert kinds_of(collection.left_out) == {"mask cannot be read": 1}

@@ -10,6 +10,10 @@ from segtumor.errors import DataError
 
 CASES = {
     "coco": ({"a.json": json.dumps({"images": [], "annotations": []})}, "a.json: COCO, but without a list categories"),
+    "coco elsewhere": (
+        {"a/x.json": '{"images": [], "annotations": [], "categories": []}'},
+        "x.json: COCO, but in a folder (a) that says no part",
+    ),
     "labelme": ({"a.json": '{"imagePath": "a.png", "shapes": null}'}, "a.json: LabelMe, but shapes is no list"),
     "cut off": ({"a.json": '{"images": ['}, "a.json: not readable as JSON"),
     "gbk": ({"a.json": '{"imagePath": "良性"}'.encode("gbk")}, "a.json: not readable as JSON: 'utf-8' codec"),
