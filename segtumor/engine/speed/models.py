@@ -109,7 +109,7 @@ def windows_of(cfg, radiographs):
 
 def stock_detector(subject):
     """Detectron2's model as its own predictor runs it, and findings from its instances."""
-    return ModelDetector(subject.model)
+    return ModelDetector(subject.model, checks_outputs=False)
 
 
 def our_detectors(subject, folder, *, threads):
