@@ -89,15 +89,46 @@ def _entries(path):
     """Images of a file: dicts with filename, regions (each shape_attributes, region_attributes) and file_attributes."""
     if path.suffix.lower() == ".csv":
         return _entries_of_csv(path)
-    document = read_json(path, max_bytes=MAX_FILE_BYTES)
+    document, options = read_json(path, max_bytes=MAX_FILE_BYTES), {}
     if isinstance(document, dict):
+        options = _options(document)
         document = document.get("_via_img_metadata", document)
     entries = list(document.values()) if isinstance(document, dict) else document
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and "filename" in entry for entry in entries):
         third = isinstance(document, dict) and {"file", "metadata", "view"} <= set(document)
         remedy = "Export the annotations as CSV or JSON from VIA 2" if third else None
         raise DataError("VIA 3 is not read" if third else "is no file of VIA", where=path, remedy=remedy)
-    return [{**entry, "regions": _regions_of(entry.get("regions"), path)} for entry in entries]
+    return [
+        {**entry, "regions": [_described(region, options) for region in _regions_of(entry.get("regions"), path)]}
+        for entry in entries
+    ]
+
+
+def _options(project):
+    """{attribute: {number of an option: its description}} of the region attributes of a saved project."""
+    try:
+        found = {name: attribute.get("options") for name, attribute in project["_via_attributes"]["region"].items()}
+    except (KeyError, TypeError, AttributeError):  # no project, or not as VIA writes it
+        return {}
+    numbered = {name: options for name, options in found.items() if isinstance(options, dict)}
+    return {
+        name: {key: text for key, text in options.items() if key.isdigit() and text and isinstance(text, str)}
+        for name, options in numbered.items()
+    }
+
+
+def _described(region, options):
+    """A region whose attributes hold the descriptions of options that a project only numbers: benign instead of 0."""
+    attributes = region.get("region_attributes")
+    if not options or not isinstance(attributes, dict):
+        return region
+    described = {
+        name: {options.get(name, {}).get(key, key): is_set for key, is_set in value.items()}
+        if isinstance(value, dict)
+        else options.get(name, {}).get(str(value), value)
+        for name, value in attributes.items()
+    }
+    return {**region, "region_attributes": described}
 
 
 def _regions_of(regions, path):

@@ -46,6 +46,28 @@ def test_versions_and_the_saved_project(tmp_path, by_number, project):
     assert collection.left_out == collection.notes == []
 
 
+@pytest.mark.parametrize(
+    ("options", "value", "label"),
+    [
+        ({"0": "benign", "1": "malignant"}, "1", "malignant"),
+        ({"0": "benign", "1": "malignant"}, {"0": True}, "benign"),
+        ({"0": "", "1": "malignant"}, "0", "0"),
+        ({"mt": "a malignant tumour"}, "mt", "mt"),
+        (["odd"], "1", "1"),
+    ],
+)
+def test_the_numbers_of_a_projects_options_are_their_descriptions(tmp_path, options, value, label):
+    project = {
+        "_via_settings": {},
+        "_via_img_metadata": {"a.png77": _entry(_region(POLYGON, {"type": value}))},
+        "_via_attributes": {"region": {"type": {"type": "radio", "options": options}}},
+    }
+    (tmp_path / "via.json").write_text(json.dumps(project))
+    Image.new("L", (20, 10)).save(tmp_path / "a.png")
+    (image,) = via.read(tmp_path / "via.json", ImageFolder(tmp_path)).images
+    assert image.regions[0].label == label
+
+
 def _center_and_radii(points):
     points = np.reshape(points, (-1, 2))
     return *points.mean(axis=0).round(3).tolist(), *(np.ptp(points, axis=0) / 2).round(1).tolist()
