@@ -20,6 +20,7 @@ _SAYINGS = (
     "failed to allocate",
     "insufficient memory",
     "could not create a memory",
+    "could not create a primitive",
     "failed to map segment",
     "can't start new thread",
     "alloc_failed",

@@ -32,6 +32,7 @@ def caused(error, *causes):
         MemoryError(),
         RuntimeError(ALLOCATOR),
         RuntimeError("std::bad_alloc"),
+        RuntimeError("could not create a primitive"),
         RuntimeError("can't start new thread"),
         type("OutOfMemoryError", (RuntimeError,), {})("CUDA"),
         type("Fail", (Exception,), {})("[ONNXRuntimeError] : 1 : FAIL : bad allocation"),

@@ -13,7 +13,7 @@ import torch
 
 import segtumor
 from segtumor.compat import detectron2_version
-from segtumor.engine.training_data import BEFORE, SAME, case_hashes, read_start
+from segtumor.engine.training_data import BEFORE, IMAGE_FILES, SAME, case_hashes, image_files_hash, read_start
 from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
 from segtumor.loading.catalog import shared_cases
@@ -178,6 +178,7 @@ def _dataset_entry(dataset):
     return {
         "annotations": str(dataset.json_path),
         "annotations_sha256": dataset.sha256,
+        IMAGE_FILES: image_files_hash(dataset),
         "split_file_sha256": sha256_of_file(split) if split.is_file() else None,
         "images": len(dataset.records),
         "lesions": dataset.crowds.n_lesions,

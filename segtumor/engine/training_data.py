@@ -35,6 +35,8 @@ _NAMED = 6
 SAME = "as at first"
 #: Beside the parts: cases that the weights knew which a run started from.
 BEFORE = "before"
+#: In the entry of a data set: ``image_files_hash``.
+IMAGE_FILES = "image_files_sha256"
 _ASKED = "Move it away to resume without comparing data and settings with those of the first start"
 
 
@@ -71,6 +73,14 @@ def case_hashes(datasets: Iterable[CocoDataset]) -> list[str]:
     return sorted({_hash(_identity(record)) for dataset in datasets for record in dataset.records})
 
 
+def image_files_hash(dataset: CocoDataset) -> str:
+    """SHA-256 of the names and sizes of the image files of a data set, which finds most that were replaced: their
+    content would take as long to read as a training to begin."""
+    files = (Path(record["file_name"]) for record in dataset.records)
+    lines = (f"{path.name} {path.stat().st_size}\n" for path in files)
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def has_learnt_from(weights: Path, records: Iterable[Mapping[str, Any]], annotations: Iterable[str]) -> bool | None:
     """Whether weights have learnt from some cases, as far as ``run.json`` beside them says.
 
@@ -89,7 +99,7 @@ def has_learnt_from(weights: Path, records: Iterable[Mapping[str, Any]], annotat
     if start is None:
         return None
     starts = _starts(start)
-    files = {sha256 for entry in starts for sha256 in _annotations(entry["datasets"].get("train"))}
+    files = {sha256 for entry in starts for sha256 in _hashes(entry["datasets"].get("train"))}
     return bool(files & set(annotations) or _trained(starts) & {_hash(_identity(record)) for record in records})
 
 
@@ -140,12 +150,16 @@ def compare_data(start: Mapping[str, Any] | None, datasets: Parts) -> list[str]:
         return ["run.json is missing, so that the data cannot be compared with those of the first start"]
     starts = _starts(start)
     last = starts[-1]["datasets"]
-    differing = [part for part, sets in datasets.items() if _annotations(last.get(part)) != [d.sha256 for d in sets]]
+    differing = [part for part, sets in datasets.items() if _hashes(last.get(part)) != [d.sha256 for d in sets]]
+    phrases = [f"the annotations of the {part} part differ" for part in differing]
+    phrases += [
+        f"image files of the {part} part differ" for part in datasets if _replaced(last.get(part), datasets[part])
+    ]
     if not differing:
-        return []
+        return phrases
     if not all(isinstance(entry.get("cases"), dict) for entry in starts):
         unknown = "which cases it was trained on is not recorded, so that they may be among those that test it"
-        return [*(f"the annotations of the {part} part differ" for part in differing), unknown]
+        return [*phrases, unknown]
     trained, in_training = _trained(starts), set(case_hashes(datasets["train"]))
     for part in HELD_OUT:
         known = _cases(starts[-1:], part) & in_training  # of these a warning is given at every start
@@ -156,7 +170,7 @@ def compare_data(start: Mapping[str, Any] | None, datasets: Parts) -> list[str]:
                 where=", ".join(str(dataset.json_path) for dataset in datasets[part]),
                 remedy="Resume with the split of the first start, or train anew in another OUTPUT_DIR",
             )
-    return [f"the annotations of the {part} part differ" for part in differing]
+    return phrases
 
 
 def trained_on(weights: Path) -> set[str]:
@@ -252,9 +266,15 @@ def _trained(starts: Iterable[Mapping[str, Any]]) -> set[str]:
     return _cases(starts, "train") | _cases(starts, BEFORE)
 
 
-def _annotations(entries: Any) -> list[Any]:
+def _hashes(entries: Any, key: str = "annotations_sha256") -> list[Any]:
     entries = entries if isinstance(entries, list) else []
-    return [entry.get("annotations_sha256") if isinstance(entry, Mapping) else None for entry in entries]
+    return [entry.get(key) if isinstance(entry, Mapping) else None for entry in entries]
+
+
+def _replaced(entries: Any, sets: Sequence[CocoDataset]) -> bool:
+    """Whether image files of the same annotations are not those of an earlier start, if that has recorded them."""
+    known = zip(_hashes(entries), _hashes(entries, IMAGE_FILES), sets, strict=False)
+    return any(a == dataset.sha256 and files not in (None, image_files_hash(dataset)) for a, files, dataset in known)
 
 
 def _cases(starts: Iterable[Mapping[str, Any]], part: str) -> set[str]:

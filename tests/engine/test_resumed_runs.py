@@ -15,6 +15,7 @@ from segtumor.commands import train
 from segtumor.engine import hooks, stopping, training
 from segtumor.engine.stopping import StopSignals
 from segtumor.engine.trainer import Trainer
+from segtumor.engine.training_data import compare_data, image_files_hash
 from segtumor.engine.weights import read_checkpoint
 
 pytestmark = pytest.mark.model
@@ -239,6 +240,18 @@ def test_what_differs_from_the_first_start_is_said_and_in_force(tiny_copy, type_
     assert len(account["resumed"]) == 2 and account["resumed"][0]["cases"] == "as at first"
     assert account["training_data"] == {"datasets": ["phantoms_train", "phantoms_fewer"], "synthetic": True}
     assert read_checkpoint(tiny_copy / "model_final.pth")["training_data"] == account["training_data"]
+
+
+def test_an_image_file_that_was_replaced_is_noticed(tmp_path):
+    image = tmp_path / "a.png"
+    image.write_bytes(b"first")
+    dataset = SimpleNamespace(sha256="abc", records=[{"file_name": str(image)}])
+    parts = {"train": [dataset], "validation": [], "test": []}
+    entry = {"annotations_sha256": "abc", "image_files_sha256": image_files_hash(dataset)}
+    assert compare_data({"datasets": {"train": [entry]}}, parts) == []
+    image.write_bytes(b"another")
+    assert compare_data({"datasets": {"train": [entry]}}, parts) == ["image files of the train part differ"]
+    assert compare_data({"datasets": {"train": [{"annotations_sha256": "abc"}]}}, parts) == []
 
 
 def test_a_leak_that_was_known_is_warned_of_and_no_hidden_one_may_follow(type_train, tmp_path, capsys, monkeypatch):
