@@ -15,7 +15,7 @@ def compare(printed, low, high=None, *, source, shown=None, why_not=""):
     """Outcome of a printed number beside the recomputed one, or beside the range [low, high] that rounding leaves.
 
     Args:
-        printed: Printed, or None where the source does not print it: then it is told, not judged.
+        printed: Printed, or None where the source does not print it: then it is reported, not judged.
         source: where the recomputed value comes from, to end a sentence with.
         shown: value to show; None shows ``low``.
         why_not: a reason to add if it does not hold.

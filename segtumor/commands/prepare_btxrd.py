@@ -159,7 +159,7 @@ def _check_usable(args, conversion):
 
 
 def _listing(args, conversion):
-    """The official lists brought together with the images; those in no list are left out, and told."""
+    """The official lists brought together with the images; those in no list are left out, and reported."""
     from segtumor.cases import is_own_case
     from segtumor.data.btxrd.table import find_table, read_parts
     from segtumor.data.remarks import Remark

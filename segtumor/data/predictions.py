@@ -45,7 +45,7 @@ class Predictions:
 def read_predictions(path, annotated_images, *, class_names, category_id_of_class, only_annotated=False):
     """Read a predictions file against the images it is to be compared with.
 
-    Images that the file does not list are told (``absent_ids``), not refused; a file that shares no image is.
+    Images that the file does not list are reported (``absent_ids``), not refused; a file that shares no image is.
 
     Args:
         path: JSON file of any of the forms.

@@ -1,8 +1,8 @@
 """What is wrong with a COCO annotation file: every problem at once, with its file position, id and field.
 
 Detectron2 loads most malformed files in silence, or fails late in a worker; here nothing is loaded until a file is
-sound. Linear in the size of the file. Errors keep a file from being used; warnings are told. The parts: names of files
-(``file_names``), outlines (``segmentations``), what is merely odd (``plausibility``), what to do about each
+sound. Linear in the size of the file. Errors keep a file from being used; warnings are reported. The parts: names of
+files (``file_names``), outlines (``segmentations``), what is merely odd (``plausibility``), what to do about each
 (``remedies``). Not here: opening the images (``image_checks``), mending a file (``repair``).
 """
 

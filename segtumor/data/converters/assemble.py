@@ -1,8 +1,8 @@
 """A Collection to the COCO form of datasets/README.md: classes, ids, areas, image labels, and one check of everything.
 
 An image is left out, and named, where its truth cannot be known: an image whose lesion was dropped would train as
-normal. A stray click (an outline without area) beside sound outlines is dropped and told. Not here: reading any format,
-tables of cases (``tables``), and files.
+normal. A stray click (an outline without area) beside sound outlines is dropped and reported. Not here: reading any
+format, tables of cases (``tables``), and files.
 """
 
 import dataclasses
@@ -111,7 +111,7 @@ def leave_out_contested(collection: Collection, contested: Mapping[str, list[str
 
 
 def add_unlisted(collection, names, size_of, meaning):
-    """Add the images that no annotation mentions, as normal ones, or leave them out; either is told.
+    """Add the images that no annotation mentions, as normal ones, or leave them out; either is reported.
 
     Args:
         collection: changed.
@@ -135,7 +135,7 @@ def add_unlisted(collection, names, size_of, meaning):
 
 
 def drop_labels(collection, labels):
-    """Take the regions of some labels out of ``collection``, in place, as the user asked; it is told for each image.
+    """Take the regions of some labels out of ``collection``, in place, as the user asked, and report it by image.
 
     Raises:
         ConfigError: no region has such a label.

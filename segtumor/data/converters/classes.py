@@ -17,7 +17,7 @@ def label_key(label):
 
 
 def classes_of_labels(images, labels, classes, notes):
-    """{label as written: class name}; labels that differ only in case or blanks are one class, which is told."""
+    """{label as written: class name}; labels that differ only in case or blanks are one class, which is reported."""
     wanted = {label_key(label): name for label, name in classes.items()}
     written = Counter(region.label for image in images for region in image.regions if region.label.strip())
     known = {label_key(label) for label in (*written, *labels)}

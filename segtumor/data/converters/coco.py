@@ -4,7 +4,7 @@ Read: polygons, compressed and uncompressed RLE with their holes, boxes alone, a
 annotations. The file must be sound; ``segtumor data check`` lists what is wrong and mends what can be mended. From a
 folder with several files each image gets its file's stem as ``part`` (instances_train2017.json is train); from folders
 called train, valid and test, each with its own file (Roboflow), their name. A box with an angle beside it
-(``attributes: {"rotation": 30}`` of CVAT) is the outline of its corners. A category that is never used is told; one
+(``attributes: {"rotation": 30}`` of CVAT) is the outline of its corners. A category that is never used is reported; one
 that only names the group of the others, as Roboflow puts it first, is no class. Not kept: ``info``, ``licenses``, and
 all of a category but its name and order. Not supported: keypoints, captions and panoptic segments as such.
 """

@@ -52,7 +52,7 @@ class ImageFolder:
         """The image called ``name`` in an annotation file.
 
         Tried in this order: the very name below the root; the file name, without regard to case; the name without its
-        suffix; then all three with %20 and the like decoded. Folders may be missing on one side, which is told, but
+        suffix; then all three with %20 and the like decoded. Folders may be missing on one side, which is reported, but
         must not contradict those of the file (``segtumor.data.image_names``).
 
         Args:

@@ -103,7 +103,7 @@ def read_labelme(path, *, kinds=KINDS, clean_label=str.strip):
         clean_label: text -> label; two shapes of one label and the same points are one.
 
     Returns:
-        LabelmeFile; degenerate, repeated and unknown shapes are left out of ``shapes`` and told in ``unusable``.
+        LabelmeFile; degenerate, repeated and unknown shapes are left out of ``shapes`` and named in ``unusable``.
 
     Raises:
         DataError: it cannot be read or has no list of shapes; OtherFileError if nothing in it is of LabelMe.

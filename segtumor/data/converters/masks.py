@@ -8,9 +8,9 @@ _seg, _label or the like. A file name says what its mask is (``<image>`` is the 
   8-connected part is a lesion; holes are kept. With one class or none the mask is binary; with several in classes.txt
   or class_names.txt (a name a line, from 1, or ``value name``), labels.json, _classes.csv or CVAT's labelmap.txt
   (``name:red,green,blue::``) values or colours are classes; 255 and 254, and the void of Pascal VOC, are ignored where
-  the list does not name them, which is told. Without names, masks of several values are left out, and with them those
-  of one value that may be another class. As nnU-Net has it, an image may be called ``<image>_0000`` and dataset.json
-  hold the classes.
+  the list does not name them, which is reported. Without names, masks of several values are left out, and with them
+  those of one value that may be another class. As nnU-Net has it, an image may be called ``<image>_0000`` and
+  dataset.json hold the classes.
 - ``<image>_<number>``, ``<image>_<class>_<number>``, or any file in a folder called ``<image>`` (there,
   ``<class>_<number>`` names a class): one lesion, possibly of several parts; lesions may overlap.
 

@@ -11,7 +11,8 @@ left out where the last alone is written as 1 |
 | key points | by ``kpt_shape: [K, D]`` of data.yaml, 4 + K x D numbers are a box and its key points, also with \
 confidence and track number, and an outline is a mistake; without it, 4 + 3 K are, where every third is 0, 1 or 2 |
 
-Key points, confidences of outlines and track numbers are dropped, which is told. Not here: files and images (``yolo``).
+Key points, confidences of outlines and track numbers are dropped, which is reported. Not here: files and images
+(``yolo``).
 """
 
 import codecs

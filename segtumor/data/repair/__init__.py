@@ -64,7 +64,7 @@ def repair(coco, *, image_root=None, require_masks=True, unusable=None, crowds_a
 
 
 def _entries(coco):
-    """{list: [(position, copy of the entry)]}; what is no object stays as it is, to be left out and told."""
+    """{list: [(position, copy of the entry)]}; what is no object stays as it is, to be left out and reported."""
     lists = {name: coco.get(name) if isinstance(coco.get(name), list) else [] for name in LISTS}
     return {name: [(i, dict(e) if isinstance(e, dict) else e) for i, e in enumerate(lists[name])] for name in LISTS}
 

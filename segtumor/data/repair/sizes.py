@@ -46,7 +46,7 @@ def repair_sizes(work, image_root, ledger):
 
 
 def _size_in_header(path):
-    """(height, width), or None for a file that is not there or no image; both are told by the checks."""
+    """(height, width), or None for a file that is not there or no image; both are reported by the checks."""
     try:
         return tuple(int(n) for n in read_size_hw(path)) if os.path.isfile(path) else None
     except (DataError, ValueError):
