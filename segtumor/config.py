@@ -177,7 +177,7 @@ def _set(cfg, key, value, where):
 def _unknown(cfg, key, where):
     known = [key for key, _ in _leaves(cfg)]
     near = difflib.get_close_matches(key, known, n=1) or _same_last_part(key, known)
-    remedy = f"Did you mean {near[0]}" if near else "configs/README.md lists the keys"
+    remedy = f"Did you mean {near[0]}?" if near else "configs/README.md lists the keys"
     return ConfigError("unknown key", where=where.removesuffix(f", {key}"), got=f"{key:.100}", remedy=remedy)
 
 

@@ -37,7 +37,7 @@ def is_number(value):
 
 def percent_hint(value):
     """What is meant where 50 was typed for a share from 0 to 1; None where nothing can be meant."""
-    return f"Did you mean {value / 100:g}" if is_number(value) and 1 < value <= 100 else None
+    return f"Did you mean {value / 100:g}?" if is_number(value) and 1 < value <= 100 else None
 
 
 def whole(low, high=None):

@@ -40,7 +40,9 @@ class SegtumorError(Exception):
             details.append(f"expected {self.expected}")
         if details:
             text += f" ({'; '.join(details)})"
-        return f"{text}. {self.remedy}." if self.remedy is not None else f"{text}."
+        if self.remedy is None:
+            return f"{text}."
+        return f"{text}. {self.remedy}" if str(self.remedy).endswith("?") else f"{text}. {self.remedy}."
 
     def __reduce__(self):
         # Keyword arguments are not in ``args``; without this the error would be lost on its way out of a data worker.

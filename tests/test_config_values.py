@@ -126,7 +126,7 @@ def test_another_kind_is_refused_in_a_sentence(default, typed, message):
 
 def test_a_percentage_is_taken_for_what_was_meant():
     assert (
-        percent_hint(50) == "Did you mean 0.5" and percent_hint(0.5) is percent_hint(101) is percent_hint("x") is None
+        percent_hint(50) == "Did you mean 0.5?" and percent_hint(0.5) is percent_hint(101) is percent_hint("x") is None
     )
     with pytest.raises(ConfigError, match=r"Did you mean 0\.5"):
         check_values({"TEST.CONFIDENCE_THRESHOLD": 50.0})

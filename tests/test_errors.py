@@ -16,6 +16,7 @@ from segtumor.errors import DataError, InstallationError, SegtumorError, failed_
         ({"got": "x"}, "no such class (got x)."),
         ({"got": 0, "expected": 1}, "no such class (got 0; expected 1)."),
         ({"where": "a", "remedy": "Name it"}, "a: no such class. Name it."),
+        ({"where": "a", "remedy": "Did you mean b?"}, "a: no such class. Did you mean b?"),
     ],
 )
 def test_an_error_is_one_sentence_and_its_remedy(details, sentence):

@@ -111,7 +111,7 @@ def _of_folder(folder: Path, recursive: bool) -> Inputs:
         found = _walk(folder)
     else:
         images, left_out = look_through(folder)
-        deeper = tuple(LeftOut(path, kind_of_output(path) or _SUB_FOLDER) for path in _sub_folders(folder))
+        deeper = tuple(LeftOut(path, _not_entered(path) or _SUB_FOLDER) for path in _sub_folders(folder))
         found = Inputs([path for path in images if not is_overlay(path)], (*left_out, *_overlays(images), *deeper))
     if found.paths:
         return found
@@ -152,12 +152,17 @@ def _walk(root: Path) -> Inputs:
         images += [path for path in here if not is_overlay(path)]
         left_out += [*others, *_overlays(here)]
         for path in reversed(_sub_folders(folder)):
-            reason = "a link to a folder" if path.is_symlink() else kind_of_output(path)
+            reason = _not_entered(path)
             if reason:
                 left_out.append(LeftOut(path, reason))
             else:
                 waiting.append(path)
     return Inputs(images, tuple(left_out))
+
+
+def _not_entered(folder: Path) -> str | None:
+    """Why a folder is not entered even by --recursive, or None."""
+    return "a link to a folder" if folder.is_symlink() else kind_of_output(folder)
 
 
 def _listed(path: Path) -> list[Path]:

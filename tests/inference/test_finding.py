@@ -39,7 +39,9 @@ def test_files_folders_and_patterns_each_once(tree):
 
 
 def test_what_a_folder_passes_over_is_named_with_its_reason(tree):
+    (tree / "again").symlink_to(tree)
     assert reasons(find_inputs(["scans"])) == {
+        "scans/again": "a link to a folder",
         "scans/note.txt": "no image by its name or first bytes",
         "scans/p1": "a sub-folder; --recursive reads it",
         "scans/p2": "a sub-folder; --recursive reads it",
