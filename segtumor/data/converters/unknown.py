@@ -10,6 +10,8 @@ from pathlib import Path
 
 from segtumor.data.converters.csv_layout import layout_of
 from segtumor.data.converters.csv_rows import first_cells
+from segtumor.data.converters.mask_names import FOLDERS
+from segtumor.data.converters.mask_pixels import SUFFIXES, binary_mask, read_mask
 from segtumor.data.converters.source_files import MAX_FILE_BYTES, files_below, part_named
 from segtumor.data.converters.texts import read_json, xml_fault, xml_of
 from segtumor.data.converters.yolo_lines import read_lines, share_of_sound_lines
@@ -42,7 +44,7 @@ def reasons(source: Path) -> list[str]:
     Args:
         source: file or folder.
     """
-    found = [*_of_json(source), *_of_xml(source), *_of_texts(source), *_of_tables(source)]
+    found = [*_of_json(source), *_of_xml(source), *_of_texts(source), *_of_tables(source), *_of_masks(source)]
     return found[:_ASKED] or _of_other_kinds(source)
 
 
@@ -113,6 +115,15 @@ def _of_tables(source) -> Iterator[str]:
         except DataError as error:
             expected = f"; expected {error.expected}" if error.expected else ""
             yield f"{path.name}: {error.what}" + (f" (columns {error.got}{expected})" if error.got else "")
+
+
+def _of_masks(source) -> Iterator[str]:
+    """Pictures in folders of masks that cannot be read as such, or are none."""
+    for path in islice((p for p in files_below(source, SUFFIXES) if p.parent.name.lower() in FOLDERS), _ASKED):
+        try:
+            binary_mask(read_mask(path))
+        except LeftOutError as error:
+            yield f"{path.name}: {error.kind}" + (f": {error.detail}" if error.detail else "")
 
 
 def _of_other_kinds(source):

@@ -25,6 +25,7 @@ CASES = {
     "odd lines": ({"labels/a.txt": "benign 0.5 0.5 0.1 0.1", "classes.txt": "benign"}, "a.txt, line 1: benign 0.5"),
     "two lists": ({"labels/a.txt": "", "classes.txt": "a", "obj.names": "b"}, "several lists of class names"),
     "columns": ({"a.csv": "image,finding,x,y\n"}, "a.csv: not a table of boxes (columns image, finding, x, y"),
+    "damaged mask": ({"masks/a.png": b"\x89PNG\r\n\x1a\nxx"}, "a.png: mask cannot be read: "),
     "nifti": ({"labelsTr/a.nii.gz": b"\x1f\x8b"}, "a.nii.gz: packed files and NIfTI volumes"),
     "zip": ({"export.zip": b"PK"}, "export.zip: packed files are not read; unpack it"),
     "excel": ({"boxes.xlsx": b"PK"}, "boxes.xlsx: save the table of boxes as CSV"),
