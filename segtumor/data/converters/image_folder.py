@@ -66,6 +66,9 @@ class ImageFolder:
         for text in dict.fromkeys((name, unquote(name))):
             folders = parts_of(text).folders or parts_of(stated_path).folders
             fit = self._index.fit(text, folders)
+            if len(fit.indices) > 1 and folders and self._is_root(folders):  # /else/scans/x.png is x.png of scans
+                beside = [index for index in fit.indices if not parts_of(self.names[index]).folders]
+                fit = fit._replace(indices=beside) if len(beside) == 1 else fit
             if len(fit.indices) > 1:
                 shown = ", ".join(self.names[i] for i in fit.indices[:_SHOWN])
                 more = f" and {len(fit.indices) - _SHOWN} more" if len(fit.indices) > _SHOWN else ""

@@ -107,6 +107,25 @@ def test_names_that_cannot_mean_one_file(first, second, disagree):
     assert images.contested() == ({"a.png": [first, second]} if disagree else {})
 
 
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("/home/me/scans/a.png", "a.png"),
+        ("D:\\me\\Scans\\a.png", "a.png"),
+        ("scans/a", "a.png"),
+        ("/home/me/scans/p2/a.png", "p2/a.png"),
+        ("/home/me/other/a.png", None),
+    ],
+)
+def test_a_path_that_ends_in_the_root_means_the_image_directly_in_it(name, found):
+    images = ImageFolder("scans", ["a.png", "p1/a.png", "p2/a.png"])
+    if found is None:
+        with pytest.raises(LeftOutError, match="several images"):
+            images.find(name)
+    else:
+        assert images.find(name) == (found, OTHER_SUFFIX if name.endswith("/a") else "")
+
+
 def test_links_that_leave_the_root_are_not_seen(tmp_path, folder):
     (folder.root / "link.png").symlink_to(tmp_path / "secret.png")
     (folder.root / "inside.png").symlink_to(folder.root / "a.png")
