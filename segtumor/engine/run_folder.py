@@ -17,6 +17,7 @@ from segtumor.engine.training_data import BEFORE, IMAGE_FILES, SAME, case_hashes
 from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
 from segtumor.loading.catalog import shared_cases
+from segtumor.runtime.exported import is_export
 
 BEST_WEIGHTS, FINAL_WEIGHTS, CONFIG = "model_best.pth", "model_final.pth", "config.yaml"
 _FILES_OF_A_RUN = (
@@ -65,8 +66,11 @@ def check_run_folder(folder, *, resume, overwrite):
     """Refuse a folder that holds another run's weights, or a run that cannot be written on; touches nothing.
 
     Raises:
-        ConfigError: it holds weights, and neither ``resume`` nor ``overwrite`` is set; or see ``check_appended``.
+        ConfigError: it holds weights, and neither ``resume`` nor ``overwrite`` is set; or an export; or see
+            ``check_appended``.
     """
+    if is_export(folder):  # which --run would read in place of the run
+        raise ConfigError("the folder holds an exported model", where=folder, remedy="Choose another OUTPUT_DIR")
     if resume:
         check_appended(folder)
     if _holds_run(Path(folder)) and not (resume or overwrite):

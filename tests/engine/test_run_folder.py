@@ -56,6 +56,13 @@ def test_a_folder_without_a_run_keeps_what_is_in_it(tmp_path):
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_no_run_is_put_into_an_export(tmp_path):
+    (tmp_path / "export.json").write_text('{"kind": "segtumor export"}')
+    for resume, overwrite in ((False, False), (True, False), (False, True)):
+        with pytest.raises(ConfigError, match="holds an exported model"):
+            check_run_folder(tmp_path, resume=resume, overwrite=overwrite)
+
+
 def test_a_file_is_no_run_folder(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError):
