@@ -18,7 +18,7 @@ if sys.argv[1] == "watching":
     processes._asks_the_system = lambda: False
 
 def work(_):
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d\\n" % os.getpid())  # in one piece, which print does not promise
     signal.pause()
 
 pool = ProcessPoolExecutor(2, initializer=processes.end_with_parent, initargs=(os.getpid(),))
@@ -62,8 +62,10 @@ def test_cores_are_those_that_the_process_is_bound_to_or_fewer(monkeypatch):
 @pytest.mark.parametrize("way", ["by the system", "watching"])
 def test_workers_end_with_a_killed_parent(way):
     with subprocess.Popen([sys.executable, "-c", _PARENT, way], stdout=subprocess.PIPE, text=True) as parent:
-        workers = [int(parent.stdout.readline()) for _ in range(2)]
-        parent.kill()
+        try:
+            workers = [int(parent.stdout.readline()) for _ in range(2)]
+        finally:
+            parent.kill()
         try:
             assert parent.communicate(timeout=60)[0] == ""  # which they hold open as long as they are there
         except subprocess.TimeoutExpired:
