@@ -32,6 +32,30 @@ def build_parser():
         "--output", required=True, metavar="DIR", help="folder to write; its name is the data set's name"
     )
     parser.add_argument("--groups", metavar="CSV", help="table image_id,case_id: which radiographs show the same case")
+    _add_split_options(parser)
+    parser.add_argument(
+        "--classes",
+        choices=("entity", "subtype"),
+        default="entity",
+        help="entity: benign and malignant (default); subtype: the nine labels of BTXRD",
+    )
+    parser.add_argument(
+        "--images",
+        choices=("link", "copy"),
+        default="link",
+        help="OUTPUT/images becomes a link to the source's folder (default), or a copy of the images used",
+    )
+    parser.add_argument(
+        "--no-image-hashes", action="store_true", help="leave the hashes of the images out of split.json"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier conversion in OUTPUT: the files its report lists"
+    )
+    parser.add_argument("--strict", action="store_true", help="write nothing if anything has to be left out")
+    return parser
+
+
+def _add_split_options(parser):
     parser.add_argument(
         "--split",
         default="grouped",
@@ -56,26 +80,6 @@ def build_parser():
         help="shares of the images, adding up to 1; 0 leaves a part out (default 0.7 0.1 0.2)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the split (default 0)")
-    parser.add_argument(
-        "--classes",
-        choices=("entity", "subtype"),
-        default="entity",
-        help="entity: benign and malignant (default); subtype: the nine labels of BTXRD",
-    )
-    parser.add_argument(
-        "--images",
-        choices=("link", "copy"),
-        default="link",
-        help="OUTPUT/images becomes a link to the source's folder (default), or a copy of the images used",
-    )
-    parser.add_argument(
-        "--no-image-hashes", action="store_true", help="leave the hashes of the images out of split.json"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier conversion in OUTPUT: the files its report lists"
-    )
-    parser.add_argument("--strict", action="store_true", help="write nothing if anything has to be left out")
-    return parser
 
 
 def main(argv=None):
