@@ -11,7 +11,8 @@ from segtumor.errors import ConfigError, OutputError
 from segtumor.files import atomic_path
 from segtumor.locks import LOCK_NAME, alone_at, alone_in, is_empty
 
-#: Holds the lock of a folder, has a child of its own, as a loader of images is, and half a file; says so and waits.
+#: Holds the lock of a folder, has a child of its own, as a loader of images is, and half a file. The child says so: it has
+#: given the lock up by then, which a child that has not run yet could not have.
 _HOLDER = """
 import os, sys, time
 from segtumor.files import atomic_path
@@ -19,8 +20,7 @@ from segtumor.locks import alone_in
 with alone_in(sys.argv[1]) as folder, atomic_path(folder / "deep" / "a.png") as temporary:
     temporary.write_bytes(b"half")
     if os.fork() == 0:
-        time.sleep(60)
-    print("holding", flush=True)
+        print("holding", flush=True)
     time.sleep(60)
 """
 
