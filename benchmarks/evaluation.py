@@ -140,7 +140,7 @@ def _seconds(function, *arguments, **keywords):
 
 def _average_precision(results, repeats):
     """Rows: time of each back end for boxes and masks, their ratio, and the greatest difference of their numbers."""
-    from segtumor.evaluation.detection import BBOX, SEGM, detection_metrics
+    from segtumor.evaluation.summary.detection import BBOX, SEGM, detection_metrics
 
     times, numbers = {}, {}
     for _ in range(repeats):
@@ -173,8 +173,8 @@ def _difference(first, second):
 
 
 def _resampling(results, n_resamples):
-    from segtumor.evaluation.detection import BBOX, SEGM
-    from segtumor.evaluation.resampled_ap import ApMachine
+    from segtumor.evaluation.measures.resampled_ap import ApMachine
+    from segtumor.evaluation.summary.detection import BBOX, SEGM
 
     _, case_of_image = np.unique([r.truth.attributes["case_id"] for r in results], return_inverse=True)
     n_cases = int(case_of_image.max()) + 1
@@ -190,13 +190,13 @@ def _resampling(results, n_resamples):
 
 def _study(results, n_resamples):
     try:
-        from segtumor.evaluation.study import StudySettings, study
+        from segtumor.evaluation.study.study import StudySettings, study
     except ImportError as error:
         return [("study", f"not measured: {error}")]
     spent, found = _seconds(study, results, NAMES, StudySettings(n_resamples=n_resamples))
     rows = [("study", f"{spent:.1f} s with {n_resamples} resamples"), ("memory of the study", _memory())]
     try:
-        from segtumor.reporting.study_page import study_page
+        from segtumor.reporting.pages.study_page import study_page
     except ImportError as error:
         return [*rows, ("page", f"not measured: {error}")]
     spent, page = _seconds(study_page, found, title="benchmark", provenance={}, examples=())

@@ -105,9 +105,9 @@ def _in_a_child(work):
 
 
 def _run(args, paths, folder, *, n_findings, with_overlays, marks):
-    from segtumor.inference.run import Options, infer
-    from segtumor.postprocessing import Postprocessing
+    from segtumor.inference.batch.run import Options, infer
     from segtumor.runtime.predictor import Predictor
+    from segtumor.structures.postprocessing import Postprocessing
 
     detector = _Detector(n_findings, marks)
     predictor = Predictor(

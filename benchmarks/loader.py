@@ -57,7 +57,7 @@ def main(argv=None):
     import cv2
     import torch
 
-    import segtumor.loading  # noqa: F401  makes Detectron2 importable
+    import segtumor.training.batches  # noqa: F401  makes Detectron2 importable
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -76,7 +76,7 @@ def main(argv=None):
 
 def _cases(args, folder):
     """Yield (name, records, shorter edge in px)."""
-    from segtumor.data.records import load_coco
+    from segtumor.annotations.coco import load_coco
 
     if args.dataset:
         records = load_coco(args.dataset / "annotations" / f"{args.part}.json", args.dataset / "images").records
@@ -94,8 +94,8 @@ def _cases(args, folder):
 
 
 def _phantoms(folder, images, size_px):
-    from segtumor.data.phantoms import write_phantom_dataset
-    from segtumor.data.records import load_coco
+    from segtumor.annotations.coco import load_coco
+    from segtumor.synthesis.phantoms import write_phantom_dataset
 
     write_phantom_dataset(folder, cases=images // 2 + 6, seed=0, size_px=size_px, fractions=(0.6, 0.2, 0.2))
     parts = (load_coco(folder / "annotations" / f"{p}.json", folder / "images") for p in ("train", "val", "test"))
@@ -133,7 +133,7 @@ def _enlarged(image, size_hw, rng):
 
 def _ours(short_edge_px, **settings):
     from segtumor.config import new_config
-    from segtumor.loading.mapper import RadiographMapper
+    from segtumor.training.batches.mapper import RadiographMapper
 
     cfg = new_config()
     cfg.INPUT.MIN_SIZE_TRAIN, cfg.INPUT.MAX_SIZE_TRAIN = [short_edge_px], 2 * short_edge_px

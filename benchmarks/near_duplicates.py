@@ -12,8 +12,8 @@ import time
 
 import numpy as np
 
-from segtumor.data.duplicates import near_duplicates
-from segtumor.data.fingerprints import Fingerprint
+from segtumor.datasets.duplicates import near_duplicates
+from segtumor.datasets.fingerprints import Fingerprint
 from segtumor.imaging.perceptual_hash import THUMBNAIL_SIZE, perceptual_hashes
 
 

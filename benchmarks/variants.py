@@ -21,7 +21,7 @@ EXAMPLES = """examples:
 def main(argv=None):
     """Run the benchmark; returns 0."""
     arguments = _parser().parse_args(argv)
-    from segtumor.data.records import load_coco
+    from segtumor.annotations.coco import load_coco
     from segtumor.imaging import read_radiograph
 
     dataset = load_coco(arguments.annotations, arguments.images)
@@ -58,8 +58,8 @@ def _named(text):
 
 def _load(folder, threads):
     """(Predictor, megabytes) of a training run or an export."""
-    from segtumor.runtime.detector import Detector
     from segtumor.runtime.exported import is_export, open_export
+    from segtumor.runtime.mask_rcnn.detector import Detector
     from segtumor.runtime.predictor import Predictor
 
     if is_export(folder):
@@ -67,8 +67,8 @@ def _load(folder, threads):
         size = sum(entry["bytes"] for entry in export.manifest["files"].values())
         return Predictor.from_contract(export.contract, Detector(export.graphs, export.contract)), size / 1e6
     from segtumor.config import load_config
-    from segtumor.engine.fast import load_fast_predictor
-    from segtumor.engine.run_folder import find_run
+    from segtumor.export.torch_runtime import load_fast_predictor
+    from segtumor.runs import find_run
 
     config, weights = find_run(folder)
     predictor, _, _ = load_fast_predictor(load_config(config, ["MODEL.WEIGHTS", str(weights)]), threads=threads)
@@ -83,7 +83,7 @@ def _seconds(predictor, radiograph):
 
 def _accuracy(truths, found, class_names):
     """(mask AP50 in percent, mean lesion Dice with missed lesions as 0)."""
-    from segtumor.evaluation.summary import evaluate
+    from segtumor.evaluation.summary.summary import evaluate
     from segtumor.structures.lesions import ImageResult
 
     metrics = evaluate([ImageResult(*pair) for pair in zip(truths, found, strict=True)], class_names).metrics

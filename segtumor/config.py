@@ -1,23 +1,23 @@
 """Configuration: Detectron2's own keys, the few that segtumor adds, and reading a file with clear errors.
 
-Classes are built from a configuration by their ``from_config``; apart from these, only ``engine.training``,
-``engine.exporting``, ``loading.loaders`` and the commands read one. Everything else takes plain arguments.
+Classes are built from a configuration by their ``from_config``; apart from these, only ``training.train``,
+``export.export``, ``training.batches.loaders`` and the commands read one. Everything else takes plain arguments.
 """
 
 import difflib
 
 from segtumor import compat  # noqa: F401  must run before Detectron2 is imported
-from segtumor.config_files import read_settings
-from segtumor.config_kinds import as_kind_of, shown
-from segtumor.config_values import check_values
 from segtumor.errors import ConfigError
+from segtumor.settings.files import read_settings
+from segtumor.settings.kinds import as_kind_of, shown
+from segtumor.settings.values import check_values
 
 # isort: split
 from detectron2.config import CfgNode, get_cfg
 
-import segtumor.modeling.narrow_resnet
-import segtumor.modeling.roi_heads
-import segtumor.modeling.vgg  # noqa: F401  the three register the model parts that configurations name
+import segtumor.models.backbones.narrow_resnet
+import segtumor.models.backbones.vgg
+import segtumor.models.detectors.roi_heads  # noqa: F401  the three register the model parts that configurations name
 
 
 def add_segtumor_config(cfg):
@@ -43,7 +43,7 @@ def add_segtumor_config(cfg):
     cfg.INPUT.WINDOW_PERCENTILES = [0.5, 99.5]
     # Images with more pixels than this, by their header, are refused.
     cfg.INPUT.MAX_PIXELS = 64_000_000
-    # Name of a policy in segtumor.loading.augmentation.
+    # Name of a policy in segtumor.training.batches.augmentation.
     cfg.INPUT.AUGMENTATION = "radiograph"
     # Lesions with fewer pixels than this after augmentation are dropped from that training step.
     cfg.INPUT.MIN_LESION_AREA_PX = 4

@@ -1,8 +1,9 @@
 """The exceptions of segtumor, one tree.
 
 Each is raised where bad input enters and says what is wrong, where, what was expected and how to mend it, in one
-or two lines. ``exit_code`` is what a command returns when the exception reaches it (``segtumor.commands.shell``).
-Not here: programming mistakes, which stay ordinary Python exceptions and keep their traceback.
+or two lines. ``exit_code`` is what a command returns when the exception reaches it
+(``segtumor.commands.common.shell``). Not here: programming mistakes, which stay ordinary Python exceptions and keep
+their traceback.
 """
 
 import collections.abc

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from segtumor.errors import OutputError
-from segtumor.names import csv_cell
+from segtumor.escaping import csv_cell
 
 try:
     import fcntl

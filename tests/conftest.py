@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from segtumor.data.phantoms import write_phantom_dataset
+from segtumor.synthesis.phantoms import write_phantom_dataset
 
 #: As wide as where there is no terminal: pytest's worker processes set another width.
 os.environ["COLUMNS"] = "150"

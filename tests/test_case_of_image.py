@@ -7,23 +7,23 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from segtumor.benchmark.comparable import case_of_result
+from segtumor.annotations.plausibility import dataset_warnings
+from segtumor.annotations.reader_marks import read_readers
+from segtumor.annotations.tables.image_tables import match_images, read_image_table
 from segtumor.cases import case_of, case_or_own, case_text, cases_alike, doubts, is_placeholder
 from segtumor.commands.benchmark.training_parts import read_training
-from segtumor.data.image_checks import _cases as said_of_pair
-from segtumor.data.leaks import find_leaks
-from segtumor.data.plausibility import dataset_warnings
-from segtumor.data.readers import read_readers
-from segtumor.data.splits import groups_in_several_parts
-from segtumor.data.splits.cases import known_cases, read_case_table
-from segtumor.data.splits.leaking import leak_numbers
-from segtumor.data.splits.output import summarize
-from segtumor.data.statistics import describe
-from segtumor.data.tables import match_images, read_image_table
+from segtumor.datasets.counts import describe
+from segtumor.datasets.image_checks import _cases as said_of_pair
+from segtumor.datasets.leaks import find_leaks
+from segtumor.datasets.splits import groups_in_several_parts
+from segtumor.datasets.splits.case_leaks import leak_numbers
+from segtumor.datasets.splits.cases import known_cases, read_case_table
+from segtumor.datasets.splits.output import summarize
 from segtumor.errors import ConfigError
-from segtumor.evaluation.calibrating import refuse_shared
-from segtumor.evaluation.cases import case_table
+from segtumor.evaluation.facts.cases import case_table
+from segtumor.evaluation.facts.temperature import refuse_shared
 from segtumor.files import write_json
+from segtumor.literature.comparability import case_of_result
 from segtumor.structures.lesions import AnnotatedImage
 from segtumor.taxonomy import Taxonomy
 

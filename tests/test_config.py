@@ -1,20 +1,20 @@
 """The configuration's keys are all read, and a wrong file or key is refused with the nearest right one."""
 
 import ast
-from pathlib import Path
 
 import pytest
 import yaml
 from detectron2.config import CfgNode, get_cfg
+from repository import ROOT
 
 import segtumor
 from segtumor.config import load_config, new_config
 from segtumor.errors import ConfigError
-from segtumor.postprocessing import Postprocessing
+from segtumor.structures.postprocessing import Postprocessing
 
 pytestmark = pytest.mark.model
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = ROOT / "configs"
 
 PACKAGE = CONFIGS.parent / "segtumor"
 

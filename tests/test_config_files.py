@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from segtumor.config_files import is_address, read_settings
 from segtumor.errors import ConfigError
+from segtumor.settings.files import is_address, read_settings
 
 
 @pytest.fixture

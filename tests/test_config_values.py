@@ -1,12 +1,12 @@
-"""Values that are wrong are refused by their key; the table stands in ``segtumor.config_values``."""
+"""Values that are wrong are refused by their key; the table stands in ``segtumor.settings.values``."""
 
 import math
 
 import pytest
 
-from segtumor.config_kinds import as_kind_of, percent_hint
-from segtumor.config_values import RULES, check_values
 from segtumor.errors import ConfigError
+from segtumor.settings.kinds import as_kind_of, percent_hint
+from segtumor.settings.values import RULES, check_values
 
 NAN, INF = math.nan, math.inf
 #: Key -> (right values, wrong values).

@@ -1,20 +1,18 @@
 """Every configuration that is published loads, builds its model, and that model trains and predicts."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from detectron2.modeling import build_model
 from detectron2.structures import BitMasks, Boxes, Instances
 from detectron2.utils.events import EventStorage
-from repository import tracked
+from repository import ROOT, tracked
 from torchvision.models import vgg19
 
 from segtumor.config import load_config
 
 pytestmark = pytest.mark.model
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = ROOT / "configs"
 
 FILES = tracked("configs/*.yaml", "benchmarks/*.yaml")
 MODELS = [path for path in FILES if not path.name.startswith("Base-")]

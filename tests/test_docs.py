@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = tracked("*.md", "docs/*.md", "configs/*.md", "datasets/README.md")
 CONFIGS_README = ROOT / "configs" / "README.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
-#: What may follow a module's name in prose, as in `data.records.load_coco`.
-DOTTED = re.compile(rf"`((?:{'|'.join(RANK)})(?:\.(?!(?:py|yaml)`)\w+)+)`")
+#: What may follow a module's name in prose, as in `annotations.coco.load_coco`.
+DOTTED = re.compile(rf"`((?:{'|'.join(RANK)})(?:\.(?!(?:py|yaml|json|xml)`)\w+)+)`")
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -120,12 +120,12 @@ def section_of_keys():
 
 def test_every_metric_that_can_choose_the_best_model_is_named():
     row = next(row for row in rows(section_of_keys()) if "BEST_METRIC" in row[0])
-    assert set(re.findall(r"`([^`]+)`", row[1])) == {*keys_of("engine.hooks", "METRICS"), "loss"}
+    assert set(re.findall(r"`([^`]+)`", row[1])) == {*keys_of("training.hooks", "METRICS"), "loss"}
 
 
 def test_every_augmentation_policy_is_in_the_table():
     listed = [row[0].strip("`") for row in rows(section(CONFIGS_README, "Augmentation"))]
-    assert listed == keys_of("loading.augmentation", "POLICIES")
+    assert listed == keys_of("training.batches.augmentation", "POLICIES")
 
 
 def test_the_yaml_examples_are_yaml_and_build_on_what_exists():

@@ -9,14 +9,14 @@ import pytest
 
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import atomic_path
-from segtumor.locks import LOCK_NAME, alone_at, alone_in, is_empty
+from segtumor.system.locks import LOCK_NAME, alone_at, alone_in, is_empty
 
-#: Holds the lock of a folder, has a child of its own, as a loader of images is, and half a file. The child says so: it has
-#: given the lock up by then, which a child that has not run yet could not have.
+#: Holds the lock of a folder, has a child of its own, as a loader of images is, and half a file. The child says so: it
+#: has given the lock up by then, which a child that has not run yet could not have.
 _HOLDER = """
 import os, sys, time
 from segtumor.files import atomic_path
-from segtumor.locks import alone_in
+from segtumor.system.locks import alone_in
 with alone_in(sys.argv[1]) as folder, atomic_path(folder / "deep" / "a.png") as temporary:
     temporary.write_bytes(b"half")
     if os.fork() == 0:

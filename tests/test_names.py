@@ -8,9 +8,9 @@ import pytest
 
 import segtumor
 from segtumor import files
-from segtumor.data.converters.csv_rows import read_rows
-from segtumor.data.sheets import read_sheets
-from segtumor.names import csv_cell, distinct_parts, file_name_part, printable, shortened, text_of_cell
+from segtumor.annotations.tables.csv_rows import read_rows
+from segtumor.annotations.tables.spreadsheets import read_sheets
+from segtumor.escaping import csv_cell, distinct_parts, file_name_part, printable, shortened, text_of_cell
 
 
 @pytest.mark.parametrize(

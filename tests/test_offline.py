@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from segtumor.offline import offline_imports
+from segtumor.system.offline import offline_imports
 
 
 def test_no_setting_of_the_process_stays_however_the_import_ends(monkeypatch):

@@ -30,13 +30,13 @@ def at_once():
 
 
 def summary_of(path):
-    from segtumor.inference.earlier import read_summary
+    from segtumor.inference.batch.earlier_output import read_summary
 
     return read_summary(path.parent)
 
 
 def journal_of(path):
-    from segtumor.inference.journal import Journal, make_header, overlays_in
+    from segtumor.inference.batch.journal import Journal, make_header, overlays_in
 
     assert overlays_in(path) == []
     header = make_header(settings={}, model={}, class_names=["a"])
@@ -44,50 +44,50 @@ def journal_of(path):
 
 
 def evaluation_of(path):
-    from segtumor.reporting.evaluation_report import refuse_run_folder
+    from segtumor.reporting.files.evaluation_report import refuse_run_folder
 
     refuse_run_folder(path.parent)
 
 
 def training_log_of(path):
-    from segtumor.reporting.evaluation_report import read_training_history
+    from segtumor.reporting.files.evaluation_report import read_training_history
 
     return read_training_history(path.parent)
 
 
 def conversion_of(path):
-    from segtumor.data.converters.coco import recognises
+    from segtumor.formats.coco import recognises
 
     return recognises(path.parent)
 
 
 def salt_of(path):
-    from segtumor.data.case_salt import load_salt
+    from segtumor.formats.case_salt import load_salt
 
     return load_salt(path)
 
 
 def json_of(path):
-    from segtumor.data.json_input import read_bytes
+    from segtumor.annotations.json_input import read_bytes
 
     return read_bytes(path)
 
 
 def benchmark_of(path):
-    from segtumor.benchmark.yaml_input import read_yaml
+    from segtumor.literature.entries.yaml_input import read_yaml
 
     return read_yaml(path)
 
 
 def table_of(path):
-    from segtumor.data.sheets import read_sheets
+    from segtumor.annotations.tables.spreadsheets import read_sheets
 
     return read_sheets(path)
 
 
 def mask_of(path):
-    from segtumor.data.converters.mask_pixels import read_mask
-    from segtumor.data.remarks import LeftOutError
+    from segtumor.annotations.remarks import LeftOutError
+    from segtumor.formats.masks.pixels import read_mask
 
     with pytest.raises(LeftOutError):
         read_mask(path)

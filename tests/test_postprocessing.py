@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segtumor import postprocessing as pp
 from segtumor.errors import ConfigError
-from segtumor.postprocessing import Postprocessing
+from segtumor.structures import postprocessing as pp
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import box_from_mask, mask_from_rle, rle_from_mask
+from segtumor.structures.postprocessing import Postprocessing
 
 masks = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 few = settings(max_examples=40, deadline=None)

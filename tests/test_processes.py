@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from segtumor import processes
+from segtumor.system import processes
 
 #: A pool as segtumor's own; each worker says who it is and would wait for ever.
 _PARENT = """

@@ -13,7 +13,8 @@ import pytest
 from repository import tracked
 
 from segtumor import errors
-from segtumor.commands import cli, shell
+from segtumor.commands import cli
+from segtumor.commands.common import shell
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

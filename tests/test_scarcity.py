@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from segtumor.errors import BadImageError, ConfigError, ModelError, OutputError
-from segtumor.scarcity import scarcity_of
+from segtumor.system.resource_errors import scarcity_of
 
 ALLOCATOR = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to"
 KILLED = "DataLoader worker (pid 4711) is killed by signal: Killed. "

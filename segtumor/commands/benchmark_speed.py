@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from segtumor.commands.shell import check_threads, make_parser, run
+from segtumor.commands.common.shell import check_threads, make_parser, run
 from segtumor.errors import ConfigError, ModelError
 from segtumor.files import prepare_output_folder
 
@@ -72,7 +72,7 @@ def main(argv=None):
 def _body(argv, arguments):
     _check(arguments)
     arguments.threads = arguments.threads or os.cpu_count() or 1
-    from segtumor.engine.speed.processes import thread_limits
+    from segtumor.training.speed.processes import thread_limits
 
     limits = thread_limits(arguments.threads)
     if limits.items() <= os.environ.items():
@@ -83,8 +83,8 @@ def _body(argv, arguments):
 
 
 def _measure(arguments):
-    from segtumor.engine.speed.machine import describe_machine
-    from segtumor.engine.speed.report import text_report, write_report
+    from segtumor.training.speed.machine import describe_machine
+    from segtumor.training.speed.report import text_report, write_report
 
     machine = describe_machine(arguments.threads)
     measured = {}
@@ -128,7 +128,7 @@ def _check(arguments):
 
 
 def _inference(arguments):
-    from segtumor.engine.speed.inference import InferenceSettings, measure_inference
+    from segtumor.training.speed.inference import InferenceSettings, measure_inference
 
     quick = arguments.quick
     fast_cfg, fast_name = _fast(arguments)
@@ -149,7 +149,7 @@ def _inference(arguments):
 
 
 def _training(arguments):
-    from segtumor.engine.speed.training import measure_training
+    from segtumor.training.speed.training import measure_training
 
     quick = arguments.quick
     return measure_training(
@@ -164,9 +164,9 @@ def _training(arguments):
 
 
 def _start(arguments):
-    from segtumor.engine.run_folder import find_run
-    from segtumor.engine.speed.made_up_run import export_run, make_run, write_images
-    from segtumor.engine.speed.start import RUN, measure_start
+    from segtumor.runs import find_run
+    from segtumor.training.speed.made_up_run import export_run, make_run, write_images
+    from segtumor.training.speed.start import RUN, measure_start
 
     config, weights = find_run(arguments.run) if arguments.run else (None, arguments.fast_weights)
     cfg = _config(config) if config else _fast(arguments)[0]
@@ -182,8 +182,8 @@ def _start(arguments):
 
 
 def _growth(arguments):
-    from segtumor.engine.speed.growth import measure_growth
-    from segtumor.engine.speed.made_up_run import export_run, make_run
+    from segtumor.training.speed.growth import measure_growth
+    from segtumor.training.speed.made_up_run import export_run, make_run
 
     large, fast = _config(arguments.config_file or _CONFIGS / _LARGE), _fast(arguments)[0]
     formats = _installed(_FORMATS)

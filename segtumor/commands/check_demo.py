@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.shell import make_parser, run
 from segtumor.errors import DataError
 
 #: Least values on held-out phantoms.
@@ -60,13 +60,13 @@ def shuffle_weights(model, *, seed):
 
 def _prepare(run_folder):
     from segtumor.config import load_config
-    from segtumor.engine.model import create_model
-    from segtumor.engine.predictor import predictor_from_config
-    from segtumor.engine.run_folder import find_run
-    from segtumor.engine.validation import predict_dataset
-    from segtumor.engine.weights import load_weights
-    from segtumor.evaluation.summary import evaluate
-    from segtumor.loading.catalog import load_datasets
+    from segtumor.evaluation.summary.summary import evaluate
+    from segtumor.models.build import create_model
+    from segtumor.models.detectron2_detector import predictor_from_config
+    from segtumor.models.weights import load_weights
+    from segtumor.runs import find_run
+    from segtumor.training.batches.catalog import load_datasets
+    from segtumor.training.validation import predict_dataset
 
     config_file, weights = find_run(run_folder)
     cfg = load_config(config_file)

@@ -10,8 +10,8 @@ import sys
 
 import segtumor
 from segtumor import NOTICE
-from segtumor.commands.shell import guarded, typed_as
-from segtumor.commands.streams import sound_streams
+from segtumor.commands.common.shell import guarded, typed_as
+from segtumor.commands.common.streams import sound_streams
 
 #: Sub-command -> (module of ``segtumor.commands``, what it does).
 COMMANDS = {

@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from segtumor.commands.account import print_table, progress_bar
-from segtumor.commands.alone import add_overwrite_option, alone, refuse_earlier
-from segtumor.commands.pairing import pair
-from segtumor.commands.shell import make_parser, run
-from segtumor.commands.study_options import add_study_options, leniency, study_settings
+from segtumor.commands.common.account import print_table, progress_bar
+from segtumor.commands.common.output_folder import add_overwrite_option, alone, refuse_earlier
+from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.study_options import add_study_options, leniency, study_settings
+from segtumor.evaluation.pairing import pair
 
 _DESCRIPTION = """Compare two sets of predictions on the same images, or predictions with what readers marked.
 
@@ -67,7 +67,7 @@ def main(argv=None):
 
 def _body(args):
     from segtumor.files import prepare_output_folder
-    from segtumor.reporting.comparison_files import write_comparisons
+    from segtumor.reporting.files.comparison_files import write_comparisons
 
     refuse_earlier(args, ("comparison.csv", "comparison.json", "comparison.md"))
     settings = study_settings(args)
@@ -97,7 +97,7 @@ def _check_measures(names, pairing, settings):
     import difflib
 
     from segtumor.errors import ConfigError
-    from segtumor.evaluation.study import measures_of
+    from segtumor.evaluation.study.study import measures_of
 
     known = measures_of(pairing.results, pairing.truth.taxonomy.names, settings).measures if names else ()
     for name in names or ():
@@ -126,9 +126,9 @@ def _two_names(first, second):
 
 
 def _with_readers(args, pairing, settings):
-    from segtumor.data.readers import BOXES, read_readers
+    from segtumor.annotations.reader_marks import BOXES, read_readers
     from segtumor.errors import ConfigError
-    from segtumor.evaluation.comparison import without_masks
+    from segtumor.evaluation.comparison.comparison import without_masks
     from segtumor.structures.lesions import ImageResult
 
     truth, model_name = pairing.truth, args.names[0] if args.names else "model"
@@ -151,8 +151,8 @@ def _with_readers(args, pairing, settings):
 
 def _measurable(reader):
     """A function of a Measure: whether it means something for a reader's marks."""
-    from segtumor.data.readers import BOXES, CASE_LABELS
-    from segtumor.evaluation.comparison import means_something
+    from segtumor.annotations.reader_marks import BOXES, CASE_LABELS
+    from segtumor.evaluation.comparison.comparison import means_something
 
     given = {"classes": reader.with_classes, "confidence": reader.with_confidence, "boxes": reader.kind == BOXES}
 
@@ -164,7 +164,7 @@ def _measurable(reader):
 
 
 def _remarks(reader, marks, settings):
-    from segtumor.data.readers import BOXES, CASE_LABELS
+    from segtumor.annotations.reader_marks import BOXES, CASE_LABELS
 
     if reader.kind == BOXES:
         yield f"{reader.name} drew boxes: overlap is between boxes, the model's too; its masks are not judged."
@@ -181,7 +181,7 @@ def _remarks(reader, marks, settings):
 
 
 def _unlisted(reader, truth, unlisted):
-    from segtumor.evaluation.unpredicted import n_normal
+    from segtumor.evaluation.study.unpredicted import n_normal
 
     if reader.unlisted_ids:
         normal = n_normal(truth.annotated_images, truth.taxonomy.names, reader.unlisted_ids)
@@ -191,9 +191,9 @@ def _unlisted(reader, truth, unlisted):
 
 
 def _compared(args, pairing, settings, first, second, *, names, remarks, only=None):
-    from segtumor.evaluation.cases import case_table
-    from segtumor.evaluation.comparison import compare
-    from segtumor.reporting.study_text import counted
+    from segtumor.evaluation.comparison.comparison import compare
+    from segtumor.evaluation.facts.cases import case_table
+    from segtumor.reporting.words.study_text import counted
 
     def chosen(measure):
         return (not args.measures or measure.name in args.measures) and (only is None or only(measure))
@@ -238,8 +238,8 @@ def _too_few(comparison, args):
 
 
 def _print(comparison, level):
-    from segtumor.reporting.comparison_files import table_header, table_notes, table_rows
-    from segtumor.reporting.study_page import HEADLINE
+    from segtumor.reporting.files.comparison_files import table_header, table_notes, table_rows
+    from segtumor.reporting.pages.study_page import HEADLINE
 
     (first, second), rows = comparison.names, comparison.rows
     print(f"{first} and {second}: {comparison.n_images} images of {comparison.n_cases} cases")
@@ -255,7 +255,7 @@ def _print(comparison, level):
 
 def _provenance(args):
     from segtumor.files import sha256_of_file
-    from segtumor.reporting.evaluation_report import provenance
+    from segtumor.reporting.files.evaluation_report import provenance
 
     other = args.against or args.readers
     return {

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from segtumor.commands.imports import import_what_evaluates
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.import_trials import import_what_evaluates
+from segtumor.commands.common.shell import make_parser, run
 
 _DESCRIPTION = """k-fold cross-validation: pools the configured data sets, divides their cases into folds, and for each
 fold trains on the other cases and tests on that one. A part of the other cases chooses the best model, which never sees
@@ -84,10 +84,10 @@ def main(argv=None):
 
 
 def _body(args):
-    from segtumor.commands.account import progress_bar
+    from segtumor.commands.common.account import progress_bar
     from segtumor.config import load_config
-    from segtumor.engine.crossval import cross_validate, make_plan
-    from segtumor.locks import alone_in
+    from segtumor.system.locks import alone_in
+    from segtumor.training.folds.crossval import cross_validate, make_plan
 
     cfg = load_config(args.config_file, args.opts)
     output = args.output or f"output/{Path(args.config_file).stem}_crossval"
@@ -113,7 +113,7 @@ def _body(args):
 
 
 def _settings(cfg, args):
-    from segtumor.evaluation.study import StudySettings
+    from segtumor.evaluation.study.study import StudySettings
 
     return StudySettings(
         score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD,
@@ -126,7 +126,7 @@ def _settings(cfg, args):
 def _print_folds(plan):
     import logging
 
-    from segtumor.commands.account import print_table
+    from segtumor.commands.common.account import print_table
 
     header = [
         "fold",
@@ -154,9 +154,9 @@ def _cells(counts, plan):
 
 
 def _report(plan, output, predictions, settings):
-    from segtumor.commands.account import print_table
-    from segtumor.commands.study_options import study_progress
-    from segtumor.engine.crossval_report import fold_table, report
+    from segtumor.commands.common.account import print_table
+    from segtumor.commands.common.study_options import study_progress
+    from segtumor.training.folds.report import fold_table, report
 
     result = report(plan, output, predictions, settings=settings, progress=study_progress)
     print()

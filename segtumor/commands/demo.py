@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from segtumor.commands.alone import alone
-from segtumor.commands.imports import import_what_evaluates
+from segtumor.commands.common.import_trials import import_what_evaluates
+from segtumor.commands.common.output_folder import alone
+from segtumor.commands.common.shell import make_parser, run
 from segtumor.commands.prepare_phantoms import CaseProgress
-from segtumor.commands.shell import make_parser, run
 from segtumor.errors import ConfigError
-from segtumor.locks import is_empty
+from segtumor.system.locks import is_empty
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -73,7 +73,7 @@ def _refuse_earlier(output, *, overwrite):
 
 
 def _make_phantoms(folder, arguments):
-    from segtumor.data.phantoms import write_phantom_dataset
+    from segtumor.synthesis.phantoms import write_phantom_dataset
 
     with CaseProgress(arguments.cases) as progress:
         write_phantom_dataset(folder, cases=arguments.cases, seed=arguments.seed, overwrite=True, progress=progress)
@@ -82,7 +82,7 @@ def _make_phantoms(folder, arguments):
 def _train(cfg, output):
     import os
 
-    from segtumor.engine.training import train
+    from segtumor.training.train import train
 
     os.environ["DETECTRON2_DATASETS"] = str(output)  # the names phantoms_train, ... are looked up there
     return train(cfg, overwrite=True)
@@ -91,9 +91,9 @@ def _train(cfg, output):
 def _draw(cfg, output):
     import json
 
-    from segtumor.commands.inference_model import model_of_config
-    from segtumor.engine.run_folder import find_run
-    from segtumor.inference.run import Options, infer
+    from segtumor.inference.batch.run import Options, infer
+    from segtumor.inference.load import model_of_config
+    from segtumor.runs import find_run
 
     test = json.loads((output / "phantoms" / "annotations" / "test.json").read_text(encoding="utf-8"))
     paths = [output / "phantoms" / "images" / image["file_name"] for image in test["images"]]
@@ -119,7 +119,7 @@ def _draw(cfg, output):
 
 
 def _show(evaluations, output):
-    from segtumor.evaluation.summary import headline_table
+    from segtumor.evaluation.summary.summary import headline_table
 
     for evaluation in evaluations.values():
         print(f"\nHeld-out SYNTHETIC cases:\n{headline_table(evaluation)}\n")

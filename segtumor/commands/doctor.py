@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import segtumor
-from segtumor.commands.imports import Outcome, try_imports
-from segtumor.commands.shell import make_parser, run, use_color
+from segtumor.commands.common.import_trials import Outcome, try_imports
+from segtumor.commands.common.shell import make_parser, run, use_color
 from segtumor.errors import InstallationError
-from segtumor.processes import available_cores
+from segtumor.system.processes import available_cores
 
 OK, NOTE, MISSING, BROKEN = "ok", "note", "MISSING", "BROKEN"
 _COLOR_CODES = {OK: 32, NOTE: 33, MISSING: 31, BROKEN: 31}

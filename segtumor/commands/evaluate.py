@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from segtumor.commands.alone import add_overwrite_option, alone, refuse_earlier
-from segtumor.commands.pairing import pair
-from segtumor.commands.shell import make_parser, run
-from segtumor.commands.study_options import add_study_options, leniency, study_progress, study_settings
+from segtumor.commands.common.output_folder import add_overwrite_option, alone, refuse_earlier
+from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.study_options import add_study_options, leniency, study_progress, study_settings
+from segtumor.evaluation.pairing import pair
 
 _DESCRIPTION = """Compare predictions with annotations, with intervals that resample cases.
 
@@ -69,8 +69,8 @@ def main(argv=None):
 
 
 def _body(args):
-    from segtumor.evaluation.study import study
-    from segtumor.reporting.evaluation_report import read_training_history, refuse_run_folder
+    from segtumor.evaluation.study.study import study
+    from segtumor.reporting.files.evaluation_report import read_training_history, refuse_run_folder
 
     refuse_run_folder(args.output)
     refuse_earlier(args, _WRITTEN)
@@ -103,15 +103,15 @@ def _body(args):
 
 def _print_plan(pairing, settings):
     """Say what will take its time."""
-    from segtumor.evaluation.cases import case_table
-    from segtumor.reporting.study_text import counted
+    from segtumor.evaluation.facts.cases import case_table
+    from segtumor.reporting.words.study_text import counted
 
     cases = counted(len(case_table(pairing.truth.annotated_images)), "cases")
     print(f"{settings.n_resamples:,} resamples of {cases}, {counted(len(pairing.results), 'images')} ...", flush=True)
 
 
 def _temperature(args, pairing):
-    from segtumor.evaluation.calibrating import fit_score_temperature, refuse_shared
+    from segtumor.evaluation.facts.temperature import fit_score_temperature, refuse_shared
 
     annotations, predictions = args.calibrate_on
     fitted_on = pair(annotations, predictions, **leniency(args))
@@ -120,7 +120,7 @@ def _temperature(args, pairing):
 
 
 def _provenance(args):
-    from segtumor.reporting.study_provenance import study_provenance
+    from segtumor.reporting.provenance import study_provenance
 
     return study_provenance(
         annotations=args.annotations,
@@ -132,7 +132,7 @@ def _provenance(args):
 
 def _write(args, pairing, found, provenance):
     """Write everything; names of the files."""
-    from segtumor.reporting.study_files import write_study
+    from segtumor.reporting.files.study_files import write_study
 
     paths = write_study(
         found,
@@ -149,7 +149,7 @@ def _examples(args, truth, found):
     from pathlib import Path
 
     from segtumor.imaging import read_radiograph
-    from segtumor.reporting.study_examples import choose_examples, draw_examples
+    from segtumor.reporting.pages.study_examples import choose_examples, draw_examples
 
     root = Path(args.images) if args.images else truth.image_root
     if not root.is_dir():
@@ -160,7 +160,7 @@ def _examples(args, truth, found):
 
 
 def _print_counts(found):
-    from segtumor.reporting.study_text import counted
+    from segtumor.reporting.words.study_text import counted
 
     counts, images = (found.evaluation.metrics[name] for name in ("counts", "images"))
     findings = counted(counts["n_findings_at_threshold"], "findings")
@@ -175,9 +175,9 @@ def _print_counts(found):
 
 
 def _print_intervals(found):
-    from segtumor.commands.account import print_table
-    from segtumor.reporting.study_page import HEADLINE
-    from segtumor.reporting.study_text import count_text, interval_text, number_text
+    from segtumor.commands.common.account import print_table
+    from segtumor.reporting.pages.study_page import HEADLINE
+    from segtumor.reporting.words.study_text import count_text, interval_text, number_text
 
     known = {estimate.name: estimate for estimate in found.estimates}
     rows = [

@@ -4,8 +4,8 @@ import argparse
 import logging
 import math
 
-from segtumor.commands.model_config import model_config
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.shell import make_parser, run
+from segtumor.inference.load import model_config
 
 _RUN = "--run output/demo/run --format openvino --output output/demo/openvino"
 _LISTED = 8
@@ -67,7 +67,7 @@ def main(argv=None):
 
 
 def _body(arguments):
-    from segtumor.engine.exporting import check_options, check_output, export
+    from segtumor.export.export import check_options, check_output, export
 
     check_options(arguments.format, int8=arguments.int8, calibration=arguments.calibration)
     check_output(arguments.output, overwrite=arguments.overwrite)

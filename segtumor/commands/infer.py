@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import logging
 
-from segtumor.commands.shell import check_threads, make_parser, run
+from segtumor.commands.common.shell import check_threads, make_parser, run
 from segtumor.errors import ConfigError, DataError, SomeInputsFailedError
 
 logger = logging.getLogger(__name__)
@@ -102,9 +102,9 @@ def main(argv=None):
 
 
 def _body(arguments):
-    from segtumor.commands.inference_model import check_model, load_model, opencv_threads
-    from segtumor.inference.finding import find_inputs
-    from segtumor.inference.run import check, infer
+    from segtumor.inference.batch.input_search import find_inputs
+    from segtumor.inference.batch.run import check, infer
+    from segtumor.inference.load import check_model, load_model, opencv_threads
 
     options = _checked_options(arguments)
     check_model(arguments.run)
@@ -149,7 +149,7 @@ def _find_inputs(arguments, find_inputs):
 
 def _checked_options(arguments):
     """Options, as far as they do not depend on the model, so that mistakes are told before it is loaded."""
-    from segtumor.inference.run import Options
+    from segtumor.inference.batch.run import Options
 
     check_threads(arguments.threads)
     threshold, max_pixels = arguments.confidence_threshold, arguments.max_pixels

@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
-from segtumor.commands.account import print_remarks, progress_bar
-from segtumor.commands.alone import alone
+from segtumor.commands.common.account import print_remarks, progress_bar
+from segtumor.commands.common.output_folder import alone
+from segtumor.commands.common.shell import make_parser, run
 from segtumor.commands.data.split_account import split_is_by_case, warn_of_leaks, warn_of_names
-from segtumor.commands.shell import make_parser, run
 from segtumor.errors import DataError
 
 _LOG = logging.getLogger(__name__)
@@ -88,11 +88,11 @@ def main(argv=None):
 
 
 def _body(args):
-    from segtumor.data.btxrd.convert import convert
-    from segtumor.data.btxrd.output import write_dataset
-    from segtumor.data.btxrd.table import read_cases
-    from segtumor.data.earlier import check_no_earlier
-    from segtumor.data.splits.output import check_no_earlier_split
+    from segtumor.datasets.splits.output import check_no_earlier_split
+    from segtumor.formats.btxrd.convert import convert
+    from segtumor.formats.btxrd.output import write_dataset
+    from segtumor.formats.btxrd.table import read_cases
+    from segtumor.formats.earlier_output import check_no_earlier
     from segtumor.taxonomy import BINARY, SUBTYPES
 
     check_no_earlier(args.output, overwrite=args.overwrite)
@@ -124,7 +124,7 @@ def _body(args):
 
 def _saved_split(args):
     """The split of an earlier run, or None where a new one is to be made. Usage is checked before any long work."""
-    from segtumor.data.splits import GROUPED, IMAGE, NONE, OFFICIAL, check_fractions, read_split
+    from segtumor.datasets.splits import GROUPED, IMAGE, NONE, OFFICIAL, check_fractions, read_split
     from segtumor.errors import ConfigError
 
     check_fractions(_fractions(args))
@@ -150,7 +150,7 @@ def _fractions(args):
 
 
 def _cases_of(saved):
-    from segtumor.data.image_names import stem_of
+    from segtumor.annotations.image_names import stem_of
 
     return {stem_of(name): entry["case_id"] for name, entry in saved.assignment.items()} if saved else None
 
@@ -164,10 +164,10 @@ def _check_usable(args, conversion):
 
 def _listing(args, conversion):
     """The official lists brought together with the images; those in no list are left out, and reported."""
+    from segtumor.annotations.remarks import Remark
     from segtumor.cases import is_own_case
-    from segtumor.data.btxrd.table import find_table, read_parts
-    from segtumor.data.remarks import Remark
-    from segtumor.data.splits.official import match, read_lists
+    from segtumor.datasets.splits.official import match, read_lists
+    from segtumor.formats.btxrd.table import find_table, read_parts
 
     if args.split != "official":
         return None
@@ -188,15 +188,15 @@ def _listing(args, conversion):
 
 def _tables(args):
     """The files that the conversion was made from, for their hashes."""
-    from segtumor.data.btxrd.table import find_table
-    from segtumor.data.splits.official import path_of
+    from segtumor.datasets.splits.official import path_of
+    from segtumor.formats.btxrd.table import find_table
 
     groups = [args.groups] if args.groups else []
     return [find_table(args.source), *groups, *(path_of(spec) for spec in args.lists)]
 
 
 def _new_split(args, conversion, listing):
-    from segtumor.data.splits import OFFICIAL, SEVERITY, make_split, split_from_parts
+    from segtumor.datasets.splits import OFFICIAL, SEVERITY, make_split, split_from_parts
     from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY
 
     if listing is not None:
@@ -224,7 +224,7 @@ def _fallback_stratum(image, conversion):
 
 
 def _check_saved(args, saved, conversion):
-    from segtumor.data.splits import reuse_split
+    from segtumor.datasets.splits import reuse_split
 
     names = [image["file_name"] for image in conversion.images]
     case_ids = {image["file_name"]: image["case_id"] for image in conversion.images}

@@ -2,7 +2,7 @@
 
 import sys
 
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.shell import make_parser, run
 from segtumor.progress import on_terminal
 
 
@@ -44,7 +44,7 @@ def main(argv=None):
 
 
 def _body(args):
-    from segtumor.data.phantoms import write_phantom_dataset
+    from segtumor.synthesis.phantoms import write_phantom_dataset
 
     with CaseProgress(args.cases) as progress:
         counts = write_phantom_dataset(

@@ -3,8 +3,8 @@
 import shlex
 from pathlib import Path
 
-from segtumor.commands.account import print_table
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.account import print_table
+from segtumor.commands.common.shell import make_parser, run
 
 
 def build_parser():
@@ -45,8 +45,8 @@ def main(argv=None):
 
 def _body(arguments):
     from segtumor.config import load_config
-    from segtumor.engine.run_folder import find_run
-    from segtumor.engine.slimming import prune_run
+    from segtumor.export.pruned_run import prune_run
+    from segtumor.runs import find_run
 
     config_file, weights = find_run(arguments.run)
     report = prune_run(

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from segtumor.commands.imports import import_what_evaluates
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.import_trials import import_what_evaluates
+from segtumor.commands.common.shell import make_parser, run
 
 _DETECTRON2_OUTPUT = "./output"
 
@@ -90,7 +90,7 @@ def _check(arguments):
 
 
 def _work(cfg, arguments):
-    from segtumor.engine import training
+    from segtumor.training import train as training
 
     if arguments.dry_run:
         print("\n".join(training.dry_run(cfg, init_from=arguments.init_from)))
@@ -106,7 +106,7 @@ def _work(cfg, arguments):
 
 
 def _show(evaluations, folder):
-    from segtumor.evaluation.summary import headline_table
+    from segtumor.evaluation.summary.summary import headline_table
 
     for name, evaluation in evaluations.items():
         print(f"\n{name}:\n{headline_table(evaluation)}")

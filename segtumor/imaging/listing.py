@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary
-from segtumor.imaging.dicom.mark import HEAD_BYTES, dicom_start, what_without_picture
+from segtumor.imaging.dicom.signature import HEAD_BYTES, dicom_start, what_without_picture
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 

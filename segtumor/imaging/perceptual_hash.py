@@ -5,7 +5,7 @@ benchmarking of perceptual image hash functions, 2010, known as pHash), with two
 comparisons with the median, so that a mirrored picture has the signs of the odd columns changed and an inverted one all
 of them: both are found without another transform. And there are 143 bits instead of 64: knees look alike, and 64 bits
 call far too many different patients the same. A hash only proposes; ``aligned_correlation`` of the thumbnails decides.
-Not here: reading files, and searching among many hashes (``segtumor.data.duplicates``).
+Not here: reading files, and searching among many hashes (``segtumor.datasets.duplicates``).
 """
 
 import functools

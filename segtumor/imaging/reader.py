@@ -12,7 +12,7 @@ from pathlib import Path
 from segtumor.errors import BadImageError
 from segtumor.files import open_ordinary
 from segtumor.imaging.dicom import dicom_size_hw, read_dicom
-from segtumor.imaging.dicom.mark import HEAD_BYTES, dicom_start, what_without_picture
+from segtumor.imaging.dicom.signature import HEAD_BYTES, dicom_start, what_without_picture
 from segtumor.imaging.failures import foreign_errors
 from segtumor.imaging.listing import DICOM_SUFFIXES
 from segtumor.imaging.radiograph import MAX_PIXELS, OneFrameError

@@ -1,1 +1,1 @@
-"""A predictor on a list of files: reading ahead, streaming to disk, continuing. Core: no torch, no Detectron2."""
+"""From a trained model and files to readings. Core: no torch, no Detectron2."""

@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 
 from segtumor.errors import ConfigError, ModelError
-from segtumor.postprocessing import Postprocessing
 from segtumor.runtime.fields import Fields, Rule, Several, WrongFieldError, check_names
+from segtumor.structures.postprocessing import Postprocessing
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Anchors:
-    """What proposals start from (``runtime.anchors``); one entry for each level of the proposal head.
+    """What proposals start from (``runtime.mask_rcnn.anchors``); one entry for each level of the proposal head.
 
     Attributes:
         sizes_px: tuples of square roots of areas.
@@ -55,14 +55,14 @@ class Anchors:
 
 @dataclass(frozen=True)
 class Proposals:
-    """How proposals are chosen (``runtime.proposals``).
+    """How proposals are chosen (``runtime.mask_rcnn.proposals``).
 
     Attributes:
         pre_nms_topk: anchors of a level that are looked at.
         post_nms_topk: proposals of all levels together.
         nms_iou: overlap above which the lower one of two goes, 0..1.
         min_box_size_px: proposals have longer sides than that.
-        box_weights: of the offsets, as in ``runtime.box_coding``.
+        box_weights: of the offsets, as in ``runtime.mask_rcnn.box_coding``.
     """
 
     pre_nms_topk: int
@@ -74,7 +74,7 @@ class Proposals:
 
 @dataclass(frozen=True)
 class Pooling:
-    """How the features inside a box are resampled (``runtime.pooling``).
+    """How the features inside a box are resampled (``runtime.mask_rcnn.pooling``).
 
     Attributes:
         kind: "align" or "max".
@@ -91,7 +91,7 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Regions:
-    """How proposals become detections (``runtime.levels``, ``runtime.detections``).
+    """How proposals become detections (``runtime.mask_rcnn.levels``, ``runtime.mask_rcnn.detections``).
 
     Attributes:
         strides_px: of the maps that regions are pooled from, finest first, each twice the one before.
@@ -127,7 +127,7 @@ class Contract:
         class_names: in the order of their class_id.
         confidence_threshold: findings below it are not shown unless asked for, 0..1.
         preprocessing, anchors, proposals, regions: the stages of inference.
-        postprocessing: fields of ``segtumor.postprocessing.Postprocessing``.
+        postprocessing: fields of ``segtumor.structures.postprocessing.Postprocessing``.
     """
 
     class_names: tuple[str, ...]

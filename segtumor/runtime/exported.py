@@ -5,7 +5,7 @@
 Reading verifies before it loads: the hash of ``export.json`` itself, the files' hashes, and that every file lies in the
 folder. What else lies there is not read.
 Hashes find damage and mistakes, not malice: who can change the graphs can change ``export.json``. Not here: making
-an export (``segtumor.engine.exporting``).
+an export (``segtumor.export.export``).
 """
 
 import hashlib
@@ -20,15 +20,15 @@ import segtumor
 from segtumor.errors import ModelError, check_current_folder, needed
 from segtumor.files import open_ordinary, sha256_of_file, write_json
 from segtumor.runtime.contract import Contract
-from segtumor.runtime.graph_names import GRAPHS
+from segtumor.runtime.sessions.graph_names import GRAPHS
 
 MANIFEST, KIND, SCHEMA_VERSION = "export.json", "segtumor export", 2
 _OWN_HASH = "manifest_sha256"
 #: Format -> (suffixes of a graph's files, module and class that run them).
 FORMATS = {
-    "torchscript": ((".pt",), "segtumor.runtime.torchscript", "TorchScriptGraphs"),
-    "onnx": ((".onnx",), "segtumor.runtime.onnx_graphs", "OnnxGraphs"),
-    "openvino": ((".xml", ".bin"), "segtumor.runtime.openvino_graphs", "OpenVinoGraphs"),
+    "torchscript": ((".pt",), "segtumor.runtime.sessions.torchscript", "TorchScriptGraphs"),
+    "onnx": ((".onnx",), "segtumor.runtime.sessions.onnx_graphs", "OnnxGraphs"),
+    "openvino": ((".xml", ".bin"), "segtumor.runtime.sessions.openvino_graphs", "OpenVinoGraphs"),
 }
 _SHOWN_DIGITS = 12
 _EXPORT_AGAIN = "Export the model again with this version of segtumor"
@@ -41,7 +41,7 @@ class Export:
 
     Attributes:
         contract: ``runtime.contract.Contract``.
-        graphs: the three graphs, for ``runtime.detector.Detector``.
+        graphs: the three graphs, for ``runtime.mask_rcnn.detector.Detector``.
         manifest: what ``export.json`` holds.
         folder: where it lies.
     """

@@ -8,11 +8,11 @@ the model broke down.
 
 import numpy as np
 
-from segtumor import postprocessing
 from segtumor.errors import BadImageError
 from segtumor.imaging import normalize_window
 from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.runtime.breakdown import all_sound, is_broken
+from segtumor.structures import postprocessing
 
 
 class Predictor:

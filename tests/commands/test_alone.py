@@ -3,13 +3,13 @@ it would replace what an earlier one has written."""
 
 import fnmatch
 import importlib
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 
-from segtumor.locks import alone_in
+from segtumor.system.locks import alone_in
 
-EXAMPLE = Path(__file__).parents[2] / "datasets" / "examples" / "coco" / "annotations.json"
+EXAMPLE = ROOT / "datasets" / "examples" / "coco" / "annotations.json"
 _TRUTH = ("--annotations", "no.json")
 _OTHERS = ("--predictions", "no.json")
 #: Module of commands -> its arguments but for --output; none of the files is looked at before the lock.
@@ -62,7 +62,7 @@ def test_earlier_results_are_replaced_only_where_it_is_asked_for(name, tmp_path,
 
 def test_all_that_an_evaluation_writes_is_looked_for(tmp_path):
     from segtumor.commands.evaluate import _WRITTEN
-    from segtumor.reporting import evaluation_report, study_files
+    from segtumor.reporting.files import evaluation_report, study_files
 
     names = {*study_files._NAMES, evaluation_report._CURVES, "metrics.json", "per_lesion.csv", "per_image.csv"}
     assert not [name for name in names if not any(fnmatch.fnmatch(name, pattern) for pattern in _WRITTEN)]

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from segtumor.commands import benchmark_speed
-from segtumor.engine.speed import inference
-from segtumor.engine.speed.processes import thread_limits
+from segtumor.training.speed import inference
+from segtumor.training.speed.processes import thread_limits
 
 pytestmark = pytest.mark.model
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from repository import ROOT
 
+from segtumor.annotations.coco import load_coco
 from segtumor.commands import data
 from segtumor.commands.data import convert
-from segtumor.data.converters.formats import FORMATS, WRITABLE, detect_format, load_format
-from segtumor.data.records import load_coco
 from segtumor.errors import DataError
+from segtumor.formats.table import FORMATS, WRITABLE, detect_format, load_format
 
-EXAMPLES = Path(__file__).parents[2] / "datasets" / "examples"
+EXAMPLES = ROOT / "datasets" / "examples"
 IMAGES = str(EXAMPLES / "images")
 #: What the three phantoms show; datasets/examples/coco/annotations.json has the outlines.
 TRUTH = {"case1_benign.png": ["benign", "benign"], "case2_malignant.png": ["malignant"]}

@@ -5,8 +5,8 @@ import json
 import pytest
 from PIL import Image
 
+from segtumor.annotations.coco import load_coco
 from segtumor.commands.cli import main
-from segtumor.data.records import load_coco
 from segtumor.errors import DataError
 
 BOXES = "5 of 5 lesions, in 4 images, are boxes without an outline"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from segtumor.commands import doctor, imports
+from segtumor.commands import doctor
+from segtumor.commands.common import import_trials as imports
+from segtumor.commands.common.import_trials import Outcome, try_imports
 from segtumor.commands.doctor import BROKEN, MISSING, NOTE, OK, Check
-from segtumor.commands.imports import Outcome, try_imports
 
 ROOT = Path(__file__).parents[2]
 Usage = collections.namedtuple("Usage", "total used free")

@@ -3,14 +3,14 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from segtumor import errors
 from segtumor.commands import doctor
 
-CHECK = ("data", "check", Path(__file__).parents[2] / "datasets" / "examples" / "coco" / "annotations.json")
+CHECK = ("data", "check", ROOT / "datasets" / "examples" / "coco" / "annotations.json")
 GONE = "mkdir gone && cd gone && rmdir ../gone && "
 FEW_FILES = "ulimit -n 40 && "
 #: What is different -> (variables, None for unset; what the shell does before).

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from segtumor.commands import export
-from segtumor.engine import exporting
+from segtumor.export import export as exporting
 from segtumor.runtime.exported import is_export
 
 pytestmark = pytest.mark.model

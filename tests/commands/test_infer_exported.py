@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 from segtumor.commands import infer
-from segtumor.inference import drawing
-from segtumor.postprocessing import Postprocessing
-from segtumor.runtime import detector, exported
+from segtumor.inference.batch import drawing
+from segtumor.runtime import exported
+from segtumor.runtime.mask_rcnn import detector
 from segtumor.structures.lesions import Finding
+from segtumor.structures.postprocessing import Postprocessing
 
 CONTRACT = SimpleNamespace(
     class_names=("benign", "malignant"),
@@ -30,7 +31,7 @@ CONTRACT = SimpleNamespace(
 
 
 class OneFinding:
-    """Stands in for ``runtime.detector.Detector``; stops as a user would at the image of ``interrupt_at``."""
+    """Stands in for ``runtime.mask_rcnn.detector.Detector``; stops as a user would at the image of ``interrupt_at``."""
 
     interrupt_at, calls = None, 0
 
@@ -205,8 +206,9 @@ def infer_without_frameworks(run):
     program = (
         "import sys\n"
         "for name in ('torch', 'torchvision', 'detectron2'): sys.modules[name] = None\n"
-        "from segtumor.commands import infer, inference_model\n"
-        "import segtumor.inference.run, segtumor.runtime.exported, segtumor.runtime.detector\n"
+        "from segtumor.commands import infer\n"
+        "from segtumor.inference import load\n"
+        "import segtumor.inference.batch.run, segtumor.runtime.exported, segtumor.runtime.mask_rcnn.detector\n"
         "sys.exit(infer.main(['--run', sys.argv[1], '--input', sys.argv[2], '--output', 'x']))"
     )
     arguments = [sys.executable, "-c", program, str(run), __file__]

@@ -7,9 +7,9 @@ import torch
 
 from segtumor.commands import prune, train
 from segtumor.config import load_config
-from segtumor.engine.checkpoint import write_checkpoint
-from segtumor.engine.model import create_model
-from segtumor.engine.run_folder import find_run
+from segtumor.models.build import create_model
+from segtumor.models.weights import write_checkpoint
+from segtumor.runs import find_run
 
 pytestmark = pytest.mark.model
 

@@ -11,10 +11,10 @@ import pytest
 
 from segtumor import progress
 from segtumor.commands import cli
-from segtumor.commands.account import print_table, progress_bar
+from segtumor.commands.common.account import print_table, progress_bar
+from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.streams import sound_streams
 from segtumor.commands.prepare_phantoms import CaseProgress
-from segtumor.commands.shell import make_parser, run
-from segtumor.commands.streams import sound_streams
 
 
 class Failing(io.StringIO):
@@ -133,7 +133,7 @@ def test_nested_commands_share_their_streams():
 @pytest.mark.skipif(os.name != "posix", reason="how a shell closes streams")
 def test_closed_descriptors_are_not_given_to_files_that_others_print_into(tmp_path):
     program = (
-        "import os, subprocess, sys; from segtumor.commands.shell import make_parser, run\n"
+        "import os, subprocess, sys; from segtumor.commands.common.shell import make_parser, run\n"
         "def body(arguments):\n"
         "    with open('result', 'w') as file:\n"
         "        print('printed', file=sys.stderr)\n"

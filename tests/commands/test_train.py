@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from segtumor.commands import train
-from segtumor.engine.weights import read_checkpoint
-from segtumor.locks import alone_in
+from segtumor.models.weights import read_checkpoint
+from segtumor.system.locks import alone_in
 
 pytestmark = pytest.mark.model
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segtumor.data.phantoms import make_phantoms
+from segtumor.synthesis.phantoms import make_phantoms
 
 pytestmark = pytest.mark.end_to_end
 
@@ -42,7 +42,7 @@ def write_release(folder, cases):
 
 
 def _row(name, case, view):
-    from segtumor.data.btxrd.table import BONES_AND_JOINTS, REGIONS
+    from segtumor.formats.btxrd.table import BONES_AND_JOINTS, REGIONS
     from segtumor.taxonomy import SUBTYPE_ENTITY
 
     columns = (*BONES_AND_JOINTS, "tumor", "benign", "malignant", *SUBTYPE_ENTITY, *REGIONS, *VIEWS)

@@ -3,7 +3,7 @@
 import pytest
 
 from segtumor.errors import ConfigError
-from segtumor.evaluation.calibrating import fit_score_temperature, refuse_shared
+from segtumor.evaluation.facts.temperature import fit_score_temperature, refuse_shared
 from segtumor.structures.lesions import AnnotatedImage
 
 

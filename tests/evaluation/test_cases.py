@@ -1,6 +1,6 @@
 import numpy as np
 
-from segtumor.evaluation.cases import case_table
+from segtumor.evaluation.facts.cases import case_table
 
 
 def test_images_of_one_case_belong_together(build):

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from segtumor.evaluation.classification import confusion, image_metrics, lesion_metrics
-from segtumor.evaluation.matching import match_image
+from segtumor.evaluation.facts.matching import match_image
+from segtumor.evaluation.summary.classification import confusion, image_metrics, lesion_metrics
 
 NAMES = ("benign", "malignant")
 

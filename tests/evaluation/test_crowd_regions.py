@@ -7,11 +7,10 @@ import pytest
 from segtumor.commands import compare as compare_command
 from segtumor.commands import evaluate as evaluate_command
 from segtumor.commands.benchmark import run as benchmark_run
-from segtumor.evaluation import evaluate
-from segtumor.evaluation.study import StudySettings, study
-from segtumor.evaluation.summary import headline_table
-from segtumor.reporting.evaluation_report import write_evaluation
-from segtumor.reporting.study_text import summary_sentences
+from segtumor.evaluation.study.study import StudySettings, study
+from segtumor.evaluation.summary.summary import evaluate, headline_table
+from segtumor.reporting.files.evaluation_report import write_evaluation
+from segtumor.reporting.words.study_text import summary_sentences
 
 NAMES = ("benign", "malignant")
 

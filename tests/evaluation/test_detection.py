@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from segtumor.data.predictions import read_predictions
-from segtumor.data.records import load_coco
+from segtumor.annotations.coco import load_coco
+from segtumor.annotations.predictions.document import read_predictions
 from segtumor.errors import ConfigError, DataError
-from segtumor.evaluation.detection import STAT_NAMES, detection_metrics
+from segtumor.evaluation.summary.detection import STAT_NAMES, detection_metrics
 from segtumor.structures.lesions import ImageResult
 
 NAMES = ("benign", "malignant")

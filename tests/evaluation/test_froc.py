@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from segtumor.errors import DataError
-from segtumor.evaluation.froc import FROC_RATES, froc, resample_events, resampled_froc
-from segtumor.evaluation.froc_events import CRITERIA, froc_events
-from segtumor.evaluation.matching import pair_iou
+from segtumor.evaluation.facts.froc_events import CRITERIA, froc_events
+from segtumor.evaluation.facts.matching import pair_iou
+from segtumor.evaluation.measures.froc import FROC_RATES, froc, resample_events, resampled_froc
 from segtumor.structures.masks import rle_from_mask
 
 

@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from segtumor.evaluation.cases import case_table
-from segtumor.evaluation.image_level import UNKNOWN_CLASS, has_tumor, image_calls, true_class
-from segtumor.evaluation.patient_level import patient_calls
+from segtumor.evaluation.facts.cases import case_table
+from segtumor.evaluation.facts.image_level import UNKNOWN_CLASS, has_tumor, image_calls, true_class
+from segtumor.evaluation.facts.patient_level import patient_calls
 
 NAMES = ("benign", "malignant")
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import segtumor.statistics.bootstrap as bootstrap_module
-from segtumor.evaluation.comparison import compare
-from segtumor.evaluation.estimates import draw, estimates_of
-from segtumor.evaluation.intervals import (
+from segtumor.evaluation.comparison.comparison import compare
+from segtumor.evaluation.measures.measure import IMAGES, LESIONS, Measure, ratio_measure
+from segtumor.evaluation.study.estimates import draw, estimates_of
+from segtumor.evaluation.study.intervals import (
     PERCENTILE_FEW,
     WILSON,
     WILSON_FEW,
@@ -17,8 +18,7 @@ from segtumor.evaluation.intervals import (
     interval_of,
     is_bootstrapped,
 )
-from segtumor.evaluation.measures import IMAGES, LESIONS, Measure, ratio_measure
-from segtumor.evaluation.study import StudySettings, estimate, study
+from segtumor.evaluation.study.study import StudySettings, estimate, study
 from segtumor.statistics.bootstrap import case_weights, leave_one_out_weights
 from segtumor.statistics.proportions import clopper_pearson, wilson
 

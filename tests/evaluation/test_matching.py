@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segtumor.evaluation.matching import assign, match_image, pair_iou
+from segtumor.evaluation.facts.matching import assign, match_image, pair_iou
 
 
 def match(result, score_threshold=0.5, iou_threshold=0.5):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from segtumor.errors import DataError
-from segtumor.evaluation import evaluate
-from segtumor.evaluation.measure_set import measures_of
-from segtumor.evaluation.measures import GROUPS, Remembered, ratio_measure
-from segtumor.evaluation.study_types import StudySettings
+from segtumor.evaluation.facts.study_types import StudySettings
+from segtumor.evaluation.measures.measure import GROUPS, Remembered, ratio_measure
+from segtumor.evaluation.measures.measure_set import measures_of
+from segtumor.evaluation.summary.summary import evaluate
 
 NAMES = ("benign", "malignant")
 DISTANCES = ("hausdorff", "hausdorff_95", "average_surface_distance")

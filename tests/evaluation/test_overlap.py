@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from segtumor.evaluation.matching import match_image
-from segtumor.evaluation.overlap import overlap_metrics
+from segtumor.evaluation.facts.matching import match_image
+from segtumor.evaluation.summary.overlap import overlap_metrics
 from segtumor.structures.lesions import AnnotatedImage, Finding, ImageResult, Lesion
 from segtumor.structures.masks import rle_from_mask
 

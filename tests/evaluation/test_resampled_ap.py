@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segtumor.errors import ConfigError, DataError
-from segtumor.evaluation.detection import detection_metrics
-from segtumor.evaluation.resampled_ap import ApMachine
+from segtumor.evaluation.measures.resampled_ap import ApMachine
+from segtumor.evaluation.summary.detection import detection_metrics
 
 NAMES = ("benign", "malignant", "uncertain")
 KINDS = ("bbox", "segm")
@@ -86,7 +86,7 @@ def test_blocks_change_nothing(monkeypatch):
     machine = ApMachine(awkward_results(rng, 12), NAMES, "segm")
     weights, cases = rng.integers(0, 3, (7, 12)).astype(float), np.arange(12)
     whole = machine.resample(weights, cases)
-    monkeypatch.setattr("segtumor.evaluation.resampled_ap._CELLS_AT_ONCE", 1)
+    monkeypatch.setattr("segtumor.evaluation.measures.resampled_ap._CELLS_AT_ONCE", 1)
     for name, values in machine.resample(weights, cases).items():
         np.testing.assert_allclose(values, whole[name], rtol=0, atol=1e-12)
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from segtumor.errors import ConfigError, DataError
-from segtumor.evaluation import evaluate
-from segtumor.evaluation.interval_remarks import interval_remarks
-from segtumor.evaluation.study import StudySettings, estimate, measures_of, study
+from segtumor.evaluation.study.interval_remarks import interval_remarks
+from segtumor.evaluation.study.study import StudySettings, estimate, measures_of, study
+from segtumor.evaluation.summary.summary import evaluate
 from segtumor.statistics.bootstrap import bootstrap
 from segtumor.statistics.calibration import apply_temperature
 from segtumor.statistics.proportions import wilson

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from segtumor.errors import ConfigError, DataError
-from segtumor.evaluation import evaluate, headline, headline_table
+from segtumor.evaluation.summary.summary import evaluate, headline, headline_table
 from segtumor.structures.lesions import ImageResult
 
 NAMES = ("benign", "malignant")

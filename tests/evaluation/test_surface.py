@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from segtumor.errors import DataError
-from segtumor.evaluation.surface import surface_distances
+from segtumor.evaluation.facts.surface import surface_distances
 from segtumor.structures.masks import rle_from_mask
 
 ROOT2 = math.sqrt(2)

@@ -13,8 +13,8 @@ from monai.metrics import (
     compute_surface_dice,
 )
 
-from segtumor.evaluation.froc import FROC_RATES, froc
-from segtumor.evaluation.surface import surface_distances
+from segtumor.evaluation.facts.surface import surface_distances
+from segtumor.evaluation.measures.froc import FROC_RATES, froc
 from segtumor.structures.lesions import AnnotatedImage, Finding, ImageResult, Lesion
 from segtumor.structures.masks import rle_from_mask
 

@@ -8,8 +8,8 @@ from imaging_files import GRAY, dicom_bytes
 
 from segtumor.errors import BadImageError
 from segtumor.imaging import normalize_window, read_radiograph
-from segtumor.imaging.dicom.codestreams import end_of_codestream
-from segtumor.imaging.dicom.syntaxes import SYNTAXES as SYNTAXES_OF_CODECS
+from segtumor.imaging.dicom.frames.codestreams import end_of_codestream
+from segtumor.imaging.dicom.frames.syntaxes import SYNTAXES as SYNTAXES_OF_CODECS
 
 pytest.importorskip("pydicom")
 from dicom_codecs import LOSSLESS, UIDS, codestream, compressed_dicom_bytes

@@ -11,7 +11,8 @@ from imaging_files import GRAY, dicom_bytes, png_bytes, replace_syntax
 
 from segtumor.errors import BadImageError, InstallationError
 from segtumor.imaging import read_radiograph, read_size_hw
-from segtumor.imaging.dicom import decoders, isolated, streams
+from segtumor.imaging.dicom import streams
+from segtumor.imaging.dicom.frames import decoders, isolated
 
 pytest.importorskip("pydicom")
 from dicom_codecs import UIDS, codestream, compressed_dicom_bytes

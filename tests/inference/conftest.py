@@ -7,7 +7,7 @@ import pytest
 from fake_detector import MODEL, NAMES, SETTINGS, FakeDetector, predictor_of
 from PIL import Image
 
-from segtumor.inference.run import Options, infer
+from segtumor.inference.batch.run import Options, infer
 
 
 @pytest.fixture

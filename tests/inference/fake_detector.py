@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from segtumor.postprocessing import Postprocessing
 from segtumor.runtime.predictor import Predictor
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
+from segtumor.structures.postprocessing import Postprocessing
 
 NAMES = ("benign", "malignant")
 SETTINGS = {"confidence_threshold": 0.3, "short_edge_px": 32}

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from segtumor.inference.background import in_background
+from segtumor.inference.batch.ordered_threads import in_background
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])

@@ -7,9 +7,9 @@ import pytest
 from fake_detector import FakeDetector
 
 from segtumor.errors import ConfigError
-from segtumor.inference.earlier import TABLES, check_output, read_summary, remove_tables
-from segtumor.inference.journal import JOURNAL_NAME
-from segtumor.locks import alone_in
+from segtumor.inference.batch.earlier_output import TABLES, check_output, read_summary, remove_tables
+from segtumor.inference.batch.journal import JOURNAL_NAME
+from segtumor.system.locks import alone_in
 
 
 @pytest.mark.parametrize("names", [["export.json"], ["config.yaml", "model_best.pth"]])
@@ -100,8 +100,8 @@ def test_a_killed_run_leaves_no_tables_of_the_earlier_one(pictures, work, monkey
     def killed(*arguments):
         raise SystemExit  # before any table is written
 
-    monkeypatch.setattr("segtumor.inference.run._work", killed)
-    monkeypatch.setattr("segtumor.inference.run._finish_as_far_as_it_goes", lambda *arguments: None)
+    monkeypatch.setattr("segtumor.inference.batch.run._work", killed)
+    monkeypatch.setattr("segtumor.inference.batch.run._finish_as_far_as_it_goes", lambda *arguments: None)
     with pytest.raises(SystemExit):
         work(pictures[3:4], with_overlays=True, overwrite=True)
     assert sorted(path.name for path in folder.iterdir()) == ["infer.journal.jsonl", "overlays"]
@@ -127,7 +127,7 @@ def test_results_of_a_run_that_ended_meanwhile_are_not_replaced(pictures, work, 
         work(pictures[:3])  # begun later, done before
         return alone_in(folder)
 
-    monkeypatch.setattr("segtumor.inference.run.alone_in", slow)
+    monkeypatch.setattr("segtumor.inference.batch.run.alone_in", slow)
     with pytest.raises(ConfigError, match="an earlier run with 3 results"):
         work(pictures[:1])
     assert len(tables(tmp_path / "found")[0]["inputs"]) == 3

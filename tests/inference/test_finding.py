@@ -8,7 +8,7 @@ from fake_detector import FakeDetector
 from PIL import Image
 
 from segtumor.errors import DataError
-from segtumor.inference.finding import find_inputs
+from segtumor.inference.batch.input_search import find_inputs
 
 
 @pytest.fixture

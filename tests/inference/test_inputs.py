@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segtumor.inference.inputs import distinct, overlay_names
+from segtumor.inference.batch.inputs import distinct, overlay_names
 
 
 def test_a_file_is_one_input_however_its_folder_is_typed(tmp_path, monkeypatch):

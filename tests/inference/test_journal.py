@@ -10,9 +10,9 @@ from fake_detector import MODEL, SETTINGS, FakeDetector
 
 import segtumor
 from segtumor.errors import ConfigError
-from segtumor.inference.journal import JOURNAL_NAME, Journal, make_header
-from segtumor.inference.journal_lines import encoded
-from segtumor.reporting.findings_files import InferenceOutcome
+from segtumor.inference.batch.journal import JOURNAL_NAME, Journal, make_header
+from segtumor.inference.batch.journal_lines import encoded
+from segtumor.reporting.files.findings_files import InferenceOutcome
 from segtumor.structures.lesions import Finding
 
 

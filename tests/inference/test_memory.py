@@ -3,9 +3,9 @@
 import pytest
 from fake_detector import FakeDetector
 
-import segtumor.inference.reading
+import segtumor.inference.batch.preparing
 from segtumor.errors import BadImageError
-from segtumor.scarcity import is_out_of_memory
+from segtumor.system.resource_errors import is_out_of_memory
 
 
 class OutOfMemoryError(RuntimeError):
@@ -106,7 +106,7 @@ def test_a_file_that_was_damaged_before_it_is_read_at_a_smaller_size_fails_alone
 
 @pytest.mark.parametrize(("failures", "ok"), [(1, 2), (2, 1)])
 def test_reading_is_tried_once_more(pictures, work, monkeypatch, failures, ok):
-    read, left = segtumor.inference.reading.read_radiograph, [None] * failures
+    read, left = segtumor.inference.batch.preparing.read_radiograph, [None] * failures
 
     def starved(path, **options):
         if path.name == "0.png" and left:
@@ -114,7 +114,7 @@ def test_reading_is_tried_once_more(pictures, work, monkeypatch, failures, ok):
             raise MemoryError
         return read(path, **options)
 
-    monkeypatch.setattr(segtumor.inference.reading, "read_radiograph", starved)
+    monkeypatch.setattr(segtumor.inference.batch.preparing, "read_radiograph", starved)
     result, _ = work(pictures[:2])
     assert result.counts["ok"] == ok
     assert result.first_failure is None or "0.png: out of memory while reading" in result.first_failure

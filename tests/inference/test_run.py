@@ -11,12 +11,12 @@ import pytest
 from fake_detector import MODEL, NAMES, SETTINGS, FakeDetector
 from PIL import Image
 
-import segtumor.inference.drawing
+import segtumor.inference.batch.drawing
 from segtumor import files
 from segtumor.errors import ConfigError, OutputError
-from segtumor.inference.journal import JOURNAL_NAME
-from segtumor.inference.run import Options
-from segtumor.reporting.findings_files import (
+from segtumor.inference.batch.journal import JOURNAL_NAME
+from segtumor.inference.batch.run import Options
+from segtumor.reporting.files.findings_files import (
     InferenceOutcome,
     findings_columns,
     predictions_document,
@@ -245,7 +245,7 @@ def test_a_picture_that_cannot_be_drawn_for_memory_keeps_its_findings(pictures, 
     def draw(base, *arguments, **options):
         raise MemoryError
 
-    monkeypatch.setattr(segtumor.inference.drawing, "draw_overlay", draw)
+    monkeypatch.setattr(segtumor.inference.batch.drawing, "draw_overlay", draw)
     result, folder = work(pictures[:2], with_overlays=True)
     assert result.counts["ok"] == result.notes == 2 and "no overlay" in result.first_note
     assert "no overlay" in (folder / "findings.csv").read_text()

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from segtumor.evaluation import evaluate
-from segtumor.evaluation.cases import case_table
-from segtumor.evaluation.froc import froc
-from segtumor.evaluation.matching import match_image
-from segtumor.evaluation.study_types import Estimate, GroupTest, Study, StudySettings, SubgroupEstimate
-from segtumor.reporting.metric_texts import METRIC_TEXTS
+from segtumor.evaluation.facts.cases import case_table
+from segtumor.evaluation.facts.matching import match_image
+from segtumor.evaluation.facts.study_types import Estimate, GroupTest, Study, StudySettings, SubgroupEstimate
+from segtumor.evaluation.measures.froc import froc
+from segtumor.evaluation.summary.summary import evaluate
+from segtumor.reporting.words.metric_texts import METRIC_TEXTS
 from segtumor.statistics.calibration import reliability
 from segtumor.statistics.roc import pr_curve, roc_curve
 from segtumor.structures.lesions import AnnotatedImage, Finding, ImageResult, Lesion

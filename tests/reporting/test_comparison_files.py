@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from segtumor.evaluation.comparison import Comparison, ComparisonRow
-from segtumor.reporting.comparison_files import (
+from segtumor.evaluation.comparison.comparison import Comparison, ComparisonRow
+from segtumor.reporting.files.comparison_files import (
     difference_text,
     p_text,
     table_header,

@@ -2,22 +2,22 @@
 
 import dataclasses
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from repository import ROOT
 
 from segtumor import NOTICE
-from segtumor.data.parts import load_parts
-from segtumor.data.statistics import describe
-from segtumor.reporting.contact_sheet import contact_sheet
-from segtumor.reporting.data_card import data_card
-from segtumor.reporting.data_plots import age_histogram_figure, lesion_size_figure
+from segtumor.datasets.counts import describe
+from segtumor.datasets.parts import load_parts
+from segtumor.reporting.figures.data_plots import age_histogram_figure, lesion_size_figure
+from segtumor.reporting.pages.data_card import data_card
+from segtumor.reporting.pictures.contact_sheet import contact_sheet
 from segtumor.structures.lesions import AnnotatedImage, Lesion
 from segtumor.structures.masks import rle_from_mask
 from segtumor.taxonomy import color_rgb
 
-EXAMPLES = Path(__file__).parents[2] / "datasets" / "examples"
+EXAMPLES = ROOT / "datasets" / "examples"
 
 
 def truth(size_hw, lesions=(), name="a.png"):

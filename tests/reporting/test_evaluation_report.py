@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from segtumor.errors import ConfigError, DataError
-from segtumor.evaluation import evaluate
+from segtumor.evaluation.summary.summary import evaluate
 from segtumor.files import sha256_of_file
-from segtumor.reporting.evaluation_report import read_training_history, training_curves, write_evaluation
+from segtumor.reporting.files.evaluation_report import read_training_history, training_curves, write_evaluation
 from segtumor.structures.lesions import AnnotatedImage, Finding, ImageResult, Lesion
 from segtumor.structures.masks import rle_from_mask
 

@@ -6,7 +6,7 @@ import pytest
 
 import segtumor
 from segtumor import files
-from segtumor.reporting.findings_files import (
+from segtumor.reporting.files.findings_files import (
     InferenceOutcome,
     count,
     findings_columns,

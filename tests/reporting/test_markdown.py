@@ -1,6 +1,6 @@
 import pytest
 
-from segtumor.reporting.markdown import markdown_table, markdown_text
+from segtumor.reporting.words.markdown import markdown_table, markdown_text
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageDraw
 
-from segtumor.reporting.overlay import draw_overlay, size_text
-from segtumor.reporting.overlay_labels import leader_line, place_labels
-from segtumor.reporting.overlay_view import MAX_LONG_SIDE_PX, overlay_base
+from segtumor.reporting.pictures.overlay import draw_overlay, size_text
+from segtumor.reporting.pictures.overlay_labels import leader_line, place_labels
+from segtumor.reporting.pictures.overlay_view import MAX_LONG_SIDE_PX, overlay_base
 from segtumor.structures.lesions import Finding, Lesion
 from segtumor.structures.masks import rle_from_mask
 from segtumor.taxonomy import color_rgb

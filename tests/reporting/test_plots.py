@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segtumor.evaluation.classification import Confusion
-from segtumor.evaluation.detection import PrecisionRecall
-from segtumor.reporting import plots
-from segtumor.reporting.data_plots import lesion_size_figure
-from segtumor.reporting.figures import png_bytes
+from segtumor.evaluation.summary.classification import Confusion
+from segtumor.evaluation.summary.detection import PrecisionRecall
+from segtumor.reporting.figures import plots
+from segtumor.reporting.figures.data_plots import lesion_size_figure
+from segtumor.reporting.figures.figure import png_bytes
 
 NAMES = ("benign", "malignant")
 RECALL = np.linspace(0, 1, 101)

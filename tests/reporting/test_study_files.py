@@ -10,15 +10,15 @@ import pytest
 from fake_study import fake_study, some_results
 
 from segtumor.errors import OutputError
-from segtumor.reporting.study_files import write_study
+from segtumor.reporting.files.study_files import write_study
 
 
 @pytest.fixture(scope="module", autouse=True)
 def pictures():
     """Names in place of pictures, whose drawing takes nearly all the time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segtumor.reporting.study_plots.StudyFigure.png", lambda self: self.name.encode())
-        patch.setattr("segtumor.reporting.figures.png_bytes", lambda draw, **_: b"")
+        patch.setattr("segtumor.reporting.figures.study_plots.StudyFigure.png", lambda self: self.name.encode())
+        patch.setattr("segtumor.reporting.figures.figure.png_bytes", lambda draw, **_: b"")
         yield
 
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_drawn_costs_nothing_that_was_there(tmp_path, monkeypatch
     before = {
         path.name: path.read_bytes() for path in write_study(fake_study(), tmp_path, provenance={}, evaluation={})
     }
-    monkeypatch.setattr("segtumor.reporting.study_page.study_figures", None)
+    monkeypatch.setattr("segtumor.reporting.pages.study_page.study_figures", None)
     with pytest.raises(TypeError):
         write_study(fake_study([]), tmp_path, provenance={}, evaluation={})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

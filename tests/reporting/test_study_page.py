@@ -9,14 +9,14 @@ import pytest
 from fake_study import CLASSES, estimate, fake_study, finding, some_results
 
 from segtumor import NOTICE
-from segtumor.evaluation.study import StudySettings, SubgroupEstimate
-from segtumor.evaluation.study import study as measure
-from segtumor.reporting import study_text
-from segtumor.reporting.checklists import AUTHORS, CLAIM_2024, FACTS, NOT_ANSWERED, TRIPOD_AI, filled
-from segtumor.reporting.metric_texts import METRIC_TEXTS, metric_text
-from segtumor.reporting.study_page import HEADLINE, study_page
-from segtumor.reporting.study_plots import study_figures
-from segtumor.reporting.study_provenance import NOT_OF_SPLIT
+from segtumor.evaluation.study.study import StudySettings, SubgroupEstimate
+from segtumor.evaluation.study.study import study as measure
+from segtumor.reporting.figures.study_plots import study_figures
+from segtumor.reporting.pages.study_page import HEADLINE, study_page
+from segtumor.reporting.provenance import NOT_OF_SPLIT
+from segtumor.reporting.words import study_text
+from segtumor.reporting.words.checklists import AUTHORS, CLAIM_2024, FACTS, NOT_ANSWERED, TRIPOD_AI, filled
+from segtumor.reporting.words.metric_texts import METRIC_TEXTS, metric_text
 from segtumor.structures.lesions import AnnotatedImage, ImageResult
 
 PROVENANCE = {
@@ -62,7 +62,7 @@ class Page(HTMLParser):
 def pictures():
     """Names in place of pictures, whose drawing takes nearly all the time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segtumor.reporting.study_plots.StudyFigure.png", lambda self: self.name.encode())
+        patch.setattr("segtumor.reporting.figures.study_plots.StudyFigure.png", lambda self: self.name.encode())
         yield
 
 

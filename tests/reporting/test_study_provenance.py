@@ -5,7 +5,7 @@ import json
 import pytest
 
 from segtumor.files import sha256_of_file
-from segtumor.reporting.study_provenance import NOT_OF_SPLIT, study_provenance
+from segtumor.reporting.provenance import NOT_OF_SPLIT, study_provenance
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from segtumor.postprocessing import Postprocessing
 from segtumor.runtime.contract import Anchors, Contract, Pooling, Preprocessing, Proposals, Regions
+from segtumor.structures.postprocessing import Postprocessing
 
 POOLINGS = Pooling("align", 7, 0, True), Pooling("align", 14, 0, True)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segtumor.runtime.anchors import anchors_at, cell_anchors
+from segtumor.runtime.mask_rcnn.anchors import anchors_at, cell_anchors
 
 
 def test_anchors_of_a_cell_keep_their_area_and_are_ordered_by_size_then_ratio():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segtumor.runtime.box_coding import SCALE_LIMIT, clip_boxes, decode_boxes, longer_than, scale_boxes
+from segtumor.runtime.mask_rcnn.box_coding import SCALE_LIMIT, clip_boxes, decode_boxes, longer_than, scale_boxes
 
 BOX = [[10, 20, 30, 60]]  # 20 wide, 40 high, centre (20, 40)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segtumor.runtime.detections import choose_detections, softmax
+from segtumor.runtime.mask_rcnn.detections import choose_detections, softmax
 
 LEFT, RIGHT = [0, 0, 10, 10], [50, 0, 60, 10]
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from segtumor.engine.contract_of import contract_of
-from segtumor.engine.model import create_model
-from segtumor.engine.predictor import ModelDetector
-from segtumor.modeling.graphs import EagerGraphs
-from segtumor.runtime.detector import Detector
+from segtumor.export.contract import contract_of
+from segtumor.export.graphs import EagerGraphs
+from segtumor.models.build import create_model
+from segtumor.models.detectron2_detector import ModelDetector
+from segtumor.runtime.mask_rcnn.detector import Detector
 from segtumor.structures.masks import mask_from_rle
 
 pytestmark = pytest.mark.model

@@ -210,7 +210,7 @@ def test_no_folder_at_all(tmp_path):
 )
 def test_a_missing_runtime_is_said_with_the_line_to_type(tmp_path, monkeypatch, format_name, module, extra):
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, "segtumor.runtime.torchscript", raising=False)
+    monkeypatch.delitem(sys.modules, "segtumor.runtime.sessions.torchscript", raising=False)
     with pytest.raises(InstallationError, match=rf'pip install "segtumor\[{extra}\]"'):
         open_export(write_export(tmp_path / "export", format_name))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segtumor.runtime.levels import box_levels, regions_by_level
+from segtumor.runtime.mask_rcnn.levels import box_levels, regions_by_level
 
 
 def levels(boxes, strides_px=(4, 8, 16, 32)):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from contracts import contract
 
-from segtumor.runtime.openvino_graphs import OpenVinoGraphs
+from segtumor.runtime.sessions.openvino_graphs import OpenVinoGraphs
 
 openvino = pytest.importorskip("openvino")
 from openvino import opset13 as ops  # noqa: E402

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from contracts import contract
 
-from segtumor.runtime.parity import differences, edges_of
+from segtumor.runtime.differences import differences, edges_of
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
 

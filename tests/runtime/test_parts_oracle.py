@@ -13,13 +13,13 @@ from detectron2.modeling.roi_heads.fast_rcnn import fast_rcnn_inference
 from detectron2.structures import Boxes
 from torchvision.ops import nms
 
-from segtumor.runtime.anchors import anchors_at, cell_anchors
-from segtumor.runtime.box_coding import decode_boxes
-from segtumor.runtime.detections import choose_detections
-from segtumor.runtime.levels import box_levels
-from segtumor.runtime.pasting import paste_mask
-from segtumor.runtime.proposals import choose_proposals
-from segtumor.runtime.suppression import suppress
+from segtumor.runtime.mask_rcnn.anchors import anchors_at, cell_anchors
+from segtumor.runtime.mask_rcnn.box_coding import decode_boxes
+from segtumor.runtime.mask_rcnn.detections import choose_detections
+from segtumor.runtime.mask_rcnn.levels import box_levels
+from segtumor.runtime.mask_rcnn.pasting import paste_mask
+from segtumor.runtime.mask_rcnn.proposals import choose_proposals
+from segtumor.runtime.mask_rcnn.suppression import suppress
 
 pytestmark = pytest.mark.model
 

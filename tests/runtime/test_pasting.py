@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segtumor.runtime.pasting import paste_mask
+from segtumor.runtime.mask_rcnn.pasting import paste_mask
 
 
 def pasted(probabilities, box, size_hw, **options):

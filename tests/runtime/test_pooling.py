@@ -1,4 +1,4 @@
-"""RoIAlign and RoI max pooling on maps that one can check by eye. Letters as in ``runtime.pooling``."""
+"""RoIAlign and RoI max pooling on maps that one can check by eye. Letters as in ``runtime.mask_rcnn.pooling``."""
 
 import hypothesis.extra.numpy as arrays
 import numpy as np
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segtumor.runtime.contract import Pooling
-from segtumor.runtime.pooling import RegionPooling, align, max_pool
+from segtumor.runtime.mask_rcnn.pooling import RegionPooling, align, max_pool
 
 #: A 4 x 4 map of one channel that rises by 1 to the right and by 10 downwards.
 RAMP = np.add.outer(10 * np.arange(4), np.arange(4)).astype(np.float32)[None, :, :, None]

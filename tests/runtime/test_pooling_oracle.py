@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchvision.ops import roi_align, roi_pool
 
-from segtumor.runtime.pooling import align, max_pool
+from segtumor.runtime.mask_rcnn.pooling import align, max_pool
 
 pytestmark = pytest.mark.model
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segtumor.runtime.proposals import best, choose_proposals
+from segtumor.runtime.mask_rcnn.proposals import best, choose_proposals
 
 CELL = np.array([[-4, -4, 4, 4]], dtype=np.float32)
 

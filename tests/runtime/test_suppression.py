@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segtumor.runtime.suppression import box_overlaps, suppress
+from segtumor.runtime.mask_rcnn.suppression import box_overlaps, suppress
 from segtumor.structures.boxes import box_iou
 
 A, B, C = [0, 0, 10, 10], [0, 0, 10, 5], [20, 20, 30, 30]  # A and B overlap by 0.5

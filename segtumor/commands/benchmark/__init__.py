@@ -1,6 +1,6 @@
 """``segtumor benchmark``: published numbers, what is wrong with them, and how a run of ours stands beside them.
 
-Each sub-command is a module of this folder. Not here: the numbers and their checks (``segtumor.benchmark``).
+Each sub-command is a module of this folder. Not here: the numbers and their checks (``segtumor.literature``).
 """
 
 import sys

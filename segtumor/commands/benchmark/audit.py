@@ -1,6 +1,6 @@
 """``segtumor benchmark audit``: recompute what published sources print.
 
-Not here: the checks (``segtumor.benchmark``).
+Not here: the checks (``segtumor.literature``).
 """
 
 import textwrap
@@ -8,7 +8,7 @@ import textwrap
 from segtumor import NOTICE
 from segtumor.commands.benchmark.choosing import add_entry_arguments, choose_entries, print_remarks
 from segtumor.commands.benchmark.wrapped_table import wrapped_table
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.shell import make_parser, run
 
 _HEADER = ("claim", "printed", "recomputed", "verdict", "why")
 _WIDTH = 110
@@ -39,7 +39,7 @@ def main(argv=None):
 
 
 def _body(args):
-    from segtumor.benchmark.audit import HOW_TO_READ, audit, only_failures, total_text
+    from segtumor.literature.audit import HOW_TO_READ, audit, only_failures, total_text
 
     entries, library = choose_entries(args.entries, args.entries_folder)
     print_remarks(entries)
@@ -54,7 +54,7 @@ def _body(args):
 
 
 def _print_entry(entry, findings, shown):
-    from segtumor.benchmark.audit import counts_text, verdict_text
+    from segtumor.literature.audit import counts_text, verdict_text
 
     print(f"{entry.short} ({entry.id}): {counts_text(findings)}")
     if not entry.read:
@@ -66,8 +66,8 @@ def _print_entry(entry, findings, shown):
 
 
 def _write(output, findings, library):
-    from segtumor.benchmark.audit import COLUMNS, as_markdown, as_rows
     from segtumor.files import prepare_output_folder, write_csv, write_json, write_text
+    from segtumor.literature.audit import COLUMNS, as_markdown, as_rows
 
     folder = prepare_output_folder(output)
     rows = as_rows(findings)
@@ -79,7 +79,7 @@ def _write(output, findings, library):
 
 def _summary(findings):
     """{whose: {verdict: how many}}."""
-    from segtumor.benchmark.audit import summary
+    from segtumor.literature.audit import summary
 
     return {
         whose: summary([f for f in findings if f.whose == whose]) for whose in dict.fromkeys(f.whose for f in findings)

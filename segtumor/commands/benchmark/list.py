@@ -7,7 +7,7 @@ import textwrap
 
 from segtumor.commands.benchmark.choosing import add_entry_arguments, choose_entries, print_remarks
 from segtumor.commands.benchmark.wrapped_table import wrapped_table
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.shell import make_parser, run
 
 _HEADER = ("source", "read", "dataset", "unit", "split", "n", "leak", "metrics")
 _WIDTH = 110
@@ -66,8 +66,8 @@ def _rows(entry):
 
 
 def _schema():
-    from segtumor.benchmark.protocols import PROTOCOLS, metric_names
-    from segtumor.benchmark.schema import EXAMPLE, KINDS_OF_SPLIT, SCHEMA, WHOSE
+    from segtumor.literature.entries.schema import EXAMPLE, KINDS_OF_SPLIT, SCHEMA, WHOSE
+    from segtumor.literature.protocols import PROTOCOLS, metric_names
 
     yield "One YAML file per source, named <id>.yaml; a ? marks what may be left out:"
     yield from wrapped_table(("key", "what stands there"), list(SCHEMA.items()), shares=(1, 4))
@@ -85,7 +85,7 @@ def _schema():
 
 
 def _kinds_of_claims():
-    from segtumor.benchmark.checks import CHECKS
+    from segtumor.literature.checks.table import CHECKS
 
     yield "Kinds of claims; numbers as printed stand in quotes:"
     rows = [

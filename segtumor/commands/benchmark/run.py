@@ -1,13 +1,13 @@
 """``tools/benchmark.py``: measure predictions as a published study did, and set its numbers beside.
 
-Not here: the protocols and what was published (``segtumor.benchmark``).
+Not here: the protocols and what was published (``segtumor.literature``).
 """
 
-from segtumor.commands.alone import add_overwrite_option, alone, refuse_earlier
 from segtumor.commands.benchmark.training_parts import centers_of, read_training, split_kind, training_files
-from segtumor.commands.pairing import pair
-from segtumor.commands.shell import make_parser, run
-from segtumor.commands.study_options import add_study_options, leniency, study_progress, study_settings
+from segtumor.commands.common.output_folder import add_overwrite_option, alone, refuse_earlier
+from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.study_options import add_study_options, leniency, study_progress, study_settings
+from segtumor.evaluation.pairing import pair
 
 _DESCRIPTION = """Measure predictions by the rules of a published study, and set our numbers beside the published ones.
 
@@ -55,13 +55,13 @@ def _body(args):
         return _print_protocols()
     _refuse_missing(args)
     refuse_earlier(args, ("benchmark.csv", "benchmark.json", "benchmark.md", "benchmark.html"))
-    from segtumor.benchmark.measuring import counted, measure, settings_of
-    from segtumor.benchmark.protocols import find_protocol
-    from segtumor.benchmark.table import comparison_table
     from segtumor.commands.benchmark.choosing import choose_entries, print_remarks
     from segtumor.commands.benchmark.run_output import output_lines
     from segtumor.files import prepare_output_folder
-    from segtumor.reporting.benchmark_files import write_benchmark
+    from segtumor.literature.comparison_table import comparison_table
+    from segtumor.literature.protocol_measures import counted, measure, settings_of
+    from segtumor.literature.protocols import find_protocol
+    from segtumor.reporting.files.benchmark_files import write_benchmark
 
     protocol, settings = find_protocol(args.protocol), study_settings(args)
     chosen, entries = choose_entries((), args.entries_folder)
@@ -84,8 +84,8 @@ def _body(args):
 
 
 def _print_protocols():
-    from segtumor.benchmark.protocols import PROTOCOLS
     from segtumor.commands.benchmark.wrapped_table import wrapped_table
+    from segtumor.literature.protocols import PROTOCOLS
 
     rows = [(p.name, p.title, p.dataset, p.split) for p in PROTOCOLS.values()]
     print(*wrapped_table(("protocol", "what it is", "data", "test part"), rows, shares=(18, 60, 20, 40)), sep="\n")
@@ -104,8 +104,8 @@ def _refuse_missing(args):
 
 def _tested(args, results, truth, settings):
     """(MeasuredOn, the ImageResults that share no case with training)."""
-    from segtumor.benchmark.comparable import IMAGE, LESION, PATIENT, MeasuredOn, find_leak, n_lesions
-    from segtumor.evaluation.cases import case_table
+    from segtumor.evaluation.facts.cases import case_table
+    from segtumor.literature.comparability import IMAGE, LESION, PATIENT, MeasuredOn, find_leak, n_lesions
 
     training = read_training(training_files(args.annotations, args.training))
     leak, clean = (None, results) if training is None else find_leak(results, training, truth.taxonomy.names)
@@ -124,9 +124,9 @@ def _tested(args, results, truth, settings):
 
 
 def _sentences(protocol, settings, tested):
-    from segtumor.benchmark.comparable import IMAGE, LESION, PATIENT
-    from segtumor.benchmark.measuring import settings_of
-    from segtumor.reporting.study_text import counted, percent_text
+    from segtumor.literature.comparability import IMAGE, LESION, PATIENT
+    from segtumor.literature.protocol_measures import settings_of
+    from segtumor.reporting.words.study_text import counted, percent_text
 
     used, n = settings_of(protocol, settings), tested.n
     images = "tumor images" if protocol.only_tumor_images else "images"
@@ -149,7 +149,7 @@ def _sentences(protocol, settings, tested):
 
 def _provenance(args):
     from segtumor.files import sha256_of_file
-    from segtumor.reporting.study_provenance import study_provenance
+    from segtumor.reporting.provenance import study_provenance
 
     tables = study_provenance(annotations=args.annotations, predictions=args.predictions, run_folder=args.run)
     files = training_files(args.annotations, args.training)

@@ -1,6 +1,6 @@
 """What ``segtumor benchmark run`` prints: sentences, our numbers beside the published ones, and the reasons by number.
 
-Not here: the files, which hold the reasons in full in every row (``segtumor.reporting.benchmark_files``).
+Not here: the files, which hold the reasons in full in every row (``segtumor.reporting.files.benchmark_files``).
 """
 
 import textwrap
@@ -14,10 +14,10 @@ def output_lines(rows, sentences):
     """Lines of text.
 
     Args:
-        rows: Rows of ``segtumor.benchmark.table``.
+        rows: Rows of ``segtumor.literature.comparison_table``.
         sentences: what a reader must know first.
     """
-    from segtumor.reporting.benchmark_files import numbered_notes
+    from segtumor.reporting.files.benchmark_files import numbered_notes
 
     numbers = numbered_notes(rows)
     beside = [row for row in rows if row.published]
@@ -35,7 +35,7 @@ def output_lines(rows, sentences):
 
 
 def _beside_lines(rows, numbers):
-    from segtumor.reporting.benchmark_files import answer_text
+    from segtumor.reporting.files.benchmark_files import answer_text
 
     leaks = any(row.leak_free for row in rows)
     header = ("metric", "ours", *(("no shared cases",) if leaks else ()), "published", "source", "comparable")
@@ -51,7 +51,7 @@ def _beside_lines(rows, numbers):
 
 
 def _alone_lines(rows):
-    from segtumor.reporting.study_text import count_text
+    from segtumor.reporting.words.study_text import count_text
 
     leaks = any(row.leak_free for row in rows)
     header = ("metric", "ours", *(("no shared cases",) if leaks else ()), "n")
@@ -64,7 +64,7 @@ def _alone_lines(rows):
 
 def _number(estimate):
     """Value with its interval; a dash for None."""
-    from segtumor.reporting.study_text import interval_text, is_undefined, number_text
+    from segtumor.reporting.words.study_text import interval_text, is_undefined, number_text
 
     if estimate is None:
         return "–"

@@ -1,6 +1,6 @@
 """A table whose long cells are wrapped to the width of the terminal.
 
-Not here: tables of short numbers (``segtumor.commands.account.print_table``).
+Not here: tables of short numbers (``segtumor.commands.common.account.print_table``).
 """
 
 import shutil

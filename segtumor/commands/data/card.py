@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.shell import make_parser, run
 
 
 def build_parser():
@@ -34,10 +34,10 @@ def main(argv=None):
 
 def _body(args):
     from segtumor.commands.data.show import read_examples
-    from segtumor.data.parts import load_parts
-    from segtumor.data.statistics import describe
+    from segtumor.datasets.counts import describe
+    from segtumor.datasets.parts import load_parts
     from segtumor.files import write_text
-    from segtumor.reporting.data_card import data_card
+    from segtumor.reporting.pages.data_card import data_card
 
     parts = load_parts(args.source, args.images)
     examples = read_examples(parts, count=args.count, seed=args.seed) if args.count > 0 else []
@@ -50,7 +50,7 @@ def _body(args):
 
 def _split_hash(source):
     """Hash of the split beside the annotations, or None if there is none or it is not one of ours."""
-    from segtumor.data.splits import read_split
+    from segtumor.datasets.splits import read_split
     from segtumor.errors import DataError
 
     path = (source if source.is_dir() else source.parent.parent) / "split.json"

@@ -5,9 +5,9 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
-from segtumor.commands.account import progress_bar
+from segtumor.commands.common.account import progress_bar
+from segtumor.commands.common.shell import make_parser, run
 from segtumor.commands.data.check_fix import fix
-from segtumor.commands.shell import make_parser, run
 
 _DESCRIPTION = """Check a COCO annotation file: everything that is wrong or odd, with entry, id, field and remedy.
 
@@ -70,8 +70,8 @@ def main(argv=None):
 
 
 def _body(args):
+    from segtumor.annotations.json_input import parse_json_leniently, read_bytes
     from segtumor.commands.data.problem_table import problem_table
-    from segtumor.data.json_input import parse_json_leniently, read_bytes
 
     _check_usage(args)
     data = read_bytes(args.annotations)
@@ -121,9 +121,9 @@ def _image_root(args):
 
 def _find(args, coco, repeated, image_root):
     """All problems, and the number of images opened (None if none was to be)."""
-    from segtumor.data.plausibility import ALL_CROWDS
-    from segtumor.data.problem import ERROR, error
-    from segtumor.data.validation import problems
+    from segtumor.annotations.plausibility import ALL_CROWDS
+    from segtumor.annotations.problem import ERROR, error
+    from segtumor.annotations.validation import problems
 
     short, long = args.train_size or (None, None)
     found = [error("file" + where, f"{key!r:.40}", "stands twice in one object") for key, where in repeated]
@@ -149,19 +149,19 @@ def _openable(coco, found):
 
 
 def _is_error(problem):
-    from segtumor.data.problem import ERROR
+    from segtumor.annotations.problem import ERROR
 
     return problem.severity == ERROR
 
 
 def _problems_of_images(images, image_root):
-    from segtumor.data.image_checks import image_problems
+    from segtumor.datasets.image_checks import image_problems
 
     return list(image_problems(images, image_root, progress=progress_bar("opening images"))[0])
 
 
 def _print_summary(args, coco, found, image_root, n_opened):
-    from segtumor.data.regions import counted_regions
+    from segtumor.annotations.regions import counted_regions
 
     counts = Counter(_is_error(problem) for problem in found)
     known = [name for name in ("images", "annotations") if isinstance(coco, dict) and _is_list(coco, name)]

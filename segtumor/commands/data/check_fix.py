@@ -1,19 +1,19 @@
 """``segtumor data check --fix``: the repaired copy, the list of changes beside it, and whether it can be used.
 
-Not here: what is repaired (``segtumor.data.repair``).
+Not here: what is repaired (``segtumor.annotations.repair``).
 """
 
 from collections import Counter
 from pathlib import Path
 
-from segtumor.commands.account import progress_bar
+from segtumor.commands.common.account import progress_bar
 
 _SCHEMA_VERSION = 1
 _EXIT_PROBLEMS = 5
 
 
 def fix(args, coco, repeated, image_root):
-    from segtumor.data.repair import repair
+    from segtumor.annotations.repair import repair
     from segtumor.errors import DataError
 
     if repeated:
@@ -35,7 +35,7 @@ def fix(args, coco, repeated, image_root):
 
 def _of_boxes(args, coco):
     """Whether lesions without an outline are kept: as asked, or where no lesion has one, so that nothing would stay."""
-    from segtumor.data.regions import has_outline
+    from segtumor.annotations.regions import has_outline
 
     annotations = coco.get("annotations") if isinstance(coco, dict) else None
     entries = [a for a in annotations if isinstance(a, dict)] if isinstance(annotations, list) else []
@@ -44,8 +44,8 @@ def _of_boxes(args, coco):
 
 def _verdict(args, coco):
     """(sentences on what of the copy cannot be trained on, exit code)."""
-    from segtumor.data.crowds import CROWDS_AS_LESIONS, count_crowds
-    from segtumor.data.regions import boxes_sentence, regions_by_image
+    from segtumor.annotations.crowds import CROWDS_AS_LESIONS, count_crowds
+    from segtumor.annotations.regions import boxes_sentence, regions_by_image
 
     regions = regions_by_image(coco["images"], coco["annotations"])
     crowds, boxes = count_crowds(regions), boxes_sentence(regions)
@@ -56,8 +56,8 @@ def _verdict(args, coco):
 
 def _still_unusable(coco, image_root):
     """{file name: why} of images of the repaired copy that cannot be opened or contradict what it says of them."""
-    from segtumor.data.image_checks import image_problems
-    from segtumor.data.problem import ERROR
+    from segtumor.annotations.problem import ERROR
+    from segtumor.datasets.image_checks import image_problems
 
     names = [image["file_name"] for image in coco["images"]]
     progress = progress_bar("opening images of the copy")
@@ -76,7 +76,7 @@ def _still_unusable(coco, image_root):
 
 
 def _write_repaired(args, repaired):
-    from segtumor.data.remarks import kinds_of
+    from segtumor.annotations.remarks import kinds_of
     from segtumor.files import write_json
 
     changes = {
@@ -97,8 +97,8 @@ def _kinds_of_changes(repaired):
 
 
 def _print_repaired(args, repaired, verdict):
-    from segtumor.data.regions import BOX_ALONE, BOXES_AS_MASKS, counted_regions
-    from segtumor.data.remarks import kinds_of
+    from segtumor.annotations.regions import BOX_ALONE, BOXES_AS_MASKS, counted_regions
+    from segtumor.annotations.remarks import kinds_of
 
     n_images, regions = len(repaired.coco["images"]), counted_regions(repaired.coco["annotations"])
     print(f"repaired copy: {args.fix}, {n_images} images with {regions}{verdict}")

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from segtumor.commands.account import print_remarks, print_table, progress_bar
-from segtumor.commands.alone import alone
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.account import print_remarks, print_table, progress_bar
+from segtumor.commands.common.output_folder import alone
+from segtumor.commands.common.shell import make_parser, run
 
 #: --unannotated -> what it makes of an image that no annotation mentions.
 _UNANNOTATED = {"normal": "normal", "leave-out": "not annotated"}
@@ -12,7 +12,7 @@ _UNANNOTATED = {"normal": "normal", "leave-out": "not annotated"}
 
 def build_parser():
     """Its arguments."""
-    from segtumor.data.converters.formats import FORMATS, WRITABLE
+    from segtumor.formats.table import FORMATS, WRITABLE
 
     parser = make_parser(
         "segtumor data convert",
@@ -95,9 +95,9 @@ def main(argv=None):
 
 
 def _body(args):
-    from segtumor.data.converters.assemble import NothingLeftError, assemble
-    from segtumor.data.converters.formats import detect_format
-    from segtumor.data.earlier import check_no_earlier
+    from segtumor.formats.assemble import NothingLeftError, assemble
+    from segtumor.formats.earlier_output import check_no_earlier
+    from segtumor.formats.table import detect_format
 
     check_no_earlier(args.output, overwrite=args.overwrite)
     classes, dropped = _class_options(args.classes)
@@ -138,12 +138,12 @@ def _class_options(options):
 
 
 def _read(args, format_name, dropped):
-    from segtumor.data.converters.assemble import add_unlisted, drop_labels, leave_out_contested
-    from segtumor.data.converters.formats import load_format
-    from segtumor.data.converters.headers import with_dicom_headers
-    from segtumor.data.converters.image_folder import ImageFolder, usual_image_root
-    from segtumor.data.remarks import Remark
+    from segtumor.annotations.remarks import Remark
     from segtumor.errors import DataError
+    from segtumor.formats.assemble import add_unlisted, drop_labels, leave_out_contested
+    from segtumor.formats.dicom_headers import with_dicom_headers
+    from segtumor.formats.sources.image_folder import ImageFolder, usual_image_root
+    from segtumor.formats.table import load_format
 
     source, format_module = Path(args.source), load_format(format_name)
     if source.exists() and not (source.is_file() or source.is_dir()):
@@ -168,9 +168,9 @@ def _name_links(collection, source, images):
 
     An image whose annotation may be such a link is not normal for want of one, and is left out, too.
     """
-    from segtumor.data.converters.source_files import links_out_of
-    from segtumor.data.image_names import stem_of
-    from segtumor.data.remarks import Remark
+    from segtumor.annotations.image_names import stem_of
+    from segtumor.annotations.remarks import Remark
+    from segtumor.formats.sources.files import links_out_of
 
     links = []
     for folder in dict.fromkeys(path.resolve() for path in (source, images.root) if path.is_dir()):
@@ -186,8 +186,8 @@ def _name_links(collection, source, images):
 
 def _attributes(args, collection):
     """{file name: fields} of --table; rows without an image and images without a row are told."""
-    from segtumor.data.remarks import Remark
-    from segtumor.data.tables import match_images, read_image_table
+    from segtumor.annotations.remarks import Remark
+    from segtumor.annotations.tables.image_tables import match_images, read_image_table
 
     if not args.table:
         return None
@@ -210,7 +210,7 @@ def _tell_failure(args, source_format, error):
 
 
 def _report_failure(args, source_format, left_out, notes):
-    from segtumor.data.converters.output import write_failure
+    from segtumor.formats.output import write_failure
 
     if not args.strict:
         report = {"source": str(args.source), "format": source_format}
@@ -228,8 +228,8 @@ def _check_strict(args, assembled):
 
 def _check_crowds(args, assembled):
     """Raise for a set without a lesion whose lesions were perhaps drawn with a brush, and exported as crowds."""
-    from segtumor.data.crowds import CROWDS_AS_LESIONS, count_crowds
-    from segtumor.data.regions import regions_by_image
+    from segtumor.annotations.crowds import CROWDS_AS_LESIONS, count_crowds
+    from segtumor.annotations.regions import regions_by_image
     from segtumor.errors import DataError
 
     crowds = count_crowds(regions_by_image(assembled.document["images"], assembled.document["annotations"]))
@@ -240,8 +240,8 @@ def _check_crowds(args, assembled):
 
 
 def _write(args, collection, assembled, source_format):
-    from segtumor.data.converters.formats import load_format
-    from segtumor.data.converters.output import write_conversion
+    from segtumor.formats.output import write_conversion
+    from segtumor.formats.table import load_format
 
     return write_conversion(
         args.output,
@@ -257,7 +257,7 @@ def _write(args, collection, assembled, source_format):
 def _print_account(args, source_format, assembled, lost):
     from collections import Counter
 
-    from segtumor.data.converters.assemble import UNLISTED_LEFT_OUT
+    from segtumor.formats.assemble import UNLISTED_LEFT_OUT
 
     print(f"{args.source}: {source_format}")
     _print_counts(assembled.document)
@@ -284,8 +284,8 @@ def _print_account(args, source_format, assembled, lost):
 
 def _print_counts(document):
     """Images and lesions by class, and what of the regions cannot be trained on."""
-    from segtumor.data.crowds import count_crowds, is_crowd
-    from segtumor.data.regions import boxes_sentence, regions_by_image
+    from segtumor.annotations.crowds import count_crowds, is_crowd
+    from segtumor.annotations.regions import boxes_sentence, regions_by_image
 
     regions = regions_by_image(document["images"], document["annotations"])
     lesions = [annotation for annotation in document["annotations"] if not is_crowd(annotation)]

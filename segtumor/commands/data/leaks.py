@@ -3,8 +3,8 @@
 import argparse
 import dataclasses
 
-from segtumor.commands.account import print_table, progress_bar
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.account import print_table, progress_bar
+from segtumor.commands.common.shell import make_parser, run
 
 EXIT_LEAKS = 5
 _SHOWN = 5
@@ -57,7 +57,7 @@ def main(argv=None):
 
 
 def _body(args):
-    from segtumor.data.leaks import find_leaks
+    from segtumor.datasets.leaks import find_leaks
     from segtumor.files import write_json
 
     parts = _with_cases(_parts(args), args.cases)
@@ -80,7 +80,7 @@ def _document(report, failed):
 
 def _parts(args):
     """{part: CocoDataset} from whichever of the three ways was used."""
-    from segtumor.data.parts import load_parts
+    from segtumor.datasets.parts import load_parts
     from segtumor.errors import ConfigError
 
     _check_usage(args)
@@ -110,7 +110,7 @@ def _check_usage(args):
 
 
 def _load(path, args):
-    from segtumor.data.records import load_coco
+    from segtumor.annotations.coco import load_coco
 
     return load_coco(path, args.images, check_files=not args.no_open, require_masks=False)
 
@@ -131,7 +131,7 @@ def _named_files(texts):
 def _divided(dataset, split_path):
     """The parts that a split file makes of one annotation file; images without a case get that of the split."""
     from segtumor.cases import case_of
-    from segtumor.data.splits import read_split_document
+    from segtumor.datasets.splits import read_split_document
     from segtumor.errors import DataError
 
     document = read_split_document(split_path)
@@ -157,7 +157,7 @@ def _divided(dataset, split_path):
 def _with_cases(parts, table):
     if table is None:
         return parts
-    from segtumor.data.splits.cases import read_case_table
+    from segtumor.datasets.splits.cases import read_case_table
 
     replaced = {}
     for part, dataset in parts.items():
@@ -169,8 +169,8 @@ def _with_cases(parts, table):
 
 def _fingerprints(parts, workers):
     """{path: Fingerprint} and {path: error} of every image, each opened once."""
-    from segtumor.data.fingerprints import fingerprint_images
-    from segtumor.data.leaks import image_key
+    from segtumor.datasets.fingerprints import fingerprint_images
+    from segtumor.datasets.leaks import image_key
 
     paths = list(dict.fromkeys(image_key(dataset, image) for dataset in parts.values() for image in dataset.images))
     return fingerprint_images(paths, "/", progress=progress_bar("reading"), workers=workers)
@@ -233,7 +233,7 @@ def _share(n, total, noun=""):
 
 
 def _caveats(report, failed, near):
-    from segtumor.data.duplicates import LIMIT
+    from segtumor.datasets.duplicates import LIMIT
 
     for sentence in report.doubts:
         yield f"{sentence[0].upper()}{sentence[1:]}."

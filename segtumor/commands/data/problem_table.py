@@ -3,7 +3,7 @@
 Not here: the options of ``segtumor data check``.
 """
 
-from segtumor.data.problem import ERROR, NAMES_THE_PATIENT, place, show
+from segtumor.annotations.problem import ERROR, NAMES_THE_PATIENT, place, show
 
 
 def problem_table(found, coco, n_shown):

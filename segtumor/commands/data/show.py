@@ -3,8 +3,8 @@
 import logging
 from pathlib import Path
 
-from segtumor.commands.account import progress_bar
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.account import progress_bar
+from segtumor.commands.common.shell import make_parser, run
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,9 +47,9 @@ def _positive(text):
 def _body(args):
     from PIL import Image
 
-    from segtumor.data.parts import load_parts
+    from segtumor.datasets.parts import load_parts
     from segtumor.files import atomic_path
-    from segtumor.reporting.contact_sheet import contact_sheet
+    from segtumor.reporting.pictures.contact_sheet import contact_sheet
 
     parts = load_parts(args.source, args.images)
     examples = read_examples(parts, count=args.count, seed=args.seed, only=args.only)
@@ -63,7 +63,7 @@ def _body(args):
 
 def read_examples(parts, *, count, seed, only=None):
     """(AnnotatedImage, pixels) of a sample of all parts; pixels are None of an unreadable file, which is logged."""
-    from segtumor.data.sampling import sample_images
+    from segtumor.datasets.sampling import sample_images
     from segtumor.errors import BadImageError
     from segtumor.imaging import read_radiograph
 

@@ -6,9 +6,9 @@ import logging
 import time
 from pathlib import Path
 
-from segtumor.commands.alone import alone
+from segtumor.commands.common.output_folder import alone
+from segtumor.commands.common.shell import make_parser, run
 from segtumor.commands.data.split_making import KINDS, check_no_part_is_empty, fractions_of, make_split_of
-from segtumor.commands.shell import make_parser, run
 
 _LOG = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def main(argv=None):
 
 def _body(args):
     from segtumor.commands.data.split_account import print_account
-    from segtumor.data.splits.merging import merge_coco
+    from segtumor.datasets.splits.merging import merge_coco
 
     _check_usage(args)
     with _no_garbage_collection():
@@ -152,8 +152,8 @@ def _no_garbage_collection():
 
 
 def _check_usage(args):
-    from segtumor.data.splits import check_fractions
-    from segtumor.data.splits.output import check_no_earlier_split
+    from segtumor.datasets.splits import check_fractions
+    from segtumor.datasets.splits.output import check_no_earlier_split
     from segtumor.errors import ConfigError
 
     check_no_earlier_split(args.output, (), overwrite=args.overwrite)
@@ -179,9 +179,9 @@ def _check_usage(args):
 
 
 def _write(args, merged, made):
-    from segtumor.commands.account import progress_bar
-    from segtumor.data.splits import output as parts_output
-    from segtumor.data.splits import split_document
+    from segtumor.commands.common.account import progress_bar
+    from segtumor.datasets.splits import output as parts_output
+    from segtumor.datasets.splits import split_document
     from segtumor.files import prepare_output_folder, write_json
 
     output = Path(args.output)
@@ -201,7 +201,7 @@ def _write(args, merged, made):
 
 
 def _sources(args, merged):
-    from segtumor.data.splits.official import path_of
+    from segtumor.datasets.splits.official import path_of
     from segtumor.files import sha256_of_file
 
     further = [*([Path(args.cases)] if args.cases else []), *(path_of(spec) for spec in args.lists)]
@@ -210,8 +210,8 @@ def _sources(args, merged):
 
 def _images_in_place(args, merged, made, progress_bar):
     """Link or copy the images; returns their hashes, or None."""
-    from segtumor.data.placing import place_images
-    from segtumor.data.splits import hash_images
+    from segtumor.datasets.image_placement import place_images
+    from segtumor.datasets.splits import hash_images
     from segtumor.errors import ConfigError
 
     if args.place == "none":

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from segtumor.commands.account import print_table
+from segtumor.commands.common.account import print_table
 
 _NAMED = 5
 _LOG = logging.getLogger(__name__)
@@ -11,7 +11,7 @@ _LOG = logging.getLogger(__name__)
 
 def print_account(args, merged, made):
     """Print the account of a written split; what the user should not overlook goes to the log as warnings."""
-    from segtumor.data.splits.balance import balance_tables
+    from segtumor.datasets.splits.balance import balance_tables
 
     split = made.split
     keys = [key for key in (split.origin or {}).get("stratify", ()) if key != "label"]
@@ -32,7 +32,7 @@ def print_account(args, merged, made):
 
 def warn_of_leaks(kind, assignment):
     """Say in numbers how much of a split that was not made by case leaks."""
-    from segtumor.data.splits.leaking import leak_numbers
+    from segtumor.datasets.splits.case_leaks import leak_numbers
 
     numbers = leak_numbers(assignment)
     if not numbers.known_cases:
@@ -61,7 +61,7 @@ def warn_of_names(count, names, what):
 
 def split_is_by_case(split):
     """Whether the kind of a split keeps cases whole."""
-    from segtumor.data.splits import MAY_SHARE_CASES
+    from segtumor.datasets.splits import MAY_SHARE_CASES
 
     return split.kind not in MAY_SHARE_CASES
 

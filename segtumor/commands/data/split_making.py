@@ -25,8 +25,8 @@ class MadeSplit:
 
 def make_split_of(args, merged):
     """The MadeSplit that the arguments ask for; images may get their cases written into them."""
-    from segtumor.data.splits.cases import read_case_table
-    from segtumor.data.splits.strata import image_labels
+    from segtumor.datasets.splits.cases import read_case_table
+    from segtumor.datasets.splits.strata import image_labels
 
     class_of = {category["id"]: number for number, category in enumerate(merged.categories)}
     classes = {}
@@ -63,8 +63,8 @@ def check_no_part_is_empty(args, made):
 def _split(args, merged, made):
     from dataclasses import replace
 
-    from segtumor.data import splits
-    from segtumor.data.splits.strata import stratum_keys
+    from segtumor.datasets import splits
+    from segtumor.datasets.splits.strata import stratum_keys
 
     if args.kind not in KINDS:
         return _saved(args, merged, made)
@@ -89,7 +89,7 @@ def _split(args, merged, made):
 
 def _cases(args, merged, made):
     """Case of each image; only where a split by case was asked for, every image must have one."""
-    from segtumor.data.splits.cases import cases_of_images, known_cases
+    from segtumor.datasets.splits.cases import cases_of_images, known_cases
 
     lenient = args.cases or args.kind in ("image", "leave-one-out", "column", "official")
     cases = (known_cases if lenient else cases_of_images)(merged.images, by=args.by)
@@ -99,10 +99,10 @@ def _cases(args, merged, made):
 
 def _joined(merged, made, cases):
     """Cases of which images show the same picture, joined; the images are opened for it."""
-    from segtumor.commands.account import progress_bar
-    from segtumor.data.duplicates import exact_duplicates, near_duplicates
-    from segtumor.data.fingerprints import fingerprint_images
-    from segtumor.data.splits.cases import join_cases
+    from segtumor.commands.common.account import progress_bar
+    from segtumor.datasets.duplicates import exact_duplicates, near_duplicates
+    from segtumor.datasets.fingerprints import fingerprint_images
+    from segtumor.datasets.splits.cases import join_cases
 
     fingerprints = {}
     for root, names in merged.roots.items():
@@ -117,8 +117,8 @@ def _joined(merged, made, cases):
 
 
 def _leave_one_out(args, merged, made, cases):
-    from segtumor.data.splits import leave_one_out
-    from segtumor.data.splits.strata import UNKNOWN, attribute_text, check_attribute
+    from segtumor.datasets.splits import leave_one_out
+    from segtumor.datasets.splits.strata import UNKNOWN, attribute_text, check_attribute
 
     check_attribute(merged.images, args.leave_out, option="--leave-out")
     values = [attribute_text(image, args.leave_out) for image in merged.images]
@@ -126,8 +126,8 @@ def _leave_one_out(args, merged, made, cases):
 
 
 def _listed(args, merged, made):
-    from segtumor.data.splits import split_from_parts
-    from segtumor.data.splits.official import listing_of_attribute, match, path_of, read_lists
+    from segtumor.datasets.splits import split_from_parts
+    from segtumor.datasets.splits.official import listing_of_attribute, match, path_of, read_lists
     from segtumor.errors import DataError
 
     if args.kind == "official":
@@ -145,8 +145,8 @@ def _listed(args, merged, made):
 
 
 def _saved(args, merged, made):
-    from segtumor.data.splits import read_split_document, reuse_split, split_of_document
-    from segtumor.data.splits.cases import known_cases
+    from segtumor.datasets.splits import read_split_document, reuse_split, split_of_document
+    from segtumor.datasets.splits.cases import known_cases
 
     document = read_split_document(args.kind)
     split = split_of_document(document, args.kind, allow_shared_cases=True)

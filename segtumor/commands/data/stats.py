@@ -1,8 +1,8 @@
 """``segtumor data stats``: what is in a data set, as tables."""
 
-from segtumor.commands.account import print_table
-from segtumor.commands.alone import add_overwrite_option, alone, refuse_earlier
-from segtumor.commands.shell import make_parser, run
+from segtumor.commands.common.account import print_table
+from segtumor.commands.common.output_folder import add_overwrite_option, alone, refuse_earlier
+from segtumor.commands.common.shell import make_parser, run
 
 
 def build_parser():
@@ -28,8 +28,8 @@ def main(argv=None):
 
 
 def _body(args):
-    from segtumor.data.parts import load_parts
-    from segtumor.data.statistics import describe
+    from segtumor.datasets.counts import describe
+    from segtumor.datasets.parts import load_parts
 
     statistics = describe(load_parts(args.source))
     for table in statistics.tables:

@@ -8,8 +8,8 @@ import numpy as np
 
 from segtumor.errors import BadImageError
 from segtumor.imaging.dicom.elements import finite_number, first_item, numbers, word
+from segtumor.imaging.dicom.frames.syntaxes import JPEG
 from segtumor.imaging.dicom.layout import INVERTED
-from segtumor.imaging.dicom.syntaxes import JPEG
 from segtumor.imaging.dicom.tables import look_up
 from segtumor.imaging.dicom.voi import KEYWORDS as VOI_KEYWORDS
 from segtumor.imaging.dicom.voi import voi_pixels

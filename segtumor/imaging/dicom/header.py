@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from segtumor.errors import BadImageError, needed
 from segtumor.files import open_ordinary
 from segtumor.imaging.dicom.elements import first_item, tag_of
-from segtumor.imaging.dicom.mark import HEAD_BYTES, dicom_start
+from segtumor.imaging.dicom.frames.syntaxes import TransferSyntax, find_syntax
+from segtumor.imaging.dicom.signature import HEAD_BYTES, dicom_start
 from segtumor.imaging.dicom.streams import BoundedFile, InflatedFile
-from segtumor.imaging.dicom.syntaxes import TransferSyntax, find_syntax
 
 _TRANSFER_SYNTAX_TAG = 0x00020010
 _PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)

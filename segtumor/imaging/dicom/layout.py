@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segtumor.errors import BadImageError
 from segtumor.imaging.dicom.elements import whole_number, word
-from segtumor.imaging.dicom.syntaxes import JPEG, JPEG_2000, NATIVE, RLE
+from segtumor.imaging.dicom.frames.syntaxes import JPEG, JPEG_2000, NATIVE, RLE
 from segtumor.imaging.radiograph import OneFrameError, check_size
 
 KEYWORDS = (

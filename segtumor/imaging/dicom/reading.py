@@ -5,10 +5,10 @@ import numpy as np
 from segtumor.errors import BadImageError
 from segtumor.imaging.contrast import remarks_on
 from segtumor.imaging.dicom import gray, layout, spacing
-from segtumor.imaging.dicom.decoders import decode
-from segtumor.imaging.dicom.frames import coded_frame, native_frame
+from segtumor.imaging.dicom.frames.decoders import decode
+from segtumor.imaging.dicom.frames.stored import coded_frame, native_frame
+from segtumor.imaging.dicom.frames.syntaxes import NATIVE
 from segtumor.imaging.dicom.header import GROUP_KEYWORDS, lift_groups, opened
-from segtumor.imaging.dicom.syntaxes import NATIVE
 from segtumor.imaging.radiograph import Radiograph
 
 _KEYWORDS = (

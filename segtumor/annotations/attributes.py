@@ -1,0 +1,59 @@
+"""The further fields of COCO entries: copied through to records and tables, so they must be finite, shallow Unicode.
+
+Not here: the fields that mean something to us (``segtumor.annotations.validation``).
+"""
+
+import math
+
+DEEPEST = 20
+LARGEST_INTEGER = 2**63
+
+NOT_FINITE = "holds a number that is not finite"
+#: What is told while the file is used; tables show it as empty.
+TOLERATED = {NOT_FINITE}
+
+
+def attribute_faults(entry, checked):
+    """Yields (key, what) for each field of ``entry`` outside ``checked`` that cannot be carried along."""
+    for key, value in entry.items():
+        if key in checked:
+            continue
+        # Nearly every value is one of these three; asking no more of them halves the time.
+        kind = type(value)
+        if value is None or kind is bool or (kind is str and value.isascii()):
+            continue
+        what = value_fault(value)
+        if what is not None:
+            yield key, what
+
+
+def value_fault(value):
+    """What is wrong with any JSON value, or None; without recursion, since nesting is one of the faults."""
+    waiting = [(value, 0)]
+    while waiting:
+        item, depth = waiting.pop()
+        if depth > DEEPEST:
+            return "is nested too deeply"
+        what = _scalar_fault(item)
+        if what is not None:
+            return what
+        if isinstance(item, dict):
+            waiting += [(key, depth) for key in item]
+            waiting += [(inner, depth + 1) for inner in item.values()]
+        elif isinstance(item, list):
+            waiting += [(inner, depth + 1) for inner in item]
+    return None
+
+
+def _scalar_fault(item):
+    kind = type(item)
+    if kind is float and not math.isfinite(item):
+        return NOT_FINITE
+    if kind is int and not -LARGEST_INTEGER <= item < LARGEST_INTEGER:
+        return "holds a number that is too large"
+    return "holds text that is not Unicode" if kind is str and not is_unicode(item) else None
+
+
+def is_unicode(text):
+    """Whether text can be written as UTF-8: JSON can hold half of a surrogate pair."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

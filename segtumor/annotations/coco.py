@@ -1,0 +1,230 @@
+"""COCO annotation files to records: the one way annotations enter segtumor, for training and for evaluation.
+
+A record is Detectron2's standard dataset dict. A file is refused, with all its problems, before anything is used of it.
+What is taken as read: a missing ``iscrowd`` is 0, a missing ``area`` is that of the mask (of the box where there is no
+mask), boxes and polygons that reach a little over the border are cut at it, and category ids may be any integers:
+classes are numbered from 0 in the order of the ids. Not here: reading pixels, or registering with Detectron2
+(``segtumor.training.batches.catalog``).
+"""
+
+import functools
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segtumor.annotations.crowds import Crowds, count_crowds
+from segtumor.annotations.json_input import is_predictions, parse_json, read_bytes
+from segtumor.annotations.regions import BOX_ALONE, BOXES_REMEDY, has_outline, region_remarks, regions_by_image
+from segtumor.annotations.validation import ERROR, WARNING, problems
+from segtumor.errors import DataError
+from segtumor.structures.boxes import box_xywh_to_xyxy, clip_boxes
+from segtumor.structures.lesions import AnnotatedImage, Lesion
+from segtumor.structures.masks import rle_area, rle_from_segmentation
+from segtumor.structures.polygons import clip_polygon, outside_image
+from segtumor.taxonomy import Taxonomy
+
+XYWH_ABS = 1  # detectron2.structures.BoxMode.XYWH_ABS, which the core must not import
+_SHOWN = 20
+_WHERE_FROM = "Check the path, or make it with datasets/prepare_btxrd.py or datasets/prepare_phantoms.py"
+_LOG = logging.getLogger(__name__)
+_IMAGE_KEYS = ("id", "file_name", "height", "width")
+
+
+@dataclass(frozen=True)
+class CocoDataset:
+    """A sound COCO file.
+
+    Attributes:
+        json_path: the annotation file.
+        image_root: folder that the images' file names are relative to.
+        sha256: of the annotation file's bytes.
+        info: the file's ``info``.
+        taxonomy: its classes, in the order of their category ids.
+        category_id_of_class: category id in the file for each class_id.
+        images: the file's image entries, in their order.
+        annotations_of_image: {image id: its annotation entries}; none for a normal image.
+    """
+
+    json_path: Path
+    image_root: Path
+    sha256: str
+    info: Mapping[str, Any]
+    taxonomy: Taxonomy
+    category_id_of_class: tuple[int, ...]
+    images: tuple[Mapping[str, Any], ...]
+    annotations_of_image: Mapping[int, list[Mapping[str, Any]]]
+
+    @functools.cached_property
+    def records(self):
+        """list of Detectron2 dataset dicts, one for every image, normal ones included; ``category_id`` is the class_id.
+
+        Every further field of the image (case_id, image_label, ...) is kept.
+        """
+        return [self._record(image) for image in self.images]
+
+    @functools.cached_property
+    def annotated_images(self):
+        """tuple of AnnotatedImage, in the order of ``records``; masks are rasterised at the first use."""
+        return tuple(self._annotated_image(image) for image in self.images)
+
+    @functools.cached_property
+    def crowds(self) -> Crowds:
+        """How many of its regions are crowds, and which images hold nothing else."""
+        regions = self.annotations_of_image
+        return count_crowds((image["file_name"], regions.get(image["id"], ())) for image in self.images)
+
+    @functools.cached_property
+    def class_of_category_id(self):
+        """{category id in the file: class_id}."""
+        return {category_id: class_id for class_id, category_id in enumerate(self.category_id_of_class)}
+
+    def _record(self, image):
+        size_hw = (image["height"], image["width"])
+        annotations = [self._record_annotation(a, size_hw) for a in self.annotations_of_image.get(image["id"], ())]
+        return {
+            **attributes_of(image),
+            "file_name": str(self.image_root / image["file_name"]),
+            "image_id": image["id"],
+            "height": size_hw[0],
+            "width": size_hw[1],
+            "annotations": annotations,
+        }
+
+    def _record_annotation(self, annotation, size_hw):
+        x0, y0, x1, y1 = _clipped_box(annotation["bbox"], size_hw)
+        record = {
+            "bbox": [x0, y0, x1 - x0, y1 - y0],
+            "bbox_mode": XYWH_ABS,
+            "category_id": self.class_of_category_id[annotation["category_id"]],
+            "iscrowd": int(annotation.get("iscrowd", 0)),
+        }
+        segmentation = _segmentation(annotation, size_hw)
+        return record if segmentation is None else {**record, "segmentation": segmentation}
+
+    def _annotated_image(self, image):
+        size_hw = (image["height"], image["width"])
+        lesions = tuple(self._lesion(a, size_hw) for a in self.annotations_of_image.get(image["id"], ()))
+        return AnnotatedImage(image["id"], image["file_name"], size_hw, lesions, attributes_of(image))
+
+    def _lesion(self, annotation, size_hw):
+        segmentation = _segmentation(annotation, size_hw)
+        rle = None if segmentation is None else rle_from_segmentation(segmentation, size_hw)
+        box = _clipped_box(annotation["bbox"], size_hw)
+        area = annotation.get("area")
+        if area is None:
+            area = rle_area(rle) if rle is not None else (box[2] - box[0]) * (box[3] - box[1])
+        class_id = self.class_of_category_id[annotation["category_id"]]
+        return Lesion(annotation["id"], class_id, box, rle, float(area), bool(annotation.get("iscrowd", 0)))
+
+
+def load_coco(json_path, image_root=None, *, check_files=True, require_masks=True):
+    """Read and check a COCO file.
+
+    Args:
+        json_path: annotation file.
+        image_root: folder of the images; None takes ``images`` beside the folder of the annotation file.
+        check_files: whether every image must be on disk, inside ``image_root``.
+        require_masks: whether every annotation needs a segmentation; False also accepts boxes alone.
+
+    Returns:
+        CocoDataset.
+
+    Raises:
+        DataError: the file is missing, not JSON, holds predictions, or has problems; it names the first 20 and counts
+            them all.
+    """
+    json_path = Path(json_path)
+    image_root = json_path.parent.parent / "images" if image_root is None else Path(image_root)
+    data = read_bytes(json_path, remedy=_WHERE_FROM)
+    coco = parse_json(data, json_path)
+    if is_predictions(coco):
+        remedy = "Swapped with --predictions? Give the COCO file of the true lesions"
+        raise DataError("this is a predictions file, not annotations", where=json_path, remedy=remedy)
+    found = problems(coco, require_masks=require_masks, image_root=image_root if check_files else None)
+    n_warnings = sum(problem.severity == WARNING for problem in found)
+    found = [problem for problem in found if problem.severity == ERROR]
+    if found:
+        raise DataError(_listing(found), where=json_path, remedy=f"{_remedy(found)}; none of it was used")
+    if n_warnings:
+        count = "1 warning" if n_warnings == 1 else f"{n_warnings} warnings"
+        _LOG.warning("%s: %s; `segtumor data check %s` shows them", json_path.name, count, json_path)
+    for sentence in region_remarks(regions_by_image(coco["images"], coco["annotations"])):
+        _LOG.warning("%s: %s", json_path.name, sentence)
+    return _dataset(coco, json_path, image_root, hashlib.sha256(data).hexdigest())
+
+
+def load_annotated_images(json_path, *, require_masks=True):
+    """The truth of a COCO file, for evaluation; the image files themselves need not be there.
+
+    Returns:
+        tuple of AnnotatedImage. ``load_coco(json_path, check_files=False)`` gives the classes as well.
+
+    Raises:
+        DataError: as ``load_coco``.
+    """
+    return load_coco(json_path, check_files=False, require_masks=require_masks).annotated_images
+
+
+def attributes_of(image):
+    """The fields of a COCO image entry beyond id, file name and size."""
+    return {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
+
+
+def _remedy(found):
+    """The option that would help, where there is one for all."""
+    if any(problem.what.startswith(BOX_ALONE) for problem in found):
+        return BOXES_REMEDY
+    return found[0].remedy.capitalize() if found[0].what == "is empty" else "Fix the file"
+
+
+def _listing(found):
+    count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
+    rest = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    return "\n  ".join([f"{count}:", *map(str, found[:_SHOWN]), *rest])
+
+
+def _dataset(coco, json_path, image_root, sha256):
+    categories = sorted(coco["categories"], key=lambda category: category["id"])
+    annotations_of_image = {}
+    for annotation in coco["annotations"]:
+        annotations_of_image.setdefault(annotation["image_id"], []).append(annotation)
+    info = coco.get("info")
+    return CocoDataset(
+        json_path=json_path,
+        image_root=image_root.absolute(),
+        sha256=sha256,
+        info=info if isinstance(info, dict) else {},
+        taxonomy=Taxonomy(tuple(category["name"] for category in categories)),
+        category_id_of_class=tuple(category["id"] for category in categories),
+        images=tuple(coco["images"]),
+        annotations_of_image=annotations_of_image,
+    )
+
+
+def _clipped_box(box_xywh, size_hw):
+    x, y, width, height = box_xywh
+    if x >= 0 and y >= 0 and x + width <= size_hw[1] and y + height <= size_hw[0]:  # nearly always; arrays are slow
+        return float(x), float(y), float(x + width), float(y + height)
+    return tuple(clip_boxes(box_xywh_to_xyxy(box_xywh), size_hw).tolist())
+
+
+def _segmentation(annotation, size_hw):
+    """Polygons cut at the border, a compressed RLE, or None where only a box was annotated."""
+    segmentation = annotation["segmentation"] if has_outline(annotation) else None
+    if isinstance(segmentation, dict):
+        return rle_from_segmentation(segmentation, size_hw)
+    return segmentation and _clipped_polygons(segmentation, size_hw)
+
+
+def _clipped_polygons(polygons, size_hw):
+    return [
+        clip_polygon(np.reshape(polygon, (-1, 2)), size_hw).ravel().tolist()
+        if outside_image(polygon, size_hw)
+        else polygon
+        for polygon in polygons
+    ]

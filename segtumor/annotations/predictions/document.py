@@ -1,0 +1,250 @@
+"""Reading predictions back from a file, for evaluation.
+
+Three forms are read: segtumor's ``predictions.json`` and a COCO file whose annotations have scores (objects; images are
+matched by file name, categories by name, because ``infer.py`` numbers its images itself), and a plain COCO results list
+of any other tool (image and category ids are those of the annotations). Everything is checked on the way in; the first
+bad item is named by its index. Not here: which image is meant (``prediction_images``), the truth
+(``segtumor.annotations.coco``), and any judgement of the findings.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from segtumor.annotations.json_input import is_annotations, parse_json, read_bytes
+from segtumor.annotations.predictions.images import ImageMatcher, is_id, own_id, refuse_several
+from segtumor.annotations.predictions.items import finding_of, is_int
+from segtumor.errors import DataError
+from segtumor.structures.lesions import Finding
+
+STATUS_OK = "ok"
+_SCHEMA_VERSION = 1
+_EXPECTED = "the predictions.json of infer.py, a COCO results list, or a COCO file whose annotations have scores"
+_MOST_FINDINGS = 10_000  # of one image: each is compared with each lesion, and drawn
+_LISTED = 5  # names in one error message
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The findings of a file, by the image ids of the annotations.
+
+    Attributes:
+        findings: image id -> findings, highest score first (the file's order among equals); every annotated image
+            has an entry.
+        absent_ids: annotated images that the file does not list; None if the file lists no images at all.
+        failed_ids: annotated images that the file lists with a status other than "ok".
+        n_left_out: images of the file that are not annotated and were left out, as asked.
+    """
+
+    findings: Mapping[int, tuple[Finding, ...]]
+    absent_ids: tuple[int, ...] | None
+    failed_ids: tuple[int, ...]
+    n_left_out: int = 0
+
+
+def read_predictions(path, annotated_images, *, class_names, category_id_of_class, only_annotated=False):
+    """Read a predictions file against the images it is to be compared with.
+
+    Images that the file does not list are reported (``absent_ids``), not refused; a file that shares no image is.
+
+    Args:
+        path: JSON file of any of the forms.
+        annotated_images: AnnotatedImages.
+        class_names: names by ``class_id``.
+        category_id_of_class: category id in the annotations by ``class_id``; used for the plain form.
+        only_annotated: whether images that are not annotated are left out and counted; otherwise they are an error.
+
+    Raises:
+        DataError: no such file or no JSON, an annotation file, no image in common, an image or category that the
+            annotations do not know, an image that could be two or is of another size, a score outside [0, 1], a
+            malformed box or mask, a mask of another size.
+    """
+    content, n_left_out, matcher = _load(path), 0, ImageMatcher(annotated_images)
+    images_by_id = {image.image_id: image for image in annotated_images}
+    if only_annotated:
+        content, n_left_out = _only_annotated(path, content, matcher)
+    classes = {category_id: class_id for class_id, category_id in enumerate(category_id_of_class)}
+    if isinstance(content, dict) and "categories" in content:
+        classes = _classes_by_name(path, content, class_names)
+    listed = _objects(path, content, "images") if isinstance(content, dict) and "images" in content else None
+    items, list_name = (content, "") if isinstance(content, list) else (_annotations(path, content), "annotations")
+    if listed is None:
+        image_ids, absent, failed = matcher.of_ids(path, _image_ids(items)), None, ()
+    else:
+        image_ids = _match_images(path, listed, matcher)
+        if images_by_id and not image_ids:
+            _refuse_other_images(path, n_left_out)
+        _refuse_other_sizes(path, listed, image_ids, images_by_id)
+        present = set(image_ids.values())
+        absent = tuple(image_id for image_id in images_by_id if image_id not in present)
+        failed = tuple(image_ids[own_id(image)] for image in listed if image.get("status", STATUS_OK) != STATUS_OK)
+    reader = _Reader(path, list_name, image_ids, images_by_id, classes, class_names)
+    return Predictions(reader.findings(items), absent, failed, n_left_out)
+
+
+def read_objects(path):
+    """(entries of "images", entries of "annotations", {category id: name}) of a predictions file that names images.
+
+    Raises:
+        DataError: it is none, or a results list.
+    """
+    content = _load(path)
+    if isinstance(content, list):
+        raise DataError("a results list names neither images nor classes", where=path, expected="a predictions.json")
+    pairs = [(category.get("id"), category.get("name")) for category in _objects(path, content, "categories")]
+    if not all(is_int(category_id) and isinstance(name, str) for category_id, name in pairs):
+        raise DataError("malformed categories", where=path, expected="an id and a name each")
+    return _objects(path, content, "images"), _annotations(path, content), dict(sorted(pairs))
+
+
+def _annotations(path, content):
+    return _objects(path, content, "annotations")
+
+
+def _image_ids(items):
+    return [item.get("image_id") for item in items if isinstance(item, dict)]
+
+
+def _only_annotated(path, content, matcher):
+    """The content without the images, and their findings, that are not annotated; and how many images those were."""
+    if isinstance(content, list) or "images" not in content:
+        items = content if isinstance(content, list) else _annotations(path, content)
+        known = matcher.of_ids(path, _image_ids(items))
+        ids = [item.get("image_id") if isinstance(item, dict) else None for item in items]
+        pairs = list(zip(items, ids, strict=True))
+        kept = [item for item, i in pairs if not isinstance(item, dict) or _is_among(i, known)]
+        n_left_out = len({repr(i) for item, i in pairs if isinstance(item, dict) and not _is_among(i, known)})
+        if n_left_out and not kept:
+            _refuse_other_images(path, n_left_out)
+        return (kept if isinstance(content, list) else {**content, "annotations": kept}), n_left_out
+    listed = _objects(path, content, "images")
+    images = [image for image in listed if matcher.by_entry(image)]
+    kept_ids = {own_id(image) for image in images if is_id(own_id(image))}
+    kept = [item for item in _annotations(path, content) if _is_among(item.get("image_id"), kept_ids)]
+    return {**content, "images": images, "annotations": kept}, len(listed) - len(images)
+
+
+def _is_among(image_id, ids):
+    return is_id(image_id) and image_id in ids
+
+
+def _load(path):
+    content = parse_json(read_bytes(path, remedy="Check the path"), path)
+    if not isinstance(content, (list, dict)):
+        raise DataError("not a predictions file", where=path, got=type(content).__name__, expected=_EXPECTED)
+    if is_annotations(content):
+        remedy = "Swapped with --annotations? Give what the model found"
+        raise DataError("this is an annotation file, not predictions", where=path, expected=_EXPECTED, remedy=remedy)
+    if isinstance(content, dict) and content.get("schema_version", _SCHEMA_VERSION) != _SCHEMA_VERSION:
+        version = content["schema_version"]
+        raise DataError("predictions of another schema version", where=path, got=version, expected=_SCHEMA_VERSION)
+    return content
+
+
+def _objects(path, content, key):
+    values = content.get(key)
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise DataError(f"'{key}' is not a list of objects", where=path, expected=_EXPECTED)
+    return values
+
+
+def _classes_by_name(path, content, class_names):
+    classes = {}
+    for index, category in enumerate(_objects(path, content, "categories")):
+        name, category_id = category.get("name"), category.get("id")
+        where = f"{path}: categories[{index}]"
+        if name not in class_names:
+            raise DataError("category that the annotations lack", where=where, got=name, expected=list(class_names))
+        if not is_int(category_id) or category_id in classes:
+            raise DataError("category id that is no integer or stands twice", where=where, got=category_id)
+        classes[category_id] = list(class_names).index(name)
+    return classes
+
+
+def _match_images(path, listed, matcher):
+    """{image id in the predictions: image id in the annotations}; by file name, by id where no name is given."""
+    matched, unknown = {}, []
+    for index, image in enumerate(listed):
+        given, where = own_id(image), f"{path}: images[{index}]"
+        if not is_id(given) or given in matched:
+            raise DataError("image id that is none or stands twice", where=where, got=f"{given!r:.60}")
+        candidates = matcher.by_entry(image)
+        shown = str(image.get("file_name") or given)
+        refuse_several(where, {shown: candidates})
+        if not candidates:
+            unknown.append(shown)
+        matched[given] = candidates[0] if candidates else None
+    _refuse_unknown(path, unknown)
+    _refuse_shared(path, listed, matched)
+    return matched
+
+
+def _refuse_unknown(path, unknown):
+    if unknown:
+        more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
+        raise DataError(
+            f"predictions for {len(unknown)} images that are not annotated: {', '.join(unknown[:_LISTED])}{more}",
+            where=path,
+            remedy="Add --only-annotated to leave them out, or give the annotations of all predicted images",
+        )
+
+
+def _refuse_other_images(path, n_left_out):
+    """Raise for predictions of which none is of an annotated image."""
+    got = f"{n_left_out} other images" if n_left_out else "no images"
+    remedy = "Give the annotations of the predicted images, or the predictions of the annotated ones"
+    raise DataError("no image in common with the annotations", where=path, got=got, remedy=remedy)
+
+
+def _refuse_shared(path, listed, matched):
+    first = {}
+    for image in listed:
+        target = matched[own_id(image)]
+        if target in first:
+            names = f"'{first[target]}' and '{image.get('file_name')}'"
+            raise DataError(f"{names} both match annotated image {target}", where=path)
+        first[target] = image.get("file_name")
+
+
+def _refuse_other_sizes(path, listed, image_ids, images_by_id):
+    for index, image in enumerate(listed):
+        size_hw, truth = (image.get("height"), image.get("width")), images_by_id[image_ids[own_id(image)]]
+        if None not in size_hw and size_hw != tuple(truth.size_hw):  # null where the image could not be read
+            raise DataError(
+                f"'{truth.file_name}' was predicted at another size than it was annotated at",
+                where=f"{path}: images[{index}]",
+                got=f"height, width {list(size_hw)}",
+                expected=list(truth.size_hw),
+            )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Turns result items into Findings; ``image_ids`` and ``classes`` translate the file's ids to the annotations'."""
+
+    path: str
+    list_name: str
+    image_ids: Mapping[int, int]
+    images_by_id: Mapping
+    classes: Mapping[int, int]
+    class_names: tuple[str, ...]
+
+    def findings(self, items):
+        by_image = {image_id: [] for image_id in self.images_by_id}
+        ids = [item.get("image_id") if isinstance(item, dict) else None for item in items]
+        unknown = [i for i in ids if not _is_among(i, self.image_ids)]
+        _refuse_unknown(self.path, sorted({f"image id {i}" for i in unknown}))
+        for image_id, count in Counter(ids).items():
+            if count > _MOST_FINDINGS:
+                expected = f"at most {_MOST_FINDINGS} of one image"
+                raise DataError(
+                    "too many findings", where=f"{self.path}: image id {image_id}", got=count, expected=expected
+                )
+        for index, item in enumerate(items):
+            image = self.images_by_id[self.image_ids[item["image_id"]]]
+            try:
+                by_image[image.image_id].append(finding_of(item, image.size_hw, self.classes, self.class_names))
+            except DataError as error:
+                details = {"got": error.got, "expected": error.expected, "remedy": error.remedy}
+                raise DataError(error.what, where=f"{self.path}: {self.list_name}[{index}]", **details) from error
+        return {i: tuple(sorted(found, key=lambda f: -f.score)) for i, found in by_image.items()}

@@ -1,0 +1,164 @@
+"""Annotations: box and area from the outline, polygons cut at the border, missing ``iscrowd``.
+
+Not here: outlines of which nobody knows the truth; their images are left out (``omission``).
+"""
+
+import numpy as np
+
+from segtumor.annotations.plausibility import AREA_FACTOR, AREA_TOLERANCE_PX
+from segtumor.annotations.problem import place
+from segtumor.annotations.regions import has_outline
+from segtumor.annotations.repair.shapes import NOTHING
+from segtumor.annotations.segmentations import FITS_BADLY_IOU, check_outlines, is_number, paired_iou
+from segtumor.annotations.validation import LONGEST_EDGE_PX, MOST_PIXELS
+from segtumor.structures.polygons import clip_polygon, outside_image, polygon_area
+
+_FLAGS = {None: 0, "0": 0, "1": 1, 0.0: 0, 1.0: 1}
+
+
+def repair_lesions(work, ledger):
+    """Put annotations right, in place, wherever their image's size is known."""
+    sizes = {}
+    for _, image in work["images"]:
+        if isinstance(image, dict) and type(image.get("id")) is int:
+            sizes[image["id"]] = _size_hw(image)
+    lesions = []
+    for index, annotation in work["annotations"]:
+        if isinstance(annotation, dict):
+            _repair_flag(index, annotation, ledger)
+            image_id = annotation.get("image_id")
+            size_hw = sizes.get(image_id) if type(image_id) is int else None
+            if size_hw is not None:
+                lesions.append((index, annotation, size_hw))
+    _repair_outlines(lesions, ledger)
+    _repair_measures(lesions, ledger)
+
+
+def _size_hw(image):
+    size_hw = image.get("height"), image.get("width")
+    if not all(type(n) is int and 0 < n <= LONGEST_EDGE_PX for n in size_hw) or size_hw[0] * size_hw[1] > MOST_PIXELS:
+        return None
+    return size_hw
+
+
+def _repair_flag(index, annotation, ledger):
+    flag = annotation.get("iscrowd")
+    if type(flag) in (type(None), str, float) and flag in _FLAGS:
+        what = "added" if flag is None else "read as an integer"
+        ledger.set(annotation, place("annotations", index, annotation), "iscrowd", what, _FLAGS[flag])
+
+
+def _measured(lesions):
+    """Outlines of all lesions, against their images but not their boxes."""
+    outlined = [a if has_outline(a) else {"segmentation": []} for _, a, _ in lesions]
+    return check_outlines([(None, a, lesion[2], None) for a, lesion in zip(outlined, lesions, strict=True)])
+
+
+def _repair_outlines(lesions, ledger):
+    """Polygons with nothing in the image beside others are dropped, copies removed, the rest cut at the border."""
+    outlines = _measured(lesions)
+    faulty = {fault.order for fault in outlines.faults}
+    for order, (index, annotation, size_hw) in enumerate(lesions):
+        outline = annotation.get("segmentation")
+        if not isinstance(outline, list) or not outline or not all(isinstance(polygon, list) for polygon in outline):
+            continue
+        where = place("annotations", index, annotation)
+        if len(outline) > 1:
+            _drop_polygons(annotation, where, size_hw, order in faulty, ledger)
+        over = np.any(outlines.boxes_xyxy[order] < 0) or np.any(outlines.boxes_xyxy[order][2:] > size_hw[::-1])
+        if over or order in faulty:
+            _cut(annotation, where, size_hw, ledger)
+
+
+def _drop_polygons(annotation, where, size_hw, faulty, ledger):
+    polygons = annotation["segmentation"]
+    different = [polygon for i, polygon in enumerate(polygons) if not _in(polygon, polygons[max(0, i - 20) : i])]
+    if len(different) < len(polygons):
+        ledger.set(annotation, where, "segmentation", "copies of polygons removed", different)
+    if not faulty:
+        return
+    faults = [check_outlines([(None, {"segmentation": [p]}, size_hw, None)]).faults for p in different]
+    kept = [
+        polygon for polygon, found in zip(different, faults, strict=True) if not found or found[0].what not in NOTHING
+    ]
+    if kept and len(kept) < len(different):
+        ledger.set(annotation, where, "segmentation", "polygons without any area in the image removed", kept)
+
+
+def _in(polygon, others):
+    try:
+        return polygon in others
+    except RecursionError:  # nested beyond measure, and left out for that
+        return False
+
+
+def _cut(annotation, where, size_hw, ledger):
+    polygons = annotation["segmentation"]
+    if check_outlines([(None, annotation, size_hw, None)]).faults:
+        return
+    cut = [_cut_polygon(polygon, size_hw) if outside_image(polygon, size_hw) else polygon for polygon in polygons]
+    if any(new is not old for new, old in zip(cut, polygons, strict=True)):
+        ledger.set(annotation, where, "segmentation", "cut at the border of the image", cut)
+
+
+def _cut_polygon(polygon, size_hw):
+    points = clip_polygon(np.reshape(polygon, (-1, 2)), size_hw)
+    rounded = np.round(points, 3)
+    # Rounding may flatten a sliver; it then keeps its digits.
+    return (rounded if polygon_area(rounded) > 0 else points).ravel().tolist()
+
+
+def _repair_measures(lesions, ledger):
+    outlines = _measured(lesions)
+    faulty = {fault.order for fault in outlines.faults}
+    for order, (index, annotation, size_hw) in enumerate(lesions):
+        tight = outlines.boxes_xyxy[order]
+        known = order not in faulty and not np.isnan(tight[0])
+        if not known and has_outline(annotation):
+            continue
+        where = place("annotations", index, annotation)
+        _repair_box(annotation, where, tight if known else None, size_hw, ledger)
+        _repair_area(annotation, where, outlines.areas_px[order] if known else None, ledger)
+
+
+def _repair_box(annotation, where, tight_xyxy, size_hw, ledger):
+    """The box cut at the border; that of the outline where the one given is unsound or far from it."""
+    given, height, width = _corners(annotation.get("bbox")), *size_hw
+    limits = np.array([width, height, width, height], dtype=np.float64)
+    clipped = None if given is None else np.clip(given, 0, limits)
+    usable = clipped is not None and np.all(clipped[2:] > clipped[:2])
+    if tight_xyxy is not None:
+        tight = np.clip(tight_xyxy, 0, limits)
+        if not usable or paired_iou(clipped[None], tight[None])[0] < FITS_BADLY_IOU:
+            ledger.set(annotation, where, "bbox", "taken from the outline", _xywh(tight))
+            return
+    if usable and np.any(clipped != given):
+        ledger.set(annotation, where, "bbox", "cut at the border of the image", _xywh(clipped))
+
+
+def _corners(box):
+    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)) or box[2] <= 0 or box[3] <= 0:
+        return None
+    return np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]], dtype=np.float64)
+
+
+def _xywh(box_xyxy):
+    x0, y0, x1, y1 = map(float, box_xyxy)
+    exact = [x0, y0, x1 - x0, y1 - y0]
+    rounded = [round(value, 3) for value in exact]
+    return rounded if min(rounded[2:]) > 0 else exact
+
+
+def _repair_area(annotation, where, area_px, ledger):
+    given, box = annotation.get("area"), annotation.get("bbox")
+    if area_px is None and _corners(box) is None:
+        return
+    area = round(float(area_px), 3) if area_px is not None else round(box[2] * box[3], 3)
+    if not is_number(given, limit=1e12) or given < 0:
+        ledger.set(annotation, where, "area", f"taken from the {'box' if area_px is None else 'outline'}", area)
+    elif area_px is not None and _disagree(given, area):
+        ledger.set(annotation, where, "area", "taken from the outline", area)
+
+
+def _disagree(given, area):
+    return abs(given - area) > AREA_TOLERANCE_PX and (given > area * AREA_FACTOR or given * AREA_FACTOR < area)

@@ -1,0 +1,104 @@
+"""Leaving out what has no certain repair: whole images, and entries that belong to none."""
+
+import posixpath
+import re
+
+from segtumor.annotations.problem import place
+
+_PLACE = re.compile(r"(images|annotations|categories)\[(\d+)\]")
+
+
+def leave_out_images(work, ledger, which, kind, details=None):
+    """Leave out the images for which ``which(entry)``, with their annotations."""
+    out = {i: (kind, "") for i, (_, entry) in enumerate(work["images"]) if isinstance(entry, dict) and which(entry)}
+    if details:
+        out = {i: (kind, str(details.get(work["images"][i][1]["file_name"], ""))) for i in out}
+    _drop_images(work, out, ledger)
+
+
+def leave_out(errors, work, ledger):
+    """Leave out everything that ``errors``, the problems of the lists in ``work``, point at.
+
+    Of entries that share an id or name all go: nobody knows which of them is meant.
+    """
+    pointed = {"images": {}, "annotations": {}, "categories": {}}
+    for problem in errors:
+        name, index = _PLACE.match(problem.where).groups()
+        pointed[name].setdefault(int(index), problem)
+    for name in ("images", "categories"):
+        _add_namesakes(work[name], pointed[name])
+    images, orphans = _images_of_annotations(work, pointed["annotations"])
+    images |= {i: (f"{p.field} {p.what}", p.got) for i, p in pointed["images"].items()}
+    alone = {
+        name: [(*work[name][i], problem) for i, problem in sorted(out.items())]
+        for name, out in (("categories", pointed["categories"]), ("annotations", orphans))
+    }
+    _drop_images(work, images, ledger)
+    for name, gone in alone.items():
+        for index, entry, problem in gone:
+            ledger.leave_out(_name(name, index, entry), f"{problem.field} {problem.what}", problem.got)
+        places = {index for index, *_ in gone}
+        work[name] = [pair for pair in work[name] if pair[0] not in places]
+
+
+def _add_namesakes(entries, pointed):
+    for field in ("id", "file_name", "name"):
+        twice = {i: p for i, p in pointed.items() if p.what == "is used twice" and p.field == field}
+        problem_of = {_normal(entries[i][1][field]): problem for i, problem in twice.items()}
+        for j, (_, entry) in enumerate(entries if problem_of else []):
+            value = _normal(entry.get(field)) if isinstance(entry, dict) else None
+            if value is not None and value in problem_of:
+                pointed.setdefault(j, problem_of[value])
+
+
+def _normal(value):
+    if isinstance(value, str):
+        return posixpath.normpath(value)
+    return value if type(value) is int else None
+
+
+def _images_of_annotations(work, pointed):
+    """Splits faulty annotations into the images they belong to and those that belong to none."""
+    of_id = {}
+    for i, (_, image) in enumerate(work["images"]):
+        if isinstance(image, dict) and type(image.get("id")) is int:
+            of_id[image["id"]] = i
+    images, orphans = {}, {}
+    for j, problem in pointed.items():
+        index, annotation = work["annotations"][j]
+        image_id = annotation.get("image_id") if isinstance(annotation, dict) else None
+        if type(image_id) is int and image_id in of_id:
+            detail = f"{place('annotations', index, annotation)}" + (f", got {problem.got}" if problem.got else "")
+            images.setdefault(of_id[image_id], (f"{problem.field} {problem.what}", detail))
+        else:
+            orphans[j] = problem
+    return images, orphans
+
+
+def _drop_images(work, out, ledger):
+    """``out``: {position in the work list: (kind, detail)}. Annotations go with their image."""
+    if not out:
+        return
+    gone_ids = set()
+    for i, (kind, detail) in sorted(out.items()):
+        index, image = work["images"][i]
+        ledger.leave_out(_name("images", index, image), kind, detail)
+        if isinstance(image, dict) and type(image.get("id")) is int:
+            gone_ids.add(image["id"])
+    work["images"] = [pair for i, pair in enumerate(work["images"]) if i not in out]
+    # An id that another image still has is a case of its own: that one is left out as well, with the annotations.
+    kept_ids = {image["id"] for _, image in work["images"] if isinstance(image, dict) and type(image.get("id")) is int}
+    gone_ids -= kept_ids
+    work["annotations"] = [pair for pair in work["annotations"] if _image_id(pair[1]) not in gone_ids]
+
+
+def _image_id(annotation):
+    image_id = annotation.get("image_id") if isinstance(annotation, dict) else None
+    return image_id if type(image_id) is int else None
+
+
+def _name(name, index, entry):
+    if not isinstance(entry, dict):
+        return f"{name}[{index}]"
+    file_name = entry.get("file_name")
+    return file_name if isinstance(file_name, str) and file_name.isprintable() else place(name, index, entry)

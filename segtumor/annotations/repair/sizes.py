@@ -1,0 +1,133 @@
+"""Width and height: taken from the picture, with the outlines scaled to it where its shape says that it is the same.
+
+Never an outline at a place where nobody drew it: what fits neither size, and a turned picture, is left out. Not here:
+whether a picture opens (``segtumor.datasets.image_checks``).
+"""
+
+import os
+
+from segtumor.annotations.file_names import file_name_fault
+from segtumor.annotations.problem import place
+from segtumor.annotations.regions import has_outline
+from segtumor.annotations.remarks import LeftOutError
+from segtumor.annotations.repair.omission import leave_out_images
+from segtumor.annotations.repair.shapes import NOTHING
+from segtumor.annotations.rescaling import scale_of, scaled_fields, scaled_segmentation, scaled_spacing
+from segtumor.annotations.segmentations import check_outlines, is_number
+from segtumor.errors import DataError
+from segtumor.imaging import read_size_hw
+
+#: Outlines are drawn a little over the border, by rounding and by hand; further beyond it, they are of another size.
+_OVER_PX, _OVER_PART = 1.0, 0.02
+_SCALED = "scaled to the size of the image file"
+
+
+def repair_sizes(work, image_root, ledger):
+    """Make sizes those of the files' headers, outlines with them; images for which that is no certain repair go."""
+    lesions, out = {}, {}
+    for index, annotation in work["annotations"]:
+        if isinstance(annotation, dict) and type(annotation.get("image_id")) is int:
+            lesions.setdefault(annotation["image_id"], []).append((index, annotation))
+    for index, image in work["images"]:
+        if not isinstance(image, dict) or file_name_fault(image.get("file_name")) is not None:
+            continue
+        size_hw = _size_in_header(os.path.join(image_root, image["file_name"]))
+        if size_hw is None or (image.get("height"), image.get("width")) == size_hw:
+            continue
+        own = lesions.get(image["id"], []) if type(image.get("id")) is int else []
+        try:
+            _repair_size(index, image, own, size_hw, ledger)
+        except LeftOutError as reason:
+            out[id(image)] = (image, reason)
+    for kind in dict.fromkeys(reason.kind for _, reason in out.values()):
+        gone = {number: pair for number, pair in out.items() if pair[1].kind == kind}
+        details = {image["file_name"]: reason.detail for image, reason in gone.values()}
+        leave_out_images(work, ledger, lambda entry, gone=gone: id(entry) in gone, kind, details)
+
+
+def _size_in_header(path):
+    """(height, width), or None for a file that is not there or no image; both are reported by the checks."""
+    try:
+        return tuple(int(n) for n in read_size_hw(path)) if os.path.isfile(path) else None
+    except (DataError, ValueError):
+        return None
+
+
+def _repair_size(index, image, own, size_hw, ledger):
+    where, listed = place("images", index, image), (image.get("height"), image.get("width"))
+    if not all(type(n) is int and n > 0 for n in listed):
+        listed = None  # unknown: the outlines may be of the file, if they fit it
+    drawn_hw = _drawn_hw(own, listed, size_hw)
+    if drawn_hw != size_hw and own:
+        scale_xy = scale_of(drawn_hw, size_hw)
+        _check_outlines(own, drawn_hw)
+        for number, annotation in own:
+            _scale(annotation, place("annotations", number, annotation), drawn_hw, size_hw, scale_xy, ledger)
+    if drawn_hw != size_hw and image.get("spacing_mm") is not None:
+        _scale_spacing(image, where, drawn_hw, size_hw, ledger)
+    for key, value in zip(("height", "width"), size_hw, strict=True):
+        if image.get(key) != value or type(image.get(key)) is not int:
+            ledger.set(image, where, key, "taken from the image file", value)
+
+
+def _drawn_hw(own, listed, size_hw):
+    """The size that everything was drawn on; LeftOutError where it is neither that of the list nor that of the file."""
+    masks = {_mask_size(annotation) for _, annotation in own} - {None}
+    if len(masks) > 1 or not masks <= {listed, size_hw}:
+        raise LeftOutError("size is not that of the file", _compared(listed, size_hw) + ", and masks of another")
+    drawn_hw = next(iter(masks), listed or size_hw)
+    if not all(_fits(annotation, drawn_hw) for _, annotation in own):
+        raise LeftOutError("size is not that of the file", _compared(listed, size_hw) + ", and outlines beyond it")
+    return drawn_hw
+
+
+def _compared(listed, size_hw):
+    said = "unknown" if listed is None else f"{listed[1]} x {listed[0]} px"
+    return f"{said}, the file is {size_hw[1]} x {size_hw[0]} px"
+
+
+def _mask_size(annotation):
+    segmentation = annotation.get("segmentation")
+    size = segmentation.get("size") if isinstance(segmentation, dict) and has_outline(annotation) else None
+    return tuple(size) if isinstance(size, list) and len(size) == 2 and all(type(n) is int for n in size) else None
+
+
+def _fits(annotation, drawn_hw):
+    height, width = drawn_hw
+    box, segmentation = annotation.get("bbox"), annotation.get("segmentation")
+    x, y = [], []
+    if isinstance(box, list) and len(box) == 4 and all(map(is_number, box)):
+        x, y = [box[0], box[0] + box[2]], [box[1], box[1] + box[3]]
+    for polygon in segmentation if isinstance(segmentation, list) else ():
+        if isinstance(polygon, list) and all(map(is_number, polygon)):  # else unsound whatever the size
+            x, y = x + polygon[0::2], y + polygon[1::2]
+    over = [max(_OVER_PX, _OVER_PART * length) for length in (width, height)]
+    return all(-over[0] <= v <= width + over[0] for v in x) and all(-over[1] <= v <= height + over[1] for v in y)
+
+
+def _check_outlines(own, drawn_hw):
+    outlined = [(place("annotations", n, a), a, drawn_hw, None) for n, a in own if has_outline(a)]
+    unsound = [fault.order for fault in check_outlines(outlined).faults if fault.what not in NOTHING]
+    if unsound:
+        raise LeftOutError("size is not that of the file", f"and the outline of {outlined[unsound[0]][0]} is unsound")
+
+
+def _scale_spacing(image, where, drawn_hw, size_hw, ledger):
+    try:
+        scale_xy = scale_of(drawn_hw, size_hw)
+    except LeftOutError:  # an image without annotations, which its size alone cannot spoil
+        ledger.set(image, where, "spacing_mm", "made null: it is of a picture of another shape", None)
+    else:
+        ledger.set(image, where, "spacing_mm", _SCALED, scaled_spacing(image["spacing_mm"], scale_xy))
+
+
+def _scale(annotation, where, drawn_hw, size_hw, scale_xy, ledger):
+    """Everything in px of one annotation. What cannot be read stays, and the checks name it."""
+    box, segmentation = annotation.get("bbox"), annotation.get("segmentation")
+    if has_outline(annotation):
+        new = scaled_segmentation(segmentation, drawn_hw, size_hw, scale_xy)
+        ledger.set(annotation, where, "segmentation", _SCALED, new)
+    if isinstance(box, list) and len(box) == 4 and all(map(is_number, box)):
+        ledger.set(annotation, where, "bbox", _SCALED, [v * s for v, s in zip(box, scale_xy * 2, strict=True)])
+    for key, value in scaled_fields(annotation, scale_xy).items():
+        ledger.set(annotation, where, key, _SCALED, value)

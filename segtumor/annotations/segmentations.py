@@ -1,0 +1,266 @@
+"""What is wrong with the ``segmentation`` of COCO annotations: polygons, uncompressed and compressed RLE.
+
+Polygons are measured many at once (``measure_polygons``). A compressed RLE is decoded to its runs, not to pixels:
+pycocotools reads past the end of a corrupt one. Not here: the other fields (``segtumor.annotations.validation``).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from segtumor.structures.polygons import clip_polygon, measure_polygons, polygon_area, polygon_lengths
+from segtumor.structures.rle import rle_runs
+
+#: No coordinate of a radiograph comes near it; products of larger ones would overflow.
+COORDINATE_LIMIT_PX = 1e6
+#: pycocotools walks along each edge in steps of 0.2 px, in memory.
+LONGEST_OUTLINE_PX = 5_000_000
+#: A box is taken for corners [x0, y0, x1, y1] if it fits the outline this well as corners, and this badly as it is.
+FITS_AS_CORNERS_IOU, FITS_BADLY_IOU = 0.9, 0.5
+NOT_NESTED = "is not a list of polygons [[x0, y0, x1, y1, ...], ...]"
+_CHUNK = 1 << 20  # coordinates measured at once: a few dozen MB
+
+
+class Fault(NamedTuple):
+    """Something wrong with the outline of one annotation: its place in the list given, the field, what, and which."""
+
+    order: int
+    field: str
+    what: str
+    got: str = ""
+
+
+class Outlines(NamedTuple):
+    """The outlines of N annotations.
+
+    Attributes:
+        faults: list of Fault, in the order given.
+        areas_px: (N,) float64; sum of the polygons' areas or number of pixels, NaN where there is no sound outline.
+        boxes_xyxy: (N, 4) float64, tight, px; NaN where there is no sound outline.
+    """
+
+    faults: list
+    areas_px: np.ndarray
+    boxes_xyxy: np.ndarray
+
+
+def is_number(value, limit=COORDINATE_LIMIT_PX):
+    """Whether it is an int or float, no bool, finite and of plausible size."""
+    return type(value) in (int, float) and -limit <= value <= limit
+
+
+def nested_polygons(segmentation):
+    """The list of polygons that a list of another nesting can only mean; None if it is one, or nobody knows.
+
+    Known are one flat polygon [x0, y0, ...], points [[x0, y0], ...] and polygons of points [[[x0, y0], ...], ...].
+    """
+    if not isinstance(segmentation, list) or not segmentation:
+        return None
+    if len(segmentation) >= 6 and len(segmentation) % 2 == 0 and all(map(is_number, segmentation)):
+        return [segmentation]
+    if len(segmentation) >= 3 and all(map(_is_point, segmentation)):
+        return [[value for point in segmentation for value in point]]
+    if all(isinstance(polygon, list) and polygon and all(map(_is_point, polygon)) for polygon in segmentation):
+        return [[value for point in polygon for value in point] for polygon in segmentation]
+    return None
+
+
+def _is_flat(segmentation):
+    """Whether a list holds numbers, not polygons."""
+    return isinstance(segmentation, list) and bool(segmentation) and all(map(is_number, segmentation))
+
+
+def _nesting(segmentation):
+    return f"one flat list of {len(segmentation)}" if _is_flat(segmentation) else "points [x, y]"
+
+
+def _is_point(value):
+    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
+
+
+def segmentation_problems(segmented):
+    """Faults of many segmentations.
+
+    Args:
+        segmented: tuples (key, annotation, size_hw or None, bbox xywh or None); the last two are None where they are
+            themselves wrong, which leaves out the checks that need them.
+
+    Returns:
+        list of (key, annotation, what is wrong), in the order given.
+    """
+    return [(*segmented[fault.order][:2], fault.what) for fault in check_outlines(segmented).faults]
+
+
+def check_outlines(segmented):
+    """Check and measure many segmentations; arguments as ``segmentation_problems``. Returns Outlines."""
+    faults, polygons = [], _Polygons(len(segmented))
+    for order, (_, annotation, size_hw, box_xywh) in enumerate(segmented):
+        segmentation = annotation["segmentation"]
+        if _is_flat(segmentation) or nested_polygons(segmentation) is not None:
+            faults.append(Fault(order, "segmentation", NOT_NESTED, _nesting(segmentation)))
+        elif isinstance(segmentation, list):
+            faults.extend(
+                Fault(order, "segmentation", *f) for f in polygons.add(order, segmentation, size_hw, box_xywh)
+            )
+        elif isinstance(segmentation, dict):
+            fault = _check_rle(order, segmentation, size_hw, box_xywh, polygons.areas_px, polygons.boxes_xyxy)
+            faults.extend(Fault(order, "segmentation", *f) for f in [fault] if f)
+        else:
+            faults.append(Fault(order, "segmentation", "segmentation is neither polygons nor an RLE"))
+    polygons.measure()
+    faults.extend(Fault(order, "segmentation", *fault) for order, *fault in polygons.faults)
+    outlines = Outlines(faults, polygons.areas_px, np.where(np.isinf(polygons.boxes_xyxy), np.nan, polygons.boxes_xyxy))
+    faults.extend(_boxes_as_corners(segmented, outlines.boxes_xyxy))
+    faults.sort(key=lambda fault: fault.order)
+    return outlines
+
+
+def paired_iou(first_xyxy, second_xyxy):
+    """IoU of boxes pair by pair: (N, 4) and (N, 4) -> (N,), 0 where the union has no area; NaN stays NaN."""
+    low = np.maximum(first_xyxy[:, :2], second_xyxy[:, :2])
+    high = np.minimum(first_xyxy[:, 2:], second_xyxy[:, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=1)
+    union = sum(np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1) for boxes in (first_xyxy, second_xyxy))
+    union = union - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union != 0)
+
+
+def _boxes_as_corners(segmented, tight_xyxy):
+    """Faults of boxes that were written as corners, which would train on boxes twice as large."""
+    if not segmented:
+        return
+    unknown = (np.nan,) * 4
+    given = np.array([box or unknown for *_, box in segmented], dtype=np.float64)
+    as_is = paired_iou(np.concatenate([given[:, :2], given[:, :2] + given[:, 2:]], axis=1), tight_xyxy)
+    corners = paired_iou(given, tight_xyxy) >= FITS_AS_CORNERS_IOU
+    for order in np.flatnonzero(corners & (as_is < FITS_BADLY_IOU)).tolist():
+        yield Fault(
+            order, "bbox", "is [x0, y0, x1, y1] of the outline, not [x, y, width, height]", str(segmented[order][3])
+        )
+
+
+class _Polygons:
+    """Polygons on their way to being measured, with what they are measured against."""
+
+    def __init__(self, n):
+        self.faults = []
+        self.areas_px = np.full(n, np.nan)
+        self.boxes_xyxy = np.tile([np.inf, np.inf, -np.inf, -np.inf], (n, 1))
+        self._waiting, self._n_coordinates = [], 0
+
+    def add(self, order, polygons, size_hw, box_xywh):
+        """Keep the polygons of one annotation; yields the faults of those that cannot be measured."""
+        height, width = size_hw or (np.inf, np.inf)
+        x, y, box_width, box_height = box_xywh or (-np.inf, -np.inf, np.inf, np.inf)
+        limits = (
+            (width, height, x, y, x + box_width, y + box_height) if box_xywh else (width, height, x, y, np.inf, np.inf)
+        )
+        for number, polygon in enumerate(polygons):
+            fault = _shape_fault(polygon)
+            if fault is None:
+                self._waiting.append((order, number, np.array(polygon, dtype=np.float64), limits))
+                self._n_coordinates += len(polygon)
+            else:
+                yield fault[0], f"polygon {number}{fault[1]}"
+        if self._n_coordinates > _CHUNK:
+            self.measure()
+
+    def measure(self):
+        """Measure what waits; adds to ``faults``, ``areas_px`` and ``boxes_xyxy``."""
+        if not self._waiting:
+            return
+        orders, numbers, arrays, limits = zip(*self._waiting, strict=True)
+        self._waiting, self._n_coordinates = [], 0
+        sound = _plausible(arrays)
+        arrays = [array if good else np.zeros(6) for array, good in zip(arrays, sound, strict=True)]
+        areas, boxes = measure_polygons(arrays)
+        found = _measured_faults(arrays, areas, boxes, np.array(limits))
+        found = [
+            ("polygon holds something that is not a finite number", ~sound),
+            *((what, w & sound) for what, w in found),
+        ]
+        for what, wrong in found:
+            self.faults += [(orders[i], what, f"polygon {numbers[i]}") for i in np.flatnonzero(wrong)]
+        orders = np.array(orders)
+        self.areas_px[orders] = np.nan_to_num(self.areas_px[orders])
+        np.add.at(self.areas_px, orders, areas)
+        np.minimum.at(self.boxes_xyxy[:, :2], orders, boxes[:, :2])
+        np.maximum.at(self.boxes_xyxy[:, 2:], orders, boxes[:, 2:])
+
+
+def _shape_fault(polygon):
+    """(what, detail) if it is no list of numbers (x, y, ...) of three points or more, else None."""
+    if not isinstance(polygon, list):
+        return "polygon is not a list [x0, y0, x1, y1, ...]", ""
+    if not set(map(type, polygon)) <= {int, float} or (int in map(type, polygon) and not _fits_float(polygon)):
+        return "polygon holds something that is not a finite number", ""
+    if len(polygon) % 2:
+        return "polygon has an odd number of coordinates", f" of {len(polygon)}"
+    if len(polygon) < 6:
+        return "polygon has fewer than three points", f" of {len(polygon) // 2}"
+    return None
+
+
+def _fits_float(numbers):
+    """Whether no integer is too large to become a float."""
+    return all(type(number) is float or -COORDINATE_LIMIT_PX <= number <= COORDINATE_LIMIT_PX for number in numbers)
+
+
+def _plausible(arrays):
+    """(N,) bool: whether all coordinates of each polygon are finite and of plausible size."""
+    starts = np.concatenate([[0], np.cumsum([len(array) for array in arrays])[:-1]])
+    return np.logical_and.reduceat(np.abs(np.concatenate(arrays)) <= COORDINATE_LIMIT_PX, starts)
+
+
+def _measured_faults(arrays, areas, boxes, limits):
+    """(what, (N,) bool) of polygons without area, outside the image, away from their box or endless."""
+    size_wh, box_low, box_high = limits[:, :2], limits[:, 2:4], limits[:, 4:]
+    outside = np.any((boxes[:, 2:] <= 0) | (boxes[:, :2] >= size_wh), axis=1)
+    for i in np.flatnonzero(np.any((boxes[:, :2] < 0) | (boxes[:, 2:] > size_wh), axis=1) & ~outside):
+        # A concave outline can have its bounding box in the image and itself not.
+        outside[i] = polygon_area(clip_polygon(arrays[i], size_wh[i, ::-1])) == 0
+    apart = np.any((boxes[:, 2:] < box_low) | (boxes[:, :2] > box_high), axis=1)
+    flat = ~(areas > 0)
+    return [
+        ("polygon has no area", flat),
+        ("polygon is wholly outside the image", outside & ~flat),
+        ("polygon does not touch its bbox (bbox is [x, y, width, height])", apart & ~outside & ~flat),
+        (f"polygon is longer than {LONGEST_OUTLINE_PX:,} px", polygon_lengths(arrays) > LONGEST_OUTLINE_PX),
+    ]
+
+
+def _check_rle(order, rle, size_hw, box_xywh, areas_px, boxes_xyxy):
+    """(what,) or (what, got), or None for a sound one, whose area and tight box are then noted."""
+    size, counts = rle.get("size"), rle.get("counts")
+    if not isinstance(size, list) or len(size) != 2 or not all(type(n) is int and n > 0 for n in size):
+        return ("RLE has no size [height, width]",)
+    if size_hw is not None and tuple(size) != tuple(size_hw):
+        return "RLE is of another image size", f"{size}, the image is {list(size_hw)}"
+    runs, n_pixels = rle_runs(counts), size[0] * size[1]
+    if runs is None or runs.max() > n_pixels:
+        return ("RLE counts cannot be read",)
+    if int(runs.sum()) != n_pixels:
+        return "RLE counts do not add up to the image", f"{int(runs.sum())} px of {n_pixels}"
+    marked = int(runs[1::2].sum())
+    if marked == 0:
+        return ("RLE marks no pixel",)
+    areas_px[order], boxes_xyxy[order] = marked, _runs_box(runs, size[0])
+    x0, y0, x1, y1 = boxes_xyxy[order]
+    if box_xywh and (
+        x1 < box_xywh[0] or y1 < box_xywh[1] or x0 > box_xywh[0] + box_xywh[2] or y0 > box_xywh[1] + box_xywh[3]
+    ):
+        return "RLE does not touch its bbox (bbox is [x, y, width, height])", f"bbox {box_xywh}"
+    return None
+
+
+def _runs_box(runs, height):
+    """Tight box (x0, y0, x1, y1) of runs down the columns, at least one of them set."""
+    ends = np.cumsum(runs)[1::2]
+    starts = ends - runs[1::2]
+    filled = ends > starts
+    first, last = starts[filled], ends[filled] - 1
+    if np.any(first // height != last // height):  # one that goes on in the next column touches both edges
+        y0, y1 = 0, height
+    else:
+        y0, y1 = (first % height).min(), (last % height).max() + 1
+    return first[0] // height, y0, last[-1] // height + 1, y1

@@ -1,0 +1,1 @@
+"""Tables that people bring: spreadsheets, CSV, and what is known about each image."""

@@ -1,0 +1,146 @@
+"""Tables of one sheet with known columns, and the table of what is known about each image.
+
+Not here: how CSV and Excel are read (``segtumor.annotations.tables.spreadsheets``), and what the columns of one data
+set mean.
+"""
+
+import math
+
+from segtumor.annotations.image_names import IMAGE_COLUMNS, NameIndex, parts_of
+from segtumor.annotations.tables.person_cells import age_years, sex_letter, unread_cell
+from segtumor.annotations.tables.spreadsheets import cells_of, header_of, read_sheets
+from segtumor.cases import case_of, case_text
+from segtumor.errors import DataError
+
+#: Other names of our columns.
+_ALIASES = {"gender": "sex", "centre": "center", "case": "case_id", "patient_id": "case_id", "label": "image_label"}
+_LISTS = ("site", "region", "view")
+_FAULTS_SHOWN = 10
+
+
+def read_cells(path, needed=()):
+    """Rows of a table as {column: text}; columns in lower case with single blanks, everything trimmed.
+
+    Args:
+        path: .xlsx (its first sheet) or CSV in UTF-8, divided by commas, semicolons or tabs.
+        needed: columns that must be there.
+
+    Raises:
+        DataError: unreadable, larger than 256 MB, or a column is missing.
+    """
+    rows = next(iter(read_sheets(path).values()))
+    header = header_of(rows)
+    missing = [name for name in needed if name not in header]
+    if missing:
+        raise DataError(f"columns missing: {', '.join(missing)}", where=path, got=", ".join(header) or "an empty file")
+    return cells_of(rows)
+
+
+def refuse_rows(faults, path):
+    """Raise one DataError for all faulty rows, so that a long table need not be mended one run at a time.
+
+    Args:
+        faults: DataErrors whose ``where`` is the row; without any, nothing is raised.
+        path: of the table.
+    """
+    if len(faults) == 1:
+        (one,) = faults
+        details = {"got": one.got, "expected": one.expected, "remedy": one.remedy}
+        raise DataError(one.what, where=f"{path}: {one.where}", **details)
+    if faults:
+        shown = [DataError(f.what, where=f.where, got=f.got, expected=f.expected) for f in faults[:_FAULTS_SHOWN]]
+        rest = [f"... and {len(faults) - _FAULTS_SHOWN} more"] if len(faults) > _FAULTS_SHOWN else []
+        listing = "\n  ".join([f"{len(faults)} mistakes:", *(str(fault).rstrip(".") for fault in shown), *rest])
+        remedies = dict.fromkeys(fault.remedy for fault in faults if fault.remedy)
+        raise DataError(listing, where=path, remedy=". ".join(remedies) or None)
+
+
+def cell_number(text):
+    """Number of a cell, an int where it is whole; None for a blank, text, nan or infinity."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() else value
+
+
+def image_column(cells, path):
+    """The column of a row that holds the name of an image; raises DataError if there is none."""
+    for name in IMAGE_COLUMNS:
+        if name in cells:
+            return name
+    expected = f"one of {', '.join(IMAGE_COLUMNS)}"
+    raise DataError("no column of image names", where=path, got=", ".join(cells), expected=expected)
+
+
+def read_image_table(path, unread=None):
+    """{name of an image as the table has it: fields of the COCO image} of a table with a column of image names.
+
+    The columns of datasets/README.md get their types (age a number, sex M or F, site, region and view lists divided by
+    semicolons); others are kept as text. Blank cells say nothing.
+
+    Args:
+        path: as in ``read_cells``.
+        unread: list to which (name of the image, what cannot be read) is added for each cell that is not used.
+
+    Raises:
+        DataError: unreadable, no column of image names, or an image stands there twice with different data.
+    """
+    table = {}
+    for cells in read_cells(path):
+        name = cells.pop(image_column(cells, path))
+        if not name:
+            continue
+        fields = {_ALIASES.get(key, key): value for key, value in cells.items() if key and value}
+        faults = [fault for key, value in fields.items() if (fault := unread_cell(key, value))]
+        if unread is not None:
+            unread += [(name, fault) for fault in faults]
+        fields = {key: _typed(key, value) for key, value in fields.items() if key != "case_id" or case_of(fields)}
+        if table.setdefault(name, fields) != fields:
+            raise DataError(f"image {name} stands there twice with different data", where=path)
+    return table
+
+
+def match_images(table, file_names, *, where=None, elsewhere=None):
+    """Find the image of each row: by its whole name below the image root, else by its file name, else without suffix.
+
+    Args:
+        table: from ``read_image_table``.
+        file_names: of the images.
+        where: the table's path, for messages.
+        elsewhere: list to which (file name, name in the table) is added where only one of the two names a folder.
+
+    Returns:
+        ({file name: fields}, list of names in the table that are no image).
+
+    Raises:
+        DataError: a name fits several images, or two rows that fit one image differ.
+    """
+    names, found, unknown = NameIndex(file_names), {}, []
+    for name, fields in table.items():
+        fit = names.fit(name)
+        fitting = [file_names[index] for index in fit.indices]
+        if len(fitting) > 1:
+            remedy = "Give the name with its folders, as below the folder of the images"
+            raise DataError(f"{name} could be several images: {', '.join(fitting[:5])}", where=where, remedy=remedy)
+        if not fitting:
+            unknown.append(name)
+        elif found.setdefault(fitting[0], fields) != fields:
+            raise DataError(f"two rows for image {fitting[0]} have different data", where=where)
+        if elsewhere is not None and fitting and fit.shared == 0 and parts_of(name).folders:
+            elsewhere.append((fitting[0], name))
+    return found, unknown
+
+
+def _typed(name, text):
+    if name == "case_id":
+        return case_text(text)
+    if name == "age":
+        return age_years(text)
+    if name == "sex":
+        return sex_letter(text)
+    if name in _LISTS:
+        return [part.strip() for part in text.split(";") if part.strip()]
+    return text.lower() if name == "image_label" else text

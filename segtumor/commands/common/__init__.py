@@ -1,0 +1,1 @@
+"""What commands share: parser, exit codes, streams, progress, output folders."""

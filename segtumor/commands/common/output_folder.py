@@ -1,0 +1,56 @@
+"""A command that writes a folder of files holds the folder's lock from its beginning to its end, and replaces what an
+earlier one has left there only if it is asked to."""
+
+import argparse
+import contextlib
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+
+from segtumor.errors import ConfigError
+from segtumor.system.locks import alone_in
+
+_NAMES_SHOWN = 3
+
+
+def alone(body):
+    """``body`` of a command (``shell.run``), which works only where no other command is writing into ``--output``.
+
+    Without ``--output``, where that is optional, nothing is locked.
+    """
+
+    @functools.wraps(body)
+    def locked(arguments):
+        with alone_in(arguments.output) if arguments.output else contextlib.nullcontext():
+            return body(arguments)
+
+    return locked
+
+
+def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--overwrite``, for ``refuse_earlier``."""
+    parser.add_argument("--overwrite", action="store_true", help="replace earlier results in --output")
+
+
+def refuse_earlier(arguments: argparse.Namespace, patterns: Iterable[str]) -> None:
+    """Refuse an output folder with files that the command would replace, unless ``--overwrite`` is given.
+
+    Args:
+        arguments: parsed, with ``output`` and ``overwrite``.
+        patterns: of all names that the command may write, such as "curve_*.csv".
+
+    Raises:
+        ConfigError: there are such files.
+    """
+    if arguments.overwrite:
+        return
+    folder = Path(arguments.output)
+    found = [path.name for pattern in patterns for path in sorted(folder.glob(pattern))]
+    if found:
+        more = f" and {len(found) - _NAMES_SHOWN} more" if len(found) > _NAMES_SHOWN else ""
+        raise ConfigError(
+            "the folder holds earlier results, which would be replaced",
+            where=folder,
+            got=", ".join(found[:_NAMES_SHOWN]) + more,
+            remedy="Choose another --output, or replace them with --overwrite",
+        )

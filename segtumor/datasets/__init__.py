@@ -1,0 +1,1 @@
+"""Data sets as a whole: splits, leaks, duplicates, counts."""

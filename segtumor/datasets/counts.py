@@ -1,0 +1,257 @@
+"""Counts of a data set as tables: parts, classes, lesion sizes, and what is known about images and cases.
+
+An image that stands in several parts (folds) counts once outside the table of parts. Crowd regions are no lesions, but
+an image that holds nothing else is not one without a lesion; both are counted where there are any. Not here: pictures
+(``segtumor.reporting.pages.data_card``) and what is wrong with the data (``segtumor.annotations.validation``).
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from segtumor.annotations.crowds import count_crowds, is_crowd
+from segtumor.annotations.regions import region_remarks
+from segtumor.cases import case_or_own
+from segtumor.datasets.splits.strata import AGE_GROUP, UNKNOWN, age_group, attribute_text
+from segtumor.taxonomy import NORMAL
+
+#: Lower ends of the size classes, px: side of a square of the lesion's area.
+SIZE_STARTS_PX = (0, 8, 16, 32, 64, 128, 256)
+#: Tables by attribute of the image, and their titles.
+ATTRIBUTES = {
+    "image_label": "Image label",
+    "subtype": "Subtype",
+    "site": "Site",
+    "region": "Region",
+    "view": "View",
+    AGE_GROUP: "Age group (years)",
+    "sex": "Sex",
+    "center": "Centre",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells under a header; ``note`` says how to read them."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class _Lesion:
+    image: dict
+    class_name: str
+    side_px: float  # of a square of the same area
+    share: float  # of the image's area
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What ``describe`` counts.
+
+    Attributes:
+        tables: all Tables, for print.
+        class_names: in the order of their ids.
+        sides_px: {class: sizes of its lesions}, each the side of a square of the lesion's area, px.
+        ages: ages of the images where known, years.
+    """
+
+    tables: tuple[Table, ...]
+    class_names: tuple[str, ...]
+    sides_px: dict[str, list[float]]
+    ages: list[float]
+
+
+def describe(parts):
+    """Count what is in a data set.
+
+    Args:
+        parts: {part: CocoDataset}, all with the same classes.
+
+    Returns:
+        Statistics.
+    """
+    names = next(iter(parts.values())).taxonomy.names
+    images, lesions, regions = _union(parts)
+    crowds = count_crowds(regions.items())
+    tables = [
+        *([_parts_table(parts, names, crowds)] if len(parts) > 1 else []),
+        _class_table(images, lesions, names, crowds, region_remarks(regions.items())),
+        _size_table(lesions, names),
+        _image_table(images),
+        *_attribute_tables(images, lesions, names, crowds),
+    ]
+    sides = {name: [lesion.side_px for lesion in lesions if lesion.class_name == name] for name in names}
+    ages = [image["age"] for image in images if age_group(image.get("age")) != UNKNOWN]
+    return Statistics(tuple(tables), names, sides, ages)
+
+
+def _union(parts):
+    """Images, each once, their lesions, and {file name: annotations}."""
+    images, lesions, regions = {}, [], {}
+    for dataset in parts.values():
+        for image in dataset.images:
+            if image["file_name"] in images:
+                continue
+            images[image["file_name"]] = image
+            regions[image["file_name"]] = dataset.annotations_of_image.get(image["id"], ())
+            lesions += _lesions(image, dataset)
+    return list(images.values()), lesions, regions
+
+
+def _lesions(image, dataset):
+    names, pixels = dataset.taxonomy.names, image["width"] * image["height"]
+    found = []
+    for annotation in dataset.annotations_of_image.get(image["id"], ()):
+        if is_crowd(annotation):
+            continue  # counted apart
+        area = annotation.get("area") or annotation["bbox"][2] * annotation["bbox"][3]
+        name = names[dataset.class_of_category_id[annotation["category_id"]]]
+        found.append(_Lesion(image, name, math.sqrt(area), area / pixels))
+    return found
+
+
+def _parts_table(parts, names, crowds):
+    rows = []
+    for part, dataset in parts.items():
+        regions = [a for own in dataset.annotations_of_image.values() for a in own]
+        classes = Counter(a["category_id"] for a in regions if not is_crowd(a))
+        normal = sum(not dataset.annotations_of_image.get(image["id"]) for image in dataset.images)
+        cases = len({case_or_own(image) for image in dataset.images})
+        of_class = [classes[category_id] for category_id in dataset.category_id_of_class]
+        of_crowds = (dataset.crowds.n_regions, len(dataset.crowds.only)) if crowds.n_regions else ()
+        rows.append(
+            (part, len(dataset.images), normal, *of_crowds[1:], cases, sum(of_class), *of_class, *of_crowds[:1])
+        )
+    header = (
+        "part",
+        "images",
+        "without lesion",
+        *_only(crowds),
+        "cases",
+        "lesions",
+        *(f"{name} lesions" for name in names),
+    )
+    header += ("crowd regions",) if crowds.n_regions else ()
+    return Table("Parts", header, tuple(rows))
+
+
+def _only(crowds):
+    """The column of images that hold crowds only, where there are any crowds."""
+    return ("crowds only",) if crowds.n_regions else ()
+
+
+def _class_table(images, lesions, names, crowds, remarks):
+    rows = []
+    for name in names:
+        own = [lesion for lesion in lesions if lesion.class_name == name]
+        sides = [lesion.side_px for lesion in own]
+        rows.append((name, len(own), *_images_and_cases(own), *_quartiles(sides), _percent_of(own)))
+    with_any = {lesion.image["file_name"] for lesion in lesions} | set(crowds.only)
+    without = [image for image in images if image["file_name"] not in with_any]
+    rows.append(("no lesion", 0, len(without), len(set(map(case_or_own, without))), "-", "-", "-", "-"))
+    if crowds.n_regions:
+        only = [image for image in images if image["file_name"] in crowds.only]
+        rows.append(("crowds only", 0, len(only), len(set(map(case_or_own, only))), "-", "-", "-", "-"))
+    total = [lesion.side_px for lesion in lesions]
+    counts = (len(lesions), len(images), len(set(map(case_or_own, images))))
+    rows.append(("all", *counts, *_quartiles(total), _percent_of(lesions)))
+    header = ("class", "lesions", "images", "cases", "size 25%", "median", "75% (px)", "% of image")
+    note = (
+        "An image or case with lesions of two classes counts for both. Size: side of a square of the lesion's area, "
+        "px; the last column is the median share of the image's area."
+    )
+    note = " ".join([note, *(f"{remark}." for remark in remarks)])
+    return Table("Classes", header, tuple(rows), note)
+
+
+def _images_and_cases(lesions):
+    images = {lesion.image["file_name"]: lesion.image for lesion in lesions}
+    return len(images), len(set(map(case_or_own, images.values())))
+
+
+def _quartiles(values):
+    return tuple(f"{value:.1f}" for value in np.percentile(values, (25, 50, 75))) if values else ("-",) * 3
+
+
+def _percent_of(lesions):
+    return f"{100 * np.median([lesion.share for lesion in lesions]):.2f}" if lesions else "-"
+
+
+def _size_table(lesions, names):
+    rows = []
+    for index, start in enumerate(SIZE_STARTS_PX):
+        end = SIZE_STARTS_PX[index + 1] if index + 1 < len(SIZE_STARTS_PX) else math.inf
+        inside = Counter(lesion.class_name for lesion in lesions if start <= lesion.side_px < end)
+        label = f"{start} px and more" if end == math.inf else f"{start} to {end} px"
+        rows.append((label, sum(inside.values()), *(inside[name] for name in names)))
+    note = "Side of a square of the lesion's area, px of the stored image."
+    # A class may be called like a column; under one name, one of the two would be lost.
+    classes = (f"class {name}" if name in ("size", "lesions") else name for name in names)
+    return Table("Lesion sizes", ("size", "lesions", *classes), tuple(rows), note)
+
+
+def _image_table(images):
+    short, long = ([f(image["width"], image["height"]) for image in images] for f in (min, max))
+    spaced = sum(image.get("spacing_mm") is not None for image in images)
+    rows = [
+        (label, min(values), f"{np.median(values):g}", max(values))
+        for label, values in (("shorter side (px)", short), ("longer side (px)", long))
+    ]
+    note = f"{spaced} of {len(images)} images have a known pixel spacing."
+    return Table("Image sizes", ("", "smallest", "median", "largest"), tuple(rows), note)
+
+
+def _attribute_tables(images, lesions, names, crowds):
+    """A table for each attribute that any image has."""
+    classes_of_image = {}
+    for lesion in lesions:
+        classes_of_image.setdefault(lesion.image["file_name"], set()).add(lesion.class_name)
+    for key, title in ATTRIBUTES.items():
+        by_value = {}
+        for image in images:
+            by_value.setdefault(attribute_text(image, key), []).append(image)
+        note = _unread_ages(images) if key == AGE_GROUP else ""
+        if set(by_value) == {UNKNOWN} and not note:
+            continue
+        rows = [
+            _attribute_row(value, group, classes_of_image, names, crowds) for value, group in _sorted(by_value, key)
+        ]
+        header = (
+            title.lower(),
+            "images",
+            "cases",
+            "without lesion",
+            *_only(crowds),
+            *(f"with {name}" for name in names),
+        )
+        yield Table(title, header, tuple(rows), note)
+
+
+def _unread_ages(images):
+    """What stands there for an age and is none, so that it does not vanish among the unknown; "" for nothing."""
+    unread = [i for i in images if i.get("age") not in (None, "") and age_group(i["age"]) == UNKNOWN]
+    if not unread:
+        return ""
+    example = f"{unread[0]['age']!r} of {unread[0]['file_name']}"
+    return f"The age of {len(unread)} images is no number of years, such as {example}: they are unknown here."
+
+
+def _attribute_row(value, images, classes_of_image, names, crowds):
+    classes = Counter(name for image in images for name in classes_of_image.get(image["file_name"], ()))
+    only = sum(image["file_name"] in crowds.only for image in images)
+    without = sum(image["file_name"] not in classes_of_image for image in images) - only
+    counts = (value, len(images), len(set(map(case_or_own, images))), without, *((only,) if crowds.n_regions else ()))
+    return (*counts, *(classes[name] for name in names))
+
+
+def _sorted(by_value, key):
+    """Most frequent first, ages in their order, unknown last."""
+    if key == AGE_GROUP:
+        return sorted(by_value.items(), key=lambda item: (item[0] == UNKNOWN, item[0]))
+    return sorted(by_value.items(), key=lambda item: (item[0] == UNKNOWN, item[0] != NORMAL, -len(item[1]), item[0]))

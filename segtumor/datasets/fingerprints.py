@@ -1,0 +1,143 @@
+"""What identifies the picture in a file: hashes of bytes and pixels, a perceptual hash and a thumbnail.
+
+Each file is decoded once, in several processes where there are many. Not here: comparing (``duplicates``), and whether
+a file name is safe to open (``file_names``; the callers ask first).
+"""
+
+import hashlib
+import os
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from segtumor.errors import BadImageError, InstallationError, SegtumorError
+from segtumor.files import sha256_of_file
+from segtumor.imaging import MAX_PIXELS, read_radiograph
+from segtumor.imaging.perceptual_hash import perceptual_hashes, thumbnail_of
+from segtumor.system.processes import available_cores, end_with_parent
+
+_CHUNK = 16
+#: Below this many images, starting processes costs more than it saves.
+_FEW = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprint:
+    """One image file as it is compared with others.
+
+    Attributes:
+        file_name: as the caller calls the image.
+        size_hw: (height, width) of the upright picture, px.
+        file_sha256: of the file's bytes.
+        pixel_sha256: of shape and pixels rounded to 16 bits; equal for a PNG and a TIFF of one picture.
+        phash: (3,) uint64, of ``perceptual_hashes``.
+        mirror_phash: (3,) uint64, that of the picture with left and right exchanged.
+        thumbnail: (64, 64) uint8, exposure taken off.
+    """
+
+    file_name: str
+    size_hw: tuple[int, int]
+    file_sha256: str
+    pixel_sha256: str
+    phash: np.ndarray = field(repr=False)
+    mirror_phash: np.ndarray = field(repr=False)
+    thumbnail: np.ndarray = field(repr=False)
+
+
+def fingerprint(path, file_name=None, *, max_pixels=MAX_PIXELS):
+    """Read an image file and return its Fingerprint; ``file_name`` None takes the name without folders.
+
+    Raises:
+        BadImageError: as ``read_radiograph``.
+        InstallationError: a DICOM file, and pydicom is missing.
+    """
+    path = Path(path)
+    pixels = read_radiograph(path, max_pixels=max_pixels).pixels
+    thumbnail = thumbnail_of(pixels)
+    phash, mirror_phash = perceptual_hashes(thumbnail)
+    return Fingerprint(
+        file_name=path.name if file_name is None else file_name,
+        size_hw=pixels.shape,
+        file_sha256=_file_hash(path),
+        pixel_sha256=pixel_hash(pixels),
+        phash=phash,
+        mirror_phash=mirror_phash,
+        thumbnail=thumbnail,
+    )
+
+
+def pixel_hash(pixels):
+    """SHA-256 of the shape and of the pixels, (H, W) float32 in [0, 1], rounded to 16 bits."""
+    digest = hashlib.sha256(f"{pixels.shape[0]}x{pixels.shape[1]}:".encode())
+    digest.update(np.rint(pixels * np.float32(65535)).astype("<u2"))
+    return digest.hexdigest()
+
+
+def fingerprint_images(names, image_root, *, progress=iter, workers=None, max_pixels=MAX_PIXELS):
+    """Fingerprints of many images.
+
+    Args:
+        names: file names relative to ``image_root``, safe to open.
+        image_root: their folder.
+        progress: wraps the list of names while it is worked through.
+        workers: number of processes; None takes one per processor, and none for few images.
+
+    Returns:
+        {name: Fingerprint} of the images that open and {name: SegtumorError} of the others, in the order of ``names``.
+
+    Raises:
+        InstallationError: a process died, of memory or in a decoder.
+    """
+    names = list(dict.fromkeys(names))
+    found, failed = {}, {}
+    one = partial(_try_fingerprint, image_root=str(image_root), max_pixels=max_pixels)
+    for name, result in _each(one, names, progress, _n_workers(workers, len(names)), image_root):
+        (failed if isinstance(result, SegtumorError) else found)[name] = result
+    return found, failed
+
+
+def _n_workers(workers, n_images):
+    if workers is not None:
+        return workers
+    return 1 if n_images < _FEW else available_cores()
+
+
+def _each(one, names, progress, workers, image_root):
+    if workers <= 1:
+        yield from ((name, one(name)) for name in progress(names))
+        return
+    pool = ProcessPoolExecutor(workers, initializer=_begin_worker, initargs=(os.getpid(),))
+    try:
+        results = pool.map(one, names, chunksize=_CHUNK)  # forks; a progress bar then starts a thread, not before
+        yield from zip(progress(names), results, strict=True)
+    except BrokenProcessPool as error:
+        what = "a process that reads images was killed, most often for want of memory"
+        remedy = "Free some memory; else find the image that it fails on by taking a part of the folder at a time"
+        raise InstallationError(what, where=image_root, remedy=remedy) from error
+    finally:
+        pool.shutdown(cancel_futures=True)  # what is not begun is dropped, so that Ctrl-C ends at once
+
+
+def _begin_worker(parent):
+    end_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the work
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _try_fingerprint(name, *, image_root, max_pixels):
+    try:
+        return fingerprint(Path(image_root) / name, name, max_pixels=max_pixels)
+    except SegtumorError as error:
+        return error
+
+
+def _file_hash(path):
+    try:
+        return sha256_of_file(path)
+    except OSError as error:
+        raise BadImageError(f"the file cannot be read: {error.strerror}", where=path) from error

@@ -1,0 +1,67 @@
+"""How alike the parts of a split are: counts, and the share of each label, class and attribute, as tables of text.
+
+Folds stand for themselves: each training part is all the others. Not here: printing.
+"""
+
+from collections import Counter
+
+from segtumor.annotations.crowds import is_crowd
+from segtumor.datasets.splits.strata import attribute_text
+
+_MOST_COLUMNS = 8
+
+
+def balance_tables(split, images, annotations, categories, labels, *, keys=(), severity=()):
+    """Tables of a split.
+
+    Args:
+        split: Split.
+        images, annotations, categories: the COCO entries.
+        labels: label of each image.
+        keys: attributes whose shares are shown too, e.g. center or age_group.
+        severity: the labels in order.
+
+    Returns:
+        list of (header, rows); first the counts, then for each of label and ``keys`` the shares of the images in
+        percent, then the shares of the classes among the lesions.
+    """
+    part_of_image = {image["id"]: _part(split, image) for image in images}
+    parts = [part_of_image[image["id"]] for image in images]
+    lesions = [(part_of_image[a["image_id"]], a["category_id"]) for a in annotations if not is_crowd(a)]
+    cases = {(p, split.assignment[i["file_name"]]["case_id"]) for p, i in zip(parts, images, strict=True) if p}
+    counts = [Counter(parts), Counter(part for part, _ in cases), Counter(part for part, _ in lesions)]
+    rows = [[part, *(count[part] for count in counts)] for part in split.fractions]
+    kept = sum(part is not None for part in parts)
+    rows.append(["total", kept, len({case for _, case in cases}), sum(part is not None for part, _ in lesions)])
+    first = "part" if split.composition is None else "fold"
+    tables = [([first, "images", "cases", "lesions"], rows)]
+    tables.append(_shares(first, "label", split, parts, labels, order=severity))
+    for key in keys:
+        tables.append(_shares(first, key, split, parts, [attribute_text(image, key) for image in images]))
+    names = {category["id"]: category["name"] for category in categories}
+    of_lesions = ([part for part, _ in lesions], [names[category] for _, category in lesions])
+    tables.append(_shares(first, "class of lesions", split, *of_lesions, order=tuple(names.values())))
+    return tables
+
+
+def _part(split, image):
+    entry = split.assignment.get(image["file_name"])
+    return None if entry is None else entry["part"]
+
+
+def _shares(first, title, split, parts, values, order=None):
+    totals = Counter(values)
+    columns = list(order) if order else [value for value, _ in sorted(totals.items(), key=lambda i: (-i[1], i[0]))]
+    shown = columns if len(columns) <= _MOST_COLUMNS else columns[: _MOST_COLUMNS - 1]
+    counts = Counter((p, v if v in shown else None) for p, v in zip(parts, values, strict=True) if p is not None)
+    number = Counter(part for part in parts if part is not None)
+    shown = shown if len(shown) == len(columns) else [*shown, None]
+    rows = [[part, *(_percent(counts[part, v], number[part]) for v in shown)] for part in split.fractions]
+    everywhere = [sum(counts[part, v] for part in split.fractions) for v in shown]
+    rows.append(["total", *(_percent(count, sum(number.values())) for count in everywhere)])
+    header = [f"{first} \\ {title}", *(f"other {len(columns) - len(shown) + 1}" if v is None else v for v in shown)]
+    return header, rows
+
+
+def _percent(count, total):
+    return f"{100 * count / total:.1f}%" if total else "-"

@@ -1,0 +1,80 @@
+"""The case of each image: a field of the images, or a table.
+
+Not here: dividing the cases (``model``).
+"""
+
+from segtumor.annotations.image_names import NameIndex
+from segtumor.annotations.tables.image_tables import image_column, read_cells
+from segtumor.cases import case_of, case_or_own
+from segtumor.errors import ConfigError, DataError
+
+_NAMED = 5
+
+
+def cases_of_images(images, *, by="case_id"):
+    """Case of each image, from one of its fields.
+
+    Raises:
+        ConfigError: an image has none, so that nobody can tell whether it shows another's case.
+    """
+    cases = [case_of(image, by) for image in images]
+    missing = [image["file_name"] for image, case in zip(images, cases, strict=True) if case is None]
+    if missing:
+        raise ConfigError(
+            f"{len(missing)} of {len(images)} images have no {by}: {', '.join(missing[:_NAMED])}"
+            f"{', ...' if len(missing) > _NAMED else ''}",
+            where="a split by case",
+            remedy="Give a table image,case_id as --cases, another field as --by, or --kind image, which leaks",
+        )
+    return cases
+
+
+def known_cases(images, *, by="case_id"):
+    """Case of each image; one without is a case of its own, ``image:<file name>``."""
+    return [case_or_own(image, by) for image in images]
+
+
+def join_cases(case_of, pairs):
+    """Make one case of those whose images belong together.
+
+    Args:
+        case_of: {file name: case}.
+        pairs: (file name, file name) of images that must stay together.
+
+    Returns:
+        {file name: case}; a joined case has the names of its cases, sorted, with + between them.
+    """
+    group_of = {case: {case} for case in case_of.values()}
+    for first, second in pairs:
+        merged = group_of[case_of[first]] | group_of[case_of[second]]
+        group_of.update(dict.fromkeys(merged, merged))
+    return {name: "+".join(sorted(group_of[case])) for name, case in case_of.items()}
+
+
+def read_case_table(path, file_names):
+    """Cases from a table.
+
+    Args:
+        path: CSV or Excel with a column of image names (image_id, file_name, ...) and a column case_id.
+        file_names: of the images; names in the table may lack folder and suffix where that leaves no doubt.
+
+    Returns:
+        ({position of the image: case}, list of names in the table that no image has).
+
+    Raises:
+        DataError: unreadable, a column is missing, or an image has two cases.
+    """
+    names, cases, unknown = NameIndex(file_names), {}, []
+    rows = read_cells(path, ("case_id",))
+    column = image_column(rows[0] if rows else {}, path)
+    for row in rows:
+        case = case_of(row)
+        if not row[column] or case is None:
+            continue
+        index = names.find(row[column])
+        if index is None:
+            unknown.append(row[column])
+        elif cases.setdefault(index, case) != case:
+            got = f"{cases[index]} and {case}"
+            raise DataError(f"image {file_names[index]} has two cases", where=path, got=got)
+    return cases, unknown

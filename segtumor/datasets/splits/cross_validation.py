@@ -1,0 +1,157 @@
+"""Folds for cross-validation: in each, one fold is tested on, a part of the other cases chooses the model.
+
+``deal`` deals the folds; here the rest of each fold is divided into training and validation, so that what chooses the
+model never sees the test fold. Not here: reading the images (``merging``), and training
+(``segtumor.training.folds.crossval``).
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from segtumor.datasets.splits.deal import SEVERITY, grouped_split
+from segtumor.datasets.splits.merging import MergedCoco
+from segtumor.datasets.splits.model import TEST, TRAIN, VAL, make_kfold
+from segtumor.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One round of a cross-validation: which images, by their position, serve for what.
+
+    Attributes:
+        number: from 1.
+        train, val, test: sorted positions; no case is in two of them. ``val`` is empty where none was asked for.
+    """
+
+    number: int
+    train: tuple[int, ...]
+    val: tuple[int, ...]
+    test: tuple[int, ...]
+
+    @property
+    def parts(self):
+        """{"train": positions, "val": ..., "test": ...}."""
+        return {TRAIN: self.train, VAL: self.val, TEST: self.test}
+
+
+def make_folds(file_names, case_ids, labels, *, folds, seed=0, val_fraction=0.1, severity=SEVERITY, within=None):
+    """Folds by case, each with a validation part taken by case from what is not its test fold.
+
+    Args:
+        file_names: N, distinct.
+        case_ids: N; an image without case should have one of its own.
+        labels: N, each one of ``severity``; folds and validation parts are alike in them.
+        folds: number of folds, at least 2 and at most the number of cases.
+        seed: int, 0 or more; of the folds, and of the validation parts.
+        val_fraction: share of a fold's remaining images that validates, 0 (none) to below 1.
+        severity: every label, the gravest last; a case counts as its gravest image.
+        within: further keys of each image to stratify by, as for ``grouped_split``.
+
+    Returns:
+        (Split of kind kfold whose parts are the folds fold1, fold2, ..., list of Fold).
+
+    Raises:
+        ConfigError: a number out of range, or fewer cases than folds.
+    """
+    if not 0 <= val_fraction < 1:
+        raise ConfigError("share for validation", where="--val-fraction", got=val_fraction, expected="0 to below 1")
+    if seed < 0:
+        raise ConfigError("seed is negative", where="--seed", got=seed, expected="0 or more")
+    options = {"severity": severity, "within": within}
+    split = make_kfold(file_names, case_ids, labels, folds=folds, seed=seed, **options)
+    split = replace(split, composition=None)  # the parts train and val of a fold are no unions of folds
+    made = []
+    for number, name in enumerate(split.parts, start=1):
+        test = [i for i, file_name in enumerate(file_names) if split.assignment[file_name]["part"] == name]
+        rest = sorted(set(range(len(file_names))) - set(test))
+        train, val = _divide(rest, case_ids, labels, val_fraction, seed=[seed, number], **options)
+        made.append(Fold(number, tuple(train), tuple(val), tuple(test)))
+    return split, made
+
+
+def _divide(rest, case_ids, labels, val_fraction, *, within, **options):
+    """Positions for training and for validation, by case."""
+    if not val_fraction:
+        return rest, []
+    cases, strata, keys = ([values[i] for i in rest] if values else None for values in (case_ids, labels, within))
+    shares = {TRAIN: 1 - val_fraction, VAL: val_fraction}
+    parts = grouped_split(cases, strata, fractions=shares, within=keys, **options)
+    return [rest[i] for i in parts[TRAIN]], [rest[i] for i in parts[VAL]]
+
+
+def rare_classes(case_ids, labels_of_image, names, *, folds):
+    """Classes that not every fold can test, as sentences.
+
+    Args:
+        case_ids: N.
+        labels_of_image: N collections of the names that the image counts for.
+        names: the classes.
+        folds: number of folds.
+
+    Returns:
+        list of str, one per class with fewer cases than folds.
+    """
+    holding = Counter(
+        name
+        for name, _ in {
+            (name, case) for case, own in zip(case_ids, labels_of_image, strict=True) for name in own if name in names
+        }
+    )
+    return [
+        f"Class {name} has {holding[name]} {'case' if holding[name] == 1 else 'cases'}, fewer than the {folds} folds: "
+        "in some folds it cannot be tested."
+        for name in names
+        if holding[name] < folds
+    ]
+
+
+def common_root(merged):
+    """One image root for images of several data sets.
+
+    Args:
+        merged: MergedCoco.
+
+    Returns:
+        (absolute folder of all images, MergedCoco whose file names are relative to it). Names stay as they are where
+        there is one root.
+    """
+    roots = list(merged.roots)
+    if len(roots) == 1:
+        return roots[0], merged
+    common = next(folder for folder in (roots[0], *roots[0].parents) if all(r.is_relative_to(folder) for r in roots))
+    new_name = {
+        name: str(PurePosixPath(root.relative_to(common).as_posix()) / name)
+        for root, names in merged.roots.items()
+        for name in names
+    }
+    images = [{**image, "file_name": new_name[image["file_name"]]} for image in merged.images]
+    return common, replace(merged, images=images, roots={common: [image["file_name"] for image in images]})
+
+
+def fold_documents(merged: MergedCoco, fold, *, folds, split_sha256):
+    """Yield (part, COCO object) of one fold, without parts that are empty.
+
+    Ids stay as they are, so that an image has one id in every fold and in the pooled results.
+
+    Args:
+        merged: MergedCoco, whose images the positions of the fold refer to.
+        fold: Fold.
+        folds: how many there are.
+        split_sha256: of the folds.
+    """
+    info = {**merged.info, "fold": fold.number, "folds": folds, "split_kind": "kfold", "split_sha256": split_sha256}
+    for part, positions in fold.parts.items():
+        if not positions:
+            continue
+        images = [merged.images[i] for i in positions]
+        ids = {image["id"] for image in images}
+        yield (
+            part,
+            {
+                "info": {**info, "part": part},
+                "images": images,
+                "annotations": [a for a in merged.annotations if a["image_id"] in ids],
+                "categories": merged.categories,
+            },
+        )

@@ -1,0 +1,123 @@
+"""One or several COCO files as one set of images to be split, with every further field kept.
+
+Not here: the cases and labels of the images (``cases``, ``strata``).
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segtumor.annotations.json_input import parse_json, read_bytes
+from segtumor.annotations.regions import region_remarks, regions_by_image
+from segtumor.annotations.validation import problems
+from segtumor.errors import DataError
+
+_SHOWN = 20
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class MergedCoco:
+    """The files' content.
+
+    Attributes:
+        images, annotations: COCO entries of all files, sorted by file name and by id; ids are distinct.
+        categories: the categories, the same in every file.
+        info: of the only file; empty for several.
+        roots: {image root: file names below it}.
+        sources: {"file": name, "sha256": hash} of each file.
+        paths: of the files.
+        renumbered: files whose ids were already taken.
+    """
+
+    images: list = field(default_factory=list)
+    annotations: list = field(default_factory=list)
+    categories: list = field(default_factory=list)
+    info: Mapping[str, Any] = field(default_factory=dict)
+    roots: dict = field(default_factory=dict)
+    sources: list = field(default_factory=list)
+    paths: list = field(default_factory=list)
+    renumbered: list = field(default_factory=list)
+
+
+def merge_coco(paths, *, image_root=None, check_files=True):
+    """Read, check and merge COCO files.
+
+    Args:
+        paths: annotation files.
+        image_root: folder of the images of all of them; None takes ``images`` beside each file's folder.
+        check_files: whether every image must be on disk.
+
+    Returns:
+        MergedCoco. The order of files and entries does not matter to it, but for ids that had to be renumbered.
+
+    Raises:
+        DataError: a file has problems, categories differ, or two files hold an image of one name.
+    """
+    merged, file_of_name = MergedCoco(paths=[Path(path) for path in paths]), {}
+    for path in merged.paths:
+        root = path.absolute().parent.parent / "images" if image_root is None else Path(image_root)
+        coco = _read(path, root if check_files else None, merged.sources)
+        _add_categories(merged, coco, path)
+        _check_names(coco, path, file_of_name)
+        _make_ids_distinct(merged, coco, path)
+        merged.images += coco["images"]
+        merged.annotations += coco["annotations"]
+        merged.roots.setdefault(root.resolve(), []).extend(image["file_name"] for image in coco["images"])
+        merged.info = coco["info"] if len(merged.paths) == 1 and isinstance(coco.get("info"), dict) else {}
+    merged.images.sort(key=lambda image: image["file_name"])
+    merged.annotations.sort(key=lambda annotation: annotation["id"])
+    return merged
+
+
+def _read(path, image_root, sources):
+    """The checked content of one file; appends its name and hash to ``sources``."""
+    data = read_bytes(path, remedy="Make it with `segtumor data convert`")
+    coco = parse_json(data, path)
+    found = problems(coco, require_masks=False, image_root=image_root, with_warnings=False)
+    if found:
+        rest = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+        listing = "\n  ".join([f"{len(found)} problems:", *map(str, found[:_SHOWN]), *rest])
+        raise DataError(listing, where=path, remedy="Look with `segtumor data check`; nothing was written")
+    for sentence in region_remarks(regions_by_image(coco["images"], coco["annotations"])):
+        _LOG.warning("%s: %s", path.name, sentence)
+    sources.append({"file": path.name, "sha256": hashlib.sha256(data).hexdigest()})
+    return coco
+
+
+def _add_categories(merged, coco, path):
+    categories = sorted(coco["categories"], key=lambda category: category["id"])
+    merged.categories = merged.categories or categories
+    own, first = ([(c["id"], c["name"]) for c in every] for every in (categories, merged.categories))
+    if own != first:
+        raise DataError("categories differ between the files", where=path, got=own, expected=first)
+
+
+def _check_names(coco, path, file_of_name):
+    for image in coco["images"]:
+        other = file_of_name.setdefault(image["file_name"], path)
+        if other is not path:
+            raise DataError(
+                f"two files hold an image of this name: {image['file_name']}",
+                where=path,
+                got=f"also in {other}",
+                remedy="Give each image once; different images need different names, for example in folders",
+            )
+
+
+def _make_ids_distinct(merged, coco, path):
+    collides = False
+    for key, reference in (("images", "image_id"), ("annotations", None)):
+        taken = {entry["id"] for entry in getattr(merged, key)}
+        if taken.isdisjoint(entry["id"] for entry in coco[key]):
+            continue
+        collides, start = True, max(taken) + 1
+        new_ids = {entry["id"]: start + number for number, entry in enumerate(coco[key])}
+        coco[key] = [{**entry, "id": new_ids[entry["id"]]} for entry in coco[key]]
+        if reference:
+            coco["annotations"] = [{**a, reference: new_ids[a[reference]]} for a in coco["annotations"]]
+    if collides:
+        merged.renumbered.append(path)

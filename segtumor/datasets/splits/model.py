@@ -1,0 +1,250 @@
+"""The split itself: which image is in which part, how it was made, and whether a case stands in several parts.
+
+A k-fold split and one that leaves one centre out assign every image once, to its fold; their parts are unions of folds.
+Not here: the arithmetic (``deal``), and files (``document``).
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from segtumor.cases import case_of
+from segtumor.datasets.splits.deal import DEFAULT_FRACTIONS, SEVERITY, grouped_split, kfold_split
+from segtumor.errors import ConfigError, DataError
+from segtumor.escaping import distinct_parts, file_name_part
+
+GROUPED, IMAGE, NONE = "grouped", "image", "none"
+KFOLD, LEAVE_ONE_OUT, COLUMN, OFFICIAL = "kfold", "leave-one-out", "column", "official"
+KINDS = (GROUPED, IMAGE, NONE, KFOLD, LEAVE_ONE_OUT, COLUMN, OFFICIAL)
+#: Kinds whose cases may stand in several parts: somebody else made them, or the user asked to ignore cases.
+MAY_SHARE_CASES = (IMAGE, COLUMN, OFFICIAL)
+TRAIN, VAL, TEST = "train", "val", "test"
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which image belongs to which part.
+
+    Attributes:
+        kind: one of KINDS.
+        seed: of the random generator; None where nothing was drawn.
+        fractions: {part, or fold: share of the images aimed at, or found}.
+        assignment: {image file name: {"case_id": str, "part": str}}; ``part`` is a key of ``fractions``.
+        composition: {part: folds whose images it holds} where parts are unions of folds; None where each is a part.
+        origin: how it was made, beyond kind and seed: stratify, by, column, ...
+    """
+
+    kind: str
+    seed: int | None
+    fractions: Mapping[str, float]
+    assignment: Mapping[str, Mapping[str, str]]
+    composition: Mapping[str, tuple[str, ...]] | None = None
+    origin: Mapping[str, Any] | None = None
+
+    @property
+    def sha256(self):
+        """Hash of the sorted assignment alone: equal for equal splits, however and wherever they were made."""
+        rows = sorted([name, entry["case_id"], entry["part"]] for name, entry in self.assignment.items())
+        return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode("utf-8")).hexdigest()
+
+    @property
+    def parts(self):
+        """Names of the parts: those of the composition, else those of ``fractions``, in their order."""
+        return tuple(self.fractions if self.composition is None else self.composition)
+
+    @property
+    def parts_of_fold(self):
+        """{key of ``fractions``: the parts that hold its images}."""
+        if self.composition is None:
+            return {part: (part,) for part in self.fractions}
+        holding = self.composition.items()
+        return {fold: tuple(part for part, folds in holding if fold in folds) for fold in self.fractions}
+
+
+def make_split(kind, file_names, case_ids, labels, *, seed=0, fractions=None, severity=SEVERITY, within=None):
+    """A new split of kind grouped, image or none.
+
+    Args:
+        kind: grouped (by case), image (each image by itself; it leaks where cases have several) or none (all in one).
+        file_names: N, distinct.
+        case_ids: N.
+        labels: N, each one of ``severity``.
+        within: further keys of each image to stratify by, as for ``grouped_split``.
+
+    Returns:
+        Split.
+    """
+    if kind == NONE:
+        assignment = _assignment({"all": range(len(file_names))}, file_names, case_ids)
+        return Split(NONE, None, {"all": 1.0}, assignment)
+    fractions = DEFAULT_FRACTIONS if fractions is None else fractions
+    groups = case_ids if kind == GROUPED else file_names
+    parts = grouped_split(groups, labels, fractions=fractions, seed=seed, severity=severity, within=within)
+    assignment = _assignment(parts, file_names, case_ids)
+    if kind == GROUPED:
+        check_no_group_in_two_parts(assignment)
+    return Split(kind, seed, dict(fractions), assignment)
+
+
+def make_kfold(file_names, case_ids, labels, *, folds, seed=0, test_fraction=0.0, severity=SEVERITY, within=None):
+    """A split into folds by case: parts fold1-train, fold1-val, fold2-train, ... and, if asked for, test.
+
+    Args:
+        file_names: N, distinct.
+        case_ids: N.
+        labels: N, each one of ``severity``.
+        folds: 2 or more; every image outside the test part is validated on in exactly one.
+        test_fraction: share of the images taken out first, by case, into a part of its own; 0 for none.
+        within: further keys of each image to stratify by.
+
+    Returns:
+        Split.
+    """
+    if not 0 <= test_fraction < 1:
+        raise ConfigError("share of the test part", where="--test-fraction", got=test_fraction, expected="0 to below 1")
+    options = {"seed": seed, "severity": severity}
+    cells, rest = {}, list(range(len(file_names)))
+    if test_fraction:
+        shares = {TRAIN: 1 - test_fraction, TEST: test_fraction}
+        held_out = grouped_split(case_ids, labels, fractions=shares, within=within, **options)
+        cells, rest = {TEST: held_out[TEST]}, held_out[TRAIN]
+    pick = lambda values: None if values is None else [values[i] for i in rest]  # noqa: E731
+    divided = kfold_split(pick(case_ids), pick(labels), folds=folds, within=pick(within), **options)
+    names = [f"fold{number}" for number in range(1, folds + 1)]
+    assigned = {name: [rest[i] for i in indices] for name, indices in zip(names, divided, strict=True)} | cells
+    assignment = _assignment(assigned, file_names, case_ids)
+    check_no_group_in_two_parts(assignment)
+    shares = {name: (1 - test_fraction) / folds for name in names} | ({TEST: test_fraction} if cells else {})
+    composition = _fold_parts(names, names) | ({TEST: (TEST,)} if cells else {})
+    return Split(KFOLD, seed, shares, assignment, composition)
+
+
+def leave_one_out(file_names, case_ids, values, *, key, unknown):
+    """A split that holds out one centre (or another attribute's value) at a time: parts <key>-<value>-train and -test.
+
+    Images of an unknown value are in the training part of every fold and in no test part, unless their case has a known
+    one, which then counts for the whole case.
+
+    Args:
+        file_names: N, distinct.
+        case_ids: N.
+        values: N, text of the attribute.
+        key: name of the attribute.
+        unknown: the value of images that have none.
+
+    Returns:
+        Split, whose seed is None.
+
+    Raises:
+        ConfigError: fewer than two known values.
+        DataError: a case with two of them, which would be on both sides.
+    """
+    value_of_case = _value_of_cases(case_ids, values, key, unknown)
+    known = sorted(set(value_of_case.values()) - {unknown})
+    if len(known) < 2:
+        got = ", ".join(known) or "none"
+        raise ConfigError("one can be left out only of several", where="--leave-out", got=f"{key}: {got}")
+    names = _slugs([unknown, *known], key)
+    cells = {}
+    for index, case in enumerate(case_ids):
+        cells.setdefault(names[value_of_case[case]], []).append(index)
+    ordered = {name: cells[name] for name in names.values() if name in cells}
+    held_out = [names[value] for value in known]
+    fractions = {name: len(indices) / len(file_names) for name, indices in ordered.items()}
+    assignment = _assignment(ordered, file_names, case_ids)
+    return Split(LEAVE_ONE_OUT, None, fractions, assignment, _fold_parts(held_out, ordered, last=TEST), {"by": key})
+
+
+def _fold_parts(held_out, all_folds, *, last=VAL):
+    composition = {}
+    for fold in held_out:
+        composition[f"{fold}-{TRAIN}"] = tuple(other for other in all_folds if other != fold)
+        composition[f"{fold}-{last}"] = (fold,)
+    return composition
+
+
+def _value_of_cases(case_ids, values, key, unknown):
+    found = {}
+    for case, value in zip(case_ids, values, strict=True):
+        found.setdefault(case, set()).add(value)
+    torn = {case: sorted(own - {unknown}) for case, own in found.items() if len(own - {unknown}) > 1}
+    if torn:
+        named = ", ".join(f"{case} ({' and '.join(own)})" for case, own in list(torn.items())[:_NAMED])
+        more = f" and {len(torn) - _NAMED} more" if len(torn) > _NAMED else ""
+        raise DataError(
+            f"{len(torn)} cases have images of several values, so that none can be left out whole: {named}{more}",
+            where=key,
+            remedy=f"Correct {key} or the cases, or leave out another attribute",
+        )
+    return {case: next(iter(own - {unknown}), unknown) for case, own in found.items()}
+
+
+def slug(text):
+    """Lower-case letters, digits and hyphens only, as part names need (a data set's name is cut at its last _)."""
+    return file_name_part(text.lower().replace(".", "-"))
+
+
+def _slugs(values, key):
+    """{value: distinct part name}."""
+    return distinct_parts(values, lambda value: f"{slug(key)}-{slug(value)}")
+
+
+def split_from_parts(kind, part_of_index, file_names, case_ids, *, origin=None):
+    """A split that somebody else has made.
+
+    Args:
+        kind: column or official.
+        part_of_index: {position in ``file_names``: part}; images that are not in it are left out.
+
+    Returns:
+        Split; its fractions are the shares found. Cases may stand in several parts: ask ``groups_in_several_parts``.
+    """
+    order = (TRAIN, VAL, TEST)
+    counts = Counter(part_of_index.values())
+    names = sorted(counts, key=lambda part: (order.index(part) if part in order else len(order), part))
+    fractions = {part: counts[part] / len(part_of_index) for part in names}
+    indices = sorted(part_of_index, key=lambda index: file_names[index])
+    assignment = {file_names[i]: {"case_id": case_ids[i], "part": part_of_index[i]} for i in indices}
+    return Split(kind, None, fractions, assignment, None, origin)
+
+
+def _assignment(parts, file_names, case_ids):
+    part_of = {index: part for part, indices in parts.items() for index in indices}
+    return {
+        name: {"case_id": case_ids[index], "part": part_of[index]}
+        for index, name in sorted(enumerate(file_names), key=lambda item: item[1])
+    }
+
+
+def groups_in_several_parts(assignment):
+    """{case: sorted parts} of the cases that stand in more than one part of an assignment."""
+    parts_of_case = {}
+    for entry in filter(case_of, assignment.values()):
+        parts_of_case.setdefault(case_of(entry), set()).add(entry["part"])
+    return {case: sorted(parts) for case, parts in sorted(parts_of_case.items()) if len(parts) > 1}
+
+
+def check_no_group_in_two_parts(assignment, *, where=None):
+    """Refuse a split that has images of one case in two parts.
+
+    Args:
+        assignment: {image file name: {"case_id": str, "part": str}}.
+        where: file it comes from, for the message.
+
+    Raises:
+        DataError: naming the first cases and their parts.
+    """
+    leaking = groups_in_several_parts(assignment)
+    if not leaking:
+        return
+    named = ", ".join(f"{case} ({' and '.join(parts)})" for case, parts in list(leaking.items())[:_NAMED])
+    more = f" and {len(leaking) - _NAMED} more" if len(leaking) > _NAMED else ""
+    raise DataError(
+        f"{len(leaking)} cases stand in several parts of the split: {named}{more}",
+        where=where,
+        remedy="Make a new split by case (grouped)",
+    )

@@ -1,0 +1,155 @@
+"""The parts of a split as annotation files, with what they hold.
+
+The split file stands for complete parts: an older one is removed first and the new one written by the caller when all
+else is there. Not here: where the images come from, and the split file's content (``document``).
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from segtumor.annotations.crowds import is_crowd
+from segtumor.cases import case_or_own
+from segtumor.errors import ConfigError, OutputError
+from segtumor.files import read_ordinary, sha256_of_file, write_bytes, write_json
+from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
+
+LABELS = (NORMAL, BENIGN, MALIGNANT)
+
+
+def part_documents(images, annotations, categories, split, *, info):
+    """Yield (part, COCO object), one after the other.
+
+    Ids stay as they are, so that an image has one id in every part and split; images that are in no part are left out.
+
+    Args:
+        images: COCO image entries.
+        annotations: COCO annotation entries.
+        categories: the COCO categories.
+        split: Split.
+        info: fields of ``info`` beyond those of the split.
+    """
+    info = {**info, "split_kind": split.kind, "split_sha256": split.sha256}
+    parts_of_fold = split.parts_of_fold
+    fold_of_name = {name: entry["part"] for name, entry in split.assignment.items()}
+    fold_of_image = {image["id"]: fold_of_name.get(image["file_name"]) for image in images}
+    for part in split.parts:
+        folds = {fold for fold, parts in parts_of_fold.items() if part in parts}
+        yield (
+            part,
+            {
+                "info": {**info, "part": part},
+                "images": [image for image in images if fold_of_image[image["id"]] in folds],
+                "annotations": [a for a in annotations if fold_of_image[a["image_id"]] in folds],
+                "categories": categories,
+            },
+        )
+
+
+def write_parts(annotations_folder, documents, *, label_of=None, severity=LABELS):
+    """Write ``<part>.json`` of each part.
+
+    Args:
+        annotations_folder: where to.
+        documents: (part, COCO object) pairs, e.g. from ``part_documents``.
+        label_of: {image id: label}; None takes ``image_label`` of each image.
+        severity: the labels to count.
+
+    Returns:
+        {part: counts as ``summarize`` gives them, and annotations_sha256}.
+    """
+    summaries = {}
+    for part, document in documents:
+        path = Path(annotations_folder) / f"{part}.json"
+        _write_document(path, document)
+        counts = summarize(document, label_of=label_of, severity=severity)
+        summaries[part] = {**counts, "annotations_sha256": sha256_of_file(path)}
+    return summaries
+
+
+def _write_document(path, document):
+    """As ``write_json``, without its copy of every value where there is nothing to make strict."""
+    try:
+        text = json.dumps(document, allow_nan=False)
+    except (ValueError, TypeError):  # NaN in some further field, or NumPy numbers
+        write_json(path, document, indent=None)
+    else:
+        write_bytes(path, text.encode("utf-8") + b"\n")
+
+
+def summarize(document, *, label_of=None, severity=LABELS):
+    """Counts of one COCO object: images, cases, images by label, lesions, lesions by class; crowd regions if any."""
+    images = document["images"]
+    labels = Counter(image["image_label"] if label_of is None else label_of[image["id"]] for image in images)
+    lesions = [annotation for annotation in document["annotations"] if not is_crowd(annotation)]
+    classes = Counter(annotation["category_id"] for annotation in lesions)
+    n_crowds = len(document["annotations"]) - len(lesions)
+    return {
+        "images": len(images),
+        "cases": len(set(map(case_or_own, images))),
+        "images_by_label": {label: labels[label] for label in severity},
+        "lesions": len(lesions),
+        "lesions_by_class": {category["name"]: classes[category["id"]] for category in document["categories"]},
+        **({"crowd_regions": n_crowds} if n_crowds else {}),
+    }
+
+
+def remove_earlier_parts(split_path, *, keep=()):
+    """Remove an earlier split and its annotation files: a part left over would share cases with the new ones.
+
+    Args:
+        split_path: the split file; the parts lie in ``annotations`` beside it.
+        keep: annotation files that the new split is made from.
+    """
+    kept = {Path(path).resolve() for path in keep}
+    for part in _parts_of(split_path):
+        path = split_path.parent / "annotations" / f"{part}.json"
+        if path.resolve() not in kept:
+            _remove(path)
+    _remove(split_path)
+
+
+def check_no_earlier_split(output: Path, parts: Iterable[str], *, overwrite: bool) -> None:
+    """Refuse to replace an earlier split unasked, or a file of one of ``parts`` that is of no split.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    split_path = Path(output) / "split.json"
+    if os.path.lexists(split_path) and not overwrite:
+        remedy = "Choose another --output, or replace it with --overwrite"
+        raise ConfigError("the folder holds an earlier split", where=split_path, remedy=remedy)
+    own = set(_parts_of(split_path))
+    for part in parts:
+        path = Path(output) / "annotations" / f"{part}.json"
+        if os.path.lexists(path) and part not in own:
+            remedy = "Choose another --output, or remove it yourself"
+            raise ConfigError("a file is there that is of no split", where=path, remedy=remedy)
+
+
+def check_not_overwritten(sources, annotations_folder, parts):
+    """Raises ConfigError if a part would be written over an annotation file that it is made from."""
+    targets = {(Path(annotations_folder) / f"{part}.json").resolve() for part in parts}
+    for path in sources:
+        if Path(path).resolve() in targets:
+            raise ConfigError(
+                "a part would replace the file it is made from", where=path, remedy="Choose another --output"
+            )
+
+
+def _parts_of(split_path):
+    """The parts that a split file names; none if there is none, or it is none of ours."""
+    try:
+        parts = list(json.loads(read_ordinary(split_path))["parts"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [Path(part).name for part in parts if isinstance(part, str)]
+
+
+def _remove(path):
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot remove the earlier one: {error.strerror}", where=path) from error

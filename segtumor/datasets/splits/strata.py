@@ -1,0 +1,98 @@
+"""What an image is stratified by: its label first, then any of its attributes.
+
+Not here: dividing the images (``deal``).
+"""
+
+import math
+
+from segtumor.datasets.splits.deal import SEVERITY
+from segtumor.errors import ConfigError
+from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY
+
+UNKNOWN = "unknown"
+LABEL, AGE_GROUP = "label", "age_group"
+#: First year of each age group but the first. Osteosarcoma has two peaks, in the second decade of life and after 60
+#: (Mirabello, Troisi and Savage, Cancer 2009, doi 10.1002/cncr.24121); each has a group of its own.
+AGE_GROUP_STARTS = (10, 20, 40, 60)
+
+
+def age_group(age):
+    """``0-9``, ``10-19``, ``20-39``, ``40-59`` or ``60+`` of an age in years; ``unknown`` for None, NaN and text."""
+    known = isinstance(age, (int, float)) and not isinstance(age, bool) and math.isfinite(age) and age >= 0
+    if not known:
+        return UNKNOWN
+    starts = (0, *AGE_GROUP_STARTS)
+    position = sum(age >= start for start in AGE_GROUP_STARTS)
+    return f"{starts[position]}+" if position == len(starts) - 1 else f"{starts[position]}-{starts[position + 1] - 1}"
+
+
+def attribute_text(image, key):
+    """One attribute of a COCO image entry as text.
+
+    Args:
+        image: COCO image entry.
+        key: name of a field, or ``age_group``.
+
+    Returns:
+        The text; a list as its sorted values joined by ``+``; ``unknown`` where there is none.
+    """
+    if key == AGE_GROUP:
+        return age_group(image.get("age"))
+    value = image.get(key)
+    if isinstance(value, (list, tuple)):
+        value = "+".join(sorted(map(str, value)))
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a centre written as 1.0 is centre 1
+    return UNKNOWN if value is None or str(value).strip() == "" else str(value).strip()
+
+
+def stratum_keys(images, keys):
+    """Further keys of each image for ``grouped_split``; None where there are none but the label.
+
+    Raises:
+        ConfigError: a key that no image has.
+    """
+    keys = [key for key in keys if key != LABEL]  # the label always comes first
+    for key in keys:
+        check_attribute(images, key, option="--stratify")
+    columns = [[attribute_text(image, key) for image in images] for key in keys]
+    return list(zip(*columns, strict=True)) if keys else None
+
+
+def check_attribute(images, key, *, option):
+    """Raises ConfigError if no image has the attribute; names those that there are."""
+    field = "age" if key == AGE_GROUP else key
+    if any(attribute_text(image, field) != UNKNOWN for image in images):
+        return
+    present = {name for image in images for name in image} - {"id", "file_name", "width", "height"}
+    raise ConfigError(
+        "no image has this attribute", where=option, got=key, expected=", ".join(sorted(present)) or "nothing is there"
+    )
+
+
+def image_labels(images, annotations_of_image, class_names):
+    """Label of each image, and all labels from harmless to grave.
+
+    The label is ``image_label`` where given; else normal for an image without annotations; else the gravest class of
+    its annotations, benign or malignant where every class is one of these or a known subtype. For other classes the
+    last in the list counts as the gravest, and ``image_label`` is not used.
+
+    Args:
+        images: COCO image entries.
+        annotations_of_image: {image id: [position of the class in ``class_names``]}.
+        class_names: in the order of their category ids.
+
+    Returns:
+        (list of labels, tuple of all labels, the gravest last).
+    """
+    entity = {**SUBTYPE_ENTITY, **{name: name for name in SEVERITY}}
+    known = all(name in entity for name in class_names)
+    severity = SEVERITY if known else (NORMAL, *(name for name in class_names if name != NORMAL))
+    rank = [severity.index(entity[name] if known else name) for name in class_names]
+    labels = []
+    for image in images:
+        given = image.get("image_label") if known else None
+        if given not in severity:
+            given = severity[max((rank[c] for c in annotations_of_image.get(image["id"], ())), default=0)]
+        labels.append(given)
+    return labels, severity

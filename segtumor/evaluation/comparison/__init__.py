@@ -1,0 +1,1 @@
+"""Two sets of findings on the same images, paired."""

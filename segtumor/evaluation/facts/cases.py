@@ -1,0 +1,52 @@
+"""Which image belongs to which case: the unit that is drawn in a bootstrap, and the patient.
+
+A case is one patient's study, named by the attribute ``case_id``. Images of one case resemble each other, so that
+whole cases are resampled (Field & Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x). An image without one is its own
+case. Not here: the patient's diagnosis (``segtumor.evaluation.facts.patient_level``).
+Letters: N images, C cases.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from segtumor.cases import case_of
+
+
+@dataclass(frozen=True)
+class CaseTable:
+    """The cases of a sequence of images, in order of first appearance.
+
+    Attributes:
+        case_ids: C names; an image without case is ``"image <image_id>"``.
+        case_of_image: (N,) int, index into ``case_ids``.
+        n_without_id: images without ``case_id``.
+    """
+
+    case_ids: tuple[str, ...]
+    case_of_image: np.ndarray
+    n_without_id: int
+
+    def __len__(self):
+        return len(self.case_ids)
+
+    @property
+    def n_images(self):
+        """Number of images of each case, (C,) int."""
+        return np.bincount(self.case_of_image, minlength=len(self))
+
+
+def case_table(truths):
+    """The CaseTable of AnnotatedImages."""
+    numbers, case_of_image, names, n_without_id = {}, [], [], 0
+    for truth in truths:
+        case = case_of(truth.attributes)
+        missing = case is None
+        n_without_id += missing
+        # The first part of the key keeps an image without case apart from a case of the same name.
+        key = (missing, truth.image_id if missing else case)
+        if key not in numbers:
+            numbers[key] = len(names)
+            names.append(f"image {truth.image_id}" if missing else case)
+        case_of_image.append(numbers[key])
+    return CaseTable(tuple(names), np.array(case_of_image, dtype=np.int64), n_without_id)

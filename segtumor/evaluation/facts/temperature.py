@@ -1,0 +1,46 @@
+"""Fitting the temperature of the scores on a set that is not the evaluated one.
+
+Not here: what a temperature is (``segtumor.statistics.calibration``).
+"""
+
+import numpy as np
+
+from segtumor.cases import case_of
+from segtumor.errors import ConfigError
+from segtumor.evaluation.facts.image_level import check_scores, has_tumor, image_score
+from segtumor.statistics.calibration import fit_temperature
+
+_LISTED = 5  # names in one error message
+
+
+def fit_score_temperature(results, class_names):
+    """Temperature that makes the image scores of ImageResults most like probabilities of a tumor (Guo et al. 2017).
+
+    Fitted on the images that have a finding: dividing the logit of a score of 0 leaves it 0, whatever the temperature,
+    and missed tumors among them would drive it up without end.
+
+    Raises:
+        DataError: a score out of range, or images with findings of one kind only (all with tumor, or none).
+    """
+    check_scores(results, class_names)
+    scores = np.array([image_score(result) for result in results])
+    tumor = np.array([has_tumor(result.truth, class_names) for result in results], dtype=bool)
+    movable = scores > 0
+    return fit_temperature(scores[movable], tumor[movable])
+
+
+def refuse_shared(fitted_on, evaluated, *, where):
+    """Raise ConfigError if two sets of AnnotatedImages share an image, by file name, or a patient, by ``case_id``.
+
+    A temperature fitted on what it is judged by flatters the calibration. ``where``: what chose the first set.
+    """
+    for what, of in (("images", lambda image: image.file_name), ("cases", lambda image: case_of(image.attributes))):
+        shared = sorted({of(image) for image in fitted_on} & {of(image) for image in evaluated} - {None})
+        if shared:
+            raise ConfigError(
+                f"the temperature must not be fitted on what is evaluated: {len(shared)} {what} are in both sets",
+                where=where,
+                got=", ".join(shared[:_LISTED]),
+                expected="images and cases of another part",
+                remedy="Give the validation part and its predictions",
+            )

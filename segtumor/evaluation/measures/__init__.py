@@ -1,0 +1,1 @@
+"""Measures as functions of case weights, which count the facts."""

@@ -1,0 +1,145 @@
+"""A measure as a function of case weights, so that one resampling scheme serves them all.
+
+``Measure.resample`` takes how often each case was drawn, (B, C), and gives the value of each of B resamples, equal to
+measuring the resampled images afresh. With ones it is the plain value; with leave-one-out weights the jackknife.
+Not here: which measures there are (``measure_set``), and intervals (``estimates``).
+Letters: B resamples, C cases, N units (lesions, images or patients).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from segtumor.evaluation.facts.cases import CaseTable
+
+OVERLAP, SURFACE, LESIONS, DETECTION = "overlap", "surface", "lesions", "detection"
+IMAGES, PATIENTS, CALIBRATION = "images", "patients", "calibration"
+GROUPS = (OVERLAP, SURFACE, LESIONS, DETECTION, IMAGES, PATIENTS, CALIBRATION)
+FINDINGS = "findings"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A number measured on cases.
+
+    Attributes:
+        name: short name, as in tables.
+        label: name for people.
+        group: one of GROUPS.
+        unit: what ``n`` counts.
+        n: units that define the value.
+        n_cases: C.
+        resample: (B, C) weights -> (B,) values, NaN where undefined. The weights must not be changed afterwards: what
+            several measures share is remembered by the array it was computed from.
+        successes: of a proportion, how many of ``n``; else None.
+        n_contributing: cases that hold a unit of the denominator, of the rarer kind where kinds are set against each
+            other (tumor and normal, classes); None if unknown. So many observations an interval rests on, however
+            many units they hold.
+        higher_is_better: whether it is.
+        in_percent: 0 to 100 instead of 0 to 1.
+    """
+
+    name: str
+    label: str
+    group: str
+    unit: str
+    n: int
+    n_cases: int
+    resample: Callable[[np.ndarray], np.ndarray]
+    successes: int | None = None
+    n_contributing: int | None = None
+    higher_is_better: bool = True
+    in_percent: bool = False
+
+    @property
+    def value(self):
+        """The measure on the cases as they are; NaN if undefined."""
+        return float(self.resample(np.ones((1, self.n_cases)))[0])
+
+
+@dataclass(frozen=True)
+class MeasureSet:
+    """Measures of the same cases, by name, and what was assumed or is undefined, in sentences."""
+
+    measures: Mapping[str, Measure]
+    cases: CaseTable
+    remarks: tuple[str, ...] = ()
+
+
+def per_case(values, case_of, n_cases):
+    """Sums of ``values`` (N,) or (N, V) by case: (C,) or (C, V) float64."""
+    values = np.asarray(values, dtype=np.float64)
+    sums = np.zeros((n_cases, *values.shape[1:]))
+    np.add.at(sums, np.asarray(case_of, dtype=np.int64), values)
+    return sums
+
+
+def ratio_measure(
+    name,
+    label,
+    group,
+    unit,
+    numerators,
+    denominators,
+    case_of,
+    n_cases,
+    *,
+    proportion=False,
+    n=None,
+    **options,
+):
+    """sum(w * numerator) / sum(w * denominator): a mean, or a proportion, over the units of the drawn cases.
+
+    Args:
+        name, label, group, unit: as in Measure.
+        numerators: (N,) per unit; a mean's values, a proportion's successes.
+        denominators: (N,) per unit; 1 for a unit that counts, 0 for one that does not.
+        case_of: (N,) case of each unit.
+        n_cases: C.
+        proportion: whether ``numerators`` count successes among ``denominators``.
+        n: units that define the value; default: the denominators' sum.
+        options: ``higher_is_better``, ``in_percent``.
+    """
+    sums = per_case(np.column_stack([numerators, denominators]), case_of, n_cases)
+    return Measure(
+        name=name,
+        label=label,
+        group=group,
+        unit=unit,
+        n=round(sums[:, 1].sum()) if n is None else n,
+        n_cases=n_cases,
+        resample=lambda weights: divide(*(weights @ sums).T),
+        successes=round(sums[:, 0].sum()) if proportion else None,
+        n_contributing=int((sums[:, 1] > 0).sum()),
+        **options,
+    )
+
+
+def n_holding(chosen, case_of):
+    """Number of cases that hold one of the units ``chosen`` (N,) bool, ``case_of`` (N,) being the case of each."""
+    return len(np.unique(np.asarray(case_of)[np.asarray(chosen, dtype=bool)]))
+
+
+def divide(numerator, denominator):
+    """Elementwise quotient, NaN where the denominator is 0."""
+    nan = np.full(np.shape(denominator), np.nan)
+    return np.divide(numerator, denominator, out=nan, where=np.asarray(denominator) > 0)
+
+
+class Remembered:
+    """A function of weights that keeps its two latest results, by the array's identity: several measures share them.
+
+    Two, as a paired comparison asks every measure with the weights of the one and of the other in turn.
+    """
+
+    def __init__(self, function):
+        self._function, self._kept = function, []
+
+    def __call__(self, weights):
+        for known, result in self._kept:
+            if known is weights:
+                return result
+        result = self._function(weights)
+        self._kept = [*self._kept, (weights, result)][-2:]
+        return result

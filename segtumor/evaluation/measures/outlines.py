@@ -1,0 +1,119 @@
+"""Measures of how well outlines agree: Dice, IoU and surface distances per lesion, Dice and IoU per image.
+
+Per lesion, a missed one counts 0; ``*_matched`` is over matched lesions alone. Distances exist for lesions matched by
+their masks only; the normalized surface Dice over all lesions is undefined where any lesion was matched by its box: it
+is not missed, but what it would count is unknown, and leaving it out would count the missed ones alone.
+Per image, the union of its lesions is compared with the union of its findings at or above the score threshold (a
+finding without mask stands for its box, as in COCO; those in crowd regions are left out); every image with lesions
+counts, 0 if nothing was found, none without lesions, and none with a lesion that has no mask.
+Letters: M lesions, N images, C cases.
+"""
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from segtumor.evaluation.measures.measure import OVERLAP, SURFACE, ratio_measure
+from segtumor.structures.masks import dice_from_iou, mask_iou, rle_from_polygons
+
+LESION_UNIT, IMAGE_UNIT = "lesions", "images"
+#: Columns of ``LesionTable.surface_px`` as (name without unit, label).
+_DISTANCES = (
+    ("hausdorff", "Hausdorff distance"),
+    ("hausdorff_95", "95th percentile of the Hausdorff distance"),
+    ("average_surface_distance", "average surface distance"),
+)
+
+
+def overlap_measures(lesions, case_of_image, n_cases):
+    """Dice and IoU of a LesionTable: a list of Measures."""
+    case_of, everyone = case_of_image[lesions.image], np.ones(len(lesions))
+    measures = []
+    for name, label, values in (("dice", "Dice", lesions.dice), ("iou", "IoU", lesions.iou)):
+        for suffix, note, counted in (
+            ("", "lesions, missed = 0", everyone),
+            ("_matched", "matched lesions", lesions.matched),
+        ):
+            measures.append(
+                ratio_measure(
+                    f"{name}{suffix}",
+                    f"{label} ({note})",
+                    OVERLAP,
+                    LESION_UNIT,
+                    values * counted,
+                    counted,
+                    case_of,
+                    n_cases,
+                )
+            )
+    return measures
+
+
+def surface_measures(lesions, case_of_image, n_cases):
+    """Surface distances of a LesionTable, in px, and in mm if the spacing of any lesion is known: Measures."""
+    case_of = case_of_image[lesions.image]
+    measures = _surface_of(lesions, lesions.surface_px, lesions.has_mask, "px", case_of, n_cases)
+    if lesions.has_spacing.any():
+        counted = lesions.has_mask & lesions.has_spacing
+        measures += _surface_of(lesions, lesions.surface_mm, counted, "mm", case_of, n_cases)
+    return measures
+
+
+def _surface_of(lesions, surface, counted, unit, case_of, n_cases):
+    def measure(name, label, values, defined, **options):
+        numerators = np.where(defined, values, 0)
+        return ratio_measure(name, label, SURFACE, LESION_UNIT, numerators, defined, case_of, n_cases, **options)
+
+    measures = [
+        measure(f"{name}_{unit}", f"{label}, {unit}", surface[:, i], ~np.isnan(surface[:, i]), higher_is_better=False)
+        for i, (name, label) in enumerate(_DISTANCES)
+    ]
+    suffix, of_unit = ("", "") if unit == "px" else ("_mm", ", tolerance in mm")
+    agreement, matched = surface[:, 3], ~np.isnan(surface[:, 3])
+    unknown = (counted & lesions.matched & ~lesions.by_mask).any()  # matched by boxes
+    with_missed = np.full(len(lesions), np.nan) if unknown else np.nan_to_num(agreement)
+    label = f"normalized surface Dice{of_unit}"
+    return [
+        *measures,
+        measure(f"normalized_surface_dice{suffix}", f"{label} (missed = 0)", with_missed, counted),
+        measure(f"normalized_surface_dice_matched{suffix}", f"{label} (matched lesions)", agreement, matched),
+    ]
+
+
+def image_overlap(image):
+    """IoU in [0, 1] of the union of a MatchedImage's lesions with that of its findings; NaN for an image without
+    lesions, or with a lesion that has no mask."""
+    if not image.lesions or any(lesion.rle is None for lesion in image.lesions):
+        return float("nan")
+    ignored = set(map(id, image.ignored))
+    counted = [finding for finding in image.findings if id(finding) not in ignored]
+    if not counted:
+        return 0.0
+    lesions = [lesion.rle for lesion in image.lesions]
+    findings = [_region(finding, image.truth.size_hw) for finding in counted]
+    return float(mask_iou([coco_mask.merge(lesions)], [coco_mask.merge(findings)])[0, 0])
+
+
+def _region(finding, size_hw):
+    if finding.rle is not None:
+        return finding.rle
+    x0, y0, x1, y1 = finding.box_xyxy
+    return rle_from_polygons([[x0, y0, x0, y1, x1, y1, x1, y0]], size_hw)
+
+
+def image_overlap_measures(iou, case_of_image, n_cases):
+    """Dice and IoU per image, from (N,) ``image_overlap`` values: Measures."""
+    counted = ~np.isnan(iou)
+    iou = np.where(counted, iou, 0)
+    return [
+        ratio_measure(
+            f"image_{name}",
+            f"{label} (images with lesions, missed = 0)",
+            OVERLAP,
+            IMAGE_UNIT,
+            values,
+            counted,
+            case_of_image,
+            n_cases,
+        )
+        for name, label, values in (("dice", "Dice", dice_from_iou(iou)), ("iou", "IoU", iou))
+    ]

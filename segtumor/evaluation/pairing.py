@@ -1,0 +1,153 @@
+"""Truth and findings side by side, which their rooms read separately: for every command that measures."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """A data set and what was found on it.
+
+    Attributes:
+        truth: CocoDataset.
+        results: an ImageResult for each of its images.
+        absent_ids: images that the predictions do not mention, or None if they list no images.
+        failed_ids: images that could not be predicted.
+        n_left_out: predicted images that are not annotated.
+    """
+
+    truth: object
+    results: list
+    absent_ids: tuple | None
+    failed_ids: tuple
+    n_left_out: int
+
+    @property
+    def unseen(self):
+        """Keyword arguments of ``evaluate`` and ``study``."""
+        n_absent = None if self.absent_ids is None else len(self.absent_ids)
+        return {"n_images_absent": n_absent, "n_images_failed": len(self.failed_ids)}
+
+    @property
+    def warnings(self):
+        """What a user must know before any number: images that were not predicted, boxes that are likely misread."""
+        from segtumor.evaluation.study.outside_boxes import outside_remark
+
+        mostly_empty = self._list_remark if 2 * self._n_without_finding > len(self.results) else ""
+        outside = outside_remark(self.results)
+        unpredicted = self._unpredicted(absent_ids=self.absent_ids, failed_ids=self.failed_ids)
+        return tuple(filter(None, [*unpredicted, mostly_empty, outside]))
+
+    @property
+    def sentences(self):
+        """What a user must know of images that were not predicted or not annotated, ``warnings`` included."""
+        warnings = self.warnings
+        others = [*self._unpredicted(n_left_out=self.n_left_out), self._list_remark]
+        return (*warnings, *(sentence for sentence in others if sentence and sentence not in warnings))
+
+    @property
+    def _n_without_finding(self):
+        return sum(not result.findings for result in self.results)
+
+    @property
+    def _list_remark(self):
+        """ "" unless the predictions are a list that names no images."""
+        from segtumor.evaluation.study.unpredicted import list_remark
+
+        if self.absent_ids is not None:
+            return ""
+        found_ids = [result.truth.image_id for result in self.results if result.findings]
+        return list_remark(self.truth.annotated_images, self.truth.taxonomy.names, found_ids=found_ids)
+
+    def _unpredicted(self, **which):
+        from segtumor.evaluation.study.unpredicted import unpredicted_remarks
+
+        return unpredicted_remarks(self.truth.annotated_images, self.truth.taxonomy.names, **which)
+
+    def remarked(self, study):
+        """A Study of ``results`` whose remarks begin with ``sentences``, so that its report repeats them."""
+        return replace(study, remarks=(*self.sentences, *study.remarks))
+
+
+def pair(annotations, predictions, *, truth=None, only_annotated=False, allow_absent=False):
+    """Read both files.
+
+    Args:
+        annotations, predictions: paths.
+        truth: the CocoDataset of ``annotations`` if it was read before.
+        only_annotated: whether predicted images that are not annotated are left out.
+        allow_absent: whether annotated images that a predictions.json does not list, or lists as failed, count as
+            without findings.
+
+    Raises:
+        DataError: as ``load_coco`` and ``read_predictions``; all lesions are crowds; every image failed; annotated
+            images that are not listed or failed.
+    """
+    from segtumor.annotations.coco import load_coco
+    from segtumor.annotations.predictions.document import read_predictions
+    from segtumor.structures.lesions import ImageResult
+
+    truth = truth or load_coco(annotations, check_files=False, require_masks=False)
+    _refuse_crowds_only(annotations, truth.crowds)
+    found = read_predictions(
+        predictions,
+        truth.annotated_images,
+        class_names=truth.taxonomy.names,
+        category_id_of_class=truth.category_id_of_class,
+        only_annotated=only_annotated,
+    )
+    if truth.annotated_images and len(found.failed_ids) == len(truth.annotated_images):
+        _refuse_failed(predictions, truth)
+    if not allow_absent:
+        _refuse_unpredicted(predictions, truth, found.absent_ids or (), "are absent from the predictions")
+        _refuse_unpredicted(predictions, truth, found.failed_ids, "failed when predicting")
+    return Pairing(
+        truth,
+        [ImageResult(image, found.findings[image.image_id]) for image in truth.annotated_images],
+        found.absent_ids,
+        found.failed_ids,
+        found.n_left_out,
+    )
+
+
+def _refuse_crowds_only(annotations, crowds):
+    """Nothing could be found or missed, though lesions are drawn."""
+    from segtumor.annotations.crowds import CROWDS_AS_LESIONS
+    from segtumor.errors import DataError
+
+    if crowds.all_regions:
+        raise DataError(
+            f"all {crowds.n_regions} regions, in {len(crowds.images)} images, are crowds (iscrowd 1), which are "
+            "neither found nor missed",
+            where=annotations,
+            expected="a lesion to measure on",
+            remedy=f"If each is one lesion, drawn with a brush: segtumor data check {annotations} --fix lesions.json "
+            f"{CROWDS_AS_LESIONS}",
+        )
+
+
+def _refuse_failed(predictions, truth):
+    """Every normal image would count as called right, a perfect specificity of a model that read nothing."""
+    from segtumor.errors import DataError
+
+    raise DataError(
+        f"all {len(truth.annotated_images)} images failed when predicting: there is nothing to measure",
+        where=predictions,
+        remedy="See the reasons in findings.csv and summary.json beside it, and predict again",
+    )
+
+
+def _refuse_unpredicted(predictions, truth, ids, what):
+    """Half a file would otherwise look like a model that calls nearly every normal image right."""
+    from segtumor.errors import DataError
+    from segtumor.evaluation.study.unpredicted import n_normal
+
+    if not ids:
+        return
+    n, n_all = len(ids), len(truth.annotated_images)
+    normal = n_normal(truth.annotated_images, truth.taxonomy.names, ids)
+    raise DataError(
+        f"{n} of {n_all} annotated images {what}, {normal} of them normal",
+        where=predictions,
+        remedy="Add --allow-absent to count them as without findings, or give the annotations of the predicted images "
+        "only",
+    )

@@ -1,0 +1,143 @@
+"""How images and lesions divide into subgroups: the level or levels of each, by field.
+
+A field belongs to lesions (class, size, the subtype that their image is labelled with) or to images (site, view,
+center, age group, sex, device, label). An image can have several levels of a list, as of site and view; it then belongs
+to each. A missing value is the level "unknown". Not here: the measures (``subgroups``).
+Letters: M lesions, N images.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+
+from segtumor.errors import DataError
+from segtumor.evaluation.measures.measure import IMAGES, LESIONS
+from segtumor.evaluation.summary.summary import SIZE_RANGES_PX
+
+UNKNOWN = "unknown"
+CLASS, SIZE, SUBTYPE, AGE_GROUP, IMAGE_LABEL = "class", "size", "subtype", "age_group", "image_label"
+LESION_FIELDS = (CLASS, SUBTYPE, SIZE)
+IMAGE_FIELDS = ("site", "view", "center", AGE_GROUP, "sex", "device", IMAGE_LABEL)
+AGE_LIMITS = (18, 40, 60)
+#: In years; nobody was older (the record is 122).
+OLDEST = 130
+AGE_GROUPS = ("<18", "18-39", "40-59", ">=60")
+
+
+@dataclass(frozen=True)
+class Division:
+    """One field and what has each of its levels.
+
+    Attributes:
+        field: its name.
+        of: ``"lesions"`` or ``"images"``.
+        levels: {level: int indices of lesions or images}, "unknown" last.
+        overlapping: whether something belongs to several levels.
+    """
+
+    field: str
+    of: str
+    levels: dict[str, np.ndarray]
+    overlapping: bool
+
+
+def divisions_of(facts, fields=None):
+    """The Divisions of Facts, and sentences about fields that were left out and ages that are no numbers.
+
+    Args:
+        facts: the Facts.
+        fields: names of fields, or None for all that the images have.
+
+    Raises:
+        DataError: a field that is unknown or that no image has, naming those that exist.
+    """
+    values = {name: _lesion_levels(facts, name) for name in LESION_FIELDS}
+    values |= {name: _image_levels(facts, name) for name in IMAGE_FIELDS}
+    present = [name for name, levels in values.items() if any(levels)]
+    _check_fields(fields, present)
+    absent = [name for name in values if name not in present]
+    remarks = [f"No subgroups by {', '.join(absent)}: no image says."] if absent and fields is None else []
+    remarks += _of_ages(facts) if fields is None or AGE_GROUP in fields else []
+    chosen = [name for name in present if fields is None or name in fields]
+    return [_division(name, values[name]) for name in chosen], remarks
+
+
+def _check_fields(fields, present):
+    for field in fields or ():
+        if field not in present:
+            expected = ", ".join(present) or "no field is there"
+            raise DataError("subgroups by a field that no image has", got=field, expected=expected)
+
+
+def _division(field, levels_of_each):
+    members = {}
+    for number, levels in enumerate(levels_of_each):
+        for level in dict.fromkeys(levels) or (UNKNOWN,):
+            members.setdefault(level, []).append(number)
+    order = sorted(members, key=lambda level: (level == UNKNOWN, _position(field, level), level))
+    return Division(
+        field,
+        LESIONS if field in LESION_FIELDS else IMAGES,
+        {level: np.array(members[level], dtype=np.int64) for level in order},
+        any(len(set(levels)) > 1 for levels in levels_of_each),
+    )
+
+
+def _position(field, level):
+    """Place of a level whose order is not the alphabet's."""
+    order = {AGE_GROUP: AGE_GROUPS, SIZE: tuple(SIZE_RANGES_PX)}.get(field, ())
+    return order.index(level) if level in order else len(order)
+
+
+def _lesion_levels(facts, field):
+    """Levels of each lesion: M tuples, empty where unknown."""
+    table = facts.lesions
+    if field == CLASS:
+        return [(facts.class_names[class_id],) for class_id in table.class_id]
+    if field == SIZE:
+        return [(size_of(area),) for area in table.area_px]
+    return [_texts(facts.results[image].truth.attributes.get(field)) for image in table.image]
+
+
+def size_of(area_px):
+    """COCO's size class of an area in px^2."""
+    return next((name for name, (low, high) in SIZE_RANGES_PX.items() if low <= area_px < high), "large")
+
+
+def _image_levels(facts, field):
+    """Levels of each image: N tuples, empty where unknown."""
+    attributes = [result.truth.attributes for result in facts.results]
+    if field == AGE_GROUP:
+        return [_age_group(a.get("age")) for a in attributes]
+    return [_texts(a.get(field)) for a in attributes]
+
+
+def _age_group(age):
+    if not _is_age(age):
+        return ()
+    return (AGE_GROUPS[int(np.searchsorted(AGE_LIMITS, age, side="right"))],)
+
+
+def _is_age(value):
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return is_number and 0 <= value <= OLDEST
+
+
+def _of_ages(facts):
+    truths = [r.truth for r in facts.results]
+    unread = [t for t in truths if t.attributes.get("age") not in (None, "") and not _is_age(t.attributes["age"])]
+    if not unread:
+        return []
+    example = f"{unread[0].attributes['age']!r} of {unread[0].file_name}"
+    return [
+        f"The age of {len(unread)} images is no number, such as {example} (expected: 0 to {OLDEST} years); their age "
+        "group is unknown."
+    ]
+
+
+def _texts(value):
+    """Levels of a field, alike however their letters are composed and their blanks are set."""
+    values = value if isinstance(value, (list, tuple)) else [value]
+    texts = (" ".join(unicodedata.normalize("NFC", str(v)).split()) for v in values if v is not None)
+    return tuple(filter(None, texts))

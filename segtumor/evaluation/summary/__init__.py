@@ -1,0 +1,1 @@
+"""All metrics of a set of images as plain numbers, without intervals."""

@@ -1,0 +1,107 @@
+"""A configuration and its model to the contract of an export: every number that inference needs, and no framework."""
+
+import dataclasses
+import math
+
+from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
+
+from segtumor.errors import ConfigError
+from segtumor.export.graphs import pooling_of
+from segtumor.models.detectron2_detector import postprocessing_settings
+from segtumor.runtime.contract import Anchors, Contract, Preprocessing, Proposals, Regions
+
+
+def contract_of(cfg, model, class_names):
+    """``runtime.contract.Contract`` of a Detectron2 ``GeneralizedRCNN``.
+
+    Args:
+        cfg: configuration that ``model`` was built from.
+        model: knows the strides of its maps and what its images are padded to.
+        class_names: in the order of their class_id.
+
+    Raises:
+        ConfigError: settings that the framework-free detector does not know.
+    """
+    return Contract(
+        class_names=tuple(class_names),
+        confidence_threshold=float(cfg.TEST.CONFIDENCE_THRESHOLD),
+        preprocessing=_preprocessing(cfg, model),
+        anchors=_anchors(cfg, model),
+        proposals=Proposals(
+            pre_nms_topk=cfg.MODEL.RPN.PRE_NMS_TOPK_TEST,
+            post_nms_topk=cfg.MODEL.RPN.POST_NMS_TOPK_TEST,
+            nms_iou=float(cfg.MODEL.RPN.NMS_THRESH),
+            min_box_size_px=float(cfg.MODEL.PROPOSAL_GENERATOR.MIN_SIZE),
+            box_weights=_floats(cfg.MODEL.RPN.BBOX_REG_WEIGHTS),
+        ),
+        regions=_regions(cfg, model),
+        postprocessing=dataclasses.asdict(postprocessing_settings(cfg)),
+    )
+
+
+def _preprocessing(cfg, model):
+    if len(cfg.MODEL.PIXEL_MEAN) != 3:
+        raise ConfigError("three channels are expected", where="MODEL.PIXEL_MEAN", got=cfg.MODEL.PIXEL_MEAN)
+    return Preprocessing(
+        short_edge_px=cfg.INPUT.MIN_SIZE_TEST,
+        max_long_edge_px=cfg.INPUT.MAX_SIZE_TEST,
+        window_percentiles=_floats(cfg.INPUT.WINDOW_PERCENTILES),
+        max_pixels=cfg.INPUT.MAX_PIXELS,
+        pixel_mean=_floats(cfg.MODEL.PIXEL_MEAN),
+        pixel_std=_floats(cfg.MODEL.PIXEL_STD),
+        size_divisibility=model.backbone.size_divisibility,
+    )
+
+
+def _anchors(cfg, model):
+    generator = model.proposal_generator.anchor_generator
+    if not isinstance(generator, DefaultAnchorGenerator):
+        raise ConfigError(
+            "these anchors cannot be exported",
+            where="MODEL.ANCHOR_GENERATOR.NAME",
+            got=cfg.MODEL.ANCHOR_GENERATOR.NAME,
+            expected="DefaultAnchorGenerator",
+        )
+    count = len(generator.strides)
+    return Anchors(
+        sizes_px=_per_level(cfg.MODEL.ANCHOR_GENERATOR.SIZES, count),
+        aspect_ratios=_per_level(cfg.MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS, count),
+        strides_px=tuple(map(int, generator.strides)),
+        offset=float(generator.offset),
+    )
+
+
+def _per_level(values, count):
+    """One tuple per level: Detectron2 repeats a single one for all levels, nested or not."""
+    if not isinstance(values[0], (list, tuple)):
+        values = [values]
+    return tuple(_floats(level) for level in (list(values) * count if len(values) == 1 else values))
+
+
+def _regions(cfg, model):
+    heads = model.roi_heads
+    strides = [1 / level.spatial_scale for level in heads.box_pooler.level_poolers]
+    _check_assignment(heads.mask_pooler, heads.box_pooler)
+    return Regions(
+        strides_px=tuple(round(stride) for stride in strides),
+        canonical_box_px=float(heads.box_pooler.canonical_box_size),
+        canonical_level=int(heads.box_pooler.canonical_level),
+        box_weights=_floats(cfg.MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS),
+        score_threshold=float(cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST),
+        nms_iou=float(cfg.MODEL.ROI_HEADS.NMS_THRESH_TEST),
+        max_detections=cfg.TEST.DETECTIONS_PER_IMAGE,
+        class_agnostic_boxes=bool(cfg.MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG),
+        class_agnostic_masks=bool(cfg.MODEL.ROI_MASK_HEAD.CLS_AGNOSTIC_MASK),
+        box_pooling=pooling_of(heads.box_pooler),
+        mask_pooling=pooling_of(heads.mask_pooler),
+    )
+
+
+def _check_assignment(first, second):
+    same = all(getattr(first, name) == getattr(second, name) for name in ("canonical_box_size", "canonical_level"))
+    if not same or not math.isclose(first.level_poolers[0].spatial_scale, second.level_poolers[0].spatial_scale):
+        raise ConfigError("boxes and masks are dealt to maps by different rules", where="MODEL.ROI_HEADS")
+
+
+def _floats(values):
+    return tuple(float(value) for value in values)

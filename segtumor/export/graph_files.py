@@ -1,0 +1,134 @@
+"""The three graphs of a folded model to files: TorchScript, ONNX (opset 17) or OpenVINO, with dynamic shapes.
+
+OpenVINO's files are made from the ONNX ones: as exact as from the trace, with names, and quicker. Not here: what is
+beside the graphs (``runtime.exported``), and 8-bit weights (``export.quantization``).
+"""
+
+import contextlib
+import io
+import logging
+import warnings
+
+import torch
+
+from segtumor.errors import ConfigError, OutputError, needed
+from segtumor.export.graphs import BoxHead, Dense, MaskHead, pooling_of
+from segtumor.files import write_bytes
+from segtumor.runtime.sessions.graph_names import GRAPHS, REGIONS, input_of, outputs_of
+from segtumor.runtime.sessions.openvino_graphs import import_openvino
+
+OPSET = 17
+
+
+def write_torchscript(model, folder):
+    """``dense.pt``, ``box_head.pt`` and ``mask_head.pt`` of a folded model, frozen."""
+    model = model.to(memory_format=torch.channels_last)  # quicker on a CPU, and stored with the weights
+    with torch.no_grad(), exporters_quiet():
+        for name, (graph, inputs) in _graphs_and_inputs(model).items():
+            traced = torch.jit.trace(graph, inputs, check_trace=False)
+            # By way of memory: on a full disk torch's own writer ends the process.
+            buffer = io.BytesIO()
+            torch.jit.save(torch.jit.freeze(traced.eval()), buffer)
+            write_bytes(folder / f"{name}.pt", buffer.getbuffer())
+
+
+def write_onnx(model, folder):
+    """``dense.onnx``, ``box_head.onnx`` and ``mask_head.onnx`` of a folded model; batch, size and rows are dynamic.
+
+    Raises:
+        ConfigError: the model holds something that ONNX has no operator for.
+        InstallationError: the package onnx is missing.
+    """
+    check_onnx()
+    model = model.to(memory_format=torch.contiguous_format)
+    counts = feature_and_level_counts(model)
+    with torch.no_grad(), exporters_quiet():
+        for name, (graph, inputs) in _graphs_and_inputs(model).items():
+            input_name, output_names = input_of(name), outputs_of(name, *counts)
+            try:
+                torch.onnx.export(
+                    graph,
+                    inputs,
+                    str(folder / f"{name}.onnx"),
+                    input_names=[input_name],
+                    output_names=list(output_names),
+                    dynamic_axes={tensor: _dynamic_axes(tensor) for tensor in (input_name, *output_names)},
+                    opset_version=OPSET,
+                    dynamo=False,  # the other exporter needs one more package and writes the same
+                )
+            except torch.onnx.errors.OnnxExporterError as error:
+                reason = str(error).strip().splitlines()[0]
+                raise ConfigError(f"the {name} graph cannot be written as ONNX: {reason:.160}") from error
+
+
+def write_openvino(onnx_folder, folder):
+    """OpenVINO's ``.xml`` and ``.bin`` of the ONNX files in another folder; weights stay as they are."""
+    openvino = import_openvino()
+    core = openvino.Core()
+    for name in GRAPHS:
+        # ``openvino.convert_model`` does the same and reports its use to a server.
+        graph, path = core.read_model(onnx_folder / f"{name}.onnx"), folder / f"{name}.xml"
+        with _write_errors(path):
+            openvino.save_model(graph, path, compress_to_fp16=False)
+
+
+def feature_and_level_counts(model):
+    """How many maps boxes are pooled from, and how many levels the proposal head has."""
+    return len(model.roi_heads.box_in_features), len(model.proposal_generator.in_features)
+
+
+def check_onnx():
+    """Raises InstallationError unless the package onnx is installed."""
+    with needed("onnx", "onnx is not installed", remedy='Type: python -m pip install "segtumor[export]"'):
+        import onnx  # noqa: F401  torch's exporter and onnxruntime's quantisation use it
+
+
+def _graphs_and_inputs(model):
+    """{graph: (module, example inputs)}; what is traced holds for other sizes and numbers of boxes."""
+    dense = Dense(model).eval()
+    multiple = max(model.backbone.size_divisibility, 32)
+    channels = dense(torch.zeros(1, 3, multiple, multiple))[0].shape[-1]
+    heads = model.roi_heads
+    box_size, mask_size = (pooling_of(pooler).size for pooler in (heads.box_pooler, heads.mask_pooler))
+    return {
+        "dense": (dense, (torch.zeros(1, 3, 2 * multiple, 3 * multiple),)),
+        "box_head": (BoxHead(model).eval(), (torch.zeros(2, box_size, box_size, channels),)),
+        "mask_head": (MaskHead(model).eval(), (torch.zeros(2, mask_size, mask_size, channels),)),
+    }
+
+
+def _dynamic_axes(name):
+    if name in (REGIONS, "class_logits", "box_deltas", "mask_logits"):
+        return {0: "rows"}
+    height, width = (1, 2) if name.startswith("feature_") else (2, 3)
+    return {0: "batch", height: f"{name}_height", width: f"{name}_width"}
+
+
+@contextlib.contextmanager
+def _write_errors(path):
+    """OpenVINO reports a full disk as RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise OutputError(
+            f"cannot write: {reason:.160}",
+            where=path,
+            remedy="Choose a folder that you may write to and that has space left",
+        ) from error
+
+
+@contextlib.contextmanager
+def exporters_quiet(logger_name="torch.onnx"):
+    """Hide what exporters and quantisers tell programmers, here and through a logger ("" is the root); parity is
+    measured afterwards."""
+    logger = logging.getLogger(logger_name)
+    level, handlers = logger.level, list(logger.handlers)
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers  # onnxruntime adds one to the root, which would print everything twice

@@ -1,0 +1,186 @@
+"""Whether an export answers as Detectron2's own model does: both run over samples, the differences are measured.
+
+Compared is what the detectors return, before post-processing: there a rounding may decide which of two overlapping
+findings stays. Not here: the measures (``runtime.differences``).
+"""
+
+import contextlib
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+
+from segtumor.errors import ConfigError, DataError, ModelError, NonFiniteOutputError
+from segtumor.imaging import Radiograph, list_images, read_radiograph
+from segtumor.models.detectron2_detector import ModelDetector
+from segtumor.runtime.breakdown import all_sound
+from segtumor.runtime.differences import ALLOWED_MASK_PX, differences, edges_of
+from segtumor.runtime.mask_rcnn.detector import Detector
+from segtumor.runtime.predictor import Predictor
+from segtumor.synthesis.phantoms import make_phantoms
+
+#: What rounding of 32-bit floats may change in an export.
+MAX_BOX_PX, MAX_SCORE, MIN_MASK_IOU = 0.5, 1e-3, 0.99
+_PHANTOM_CASES, _PHANTOM_PX, _PHANTOM_SEED = 3, 256, 7
+
+
+def sample_radiographs(paths, *, max_pixels):
+    """Radiographs to compare on: of files and folders, or phantoms; then a blank one.
+
+    Raises:
+        DataError: nothing there, or a file that cannot be read.
+    """
+    radiographs = [read_radiograph(path, max_pixels=max_pixels) for path in image_files(paths)]
+    return [*(radiographs or _phantoms()), _radiograph(np.zeros((96, 160)), "blank")]
+
+
+def image_files(paths):
+    """Files and folders to a list of files, each once.
+
+    Raises:
+        DataError: no such file, or a folder without images.
+    """
+    files = []
+    for path in map(Path, paths):
+        found = list_images(path) if path.is_dir() else [path]
+        if not found:
+            raise DataError("folder without images", where=path)
+        if not found[0].exists():
+            raise DataError("no such file or folder", where=path)
+        files += found
+    return list(dict.fromkeys(files))
+
+
+def measure_parity(model, graphs, contract, radiographs):
+    """Differences of an export to Detectron2's model.
+
+    The last radiograph is compared with a score limit of 1, so that nothing is found on it, whatever the model says of
+    blank images: the way without findings is another way through the code. If neither side finds anything on the
+    others, they are compared again without a limit, as nothing proves nothing.
+
+    Returns:
+        dict of plain values for the manifest: those of ``runtime.differences``, the findings per sample, which sample
+        is the worst, and the score above which findings were compared.
+    """
+    own = contract.regions.score_threshold
+    measured = _compare(model, graphs, contract, radiographs, own)
+    if own and not measured["n_unmatched_reference"] + measured["n_unmatched_other"] and _is_empty(measured):
+        measured = _compare(model, graphs, contract, radiographs, 0.0)
+    return {
+        **measured,
+        "samples": "phantoms" if radiographs[0].source_dtype == _DRAWN else "radiographs",
+        "runtime": graphs.describe(),
+    }
+
+
+def _compare(model, graphs, contract, radiographs, score_limit):
+    """Values of ``measure_parity``, with findings above ``score_limit``."""
+    *with_findings, blank = radiographs
+    reference, found = _both(model, graphs, contract, with_findings, score_limit)
+    regions = dataclasses.replace(contract.regions, score_threshold=score_limit)
+    edges = edges_of(reference, found, regions, tolerance=MAX_SCORE)
+    on_blank, found_on_blank = _both(model, graphs, contract, [blank], 1.0)
+    reference, found = reference + on_blank, found + found_on_blank
+    return {
+        **differences(reference, found, edges=[*edges, (-math.inf, -math.inf)]),
+        "findings_per_sample": [len(findings) for findings in reference],
+        "score_limit": score_limit,
+    }
+
+
+def _both(model, graphs, contract, radiographs, score_limit):
+    """Findings of Detectron2's model and of the export."""
+    contract = dataclasses.replace(contract, regions=dataclasses.replace(contract.regions, score_threshold=score_limit))
+    with _score_limit(model, score_limit):
+        reference = _detect(ModelDetector(model), contract, radiographs)
+    return reference, _detect(Detector(graphs, contract), contract, radiographs)
+
+
+def _is_empty(measured):
+    """Whether no finding of one side has its like on the other."""
+    return math.isnan(measured["max_box_px"])
+
+
+def check_parity(measured, where):
+    """Refuse a 32-bit export that does not answer as its model.
+
+    Raises:
+        ModelError: names the difference that is too large.
+    """
+    count = measured["n_findings_reference"] + measured["n_findings_other"]
+    wrong = [
+        text
+        for is_wrong, text in (
+            (measured["max_box_px"] > MAX_BOX_PX, f"boxes by {measured['max_box_px']:.3g} px"),
+            (measured["max_score"] > MAX_SCORE, f"scores by {measured['max_score']:.3g}"),
+            (
+                measured["min_changed_mask_iou"] < MIN_MASK_IOU,
+                f"masks to an IoU of {measured['min_changed_mask_iou']:.3f}",
+            ),
+            (
+                measured["n_unmatched_reference"] + measured["n_unmatched_other"] > 0,
+                f"{measured['n_unmatched_reference']} findings lost, {measured['n_unmatched_other']} new",
+            ),
+            # Above a limit, rounding may excuse the few that there are; without one, some must be alike.
+            (
+                measured.get("score_limit") == 0 and count > 0 and _is_empty(measured),
+                f"none of {count} findings is alike",
+            ),
+        )
+        if is_wrong
+    ]
+    if wrong:
+        raise ModelError(
+            f"the export does not answer as its model: {', '.join(wrong)}",
+            where=where,
+            expected=f"up to {MAX_BOX_PX} px, {MAX_SCORE} and {MIN_MASK_IOU} (or {ALLOWED_MASK_PX} px)",
+            remedy="Nothing was written; try another --format, and report this with the output of `segtumor doctor`",
+        )
+
+
+def check_samples(paths):
+    """Refuse samples that are not there before any time is spent; errors as ``image_files``, but ConfigError."""
+    try:
+        image_files(paths)
+    except DataError as error:
+        raise ConfigError(error.what, where=error.where, remedy="Check --samples and --calibration") from error
+
+
+_DRAWN = "drawn"
+
+
+def _phantoms():
+    cases = make_phantoms(_PHANTOM_CASES, _PHANTOM_SEED, _PHANTOM_PX)
+    pictures = [view.pixels / 255 for case in cases for view in case.views[:1]]
+    # Not square: rows and columns must not be taken for each other.
+    pictures[-1] = pictures[-1][: 2 * _PHANTOM_PX // 3]
+    return [_radiograph(pixels, f"phantom {number}") for number, pixels in enumerate(pictures, start=1)]
+
+
+def _radiograph(pixels, name):
+    return Radiograph(np.ascontiguousarray(pixels, dtype=np.float32), None, None, name, _DRAWN)
+
+
+def _detect(detector, contract, radiographs):
+    """Findings per radiograph; ModelError where the model or the export breaks down."""
+    predictor, found = Predictor.from_contract(contract, detector), []
+    for radiograph in radiographs:
+        of_one = detector.detect([predictor.window(radiograph.pixels)], [radiograph.pixels.shape])
+        try:
+            found += all_sound(of_one, [radiograph.name])
+        except NonFiniteOutputError as error:
+            remedy = "Nothing was written; use other weights, or another --format"
+            raise ModelError(error.what, where=error.where, remedy=remedy) from error
+    return found
+
+
+@contextlib.contextmanager
+def _score_limit(model, limit):
+    """Detectron2's model with another score limit; its own afterwards."""
+    predictor = model.roi_heads.box_predictor
+    own, predictor.test_score_thresh = predictor.test_score_thresh, limit
+    try:
+        yield
+    finally:
+        predictor.test_score_thresh = own

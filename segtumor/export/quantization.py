@@ -1,0 +1,90 @@
+"""8-bit integers in the convolutions of the dense graph, by onnxruntime's static quantisation.
+
+The convolutions of the backbone and its pyramid get 8-bit weights (one scale per output channel) and 8-bit inputs,
+whose ranges are measured on calibration radiographs. The first convolution, which sees the image, and the last ones,
+whose outputs are scores and offsets, stay float, and so do both heads, where errors move boxes and masks directly.
+Files are ONNX with pairs of QuantizeLinear and DequantizeLinear, which OpenVINO reads too. Not here: 8-bit training.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from segtumor.errors import needed
+from segtumor.export.graph_files import check_onnx, exporters_quiet
+from segtumor.runtime.sessions.graph_names import IMAGES
+from segtumor.system.offline import offline_imports
+
+#: Calibration uses so many radiographs at most, evenly spaced: ranges hardly change with more.
+MAX_CALIBRATION_IMAGES = 64
+
+
+def quantize_dense(float_file, quantized_file, images):
+    """Write an 8-bit version of a dense graph.
+
+    Args:
+        float_file: ``dense.onnx``.
+        quantized_file: what is written.
+        images: iterable of (1, 3, H, W) float32, as the graph takes them.
+
+    Raises:
+        InstallationError: onnx or onnxruntime is missing.
+    """
+    check_onnx()
+    quantization, shape_inference = _onnxruntime_quantization()
+    with tempfile.TemporaryDirectory() as folder, exporters_quiet(""):
+        prepared = Path(folder) / "dense.onnx"
+        shape_inference.quant_pre_process(str(float_file), str(prepared), skip_symbolic_shape=True)
+        quantization.quantize_static(
+            str(prepared),
+            str(quantized_file),
+            _reader(quantization, images),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            weight_type=quantization.QuantType.QInt8,
+            activation_type=quantization.QuantType.QUInt8,
+            nodes_to_exclude=sensitive_convolutions(prepared),
+        )
+
+
+def sensitive_convolutions(onnx_file):
+    """Names of the convolutions that read the image or make an output that is no feature map."""
+    import onnx
+
+    graph = onnx.load(str(onnx_file), load_external_data=False).graph
+    last = {output.name for output in graph.output if not output.name.startswith("feature_")}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type == "Conv" and (IMAGES in node.input or last.intersection(node.output))
+    ]
+
+
+def evenly_spaced(items, count):
+    """At most ``count`` of ``items``, from the first to the last."""
+    items = list(items)
+    if len(items) <= count:
+        return items
+    return [items[index] for index in np.linspace(0, len(items) - 1, count).round().astype(int)]
+
+
+def _reader(quantization, images):
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self):
+            self._images = iter(images)
+
+        def get_next(self):
+            image = next(self._images, None)
+            return None if image is None else {IMAGES: image}
+
+    return Reader()
+
+
+def _onnxruntime_quantization():
+    missing, remedy = "onnxruntime is not installed", 'Type: python -m pip install "segtumor[export]"'
+    with offline_imports(), needed("onnxruntime", missing, remedy=remedy):
+        from onnxruntime import quantization
+        from onnxruntime.quantization import shape_inference
+    return quantization, shape_inference

@@ -1,0 +1,231 @@
+"""The BTXRD folder to COCO images and annotations, with an account of what could not be used.
+
+An image is left out, and named, where its truth is not known: training on a tumour without its outline as if it were
+normal would teach the wrong thing. What is merely unusual is used, and named too. Not here: parts and files
+(``output``).
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segtumor.annotations.flat_polygons import scale_between
+from segtumor.annotations.image_names import parts_of, stem_of
+from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.cases import own_case
+from segtumor.datasets.image_placement import leads_out
+from segtumor.errors import DataError
+from segtumor.formats.btxrd.labelme import fit_lesion, pair_shapes, read_labelme
+from segtumor.formats.btxrd.table import find_table, read_table
+from segtumor.imaging import list_images, read_size_hw
+from segtumor.structures.polygons import polygon_area, tight_box
+from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY
+
+
+@dataclass
+class Conversion:
+    """A converted folder.
+
+    Attributes:
+        images: COCO image entries, ids from 1 in the order of the table.
+        annotations: COCO annotation entries, ids from 1.
+        left_out: Remarks on what could not be used.
+        notes: Remarks on what was used and is unusual.
+        images_without_case: number of images that the table of cases does not hold; each is a case of its own.
+        listed: number of rows of the table.
+    """
+
+    images: list = field(default_factory=list)
+    annotations: list = field(default_factory=list)
+    left_out: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+    images_without_case: int = 0
+    listed: int = 0
+
+
+def convert(source, *, taxonomy, cases=None, progress=iter):
+    """Convert a BTXRD folder.
+
+    Args:
+        source: folder with images, Annotations and dataset.csv or dataset.xlsx.
+        taxonomy: ``segtumor.taxonomy.BINARY`` or ``SUBTYPES``.
+        cases: {stem of an image: case id}; an image without one is a case of its own.
+        progress: wraps the iterated rows, as tqdm does.
+
+    Returns:
+        Conversion.
+
+    Raises:
+        DataError: the folder or its table cannot be used at all.
+    """
+    source, cases = Path(source), cases or {}
+    rows = read_table(find_table(source))
+    result = Conversion(listed=len(rows))
+    files = _files_by_stem(source / "images", result)
+    _remark_unlisted(source, files, rows, result)
+    for row in progress(_distinct(rows, result)):
+        try:
+            _convert_row(row, source, files, taxonomy, cases, result)
+        except LeftOutError as reason:
+            result.left_out.append(reason.remark(row.image_id))
+    return result
+
+
+def _files_by_stem(folder, result):
+    """{name without suffix: images}, without links out of the folder: what they lead to may be anybody's."""
+    files = {}
+    for path in list_images(folder):
+        if leads_out(path, folder):
+            result.left_out.append(Remark(path.name, "link that leads out of the folder of the images"))
+        else:
+            files.setdefault(stem_of(path.name), []).append(path)
+    return files
+
+
+def _remark_unlisted(source, files, rows, result):
+    listed = {row.stem for row in rows}
+    for stem, paths in files.items():
+        if stem not in listed:
+            result.left_out += [Remark(path.name, "image not listed in the table") for path in paths]
+    for path in sorted((source / "Annotations").glob("[!.]*.json")):
+        if path.stem not in listed:
+            result.left_out.append(Remark(path.name, "outlines of an image not listed in the table"))
+
+
+def _distinct(rows, result):
+    """Rows of distinct images; equal repetitions count once, contradicting ones not at all."""
+    by_stem = {}
+    for row in rows:
+        by_stem.setdefault(row.stem, []).append(row)
+    distinct = []
+    for same in by_stem.values():
+        if len(same) > 1 and any(row != same[0] for row in same):
+            result.left_out.append(Remark(same[0].image_id, "listed several times with different data"))
+            continue
+        if len(same) > 1:
+            result.notes.append(Remark(same[0].image_id, "listed several times, used once"))
+        distinct.append(same[0])
+    return distinct
+
+
+def _convert_row(row, source, files, taxonomy, cases, result):
+    path = _image_path(row, files.get(row.stem, []), result)
+    try:
+        size_hw = read_size_hw(path)
+    except DataError as error:
+        raise LeftOutError("image cannot be read", str(error)) from error
+    if row.label is None:
+        raise LeftOutError("table does not say whether normal, benign or malignant, or contradicts itself")
+    lesions = _lesions(row, source / "Annotations" / f"{row.stem}.json", size_hw, result)
+    subtypes = list(dict.fromkeys(lesion.label for lesion in lesions))
+    _compare_labels(row, subtypes, result)
+    image = {
+        "id": len(result.images) + 1,
+        "file_name": path.name,
+        "width": size_hw[1],
+        "height": size_hw[0],
+        "case_id": cases.get(row.stem) or own_case(row.stem),
+        "image_label": row.label,
+        "subtype": subtypes[0] if len(subtypes) == 1 else None,
+        **row.attributes,
+        "spacing_mm": None,
+        "spacing_source": None,
+    }
+    result.images_without_case += row.stem not in cases
+    kind = "cell of the table that cannot be read, left blank"
+    result.notes += [Remark(row.image_id, kind, what) for what in row.unread]
+    result.images.append(image)
+    for lesion in lesions:
+        result.annotations.append(_annotation(lesion, len(result.annotations) + 1, image["id"], taxonomy))
+
+
+def _image_path(row, candidates, result):
+    exact = [path for path in candidates if path.name == row.image_id]
+    if not exact and len(candidates) > 1:
+        raise LeftOutError("several images of that name", ", ".join(path.name for path in candidates))
+    if not candidates:
+        raise LeftOutError("image listed but not in the folder")
+    if not exact:
+        kind = "found with another file name suffix"
+        if parts_of(row.image_id).folders:
+            kind = "listed with a folder, found without"
+        result.notes.append(Remark(row.image_id, kind, candidates[0].name))
+    return (exact or candidates)[0]
+
+
+def _lesions(row, json_path, size_hw, result):
+    """Lesions of one image on its own pixels; remarks on whatever is odd about them."""
+    if json_path.is_symlink() and leads_out(json_path, json_path.parent):
+        raise LeftOutError("outlines are a link that leads out of their folder")
+    if not json_path.is_file():
+        if row.label != NORMAL:
+            raise LeftOutError("tumor without a file of outlines", row.label)
+        return []
+    try:
+        drawn = read_labelme(json_path)
+    except DataError as error:
+        raise LeftOutError("outlines cannot be read", str(error)) from error
+    result.notes += [Remark(row.image_id, "shape not usable", sentence) for sentence in drawn.unusable]
+    if row.label == NORMAL and drawn.shapes:
+        raise LeftOutError("normal in the table but with outlines", f"{len(drawn.shapes)} shapes")
+    if row.label == NORMAL:
+        result.notes.append(Remark(row.image_id, "normal with an empty file of outlines"))
+        return []
+    return _fitted(row, drawn, size_hw, result)
+
+
+def _fitted(row, drawn, size_hw, result):
+    scale_xy = scale_between(drawn.size_hw or size_hw, size_hw)
+    if scale_xy != (1.0, 1.0):
+        detail = f"{drawn.size_hw} to {size_hw} (height, width)"
+        result.notes.append(Remark(row.image_id, "outlines scaled to the size of the image", detail))
+    lesions = []
+    for lesion in pair_shapes(drawn.shapes):
+        fitted = fit_lesion(lesion, scale_xy, size_hw)
+        if fitted is None:
+            result.notes.append(Remark(row.image_id, "shape not usable", "outline wholly outside the image"))
+            continue
+        lesions.append(fitted)
+        if fitted.mask_from_box:
+            result.notes.append(Remark(row.image_id, "rectangle without a polygon, used as the mask", fitted.label))
+        elif fitted.drawn_box_xyxy is None:
+            result.notes.append(Remark(row.image_id, "polygon without a rectangle", fitted.label))
+    if not lesions:
+        raise LeftOutError("tumor without a usable outline", row.label)
+    return lesions
+
+
+def _compare_labels(row, subtypes, result):
+    """The outlines' label is used for the subtype; where it contradicts benign or malignant, nobody knows the truth."""
+    unknown = [label for label in subtypes if label not in SUBTYPE_ENTITY]
+    if unknown:
+        raise LeftOutError("outline with an unknown label", ", ".join(unknown))
+    if any(SUBTYPE_ENTITY[label] != row.label for label in subtypes):
+        raise LeftOutError("table and outlines contradict each other", f"{row.label}; outlines: {', '.join(subtypes)}")
+    if len(subtypes) > 1:
+        result.notes.append(Remark(row.image_id, "outlines of several subtypes", ", ".join(subtypes)))
+    if subtypes and set(subtypes) != set(row.subtypes):
+        detail = f"table: {', '.join(row.subtypes) or 'none'}; outlines: {', '.join(subtypes)}"
+        result.notes.append(Remark(row.image_id, "another subtype in the table, that of the outlines used", detail))
+
+
+def _annotation(lesion, annotation_id, image_id, taxonomy):
+    name = lesion.label if lesion.label in taxonomy.names else SUBTYPE_ENTITY[lesion.label]
+    return {
+        "id": annotation_id,
+        "image_id": image_id,
+        "category_id": taxonomy.class_id(name) + 1,
+        # Tight around the outline, as COCO defines it, so that boxes and masks of a model agree; the rectangle that the
+        # annotators drew is a little larger (median IoU of the two 0.90 in BTXRD).
+        "bbox": _xywh(tight_box(lesion.outline_xy)),
+        "drawn_box": None if lesion.drawn_box_xyxy is None else _xywh(lesion.drawn_box_xyxy),
+        "segmentation": [lesion.outline_xy.ravel().tolist()],
+        "area": round(polygon_area(lesion.outline_xy), 3),
+        "iscrowd": 0,
+        "subtype": lesion.label,
+        "mask_from_box": lesion.mask_from_box,
+    }
+
+
+def _xywh(box_xyxy):
+    x0, y0, x1, y1 = box_xyxy
+    return [x0, y0, round(x1 - x0, 3), round(y1 - y0, 3)]

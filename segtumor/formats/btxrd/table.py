@@ -1,0 +1,159 @@
+"""The table of BTXRD (dataset.csv, or dataset.xlsx as the public release ships it) and the table of cases.
+
+Not here: images and outlines, and how a table is read (``segtumor.annotations.tables.image_tables``).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from segtumor.annotations.image_names import stem_of
+from segtumor.annotations.tables.image_tables import cell_number, read_cells
+from segtumor.annotations.tables.person_cells import age_years, sex_letter, unread_cell
+from segtumor.cases import case_of
+from segtumor.datasets.splits.official import PART_COLUMNS, listed_in_column
+from segtumor.errors import ConfigError, DataError
+from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL, SUBTYPE_ENTITY
+
+BONES_AND_JOINTS = (
+    "hand",
+    "ulna",
+    "radius",
+    "humerus",
+    "foot",
+    "tibia",
+    "fibula",
+    "femur",
+    "hip bone",
+    "ankle-joint",
+    "knee-joint",
+    "hip-joint",
+    "wrist-joint",
+    "elbow-joint",
+    "shoulder-joint",
+)
+REGIONS = ("upper limb", "lower limb", "pelvis")
+VIEWS = ("frontal", "lateral", "oblique")
+TABLE_NAMES = ("dataset.csv", "dataset.xlsx")
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One radiograph of the table.
+
+    Attributes:
+        image_id: file name as listed.
+        label: normal, benign or malignant; None where the table does not say, or contradicts itself.
+        subtypes: the subtypes flagged, in the order of the taxonomy; rightly one for a tumour and none for a normal.
+        attributes: age (years), sex, site, region, view, center, as in the COCO image; None or empty where unknown.
+        unread: cells of age and sex that cannot be read.
+    """
+
+    image_id: str
+    label: str | None
+    subtypes: tuple[str, ...]
+    attributes: dict
+    unread: tuple[str, ...] = ()
+
+    @property
+    def stem(self):
+        """File name without its suffix, which the table and the folder may give differently."""
+        return stem_of(self.image_id)
+
+
+def find_table(source):
+    """Path of the table in ``source``; raises DataError if there is none."""
+    for name in TABLE_NAMES:
+        if (Path(source) / name).is_file():
+            return Path(source) / name
+    raise DataError(
+        "no table of the images",
+        where=source,
+        expected=" or ".join(TABLE_NAMES),
+        remedy="Give the unpacked BTXRD folder, with images, Annotations and the table in it, as --source",
+    )
+
+
+def read_table(path):
+    """Rows of the table, in its order.
+
+    Raises:
+        DataError: unreadable, or a column is missing that the conversion needs.
+    """
+    needed = ("image_id", "tumor", BENIGN, MALIGNANT, *SUBTYPE_ENTITY)
+    return [_row(cells) for cells in read_cells(Path(path), needed) if cells["image_id"]]
+
+
+def read_cases(path):
+    """{stem of the image's file name: case id} of a csv with columns image_id and case_id; blank cases are left out.
+
+    Raises:
+        DataError: unreadable, a column is missing, or an image has two cases.
+    """
+    cases = {}
+    for cells in read_cells(Path(path), ("image_id", "case_id")):
+        stem, case = stem_of(cells["image_id"]), case_of(cells)
+        if not stem or not case:
+            continue
+        if cases.setdefault(stem, case) != case:
+            raise DataError(f"image {stem} has two cases", where=path, got=f"{cases[stem]} and {case}")
+    return cases
+
+
+def read_parts(path):
+    """(image name, part) of each row of a table that has a column split, set, part, partition or subset.
+
+    Raises:
+        ConfigError: there is no such column.
+        DataError: a part that is not train, val or test.
+    """
+    rows = read_cells(Path(path), ("image_id",))
+    column = next((name for name in PART_COLUMNS if rows and name in rows[0]), None)
+    if column is None:
+        raise ConfigError(
+            "the table has no column that tells the parts",
+            where=path,
+            expected=", ".join(PART_COLUMNS),
+            remedy="Give the authors' lists: --lists train.xlsx val.xlsx",
+        )
+    return listed_in_column(rows, "image_id", column, path)
+
+
+def _row(cells):
+    subtypes = tuple(name for name in SUBTYPE_ENTITY if _flag(cells[name]))
+    unread = (unread_cell("age", cells.get("age", "")), unread_cell("sex", cells.get("gender", "")))
+    return TableRow(
+        cells["image_id"], _label(cells, subtypes), subtypes, _attributes(cells), tuple(filter(None, unread))
+    )
+
+
+def _label(cells, subtypes):
+    """Label on which tumor, benign, malignant and the subtypes agree; a blank cell agrees with everything."""
+    flags = {name: _flag(cells[name]) for name in ("tumor", BENIGN, MALIGNANT)}
+    of_subtypes = {SUBTYPE_ENTITY[name] for name in subtypes}
+    candidates = []
+    for label in (NORMAL, BENIGN, MALIGNANT):
+        expected = {"tumor": label != NORMAL, BENIGN: label == BENIGN, MALIGNANT: label == MALIGNANT}
+        if of_subtypes <= {label} and all(flags[name] in (None, value) for name, value in expected.items()):
+            candidates.append(label)
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _attributes(cells):
+    def flagged(names):
+        return [name for name in names if _flag(cells.get(name, ""))]
+
+    center = cell_number(cells.get("center", ""))
+    return {
+        "age": age_years(cells.get("age", "")),
+        "sex": sex_letter(cells.get("gender", "")),
+        "site": flagged(BONES_AND_JOINTS),
+        "region": flagged(REGIONS),
+        "view": flagged(VIEWS),
+        "center": cells.get("center") or None if center is None else f"{center:g}",
+    }
+
+
+def _flag(text):
+    """True, False, or None for a blank or unreadable cell."""
+    number = cell_number(text)
+    return None if number is None else number != 0

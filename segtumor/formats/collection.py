@@ -1,0 +1,74 @@
+"""What every annotation format is read into, before it becomes COCO: images with labelled regions, and remarks.
+
+Nothing here is checked beyond what a format's own reader must understand; ``assemble`` checks it all, with the one
+validator. Polygons are flat lists [x0, y0, x1, y1, ...] in px of the upright image, as in COCO.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segtumor.annotations.remarks import Remark
+
+#: What images without any annotation are taken for, by the custom of a format.
+NORMAL, NOT_ANNOTATED = "normal", "not annotated"
+
+
+@dataclass(frozen=True)
+class Region:
+    """One annotated lesion.
+
+    Attributes:
+        label: as written in the file.
+        segmentation: list of flat polygons whose union is the lesion, or an RLE as in COCO, or None for a box alone.
+        box_xywh: box as annotated, px; None takes the tight box of the segmentation.
+        extra: further fields of the COCO annotation, kept on the way back: drawn_box, group, ...
+    """
+
+    label: str
+    segmentation: list | Mapping[str, Any] | None = None
+    box_xywh: tuple[float, float, float, float] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """One annotated image.
+
+    Attributes:
+        file_name: below the image root, folders separated by /.
+        size_hw: (height, width) of the upright picture, px.
+        regions: its lesions; none for a normal image.
+        attributes: further fields of the COCO image: case_id, part, ...
+        content: bytes of a picture embedded in the annotation file; None if it is a file below the image root.
+    """
+
+    file_name: str
+    size_hw: tuple[int, int]
+    regions: tuple[Region, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    content: bytes | None = None
+
+
+@dataclass
+class Collection:
+    """What was read.
+
+    Attributes:
+        images: SourceImages, in any order.
+        labels: classes in the format's own order, used or not; empty if the format has no list of them.
+        left_out: Remarks on images and files that could not be used.
+        notes: Remarks on what was used and is unusual.
+        not_images: names of files below the image root that are annotations: masks beside their images.
+        groups: labels that may be no classes but the name of a group of them.
+        root: folder of the images; ``image_root`` of the file names.
+    """
+
+    root: Path
+    images: list[SourceImage] = field(default_factory=list)
+    labels: tuple[str, ...] = ()
+    left_out: list[Remark] = field(default_factory=list)
+    notes: list[Remark] = field(default_factory=list)
+    not_images: set[str] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)

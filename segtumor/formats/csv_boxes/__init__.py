@@ -1,0 +1,1 @@
+"""CSV of boxes: one row for each box."""

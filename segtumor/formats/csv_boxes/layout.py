@@ -1,0 +1,196 @@
+"""Which columns of a table of boxes mean what, decided by their names alone; and one row read by it.
+
+Corners or width and height cannot be told from the numbers: every [x, y, width, height] may also be a pair of corners.
+Not here: what the rows say together about an image (``csv_boxes``).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from segtumor.annotations.flat_polygons import box_from_corners
+from segtumor.annotations.segmentations import is_number
+from segtumor.annotations.tables.image_tables import cell_number
+from segtumor.annotations.tables.person_cells import age_years, sex_letter, unread_cell
+from segtumor.cases import case_text
+from segtumor.errors import DataError
+
+CORNERS, EXTENT = "corners", "extent"
+
+_IMAGE = ("file_name", "filename", "image", "image_name", "image_path", "file_path", "filepath", "img", "path", "file")
+_IMAGE += ("image_index", "image_id", "imageid")
+_LABEL = ("label", "class", "class_name", "category", "category_name", "name", "finding_label", "labelname")
+_BOXES = (
+    (CORNERS, ("xmin", "ymin", "xmax", "ymax")),
+    (CORNERS, ("x_min", "y_min", "x_max", "y_max")),
+    (CORNERS, ("x1", "y1", "x2", "y2")),
+    (CORNERS, ("left", "top", "right", "bottom")),
+    (CORNERS, ("bbox_xyxy",)),
+    (EXTENT, ("x", "y", "w", "h")),
+    (EXTENT, ("x", "y", "width", "height")),
+    (EXTENT, ("left", "top", "width", "height")),
+    (EXTENT, ("bbox_x", "bbox_y", "bbox_w", "bbox_h")),
+    (EXTENT, ("bbox_x", "bbox_y", "bbox_width", "bbox_height")),
+    (EXTENT, ("bbox_x", "y", "w", "h")),  # "Bbox [x", "y", "w", "h]" of NIH ChestX-ray
+    (EXTENT, ("bbox",)),
+    (EXTENT, ("bbox_xywh",)),
+)
+_ANGLES = ("angle", "rotation", "theta", "rotation_angle", "bbox_angle", "bbox_rotation")
+_SIZES = (("image_width", "image_height"), ("img_width", "img_height"), ("width", "height"))
+_EXPECTED = (
+    "a column image or file_name, a column label or class, and xmin, ymin, xmax, ymax or x1, y1, x2, y2 or "
+    "x, y, width, height or bbox with [x, y, w, h]"
+)
+_NORMAL = ("", "normal", "no finding", "no_finding")
+_ALIASES = {"gender": "sex", "centre": "center", "case": "case_id", "patient_id": "case_id", "split": "part"}
+_LISTS = ("site", "view")
+#: Columns that would overwrite what an image is known by.
+_RESERVED = {"id", "image_id", "file_name", "width", "height", "spacing_mm", "spacing_source", "image_label"}
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Positions of the columns.
+
+    Attributes:
+        image, label: of the image's name and the class.
+        box: of the four numbers, or of the one text with all four.
+        kind: CORNERS or EXTENT.
+        size: of the image's width and height, or empty.
+        angle: of the angle that the box was turned by, or None.
+        others: {position: field} of the further columns that are kept.
+        not_kept: names of those that are not.
+        has_header: whether the first row is a header.
+    """
+
+    image: int
+    label: int
+    box: tuple[int, ...]
+    kind: str
+    size: tuple[int, ...] = ()
+    others: Mapping[int, str] = field(default_factory=dict)
+    not_kept: tuple[str, ...] = ()
+    has_header: bool = True
+    angle: int | None = None
+
+
+class Row(NamedTuple):
+    """What one row says.
+
+    Attributes:
+        line: its number in the file.
+        image, label: trimmed.
+        box_xywh: px; None for a normal image.
+        size_hw: (height, width) of the image as stated, or None.
+        others: further fields, as far as their cells are filled.
+        unread: what of them cannot be read.
+        fault: why it cannot be used, or "".
+    """
+
+    line: int
+    image: str
+    label: str
+    box_xywh: tuple[float, float, float, float] | None
+    size_hw: tuple[int, int] | None
+    others: Mapping[str, Any]
+    unread: tuple[str, ...]
+    fault: str
+
+
+def layout_of(first_row, where):
+    """Layout of a table, from its first row.
+
+    Args:
+        first_row: list of str, the header; or, as keras-retinanet has it, a row path,x1,y1,x2,y2,class without header.
+        where: path, for messages.
+
+    Raises:
+        DataError: the columns are not there, or there twice.
+    """
+    if _is_retinanet_row(first_row):
+        return Layout(0, 5, (1, 2, 3, 4), CORNERS, has_header=False)
+    names = [_column(cell) for cell in first_row]
+    got = ", ".join(first_row)[:200]
+    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    if repeated:
+        raise DataError(f"duplicate columns: {', '.join(repeated)}", where=where, got=got)
+    image, label = (next((names.index(n) for n in wanted if n in names), None) for wanted in (_IMAGE, _LABEL))
+    boxes = [(kind, columns) for kind, columns in _BOXES if set(columns) <= set(names)]
+    if boxes and boxes[0][1] == ("x", "y", "w", "h"):  # width and height are then the image's
+        boxes = [boxes[0], *(b for b in boxes[1:] if b[1][:2] != ("x", "y"))]
+    if image is None or label is None or not boxes:
+        raise DataError("not a table of boxes", where=where, got=got, expected=_EXPECTED)
+    if len(boxes) > 1:
+        what = "duplicate boxes: " + " and ".join(", ".join(columns) for _, columns in boxes)
+        raise DataError(what, where=where, remedy="Remove one of the two")
+    kind, columns = boxes[0]
+    size = next((pair for pair in _SIZES if set(pair) <= set(names) and not set(pair) & set(columns)), ())
+    used = {names[image], names[label], *columns, *size}
+    further = {i: _ALIASES.get(name, name) for i, name in enumerate(names) if name and name not in used}
+    box, size = (tuple(map(names.index, some)) for some in (columns, size))
+    others = {i: name for i, name in further.items() if name not in _RESERVED}
+    not_kept = tuple(name for name in further.values() if name in _RESERVED)
+    angle = next((names.index(name) for name in _ANGLES if name in names), None)
+    return Layout(image, label, box, kind, size, others, not_kept, angle=angle)
+
+
+def parse_row(line, cells, layout, width):
+    """Row of ``cells``; ``width`` is the number of columns, and missing cells at the end are blank."""
+    box, fault = None, f"has {len(cells)} cells, the first row {width}"
+    cells = [cell.strip() for cell in cells] + [""] * (width - len(cells))
+    image, label = cells[layout.image], cells[layout.label]
+    if len(cells) == width:
+        box, fault = _box(cells, layout)
+    if not fault and (box is None) != (label.lower() in _NORMAL):
+        fault = "has a label but no box" if box is None else "has a box but no label of a lesion"
+    angle = "" if layout.angle is None else cells[layout.angle]
+    if box is not None and not fault and cell_number(angle) not in (None, 0):
+        box, fault = None, f"has a box turned by {angle:.20}, about a point and in a unit that are not known"
+    sizes = [cell_number(cells[column]) for column in layout.size]
+    size_hw = (sizes[1], sizes[0]) if sizes and all(type(n) is int and n > 0 for n in sizes) else None
+    others = {name: _typed(name, cells[column]) for column, name in layout.others.items() if cells[column]}
+    if others.get("case_id", "") is None:  # no case, which is not to replace that of a header
+        del others["case_id"]
+    filled = [(name, cells[column]) for column, name in layout.others.items() if cells[column]]
+    unread = tuple(filter(None, (unread_cell(name, text) for name, text in filled)))
+    return Row(line, image, label, box, size_hw, others, unread, fault)
+
+
+def _box(cells, layout):
+    """(box_xywh or None, what is wrong with it or "")."""
+    texts = [cells[column] for column in layout.box]
+    if len(texts) == 1 and texts[0]:
+        texts = re.split(r"[\s,]+", texts[0].strip("[]() "))
+    if not any(texts):
+        return None, ""
+    if len(texts) != 4 or not all(map(_NUMBER.fullmatch, texts)) or not all(is_number(float(t)) for t in texts):
+        return None, f"has a box that is not four numbers: {', '.join(texts):.60}"
+    box = tuple(map(float, texts))
+    if layout.kind == CORNERS:
+        box = box_from_corners(map(Decimal, texts))
+    return (box, "") if box[2] > 0 and box[3] > 0 else (None, f"has a box without extent: {', '.join(texts):.60}")
+
+
+def _typed(name, text):
+    if name == "case_id":
+        return case_text(text)
+    if name == "age":
+        return age_years(text)
+    if name == "sex":
+        return sex_letter(text)
+    return [part.strip() for part in text.split(";") if part.strip()] if name in _LISTS else text
+
+
+def _column(text):
+    """``Bbox [x`` -> bbox_x; ``Image-Index`` -> image_index; ``XMin`` -> xmin."""
+    return re.sub(r"[\s_-]+", "_", re.sub(r"[\[\]]", "", text).strip().lower())
+
+
+def _is_retinanet_row(row):
+    cells = [cell.strip() for cell in row]
+    if len(cells) != 6 or not cells[0]:
+        return False
+    return all(map(_NUMBER.fullmatch, cells[1:5])) or not any(cells[1:])

@@ -1,0 +1,52 @@
+"""What DICOM headers tell about the images of a collection: case, age, sex, view, spacing; never a name, id or date."""
+
+import dataclasses
+from collections import Counter
+
+from segtumor.annotations.remarks import Remark
+from segtumor.cases import case_of
+from segtumor.errors import BadImageError
+
+
+def with_dicom_headers(collection, salt_path=None):
+    """Add to each DICOM image of ``collection``, in place, what its header tells; what is known already wins.
+
+    Args:
+        collection: ``collection.Collection``.
+        salt_path: file of the secret that patients' numbers are hashed with; None takes the one in the user's settings.
+    """
+    from segtumor.imaging.dicom.attributes import dicom_identity
+    from segtumor.imaging.listing import is_dicom
+
+    salt, identities = None, {}
+    for index, image in enumerate(collection.images):
+        path = collection.root / image.file_name
+        if image.content is not None or not is_dicom(path):
+            continue
+        if salt is None:
+            from segtumor.formats.case_salt import load_salt
+
+            salt = load_salt(salt_path)
+        try:
+            told, identities[image.file_name] = dicom_identity(path, salt=salt)
+        except BadImageError as error:
+            collection.notes.append(Remark(image.file_name, "DICOM header not usable", str(error)))
+            continue
+        attributes = {**told, **image.attributes}
+        collection.images[index] = dataclasses.replace(image, attributes=attributes)
+    collection.notes += _notes_on_cases(collection.images, identities)
+
+
+def _notes_on_cases(images, identities):
+    """Remarks on placeholders in place of a PatientID, known and supposed: they must not make one case of many."""
+    read = [image for image in images if image.file_name in identities]
+    for image in read:
+        if identities[image.file_name].placeholder:
+            yield Remark(image.file_name, "PatientID is a placeholder: the study is the case")
+    counts = Counter(filter(None, (case_of(image.attributes) for image in read)))
+    case, n = counts.most_common(1)[0] if counts else (None, 0)
+    studies = {identities[image.file_name].study for image in read if case_of(image.attributes) == case} - {None}
+    if len(studies) > 1 and (n == len(read) or n > max(2, len(read) / 2)):
+        what = f"{'all' if n == len(read) else 'most'} DICOM images are of one case, though of several studies"
+        detail = f"{n} images, {len(studies)} studies: if their PatientID is a placeholder, give the cases by --table"
+        yield Remark("", what, detail)

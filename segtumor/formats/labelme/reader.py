@@ -1,0 +1,184 @@
+"""LabelMe: one JSON file for each image (https://github.com/wkentaro/labelme, version 5; older ones are read too).
+
+Read: polygons, rectangles (boxes), circles, masks (their holes survive); ``group_id`` joins shapes of one label to one
+lesion, and a rectangle around a polygon of its label is that lesion's box. Kept as fields of the COCO annotation:
+``drawn_box`` [x, y, w, h], ``circle`` [x, y, radius], ``group_id``, ``description``, ``flags``, and what stands in
+``attributes``; of the image: ``flags``, ``attributes``, and the part that a folder train, val or test tells. The image
+is looked for by ``imagePath``, then taken from ``imageData``, then looked for by the name of the JSON file. A file
+without shapes is a normal image. A turned box of X-AnyLabeling is the outline of its corners. Not supported: lines,
+points, and other shapes of plugins.
+"""
+
+import io
+import posixpath
+import re
+from pathlib import Path
+
+from segtumor.annotations.attributes import is_unicode
+from segtumor.annotations.flat_polygons import scale_between
+from segtumor.annotations.image_names import stem_of
+from segtumor.annotations.json_input import parse_json
+from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.errors import BadImageError, DataError
+from segtumor.files import open_ordinary
+from segtumor.formats.collection import NOT_ANNOTATED, Collection, SourceImage
+from segtumor.formats.labelme.regions import regions
+from segtumor.formats.labelme.shapes import OtherFileError, decoded, read_labelme
+from segtumor.formats.labelme.writer import write
+from segtumor.formats.sources.encodings import utf8_of
+from segtumor.formats.sources.files import files_below, folder_of, part_of_path
+from segtumor.imaging.failures import foreign_errors
+from segtumor.imaging.radiograph import MAX_PIXELS, check_size
+from segtumor.imaging.raster import raster_size_hw
+
+__all__ = ["SUMMARY", "UNLISTED", "read", "recognises", "write"]
+
+SUMMARY = "LabelMe: a folder with one JSON file for each image"
+#: LabelMe writes no file for an image that nobody saved.
+UNLISTED = NOT_ANNOTATED
+#: Whether ``write`` keeps ``iscrowd``.
+KEEPS_CROWDS = True
+
+_LOOKED_AT, _HEAD_BYTES = 10, 65_536
+_SHAPES = re.compile(rb'"shapes"\s*:\s*\[')
+_UNSAFE = re.compile(r"[\\:\x00-\x1f]")
+_OWN = {"id", "file_name", "width", "height"}
+_EMBEDDED = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\x00": "TIFF", b"MM\x00*": "TIFF", b"BM": "BMP"}
+
+
+def recognises(source):
+    """Whether it is a JSON file with LabelMe's shapes, or a folder with such files among its first."""
+    first = (path for path, _ in zip(files_below(source, (".json",)), range(_LOOKED_AT), strict=False))
+    return any(map(_is_labelme, first))
+
+
+def read(source, images, *, progress=iter):
+    """Read a LabelMe file or a folder of them, with its subfolders.
+
+    Args:
+        source: file or folder.
+        images: ``ImageFolder``.
+        progress: wraps the files, as tqdm does.
+
+    Returns:
+        Collection.
+
+    Raises:
+        DataError: there is no JSON file.
+    """
+    source, collection = Path(source), Collection(images.root)
+    paths = list(files_below(source, (".json",))) if source.is_dir() else [source]
+    if not paths:
+        raise DataError("no JSON file in this folder", where=source, remedy="Check --source")
+    for path in progress(paths):
+        name = path.relative_to(folder_of(source)).as_posix()
+        try:
+            _read_file(path, name, images, collection)
+        except OtherFileError as error:
+            collection.notes.append(Remark(name, "JSON file of another kind, not read", str(error)))
+        except DataError as error:
+            collection.left_out.append(Remark(name, "file cannot be read", str(error)))
+        except LeftOutError as reason:
+            collection.left_out.append(reason.remark(name))
+    # Of two files for one image, of which one cannot be used, the other may lack lesions.
+    unusable = {remark.image for remark in collection.left_out}
+    collection.images = [image for image in collection.images if image.file_name not in unusable]
+    return collection
+
+
+def _is_labelme(path):
+    """Whether the first bytes have a list of shapes; a small file must also be JSON with that list at its top."""
+    try:
+        with open_ordinary(path) as file:
+            head = file.read(_HEAD_BYTES)
+        if not _SHAPES.search(head.replace(b"\0", b"")):  # UTF-16
+            return False
+        document = parse_json(utf8_of(head, path), path) if len(head) < _HEAD_BYTES else {"shapes": []}
+    except (OSError, DataError):
+        return False
+    return isinstance(document, dict) and isinstance(document.get("shapes"), list)
+
+
+def _read_file(path, name, images, collection):
+    drawn = read_labelme(path)
+    file_name, content, size_hw, unusual = _image(drawn, name, images)
+    if unusual:
+        collection.notes.append(Remark(file_name, unusual, drawn.image_path))
+    try:
+        found = _lesions(drawn, file_name, size_hw, collection.notes)
+    except LeftOutError as reason:
+        collection.left_out.append(reason.remark(file_name))
+        return
+    collection.images.append(SourceImage(file_name, size_hw, found, _attributes(drawn, name), content))
+
+
+def _lesions(drawn, file_name, size_hw, notes):
+    if not drawn.shapes and drawn.unusable:
+        raise LeftOutError("no usable shape", "; ".join(drawn.unusable))
+    if not all(shape.label and is_unicode(shape.label) for shape in drawn.shapes):
+        raise LeftOutError("shape without a label that can be written")
+    notes.extend(Remark(file_name, "shape not usable", sentence) for sentence in drawn.unusable)
+    drawn_hw = drawn.size_hw or size_hw
+    scale_xy = scale_between(drawn_hw, size_hw)
+    if scale_xy != (1.0, 1.0):
+        detail = f"{drawn_hw} to {size_hw} (height, width)"
+        notes.append(Remark(file_name, "outlines scaled to the size of the image", detail))
+    found, joined = regions(drawn.shapes, drawn_hw=drawn_hw, size_hw=size_hw, scale_xy=scale_xy)
+    if joined:
+        notes.append(Remark(file_name, "rectangle and polygon of one lesion, joined", f"{joined} of {len(found)}"))
+    return found
+
+
+def _attributes(drawn, name):
+    attributes = {key: value for key, value in drawn.fields.get("attributes", {}).items() if key not in _OWN}
+    if "flags" in drawn.fields:
+        attributes["flags"] = drawn.fields["flags"]
+    part = part_of_path(name)
+    return {**attributes, "part": part} if part else attributes
+
+
+def _image(drawn, name, images):
+    """(file name, embedded bytes or None, (height, width), what is unusual)."""
+    try:
+        found = _find(drawn, name, images)
+    except LeftOutError:
+        if not drawn.image_data:
+            raise
+    else:
+        return found.file_name, None, images.size_hw(found.file_name), found.unusual
+    try:
+        content = decoded(drawn.image_data)
+        suffix, size_hw = _embedded_size(content)
+    except BadImageError as error:
+        raise LeftOutError("embedded image cannot be read", str(error)) from error
+    return f"{_UNSAFE.sub('_', name.rpartition('.')[0])}.{suffix}", content, size_hw, "image taken from the JSON file"
+
+
+def _find(drawn, name, images):
+    """The image as seen from the JSON file's folder; or that of the same name, since people rename both together."""
+    wanted = drawn.image_path.replace("\\", "/")
+    try:
+        return images.find(posixpath.normpath(posixpath.join(posixpath.dirname(name), wanted)) if wanted else "")
+    except LeftOutError:
+        if drawn.image_data:
+            raise
+        folder, _, file = wanted.rpartition("/")
+        beside = posixpath.join(posixpath.dirname(name), folder, stem_of(name))
+        if stem_of(file) == stem_of(name):
+            raise
+        try:
+            found = images.find(posixpath.normpath(beside))
+        except LeftOutError:
+            raise LeftOutError("image listed but not in the folder", drawn.image_path) from None
+        return found._replace(unusual="found by the name of the JSON file")
+
+
+def _embedded_size(content):
+    """(suffix, (height, width)) of an embedded picture, from its header; raises BadImageError."""
+    kind = next((kind for magic, kind in _EMBEDDED.items() if content.startswith(magic)), None)
+    if kind is None:
+        raise BadImageError("is no image", where="imageData", expected="PNG, JPEG, TIFF or BMP")
+    with foreign_errors("imageData", kind=kind):
+        size_hw = raster_size_hw(io.BytesIO(content), kind)
+    check_size(size_hw, MAX_PIXELS, "imageData")
+    return kind.lower(), size_hw

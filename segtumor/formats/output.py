@@ -1,0 +1,133 @@
+"""A converted collection to files: the standard tree of datasets/README.md, or another format; and its report.
+
+The report is written last and stands for a complete conversion. Not here: parts (``segtumor.datasets.splits``).
+"""
+
+import os
+from pathlib import Path
+
+from segtumor import __version__
+from segtumor.annotations.coco import CocoDataset
+from segtumor.annotations.crowds import is_crowd
+from segtumor.annotations.remarks import Remark, kinds_of
+from segtumor.datasets.image_placement import place_images
+from segtumor.errors import ConfigError
+from segtumor.files import prepare_output_folder, sha256_of_file, write_bytes, write_json
+from segtumor.formats.assemble import Assembled
+from segtumor.formats.earlier_output import REPORT, names_of_files, new_files, remove_earlier
+from segtumor.taxonomy import Taxonomy
+
+
+def write_conversion(output, collection, assembled, *, format_module=None, report, placing="link", progress=iter):
+    """Write a conversion and, last, its report, which lists the files; after a failure nothing of it is left.
+
+    Args:
+        output: folder, made if needed; an earlier conversion in it is removed (``earlier.check_no_earlier`` refuses).
+        collection: where the images are.
+        assembled: what is written.
+        format_module: format to write; None writes ``annotations/all.json`` and makes the images reachable in
+            ``images``.
+        report: fields of the report beyond what is counted here.
+        placing: of COCO: link (``images`` becomes a link to the source's folder) or copy; pictures that were embedded
+            in annotation files are always written, and the others then copied.
+        progress: wraps the images written or copied, as tqdm does.
+
+    Returns:
+        Remarks on what the format cannot hold.
+
+    Raises:
+        ConfigError: a file of the user's would be replaced, or a source removed.
+        OutputError: something cannot be written, or ``output/images`` holds something else.
+    """
+    output, lost = prepare_output_folder(output), []
+    used = [collection.root / image.file_name for image in collection.images if image.content is None]
+    remove_earlier(output, keep=[report["source"], *used])
+    if format_module is not None and format_module.recognises(output):
+        what, remedy = "annotations of that format are there that are of no conversion", "Choose another --output"
+        raise ConfigError(what, where=output, remedy=remedy)
+    with new_files(output) as written:
+        if format_module is None:
+            _write_coco(output, collection, assembled, placing, progress, written)
+        else:
+            lost = _write_other(output, format_module, collection, assembled, progress)
+        files = names_of_files(output, written)
+        write_json(output / REPORT, {**report, **_report(output, assembled, lost), "files": files})
+    return lost
+
+
+def write_failure(output, *, report, left_out, notes):
+    """The report of a conversion that came to nothing, where no other report stands; for every reason by image."""
+    path = Path(output) / REPORT
+    if not os.path.lexists(path):
+        document = {"images": [], "annotations": []}
+        write_json(path, {**report, **_report(output, Assembled(document, left_out, notes), ()), "files": []})
+    return path
+
+
+def _write_coco(output, collection, assembled, placing, progress, written):
+    target, had_images = output / "images", os.path.lexists(output / "images")
+    names = [image["file_name"] for image in assembled.document["images"]]
+    _place(target, collection, names, placing, progress)
+    if target.is_symlink() and not had_images:
+        written.append(target)
+    info = {"description": f"{output.resolve().name}, converted to COCO by segtumor", "segtumor_version": __version__}
+    write_json(output / "annotations" / "all.json", {"info": info, **assembled.document}, indent=None)
+
+
+def _write_other(output, format_module, collection, assembled, progress):
+    _write_embedded(output / "images", collection, {image["file_name"] for image in assembled.document["images"]})
+    dataset = as_dataset(assembled.document, collection.root)
+    lost = format_module.write(dataset, output, progress=progress)
+    if not getattr(format_module, "KEEPS_CROWDS", False):
+        lost = lost + [Remark(name, "crowd flag left out") for name in dataset.crowds.images]
+    return lost
+
+
+def _report(output, assembled, lost):
+    """What was converted, left out and unusual, by image; ``lost`` are the Remarks on what the target cannot hold."""
+    document, annotations = assembled.document, Path(output) / "annotations" / "all.json"
+    crowds = sum(map(is_crowd, document["annotations"]))
+    report = {
+        "schema_version": 1,
+        "converted": {"images": len(document["images"]), "lesions": len(document["annotations"]) - crowds},
+        "crowd_regions": crowds,
+        "annotations_sha256": sha256_of_file(annotations) if annotations.is_file() else None,
+    }
+    for name, remarks in (("left_out", assembled.left_out), ("notes", assembled.notes), ("lost", lost)):
+        report[f"{name}_by_kind"] = kinds_of(remarks)
+        report[name] = [remark._asdict() for remark in remarks]
+    return report
+
+
+def as_dataset(document, image_root):
+    """A sound COCO object as CocoDataset, as if it had been loaded."""
+    annotations_of_image = {}
+    for annotation in document["annotations"]:
+        annotations_of_image.setdefault(annotation["image_id"], []).append(annotation)
+    categories = sorted(document["categories"], key=lambda category: category["id"])
+    return CocoDataset(
+        json_path=Path("all.json"),
+        image_root=Path(image_root).absolute(),
+        sha256="",
+        info=document.get("info", {}),
+        taxonomy=Taxonomy(tuple(category["name"] for category in categories)),
+        category_id_of_class=tuple(category["id"] for category in categories),
+        images=tuple(document["images"]),
+        annotations_of_image=annotations_of_image,
+    )
+
+
+def _place(target, collection, names, placing, progress):
+    embedded = _embedded(collection, set(names))
+    on_disk = [name for name in names if name not in embedded]
+    place_images(collection.root, target, on_disk, mode="copy" if embedded else placing, progress=progress)
+    _write_embedded(target, collection, set(names))
+
+
+def _embedded(collection, names):
+    return {image.file_name: image.content for image in collection.images if image.content and image.file_name in names}
+
+
+def _write_embedded(target, collection, names):
+    for name, content in _embedded(collection, names).items():
+        write_bytes(target / name, content)

@@ -1,0 +1,127 @@
+"""Findings of a model as annotations to correct: segtumor's predictions.json, read only.
+
+Findings below the threshold of the run (``summary.json`` beside the file says it, else 0.5) are left out and counted;
+the others keep their score as ``description``, not as ``score``: what is corrected is truth. What failed is left out.
+Not supported: COCO results lists, which name neither images nor classes.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from segtumor.annotations.json_input import parse_json, read_bytes
+from segtumor.annotations.predictions.document import STATUS_OK, read_objects
+from segtumor.annotations.predictions.images import is_id, own_id
+from segtumor.annotations.predictions.items import finding_of
+from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.errors import DataError
+from segtumor.files import open_ordinary
+from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, SourceImage
+from segtumor.formats.sources.image_folder import ImageFolder
+from segtumor.structures.lesions import Finding
+
+SUMMARY = "predictions.json of infer, to correct what a model found (cannot be written)"
+#: What was not predicted was not looked at.
+UNLISTED = NOT_ANNOTATED
+
+_NAME, _HEAD_BYTES, _USUAL_THRESHOLD = "predictions.json", 65_536, 0.5
+_LISTS_PREDICTED_IMAGES = re.compile(rb'"images"\s*:\s*\[\s*\{\s*"image_id"')
+
+
+def recognises(source: str | Path) -> bool:
+    """Whether it is a predictions.json, or the folder of one."""
+    try:
+        with open_ordinary(_file_of(source)) as file:
+            return bool(_LISTS_PREDICTED_IMAGES.search(file.read(_HEAD_BYTES)))
+    except OSError:
+        return False
+
+
+def read(source: str | Path, images: ImageFolder, *, progress: Callable = iter) -> Collection:
+    """Read a predictions.json.
+
+    Args:
+        source: file, or the output folder of infer.
+        images: ``ImageFolder``.
+        progress: wraps the images, as tqdm does.
+
+    Returns:
+        Collection; ``labels`` are the categories in the order of their ids.
+
+    Raises:
+        DataError: it is no predictions file, or its ids do not fit together.
+    """
+    path = _file_of(source)
+    listed, items, names = read_objects(path)
+    threshold, collection = _threshold(path), Collection(images.root, labels=tuple(names.values()))
+    items_of = {own_id(image): [] for image in listed if is_id(own_id(image))}
+    if len(items_of) < len(listed):
+        raise DataError("images without an id, or two of one id", where=path)
+    for index, item in enumerate(items):
+        image_id = item.get("image_id")
+        if not is_id(image_id) or image_id not in items_of:
+            raise DataError(
+                "a finding of no listed image", where=f"{path}: annotations[{index}]", got=f"{image_id!r:.60}"
+            )
+        items_of[image_id].append(item)
+    for image in progress(listed):
+        name = str(image.get("file_name"))
+        try:
+            collection.images.append(_image(image, items_of[own_id(image)], names, threshold, images, collection))
+        except LeftOutError as reason:
+            collection.left_out.append(reason.remark(name))
+    return collection
+
+
+def _file_of(source: str | Path) -> Path:
+    source = Path(source)
+    return source / _NAME if source.is_dir() else source
+
+
+def _threshold(path: Path) -> float:
+    """The score from which infer showed findings."""
+    try:
+        threshold = parse_json(read_bytes(path.parent / "summary.json"), path)["settings"]["confidence_threshold"]
+    except (DataError, KeyError, TypeError):
+        return _USUAL_THRESHOLD
+    return threshold if isinstance(threshold, (int, float)) else _USUAL_THRESHOLD
+
+
+def _image(
+    image: Mapping[str, Any],
+    items: Iterable[Mapping[str, Any]],
+    names: Mapping[int, str],
+    threshold: float,
+    images: ImageFolder,
+    collection: Collection,
+) -> SourceImage:
+    if image.get("status", STATUS_OK) != STATUS_OK:
+        raise LeftOutError("not predicted", str(image["status"]))
+    found = images.find(str(image.get("file_name")))
+    name, size_hw = found.file_name, images.size_hw(found.file_name)
+    if found.unusual:
+        collection.notes.append(Remark(name, found.unusual, str(image.get("file_name"))))
+    predicted_hw = (image.get("height"), image.get("width"))
+    if predicted_hw != size_hw:
+        raise LeftOutError("predicted at another size than the image has", f"{predicted_hw}, {size_hw}")
+    classes, labels = {category_id: index for index, category_id in enumerate(names)}, tuple(names.values())
+    try:
+        findings = [finding_of(item, size_hw, classes, labels) for item in items]
+    except DataError as error:
+        raise LeftOutError("a finding cannot be read", str(error)) from error
+    shown = [finding for finding in findings if finding.score >= threshold]
+    if len(shown) < len(findings):
+        kind = f"findings with a score below {threshold:.2f} left out"
+        collection.notes.append(Remark(name, kind, str(len(findings) - len(shown))))
+    return SourceImage(name, size_hw, tuple(_region(finding, labels) for finding in shown))
+
+
+def _region(finding: Finding, labels: tuple[str, ...]) -> Region:
+    x0, y0, x1, y1 = finding.box_xyxy
+    return Region(
+        labels[finding.class_id],
+        finding.rle,
+        None if finding.rle is not None else (x0, y0, x1 - x0, y1 - y0),
+        {"description": f"predicted, score {finding.score:.2f}"},
+    )

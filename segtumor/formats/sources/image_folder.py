@@ -1,0 +1,140 @@
+"""Finding the image that an annotation file means.
+
+A name in an annotation file is never joined to a path: it is looked up among the files below the image root, so that no
+``..``, absolute path or link can lead out of it, and paths of another computer still find their image.
+"""
+
+import itertools
+import os
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from segtumor.annotations.image_names import NameIndex, NameParts, folders_shared, parts_of, suffix_of
+from segtumor.annotations.remarks import LeftOutError
+from segtumor.errors import BadImageError, DataError
+from segtumor.imaging import MAX_PIXELS, SUPPORTED_SUFFIXES, list_images, read_size_hw
+from segtumor.imaging.radiograph import check_size
+
+OTHER_SUFFIX = "found with another file name suffix"
+OTHER_FOLDER = "found in another folder than is named"
+UNNAMED_FOLDER = "found in a folder that is not named"
+_SHOWN = 5
+_USUAL_NAMES = ("images", "JPEGImages", "imgs", "img", "imagesTr")
+
+
+class Found(NamedTuple):
+    """An image below the root: its name, and what is unusual about how it was found, or ""."""
+
+    file_name: str
+    unusual: str
+
+
+class ImageFolder:
+    """The images of a folder and its subfolders, by name.
+
+    Args:
+        root: folder; links to folders are not followed, links to files only if they stay below it.
+        names: of its images, where somebody has listed them; None lists them.
+
+    Raises:
+        DataError: it is not a folder.
+    """
+
+    def __init__(self, root, names=None):
+        self.root = Path(root)
+        self.names = sorted(_names_below(self.root) if names is None else names)
+        self._index = NameIndex(self.names)
+        self._root_folders = parts_of(f"{self.root.absolute().as_posix()}/x").folders
+        self._claims = {}
+
+    def find(self, name, *, stated_path=""):
+        """The image called ``name`` in an annotation file.
+
+        Tried in this order: the very name below the root; the file name, without regard to case; the name without its
+        suffix; then all three with %20 and the like decoded. Folders may be missing on one side, which is reported, but
+        must not contradict those of the file (``segtumor.annotations.image_names``).
+
+        Args:
+            name: path or file name as written.
+            stated_path: what else the annotation says about where the image is, for a name without folders.
+
+        Raises:
+            LeftOutError: there is none, or several that fit equally well.
+        """
+        name = str(name)
+        for text in dict.fromkeys((name, unquote(name))):
+            folders = parts_of(text).folders or parts_of(stated_path).folders
+            fit = self._index.fit(text, folders)
+            if len(fit.indices) > 1 and folders and self._is_root(folders):  # /else/scans/x.png is x.png of scans
+                beside = [index for index in fit.indices if not parts_of(self.names[index]).folders]
+                fit = fit._replace(indices=beside) if len(beside) == 1 else fit
+            if len(fit.indices) > 1:
+                shown = ", ".join(self.names[i] for i in fit.indices[:_SHOWN])
+                more = f" and {len(fit.indices) - _SHOWN} more" if len(fit.indices) > _SHOWN else ""
+                raise LeftOutError("several images of that name", shown + more)
+            if fit.indices:
+                found = self.names[fit.indices[0]]
+                self._claims.setdefault(found, {})[name] = NameParts(folders, parts_of(text).base)
+                return Found(found, self._unusual(found, text, fit))
+        raise LeftOutError("image listed but not in the folder", stated_path or name)
+
+    def contested(self) -> dict[str, list[str]]:
+        """{file name: names} of the images that were found by names which cannot mean one and the same file."""
+        return {found: list(names) for found, names in self._claims.items() if _disagree(list(names.values()))}
+
+    def _unusual(self, found, text, fit):
+        named, own = parts_of(text).folders, parts_of(found).folders
+        is_elsewhere = found != text and fit.shared == 0 and (own or not self._is_root(named))
+        if is_elsewhere:
+            kind = OTHER_FOLDER if named else UNNAMED_FOLDER
+            return f"{kind}, with another file name suffix" if fit.other_suffix else kind
+        return OTHER_SUFFIX if fit.other_suffix else ""
+
+    def _is_root(self, folders):
+        """Whether a path ends in the name of the root itself, or has no folder at all."""
+        return not folders or bool(folders_shared(folders[-1:], self._root_folders[-1:]))
+
+    def path(self, file_name):
+        """Path of one of ``names``."""
+        return self.root / file_name
+
+    def size_hw(self, file_name):
+        """(height, width) of one of ``names``, px, upright; raises LeftOutError if it is unreadable or too large."""
+        try:
+            size_hw = read_size_hw(self.path(file_name))
+            check_size(size_hw, MAX_PIXELS, file_name)  # masks of this size will be made
+            return size_hw
+        except BadImageError as error:
+            raise LeftOutError("image cannot be read", str(error)) from error
+
+
+def usual_image_root(source):
+    """Where the images of an annotation file or folder are by custom: in a folder called images, else beside it."""
+    folder = Path(source) if Path(source).is_dir() else Path(source).parent
+    for candidate in (*(folder / name for name in _USUAL_NAMES), *(folder.parent / name for name in _USUAL_NAMES)):
+        if candidate.is_dir():
+            return candidate
+    return folder
+
+
+def _names_below(root):
+    if not root.is_dir():
+        raise DataError("is not a folder", where=root, remedy="Give the folder of the images with --images")
+    real_root = os.path.realpath(root)
+    for folder, subfolders, _ in os.walk(root):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for path in list_images(folder):
+            if not path.is_symlink() or os.path.realpath(path).startswith(real_root + os.sep):
+                yield path.relative_to(root).as_posix()
+
+
+def _disagree(claims):
+    """Whether two of the NameParts are of two files: other folders, one of them in none, or other suffixes."""
+    for first, second in itertools.combinations(set(claims), 2):
+        if folders_shared(first.folders, second.folders) is None or bool(first.folders) != bool(second.folders):
+            return True
+        suffixes = {suffix_of(first.base), suffix_of(second.base)}
+        if len(suffixes) == 2 and suffixes <= set(SUPPORTED_SUFFIXES):
+            return True
+    return False

@@ -1,0 +1,287 @@
+"""VGG Image Annotator (VIA, versions 1 and 2): the JSON or CSV of its annotations, or the saved project; read only.
+
+Source: robots.ox.ac.uk/~vgg/software/via and its code. Read: polygons, closed polylines, rectangles, circles, and
+ellipses turned about their centre (``theta``, radians). The class is the region attribute called label, class, type or
+the like, else the only one that is filled in; a text, or of check boxes the one that is ticked. Where no region has
+any, as in the balloons of tutorials, they are called ``lesion``, and reported. Other attributes are kept as
+``attributes``; attributes of the file called normal, benign or malignant are the ``image_label``, and the part is that
+of a folder train, val or test with its own file. VIA lists every image that was loaded: one without regions was perhaps
+not looked at, and counts as not annotated. Not supported: points and open lines, which have no area, and VIA 3 (refused
+by name).
+"""
+
+import csv
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from segtumor.annotations.flat_polygons import ellipse_polygon
+from segtumor.annotations.json_input import parse_json, read_bytes
+from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.annotations.segmentations import is_number
+from segtumor.annotations.tables.spreadsheets import short_lines
+from segtumor.errors import DataError
+from segtumor.files import open_ordinary
+from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, SourceImage
+from segtumor.formats.image_labels import IMAGE_LABELS, image_label_and_rest
+from segtumor.formats.sources.encodings import read_json, utf8_of
+from segtumor.formats.sources.files import MAX_FILE_BYTES, files_below, find_from, folder_of, part_of_path
+from segtumor.formats.sources.image_folder import ImageFolder
+
+SUMMARY = "VIA (VGG Image Annotator 1 and 2): its JSON or CSV (cannot be written)"
+UNLISTED = NOT_ANNOTATED
+
+_ASKED, _HEAD_BYTES = 5, 65_536
+_JSON = re.compile(rb'"(regions|_via_img_metadata|_via_settings)"\s*:')
+_JSON_TOO = re.compile(rb'"(filename|region_attributes|shape_attributes|_via_\w+)"\s*:')
+_CSV = (b"region_shape_attributes", b"region_attributes")
+_CLASS_NAMES = ("label", "class", "classname", "class_name", "category", "type", "name", "lesion", "tumor", "tumour")
+_CLASS_NAMES += ("diagnosis", "entity", "object")
+_LESION = "lesion"
+
+
+def recognises(source: Path) -> bool:
+    """Whether it is a file of VIA, or a folder with one among its first."""
+    return any(map(_begins_as_via, _files(source, at_most=_ASKED)))
+
+
+def read(source: Path, images: ImageFolder, *, progress: Callable = iter) -> Collection:
+    """Read one file, or those of a folder and of its subfolders.
+
+    Raises:
+        DataError: there is no such file, or one is unreadable or of VIA 3.
+    """
+    paths = [path for path in _files(source) if path == Path(source) or _begins_as_via(path)]
+    if not paths:
+        raise DataError("no file of VIA", where=source, expected="its JSON or CSV", remedy="Check --source")
+    collection, entries = Collection(images.root), []
+    for path in paths:
+        folder = path.parent.relative_to(folder_of(source)).as_posix()
+        entries += [(folder, entry) for entry in _entries(path)]
+    choose = _chooser([region for _, entry in entries for region in entry["regions"]], collection.notes)
+    for folder, entry in progress(entries):
+        _add(folder, entry, choose, images, collection)
+    return collection
+
+
+def _files(source, at_most=None):
+    for number, path in enumerate(files_below(source, (".json", ".csv"))):
+        if at_most is not None and number >= at_most:
+            return
+        yield path
+
+
+def _begins_as_via(path):
+    try:
+        with open_ordinary(path) as file:
+            head = file.read(_HEAD_BYTES).replace(b"\0", b"")
+    except OSError:
+        return False
+    if path.suffix.lower() == ".csv":
+        return all(name in head.partition(b"\n")[0] for name in _CSV)
+    return bool(_JSON.search(head) and _JSON_TOO.search(head)) and b'"shapes"' not in head
+
+
+def _entries(path):
+    """Images of a file: dicts with filename, regions (each shape_attributes, region_attributes) and file_attributes."""
+    if path.suffix.lower() == ".csv":
+        return _entries_of_csv(path)
+    document, options = read_json(path, max_bytes=MAX_FILE_BYTES), {}
+    if isinstance(document, dict):
+        options = _options(document)
+        document = document.get("_via_img_metadata", document)
+    entries = list(document.values()) if isinstance(document, dict) else document
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and "filename" in entry for entry in entries):
+        third = isinstance(document, dict) and {"file", "metadata", "view"} <= set(document)
+        remedy = "Export the annotations as CSV or JSON from VIA 2" if third else None
+        raise DataError("VIA 3 is not read" if third else "is no file of VIA", where=path, remedy=remedy)
+    return [
+        {**entry, "regions": [_described(region, options) for region in _regions_of(entry.get("regions"), path)]}
+        for entry in entries
+    ]
+
+
+def _options(project):
+    """{attribute: {number of an option: its description}} of the region attributes of a saved project."""
+    try:
+        found = {name: attribute.get("options") for name, attribute in project["_via_attributes"]["region"].items()}
+    except (KeyError, TypeError, AttributeError):  # no project, or not as VIA writes it
+        return {}
+    numbered = {name: options for name, options in found.items() if isinstance(options, dict)}
+    return {
+        name: {key: text for key, text in options.items() if key.isdigit() and text and isinstance(text, str)}
+        for name, options in numbered.items()
+    }
+
+
+def _described(region, options):
+    """A region whose attributes hold the descriptions of options that a project only numbers: benign instead of 0."""
+    attributes = region.get("region_attributes")
+    if not options or not isinstance(attributes, dict):
+        return region
+    described = {
+        name: {options.get(name, {}).get(key, key): is_set for key, is_set in value.items()}
+        if isinstance(value, dict)
+        else options.get(name, {}).get(str(value), value)
+        for name, value in attributes.items()
+    }
+    return {**region, "region_attributes": described}
+
+
+def _regions_of(regions, path):
+    """The regions of an image: a list, in VIA 1 a dict by number."""
+    found = list(regions.values()) if isinstance(regions, dict) else regions or []
+    if not isinstance(found, list) or not all(isinstance(region, dict) for region in found):
+        raise DataError("is no file of VIA: regions is no list", where=path)
+    return found
+
+
+def _entries_of_csv(path):
+    data = utf8_of(read_bytes(path, max_bytes=MAX_FILE_BYTES), path)
+    try:
+        rows = list(csv.DictReader(short_lines(data.decode("utf-8-sig"), path), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"not readable as CSV in UTF-8: {error}", where=path) from error
+    entries = {}
+    for number, row in enumerate(rows, start=2):
+        name = row.get("filename") or row.get("#filename") or ""
+        where = f"{path}: row {number}"
+        entry = entries.setdefault(name, {"filename": name, "regions": [], "file_attributes": {}})
+        entry["file_attributes"] |= _cell(row.get("file_attributes"), where)
+        shape = _cell(row.get("region_shape_attributes"), where)
+        if shape:
+            attributes = _cell(row.get("region_attributes"), where)
+            entry["regions"].append({"shape_attributes": shape, "region_attributes": attributes})
+    return list(entries.values())
+
+
+def _cell(text, where):
+    value = parse_json(text, where) if text and text.strip() else {}
+    if not isinstance(value, dict):
+        raise DataError("a cell is no JSON object", where=where, got=text[:40])
+    return value
+
+
+def _chooser(regions, notes):
+    """What finds the class of a region, by the attributes of all."""
+    filled = [attributes for region in regions if (attributes := _filled(region))]
+    names = list(dict.fromkeys(name for attributes in filled for name in attributes))
+    usual = [name for wanted in _CLASS_NAMES for name in names if name.strip().casefold() == wanted]
+    chosen = usual[:1] or (names if len(names) == 1 else [])
+    if regions and not names:
+        notes.append(Remark("", f"regions without attributes, called {_LESION}", str(len(regions))))
+
+    def choose(region):
+        if not names:
+            return _LESION, {}
+        if not chosen:
+            raise LeftOutError("which attribute is the class?", f"{', '.join(names)}; call it label")
+        attributes = _filled(region)
+        return _text(attributes.get(chosen[0])), {key: v for key, v in attributes.items() if key != chosen[0]}
+
+    return choose
+
+
+def _filled(region):
+    attributes = region.get("region_attributes")
+    return {key: value for key, value in attributes.items() if value} if isinstance(attributes, dict) else {}
+
+
+def _text(value):
+    """A class: text, or the one that is ticked."""
+    if isinstance(value, dict):
+        ticked = [name for name, is_set in value.items() if is_set in (True, "true", 1)]
+        if len(ticked) > 1:
+            raise LeftOutError("several classes of one region", ", ".join(ticked))
+        value = ticked[0] if ticked else ""
+    return str(value or "").strip()
+
+
+def _add(folder, entry, choose, images, collection):
+    name = str(entry.get("filename"))
+    try:
+        found = find_from(folder, name, images)
+        name, notes = found.file_name, []
+        if found.unusual:
+            notes.append(Remark(name, found.unusual, str(entry["filename"])))
+        size_hw = images.size_hw(name)
+        regions = _regions(name, entry["regions"], choose, notes)
+        words = _words(entry.get("file_attributes"))
+        label, _ = image_label_and_rest(words, bool(regions))
+        if not regions and label is None:
+            return  # as an image that is not listed
+        part = part_of_path(f"{folder}/x") or part_of_path(name)
+        attributes = {key: value for key, value in (("image_label", label), ("part", part)) if value}
+        collection.images.append(SourceImage(name, size_hw, tuple(regions), attributes))
+        collection.notes += notes
+    except LeftOutError as reason:
+        collection.left_out.append(reason.remark(name))
+
+
+def _words(attributes):
+    values = attributes.values() if isinstance(attributes, dict) else ()
+    texts = [_text(value) for value in values if isinstance(value, (str, dict))]
+    return [text for text in texts if text.casefold() in IMAGE_LABELS]
+
+
+def _regions(name, listed, choose, notes):
+    regions, unusable = [], []
+    for region in listed:
+        shape = region.get("shape_attributes")
+        kind = str(shape.get("name")) if isinstance(shape, dict) else "None"
+        if kind not in _SHAPES or (kind == "polyline" and not _is_closed(shape)):
+            unusable.append(kind[:20])
+            continue
+        segmentation, box = _SHAPES[kind](shape)
+        label, attributes = choose(region)
+        regions.append(Region(label, segmentation, box, {"attributes": attributes} if attributes else {}))
+    if unusable and not regions:
+        raise LeftOutError("shape not usable", ", ".join(unusable))
+    if unusable:
+        notes.append(Remark(name, "shape not usable", ", ".join(unusable)))
+    return regions
+
+
+def _numbers(shape, *keys):
+    numbers = [shape.get(key) for key in keys]
+    if not all(map(is_number, numbers)):
+        raise LeftOutError("number not readable", f"{', '.join(keys)}: {numbers!r:.60}")
+    return numbers
+
+
+def _polygon(shape):
+    lists = [shape.get(key) for key in ("all_points_x", "all_points_y")]
+    if not all(isinstance(some, list) and all(map(is_number, some)) for some in lists) or len({*map(len, lists)}) > 1:
+        raise LeftOutError("polygon not readable", f"{lists!r:.60}")
+    return [np.stack(lists, axis=1).astype(float).ravel().tolist()], None
+
+
+def _is_closed(polyline):
+    points = _polygon(polyline)[0][0]
+    return len(points) >= 8 and points[:2] == points[-2:]
+
+
+def _polyline(shape):
+    return [_polygon(shape)[0][0][:-2]], None
+
+
+def _rect(shape):
+    return None, tuple(map(float, _numbers(shape, "x", "y", "width", "height")))
+
+
+def _circle(shape):
+    x, y, radius = _numbers(shape, "cx", "cy", "r")
+    return [ellipse_polygon((x, y), (radius, radius))], None
+
+
+def _ellipse(shape):
+    x, y, radius_x, radius_y = _numbers(shape, "cx", "cy", "rx", "ry")
+    (theta,) = _numbers({"theta": 0, **shape}, "theta")
+    return [ellipse_polygon((x, y), (radius_x, radius_y), math.degrees(theta))], None
+
+
+#: Name of a shape -> shape_attributes -> (segmentation, box).
+_SHAPES = {"polygon": _polygon, "polyline": _polyline, "rect": _rect, "circle": _circle, "ellipse": _ellipse}

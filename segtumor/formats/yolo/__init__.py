@@ -1,0 +1,1 @@
+"""YOLO: text files of boxes or outlines, a line for each object."""

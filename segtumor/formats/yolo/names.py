@@ -1,0 +1,148 @@
+"""What lies beside YOLO label files: class names (``data.yaml``, ``classes.txt``, ``obj.names``) and lists of images.
+
+Not here: the label files themselves (``yolo``). YAML is read without building objects, and without aliases, with which
+a few lines can stand for gigabytes.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from segtumor.annotations.json_input import read_bytes
+from segtumor.errors import DataError
+from segtumor.formats.sources.encodings import utf8_of
+from segtumor.formats.sources.files import files_below
+
+NAME_FILES = ("classes.txt", "class_names.txt", "obj.names")
+_YAML_SUFFIXES = (".yaml", ".yml")
+_MAX_BYTES = 2**20
+_MAX_CLASSES = 10_000
+
+
+@dataclass(frozen=True)
+class YoloNames:
+    """Class names and parts of a YOLO data set.
+
+    Attributes:
+        names: {class number: name}.
+        file: where they were found.
+        folders: {part: folders or list files of its images, as written in the yaml}.
+        key_points: how many numbers of key points follow each box (``kpt_shape``).
+    """
+
+    names: dict
+    file: Path
+    folders: dict = field(default_factory=dict)
+    key_points: int = 0
+
+
+def find_names(source):
+    """Class names of a data set.
+
+    Looked for in ``source`` (a folder, or the yaml itself), below it, and beside it if it is called labels. A yaml
+    wins over a plain list.
+
+    Returns:
+        YoloNames, or None if there is none.
+
+    Raises:
+        DataError: a file that should hold them cannot be read, or several disagree.
+    """
+    source = Path(source)
+    if source.is_file():
+        return read_yaml(source)
+    for folder in (source, source.parent) if source.name.lower() == "labels" else (source,):
+        yamls = [path for path in sorted(folder.glob("[!.]*")) if path.suffix.lower() in _YAML_SUFFIXES]
+        found = [names for names in map(read_yaml, yamls) if names is not None]
+        lists = [folder / name for name in NAME_FILES if (folder / name).is_file()]
+        if not found and not lists and folder == source:
+            lists = [path for path in files_below(folder, (".txt", ".names")) if path.name.lower() in NAME_FILES]
+        found = found or [_read_list(path) for path in lists]
+        if any(names.names != found[0].names for names in found):
+            files = ", ".join(names.file.name for names in found)
+            raise DataError("several lists of class names, which differ", where=source, got=files, remedy="Keep one")
+        if found:
+            return found[0]
+    return None
+
+
+def read_yaml(path):
+    """The YoloNames in a yaml file; None if it has no ``names``.
+
+    Raises:
+        DataError: not YAML, too large, with aliases, tags that build objects, or names that are no texts.
+    """
+    value = _load_yaml(path)
+    if not isinstance(value, dict) or "names" not in value:
+        return None
+    names = value["names"]
+    names = dict(enumerate(names)) if isinstance(names, list) else names
+    if not isinstance(names, dict) or not all(type(number) is int and number >= 0 for number in names):
+        raise DataError("names is neither a list nor {number: name}", where=path)
+    if len(names) > _MAX_CLASSES or not all(type(name) in (str, int, float) for name in names.values()):
+        raise DataError("names holds something that is no name", where=path, expected="texts")
+    folders = {part: _texts(value.get(part)) for part in ("train", "val", "test") if value.get(part)}
+    named = {number: str(name) for number, name in sorted(names.items())}
+    return YoloNames(named, Path(path), folders, _key_points(value.get("kpt_shape"), path))
+
+
+def part_by_yaml(image_path, folders):
+    """The part whose folder in the yaml holds the image; None if that is none, or several.
+
+    Args:
+        image_path: path of the image. The yaml's folders are compared with its own, never opened.
+        folders: as in YoloNames.
+    """
+    own = PurePosixPath(Path(image_path).as_posix()).parts[:-1]
+    found = set()
+    for part, written in folders.items():
+        for text in written:
+            wanted = tuple(p for p in PurePosixPath(text.replace("\\", "/")).parts if p not in (".", "..", "/"))
+            if wanted and not text.endswith(".txt") and own[-len(wanted) :] == wanted:
+                found.add(part)
+    return found.pop() if len(found) == 1 else None
+
+
+def _key_points(shape, path):
+    """How many numbers ``kpt_shape: [number of points, 2 or 3]`` stands for; 0 without it."""
+    if shape is None:
+        return 0
+    if not isinstance(shape, list) or [type(n) for n in shape] != [int, int] or shape[0] < 0 or shape[1] not in (2, 3):
+        got, expected = f"{shape!r:.40}", "[number of key points, 2 or 3]"
+        raise DataError("kpt_shape cannot be read", where=path, got=got, expected=expected)
+    return shape[0] * shape[1]
+
+
+def _load_yaml(path):
+    import yaml
+
+    text = _decoded(path)
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise DataError("YAML with aliases is refused", where=path, remedy="Write the names out")
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:  # ValueError: a date that is none
+        what = (str(error).splitlines() or [""])[0][:120]
+        raise DataError(f"not readable as YAML: {what}", where=path) from error
+
+
+def _read_list(path):
+    lines = [line.strip() for line in _decoded(path).splitlines()]
+    while lines and not lines[-1]:
+        lines.pop()
+    if "" in lines or len(lines) > _MAX_CLASSES:
+        raise DataError("a line of the class names is empty", where=path, expected="one name a line")
+    return YoloNames(dict(enumerate(lines)), path)
+
+
+def _decoded(path):
+    try:
+        return utf8_of(read_bytes(path, max_bytes=_MAX_BYTES), path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError("is not UTF-8 text", where=path, remedy="Save it as UTF-8") from error
+
+
+def _texts(value):
+    values = value if isinstance(value, list) else [value]
+    return [re.sub(r"/+$", "", text) for text in values if isinstance(text, str)]

@@ -1,0 +1,1 @@
+"""From the stored bytes of a frame to samples: fragments, codecs, limits."""

@@ -1,0 +1,114 @@
+"""What an output folder holds before a run: what may not be written into, and the tables of an earlier run.
+
+Not here: pictures (``overlay_files``) and what an earlier run has done (``journal``).
+"""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+from segtumor.errors import ConfigError
+from segtumor.files import open_ordinary
+from segtumor.inference.batch.journal import JOURNAL_NAME
+from segtumor.runtime.exported import MANIFEST
+
+OVERLAYS = "overlays"
+CONFIG = "config.yaml"
+TABLES = ("summary.json", "predictions.json", "findings.csv")
+_ELSEWHERE = "Choose another --output"
+
+logger = logging.getLogger(__name__)
+
+
+def check_output(folder, *, continued, overwrite):
+    """Refuse what must not be done to an output folder; nothing that was found before goes without being asked for.
+
+    Args:
+        folder: as typed; may be missing.
+        continued, overwrite: what the user asked for.
+
+    Raises:
+        ConfigError: it holds a model, tables of something else, or an earlier run that is neither to be continued nor
+            to be replaced; or it cannot be continued, or both were asked for.
+    """
+    if continued and overwrite:
+        raise ConfigError("--continue and --overwrite exclude each other")
+    folder = Path(folder)
+    kind = _model_in(folder)
+    if kind:
+        raise ConfigError(f"the folder holds {kind}", where=folder, remedy=_ELSEWHERE)
+    _refuse_other_than_files(folder)
+    has_journal, summary = os.path.lexists(folder / JOURNAL_NAME), read_summary(folder)
+    if has_journal or summary is not None:
+        _check_earlier_run(folder, has_journal, summary, continued=continued, overwrite=overwrite)
+        return
+    foreign = [name for name in TABLES if os.path.lexists(folder / name)]
+    if foreign:
+        what = f"the folder holds {' and '.join(foreign)} of something else than infer.py"
+        raise ConfigError(what, where=folder, remedy=_ELSEWHERE)
+
+
+def _refuse_other_than_files(folder: Path) -> None:
+    """A pipe would be waited for, and a folder not be replaced, which would only be noticed when all is done."""
+    for name in (JOURNAL_NAME, *TABLES):
+        if os.path.lexists(folder / name) and not (folder / name).is_file():
+            raise ConfigError("this is not an ordinary file", where=folder / name, remedy=_ELSEWHERE)
+
+
+def _check_earlier_run(folder, has_journal, summary, *, continued, overwrite):
+    if continued and not has_journal:
+        what = f"results without {JOURNAL_NAME} cannot be continued"
+        raise ConfigError(what, where=folder, remedy=f"{_ELSEWHERE}; --overwrite replaces them")
+    if not (continued or overwrite):
+        inputs = (summary or {}).get("inputs")
+        number = len(inputs) if isinstance(inputs, list) else 0
+        what = {0: "", 1: " with 1 result"}.get(number, f" with {number} results")
+        raise ConfigError(
+            f"the folder holds an earlier run{what}",
+            where=folder,
+            remedy="Go on with --continue, choose another --output, or replace it with --overwrite",
+        )
+
+
+def _model_in(folder):
+    if (folder / MANIFEST).exists():
+        return "an exported model"
+    if (folder / CONFIG).exists() and any(folder.glob("model_*.pth")):
+        return "a training run"
+    return None
+
+
+def is_overlay(path: str | Path) -> bool:
+    """Whether a file lies where infer puts its overlays: a picture with findings drawn on it is no radiograph."""
+    path = Path(path)
+    return path.parent.name == OVERLAYS and _holds_results(path.parent.parent)
+
+
+def kind_of_output(folder: Path) -> str | None:
+    """What a folder holds that segtumor wrote, in a few words, None for any other: no radiographs lie there."""
+    if is_overlay(folder / "x"):
+        return "overlays of an earlier run"
+    names = {"a training run": (CONFIG, "run.json"), "an evaluation": ("metrics.json", "report.html")}
+    return next((kind for kind, files in names.items() if all((folder / name).exists() for name in files)), None)
+
+
+def _holds_results(folder: Path) -> bool:
+    return (folder / JOURNAL_NAME).exists() or all((folder / name).exists() for name in TABLES)
+
+
+def read_summary(folder):
+    """summary.json of an earlier run, a dict; None where there is none that segtumor wrote."""
+    try:
+        with open_ordinary(Path(folder) / "summary.json") as file:
+            summary = json.load(file)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return summary if isinstance(summary, dict) and "segtumor_version" in summary else None
+
+
+def remove_tables(folder):
+    """Remove the tables of an earlier run, which would lie beside the pictures of another if this one were killed."""
+    if read_summary(folder) is not None:
+        for name in TABLES:
+            (folder / name).unlink(missing_ok=True)

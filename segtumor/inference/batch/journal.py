@@ -1,0 +1,244 @@
+"""infer.journal.jsonl: what a run was asked for and what it has done so far, so that it can go on.
+
+The first line says with which model and settings; then a line for each input that it was asked for and a line for each
+that was worked on. In memory are only names and positions in the file, whatever was found. Private to segtumor: the
+tables are for everybody else. Not here: the form of a line (``journal_lines``).
+"""
+
+import contextlib
+import json
+import logging
+import os
+import time
+from pathlib import Path
+
+import segtumor
+from segtumor.errors import ConfigError, OutputError
+from segtumor.files import open_ordinary, output_errors, write_bytes
+from segtumor.inference.batch.inputs import file_identity, input_keys
+from segtumor.inference.batch.journal_lines import encoded, input_line, is_input, outcome_line, outcome_of, parsed
+from segtumor.reporting.files.findings_files import STATUS_OK
+
+JOURNAL_NAME = "infer.journal.jsonl"
+SCHEMA_VERSION = 4
+_SHA256_DIGITS, _SHOWN_DIGITS, _LONGEST_SHOWN = 64, 12, 40
+_SECONDS_BETWEEN_SYNCS = 5
+#: Places, not what lies there: a model may be named by another path when a run is continued.
+_PLACES = {"model": ("weights", "folder")}
+
+logger = logging.getLogger(__name__)
+
+
+def make_header(*, settings, model, class_names):
+    """The journal's first line, a dict. All of it must be the same for a run to be continued."""
+    header = {
+        "schema_version": SCHEMA_VERSION,
+        "segtumor_version": segtumor.__version__,
+        "settings": settings,
+        "model": model,
+        "class_names": class_names,
+    }
+    return json.loads(json.dumps(header))  # as it will be read: tuples are lists
+
+
+class Journal:
+    """A journal being written. Use as a context manager.
+
+    Args:
+        path: the file.
+        header: from ``make_header``.
+        continued: whether to go on with the journal that is there; else it is replaced.
+
+    Raises:
+        ConfigError: the journal is of another version, model or other settings.
+        OutputError: it cannot be written.
+    """
+
+    def __init__(self, path, header, *, continued):
+        self._path, self._class_count = Path(path), len(header["class_names"])
+        self._key_of, self._synced = input_keys(), time.monotonic()
+        self._names, self._positions, self._overlays = {}, {}, {}  # by key
+        self._outdated = set()
+        if not continued:
+            write_bytes(self._path, encoded(header))
+        with output_errors(self._path):
+            open_ordinary(self._path).close()  # a pipe would be waited for
+            self._file = open(self._path, "r+b")  # noqa: SIM115 - closed by ``close``
+        try:
+            self._read(header)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    @property
+    def overlays(self):
+        """{key: overlay} of what is done."""
+        return dict(self._overlays)
+
+    def overlay_of(self, path):
+        """Name of an input's overlay, or None."""
+        return self._overlays.get(self._key_of(path))
+
+    def key_of(self, path):
+        """What the journal knows an input by, however its folder is typed."""
+        return self._key_of(path)
+
+    def add(self, paths):
+        """Note down inputs before any is worked on, so that none is forgotten if the run is stopped."""
+        named = {self._key_of(path): str(path) for path in paths}
+        new = {key: name for key, name in named.items() if self._names.get(key) != name}
+        self._names.update(new)
+        self._append(b"".join(encoded(input_line(key, name)) for key, name in new.items()))
+        self._sync()
+
+    def besides(self, paths):
+        """Inputs that the run was asked for but for these, a list of Path in the order in which they were named."""
+        named = set(map(self._key_of, paths))
+        return [Path(key) for key in self._names if key not in named]
+
+    def is_done(self, path):
+        """Whether an input was finished without a failure, and its file has not changed since (it may be gone).
+
+        Findings of a file that has changed no longer count.
+        """
+        key = self._key_of(path)
+        if key not in self._positions:
+            return False
+        entry = self._entry(key)
+        if file_identity(path) not in (None, entry["file"]):
+            self._outdated.add(key)
+        return entry["status"] == STATUS_OK and key not in self._outdated
+
+    def append(self, outcome, identity):
+        """Write one outcome; an earlier one of the same input no longer counts.
+
+        Args:
+            outcome: InferenceOutcome.
+            identity: ``inputs.file_identity`` of its file, taken before it was read.
+        """
+        key = self._key_of(outcome.file_name)
+        position = self._append(encoded(outcome_line(outcome, key, identity)))
+        if time.monotonic() - self._synced > _SECONDS_BETWEEN_SYNCS:
+            self._sync()
+        self._remember(key, position, outcome.overlay)
+
+    def outcome(self, path):
+        """The latest InferenceOutcome of an input, under the name that it was last given; None if there is none."""
+        key = self._key_of(path)
+        if key not in self._positions or key in self._outdated:
+            return None
+        return outcome_of({**self._entry(key), "name": self.name_of(path)}, self._class_count)
+
+    def name_of(self, path):
+        """The name that an input was last given."""
+        return self._names.get(self._key_of(path), str(path))
+
+    def close(self):
+        """Close the file and leave it where it is."""
+        with output_errors(self._path):
+            self._file.close()
+
+    def _remember(self, key, position, overlay):
+        self._positions[key] = position
+        self._outdated.discard(key)
+        self._overlays.pop(key, None)
+        if overlay:
+            self._overlays[key] = overlay
+
+    def _append(self, data):
+        """Write lines to the end; returns where they begin."""
+        with output_errors(self._path):
+            position = self._file.seek(0, os.SEEK_END)
+            self._file.write(data)
+            self._file.flush()
+        return position
+
+    def _sync(self):
+        with output_errors(self._path):
+            os.fsync(self._file.fileno())
+        self._synced = time.monotonic()
+
+    def _entry(self, key):
+        with output_errors(self._path):  # what could not be written before is tried again here
+            self._file.seek(self._positions[key])
+            entry = parsed(self._file.readline())
+        if entry is None:
+            raise OutputError("the journal was changed while the run went on", where=self._path)
+        return entry
+
+    def _read(self, header):
+        _check_header(self._file.readline(), header, self._path)
+        position, damaged = self._file.tell(), 0
+        for line in iter(self._file.readline, b""):
+            entry = parsed(line)
+            if is_input(entry):
+                self._names[entry["key"]] = entry["name"]
+            elif outcome_of(entry, self._class_count):
+                self._names.setdefault(entry["key"], entry["name"])  # the line that named it may be damaged
+                self._remember(entry["key"], position, entry["overlay"])
+            elif line.endswith(b"\n"):
+                damaged += 1
+            else:
+                self._file.truncate(position)  # the end of a run that was killed while it wrote
+                break
+            position = self._file.tell()
+        if damaged:
+            lines = "a damaged line is" if damaged == 1 else f"{damaged} damaged lines are"
+            logger.warning("%s: %s left out; name all inputs, what has no result is done again", self._path, lines)
+        if self._names:
+            logger.info("continuing: %d of %d inputs are in %s", len(self._positions), len(self._names), self._path)
+
+
+def overlays_in(path):
+    """Names of the overlays that a journal lists; nothing where there is none that can be read."""
+    with contextlib.suppress(OSError), open_ordinary(path) as file:
+        overlays = [(parsed(line) or {}).get("overlay") for line in file]
+        return [name for name in overlays if isinstance(name, str)]
+    return []
+
+
+def _check_header(line, wanted, path):
+    remedy, found = "Choose another --output; --overwrite replaces what is there", parsed(line)
+    if found is None or found.get("schema_version") != SCHEMA_VERSION:
+        what = "the first line is damaged, or of another version of segtumor: it cannot be continued"
+        raise ConfigError(what, where=path, remedy=remedy)
+    differing = _differing(found, wanted)
+    if differing:
+        raise ConfigError(
+            f"this run was started with different settings, it cannot be continued: {'; '.join(differing)}",
+            where=path,
+            remedy=remedy,
+        )
+
+
+def _differing(found, wanted):
+    """Sentences on what is not the same in two headers."""
+    pairs = [(name, found.get(name), wanted[name]) for name in ("segtumor_version", "class_names")]
+    for part in ("settings", "model"):
+        before, now = _flat(found[part]), _flat(wanted[part])
+        keys = [key for key in {**now, **before} if key not in _PLACES.get(part, ())]
+        pairs += [(f"{part}.{key}", before.get(key), now.get(key)) for key in keys]
+    return [f"{name} was {_short(before)}, is {_short(now)}" for name, before, now in pairs if before != now]
+
+
+def _flat(values):
+    """{"a": {"b": 1}} -> {"a.b": 1}, so that of settings that differ only those are named."""
+    flat = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{inner}": found for inner, found in _flat(value).items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _short(value):
+    text = str(value)
+    longest = _SHOWN_DIGITS if len(text) == _SHA256_DIGITS and text.isalnum() else _LONGEST_SHOWN
+    return text if len(text) <= longest else f"{text[:longest]}..."

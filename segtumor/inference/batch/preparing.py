@@ -1,0 +1,131 @@
+"""File -> what the model and the overlay need of it.
+
+Runs in threads, so that files are decoded while the model computes. A radiograph of 4,000 x 4,000 px is 64 MB; what is
+kept of it is a few megabytes. As many radiographs are in memory at full size as there are threads.
+"""
+
+import contextlib
+import dataclasses
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segtumor.errors import BadImageError, SegtumorError
+from segtumor.imaging import normalize_window, read_radiograph
+from segtumor.imaging.listing import is_dicom
+from segtumor.imaging.radiograph import OneFrameError, TooLargeError
+from segtumor.inference.batch.earlier_output import is_overlay
+from segtumor.inference.batch.inputs import file_identity
+from segtumor.reporting.pictures.overlay_view import OverlayBase, overlay_base
+from segtumor.system.resource_errors import is_out_of_memory
+
+# While a DICOM header is read, warnings that would quote it are switched off for the whole process; two threads at it
+# would switch them on for each other.
+_ONE_DICOM_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One input, ready for the model, or the reason why not.
+
+    Attributes:
+        path: of the file.
+        identity: ``inputs.file_identity`` before it was read.
+        size_hw: of the radiograph, px; None if it could not be read.
+        window: (h, w) float32 in [0, 1], what the model sees.
+        base: what the overlay is drawn on, or None.
+        spacing_mm, spacing_source: as ``imaging.Radiograph``.
+        remarks: as ``imaging.Radiograph``.
+        reason: why it could not be read, or None.
+        starved: whether the reason is that memory ran out.
+        seconds: taken, s.
+    """
+
+    path: Path
+    identity: list[int] | None = None
+    size_hw: tuple[int, int] | None = None
+    window: np.ndarray | None = None
+    base: OverlayBase | None = None
+    spacing_mm: tuple[float, float] | None = None
+    spacing_source: str | None = None
+    remarks: tuple[str, ...] = ()
+    reason: str | None = None
+    starved: bool = False
+    seconds: float = 0.0
+
+
+class Reader:
+    """Reads, windows and resizes files.
+
+    Args:
+        predictor: has ``window(pixels, *, short_edge_px=None)``.
+        window_percentiles: gray values made black and white on overlays; None where none are drawn.
+        max_pixels: larger pictures fail, px.
+        frame: of DICOM files with several, from 0; None lets these fail.
+    """
+
+    def __init__(self, predictor, *, window_percentiles, max_pixels, frame=None):
+        self._predictor, self._window_percentiles, self._max_pixels = predictor, window_percentiles, max_pixels
+        self._frame = frame
+
+    def __call__(self, path):
+        """Path -> Prepared; what is wrong with the file becomes its ``reason``."""
+        started, identity = time.perf_counter(), file_identity(path)
+        try:
+            prepared = self._prepare(path)
+        except Exception as error:
+            starved = is_out_of_memory(error)
+            if not (starved or isinstance(error, SegtumorError)):
+                raise
+            prepared = Prepared(path, reason=str(_no_memory(path) if starved else error), starved=starved)
+        return dataclasses.replace(prepared, identity=identity, seconds=time.perf_counter() - started)
+
+    def window(self, path, short_edge_px):
+        """What the model sees of a file at another size, (h, w) float32; raises as ``read_radiograph``."""
+        return self._predictor.window(self._read(path).pixels, short_edge_px=short_edge_px)
+
+    def _prepare(self, path):
+        radiograph = self._read(path)
+        base = None
+        if self._window_percentiles is not None:
+            base = overlay_base(normalize_window(radiograph.pixels, *self._window_percentiles))
+        return Prepared(
+            path,
+            size_hw=radiograph.size_hw,
+            window=self._predictor.window(radiograph.pixels),
+            base=base,
+            spacing_mm=radiograph.spacing_mm,
+            spacing_source=radiograph.spacing_source,
+            remarks=radiograph.remarks,
+        )
+
+    def _read(self, path):
+        if is_overlay(path):
+            remedy = "Give the radiograph that it was drawn on"
+            raise BadImageError("this is an overlay of an earlier run, not a radiograph", where=path, remedy=remedy)
+        with _ONE_DICOM_AT_A_TIME if is_dicom(path) else contextlib.nullcontext():
+            try:
+                return self._chosen_frame(path)
+            except TooLargeError as error:
+                raise _too_large(error) from error
+
+    def _chosen_frame(self, path):
+        options = {"max_pixels": self._max_pixels, "log": False}  # its remarks become notes
+        try:
+            return read_radiograph(path, frame=self._frame, **options)
+        except OneFrameError:  # the choice is among several
+            return read_radiograph(path, **options)
+
+
+def _too_large(error):
+    """The same error with the option that helps."""
+    remedy = f"Resize it, or add --max-pixels {error.needed_pixels} if the file can be trusted"
+    return BadImageError(error.what, where=error.where, got=error.got, expected=error.expected, remedy=remedy)
+
+
+def _no_memory(path):
+    remedy = "Use fewer threads (--num-workers 0), or a machine with more memory"
+    return BadImageError("out of memory while reading", where=path, remedy=remedy)

@@ -1,0 +1,258 @@
+"""A predictor on a list of files: overlays, tables and a status for each file.
+
+Files are decoded in threads while the model computes, and overlays are drawn in threads behind it. What is drawn goes
+to the journal when the model is done with the next input. What is in memory does not grow with the number of files,
+apart from their names.
+"""
+
+import contextlib
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from segtumor import progress
+from segtumor.errors import ConfigError, SegtumorError
+from segtumor.inference.batch.drawing import Drawer
+from segtumor.inference.batch.earlier_output import check_output, remove_tables
+from segtumor.inference.batch.inputs import distinct, file_identity, overlay_names
+from segtumor.inference.batch.journal import JOURNAL_NAME, Journal, make_header
+from segtumor.inference.batch.ordered_threads import in_background
+from segtumor.inference.batch.overlay_files import (
+    OVERLAYS,
+    check_inputs,
+    known_overlays,
+    other_pictures,
+    remove_overlays,
+)
+from segtumor.inference.batch.predicting import predict_all
+from segtumor.inference.batch.preparing import Reader
+from segtumor.inference.batch.tables import write_tables
+from segtumor.reporting.files.findings_files import STATUS_FAILED, STATUS_NOT_REACHED, InferenceOutcome
+from segtumor.settings.kinds import percent_hint
+from segtumor.system.locks import alone_in
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files are worked through.
+
+    Attributes:
+        confidence_threshold: findings below it are only in predictions.json, 0 to 1.
+        window_percentiles: gray values made black and white on overlays.
+        max_pixels: larger pictures fail, px.
+        frame: which one of DICOM files with several, from 0; None lets these fail.
+        batch_size: radiographs that the model sees at once, from 1.
+        num_workers: threads that read, and as many that draw; 0 does both where the model computes.
+        with_overlays: whether to draw overlays.
+        note: a sentence for the footer of every overlay and for every row of findings.csv, or None.
+        continued: whether to go on with the run in the folder, if there is one.
+        overwrite: whether to replace it.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    confidence_threshold: float
+    window_percentiles: tuple[float, float] = (0.5, 99.5)
+    max_pixels: int = 64_000_000
+    frame: int | None = None
+    batch_size: int = 1
+    num_workers: int = 1
+    with_overlays: bool = True
+    note: str | None = None
+    continued: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self):
+        if not 0 <= self.confidence_threshold <= 1:
+            got, what = self.confidence_threshold, "confidence threshold out of range"
+            raise ConfigError(what, got=got, expected="0 to 1", remedy=percent_hint(got))
+        for name, least in (("batch_size", 1), ("num_workers", 0), ("max_pixels", 1)):
+            if getattr(self, name) < least:
+                option = f"--{name.replace('_', '-')}"
+                raise ConfigError("out of range", where=option, got=getattr(self, name), expected=f"{least} or more")
+        if self.frame is not None and self.frame < 0:
+            raise ConfigError("out of range", where="--frame", got=self.frame, expected="0 or more")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of it.
+
+    Attributes:
+        counts: "counts" of summary.json.
+        first_failure: reason of the first failed input, or None.
+        notes: number of inputs with a note.
+        first_note: the first of them, with its file, or None.
+    """
+
+    counts: dict
+    first_failure: str | None
+    notes: int
+    first_note: str | None
+
+
+def check(paths, output, options):
+    """Refuse what would be lost, before a model is loaded, which takes seconds.
+
+    Args:
+        paths, output, options: as ``infer``.
+
+    Raises:
+        ConfigError: as ``earlier.check_output``, or an input is one of the overlays in the folder.
+    """
+    check_output(output, continued=options.continued, overwrite=options.overwrite)
+    check_inputs(paths, output)
+
+
+def infer(predictor, class_names, paths, output, options, *, settings, model, left_out=()):
+    """Predict every file and write overlays, predictions.json, findings.csv and summary.json.
+
+    Args:
+        predictor: ``runtime.predictor.Predictor``.
+        class_names: names by ``class_id``.
+        paths: image files; one that cannot be read becomes a failed outcome, the others go on.
+        output: folder, created if needed. Interrupted, it keeps the tables of what is done.
+        options: Options.
+        settings: dict of what decides the findings, for summary.json and for continuing.
+        model: dict that identifies the model, likewise.
+        left_out: ``imaging.listing.LeftOut`` of files that were passed over, for summary.json.
+
+    Returns:
+        Result.
+
+    Raises:
+        ConfigError: as ``check``, or the run in the folder cannot be continued, or another one is writing there.
+        OutputError: the folder cannot be written.
+    """
+    check(paths, output, options)
+    paths = distinct(map(Path, paths))
+    _warn_of_mixture(paths, output)
+    settings = settings if options.frame is None else {**settings, "frame": options.frame}
+    asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
+    header = make_header(settings=asked, model=model, class_names=class_names)
+    with alone_in(output) as folder:
+        # Once more: another run may have come to its end here since.
+        check_output(folder, continued=options.continued, overwrite=options.overwrite)
+        continued, earlier = options.continued and (folder / JOURNAL_NAME).exists(), known_overlays(folder)
+        with Journal(folder / JOURNAL_NAME, header, continued=continued) as journal:
+            if not continued:
+                remove_tables(folder)
+                remove_overlays(folder, earlier)
+            journal.add(paths)
+            paths = [*_unnamed(journal, paths), *paths]
+
+            def finish():
+                counts = write_tables(
+                    folder,
+                    lambda: _outcomes(journal, paths),
+                    class_names,
+                    threshold=options.confidence_threshold,
+                    settings=settings,
+                    model=model,
+                    left_out=left_out,
+                    note=options.note,
+                )
+                return _result(counts, _outcomes(journal, paths))
+
+            try:
+                _work(predictor, class_names, paths, folder, options, journal, earlier)
+            except BaseException:  # what was found before an interruption or a full memory is not lost
+                _finish_as_far_as_it_goes(finish)
+                raise
+            result = finish()
+            # A file that was damaged since: pictures and tables agree.
+            remove_overlays(folder, earlier - set(journal.overlays.values()))
+    return result
+
+
+def _warn_of_mixture(paths, output):
+    folder = os.path.realpath(output)
+    if any(os.path.realpath(parent) == folder for parent in {path.parent for path in paths}):
+        logger.warning("%s: results are written among the radiographs; another --output keeps them apart", output)
+
+
+def _unnamed(journal, paths):
+    """Inputs that the run was asked for before and not now: those with a result, and those that can still get one."""
+    before = journal.besides(paths)
+    gone = [path for path in before if file_identity(path) is None]
+    lost = {path for path in gone if not journal.is_done(path)}
+    if lost:
+        logger.warning("%s of the earlier run, gone without a result: left out, first: %s", *_some(journal, lost))
+    if len(gone) > len(lost):
+        kept = [path for path in gone if path not in lost]
+        logger.warning("%s of the earlier run, gone by now: their results stay, first: %s", *_some(journal, kept))
+    return [path for path in before if path not in lost]
+
+
+def _some(journal, paths):
+    """("2 inputs", name of the first)."""
+    return "1 input" if len(paths) == 1 else f"{len(paths)} inputs", min(map(journal.name_of, paths))
+
+
+def _work(predictor, class_names, paths, folder, options, journal, earlier):
+    """Read, predict, draw and note down every input that is not done; ``earlier`` overlays may be replaced."""
+    started, left = time.perf_counter(), [path for path in paths if not _is_done(journal, path, folder)]
+    keys, drawn = [Path(journal.key_of(path)) for path in paths], journal.overlays
+    taken = other_pictures(folder, {*earlier, *drawn.values()})
+    names = dict(zip(paths, overlay_names(keys, drawn, taken=taken), strict=True))
+    percentiles = options.window_percentiles if options.with_overlays else None
+    reader = Reader(predictor, window_percentiles=percentiles, max_pixels=options.max_pixels, frame=options.frame)
+    drawer = Drawer(
+        folder / OVERLAYS if options.with_overlays else None,
+        names,
+        class_names,
+        score_threshold=options.confidence_threshold,
+        note=options.note,
+    )
+    workers, ahead = options.num_workers, 2 * options.batch_size + options.num_workers
+    prepared = in_background(reader, left, workers=workers, ahead=ahead)
+    predicted = predict_all(predictor, prepared, reader, batch_size=options.batch_size)
+    outcomes = in_background(drawer, predicted, workers=workers, ahead=ahead, finish=True)
+    with contextlib.closing(prepared), contextlib.closing(predicted), contextlib.closing(outcomes):
+        for number, (outcome, identity) in enumerate(progress.files(outcomes, len(left)), start=1):
+            if number == 1:
+                logger.debug("first result after %.2f s", time.perf_counter() - started)
+            if outcome.status == STATUS_FAILED or outcome.note:
+                logger.warning("%s", outcome.reason or f"{outcome.file_name}: {outcome.note}")
+            journal.append(outcome, identity)
+
+
+def _is_done(journal, path, folder):
+    """Whether an input needs no more work: neither its findings nor its overlay, if it can be drawn again."""
+    overlay = journal.overlay_of(path)
+    is_drawn = overlay is None or (folder / OVERLAYS / overlay).exists() or file_identity(path) is None
+    return journal.is_done(path) and is_drawn
+
+
+def _finish_as_far_as_it_goes(finish):
+    """Tables of a run that was stopped; why it was stopped matters more than that they cannot be written."""
+    try:
+        finish()
+    except SegtumorError as error:
+        logger.warning("the tables are not up to date: %s", error)
+    else:
+        logger.info("stopped; --continue goes on from here")
+
+
+def _outcomes(journal, paths):
+    for path in paths:
+        yield journal.outcome(path) or _not_reached(journal.name_of(path))
+
+
+def _not_reached(name):
+    return InferenceOutcome(name, None, status=STATUS_NOT_REACHED, reason="the run was stopped before it")
+
+
+def _result(counts, outcomes):
+    first_failure, notes, first_note = None, 0, None
+    for outcome in outcomes:
+        first_failure = first_failure or outcome.reason
+        if outcome.note:
+            notes += 1
+            first_note = first_note or f"{outcome.file_name}: {outcome.note}"
+    return Result(counts, first_failure, notes, first_note)

@@ -1,0 +1,1 @@
+"""Checks of published claims, one file for each kind of arithmetic."""

@@ -1,0 +1,196 @@
+"""Checks of confidence intervals, and of what an interval gives away.
+
+Not here: intervals that need the scores themselves (DeLong, bootstrap); they are told to be beyond recomputing.
+"""
+
+import math
+from dataclasses import replace
+
+from segtumor.errors import DataError
+from segtumor.literature.checks.counts import compare
+from segtumor.literature.checks.printed_numbers import ROUNDED
+from segtumor.literature.checks.verdict import FAILS, HOLDS, UNKNOWN, Outcome
+from segtumor.statistics.agreement import kappa, kappa_interval
+from segtumor.statistics.proportions import clopper_pearson, wilson
+
+_Z = 1.959963984540054
+#: Values tried between the two ends of what a printed number may stand for.
+_STEPS = 200
+#: Errors of a reader up to which every possible overlap is tried.
+MAX_ERRORS = 200
+
+
+def proportion_interval(*, interval, k, n):
+    """A printed interval of k of n is Wilson's, Clopper and Pearson's or Wald's."""
+    known = {"Wilson": wilson(k, n), "Clopper-Pearson": clopper_pearson(k, n)}
+    ends = {name: (found.low, found.high) for name, found in known.items()}
+    reach = _Z * math.sqrt(k * (n - k) / n**3)
+    ends["Wald"] = (k / n - reach, k / n + reach)
+    fitting = [name for name, (low, high) in ends.items() if not _misfits(interval, low, high)]
+    shown = _show(interval, *ends[fitting[0] if fitting else "Wilson"])
+    if fitting:
+        return Outcome(_text(interval), shown, HOLDS, f"{' and '.join(fitting)} of {k}/{n}")
+    return Outcome(
+        _text(interval), shown, FAILS, f"neither Wilson nor Clopper-Pearson nor Wald of {k}/{n}; shown: Wilson"
+    )
+
+
+def auc_interval(*, auc, interval, n):
+    """An interval of an area under a ROC curve is the binomial exact one of ``auc * n`` of n, as MedCalc prints.
+
+    The area is known only as printed, so all areas that round to it are tried.
+    """
+    best = clopper_pearson(auc.value * n, n)
+    shown = _show(interval, best.low, best.high)
+    if not _misfits(interval, best.low, best.high):
+        return Outcome(_text(interval), shown, HOLDS, f"binomial exact (Clopper-Pearson) of {auc.text} x {n} of {n}")
+    low, high = max(auc.low, 0.0), min(auc.high, 1.0)
+    for step in range(_STEPS + 1):
+        area = low + (high - low) * step / _STEPS
+        ends = clopper_pearson(area * n, n)
+        if not _misfits(interval, ends.low, ends.high):
+            why = f"binomial exact (Clopper-Pearson) of n = {n} for an area of {area:.4f}, which prints as {auc.text}"
+            return Outcome(_text(interval), _show(interval, ends.low, ends.high), HOLDS, why)
+    if auc.value >= 1:
+        return Outcome(_text(interval), shown, FAILS, f"not the binomial exact interval of n = {n}")
+    return Outcome(
+        _text(interval), shown, UNKNOWN, f"not the binomial exact interval of n = {n}; DeLong's needs the scores"
+    )
+
+
+def auc_possible(*, auc, tp, fp, fn, tn):
+    """A curve through one printed operating point bounds the area under it."""
+    if tp + fn == 0 or fp + tn == 0:
+        raise DataError("an operating point needs positives and negatives", got=f"{tp + fn} and {fp + tn}")
+    sensitivity, false_positive_rate = tp / (tp + fn), fp / (fp + tn)
+    low, high = sensitivity * (1 - false_positive_rate), 1 - (1 - sensitivity) * false_positive_rate
+    shown = f"{low:.3f} to {high:.3f}"
+    if auc.low <= high and auc.high >= low:
+        return Outcome(auc.text, shown, HOLDS, "possible for a ROC curve through the printed operating point")
+    return Outcome(auc.text, shown, FAILS, "no ROC curve through the printed operating point has this area")
+
+
+def kappa_with_interval(*, table, printed=None, interval=None, weights="none"):
+    """The kappa of a table and its large-sample interval (Fleiss, Cohen and Everitt), either printed or not."""
+    value, found = float(kappa(table, weights=weights)), kappa_interval(table, weights=weights)
+    if interval is None:
+        told = compare(printed, value, source=f"the table of {sum(map(sum, table))}")
+        return replace(told, recomputed=f"{told.recomputed} ({found.low:.3f}-{found.high:.3f})")
+    shown, text = _show(interval, found.low, found.high), _text(interval)
+    if printed is not None:
+        shown, text = f"{printed.show(value)} ({shown})", f"{printed.text} ({text})"
+        if printed.agreement(value) != ROUNDED:
+            return Outcome(text, shown, FAILS, "the table gives another kappa")
+    wrong = _misfits(interval, found.low, found.high)
+    if not wrong:
+        return Outcome(text, shown, HOLDS, "large-sample interval (Fleiss, Cohen and Everitt) of the table")
+    names = " and ".join(f"{name} bound recomputes to {p.show(value, 0)}" for name, p, value in wrong)
+    return Outcome(text, shown, FAILS, f"the {names}, not {', '.join(p.text for _, p, _ in wrong)}")
+
+
+def two_raters(*, printed, interval, first, second, n):
+    """Two raters' printed kappa fixes, with their margins, the table of their agreement, and so its interval.
+
+    Args:
+        printed, interval: their kappa and its interval.
+        first, second: [missed, false alarms] of each against the reference.
+        n: [positives, negatives] of the reference.
+    """
+    check_readers(first, second, n)
+    text = f"{printed.text} ({_text(interval)})"
+    tables = [t for t in _agreement_tables(first, second, n) if printed.agreement(float(kappa(t))) == ROUNDED]
+    if not tables:
+        return Outcome(text, "none", FAILS, "no table with the two readers' margins has this kappa")
+    found = kappa_interval(tables[0])
+    shown = f"{printed.show(float(kappa(tables[0])))} ({_show(interval, found.low, found.high)})"
+    shared = shared_errors(tables[0], first, second)
+    verdict = FAILS if _misfits(interval, found.low, found.high) else HOLDS
+    disagreements = tables[0][0][1] + tables[0][1][0]
+    why = f"the margins leave one table, with {disagreements} disagreements and {shared} shared errors"
+    return Outcome(text, shown, verdict, why if len(tables) == 1 else f"{len(tables)} tables fit; shown: the first")
+
+
+def either_reader(*, printed, missed, misread, first, second, n):
+    """If printed numbers of errors mean "by either reader", the readers' kappa follows; is it the printed one?
+
+    Args:
+        printed: the readers' kappa.
+        missed, misread: printed numbers of subjects.
+        first, second, n: as ``two_raters``.
+    """
+    check_readers(first, second, n)
+    shared = [first[0] + second[0] - missed, first[1] + second[1] - misread]
+    text = f"{missed} and {misread} by either; kappa {printed.text}"
+    if any(not max(0, a + b - m) <= s <= min(a, b) for s, a, b, m in zip(shared, first, second, n, strict=True)):
+        return Outcome(text, f"{shared} shared", FAILS, "the readers' own errors do not allow it")
+    table = next(t for t in _agreement_tables(first, second, n) if shared_errors(t, first, second) == sum(shared))
+    value = float(kappa(table))
+    shown = f"{printed.show(value)}, {shared[0]} + {shared[1]} shared errors"
+    if printed.agreement(value) == ROUNDED:
+        return Outcome(text, shown, HOLDS, "the readers' errors and kappa agree with it")
+    disagreements = table[0][1] + table[1][0]
+    return Outcome(text, shown, FAILS, f"{disagreements} disagreements follow, and with them another kappa")
+
+
+def one_sample_size(*, intervals):
+    """Printed intervals of proportions on one test set imply one n, if they are binomial ones.
+
+    Args:
+        intervals: {name: [value, low, high]}, Printed.
+    """
+    spans = {name: _implied_sizes(*row) for name, row in intervals.items()}
+    shown = ", ".join(f"{name}: n = {low:.0f} to {high:.0f}" for name, (low, high) in spans.items())
+    one = max(low for low, _ in spans.values()) <= min(high for _, high in spans.values())
+    if one:
+        return Outcome("one test set", shown, HOLDS, "the widths of the intervals fit one number of units")
+    why = "the widths fit no common number of independent units; intervals that resample patients could differ so"
+    return Outcome("one test set", shown, FAILS, why)
+
+
+def check_readers(first, second, n):
+    """DataError unless two readers' errors fit the reference and are few enough to try every way they overlap."""
+    fit = all(0 <= errors <= m for reader in (first, second) for errors, m in zip(reader, n, strict=True))
+    if not fit or sum(n) == 0 or max(*first, *second) > MAX_ERRORS:
+        raise DataError(
+            "two readers' errors cannot be used",
+            got=f"{first} and {second} of {n}",
+            expected=f"at most {MAX_ERRORS} each, and no more than subjects",
+        )
+
+
+def shared_errors(table, first, second):
+    """Subjects that both raters got wrong: all errors less those on which they disagree, halved."""
+    return (sum(first) + sum(second) - table[0][1] - table[1][0]) // 2
+
+
+def _agreement_tables(first, second, n):
+    """All 2 x 2 tables [[both positive, only first], [only second, neither]] that the two readers' errors allow."""
+    calls = [n[0] - missed + alarms for missed, alarms in (first, second)]
+    most = min(first[0], second[0]) + min(first[1], second[1])
+    least = sum(max(0, a + b - m) for a, b, m in zip(first, second, n, strict=True))
+    for shared in range(least, most + 1):
+        disagreements = sum(first) + sum(second) - 2 * shared
+        only_first = (disagreements + calls[0] - calls[1]) // 2
+        both = calls[0] - only_first
+        yield [[both, only_first], [disagreements - only_first, sum(n) - both - disagreements]]
+
+
+def _implied_sizes(value, low, high):
+    """n of a Wald interval of the printed width, as rounding of both ends leaves it."""
+    variance = value.value * (1 - value.value) * (2 * _Z) ** 2
+    narrowest = high.low - low.high
+    return variance / (high.high - low.low) ** 2, variance / narrowest**2 if narrowest > 0 else math.inf
+
+
+def _misfits(interval, low, high):
+    """[("lower"|"upper", Printed, value)] of the ends that do not round to the printed ones."""
+    ends = (("lower", interval[0], low), ("upper", interval[1], high))
+    return [(name, p, value) for name, p, value in ends if p.agreement(value) != ROUNDED]
+
+
+def _text(interval):
+    return f"{interval[0].text}-{interval[1].text}"
+
+
+def _show(interval, low, high):
+    return f"{interval[0].show(low)}-{interval[1].show(high)}"

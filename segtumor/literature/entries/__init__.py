@@ -1,0 +1,1 @@
+"""Published sources as YAML: their form, reading and checking them."""

@@ -1,0 +1,177 @@
+"""Measure findings as a protocol counts.
+
+Not here: what was published (``segtumor.literature.entries.entries``), and whether the two may be compared
+(``comparable``).
+"""
+
+import dataclasses
+import math
+import statistics
+
+from pycocotools import mask as coco_mask
+
+from segtumor.errors import DataError
+from segtumor.evaluation.facts.coco_inputs import BBOX, SEGM
+from segtumor.evaluation.measures.measure import DETECTION, IMAGES, Measure, Remembered, ratio_measure
+from segtumor.evaluation.measures.resampled_ap import ApMachine
+from segtumor.evaluation.study.estimates import draw, estimates_of
+from segtumor.evaluation.study.interval_remarks import undefined_remarks
+from segtumor.evaluation.study.study import study
+from segtumor.evaluation.study.subgroup_fields import CLASS
+from segtumor.literature.protocols import AS_THEY_ARE, SURFACE_MEASURES, TIGHT_BOXES
+from segtumor.structures.boxes import box_xywh_to_xyxy
+from segtumor.taxonomy import BENIGN, MALIGNANT
+
+#: Measures that only protocols know: name -> (label, true classes that count). Right: called by the same class.
+MALIGNANCY = {
+    "malignancy_accuracy": ("tumor called by its class", (BENIGN, MALIGNANT)),
+    "malignancy_sensitivity": ("malignant called malignant", (MALIGNANT,)),
+    "malignancy_specificity": ("benign called benign", (BENIGN,)),
+}
+MALIGNANCY_REMARK = (
+    "malignancy_sensitivity is the part of the malignant images called malignant, malignancy_specificity that of the "
+    "benign images called benign, malignancy_accuracy both together: by the class of the highest-scoring finding, and "
+    "an image whose lesion is missed counts as wrong in each. Normal images do not count."
+)
+_AP_KINDS = {"mask": SEGM, "box": BBOX}
+_AP_STATS = {"ap50": "AP50", "ap": "AP"}
+
+
+def measure(protocol, results, class_names, settings, *, progress=None):
+    """Numbers of a protocol.
+
+    Args:
+        protocol: a Protocol.
+        results: ImageResults.
+        class_names: names by ``class_id``.
+        settings: StudySettings; what the protocol fixes is replaced.
+        progress: as in ``study``.
+
+    Returns:
+        (list of Estimates, named as the protocol's table names them; tuple of remarks).
+
+    Raises:
+        DataError: nothing to measure on, or what ``study`` refuses.
+    """
+    settings = settings_of(protocol, settings)
+    results = counted(protocol, results)
+    if not results:
+        raise DataError(
+            "no image that this protocol measures on",
+            where=protocol.name,
+            got="no image" + (" with a lesion" if protocol.only_tumor_images else ""),
+            expected="images with lesions" if protocol.only_tumor_images else "images",
+        )
+    if not any(not lesion.iscrowd for result in results for lesion in result.truth.lesions):
+        settings = dataclasses.replace(settings, subgroup_fields=())  # no class to divide lesions by
+    estimates, remarks = [], {}
+    for one in protocol.passes:
+        chosen = [_prepared(result, protocol, one.shapes) for result in results]
+        by_name, found = _estimates(one, chosen, class_names, settings, progress)
+        for name in (n for measure in one.measures for n in (measure, *(f"{measure}[{c}]" for c in class_names))):
+            if name in by_name:
+                plain, bracket, group = name.partition("[")
+                estimates.append(dataclasses.replace(by_name[name], name=plain + one.suffix + bracket + group))
+        remarks |= dict.fromkeys([*_of_interest(found.remarks, protocol, one), *_spreads(protocol, one, found)])
+    if any(e.name in MALIGNANCY for e in estimates):
+        remarks[MALIGNANCY_REMARK] = None
+    remarks |= dict.fromkeys(undefined_remarks(e for e in estimates if "[" not in e.name))
+    return estimates, tuple(remarks)
+
+
+def settings_of(protocol, settings):
+    """The StudySettings that a protocol measures with."""
+    return dataclasses.replace(settings, subgroup_fields=(CLASS,), **protocol.settings)
+
+
+def counted(protocol, results):
+    """The ImageResults that a protocol measures on, a list."""
+    return [result for result in results if result.truth.lesions or not protocol.only_tumor_images]
+
+
+def _estimates(one, results, class_names, settings, progress):
+    """({name: Estimate}, the Study) of a Pass."""
+    found = study(results, class_names, settings, progress=progress)
+    by_name = {estimate.name: estimate for estimate in found.estimates}
+    by_name |= {f"{s.estimate.name}[{s.level}]": s.estimate for s in found.subgroups}
+    more = [*_malignancy(found), *_ap_by_class(one, found, results, class_names)]
+    more = [measure for measure in more if measure.name.partition("[")[0] in one.measures]
+    return by_name | {e.name: e for e in estimates_of(more, draw(len(found.cases), settings))}, found
+
+
+def _prepared(result, protocol, shapes):
+    findings = result.findings
+    if protocol.only_highest:
+        findings = tuple(sorted(findings, key=lambda finding: -finding.score)[:1])
+    if shapes == AS_THEY_ARE:
+        return dataclasses.replace(result, findings=findings)
+    boxed = _tight_box if shapes == TIGHT_BOXES else _box
+    truth = dataclasses.replace(result.truth, lesions=tuple(map(boxed, result.truth.lesions)))
+    return dataclasses.replace(result, truth=truth, findings=tuple(map(boxed, findings)))
+
+
+def _box(item):
+    return dataclasses.replace(item, rle=None)
+
+
+def _tight_box(item):
+    """The item with the box around its mask; its own box where it has no mask, or an empty one."""
+    if item.rle is None or not coco_mask.area(item.rle):
+        return _box(item)
+    box = tuple(box_xywh_to_xyxy(coco_mask.toBbox(item.rle)).tolist())
+    return dataclasses.replace(item, rle=None, box_xyxy=box)
+
+
+def _malignancy(found):
+    """Measures of MALIGNANCY from the rows of a Study's images; none where the classes are others."""
+    cases, rows = found.cases, found.per_image
+    for name, (label, classes) in MALIGNANCY.items():
+        if not set(classes) <= set(found.class_names):
+            continue
+        counts = [row["true_class"] in classes for row in rows]
+        right = [c and row["true_class"] == row["predicted_class"] for c, row in zip(counts, rows, strict=True)]
+        yield ratio_measure(
+            name, label, IMAGES, "images", right, counts, cases.case_of_image, len(cases), proportion=True
+        )
+
+
+def _ap_by_class(one, found, results, class_names):
+    """Measures such as ``box_ap50[benign]``: the average precision of one class, in percent."""
+    for kind, iou_type in _AP_KINDS.items():
+        if not any(f"{kind}_{stat}" in one.measures for stat in _AP_STATS):
+            continue
+        machine = ApMachine(results, class_names, iou_type)
+        values = Remembered(lambda weights, m=machine: m.resample(weights, found.cases.case_of_image))
+        for stat, key in _AP_STATS.items():
+            for class_name in class_names:
+                yield Measure(
+                    name=f"{kind}_{stat}[{class_name}]",
+                    label=f"{kind} {key}, {class_name}",
+                    group=DETECTION,
+                    unit="lesions",
+                    n=sum(row["class"] == class_name for row in found.per_lesion),
+                    n_cases=len(found.cases),
+                    resample=lambda weights, v=values, k=f"{key}:{class_name}": v(weights)[k],
+                    in_percent=True,
+                )
+
+
+def _of_interest(remarks, protocol, one):
+    """The remarks of a study without those on measures that a Pass does not show, or on what it was made to be."""
+    beside_the_point = ["Undefined, "]
+    if one.shapes != AS_THEY_ARE:
+        beside_the_point.append(" have no mask: ")
+    if protocol.only_tumor_images:
+        beside_the_point.append("Every image has a tumor")
+    if not set(SURFACE_MEASURES) & set(one.measures):
+        beside_the_point.append("The pixel spacing ")
+    return [remark for remark in remarks if not any(text in remark for text in beside_the_point)]
+
+
+def _spreads(protocol, one, found):
+    """Sentences on the standard deviation over lesions, for sources that print mean and standard deviation."""
+    for column in protocol.spread_of:
+        values = [row[column] for row in found.per_lesion if not math.isnan(row[column])]
+        if column in one.measures and len(values) > 1:
+            spread = statistics.stdev(values)
+            yield f"Standard deviation of {column}{one.suffix} over {len(values)} lesions: {spread:.2f}."

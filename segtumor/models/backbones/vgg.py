@@ -1,0 +1,149 @@
+"""VGG19 (Simonyan & Zisserman 2015, configuration E) as a Detectron2 backbone, plain or with batch normalisation.
+
+Layers carry torchvision's names (``features.0`` ... ``features.36``, or ``features.52`` with batch norm), so that
+weights in torchvision's format fit without renaming. The classifier is left out: in Fast R-CNN's use of VGG its two
+hidden layers become the box head (see ``segtumor.models.weights``).
+
+Letters: N images, C channels, H, W height and width of the input.
+"""
+
+from detectron2.layers import ShapeSpec, get_norm
+from detectron2.modeling import BACKBONE_REGISTRY, Backbone
+from detectron2.modeling.backbone.fpn import FPN, LastLevelMaxPool
+from torch import nn
+
+from segtumor.errors import ConfigError
+
+#: Convolutions per stage and their output channels; every convolution is 3 x 3, every stage ends in 2 x 2 max pooling.
+STAGES = {
+    16: ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)),
+    19: ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)),
+}
+#: Map -> pixels of the input per cell.
+FEATURE_STRIDES = {"conv1": 1, "conv2": 2, "conv3": 4, "conv4": 8, "conv5": 16, "pool5": 32}
+FEATURE_NAMES = tuple(FEATURE_STRIDES)
+
+
+def stage_channels(depth, channels=()):
+    """Output channels of every convolution, a tuple for each of the five stages.
+
+    Args:
+        depth: 16 or 19.
+        channels: output channels of each convolution, in order; empty for the published ones.
+
+    Raises:
+        ConfigError: ``channels`` has another length than the network has convolutions.
+    """
+    stages = STAGES[depth]
+    widths = list(channels) or [width for count, width in stages for _ in range(count)]
+    expected = sum(count for count, _ in stages)
+    if len(widths) != expected:
+        raise ConfigError(
+            "one number of channels per convolution",
+            where="MODEL.VGG.CHANNELS",
+            got=f"{len(widths)} numbers",
+            expected=f"{expected} for depth {depth}, or [] for the published ones",
+        )
+    following = iter(widths)
+    return tuple(tuple(next(following) for _ in range(count)) for count, _ in stages)
+
+
+class VGG(Backbone):
+    """The convolutional part of VGG.
+
+    Args:
+        depth: 16 or 19.
+        norm: "" for the plain network, or a Detectron2 normalisation ("BN", "FrozenBN", "GN") after each convolution.
+        in_channels: channels of the input.
+        out_features: names of the maps to return: "conv1" ... "conv5" (the last activation of a stage, before its
+            pooling; strides 1, 2, 4, 8, 16) and "pool5" (stride 32).
+        freeze_at: number of stages, counted from the input, whose parameters do not train; 0 trains all.
+        channels: output channels of each convolution, in order; empty for the published ones.
+
+    Raises:
+        ConfigError: ``channels`` has the wrong length.
+    """
+
+    def __init__(self, *, depth=19, norm="", in_channels=3, out_features=("conv5",), freeze_at=0, channels=()):
+        super().__init__()
+        self._out_features = list(out_features)
+        self._out_feature_strides = {name: FEATURE_STRIDES[name] for name in out_features}
+        self._out_feature_channels = {}
+        self._tap_after = {}
+        layers, stage_ends = [], []
+        for number, widths in enumerate(stage_channels(depth, channels), start=1):
+            for width in widths:
+                layers += _convolution(in_channels, width, norm)
+                in_channels = width
+            self._tap_after[len(layers) - 1] = f"conv{number}"
+            layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+            self._tap_after[len(layers) - 1] = f"pool{number}"
+            stage_ends.append(len(layers))
+            self._out_feature_channels[f"conv{number}"] = self._out_feature_channels[f"pool{number}"] = in_channels
+        self.features = nn.Sequential(*layers)
+        self._last_layer = max(index for index, name in self._tap_after.items() if name in out_features)
+        _initialise(self.features)
+        if freeze_at:
+            self.features[: stage_ends[freeze_at - 1]].requires_grad_(False)
+
+    @property
+    def size_divisibility(self):
+        """Input height and width are padded to a multiple of this; px."""
+        return max(self._out_feature_strides.values())
+
+    def forward(self, images):
+        """(N, C, H, W) -> {feature name: (N, channels, H / stride, W / stride)}."""
+        maps = {}
+        for index, layer in enumerate(self.features[: self._last_layer + 1]):
+            images = layer(images)
+            name = self._tap_after.get(index)
+            if name in self._out_features:
+                maps[name] = images
+        return maps
+
+    def output_shape(self):
+        """{feature name: ShapeSpec(channels, stride)}."""
+        return {
+            name: ShapeSpec(channels=self._out_feature_channels[name], stride=self._out_feature_strides[name])
+            for name in self._out_features
+        }
+
+
+def _convolution(in_channels, out_channels, norm):
+    convolution = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
+    normalisation = [get_norm(norm, out_channels)] if norm else []
+    return [convolution, *normalisation, nn.ReLU(inplace=True)]
+
+
+def _initialise(features):
+    # He et al. 2015, as nineteen layers without normalisation do not start training from smaller weights.
+    for layer in features:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+
+
+@BACKBONE_REGISTRY.register()
+def build_vgg_backbone(cfg, input_shape):
+    """VGG from ``MODEL.VGG`` and ``MODEL.BACKBONE.FREEZE_AT``."""
+    return VGG(
+        depth=cfg.MODEL.VGG.DEPTH,
+        norm=cfg.MODEL.VGG.NORM,
+        in_channels=input_shape.channels,
+        out_features=cfg.MODEL.VGG.OUT_FEATURES,
+        freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT,
+        channels=cfg.MODEL.VGG.CHANNELS,
+    )
+
+
+@BACKBONE_REGISTRY.register()
+def build_vgg_fpn_backbone(cfg, input_shape):
+    """VGG with a feature pyramid (Lin et al. 2017) on the maps of ``MODEL.FPN.IN_FEATURES``; p6 by max pooling."""
+    return FPN(
+        bottom_up=build_vgg_backbone(cfg, input_shape),
+        in_features=cfg.MODEL.FPN.IN_FEATURES,
+        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
+        norm=cfg.MODEL.FPN.NORM,
+        top_block=LastLevelMaxPool(),
+        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
+    )

@@ -1,0 +1,1 @@
+"""Parts of detectors that Detectron2 lacks, on its registries."""

@@ -1,0 +1,235 @@
+"""Weights from a file into a model: read safely, renamed if they are torchvision's, compared before they are loaded."""
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from segtumor.errors import ModelError
+from segtumor.files import atomic_path
+from segtumor.models.checksums import check_undamaged, seal
+
+logger = logging.getLogger(__name__)
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class WeightsReport:
+    """What became of a weights file.
+
+    Attributes:
+        loaded: parameters taken from the file.
+        initialised: parameters of the model that the file lacks or has in another shape; they keep their fresh values.
+        unused: parameters of the file that the model has no place for.
+    """
+
+    loaded: tuple[str, ...]
+    initialised: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def sentence(self):
+        """One line for people."""
+        text = (
+            f"{len(self.loaded)} tensors loaded, {len(self.initialised)} newly initialised, {len(self.unused)} unused"
+        )
+        return f"{text} (new: {_some(self.initialised)})" if self.initialised else text
+
+
+def read_checkpoint(path):
+    """Read a ``.pth`` file without running any code in it, after its checksums were compared.
+
+    Returns:
+        dict with at least ``"model"``: {parameter name: tensor}. A bare state dict is wrapped.
+
+    Raises:
+        ModelError: the file is missing, a pickle, damaged, or not a set of weights.
+    """
+    path = Path(path)
+    if path.suffix == ".pkl":
+        raise ModelError(
+            "pickled weights can run code and are refused", where=path, remedy="Convert them to a .pth state dict"
+        )
+    if not path.is_file():
+        raise ModelError("no such weights file", where=path, remedy="Check MODEL.WEIGHTS, --run or --init-from")
+    has_checksums = check_undamaged(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(
+            f"not a readable weights file: {_reason(error)}",
+            where=path,
+            expected="what torch.save wrote of a state dict",
+            remedy="Copy it again from where it was trained",
+        ) from error
+    if not has_checksums:
+        logger.warning("%s: an old format without checksums; damage to its weights cannot be noticed", path)
+    if isinstance(content, dict) and isinstance(content.get("model"), dict):
+        _check_names(content.get("class_names"), path)
+        _check_tensors(content["model"], path)
+        return content
+    if isinstance(content, dict) and content and all(isinstance(value, torch.Tensor) for value in content.values()):
+        _check_tensors(content, path)
+        return {"model": content}
+    raise ModelError("holds no weights", where=path, got=type(content).__name__, expected="a state dict")
+
+
+def _reason(error):
+    text = next(iter(str(error).splitlines()), "")
+    if "weights_only" in text:  # advice to programmers, which would let the file run code
+        return "it is none, or holds more than weights"
+    return f"{text:.120}" or type(error).__name__
+
+
+def _check_tensors(state, path):
+    """Refuse weights that torch would convert in silence (whole numbers, complex ones) or not at all."""
+    for name, tensor in state.items():
+        if not isinstance(name, str):
+            raise ModelError("a parameter's name is no text", where=path, got=f"{name!r:.60}")
+        if not isinstance(tensor, torch.Tensor):
+            continue
+        if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.is_meta:
+            kind = "without values" if tensor.is_meta else f"{tensor.layout}, {tensor.dtype}".replace("torch.", "")
+            raise ModelError(
+                f"{name} is no plain tensor", where=path, got=kind, expected="plain floating-point numbers"
+            )
+
+
+def _check_names(names, path):
+    if names is not None and not (isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)):
+        raise ModelError("its class names are no list of names", where=path, got=f"{names!r:.60}")
+
+
+def load_weights(model, path, *, strict, class_names=None, checkpoint=None):
+    """Load a file's weights into ``model``.
+
+    Args:
+        model: a Detectron2 model.
+        path: ``.pth`` file of segtumor, Detectron2, or torchvision (resnet*, vgg*).
+        strict: whether every parameter must be in the file (to predict or resume) or new ones may stay as initialised
+            (to start a training from other weights).
+        class_names: classes in the order in force; weights that name others are refused if ``strict``, else warned of.
+        checkpoint: what ``read_checkpoint`` returned of the file, where that was read already.
+
+    Returns:
+        WeightsReport.
+
+    Raises:
+        ModelError: as ``read_checkpoint``, or the weights do not fit.
+    """
+    checkpoint = checkpoint or read_checkpoint(path)
+    check_class_names(checkpoint.get("class_names"), class_names, path, strict)
+    state = checkpoint["model"]
+    return fit_weights(model, _from_torchvision(state, set(model.state_dict())), path=path, strict=strict)
+
+
+def fit_weights(model, state, *, path, strict):
+    """Load ``state`` where names and shapes agree; see ``load_weights``."""
+    own = model.state_dict()
+    # Pixel mean and std are settings, stored with old checkpoints only.
+    state = {name: tensor for name, tensor in state.items() if not name.startswith("pixel_")}
+    loaded = {n: tensor for n, tensor in state.items() if n in own and getattr(tensor, "shape", None) == own[n].shape}
+    initialised = tuple(name for name in own if name not in loaded and not name.startswith("pixel_"))
+    report = WeightsReport(tuple(loaded), initialised, tuple(name for name in state if name not in loaded))
+    if (strict and (initialised or report.unused)) or not loaded:
+        raise ModelError(
+            f"weights do not fit the model: {report.sentence()}",
+            where=path,
+            remedy="Use the config.yaml that the weights were trained with",
+        )
+    whole = [name for name in loaded if own[name].is_floating_point() and not loaded[name].is_floating_point()]
+    if whole:
+        raise ModelError(
+            f"{whole[0]} holds no fractions",
+            where=path,
+            got=str(loaded[whole[0]].dtype),
+            expected="floating-point numbers",
+        )
+    empty = next((name for name, tensor in loaded.items() if strict and tensor.dim() > 1 and not tensor.any()), None)
+    if empty:  # which no training leaves, but a damaged copy that was saved again does
+        raise ModelError(f"{empty} is all zeros", where=path, remedy="Copy the file again or use an older checkpoint")
+    if not all(torch.isfinite(tensor).all() for tensor in loaded.values() if tensor.is_floating_point()):
+        raise ModelError(
+            "weights are NaN or infinite", where=path, remedy="Copy the file again or use an older checkpoint"
+        )
+    model.load_state_dict(loaded, strict=False)
+    return report
+
+
+def check_class_names(trained, wanted, path, strict):
+    """Refuse weights of other classes, or of another order of them; only warn unless ``strict``.
+
+    Args:
+        trained: class names of the weights, or None if they do not say.
+        wanted: class names in force, or None for any.
+    """
+    if not trained or wanted is None or list(trained) == list(wanted):
+        return
+    error = ModelError(
+        "the weights were trained for other classes, or another order of them",
+        where=path,
+        got=", ".join(trained),
+        expected=", ".join(wanted),
+        remedy="Order the categories of the annotation file as in training",
+    )
+    if strict:
+        raise error
+    logger.warning("%s", error)
+
+
+_RESNET_NAMES = (
+    (r"^(conv1|bn1)\.", r"stem.\1."),
+    (r"^layer(\d)\.", lambda match: f"res{int(match[1]) + 1}."),
+    (r"\.downsample\.0\.", ".shortcut."),
+    (r"\.downsample\.1\.", ".shortcut.norm."),
+    (r"(^|\.)bn(\d)\.", r"\1conv\2.norm."),
+)
+_VGG_HEADS = {"classifier.0.": "roi_heads.box_head.fc1.", "classifier.3.": "roi_heads.box_head.fc2."}
+
+
+def _from_torchvision(state, own_names):
+    """torchvision's parameter names to those of this model; other names stay."""
+    if any(name.startswith("layer1.") for name in state):
+        renamed = {_resnet_name(name): tensor for name, tensor in state.items()}
+    elif "features.0.weight" in state:
+        renamed = {_vgg_name(name): tensor for name, tensor in state.items()}
+    else:
+        return state
+    prefix = "backbone.bottom_up." if any(name.startswith("backbone.bottom_up.") for name in own_names) else "backbone."
+    return {name if name.startswith("roi_heads.") else prefix + name: tensor for name, tensor in renamed.items()}
+
+
+def _resnet_name(name):
+    for pattern, replacement in _RESNET_NAMES:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def _vgg_name(name):
+    # VGG's two hidden fully connected layers are the box head of Fast R-CNN (Girshick 2015, section 2.3).
+    for torchvision_name, own_name in _VGG_HEADS.items():
+        name = name.replace(torchvision_name, own_name)
+    return name
+
+
+def _some(names):
+    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def write_checkpoint(path, state):
+    """Write ``state`` with torch.save, atomically and with the checksum that ``read_checkpoint`` compares.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        with open(temporary, "wb") as file:
+            try:
+                torch.save(state, file)
+            except RuntimeError as error:  # torch reports a full disk so, after the system's own words
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from None
+                raise OSError(str(error).splitlines()[0]) from error
+        seal(temporary)

@@ -1,0 +1,82 @@
+"""What all plots share: a Figure without global state, labels, colours and the way to PNG.
+
+Drawn with the object-oriented API on the Agg canvas: no window, no global state, so that a test, a thread and a
+notebook do not disturb each other. matplotlib is imported by ``plotting_library`` alone.
+"""
+
+import io
+import warnings
+
+from segtumor.escaping import shortened
+from segtumor.reporting.figures.plotting_library import import_matplotlib, own_settings
+from segtumor.taxonomy import color_rgb
+
+_LINE_STYLES = ("-", "--", "-.", ":")  # besides the colour, for prints in gray
+NEUTRAL, DARK = (0.6, 0.6, 0.6), (0.2, 0.2, 0.2)
+FONT_SIZE = 12
+#: A table of more classes than this is drawn in smaller letters.
+MANY_CLASSES = 5
+#: Of more than this there is room for the counts alone.
+MOST_PERCENT = 10
+
+
+def png_bytes(draw, *, dpi=120):
+    """The figure that ``draw()`` gives as PNG, drawn with matplotlib's own settings whatever the user's are."""
+    buffer = io.BytesIO()
+    with own_settings(), warnings.catch_warnings():
+        # Names in a script that matplotlib's own font lacks are drawn as boxes; the tables beside each figure hold
+        # them as text. Other fonts are not sought: which there are differs by machine, and so would the picture.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+        draw().savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def new_figure(title, *, n_panels=1, size_in=(7, 6)):
+    """A Figure with stacked panels, and their axes."""
+    import_matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size_in, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=FONT_SIZE + 1)
+    panels = [figure.add_subplot(n_panels, 1, i + 1) for i in range(n_panels)]
+    for axes in panels:
+        axes.tick_params(labelsize=FONT_SIZE - 1)
+        axes.xaxis.label.set_size(FONT_SIZE)
+        axes.yaxis.label.set_size(FONT_SIZE)
+    return figure, panels
+
+
+def name_text(name, longest=28):
+    """A name as plots write it: on one line, short, no formula (what stands between dollar signs), and shown in legends
+    (which leave out what begins with a low line)."""
+    text = shortened(name, longest).strip() or "(no name)"
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def label_axes(axes, xlabel, ylabel, xlim, ylim):
+    """Name and limit both axes; a limit of None is left to matplotlib."""
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.set_xlim(xlim)
+    if ylim:
+        axes.set_ylim(ylim)
+    axes.grid(alpha=0.3)
+
+
+def say_empty(axes, text):
+    """Write into the middle of a plot why there is nothing to see."""
+    box = {"facecolor": "white", "edgecolor": NEUTRAL, "boxstyle": "round"}
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=FONT_SIZE, bbox=box)
+
+
+def line_style(class_id):
+    """Line style of a class."""
+    return _LINE_STYLES[class_id % len(_LINE_STYLES)]
+
+
+def class_color(class_id):
+    """Colour of a class as matplotlib wants it, in [0, 1]."""
+    return tuple(channel / 255 for channel in color_rgb(class_id))

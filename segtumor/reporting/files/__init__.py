@@ -1,0 +1,1 @@
+"""What is written beside a result: tables and JSON, one file per kind of result."""

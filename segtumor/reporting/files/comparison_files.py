@@ -1,0 +1,159 @@
+"""Writing comparisons: ``comparison.csv``, ``comparison.json`` and ``comparison.md``, and the text of their cells.
+
+Not here: the tests (``segtumor.evaluation.comparison.comparison``).
+"""
+
+import dataclasses
+import itertools
+import math
+
+from segtumor import NOTICE, __version__
+from segtumor.evaluation.comparison.comparison import ComparisonRow
+from segtumor.files import prepare_output_folder, remove_files, write_csv, write_json, write_text
+from segtumor.reporting.words.markdown import markdown_table, markdown_text
+from segtumor.reporting.words.study_text import UNDEFINED, capital, counted, is_undefined, percent_text
+
+_HEADER = ("metric", "{first}", "{second}", "difference ({level} interval)", "p", "p (Holm)", "n", "test")
+_LOWER = " (lower is better)"
+
+
+def write_comparisons(comparisons, folder, *, level, provenance):
+    """Write what was compared.
+
+    Args:
+        comparisons: Comparisons of one set of images, such as a model with each reader.
+        folder: created if needed.
+        level: confidence level of the intervals, for the headings.
+        provenance: dict of plain values for the JSON file.
+
+    Returns:
+        list of the paths written.
+    """
+    columns = ("first_name", "second_name", *(field.name for field in dataclasses.fields(ComparisonRow)))
+    rows = [
+        {"first_name": comparison.names[0], "second_name": comparison.names[1], **_cells(row)}
+        for comparison in comparisons
+        for row in comparison.rows
+    ]
+    document = {
+        "schema_version": 1,
+        "segtumor_version": __version__,
+        "notice": NOTICE,
+        "provenance": provenance,
+        "level": level,
+        "comparisons": [_document(comparison) for comparison in comparisons],
+    }
+    sections = [line for comparison in comparisons for line in _section(comparison, level)]
+    folder = prepare_output_folder(folder)
+    paths = [folder / name for name in ("comparison.csv", "comparison.json", "comparison.md")]
+    remove_files(reversed(paths))
+    write_csv(folder / "comparison.csv", rows, columns)
+    write_json(folder / "comparison.json", document)
+    write_text(folder / "comparison.md", "\n".join(["# Paired comparison", "", *sections, NOTICE, ""]))
+    return paths
+
+
+def table_rows(rows):
+    """Cells of ComparisonRows as text, under ``table_header``."""
+    return [(row.name + ("" if row.higher_is_better else _LOWER), *_number_cells(row)) for row in rows]
+
+
+def table_header(comparison, level):
+    """Heads of the columns, with the names of the two."""
+    first, second = comparison.names
+    return tuple(cell.format(first=first, second=second, level=percent_text(level)) for cell in _HEADER)
+
+
+def table_notes(comparison):
+    """How to read the table, in sentences."""
+    first, second = comparison.names
+    yield f"The difference is {first} less {second}; where lower is better, a negative one favours {first}."
+    if any(row.n_first != row.n_second for row in comparison.rows):
+        yield f"n as in 7 / 9: of {first} and of {second}, whose values then rest on different units."
+    yield (
+        "Interval (bootstrap) and p (permutation, DeLong or McNemar) answer different questions and may disagree; "
+        "the tests are the ones adjusted."
+    )
+
+
+def value_text(row, value):
+    """A value with the digits of its kind; "undefined" for NaN; never "-0.000"."""
+    if is_undefined(value):
+        return UNDEFINED
+    text = f"{value:.1f}" if _coarse(row) else f"{value:.3f}"
+    return text.lstrip("-") if float(text) == 0 else text
+
+
+def p_text(p_value):
+    """A p value as journals print it; a dash for NaN."""
+    if is_undefined(p_value):
+        return "–"
+    return "< .001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def difference_text(row):
+    """The difference with its sign and its interval."""
+    if is_undefined(row.difference):
+        return UNDEFINED
+    if is_undefined(row.low) or is_undefined(row.high):
+        return f"{_signed(row, row.difference)} (no interval)"
+    few = ", few cases" if "few cases" in row.method else ""
+    return f"{_signed(row, row.difference)} ({_signed(row, row.low)} to {_signed(row, row.high)}{few})"
+
+
+def _number_cells(row):
+    values = (value_text(row, row.first), value_text(row, row.second))
+    return (*values, difference_text(row), p_text(row.p_value), p_text(row.p_holm), _n_text(row), row.test)
+
+
+def _n_text(row):
+    """How many units define the values; of both where they differ, as with matched lesions."""
+    if row.n_first == row.n_second:
+        return counted(row.n_first, row.unit)
+    return f"{row.n_first} / {row.n_second} {row.unit}"
+
+
+def _signed(row, value):
+    text = value_text(row, value)
+    return text if text.startswith("-") or float(text) == 0 else f"+{text}"
+
+
+def _coarse(row):
+    return row.in_percent or row.name.endswith(("_px", "_mm"))
+
+
+def _cells(row):
+    """A row for the CSV file, where what is undefined stays empty."""
+    values = dataclasses.asdict(row)
+    return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}
+
+
+def _document(comparison):
+    return {
+        "names": list(comparison.names),
+        "n_cases": comparison.n_cases,
+        "n_images": comparison.n_images,
+        "remarks": list(comparison.remarks),
+        "rows": [dataclasses.asdict(row) for row in comparison.rows],
+    }
+
+
+def _section(comparison, level):
+    """Lines about one Comparison: what was paired, and a table for each group of measures."""
+    first, second = (markdown_text(name) for name in comparison.names)
+    yield from (f"## {first} and {second}", "")
+    yield (
+        f"{counted(comparison.n_images, 'images')} of {counted(comparison.n_cases, 'cases')}, paired; intervals "
+        f"resample cases. p (Holm) is adjusted for {counted(len(comparison.rows), 'measures')} compared. "
+        + markdown_text(" ".join(table_notes(comparison)))
+    )
+    yield ""
+    yield from (f"- {markdown_text(remark)}" for remark in comparison.remarks)
+    yield from ("",) if comparison.remarks else ()
+    for group, rows in itertools.groupby(comparison.rows, key=lambda row: row.group):
+        cells = [(_title(row), *_number_cells(row)) for row in rows]
+        yield from (f"### {capital(group)}", "", *markdown_table(table_header(comparison, level), cells), "")
+
+
+def _title(row):
+    return f"{row.label}, `{row.name}`{'' if row.higher_is_better else _LOWER}"

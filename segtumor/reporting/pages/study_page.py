@@ -1,0 +1,228 @@
+"""A study as one HTML page that explains itself: numbers with intervals, figures, failures, and what was assumed.
+
+Self-contained: pictures are embedded, nothing is fetched, nothing runs. The same study gives the same bytes; there is
+no date. Not here: writing it (``study_files``), choosing examples (``study_examples``).
+"""
+
+from segtumor import NOTICE, __version__
+from segtumor.reporting.figures.study_plots import FOREST_MEASURES, study_figures, subgroups_of
+from segtumor.reporting.pages.page import data_url, environment
+from segtumor.reporting.provenance import NOT_OF_SPLIT
+from segtumor.reporting.words.checklists import CLAIM_2024, TRIPOD_AI, filled
+from segtumor.reporting.words.metric_texts import metric_text
+from segtumor.reporting.words.study_terms import RULES, field_text, froc_criterion_text, term_texts
+from segtumor.reporting.words.study_text import (
+    UNDEFINED,
+    capital,
+    count_text,
+    counted,
+    interval_text,
+    is_undefined,
+    method_text,
+    p_text,
+    percent_text,
+    spread_text,
+    summary_sentences,
+    value_cell,
+    wilson_text,
+)
+
+#: Measures that are looked at first, in this order; those a study lacks are left out.
+HEADLINE = (
+    *("mask_ap50", "mask_ap", "box_ap50", "dice", "dice_matched"),
+    *("hausdorff_95_px", "hausdorff_95_mm", "normalized_surface_dice"),
+    *("lesion_recall", "lesion_precision", "froc_mean", "false_positives_per_image"),
+    *("image_sensitivity", "image_specificity", "image_auc", "image_class_balanced_accuracy"),
+    *("patient_sensitivity", "patient_specificity", "patient_auc", "patient_class_balanced_accuracy"),
+    *("image_brier", "image_brier_calibrated", "image_ece", "image_ece_calibrated"),
+)
+NOT_RECORDED = "not recorded"
+_GROUPS = {
+    "detection": "Detection",
+    "overlap": "Overlap",
+    "surface": "Distances of outlines",
+    "lesions": "Lesions",
+    "images": "Images",
+    "patients": "Patients",
+    "calibration": "Calibration",
+}
+
+
+def study_page(study, *, title, provenance, examples=(), extra_tables=()):
+    """A page as text.
+
+    Args:
+        study: a Study.
+        title: heading of the page.
+        provenance: {heading: {name: value}}: command line, configuration, hashes, versions; None is "not recorded".
+        examples: dicts of ``title``, ``caption`` and ``png`` (bytes of a PNG or JPEG, or None), as
+            ``study_examples.draw_examples`` gives them.
+        extra_tables: (heading, note, header, rows of cells) of further tables, shown after the headline.
+
+    Returns:
+        HTML, str.
+    """
+    figures = study_figures(study)
+    facts = _facts(study, provenance, examples)
+    return (
+        environment()
+        .get_template("study.html")
+        .render(
+            title=title,
+            notice=NOTICE,
+            version=__version__,
+            level=percent_text(study.settings.level),
+            summary=summary_sentences(study),
+            headline=_headline(study),
+            count_example=_count_example(study),
+            extra_tables=extra_tables,
+            groups=_groups(study),
+            figures={
+                section: [(f, data_url(f.png())) for f in figures if f.section == section]
+                for section in ("curves", "calibration", "confusion", "overlap", "subgroups")
+            },
+            subgroups=_subgroup_table(study),
+            tests=_test_rows(study),
+            examples=[(e["title"], e["caption"], data_url(e["png"]) if e["png"] else None) for e in examples],
+            settings=_settings_rows(study.settings),
+            provenance=_provenance_tables(provenance),
+            remarks=study.remarks,
+            terms=term_texts(study.settings),
+            definitions=[
+                (capital(e.label), e.name, metric_text(e.name, located=study.settings.require_located))
+                for e in study.estimates
+            ],
+            checklists=[
+                ("TRIPOD+AI (Collins et al. 2024, doi 10.1136/bmj-2023-078378)", filled(TRIPOD_AI, facts)),
+                ("CLAIM 2024 (Tejani et al. 2024, doi 10.1148/ryai.240300)", filled(CLAIM_2024, facts)),
+            ],
+        )
+    )
+
+
+def _headline(study):
+    known = {estimate.name: estimate for estimate in study.estimates}
+    return [_row(known[name], study.settings.n_resamples) for name in HEADLINE if name in known]
+
+
+def _count_example(study):
+    """A count of successes that stands in the headline, such as "7 of 12 lesions"; "" if none does."""
+    known = {estimate.name: estimate for estimate in study.estimates}
+    counts = (count_text(known[name]) for name in HEADLINE if name in known and known[name].successes is not None)
+    return next(counts, "")
+
+
+def _groups(study):
+    """(heading, rows) of all estimates by group."""
+    names = list(dict.fromkeys([*_GROUPS, *(estimate.group for estimate in study.estimates)]))
+    for name in names:
+        rows = [_row(e, study.settings.n_resamples) for e in study.estimates if e.group == name]
+        if rows:
+            yield _GROUPS.get(name, name), rows
+
+
+def _row(estimate, n_resamples):
+    return {
+        "label": capital(estimate.label),
+        "value": value_cell(estimate),
+        "interval": interval_text(estimate),
+        "count": count_text(estimate),
+        "method": method_text(estimate, n_resamples),
+        "wilson": wilson_text(estimate),
+    }
+
+
+def _subgroup_table(study):
+    """Header and rows: a row per field and level, a column per measure."""
+    known = {estimate.name: estimate for estimate in study.estimates}
+    names = [name for name in FOREST_MEASURES if name in known and subgroups_of(study, name)]
+    cells = {(s.field, s.level, s.estimate.name): s.estimate for s in study.subgroups}
+    levels = dict.fromkeys((s.field, s.level) for s in study.subgroups if s.estimate.name in names)
+    rows = [
+        (field_text(field), level, [_cell(cells.get((field, level, name))) for name in names])
+        for field, level in levels
+    ]
+    return [capital(known[name].label) for name in names], rows
+
+
+def _cell(estimate):
+    if estimate is None or not estimate.n:
+        return "–"
+    if is_undefined(estimate.value):
+        return value_cell(estimate)
+    return f"{value_cell(estimate)} ({spread_text(estimate)}), {counted(estimate.n, estimate.unit)}"
+
+
+def _test_rows(study):
+    labels = {estimate.name: capital(estimate.label) for estimate in study.estimates}
+    return [
+        {
+            "field": field_text(test.field),
+            "measure": labels.get(test.measure, test.measure),
+            "test": test.test,
+            "statistic": UNDEFINED if is_undefined(test.statistic) else f"{test.statistic:.3f}",
+            "p": p_text(test.p_value),
+            "p_holm": p_text(test.p_holm),
+            "n_groups": test.n_groups,
+            "note": test.note,
+        }
+        for test in study.tests
+    ]
+
+
+def _settings_rows(settings):
+    located = "; with tumor it counts as found only where a lesion is hit" if settings.require_located else ""
+    temperature = (
+        "none: scores as the model gives them" if settings.temperature is None else f"{settings.temperature:.3f}"
+    )
+    return [
+        ("score threshold", f"{settings.score_threshold:.3f}"),
+        ("IoU threshold of a hit", f"{settings.iou_threshold:.2f}"),
+        ("patient", f"{RULES.get(settings.rule, settings.rule)}{located}"),
+        ("hit in the FROC curve", froc_criterion_text(settings)),
+        (
+            "tolerance of the surface Dice",
+            f"{settings.surface_tolerance_px:g} px; {settings.surface_tolerance_mm:g} mm",
+        ),
+        ("confidence level", percent_text(settings.level)),
+        ("resamples of cases", settings.n_resamples),
+        ("seed of the resampling", settings.seed),
+        ("temperature of the scores", temperature),
+        ("subgroups shown from", f"{counted(settings.min_group, 'images')} on (of fields of lesions: lesions)"),
+    ]
+
+
+def _provenance_tables(provenance):
+    """(heading, rows) with values as text; what is nested deeper becomes rows of dotted names."""
+    return [(heading, list(_flat(content))) for heading, content in provenance.items()]
+
+
+def _flat(content, prefix=""):
+    if isinstance(content, (list, tuple)) and any(isinstance(item, dict) for item in content):
+        content = {str(number): item for number, item in enumerate(content, start=1)}
+    if not isinstance(content, dict):
+        yield prefix, _text(content)
+        return
+    for name, value in content.items():
+        yield from _flat(value, f"{prefix}.{name}" if prefix else str(name))
+
+
+def _text(value):
+    if value is None or (isinstance(value, float) and is_undefined(value)):
+        return NOT_RECORDED
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _facts(study, provenance, examples):
+    """What the page holds, for the checklists."""
+    values = {text for _, rows in _provenance_tables(provenance) for _, text in rows}
+    recorded = [name.rpartition(".")[2] for _, rows in _provenance_tables(provenance) for name, text in rows
+                if text != NOT_RECORDED]  # fmt: skip
+    held = {"subgroups": study.subgroups, "tests": study.tests, "examples": examples}
+    held["temperature"] = study.settings.temperature is not None
+    for subject in ("annotations", "weights", "split"):
+        held[subject] = [name for name in recorded if name.startswith(subject) and name.endswith("sha256")]
+    if NOT_OF_SPLIT in values:
+        held["split"] = []
+    held["configuration"] = [heading for heading, content in provenance.items() if content and "onfig" in heading]
+    return {name for name, content in held.items() if content}

@@ -1,0 +1,1 @@
+"""Pictures of radiographs: overlays and contact sheets."""

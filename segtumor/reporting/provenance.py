@@ -1,0 +1,115 @@
+"""Where the numbers of a study come from: files and their hashes, split, training run, versions, command line.
+
+Not here: what was assumed when measuring, which the Study knows itself.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from segtumor.errors import DataError
+from segtumor.files import sha256_of_file
+from segtumor.reporting.files.evaluation_report import provenance
+
+_WEIGHTS = ("model_best.pth", "model_final.pth")
+
+
+#: Said of an annotation file that is not what the ``split.json`` beside it describes.
+NOT_OF_SPLIT = "does not match any part of this split"
+
+
+def study_provenance(*, annotations, predictions, run_folder=None, weights=None, calibrated_on=None, command=None):
+    """{heading: {name: value}} for ``study_page``; what is not known is None.
+
+    Args:
+        annotations, predictions: paths of the two files that were compared.
+        run_folder: training run that predicted, whose ``run.json`` and ``config.yaml`` are shown.
+        weights: path of the weights, by default the best of the run.
+        calibrated_on: (annotations, predictions), paths of the files that the temperature was fitted on.
+        command: words of the command line; default: this process'.
+
+    Raises:
+        DataError: ``run.json`` or ``split.json`` cannot be read.
+    """
+    run = Path(run_folder) if run_folder is not None else None
+    weights = weights or _weights_of(run)
+    known = provenance(annotations=annotations, predictions=predictions, weights=weights)
+    split = split_of(annotations)
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]] if command is None else list(command)
+    tables = {
+        "Files": {
+            "annotations": str(annotations),
+            "annotations_sha256": known["annotations_sha256"],
+            "predictions": str(predictions),
+            "predictions_sha256": known["predictions_sha256"],
+            "weights": known["weights"],
+            "weights_sha256": known["weights_sha256"],
+        },
+        "Split": {
+            "split_kind": split.get("kind") or _of_unit(split),
+            "split_seed": split.get("seed"),
+            # Split files without a hash of what they say, as that of phantoms, are known by the file's own.
+            "split_sha256": split.get("split_sha256") or (_hash(_split_path(annotations)) if split else None),
+            "annotations": _part_of(split, known["annotations_sha256"]),
+        },
+        "Versions": known["versions"],
+        "Command": {"command": words},
+    }
+    if calibrated_on is not None:
+        tables["Temperature"] = {
+            f"fitted on {name}": value
+            for what, path in zip(("annotations", "predictions"), calibrated_on, strict=True)
+            for name, value in ((what, str(path)), (f"{what}, sha256", sha256_of_file(path)))
+        }
+    if run is not None:
+        record = _read_json(run / "run.json")
+        tables["Training"] = {name: record.get(name) for name in ("seed", "command", "versions", "datasets")}
+        tables["Configuration"] = {"config": str(run / "config.yaml"), "config_sha256": _hash(run / "config.yaml")}
+    return tables
+
+
+def split_of(annotations):
+    """The ``split.json`` of the data set that an annotation file belongs to; empty if there is none."""
+    return _read_json(_split_path(annotations))
+
+
+def _split_path(annotations):
+    return Path(annotations).resolve().parent.parent / "split.json"
+
+
+def _of_unit(split):
+    """Kind of a split that says only what it kept together."""
+    return f"by {split['unit']}" if isinstance(split.get("unit"), str) else None
+
+
+def _part_of(split, sha256):
+    """Whether the split records a file of this hash, in words; None where it records no hashes."""
+    parts = split.get("parts")
+    parts = parts if isinstance(parts, dict) else {}
+    recorded = {
+        n: p["annotations_sha256"] for n, p in parts.items() if isinstance(p, dict) and "annotations_sha256" in p
+    }
+    hashes = split.get("annotations_sha256")
+    recorded |= hashes if isinstance(hashes, dict) else {}
+    if not recorded:
+        return None
+    return next((f"matches the part {name}" for name, value in recorded.items() if value == sha256), NOT_OF_SPLIT)
+
+
+def _weights_of(run):
+    found = [run / name for name in _WEIGHTS if (run / name).is_file()] if run is not None else []
+    return found[0] if found else None
+
+
+def _hash(path):
+    return sha256_of_file(path) if path.is_file() else None
+
+
+def _read_json(path):
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError("cannot be read", where=path, expected="a JSON file") from error
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,1 @@
+"""Results in words: terms, sentences, checklists, Markdown."""

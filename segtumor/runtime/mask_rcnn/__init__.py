@@ -1,0 +1,1 @@
+"""A Mask R-CNN between its graphs, in plain NumPy."""

@@ -1,0 +1,75 @@
+"""Detections: which regions hold what, from the box head's class logits and offsets.
+
+The equal of Detectron2's ``fast_rcnn_inference`` for one image, with every class's probability kept.
+
+Letters: R regions, K classes (without background, which is last), B boxes of a region (1 or K), D detections.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from segtumor.runtime.mask_rcnn.box_coding import clip_boxes, longer_than, scale_boxes
+from segtumor.runtime.mask_rcnn.suppression import suppress
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found on one image, highest score first.
+
+    Attributes:
+        boxes: (D, 4) float32, px.
+        scores: (D,) float32 in [0, 1].
+        class_ids: (D,) int.
+        probabilities: (D, K) float32 in [0, 1].
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    class_ids: np.ndarray
+    probabilities: np.ndarray
+
+    def __len__(self):
+        return len(self.scores)
+
+    def at(self, indices):
+        """Some of the detections."""
+        return Detections(
+            self.boxes[indices], self.scores[indices], self.class_ids[indices], self.probabilities[indices]
+        )
+
+    def resized(self, from_hw, to_hw):
+        """The detections at another size of the image, and (D,) bool: which of them still have an extent there."""
+        boxes = clip_boxes(scale_boxes(self.boxes, from_hw, to_hw), to_hw)
+        return Detections(boxes, self.scores, self.class_ids, self.probabilities), longer_than(boxes, 0)
+
+
+def softmax(logits):
+    """(R, K + 1) logits -> probabilities, float32; NaN where a logit is not finite."""
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
+def choose_detections(*, boxes, probabilities, image_hw, score_threshold, nms_iou, max_detections):
+    """Every class of every region above the score threshold, suppressed class by class, the best of all.
+
+    Args:
+        boxes: (R, 4B) float32, px of the image, not yet cut to it.
+        probabilities: (R, K + 1) float32.
+        image_hw: size of the image before padding, px.
+        score_threshold: scores must be above it.
+        nms_iou: overlap above which the lower one of two of a class goes.
+        max_detections: number to return at most; below 0 for all.
+
+    Returns:
+        Detections. Regions with a number that is not finite are left out.
+    """
+    finite = np.isfinite(boxes).all(axis=1) & np.isfinite(probabilities).all(axis=1)
+    probabilities = probabilities[finite, :-1]
+    boxes = clip_boxes(boxes[finite].reshape(len(probabilities), boxes.shape[1] // 4, 4), image_hw)
+    regions, class_ids = np.nonzero(probabilities > np.float32(score_threshold))
+    boxes = boxes[regions, 0 if boxes.shape[1] == 1 else class_ids]
+    found = Detections(boxes, probabilities[regions, class_ids], class_ids, probabilities[regions])
+    limit = max_detections if max_detections >= 0 else None
+    return found.at(suppress(boxes, found.scores, groups=class_ids, iou_threshold=nms_iou, limit=limit))

@@ -1,0 +1,238 @@
+"""Windowed images to findings: the three graphs, and what is chosen between them.
+
+The equal of Detectron2's ``GeneralizedRCNN.inference`` with ``StandardROIHeads`` (He et al. 2017), whatever runs the
+graphs. Graphs are any object with the methods ``dense(images)``, ``box_head(features, boxes)`` and
+``mask_head(features, boxes)``, as ``segtumor.export.graphs`` describes them. Not here: reading and windowing a
+radiograph, and post-processing (``runtime.predictor``).
+
+Letters: N images, h, w their size for the model, A anchors of a cell, R regions, K classes, M mask size.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from segtumor.errors import ModelError
+from segtumor.runtime.breakdown import LARGEST_FEATURE, broken_output, is_sound
+from segtumor.runtime.mask_rcnn.anchors import cell_anchors
+from segtumor.runtime.mask_rcnn.box_coding import decode_boxes
+from segtumor.runtime.mask_rcnn.detections import choose_detections, softmax
+from segtumor.runtime.mask_rcnn.levels import box_levels, regions_by_level
+from segtumor.runtime.mask_rcnn.pasting import paste_mask
+from segtumor.runtime.mask_rcnn.proposals import choose_proposals
+from segtumor.structures.lesions import Finding
+from segtumor.structures.masks import rle_from_crop
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What the dense graph returns.
+
+    Attributes:
+        features: for each map that boxes are pooled from (N, h / stride, w / stride, C) float32.
+        objectness: for each level (N, A, h / stride, w / stride) float32, logits.
+        deltas: for each level (N, 4A, h / stride, w / stride) float32.
+    """
+
+    features: tuple[np.ndarray, ...]
+    objectness: tuple[np.ndarray, ...]
+    deltas: tuple[np.ndarray, ...]
+
+
+_NO_BOXES = np.zeros((0, 4), dtype=np.float32)
+
+
+class Detector:
+    """Finds lesions on images of the model's size.
+
+    Args:
+        graphs: the three graphs.
+        contract: ``contract.Contract``.
+    """
+
+    def __init__(self, graphs, contract):
+        self.graphs, self.contract = graphs, contract
+        anchors = contract.anchors
+        self._cells = tuple(map(cell_anchors, anchors.sizes_px, anchors.aspect_ratios))
+
+    def detect(self, windows, sizes_hw):
+        """Findings on each image, nothing post-processed, highest score first.
+
+        Args:
+            windows: list of (h, w) float32 in [0, 1], all of one shape.
+            sizes_hw: list of (H, W), sizes of the radiographs that the findings are wanted for.
+
+        Returns:
+            list of tuples of Finding, in px of the radiographs; ``breakdown.broken_output`` for one on which the graphs
+            returned NaN, an infinity or a number beyond all sense anywhere.
+
+        Raises:
+            ModelError: the graphs return other shapes than the contract says.
+        """
+        if not windows:
+            return []
+        image_hw, preprocessing = windows[0].shape, self.contract.preprocessing
+        maps = self.graphs.dense(
+            model_images(
+                windows,
+                pixel_mean=preprocessing.pixel_mean,
+                pixel_std=preprocessing.pixel_std,
+                size_divisibility=preprocessing.size_divisibility,
+            )
+        )
+        # Neither head sees an image that is broken already: its neighbours are found as if it were not there.
+        sound = [_are_sound(maps, index) for index in range(len(windows))]
+        proposals = [self._propose(maps, index, image_hw) if sound[index] else _NO_BOXES for index in range(len(sound))]
+        detections = self._classify(maps.features, proposals, image_hw, sound)
+        masks = self._predict_masks(maps.features, detections, sound)
+        return [
+            _findings(*of_image, image_hw, tuple(size_hw)) if is_sound_image else broken_output()
+            for *of_image, size_hw, is_sound_image in zip(detections, masks, sizes_hw, sound, strict=True)
+        ]
+
+    def _propose(self, maps, index, image_hw):
+        """Boxes (P, 4) of one image."""
+        anchors, settings = self.contract.anchors, self.contract.proposals
+        boxes, _ = choose_proposals(
+            objectness=[level[index] for level in maps.objectness],
+            deltas=[level[index] for level in maps.deltas],
+            cells=self._cells,
+            strides_px=anchors.strides_px,
+            offset=anchors.offset,
+            box_weights=settings.box_weights,
+            image_hw=image_hw,
+            pre_nms_topk=settings.pre_nms_topk,
+            post_nms_topk=settings.post_nms_topk,
+            nms_iou=settings.nms_iou,
+            min_box_size_px=settings.min_box_size_px,
+        )
+        return boxes
+
+    def _classify(self, features, proposals, image_hw, sound):
+        """Proposals of each image -> Detections of each image; notes in ``sound`` which images are broken."""
+        settings, num_classes = self.contract.regions, len(self.contract.class_names)
+        num_boxes = 1 if settings.class_agnostic_boxes else num_classes
+        widths = num_classes + 1, 4 * num_boxes
+        logits, deltas = self._pooled(self.graphs.box_head, features, proposals, [(width,) for width in widths])
+        ends = np.cumsum([len(boxes_of_image) for boxes_of_image in proposals])[:-1]
+        _check_heads(sound, np.split(logits, ends), np.split(deltas, ends))
+        boxes = decode_boxes(deltas, np.concatenate(proposals), settings.box_weights)
+        return [
+            choose_detections(
+                boxes=boxes_of_image,
+                probabilities=probabilities,
+                image_hw=image_hw,
+                score_threshold=settings.score_threshold,
+                nms_iou=settings.nms_iou,
+                max_detections=settings.max_detections,
+            )
+            for boxes_of_image, probabilities in zip(
+                np.split(boxes, ends), np.split(softmax(logits), ends), strict=True
+            )
+        ]
+
+    def _predict_masks(self, features, detections, sound):
+        """Detections of each image -> mask probabilities of each image, (D, M, M) float32; as ``_classify``."""
+        agnostic, num_classes = self.contract.regions.class_agnostic_masks, len(self.contract.class_names)
+        boxes, class_ids = [found.boxes for found in detections], [found.class_ids for found in detections]
+        shape = (1 if agnostic else num_classes, None, None)
+        (logits,) = self._pooled(lambda *inputs: (self.graphs.mask_head(*inputs),), features, boxes, [shape])
+        ends = np.cumsum([len(found) for found in detections])[:-1]
+        _check_heads(sound, np.split(logits, ends))
+        channels = 0 if agnostic else np.concatenate(class_ids)
+        with np.errstate(over="ignore"):  # exp of a large number is infinite, and the probability 0
+            probabilities = 1 / (1 + np.exp(-logits[np.arange(len(logits)), channels]))
+        return np.split(probabilities, ends)
+
+    def _pooled(self, head, features, boxes, shapes):
+        """What a head returns for the boxes of each image, (R, *shape) each, in the order of the boxes.
+
+        A head is not called without boxes, as graphs are not made for none.
+        """
+        regions = self.contract.regions
+        images, boxes = np.repeat(np.arange(len(boxes)), [len(b) for b in boxes]), np.concatenate(boxes)
+        if not len(boxes):
+            return [np.zeros((0, *(size or 1 for size in shape)), dtype=np.float32) for shape in shapes]
+        levels = box_levels(
+            boxes,
+            strides_px=regions.strides_px,
+            canonical_box_px=regions.canonical_box_px,
+            canonical_level=regions.canonical_level,
+        )
+        parts, rows = regions_by_level(boxes, images, levels, len(regions.strides_px))
+        outputs = head(features, parts)
+        for output, shape in zip(outputs, shapes, strict=True):
+            _check_shape(output, (sum(map(len, parts)), *shape))
+        return [output[rows] for output in outputs]
+
+
+def model_images(windows, *, pixel_mean, pixel_std, size_divisibility):
+    """Windowed images as the dense graph takes them: three equal channels, normalised, padded with zeros.
+
+    Args:
+        windows: list of (h, w) float32 in [0, 1], all of one shape.
+        pixel_mean, pixel_std: of the three channels, 0..255.
+        size_divisibility: px; 0 pads nothing.
+
+    Returns:
+        (N, 3, h', w') float32, h' and w' the next multiples of ``size_divisibility``.
+    """
+    height, width = windows[0].shape
+    multiple = max(size_divisibility, 1)
+    images = np.zeros(
+        (len(windows), 3, -(-height // multiple) * multiple, -(-width // multiple) * multiple), np.float32
+    )
+    for window, image in zip(windows, images, strict=True):
+        gray = np.multiply(window, np.float32(255), dtype=np.float32)
+        for channel, mean, std in zip(image[:, :height, :width], pixel_mean, pixel_std, strict=True):
+            np.subtract(gray, np.float32(mean), out=channel)
+            channel /= np.float32(std)
+    return images
+
+
+def _are_sound(maps, index):
+    """Whether the dense graph did not break down on one image of the batch."""
+    outputs = all(is_sound(level[index]) for level in (*maps.objectness, *maps.deltas))
+    return outputs and all(is_sound(level[index], LARGEST_FEATURE) for level in maps.features)
+
+
+def _check_heads(sound, *outputs):
+    """Note in ``sound`` the images for whose regions a head broke down; ``outputs`` are lists of arrays by image."""
+    for index, of_image in enumerate(zip(*outputs, strict=True)):
+        sound[index] = sound[index] and all(map(is_sound, of_image))
+
+
+def _check_shape(output, expected):
+    fits = output.ndim == len(expected) and all(
+        size in (None, is_size) for is_size, size in zip(output.shape, expected, strict=True)
+    )
+    if not fits:
+        raise ModelError(
+            "the model's graphs do not fit its contract",
+            got=f"an output of shape {output.shape}",
+            expected=str(expected).replace("None", "any"),
+            remedy="Export the model again",
+        )
+
+
+def _findings(detections, masks, image_hw, size_hw):
+    """Detections and masks at the model's size -> findings on the radiograph."""
+    resized, has_extent = detections.resized(image_hw, size_hw)
+    left = np.flatnonzero(has_extent)
+    resized = resized.at(left)
+    rles = [
+        rle_from_crop(*paste_mask(mask, box, size_hw), size_hw)
+        for mask, box in zip(masks[left], resized.boxes, strict=True)
+    ]
+    rows = zip(
+        resized.class_ids.tolist(),
+        resized.scores.tolist(),
+        resized.boxes.tolist(),
+        rles,
+        resized.probabilities.tolist(),
+        strict=True,
+    )
+    return tuple(
+        Finding(class_id=class_id, score=score, box_xyxy=tuple(box), rle=rle, probabilities=tuple(probabilities))
+        for class_id, score, box, rle, probabilities in rows
+    )

@@ -1,0 +1,1 @@
+"""The graphs of a model in a runtime: onnxruntime, OpenVINO or torch."""

@@ -1,0 +1,73 @@
+"""The graphs in onnxruntime, from ONNX files; needs neither torch nor Detectron2. CPU only."""
+
+from segtumor.errors import ModelError, needed
+from segtumor.runtime.mask_rcnn.detector import Maps
+from segtumor.runtime.mask_rcnn.pooling import pools_of
+from segtumor.runtime.sessions.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, outputs_of
+from segtumor.system.offline import offline_imports
+
+
+class OnnxGraphs:
+    """The graphs of an export as ONNX.
+
+    Args:
+        files: {graph: {suffix: path}}.
+        regions: ``contract.Regions``.
+        level_count: levels of the proposal head.
+        threads: of each session; None leaves the choice to onnxruntime.
+
+    Raises:
+        InstallationError: onnxruntime is missing.
+        ModelError: a file is not ONNX, or has other outputs.
+    """
+
+    def __init__(self, files, *, regions, level_count, threads=None):
+        self._runtime, self._threads, self._feature_count = import_onnxruntime(), threads, len(regions.strides_px)
+        self._pools = pools_of(regions)
+        self._sessions = {name: self._session(files[name][".onnx"]) for name in GRAPHS}
+        self._dense_outputs = list(outputs_of("dense", self._feature_count, level_count))
+
+    def dense(self, images):
+        """(N, 3, H, W) float32, normalised and padded -> ``Maps``."""
+        outputs = tuple(self._sessions["dense"].run(self._dense_outputs, {IMAGES: images}))
+        features, rest = outputs[: self._feature_count], outputs[self._feature_count :]
+        return Maps(features, rest[: len(rest) // 2], rest[len(rest) // 2 :])
+
+    def box_head(self, features, boxes):
+        """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
+        return tuple(self._head("box_head", features, boxes, BOX_OUTPUTS))
+
+    def mask_head(self, features, boxes):
+        """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
+        return self._head("mask_head", features, boxes, MASK_OUTPUTS)[0]
+
+    def describe(self):
+        """What runs the graphs; threads is None where onnxruntime chooses them."""
+        return {"runtime": "onnxruntime", "version": self._runtime.__version__, "threads": self._threads}
+
+    def _head(self, name, features, boxes, outputs):
+        return self._sessions[name].run(list(outputs), {REGIONS: self._pools[name](features, boxes)})
+
+    def _session(self, path):
+        options = self._runtime.SessionOptions()
+        # Memory stays with onnxruntime's arena: over many shapes it kept no more than was kept without it.
+        options.log_severity_level = 3  # errors only; they are raised as well
+        if self._threads is not None:
+            options.intra_op_num_threads = self._threads
+        try:
+            return self._runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions share no base but this one
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"not a usable ONNX file: {reason:.120}", where=path, remedy="Export again") from error
+
+
+def import_onnxruntime():
+    """The module ``onnxruntime``.
+
+    Raises:
+        InstallationError: it is missing.
+    """
+    missing, remedy = "onnxruntime is not installed", 'Type: python -m pip install "segtumor[onnx]"'
+    with offline_imports(), needed("onnxruntime", missing, remedy=remedy):
+        import onnxruntime
+    return onnxruntime

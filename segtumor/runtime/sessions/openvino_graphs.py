@@ -1,0 +1,130 @@
+"""The graphs in OpenVINO, from its IR files; needs neither torch nor Detectron2. CPU only."""
+
+import threading
+
+import numpy as np
+
+from segtumor.errors import ModelError, needed
+from segtumor.runtime.mask_rcnn.detector import Maps
+from segtumor.runtime.mask_rcnn.pooling import pools_of
+from segtumor.runtime.sessions.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, numbered
+from segtumor.system.offline import offline_imports
+
+#: OpenVINO keeps memory for every number of rows that it has seen: (up to so many rows, multiples of this), then those
+#: of the last. Finely at first, as each row of the mask head is half a billion multiplications in a ResNet-50 model.
+_STEPS, _LARGE_STEP = ((16, 1), (64, 4)), 16
+
+
+class OpenVinoGraphs:
+    """The graphs of an export in OpenVINO.
+
+    Several threads may share them; they then wait for each other. Features are arrays that each ``dense`` call makes
+    anew: no copies, and a later call does not change them.
+
+    Args:
+        files: {graph: {suffix: path}}.
+        regions: ``contract.Regions``.
+        level_count: levels of the proposal head.
+        threads: of each graph; None leaves the choice to OpenVINO.
+
+    Raises:
+        InstallationError: OpenVINO is missing.
+        ModelError: a file is not OpenVINO's, or has other inputs and outputs.
+    """
+
+    def __init__(self, files, *, regions, level_count, threads=None):
+        self._openvino = import_openvino()
+        self._features, self._pools = numbered("feature", len(regions.strides_px)), pools_of(regions)
+        self._others = numbered("objectness", level_count) + numbered("deltas", level_count)
+        settings = {
+            # Else processors with bfloat16 would compute in it.
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            **({} if threads is None else {"INFERENCE_NUM_THREADS": threads}),
+        }
+        core = self._openvino.Core()
+        compiled = {name: self._compile(core, files[name][".xml"], settings) for name in GRAPHS}
+        self._requests = {name: model.create_infer_request() for name, model in compiled.items()}
+        self._lock = threading.Lock()  # a request serves one caller, from its inputs to its outputs
+        self._threads = int(compiled["dense"].get_property("INFERENCE_NUM_THREADS"))
+
+    def dense(self, images):
+        """(N, 3, H, W) float32, normalised and padded -> ``Maps``."""
+        openvino, images = self._openvino, np.ascontiguousarray(images)
+        # Empty tensors of our own, which the request sizes and fills; its own ones the next call would overwrite.
+        features = [openvino.Tensor(openvino.Type.f32, openvino.Shape([0, 0, 0, 0])) for _ in self._features]
+        outputs = dict(zip(self._features, features, strict=True))
+        objectness_and_deltas = self._infer("dense", {IMAGES: self._tensor(images), **outputs}, self._others)
+        return Maps(
+            tuple(tensor.data for tensor in features),
+            objectness_and_deltas[: len(self._others) // 2],
+            objectness_and_deltas[len(self._others) // 2 :],
+        )
+
+    def box_head(self, features, boxes):
+        """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
+        return self._head("box_head", features, boxes, BOX_OUTPUTS)
+
+    def mask_head(self, features, boxes):
+        """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
+        return self._head("mask_head", features, boxes, MASK_OUTPUTS)[0]
+
+    def describe(self):
+        """What runs the graphs."""
+        return {"runtime": "openvino", "version": self._openvino.__version__, "threads": self._threads}
+
+    def _head(self, name, features, boxes, outputs):
+        regions = self._pools[name](features, boxes)
+        padded = _padded(regions)
+        found = self._infer(name, {REGIONS: self._tensor(padded)}, outputs)
+        return tuple(array[: len(regions)] for array in found)
+
+    def _infer(self, graph, tensors, outputs):
+        """Copies of the outputs of these names."""
+        request = self._requests[graph]
+        with self._lock:
+            for name, tensor in tensors.items():
+                request.set_tensor(name, tensor)
+            request.infer()
+            return tuple(request.get_tensor(name).data.copy() for name in outputs)
+
+    def _tensor(self, array):
+        """A tensor that only borrows the memory of a contiguous array: the caller keeps the array until the end."""
+        return self._openvino.Tensor(array, shared_memory=True)
+
+    def _compile(self, core, path, settings):
+        try:
+            model = core.read_model(path)
+            _check_weights(model, path)
+            return core.compile_model(model, "CPU", settings)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ModelError(f"not a usable OpenVINO file: {reason:.120}", where=path, remedy="Export again") from error
+
+
+def _check_weights(model, path):
+    """Refuse weights that are NaN or infinite: OpenVINO's ReLU makes 0 of NaN, so no output would show it."""
+    constants = (op.data for op in model.get_ops() if op.get_type_name() == "Constant")
+    for array in constants:
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError("weights are NaN or infinite", where=path, remedy="Copy the export again, or export again")
+
+
+def _padded(regions):
+    """(R, S, S, C) with some rows of zeros after them, so that few numbers of rows ever occur."""
+    rows = len(regions)
+    multiple = next((step for limit, step in _STEPS if rows <= limit), _LARGE_STEP)
+    missing = -rows % multiple
+    return np.concatenate([regions, np.zeros((missing, *regions.shape[1:]), regions.dtype)]) if missing else regions
+
+
+def import_openvino():
+    """The module ``openvino``.
+
+    Raises:
+        InstallationError: it is missing.
+    """
+    missing, remedy = "OpenVINO is not installed", 'Type: python -m pip install "segtumor[openvino]"'
+    with offline_imports(), needed("openvino", missing, remedy=remedy):
+        import openvino
+    return openvino

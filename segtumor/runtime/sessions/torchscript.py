@@ -1,0 +1,98 @@
+"""The graphs in torch: as modules, or from TorchScript files.
+
+A TorchScript file is a program. It is loaded only after its hash was compared (``runtime.exported``), which finds
+damage, not malice: open exports of people you trust. Not here: how the modules are made (``segtumor.export.graphs``).
+"""
+
+import warnings
+
+import torch
+
+from segtumor.errors import ModelError
+from segtumor.runtime.mask_rcnn.detector import Maps
+from segtumor.runtime.mask_rcnn.pooling import pools_of
+from segtumor.runtime.sessions.graph_names import GRAPHS
+
+
+class TorchGraphs:
+    """Three torch modules as graphs: NumPy in, NumPy out.
+
+    Args:
+        dense: (N, 3, H, W) -> tuple of features (N, H, W, C), objectness and deltas.
+        box_head, mask_head: pooled regions (R, S, S, C) -> outputs.
+        pools: {head: ``pooling.RegionPooling``}.
+        feature_count: how many of the dense outputs are features.
+        channels_last: whether images are given in (N, H, W, C) memory, which is quicker on a CPU.
+        device: where the modules are.
+    """
+
+    def __init__(self, dense, box_head, mask_head, *, pools, feature_count, channels_last=True, device="cpu"):
+        self._dense, self._box_head, self._mask_head = dense, box_head, mask_head
+        self._feature_count, self._pools, self._device = feature_count, pools, device
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
+
+    @torch.inference_mode()
+    def dense(self, images):
+        """(N, 3, H, W) float32, normalised and padded -> ``Maps``."""
+        images = torch.from_numpy(images).to(self._device).contiguous(memory_format=self._format)
+        outputs = tuple(map(_array, self._dense(images)))
+        features, rest = outputs[: self._feature_count], outputs[self._feature_count :]
+        return Maps(features, rest[: len(rest) // 2], rest[len(rest) // 2 :])
+
+    @torch.inference_mode()
+    def box_head(self, features, boxes):
+        """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
+        class_logits, deltas = self._box_head(self._regions("box_head", features, boxes))
+        return _array(class_logits), _array(deltas)
+
+    @torch.inference_mode()
+    def mask_head(self, features, boxes):
+        """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
+        return _array(self._mask_head(self._regions("mask_head", features, boxes)))
+
+    def describe(self):
+        """What runs the graphs."""
+        return {"runtime": "torch", "version": torch.__version__, "threads": torch.get_num_threads()}
+
+    def _regions(self, head, features, boxes):
+        return torch.from_numpy(self._pools[head](features, boxes)).to(self._device)
+
+
+class TorchScriptGraphs(TorchGraphs):
+    """The graphs of an export as TorchScript.
+
+    Args:
+        files: {graph: {suffix: path}}.
+        regions: ``contract.Regions``.
+        threads: of torch, for the whole process; None leaves them.
+
+    Raises:
+        ModelError: a file is not TorchScript.
+    """
+
+    def __init__(self, files, *, regions, threads=None):
+        if threads is not None:
+            torch.set_num_threads(threads)
+        super().__init__(
+            *(_load(files[name][".pt"]) for name in GRAPHS),
+            pools=pools_of(regions),
+            feature_count=len(regions.strides_px),
+        )
+
+    def describe(self):
+        """What runs the graphs."""
+        return {**super().describe(), "runtime": "torchscript"}
+
+
+def _load(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch announces that TorchScript will end; nothing a user can do
+        try:
+            return torch.jit.load(str(path), map_location="cpu").eval()
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"not a TorchScript file: {reason:.120}", where=path, remedy="Export again") from error
+
+
+def _array(tensor):
+    return tensor.cpu().contiguous().numpy()

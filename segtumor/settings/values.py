@@ -1,0 +1,199 @@
+"""Which values of a configuration are right: one table for Detectron2's keys and segtumor's own.
+
+A value that is out of its range is refused by its key, before a model is built or data is read, by every command alike.
+Keys that segtumor does not use (``configs/README.md``) have no row: their values are only of the right kind and finite.
+Not here: whether values fit each other or the data, which shows when the model is built (``models.build``).
+"""
+
+import math
+import re
+
+from segtumor.errors import ConfigError
+from segtumor.settings.files import is_address
+from segtumor.settings.kinds import INT64, Rule, choice, each, is_number, percent_hint, real, shown, whole
+
+_MAX_SIDE_PX = 20_000
+_MAX_SEED = 2**31 - 1
+
+
+def check_values(values):
+    """Refuse the first value that is wrong.
+
+    Args:
+        values: {key: value} of a complete configuration, keys with dots; unknown keys are checked as those without row.
+
+    Raises:
+        ConfigError: names the key, the value and what is expected.
+    """
+    for key, value in values.items():
+        rule = RULES.get(key)
+        if rule is not None and not rule.holds(value):
+            raise ConfigError(
+                "wrong value", where=key, got=shown(value), expected=rule.expected, remedy=_hint(value, rule)
+            )
+        _check_any(key, value)
+
+
+def _hint(value, rule):
+    return percent_hint(value) if rule is SHARE else None
+
+
+def _check_any(key, value):
+    """What holds for every key: numbers are finite and fit into 64 bits, texts are no addresses."""
+    for part in _parts(value):
+        if isinstance(part, float) and not math.isfinite(part) and key not in _MAY_BE_INFINITE:
+            raise ConfigError("wrong value", where=key, got=shown(value), expected="finite numbers")
+        if isinstance(part, int) and not -INT64 <= part < INT64:
+            raise ConfigError("wrong value", where=key, got=shown(value), expected="whole numbers of 64 bits")
+        if isinstance(part, str) and "\0" in part:
+            raise ConfigError("wrong value", where=key, got=shown(value), expected="no zero bytes")
+        if isinstance(part, str) and is_address(part):
+            remedy = "Save the file on this machine and name its path"
+            raise ConfigError("an address, which is not opened", where=key, got=shown(value), remedy=remedy)
+
+
+def _parts(value):
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _parts(part)
+    else:
+        yield value
+
+
+def _off(why):
+    return Rule(lambda v: v is False, f"False: {why}")
+
+
+#: A share, a score, an overlap.
+SHARE = real(0, 1)
+_SHARE_ABOVE_0 = Rule(lambda v: is_number(v) and 0 < v <= 1, "a number above 0, at most 1")
+_NOT_NEGATIVE, _POSITIVE = real(0), real(0, above=True)
+_SIDE = whole(16, _MAX_SIDE_PX)
+_TEXT = Rule(lambda v: isinstance(v, str) and v.strip() != "", "a text")
+_NORM = choice("", "BN", "SyncBN", "FrozenBN", "GN", "nnSyncBN", "naiveSyncBN", "naiveSyncBN_N", "LN")
+_POOLER = choice("ROIAlignV2", "ROIAlign", "ROIPool")
+_BOX_LOSS = choice("smooth_l1", "giou")
+_BOX_WEIGHTS = each(_POSITIVE, count=4)
+_IOU_LABELS = each(whole(-1, 1), least=2)
+_DEVICE = Rule(lambda v: isinstance(v, str) and re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", v), "cpu, cuda or cuda:N")
+_MAY_BE_INFINITE = {"SOLVER.CLIP_GRADIENTS.NORM_TYPE"}
+
+#: Key -> what its value must be.
+RULES = {
+    "VERSION": whole(2, 2),
+    "MODEL.LOAD_PROPOSALS": _off("segtumor makes proposals itself"),
+    "MODEL.KEYPOINT_ON": _off("lesions have no key points"),
+    "MODEL.DEVICE": _DEVICE,
+    "MODEL.PIXEL_MEAN": each(real(-INT64), count=3),
+    "MODEL.PIXEL_STD": each(_POSITIVE, count=3),
+    "MODEL.BACKBONE.FREEZE_AT": whole(0, 6),
+    "MODEL.CLASS_NAMES": each(_TEXT, least=0),
+    "MODEL.FPN.IN_FEATURES": each(_TEXT, least=0),
+    "MODEL.FPN.OUT_CHANNELS": whole(1),
+    "MODEL.FPN.NORM": _NORM,
+    "MODEL.FPN.FUSE_TYPE": choice("sum", "avg"),
+    "MODEL.PROPOSAL_GENERATOR.MIN_SIZE": _NOT_NEGATIVE,
+    "MODEL.ANCHOR_GENERATOR.SIZES": each(each(_POSITIVE)),
+    "MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS": each(each(_POSITIVE)),
+    "MODEL.ANCHOR_GENERATOR.OFFSET": real(0, 1, below=True),
+    "MODEL.RPN.IN_FEATURES": each(_TEXT),
+    "MODEL.RPN.BOUNDARY_THRESH": whole(-1),
+    "MODEL.RPN.IOU_THRESHOLDS": each(SHARE, rising=True),
+    "MODEL.RPN.IOU_LABELS": _IOU_LABELS,
+    "MODEL.RPN.BATCH_SIZE_PER_IMAGE": whole(1),
+    "MODEL.RPN.POSITIVE_FRACTION": _SHARE_ABOVE_0,
+    "MODEL.RPN.BBOX_REG_LOSS_TYPE": _BOX_LOSS,
+    "MODEL.RPN.BBOX_REG_LOSS_WEIGHT": _NOT_NEGATIVE,
+    "MODEL.RPN.BBOX_REG_WEIGHTS": _BOX_WEIGHTS,
+    "MODEL.RPN.SMOOTH_L1_BETA": _NOT_NEGATIVE,
+    "MODEL.RPN.LOSS_WEIGHT": _NOT_NEGATIVE,
+    **{f"MODEL.RPN.{when}_NMS_TOPK_{what}": whole(1) for when in ("PRE", "POST") for what in ("TRAIN", "TEST")},
+    "MODEL.RPN.NMS_THRESH": SHARE,
+    "MODEL.RPN.CONV_DIMS": each(Rule(lambda v: v == -1 or whole(1).holds(v), "a whole number from 1, or -1")),
+    "MODEL.ROI_HEADS.NUM_CLASSES": whole(1),
+    "MODEL.ROI_HEADS.IN_FEATURES": each(_TEXT),
+    "MODEL.ROI_HEADS.IOU_THRESHOLDS": each(SHARE, rising=True),
+    "MODEL.ROI_HEADS.IOU_LABELS": _IOU_LABELS,
+    "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE": whole(1),
+    "MODEL.ROI_HEADS.POSITIVE_FRACTION": _SHARE_ABOVE_0,
+    "MODEL.ROI_HEADS.SCORE_THRESH_TEST": SHARE,
+    "MODEL.ROI_HEADS.NMS_THRESH_TEST": SHARE,
+    "MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE": _BOX_LOSS,
+    "MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_WEIGHT": _NOT_NEGATIVE,
+    "MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS": _BOX_WEIGHTS,
+    "MODEL.ROI_BOX_HEAD.SMOOTH_L1_BETA": _NOT_NEGATIVE,
+    "MODEL.ROI_BOX_HEAD.NUM_FC": whole(0, 100),
+    "MODEL.ROI_BOX_HEAD.FC_DIM": whole(1),
+    "MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS": each(_POSITIVE, least=0),
+    "MODEL.ROI_BOX_CASCADE_HEAD.IOUS": each(SHARE),
+    "MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS": each(_BOX_WEIGHTS),
+    **{
+        f"MODEL.{head}.{key}": rule
+        for head in ("ROI_BOX_HEAD", "ROI_MASK_HEAD")
+        for key, rule in {
+            "POOLER_RESOLUTION": whole(1, 1000),
+            "POOLER_SAMPLING_RATIO": whole(0, 100),
+            "POOLER_TYPE": _POOLER,
+            "NUM_CONV": whole(0, 100),
+            "CONV_DIM": whole(1),
+            "NORM": _NORM,
+        }.items()
+    },
+    "MODEL.RESNETS.DEPTH": Rule(lambda v: v in (18, 34, 50, 101, 152), "18, 34, 50, 101 or 152"),
+    "MODEL.RESNETS.OUT_FEATURES": each(_TEXT),
+    "MODEL.RESNETS.NUM_GROUPS": whole(1),
+    "MODEL.RESNETS.NORM": _NORM,
+    "MODEL.RESNETS.WIDTH_PER_GROUP": whole(1),
+    "MODEL.RESNETS.RES5_DILATION": whole(1, 2),
+    "MODEL.RESNETS.RES2_OUT_CHANNELS": whole(1),
+    "MODEL.RESNETS.STEM_OUT_CHANNELS": whole(1),
+    "MODEL.VGG.DEPTH": Rule(lambda v: v in (16, 19), "16 or 19"),
+    "MODEL.VGG.NORM": choice("", "BN", "FrozenBN", "GN"),
+    "MODEL.VGG.OUT_FEATURES": each(choice("conv1", "conv2", "conv3", "conv4", "conv5", "pool5")),
+    "MODEL.VGG.CHANNELS": each(whole(1), least=0),
+    "INPUT.MIN_SIZE_TRAIN": each(_SIDE),
+    "INPUT.MAX_SIZE_TRAIN": _SIDE,
+    "INPUT.MIN_SIZE_TEST": _SIDE,
+    "INPUT.MAX_SIZE_TEST": _SIDE,
+    "INPUT.WINDOW_PERCENTILES": each(real(0, 100), count=2, rising=True),
+    "INPUT.MAX_PIXELS": whole(1),
+    "INPUT.MIN_LESION_AREA_PX": whole(0),
+    "INPUT.CACHE_MAX_GB": _POSITIVE,
+    "DATASETS.TRAIN": each(_TEXT, least=0),
+    "DATASETS.VALIDATION": each(_TEXT, least=0),
+    "DATASETS.TEST": each(_TEXT, least=0),
+    "DATALOADER.NUM_WORKERS": whole(0, 256),
+    "DATALOADER.WORKER_TIMEOUT_S": whole(0, 86_400),
+    "DATALOADER.REPEAT_THRESHOLD": SHARE,
+    "SOLVER.LR_SCHEDULER_NAME": choice("WarmupCosineLR", "WarmupMultiStepLR"),
+    "SOLVER.OPTIMIZER": choice("SGD", "ADAMW"),
+    "SOLVER.MAX_ITER": whole(1, 10**9),
+    "SOLVER.BASE_LR": _POSITIVE,
+    "SOLVER.MOMENTUM": real(0, 1, below=True),
+    "SOLVER.WEIGHT_DECAY": _NOT_NEGATIVE,
+    "SOLVER.WEIGHT_DECAY_NORM": _NOT_NEGATIVE,
+    "SOLVER.WEIGHT_DECAY_BIAS": Rule(lambda v: v is None or _NOT_NEGATIVE.holds(v), "a number 0 or more, or null"),
+    "SOLVER.BIAS_LR_FACTOR": _NOT_NEGATIVE,
+    "SOLVER.GAMMA": _SHARE_ABOVE_0,
+    "SOLVER.STEPS": each(whole(0), least=0, rising=True),
+    "SOLVER.WARMUP_FACTOR": SHARE,
+    "SOLVER.WARMUP_ITERS": whole(0),
+    "SOLVER.WARMUP_METHOD": choice("linear", "constant"),
+    "SOLVER.CHECKPOINT_PERIOD": whole(1),
+    "SOLVER.IMS_PER_BATCH": whole(1, 10_000),
+    "SOLVER.EARLY_STOPPING_PATIENCE": whole(0),
+    "SOLVER.CLIP_GRADIENTS.CLIP_TYPE": choice("value", "norm"),
+    "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": _POSITIVE,
+    "SOLVER.CLIP_GRADIENTS.NORM_TYPE": Rule(lambda v: type(v) in (int, float) and v > 0, "a number above 0"),
+    "TEST.EVAL_PERIOD": Rule(whole(0).holds, "0 (only at the end) or more"),
+    "TEST.DETECTIONS_PER_IMAGE": whole(1),
+    "TEST.CONFIDENCE_THRESHOLD": SHARE,
+    "TEST.HIT_IOU": _SHARE_ABOVE_0,
+    "OUTPUT_DIR": Rule(_TEXT.holds, "the path of a folder"),
+    "SEED": Rule(whole(-INT64, _MAX_SEED).holds, f"a whole number up to {_MAX_SEED}; below 0 one is drawn"),
+    "VIS_PERIOD": whole(0),
+    "POSTPROCESSING.SUPPRESS_IOU": SHARE,
+    "POSTPROCESSING.MIN_PART_FRACTION": SHARE,
+    "POSTPROCESSING.SMOOTH_RADIUS_PX": real(0, 100),
+    "POSTPROCESSING.MIN_AREA_PX": _NOT_NEGATIVE,
+}

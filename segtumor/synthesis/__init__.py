@@ -1,0 +1,1 @@
+"""Radiographs that nobody took. Core: no torch, no Detectron2."""

@@ -1,0 +1,153 @@
+"""Phantom cases: one anatomy, its lesions, two views. ``make_phantoms`` yields them, each from its own seed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from segtumor.synthesis.phantoms.acquisition import expose, sample_exposure
+from segtumor.synthesis.phantoms.anatomy import cast_bone, cast_ossicle, cast_soft_tissue
+from segtumor.synthesis.phantoms.fields import band_noise, make_grid, smooth_noise
+from segtumor.synthesis.phantoms.placement import Scene, place_lesions
+from segtumor.synthesis.phantoms.planning import SUBTYPES_OF_LABEL
+from segtumor.synthesis.phantoms.regions import sample_region
+from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
+
+#: Of every ten cases in sequence; the order within ten is drawn, but the first three are one of each.
+LABELS_OF_TEN = (NORMAL, BENIGN, MALIGNANT, NORMAL, NORMAL, NORMAL, BENIGN, BENIGN, MALIGNANT, MALIGNANT)
+VIEWS = ("frontal", "lateral")
+SECOND_LESION_RATE = 1 / 6  # of the 60% with a lesion: a tenth of all cases
+
+
+@dataclass(frozen=True)
+class PhantomLesion:
+    """A lesion as seen in one view.
+
+    Attributes:
+        label: "benign" or "malignant".
+        subtype: name in ``SUBTYPE_ENTITY``.
+        mask: (H, W) bool, the true extent.
+        contrast: mean absolute change of attenuation (a pure number) that it makes within its mask.
+    """
+
+    label: str
+    subtype: str
+    mask: np.ndarray
+    contrast: float
+
+
+@dataclass(frozen=True)
+class PhantomView:
+    """One picture: (H, W) uint8 ``pixels``, ``spacing_mm`` (row, column), ``view`` frontal or lateral, its lesions."""
+
+    view: str
+    pixels: np.ndarray
+    spacing_mm: tuple[float, float]
+    lesions: tuple[PhantomLesion, ...]
+
+
+@dataclass(frozen=True)
+class PhantomCase:
+    """One synthetic patient's study.
+
+    Attributes:
+        case_id: "phantom00001".
+        image_label: "normal", "benign" or "malignant"; the same in both views.
+        age: years.
+        sex: "M" or "F".
+        site: sites shown, in BTXRD's words.
+        views: frontal, lateral.
+    """
+
+    case_id: str
+    image_label: str
+    age: int
+    sex: str
+    site: tuple[str, ...]
+    views: tuple[PhantomView, ...]
+
+
+def make_phantoms(count_cases, seed, size_px=256) -> Iterator[PhantomCase]:
+    """Yield ``count_cases`` cases; case i depends on ``seed``, ``size_px`` and i alone, not on the count."""
+    for index in range(count_cases):
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
+        yield make_case(rng, case_number=index + 1, size_px=size_px, image_label=label_of_case(seed, index))
+
+
+def make_case(rng, *, case_number, size_px=256, image_label=None):
+    """One case.
+
+    Args:
+        rng: NumPy Generator; all that is random comes from it.
+        case_number: from 1, makes the ``case_id``.
+        size_px: side of the square pictures, at least 64.
+        image_label: "normal", "benign" or "malignant"; None draws it, 40 : 30 : 30.
+
+    Returns:
+        ``PhantomCase``.
+    """
+    image_label = image_label or str(rng.choice(LABELS_OF_TEN))
+    # Separate streams: the same generator state with another label gives the same body, marker, exposure and noise,
+    # so that nothing but the lesion tells the classes apart.
+    body, lesion, *takes = (np.random.default_rng(seed) for seed in rng.integers(2**63, size=2 + len(VIEWS)))
+    region = sample_region(body)
+    side, sex = "LR"[body.integers(2)], "MF"[body.integers(2)]
+    age = _age(body, image_label)
+    grids = _sample_grids(body, region, size_px)
+    scenes = [
+        Scene(grid, trabeculae=band_noise(take, grid, (0.9, 0.35), 2.2), exposure=sample_exposure(take))
+        for grid, take in zip(grids, takes, strict=True)
+    ]
+    region, lesions = place_lesions(lesion, _sample_subtypes(lesion, image_label), region, scenes)
+    views = tuple(
+        _photograph(take, region, scene, seen, image_label, side)
+        for take, scene, seen in zip(takes, scenes, lesions, strict=True)
+    )
+    return PhantomCase(f"phantom{case_number:05d}", image_label, age, sex, region.sites, views)
+
+
+def label_of_case(seed, index):
+    """Label of the case at ``index`` (from 0): 4 : 3 : 3 in every ten, one of each among the first three."""
+    tens, position = divmod(index, len(LABELS_OF_TEN))
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(tens, 0)))
+    order = np.concatenate([rng.permutation(3), 3 + rng.permutation(len(LABELS_OF_TEN) - 3)])
+    return LABELS_OF_TEN[order[position]]
+
+
+def _age(rng, image_label):
+    mean = {NORMAL: 42, BENIGN: 34, MALIGNANT: 38}[image_label]
+    return int(np.clip(round(rng.normal(mean, 15)), 18, 88))
+
+
+def _sample_grids(rng, region, size_px):
+    shift = 0.04 * region.field_mm
+    return tuple(
+        make_grid(
+            view,
+            size_px=size_px,
+            field_mm=region.field_mm * rng.uniform(0.97, 1.03),
+            center_mm=(rng.uniform(-shift, shift), region.center_y_mm + rng.uniform(-shift, shift)),
+        )
+        for view in VIEWS
+    )
+
+
+def _sample_subtypes(rng, image_label):
+    if image_label == NORMAL:
+        return ()
+    count = 2 if rng.random() < SECOND_LESION_RATE else 1
+    return (str(rng.choice(SUBTYPES_OF_LABEL[image_label])),) * count
+
+
+def _photograph(rng, region, scene, lesions, image_label, side):
+    grid = scene.grid
+    attenuation = cast_soft_tissue(region.envelope, grid, smooth_noise(rng, grid, 6.0))
+    for bone in region.bones:
+        attenuation = attenuation + cast_bone(bone, grid, scene.trabeculae).attenuation
+    for ossicle in region.ossicles:
+        attenuation = attenuation + cast_ossicle(ossicle, grid, scene.trabeculae)
+    for lesion in lesions:
+        attenuation = attenuation + lesion.change
+    pixels = expose(rng, attenuation, scene.exposure, side)
+    seen = tuple(PhantomLesion(image_label, item.plan.subtype, item.mask, item.contrast) for item in lesions)
+    return PhantomView(grid.view, pixels, (grid.spacing_mm, grid.spacing_mm), seen)

@@ -1,0 +1,168 @@
+"""Writes phantoms as a data set: ``images/*.png``, ``annotations/{train,val,test}.json``, ``split.json``.
+
+The annotations come last, each file atomically, and ``split.json`` after them: a data set without it was interrupted.
+"""
+
+import contextlib
+import io
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from segtumor import NOTICE
+from segtumor.errors import ConfigError, OutputError
+from segtumor.files import sha256_of_file, write_bytes, write_json, write_text
+from segtumor.synthesis.phantoms.coco import SYNTHETIC_NOTICE, CocoPart
+from segtumor.synthesis.phantoms.generator import label_of_case, make_phantoms
+from segtumor.synthesis.phantoms.splitting import PARTS, split_labels
+from segtumor.system.locks import alone_in, is_empty
+from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
+
+#: Written first; by it a folder of phantoms is known even if it was interrupted.
+NOTICE_FILE = "SYNTHETIC.txt"
+_NOTICE_TEXT = (
+    f"{SYNTHETIC_NOTICE}.\n\n"
+    "Every picture here was drawn by a program from a random seed. They show no patient, and a score on them says\n"
+    "nothing about real radiographs. Complete only if split.json is here.\n"
+    f"{NOTICE}\n"
+)
+MIN_SIZE_PX, MAX_SIZE_PX = 96, 2048
+
+
+def write_phantom_dataset(
+    output, *, cases=300, seed=0, size_px=256, fractions=(0.7, 0.15, 0.15), progress=None, overwrite=False
+):
+    """Make phantoms and write them as a COCO data set, split by case.
+
+    Args:
+        output: folder; an earlier set of phantoms in it is replaced only with ``overwrite``, an unfinished one always.
+        cases: number of cases, two images each.
+        seed: not negative; equal seeds give equal bytes with equal library versions.
+        size_px: side of the images, px.
+        fractions: shares of train, val and test, adding up to 1.
+        progress: called with the number of cases done, after each.
+        overwrite: replace an earlier set, and also write into a folder that holds something else (whose files stay
+            unless they have our names).
+
+    Returns:
+        dict, part -> {"cases", "images", "normal" images, "benign" lesions, "malignant" lesions}.
+
+    Raises:
+        ConfigError: a number out of range, too few cases for the parts asked for, or an earlier set in the folder.
+        OutputError: the folder holds something else, or cannot be written.
+    """
+    _check(cases, seed, size_px)
+    labels = [label_of_case(seed, index) for index in range(cases)]
+    part_of_case = split_labels(labels, fractions, seed)
+    with alone_in(output) as root:
+        _prepare(root, overwrite)
+        options = {"seed": seed, "size_px": size_px, "fractions": fractions, "progress": progress}
+        try:
+            return _write(root, labels, part_of_case, **options)
+        except OutputError:  # half a set is of no use, and fills the disk that is full
+            _remove(root)
+            (root / NOTICE_FILE).unlink(missing_ok=True)
+            _remove_if_empty(root / "images", root / "annotations")
+            raise
+
+
+def _write(root, labels, part_of_case, *, seed, size_px, fractions, progress):
+    parts = {name: CocoPart(name, seed=seed, size_px=size_px) for name in PARTS if name in part_of_case}
+    split = {}
+    for index, case in enumerate(make_phantoms(len(labels), seed, size_px)):
+        split[case.case_id] = part_of_case[index]
+        _write_case(root, case, parts[part_of_case[index]])
+        if progress is not None:
+            progress(index + 1)
+    return _finish(root, parts, split, seed=seed, size_px=size_px, fractions=fractions)
+
+
+def _check(cases, seed, size_px):
+    if cases < 1:
+        raise ConfigError("no cases asked for", where="cases", got=cases, expected="1 or more")
+    if seed < 0:
+        raise ConfigError("a seed cannot be negative", where="seed", got=seed, expected="0 or more")
+    if not MIN_SIZE_PX <= size_px <= MAX_SIZE_PX:
+        expected = f"{MIN_SIZE_PX} to {MAX_SIZE_PX} px"
+        raise ConfigError("image size out of range", where="size", got=size_px, expected=expected)
+
+
+def _prepare(root, overwrite):
+    if not is_empty(root) and not (root / NOTICE_FILE).is_file() and not overwrite:
+        raise OutputError(
+            "the folder is not empty and holds no phantoms",
+            where=root,
+            remedy="Name another folder, or add --overwrite to write into this one",
+        )
+    if (root / "split.json").is_file() and not overwrite:
+        remedy = "Name another folder, or replace them with --overwrite"
+        raise ConfigError("the folder holds earlier phantoms", where=root, remedy=remedy)
+    _remove(root)
+    write_text(root / NOTICE_FILE, _NOTICE_TEXT)
+
+
+def _remove(root):
+    """Remove a set of phantoms."""
+    # What says "complete" goes first, so that an interruption from here on leaves nothing that looks so.
+    stale = [root / "split.json", *(root / "annotations" / f"{part}.json" for part in PARTS)]
+    stale += sorted((root / "images").glob("phantom[0-9]*_*.png"))
+    try:
+        for path in stale:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot remove an earlier file: {error.strerror}", where=error.filename) from error
+
+
+def _remove_if_empty(*folders):
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _write_case(root, case, part):
+    for view in case.views:
+        file_name = f"{case.case_id}_{view.view}.png"
+        write_bytes(root / "images" / file_name, _png(view.pixels))
+        part.add_view(case, view, file_name)
+
+
+def _png(pixels):
+    """(H, W) uint8 -> bytes of a PNG that says in its metadata what it is."""
+    text = PngInfo()
+    text.add_text("Description", SYNTHETIC_NOTICE)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=text)
+    return buffer.getvalue()
+
+
+def _finish(root, parts, split, *, seed, size_px, fractions):
+    counts, digests = {}, {}
+    for name, part in parts.items():
+        path = root / "annotations" / f"{name}.json"
+        write_json(path, part.document(), indent=None)
+        counts[name], digests[name] = _count(part), sha256_of_file(path)
+    write_json(
+        root / "split.json",
+        {
+            "description": SYNTHETIC_NOTICE,
+            "unit": "case",
+            "seed": seed,
+            "size_px": size_px,
+            "fractions": dict(zip(PARTS, map(float, fractions), strict=True)),
+            "counts": counts,
+            "annotations_sha256": digests,
+            "cases": split,
+        },
+    )
+    return counts
+
+
+def _count(part):
+    lesions = [BENIGN if entry["category_id"] == 1 else MALIGNANT for entry in part.annotations]
+    return {
+        "cases": len({entry["case_id"] for entry in part.images}),
+        "images": len(part.images),
+        NORMAL: sum(entry["image_label"] == NORMAL for entry in part.images),
+        BENIGN: lesions.count(BENIGN),
+        MALIGNANT: lesions.count(MALIGNANT),
+    }

@@ -1,0 +1,1 @@
+"""The machine: locks, processes, memory, and libraries that report home."""

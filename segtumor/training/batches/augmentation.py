@@ -1,0 +1,203 @@
+"""Augmentation policies for radiographs, by name.
+
+Policies keep anatomy plausible: no vertical flip, no large rotation. A horizontal flip also mirrors the L/R marker;
+that is accepted, since no class depends on the side. One draw decides what happens to the image and to its lesions, and
+boxes and labels are taken from the moved lesions afterwards, so the three cannot come apart.
+
+Flip and movement are one affine matrix given to OpenCV, which polygons pass through as points; brightness, contrast,
+gamma and noise are a line of NumPy each. albumentations, which does the same, took 2.4 to 5.5 times as long for the
+policies ``light`` and ``radiograph`` with one mask (256 and 512 px, one thread), and seconds to be imported in every
+process; it is still what blurs and erases in the policy ``strong``.
+"""
+
+import dataclasses
+import functools
+
+import cv2
+import numpy as np
+
+from segtumor.errors import ConfigError
+from segtumor.system.offline import offline_imports
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """What may happen to an image. Every ``..._p`` is a probability; steps happen in the order given here.
+
+    Attributes:
+        flip_p: mirrored left to right.
+        move_p: turned by up to ``degrees``, scaled by up to 1 ± ``scale`` and shifted by up to ``shift`` of its width
+            and height; what comes from outside the image is black.
+        expose_p: once for gray * (1 ± ``strength``) ± ``strength``, and once for gray to a power between
+            1 - ``strength`` and 1 + 1.5 ``strength``; gray is in [0, 1].
+        noise_p: Gaussian noise whose standard deviation lies in ``noise_range``, gray in [0, 1].
+        spoil: function of nothing -> an albumentations transform of the image alone, or None.
+    """
+
+    flip_p: float = 0.0
+    move_p: float = 0.0
+    degrees: float = 0.0
+    scale: float = 0.0
+    shift: float = 0.0
+    expose_p: float = 0.0
+    strength: float = 0.0
+    noise_p: float = 0.0
+    noise_range: tuple[float, float] = (0.0, 0.0)
+    spoil: object = None
+
+
+def _blur_and_erase():
+    with offline_imports():
+        import albumentations as A  # takes seconds, and only one policy needs it
+
+    return A.Compose(
+        [
+            A.GaussianBlur(blur_limit=(3, 5), p=0.2),
+            A.CoarseDropout(
+                num_holes_range=(1, 4), hole_height_range=(0.05, 0.15), hole_width_range=(0.05, 0.15), p=0.3
+            ),
+        ]
+    )
+
+
+POLICIES = {
+    "none": Policy(),
+    "light": Policy(flip_p=0.5, expose_p=0.5, strength=0.1),
+    "radiograph": Policy(
+        flip_p=0.5,
+        move_p=0.7,
+        degrees=10,
+        scale=0.15,
+        shift=0.06,
+        expose_p=0.5,
+        strength=0.2,
+        noise_p=0.2,
+        noise_range=(0.01, 0.03),
+    ),
+    "strong": Policy(
+        flip_p=0.5,
+        move_p=0.9,
+        degrees=15,
+        scale=0.3,
+        shift=0.1,
+        expose_p=0.7,
+        strength=0.3,
+        noise_p=0.3,
+        noise_range=(0.01, 0.05),
+        spoil=_blur_and_erase,
+    ),
+}
+
+
+class Augmentation:
+    """One policy, ready to apply.
+
+    Args:
+        policy: a name of ``POLICIES``.
+
+    Raises:
+        ConfigError: no such policy.
+    """
+
+    def __init__(self, policy):
+        if policy not in POLICIES:
+            raise ConfigError("unknown policy", where="INPUT.AUGMENTATION", got=policy, expected=", ".join(POLICIES))
+        self._policy = POLICIES[policy]
+        self._spoil = self._policy.spoil() if self._policy.spoil else None
+
+    def __call__(self, pixels, masks, rng):
+        """Augment a radiograph and its lesions alike.
+
+        Args:
+            pixels: (H, W) float32 in [0, 1].
+            masks: list of (H, W) bool, one per lesion.
+            rng: numpy Generator; the same state gives the same result.
+
+        Returns:
+            pixels (H, W) float32 in [0, 1], and the masks in the same order; a lesion moved out of the image has an
+            empty mask.
+        """
+        motion = self.draw_motion(pixels.shape, rng)
+        return self.change_gray(motion.image(pixels), rng), [motion.mask(mask) for mask in masks]
+
+    def draw_motion(self, size_hw, rng):
+        """What happens to the places of an image of ``size_hw``: a ``Motion``."""
+        policy, (height, width) = self._policy, size_hw
+        flip = rng.random() < policy.flip_p
+        if rng.random() >= policy.move_p:
+            return Motion((height, width), flip, None)
+        limits = policy.degrees, policy.scale, policy.shift, policy.shift
+        degrees, factor, right, down = rng.uniform(-1, 1, 4) * limits
+        center = (width - 1) / 2, (height - 1) / 2
+        matrix = cv2.getRotationMatrix2D(center, float(degrees), float(1 + factor))
+        matrix[:, 2] += right * width, down * height
+        return Motion((height, width), flip, matrix @ _mirror(width) if flip else matrix)
+
+    def change_gray(self, pixels, rng):
+        """Brightness, contrast, gamma, noise and what spoils an image; (H, W) float32 in [0, 1] -> the same, new."""
+        policy = self._policy
+        if rng.random() < policy.expose_p:
+            contrast, brightness = np.float32(rng.uniform(-policy.strength, policy.strength, 2))
+            pixels = _clipped(pixels * (1 + contrast) + brightness)
+        if rng.random() < policy.expose_p:
+            pixels = np.power(pixels, np.float32(rng.uniform(1 - policy.strength, 1 + 1.5 * policy.strength)))
+        if rng.random() < policy.noise_p:
+            noise = np.empty_like(pixels)
+            cv2.setRNGSeed(int(rng.integers(2**31)))
+            cv2.randn(noise, 0, rng.uniform(*policy.noise_range))  # four times as quick as NumPy's
+            noise += pixels
+            pixels = _clipped(noise)
+        if self._spoil is not None:
+            self._spoil.set_random_seed(int(rng.integers(2**31)))
+            spoilt = self._spoil(image=pixels[..., None])["image"]
+            pixels = _clipped(np.array(spoilt, dtype=np.float32).reshape(pixels.shape))
+        return pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class Motion:
+    """Where the places of one image go: the same for its pixels, its masks and its polygons.
+
+    Attributes:
+        size_hw: of the image before and after, px.
+        flip: whether left and right change sides.
+        matrix: (2, 3) from old to new pixel centers (x, y), the flip included; None where a flip is all.
+    """
+
+    size_hw: tuple[int, int]
+    flip: bool
+    matrix: np.ndarray | None
+
+    def image(self, pixels):
+        """(H, W) float32 -> the same, moved; linear between pixels, black outside."""
+        return self._moved(pixels, cv2.INTER_LINEAR)
+
+    def mask(self, mask):
+        """(H, W) bool -> the same, moved; nearest pixel."""
+        return self._moved(np.ascontiguousarray(mask).view(np.uint8), cv2.INTER_NEAREST).view(bool)
+
+    def polygon(self, polygon):
+        """[x0, y0, x1, y1, ...] in px from the image's upper left corner -> (P, 2) float64 of the new places."""
+        # A matrix between pixel centers lies half a pixel from one between corners.
+        points = np.reshape(np.asarray(polygon, dtype=np.float64), (-1, 2))
+        if self._affine is None:
+            return points
+        return (points - 0.5) @ self._affine[:, :2].T + (self._affine[:, 2] + 0.5)
+
+    @functools.cached_property
+    def _affine(self):
+        return _mirror(self.size_hw[1])[:2] if self.matrix is None and self.flip else self.matrix
+
+    def _moved(self, plane, interpolation):
+        if self.matrix is not None:
+            return cv2.warpAffine(plane, self.matrix, self.size_hw[::-1], flags=interpolation)
+        return cv2.flip(plane, 1) if self.flip else plane
+
+
+def _mirror(width):
+    """(3, 3) from pixel centers to those of the image mirrored left to right."""
+    return np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
+
+
+def _clipped(pixels):
+    return np.clip(pixels, 0, 1, out=pixels)

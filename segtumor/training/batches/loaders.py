@@ -1,0 +1,150 @@
+"""Loaders over our records, from the configuration."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from detectron2.data import DatasetFromList
+from detectron2.data.samplers import RepeatFactorTrainingSampler, TrainingSampler
+from detectron2.utils import comm
+from torch.utils.data import DataLoader, Dataset
+
+from segtumor.annotations.crowds import is_crowd
+from segtumor.errors import ConfigError
+from segtumor.training.batches.mapper import RadiographMapper
+from segtumor.training.batches.order import BatchOrder
+from segtumor.training.batches.workers import InHand, answering
+
+
+class TrainLoader:
+    """Endless shuffled batches of mapped records, the same whatever the number of worker processes.
+
+    Torch's loader and not Detectron2's, whose versions differ in how workers share an epoch.
+
+    Args:
+        records: Detectron2 dataset dicts.
+        mapper: function of a record and a seed.
+        order: keyword arguments of ``BatchOrder``, but for ``skip``.
+        num_workers: processes that read; 0 reads in this one.
+        timeout_s: how long a process may take for a batch; 0 for ever.
+    """
+
+    def __init__(
+        self,
+        records: list[dict],
+        mapper: RadiographMapper,
+        order: dict[str, Any],
+        num_workers: int,
+        timeout_s: int = 0,
+    ) -> None:
+        self._in_hand = InHand(num_workers)
+        self._examples, self._order = _Examples(records, mapper, self._in_hand), order
+        self._num_workers, self._timeout_s = num_workers, timeout_s
+
+    def __iter__(self) -> Iterator[list[dict]]:
+        return self.after(0)
+
+    def after(self, batches: int) -> Iterator[list[dict]]:
+        """What follows the first so many batches, as if they had been taken.
+
+        Raises:
+            InstallationError: on the way, by a worker process that does not answer in time.
+        """
+        loader = DataLoader(
+            self._examples,
+            batch_sampler=BatchOrder(**self._order, skip=batches),
+            num_workers=self._num_workers,
+            collate_fn=_as_list,
+        )
+        return answering(iter(loader), self._timeout_s, self._name_of_longest)
+
+    def _name_of_longest(self, seconds: float) -> str | None:
+        index = self._in_hand.longer_than(seconds)
+        return None if index is None else self._examples.file_name(index)
+
+
+def build_train_loader(cfg, records: list[dict]) -> TrainLoader:
+    """Batches of ``SOLVER.IMS_PER_BATCH`` mapped records over all processes, normal images included.
+
+    Raises:
+        ConfigError: the sampler is unknown, class weights and repeat-factor sampling would correct imbalance twice, or
+            the batch cannot be divided among the processes.
+    """
+    processes = comm.get_world_size()
+    if cfg.SOLVER.IMS_PER_BATCH % processes:
+        raise ConfigError(
+            "cannot be divided among the processes",
+            where="SOLVER.IMS_PER_BATCH",
+            got=cfg.SOLVER.IMS_PER_BATCH,
+            expected=f"a multiple of {processes}",
+        )
+    order = {
+        "indices": _sampler(cfg, records),
+        "batch_size": cfg.SOLVER.IMS_PER_BATCH // processes,
+        "seed": cfg.SEED + comm.get_rank(),
+        "wide": [r["width"] > r["height"] for r in records] if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None,
+    }
+    mapper = RadiographMapper.from_config(cfg, is_train=True)
+    return TrainLoader(records, mapper, order, cfg.DATALOADER.NUM_WORKERS, timeout_s=cfg.DATALOADER.WORKER_TIMEOUT_S)
+
+
+class _Examples(Dataset):
+    """Mapped records by (index, seed). Records are kept as bytes, which worker processes share instead of copying."""
+
+    def __init__(self, records: list[dict], mapper: RadiographMapper, in_hand: InHand) -> None:
+        self._records, self._mapper, self._in_hand = DatasetFromList(records, copy=False), mapper, in_hand
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, place: tuple[int, int]) -> dict:
+        index, seed = place
+        with self._in_hand.noted(index):
+            return self._mapper(self._records[index], seed=seed)
+
+    def file_name(self, index: int) -> str:
+        """Of the image of a record."""
+        return self._records[index]["file_name"]
+
+
+def _as_list(examples: list[dict]) -> list[dict]:
+    return examples
+
+
+def validation_batches(cfg, records):
+    """Every record once, in order, as lists of at most ``SOLVER.IMS_PER_BATCH`` examples without augmentation."""
+    mapper = RadiographMapper.from_config(cfg, is_train=False)
+    size = cfg.SOLVER.IMS_PER_BATCH
+    for start in range(0, len(records), size):
+        yield [mapper(record) for record in records[start : start + size]]
+
+
+def _sampler(cfg, records):
+    name = cfg.DATALOADER.SAMPLER_TRAIN
+    if name == "TrainingSampler":
+        return TrainingSampler(len(records), seed=cfg.SEED)
+    if name != "RepeatFactorTrainingSampler":
+        raise ConfigError(
+            "unknown sampler",
+            where="DATALOADER.SAMPLER_TRAIN",
+            got=name,
+            expected="TrainingSampler or RepeatFactorTrainingSampler",
+        )
+    if cfg.DATALOADER.REPEAT_THRESHOLD <= 0:
+        raise ConfigError(
+            "repeat-factor sampling needs a threshold, the share of images below which a class is repeated",
+            where="DATALOADER.REPEAT_THRESHOLD",
+            got=cfg.DATALOADER.REPEAT_THRESHOLD,
+            expected="above 0, e.g. 0.3",
+        )
+    if cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS:
+        raise ConfigError(
+            "class weights and repeat-factor sampling correct the same imbalance twice",
+            where="DATALOADER.SAMPLER_TRAIN",
+            remedy="Keep one of MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS and RepeatFactorTrainingSampler",
+        )
+    # A crowd region is not learnt from, so that it makes no image worth repeating.
+    lesions = [{"annotations": [a for a in record["annotations"] if not is_crowd(a)]} for record in records]
+    factors = RepeatFactorTrainingSampler.repeat_factors_from_category_frequency(
+        lesions, cfg.DATALOADER.REPEAT_THRESHOLD
+    )
+    return RepeatFactorTrainingSampler(factors, seed=cfg.SEED)

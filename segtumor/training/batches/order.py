@@ -1,0 +1,55 @@
+"""Which images are trained on next, and with which augmentation: a function of the seed and of how many came before.
+
+Each place of the endless sequence is an image's index and the seed of its augmentation. So a resumed training goes on
+with the next image instead of the first, and any number of worker processes gives the same examples. Batches are put
+together here, from the sizes in the annotations, and not from examples as they are made. Not here: reading images
+(``training.batches.mapper``).
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch.utils.data import Sampler
+
+_SEEDS = 2**31
+
+
+class BatchOrder(Sampler):
+    """Endless batches of (index, seed of its augmentation).
+
+    Args:
+        indices: Detectron2's sampler of this process: endless.
+        batch_size: images of this process in each batch.
+        seed: of the augmentations.
+        wide: whether each image is wider than high, to put only images alike into a batch; None for batches in order.
+        skip: batches to leave out at the beginning.
+    """
+
+    def __init__(
+        self, indices: Sampler, *, batch_size: int, seed: int, wide: Sequence[bool] | None = None, skip: int = 0
+    ) -> None:
+        self._indices, self._batch_size, self._seed, self._wide, self._skip = indices, batch_size, seed, wide, skip
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        batches = self._in_order() if self._wide is None else self._of_images_alike()
+        return itertools.islice(batches, self._skip, None)
+
+    def _places(self) -> Iterator[tuple[int, int]]:
+        random = np.random.RandomState(self._seed)
+        for index in self._indices:
+            yield int(index), int(random.randint(_SEEDS))
+
+    def _in_order(self) -> Iterator[list[tuple[int, int]]]:
+        places = self._places()
+        while batch := list(itertools.islice(places, self._batch_size)):
+            yield batch
+
+    def _of_images_alike(self) -> Iterator[list[tuple[int, int]]]:
+        waiting: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+        for place in self._places():
+            batch = waiting[self._wide[place[0]]]
+            batch.append(place)
+            if len(batch) == self._batch_size:
+                waiting[self._wide[place[0]]] = []
+                yield batch

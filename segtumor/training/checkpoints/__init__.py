@@ -1,0 +1,1 @@
+"""Checkpoints: whole or absent, read as data, and enough to go on from."""

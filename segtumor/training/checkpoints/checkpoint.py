@@ -1,0 +1,104 @@
+"""Checkpoints that are whole or absent, and are read as data, never as code.
+
+fvcore writes a checkpoint in place: a full disk or an interrupted save leaves the newest one truncated while
+``last_checkpoint`` already names it. Here a file is written beside its target, synced and renamed, and the note of
+the newest is updated only afterwards. Not here: which checkpoint a training goes on from, and whether it may
+(``resuming``).
+"""
+
+from pathlib import Path
+
+from segtumor.errors import ModelError
+from segtumor.files import write_text
+from segtumor.models.weights import check_class_names, fit_weights, write_checkpoint
+from segtumor.training.checkpoints.resuming import LAST, Newest, check_state
+from segtumor.training.divergence import check_finite
+
+#: Parts that checkpoints of earlier versions lack; without them a run goes on, but not as if it had not been stopped.
+_DISPENSABLE = {"random": "random numbers: training goes on with others"}
+
+
+class Checkpointer:
+    """Saves and restores a training run in one folder.
+
+    Args:
+        model: the model being trained.
+        folder: the run folder.
+        parts: further objects with ``state_dict`` and ``load_state_dict``, by name (optimizer, scheduler, ...).
+        extra: plain values stored in every checkpoint (class names, version).
+    """
+
+    def __init__(self, model, folder, *, parts, extra):
+        self._model, self._folder, self._parts, self._extra = model, Path(folder), dict(parts), dict(extra)
+
+    def add_part(self, name, part):
+        """Save and restore ``part`` as well."""
+        self._parts[name] = part
+
+    def add_values(self, **values):
+        """Store these plain values in every checkpoint as well."""
+        self._extra.update(values)
+
+    @property
+    def training_data(self):
+        """What the weights have learnt from (``training_data``), or None if that was not said."""
+        return self._extra.get("training_data")
+
+    def save(self, name, **values):
+        """Write ``<name>.pth`` with the model, the parts and ``values``, and note it as the newest.
+
+        Raises:
+            NonFiniteLossError: there are NaN or infinities in it; an earlier checkpoint stays as it was.
+            OutputError: it cannot be written.
+        """
+        parts = {part_name: part.state_dict() for part_name, part in self._parts.items()}
+        self._write(name, {"model": self._model.state_dict(), **parts, **self._extra, **values})
+        write_text(self._folder / LAST, f"{name}.pth")
+
+    def save_weights(self, name, **values):
+        """Write ``<name>.pth`` with the model alone; a later ``resume`` does not start from it. Raises as ``save``."""
+        self._write(name, {"model": self._model.state_dict(), **self._extra, **values})
+
+    def restore(self, newest: Newest) -> list[str]:
+        """Restore model and parts from a checkpoint; returns what the user should know, in sentences.
+
+        Raises:
+            ModelError: it belongs to another model, other classes or another optimizer, or lacks a part.
+        """
+        checkpoint, path = newest.checkpoint, newest.path
+        names = self._extra.get("class_names")
+        if names and not checkpoint.get("class_names"):
+            raise ModelError("checkpoint does not name its classes", where=path, remedy=_INSTEAD)
+        check_class_names(checkpoint.get("class_names"), names, path, strict=True)
+        fit_weights(self._model, checkpoint["model"], path=path, strict=True)
+        check_state(checkpoint, self._parts.get("optimizer"), path)
+        remarks = list(newest.remarks)
+        for name, part in self._parts.items():
+            if name in checkpoint:
+                _restore(part, checkpoint[name], name, path)
+            elif name in _DISPENSABLE:
+                remarks.append(f"{path.name} is of an earlier version and lacks the {_DISPENSABLE[name]}")
+            else:
+                raise ModelError(f"checkpoint lacks the state of the {name}", where=path, remedy=_INSTEAD)
+        return remarks
+
+    def _write(self, name, state):
+        check_finite(state, where=f"{name}.pth after iteration {state.get('iteration', -1) + 1}")
+        write_checkpoint(self._folder / f"{name}.pth", state)
+
+
+_INSTEAD = "Use --init-from and another OUTPUT_DIR to start from its weights alone"
+
+
+def _restore(part, state, name, path):
+    if name == "scaler" and state == {}:  # of a training without mixed precision
+        return
+    try:
+        part.load_state_dict(state)
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(
+            f"the state of the {name} cannot be used ({type(error).__name__}: {reason:.120})",
+            where=path,
+            remedy=_INSTEAD,
+        ) from error

@@ -1,0 +1,132 @@
+"""The data sets of a training, and what is said before the first step: leaks, crowds, what cannot be measured."""
+
+import logging
+
+from detectron2.utils import comm
+from detectron2.utils.env import seed_all_rng
+
+from segtumor.annotations.crowds import CROWDS_AS_LESIONS, count_crowds
+from segtumor.errors import ConfigError
+from segtumor.training.batches.catalog import check_image_sizes, load_datasets, shared_cases
+
+logger = logging.getLogger(__name__)
+
+
+def complete_config(cfg, datasets):
+    """Take the classes from the data into ``cfg`` and freeze it.
+
+    Raises:
+        ConfigError: the configuration asks for other classes than the data has.
+    """
+    names = list(datasets[0].taxonomy.names)
+    if cfg.MODEL.CLASS_NAMES and list(cfg.MODEL.CLASS_NAMES) != names:
+        raise ConfigError("classes differ", where="MODEL.CLASS_NAMES", got=list(cfg.MODEL.CLASS_NAMES), expected=names)
+    weights = cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS
+    if weights and len(weights) != len(names) + 1:
+        raise ConfigError(
+            "one weight per class and, last, one for background",
+            where="MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS",
+            got=list(weights),
+            expected=f"{len(names) + 1} numbers for {', '.join([*names, 'background'])}",
+        )
+    cfg.MODEL.CLASS_NAMES = names
+    cfg.MODEL.ROI_HEADS.NUM_CLASSES = len(names)
+    cfg.freeze()
+
+
+def load_training_sets(cfg, files=None):
+    """Read and check every set that ``DATASETS`` names, complete ``cfg`` by them and seed the random generators.
+
+    Args:
+        cfg: configuration, not frozen; frozen afterwards.
+        files: {name: (annotation file, image folder)} of data sets that are not found by their name.
+
+    Returns:
+        {"train": [CocoDataset, ...], "validation": [...], "test": [...]}.
+
+    Raises:
+        ConfigError: nothing to train on, or no lesion to learn from.
+        DataError: a set is missing or malformed, or images are not as they are annotated.
+    """
+    parts = {"train": cfg.DATASETS.TRAIN, "validation": cfg.DATASETS.VALIDATION, "test": cfg.DATASETS.TEST}
+    if not cfg.DATASETS.TRAIN:
+        raise ConfigError("nothing to train on", where="DATASETS.TRAIN", remedy="Name a data set, e.g. btxrd256_train")
+    names = [name for part in parts.values() for name in part]
+    loaded = dict(zip(names, load_datasets(names, files=files), strict=True))
+    datasets = {part: [loaded[name] for name in part_names] for part, part_names in parts.items()}
+    for dataset in loaded.values():
+        check_image_sizes(dataset.records, max_pixels=cfg.INPUT.MAX_PIXELS)
+    for first, second, cases in shared_cases(datasets):
+        logger.warning(
+            "%d cases are in the %s and in the %s part (%s): results will flatter the model",
+            *(len(cases), first, second, ", ".join(cases[:3])),
+        )
+    _check_lesions(cfg, datasets["train"])
+    if cfg.SEED < 0:
+        cfg.SEED = comm.shared_random_seed()
+    complete_config(cfg, list(loaded.values()))
+    seed_all_rng(cfg.SEED + comm.get_rank())
+    return datasets
+
+
+def records_of(datasets):
+    """All records of some data sets."""
+    return [record for dataset in datasets for record in dataset.records]
+
+
+def crowds_of(datasets):
+    """``Crowds`` of some data sets."""
+    return count_crowds((record["file_name"], record["annotations"]) for record in records_of(datasets))
+
+
+def describe(datasets):
+    """Counts of some data sets, for people."""
+    records, crowds = records_of(datasets), crowds_of(datasets)
+    normal = sum(not record["annotations"] for record in records)
+    text = f"{len(records)} images ({normal} normal), {crowds.n_lesions} lesions"
+    return f"{text}, {crowds.n_regions} crowd regions, not learnt from" if crowds.n_regions else text
+
+
+def can_choose(cfg, dataset):
+    """Whether ``SOLVER.BEST_METRIC`` is defined on a validation set; says where it is not, or not for every class."""
+    lesions = [a for record in dataset.records for a in record["annotations"] if not a["iscrowd"]]
+    if not lesions and cfg.SOLVER.BEST_METRIC != "loss":
+        logger.warning(
+            "The validation set %s has no lesion, so that %s is undefined on it: the last model is taken instead of "
+            "the best, and training does not stop early. SOLVER.BEST_METRIC loss can choose a model there",
+            *(dataset.json_path, cfg.SOLVER.BEST_METRIC),
+        )
+        return False
+    shown = {lesion["category_id"] for lesion in lesions}
+    missing = [name for class_id, name in enumerate(dataset.taxonomy.names) if class_id not in shown]
+    if missing and lesions:
+        logger.warning(
+            "The validation set has no lesion of class %s, which has no part in choosing the best model",
+            ", ".join(missing),
+        )
+    return True
+
+
+def check_schedule(cfg):
+    """Warn where the learning rate hardly reaches ``SOLVER.BASE_LR`` before training ends."""
+    warm_up, iterations = cfg.SOLVER.WARMUP_ITERS, cfg.SOLVER.MAX_ITER
+    if 2 * warm_up > iterations:
+        logger.warning(
+            "The learning rate warms up during %d of %d iterations, so that little is learnt: lower "
+            "SOLVER.WARMUP_ITERS or raise SOLVER.MAX_ITER",
+            *(min(warm_up, iterations), iterations),
+        )
+
+
+def _check_lesions(cfg, datasets):
+    crowds = crowds_of(datasets)
+    if crowds.n_lesions:
+        return
+    what, remedy = "the training set has no lesion", None
+    if crowds.n_regions:
+        what += f": its {crowds.n_regions} regions are all crowds (iscrowd 1), which are not learnt from"
+        remedy = (
+            "If each is one lesion, as drawing tools export masks, mend the file: "
+            f"`segtumor data check` with --fix and {CROWDS_AS_LESIONS}"
+        )
+    raise ConfigError(what, where=", ".join(cfg.DATASETS.TRAIN), remedy=remedy)

@@ -1,0 +1,213 @@
+"""What happens between training steps: checkpoints, and validation with the best model and early stopping."""
+
+import logging
+import math
+
+from detectron2.engine import HookBase
+from detectron2.utils import comm
+
+from segtumor.errors import ConfigError, NonFiniteOutputError
+from segtumor.evaluation.summary.summary import evaluate
+from segtumor.training.divergence import not_finite
+from segtumor.training.validation import predict_dataset, validation_losses
+
+logger = logging.getLogger(__name__)
+#: What SOLVER.BEST_METRIC may name, and where it stands in an evaluation; "loss" is the validation loss.
+METRICS = {
+    "segm/AP": ("detection", "segm", "AP"),
+    "segm/AP50": ("detection", "segm", "AP50"),
+    "segm/AP75": ("detection", "segm", "AP75"),
+    "bbox/AP": ("detection", "bbox", "AP"),
+    "bbox/AP50": ("detection", "bbox", "AP50"),
+    "dice": ("overlap", "dice"),
+}
+_LOSS = "loss"
+
+
+class Checkpoints(HookBase):
+    """Every ``period`` iterations, write ``model_last.pth``, from which a run resumes. One file: VGG19's has 1.2 GB."""
+
+    def __init__(self, checkpointer, period):
+        self._checkpointer, self._period = checkpointer, period
+
+    def after_step(self):
+        """Save when it is time."""
+        if (self.trainer.iter + 1) % self._period == 0:
+            self._checkpointer.save("model_last", iteration=self.trainer.iter)
+
+
+class Validation(HookBase):
+    """Every ``period`` iterations: measure on the validation set, keep the best model, stop when it no longer improves.
+
+    Writes ``val/loss``, ``val/dice``, ``val/segm_AP50``, ... to the run's metrics.
+
+    Args:
+        period: iterations between measurements; it also runs after the last one.
+        dataset: ``CocoDataset``.
+        predictor: ``Predictor`` on the model in training.
+        loss_batches: function that returns an iterable of mapped batches.
+        best_metric: a key of ``METRICS`` or "loss".
+        chooses: whether the metric is defined on this set, so that it can choose the best model and stop training.
+        patience: measurements without improvement before training stops; 0 never stops.
+        batch_size, max_pixels, score_threshold, iou_threshold, seed: see ``predict_dataset``, ``evaluate`` and
+            ``validation_losses``.
+
+    Raises:
+        ConfigError: no such metric.
+    """
+
+    def __init__(
+        self,
+        *,
+        period,
+        dataset,
+        predictor,
+        loss_batches,
+        best_metric,
+        patience,
+        batch_size,
+        max_pixels,
+        score_threshold,
+        iou_threshold,
+        seed,
+        chooses=True,
+    ):
+        if best_metric not in METRICS and best_metric != _LOSS:
+            raise ConfigError(
+                "unknown metric", where="SOLVER.BEST_METRIC", got=best_metric, expected=", ".join([*METRICS, _LOSS])
+            )
+        self._period, self._dataset, self._predictor, self._loss_batches = period, dataset, predictor, loss_batches
+        self._best_metric, self._patience = best_metric, patience
+        self._batch_size, self._max_pixels, self._seed = batch_size, max_pixels, seed
+        self._thresholds = {"score_threshold": score_threshold, "iou_threshold": iou_threshold}
+        self._chooses, self._best, self._without_improvement = chooses, None, 0
+        self._owed = None  # iterations done at a measurement that a signal has broken off
+        #: What the measurements depend on: a best value of others is no value to compare with.
+        self._measures = {"metric": best_metric, "annotations_sha256": getattr(dataset, "sha256", None)}
+
+    @classmethod
+    def from_config(cls, cfg, *, dataset, predictor, loss_batches, chooses=True):
+        """The validation that ``TEST``, ``SOLVER`` and ``INPUT`` describe."""
+        return cls(
+            chooses=chooses,
+            period=cfg.TEST.EVAL_PERIOD or cfg.SOLVER.MAX_ITER,
+            dataset=dataset,
+            predictor=predictor,
+            loss_batches=loss_batches,
+            best_metric=cfg.SOLVER.BEST_METRIC,
+            patience=cfg.SOLVER.EARLY_STOPPING_PATIENCE,
+            batch_size=cfg.SOLVER.IMS_PER_BATCH,
+            max_pixels=cfg.INPUT.MAX_PIXELS,
+            score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD,
+            iou_threshold=cfg.TEST.HIT_IOU,
+            seed=max(0, cfg.SEED),
+        )
+
+    def before_train(self):
+        """Make up for the measurement that a signal has broken off."""
+        if self._owed is not None:
+            self._measure(self._owed)
+
+    def after_step(self):
+        """Measure when it is time. On several GPUs every process measures, so that all decide alike."""
+        done = self.trainer.iter + 1
+        if done % self._period == 0 or done == self.trainer.max_iter:
+            self._measure(done)
+
+    @property
+    def has_best(self):
+        """Whether a best model is known."""
+        return self._best is not None
+
+    def forget_best(self):
+        """Take the next measured model as the best: the file of the earlier one is gone."""
+        self._best = None
+
+    def state_dict(self):
+        """What a resumed run must remember."""
+        memory = {"best": self._best, "without_improvement": self._without_improvement, "owed": self._owed}
+        return {**memory, **self._measures}
+
+    def load_state_dict(self, state):
+        """Counterpart of ``state_dict``. A best value by another metric or on other images is forgotten.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        best, count, owed = state["best"], int(state["without_improvement"]), state.get("owed")
+        self._owed = None if owed is None else int(owed)
+        differing = [name for name, value in self._measures.items() if state.get(name, value) != value]
+        if differing:
+            logger.warning("%s: the best model is chosen anew", " and ".join(_DIFFERING[name] for name in differing))
+            return
+        self._best, self._without_improvement = None if best is None else float(best), count
+
+    def _measure(self, done):
+        self._owed = done
+        try:
+            values = self._values(done)
+        except _BrokenOffError:
+            logger.info("validation at iteration %d is broken off; a resumed training makes up for it", done)
+            return
+        self._owed = None
+        self.trainer.storage.put_scalars(
+            smoothing_hint=False,
+            **{f"val/{name.replace('/', '_')}": value for name, value in values.items() if math.isfinite(value)},
+        )
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in values.items() if name in _SHOWN)
+        logger.info("validation at iteration %d: %s", done, shown)
+        self._keep_best(values[self._best_metric], done)
+
+    def _values(self, done):
+        where = f"validation at iteration {done}"
+        losses = validation_losses(
+            self.trainer.model, self._unless_stopping(self._loss_batches()), seed=self._seed, where=where
+        )
+        try:
+            results = predict_dataset(
+                self._predictor,
+                self._dataset,
+                batch_size=self._batch_size,
+                max_pixels=self._max_pixels,
+                progress=lambda batches, _: self._unless_stopping(batches),
+            )
+        except NonFiniteOutputError as error:
+            raise not_finite("the model's output", where=where, images=[error.where]) from error
+        metrics = evaluate(results, self._dataset.taxonomy.names, **self._thresholds).metrics
+        values = {name: _look_up(metrics, path) for name, path in METRICS.items()}
+        return {**values, _LOSS: losses["total"]}
+
+    def _unless_stopping(self, batches):
+        for batch in batches:
+            if self.trainer.is_stopping:
+                raise _BrokenOffError
+            yield batch
+
+    def _keep_best(self, value, done):
+        if not self._chooses:
+            return
+        higher_is_better = self._best_metric != _LOSS
+        # An undefined value is the worst there is: while there is nothing else, the last model is kept.
+        score = (value if higher_is_better else -value) if math.isfinite(value) else -math.inf
+        if self._best in (None, -math.inf) or score > self._best:
+            self._best, self._without_improvement = score, 0
+            if comm.is_main_process():
+                self.trainer.checkpointer.save_weights("model_best", iteration=done - 1, **{self._best_metric: value})
+            return
+        self._without_improvement += 1
+        if self._patience and self._without_improvement >= self._patience:
+            self.trainer.stop(f"{self._best_metric} has not improved in {self._patience} validations")
+
+
+class _BrokenOffError(Exception):
+    """A signal asked to stop during a measurement."""
+
+
+_DIFFERING = {"metric": "SOLVER.BEST_METRIC differs", "annotations_sha256": "the validation set differs"}
+_SHOWN = ("loss", "segm/AP50", "bbox/AP50", "dice")
+
+
+def _look_up(metrics, path):
+    for key in path:
+        metrics = metrics[key]
+    return float("nan") if metrics is None else float(metrics)

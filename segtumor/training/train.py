@@ -1,0 +1,295 @@
+"""Putting a run together: data, model, validation, training, and the final evaluation."""
+
+import contextlib
+import logging
+import resource
+import time
+from pathlib import Path
+
+import torch
+import yaml
+from detectron2.utils import comm
+from tqdm import tqdm
+
+from segtumor import progress
+from segtumor.errors import ConfigError, DataError, ModelError
+from segtumor.evaluation.study.study import StudySettings, study
+from segtumor.files import write_json, write_text
+from segtumor.imaging import read_radiograph
+from segtumor.models.build import create_model
+from segtumor.models.detectron2_detector import predictor_from_config
+from segtumor.models.instances import coco_results
+from segtumor.models.weights import load_weights, read_checkpoint
+from segtumor.reporting.files.evaluation_report import training_curves
+from segtumor.reporting.files.findings_files import InferenceOutcome, predictions_document
+from segtumor.reporting.files.study_files import write_study
+from segtumor.reporting.pages.study_examples import choose_examples, draw_examples
+from segtumor.reporting.provenance import study_provenance
+from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS, find_run
+from segtumor.system.locks import alone_in
+from segtumor.training.batches.catalog import load_datasets
+from segtumor.training.batches.loaders import build_train_loader, validation_batches
+from segtumor.training.checkpoints.resuming import newest_checkpoint
+from segtumor.training.data_identity import (
+    compare_data,
+    compare_settings,
+    read_start,
+    resumed_seed,
+    seen_by,
+    training_data,
+    warn_of_seen,
+)
+from segtumor.training.data_sets import (
+    can_choose,
+    check_schedule,
+    complete_config,
+    describe,
+    load_training_sets,
+    records_of,
+)
+from segtumor.training.hooks import Validation
+from segtumor.training.run_folder import (
+    check_appended,
+    check_run_folder,
+    log_file,
+    prepare_run_folder,
+    write_provenance,
+)
+from segtumor.training.trainer import Trainer
+from segtumor.training.validation import predict_dataset
+
+logger = logging.getLogger(__name__)
+_TIMED_STEPS = 3
+
+
+def train(cfg, *, resume=False, overwrite=False, init_from=None, files=None):
+    """Train, validate, and evaluate the best model on the test sets.
+
+    Args:
+        cfg: configuration, not frozen; ``OUTPUT_DIR`` becomes the run folder.
+        resume: continue the run in that folder.
+        overwrite: replace the run in that folder.
+        init_from: weights to start from; ``MODEL.WEIGHTS`` means the same.
+        files: {name: (annotation file, image folder)} of data sets that are not found by their name.
+
+    Returns:
+        {test set name: Evaluation}; empty without test sets.
+
+    Raises:
+        SegtumorError: bad configuration, data or weights, a diverging loss, or a folder that cannot be written.
+    """
+    if resume:
+        cfg.SEED = resumed_seed(cfg.OUTPUT_DIR, cfg.SEED)
+    datasets = load_training_sets(cfg, files)
+    with _alone_in(cfg.OUTPUT_DIR):
+        return _train(cfg, datasets, resume=resume, overwrite=overwrite, init_from=init_from)
+
+
+def _alone_in(folder):
+    """The lock of the run folder; of several processes that train together the first holds it."""
+    if not comm.is_main_process():
+        return contextlib.nullcontext()
+    return alone_in(folder, remedy="Wait for it, or choose another OUTPUT_DIR")
+
+
+def _train(cfg, datasets, *, resume, overwrite, init_from):
+    folder = Path(cfg.OUTPUT_DIR)
+    check_run_folder(folder, resume=resume, overwrite=overwrite)
+    newest = newest_checkpoint(folder) if resume else None
+    trainer, weights = _build(cfg, datasets, init_from=None if newest else _initial(cfg, init_from))
+    remarks = [f"Nothing to resume in {folder}: training starts from the beginning"] if resume else []
+    if newest:
+        remarks = _resume(cfg, trainer, newest, datasets, folder)
+    # Only now, when all that a user can get wrong is known to be right, may an old run be changed or replaced.
+    if comm.is_main_process():
+        prepare_run_folder(folder, resume=resume)
+        write_text(folder / CONFIG, cfg.dump())
+        known, before = trainer.checkpointer.training_data, seen_by(None if newest else _initial(cfg, init_from))
+        write_provenance(folder, datasets=datasets, seed=cfg.SEED, known=known, before=before, resumed=resume)
+    comm.synchronize()
+    with log_file(folder):
+        for remark in remarks:
+            logger.warning("%s", remark)
+        if trainer.resumed_from:
+            logger.info("Resumed from %s, after iteration %d", trainer.resumed_from, trainer.start_iter)
+        else:
+            logger.info("Weights: %s", weights)
+        trainer.add_hooks()
+        return _run(cfg, trainer, datasets, folder)
+
+
+def _resume(cfg, trainer, newest, datasets, folder):
+    """Put the trainer where the run in ``folder`` stopped; what the user should know, in sentences. Changes no file."""
+    differing = compare_settings(folder, yaml.safe_load(cfg.dump()))
+    remarks = trainer.restore(newest)
+    differing += compare_data(read_start(folder), datasets)
+    trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, newest.checkpoint))
+    remarks += [f"Not as this run was started: {'; '.join(differing)}"] if differing else []
+    if trainer.start_iter >= trainer.max_iter:
+        remarks.append(f"Nothing is left to train: SOLVER.MAX_ITER is {trainer.max_iter}")
+    return remarks + _forget_a_lost_best(trainer, folder / BEST_WEIGHTS)
+
+
+def _forget_a_lost_best(trainer, path):
+    """Let the next validation choose a new best model where the file of the earlier one is gone or damaged."""
+    try:
+        if trainer.validation is None or not trainer.validation.has_best or read_checkpoint(path):
+            return []
+    except ModelError as error:
+        trainer.validation.forget_best()
+        return [f"{error} The next validation chooses a new best model"]
+
+
+def _training_data(cfg, datasets, checkpoint):
+    return training_data(cfg.DATASETS.TRAIN, datasets["train"], checkpoint and checkpoint.get("training_data"))
+
+
+def _run(cfg, trainer, datasets, folder):
+    trainer.train()
+    if trainer.stop_reason:
+        logger.info("Stopped early at iteration %d: %s", trainer.iter, trainer.stop_reason)
+    if not comm.is_main_process():
+        return {}
+    trainer.checkpointer.save("model_final", iteration=trainer.iter - 1)
+    if trainer.iter > trainer.start_iter:
+        _draw_curves(folder)
+    best = folder / BEST_WEIGHTS if (folder / BEST_WEIGHTS).is_file() else folder / FINAL_WEIGHTS
+    load_weights(trainer.model, best, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
+    return _evaluate_sets(cfg, trainer.model, datasets["test"], folder, weights=best)
+
+
+def _draw_curves(folder):
+    try:
+        training_curves(folder)
+    except DataError as error:  # the models are worth more than a picture of how they came about
+        logger.warning("No training curves: %s", error)
+
+
+def evaluate_run(cfg, *, files=None):
+    """Evaluate ``MODEL.WEIGHTS``, or the best weights in ``OUTPUT_DIR``, on ``DATASETS.TEST``; {set name: Evaluation}.
+
+    Args:
+        cfg: configuration, not frozen.
+        files: as for ``train``.
+
+    Raises:
+        SegtumorError: no test set, weights that are missing or do not fit, or an ``OUTPUT_DIR`` that holds the run of
+            other weights, whose evaluation would be replaced.
+    """
+    if not cfg.DATASETS.TEST:
+        raise ConfigError("nothing to evaluate on", where="DATASETS.TEST", remedy="Name a data set, e.g. btxrd256_test")
+    datasets = load_datasets(cfg.DATASETS.TEST, files=files)
+    complete_config(cfg, datasets)
+    folder = Path(cfg.OUTPUT_DIR)
+    with _alone_in(folder):
+        weights = Path(cfg.MODEL.WEIGHTS or find_run(folder)[1])
+        if weights.resolve().parent != folder.resolve():
+            check_run_folder(folder, resume=False, overwrite=False)
+        check_appended(folder)
+        model = create_model(cfg)
+        load_weights(model, weights, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
+        warn_of_seen(weights, {"test": datasets})
+        with log_file(folder):
+            return _evaluate_sets(cfg, model, datasets, folder, weights=weights)
+
+
+def dry_run(cfg, *, init_from=None):
+    """Check data and configuration and take a few training steps, writing nothing.
+
+    Returns:
+        list of lines for people: data, steps, memory, expected time.
+    """
+    datasets = load_training_sets(cfg)
+    trainer, weights = _build(cfg, datasets, init_from=_initial(cfg, init_from))
+    seconds = trainer.time_steps(_TIMED_STEPS)
+    duration = tqdm.format_interval(seconds * cfg.SOLVER.MAX_ITER)
+    peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
+    on_gpu = f", {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB on the GPU" if cfg.MODEL.DEVICE != "cpu" else ""
+    return [
+        *(f"{part}: {describe(sets)}" for part, sets in datasets.items()),
+        f"weights: {weights}",
+        f"parameters: {sum(p.numel() for p in trainer.model.parameters()):,}",
+        f"memory: {peak_gib:.1f} GiB at most so far{on_gpu}",
+        f"time: {seconds:.2f} s per iteration of {cfg.SOLVER.IMS_PER_BATCH} images, "
+        f"{duration} for {cfg.SOLVER.MAX_ITER} iterations, validation not counted",
+    ]
+
+
+def _initial(cfg, init_from):
+    return init_from or cfg.MODEL.WEIGHTS
+
+
+def _build(cfg, datasets, *, init_from):
+    """Trainer with its validation, and a sentence on the weights; touches no file of the run."""
+    check_schedule(cfg)
+    trainer = Trainer.from_config(cfg, build_train_loader(cfg, records_of(datasets["train"])))
+    validation = _validation(cfg, datasets["validation"], trainer.model)
+    if validation is not None:
+        trainer.add_validation(validation)
+    sentence, checkpoint = "none, trained from scratch", None
+    if init_from:
+        checkpoint = read_checkpoint(init_from)
+        warn_of_seen(init_from, datasets)
+        how = {"strict": False, "class_names": cfg.MODEL.CLASS_NAMES, "checkpoint": checkpoint}
+        sentence = f"{init_from}: {load_weights(trainer.model, init_from, **how).sentence()}"
+    trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, checkpoint))
+    return trainer, sentence
+
+
+def _validation(cfg, datasets, model):
+    if not datasets:
+        logger.warning("DATASETS.VALIDATION is empty: no best model is chosen, training does not stop early")
+        return None
+    if len(datasets) > 1:
+        raise ConfigError("one validation set chooses the best model", where="DATASETS.VALIDATION", got=len(datasets))
+    return Validation.from_config(
+        cfg,
+        dataset=datasets[0],
+        predictor=predictor_from_config(cfg, model),
+        loss_batches=lambda: validation_batches(cfg, datasets[0].records),
+        chooses=can_choose(cfg, datasets[0]),
+    )
+
+
+def _evaluate_sets(cfg, model, datasets, folder, *, weights):
+    logger.info("Evaluating %s", weights)
+    evaluations = {}
+    for name, dataset in zip(cfg.DATASETS.TEST, datasets, strict=True):
+        evaluations[name] = _evaluate_set(cfg, model, dataset, folder / "inference" / name, weights)
+    return evaluations
+
+
+def _evaluate_set(cfg, model, dataset, folder, weights):
+    started = time.perf_counter()
+    results = predict_dataset(
+        predictor_from_config(cfg, model),
+        dataset,
+        batch_size=cfg.SOLVER.IMS_PER_BATCH,
+        max_pixels=cfg.INPUT.MAX_PIXELS,
+        progress=lambda batches, total: progress.bar(batches, total, "evaluating"),
+    )
+    seconds = time.perf_counter() - started
+    logger.info("%d images in %.1f s (%.3f s each)", len(results), seconds, seconds / max(1, len(results)))
+    names = dataset.taxonomy.names
+    outcomes = [InferenceOutcome(r.truth.file_name, r.truth.size_hw, r.findings) for r in results]
+    document = predictions_document(outcomes, names)
+    write_json(folder / "predictions.json", document)
+    write_json(folder / "coco_instances_results.json", coco_results(results, dataset.category_id_of_class))
+    settings = StudySettings(score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD, iou_threshold=cfg.TEST.HIT_IOU)
+    found = study(results, names, settings)
+    files = {"annotations": dataset.json_path, "predictions": folder / "predictions.json", "weights": weights}
+    write_study(
+        found,
+        folder,
+        evaluation=files,
+        provenance=study_provenance(**files, run_folder=cfg.OUTPUT_DIR),
+        examples=draw_examples(found, choose_examples(found), _pixels_of(dataset, cfg.INPUT.MAX_PIXELS)),
+        title=f"Evaluation on {folder.name}",
+    )
+    return found.evaluation
+
+
+def _pixels_of(dataset, max_pixels):
+    """Function of an image id that reads its pixels, for the report's examples."""
+    paths = {record["image_id"]: record["file_name"] for record in dataset.records}
+    return lambda image_id: read_radiograph(paths[image_id], max_pixels=max_pixels).pixels

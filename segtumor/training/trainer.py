@@ -1,0 +1,259 @@
+"""The training loop: Detectron2's model, optimizer, schedule and hooks, with validation and safe checkpoints.
+
+Built on Detectron2's ``TrainerBase`` and not on its ``DefaultTrainer``, whose checkpoints, evaluation and handling of a
+diverging loss are what segtumor does differently, and whose inside differs between Detectron2's versions.
+"""
+
+import contextlib
+import logging
+import math
+import time
+
+import torch
+from detectron2.engine import TrainerBase, hooks
+from detectron2.solver import LRMultiplier, build_lr_scheduler
+from detectron2.utils import comm
+from detectron2.utils.events import EventStorage, JSONWriter, TensorboardXWriter
+from torch.nn.parallel import DistributedDataParallel
+
+import segtumor
+from segtumor.errors import SegtumorError
+from segtumor.models.build import create_model
+from segtumor.training.checkpoints.checkpoint import Checkpointer
+from segtumor.training.checkpoints.random_states import RandomStates
+from segtumor.training.divergence import not_finite
+from segtumor.training.hooks import Checkpoints
+from segtumor.training.optimizer import build_optimizer
+from segtumor.training.stopping import StopSignals
+from segtumor.training.training_progress import ProgressWriter
+
+logger = logging.getLogger(__name__)
+_WRITE_PERIOD = 20
+
+
+class _NoBatchError(Exception):
+    """There is no further batch since the training is stopping."""
+
+
+class Trainer(TrainerBase):
+    """Trains one model.
+
+    Attributes:
+        model: the model, without a wrapper for several GPUs.
+        checkpointer: ``Checkpointer`` of the run folder.
+        stop_reason: why training stopped early, or None.
+        validation: the ``Validation`` that was added, or None.
+        resumed_from: file of the checkpoint that training goes on from, or None.
+    """
+
+    def __init__(
+        self, model, *, loader, optimizer, scheduler, folder, max_iter, checkpoint_period, extra, mixed_precision
+    ):
+        """
+        Args:
+            model: a Detectron2 model.
+            loader: ``TrainLoader``.
+            optimizer, scheduler: torch's.
+            folder: run folder, exists.
+            max_iter: iterations.
+            checkpoint_period: iterations between checkpoints.
+            extra: plain values stored in every checkpoint.
+            mixed_precision: whether to compute in float16 on a GPU.
+        """
+        super().__init__()
+        self.model, self.optimizer, self.scheduler, self.max_iter = model, optimizer, scheduler, max_iter
+        self.iter = self.start_iter = 0
+        self._wrapped = _distributed(model)
+        self._loader, self._batches = loader, None
+        self._folder, self._checkpoint_period = folder, checkpoint_period
+        self._mixed_precision = mixed_precision
+        self._scaler = torch.amp.GradScaler(enabled=mixed_precision)
+        self.stop_reason = self.resumed_from = self.validation = None
+        self._random = RandomStates()
+        self._signals = StopSignals()
+        parts = {"optimizer": optimizer, "scheduler": scheduler, "scaler": self._scaler, "random": self._random}
+        self.checkpointer = Checkpointer(model, folder, parts=parts, extra=extra)
+
+    @classmethod
+    def from_config(cls, cfg, loader):
+        """The trainer that a configuration describes; its hooks are added by ``add_hooks``."""
+        model = create_model(cfg)
+        optimizer = build_optimizer(cfg, model)
+        return cls(
+            model,
+            loader=loader,
+            optimizer=optimizer,
+            scheduler=build_lr_scheduler(cfg, optimizer),
+            folder=cfg.OUTPUT_DIR,
+            max_iter=cfg.SOLVER.MAX_ITER,
+            checkpoint_period=cfg.SOLVER.CHECKPOINT_PERIOD,
+            extra={"class_names": list(cfg.MODEL.CLASS_NAMES), "segtumor_version": segtumor.__version__},
+            mixed_precision=cfg.SOLVER.AMP.ENABLED and cfg.MODEL.DEVICE != "cpu",
+        )
+
+    def add_validation(self, validation):
+        """Call this hook after every step, and keep its memory in the checkpoints; before ``restore``."""
+        self.validation = validation
+        self.checkpointer.add_part("validation", validation)
+
+    def add_hooks(self):
+        """Timing, schedule, validation, checkpoints and the writers of metrics, in that order; opens files.
+
+        A checkpoint comes after the validation of its iteration: a resumed run would not measure that one again.
+        """
+        self.register_hooks([hooks.IterationTimer(), hooks.LRScheduler()])
+        if self.validation is not None:
+            self.register_hooks([self.validation])
+        if comm.is_main_process():
+            self.register_hooks([Checkpoints(self.checkpointer, self._checkpoint_period)])
+            self.register_hooks([hooks.PeriodicWriter(self._writers(), period=_WRITE_PERIOD)])
+
+    def restore(self, newest):
+        """Take up a checkpoint, so that ``train`` goes on as if it had not stopped. Changes no file.
+
+        Weights, momentum, random numbers, the order of images and the memory of the validation come from the
+        checkpoint; learning rate, schedule and decay from the settings in force.
+
+        Args:
+            newest: from ``resuming.newest_checkpoint``.
+
+        Returns:
+            What the user should know, in sentences.
+
+        Raises:
+            ModelError: see ``Checkpointer.restore``.
+        """
+        settings = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
+        rates = list(self.scheduler.base_lrs)
+        remarks = self.checkpointer.restore(newest)
+        self.iter = self.start_iter = newest.checkpoint["iteration"] + 1
+        self.resumed_from = newest.path
+        if isinstance(self.scheduler, LRMultiplier):  # whose rates are a function of the iteration
+            self.scheduler.base_lrs = rates
+            for group, own, rate in zip(self.optimizer.param_groups, settings, self.scheduler.get_lr(), strict=True):
+                group.update({**own, "lr": rate})
+        return remarks
+
+    def train(self):
+        """Train until ``max_iter``, or until a hook calls ``stop``.
+
+        At the first SIGINT, SIGTERM or SIGHUP the iteration is finished and ``model_last.pth`` written, then the signal
+        ends the process as it would have at once; a second signal does so without delay.
+        """
+        self.iter = self.start_iter
+        self.model.train()
+        if self.start_iter < self.max_iter:  # a finished run need not look for its place among the images
+            self.begin(self.start_iter)
+        self._random.restore()
+        # Several processes would have to agree on their last iteration; there a signal ends training at once.
+        signals = self._signals if comm.get_world_size() == 1 else contextlib.nullcontext()
+        with signals, EventStorage(self.start_iter) as self.storage:
+            try:
+                self.before_train()
+                self._loop()
+            finally:
+                self.after_train()
+            if self.is_stopping:
+                self._save_before_the_end()
+            self._batches = None
+        self._signals.deliver()
+
+    def _loop(self):
+        while self.iter < self.max_iter and self.stop_reason is None and not self.is_stopping:
+            self.before_step()
+            try:
+                self.run_step()
+            except _NoBatchError:
+                return
+            self.after_step()
+            self.iter += 1
+
+    @property
+    def is_stopping(self):
+        """Whether a signal asked to stop."""
+        return self._signals.received is not None
+
+    def _save_before_the_end(self):
+        if self.iter == self.start_iter:
+            logger.warning("Stopped before the first iteration was done: there is nothing new to save")
+            return
+        self.checkpointer.save("model_last", iteration=self.iter - 1)
+        logger.warning(
+            "Stopped after iteration %d of %d; to resume from there, it is saved in %s/model_last.pth",
+            *(self.iter, self.max_iter, self._folder),
+        )
+
+    def time_steps(self, count):
+        """Take one step to warm up and ``count`` more; returns the mean duration of those, s."""
+        self.model.train()
+        self.begin()
+        with EventStorage() as self.storage:
+            self.run_step()
+            started = time.perf_counter()
+            for _ in range(count):
+                self.run_step()
+        return (time.perf_counter() - started) / count
+
+    def stop(self, reason):
+        """Ask to leave the loop after this iteration."""
+        self.stop_reason = reason
+
+    def begin(self, iteration=0):
+        """Let ``run_step`` take the batches from this iteration on."""
+        self._batches = self._loader.after(iteration)
+
+    def run_step(self):
+        """One batch forward, backward and an optimizer step.
+
+        Raises:
+            NonFiniteLossError: a loss is NaN or infinite; nothing was learnt from the batch.
+            BadImageError: an image of the batch cannot be read.
+        """
+        started = time.perf_counter()
+        batch = self._next_batch()
+        self.storage.put_scalar("data_time", time.perf_counter() - started)
+        device = next(self.model.parameters()).device.type
+        try:
+            with torch.autocast(device, dtype=torch.float16, enabled=self._mixed_precision):
+                losses = self._wrapped(batch)
+        except FloatingPointError as error:  # raised by the proposal network on NaN or infinite boxes
+            raise self._diverged(batch, "proposals") from error
+        total = sum(losses.values())
+        values = {name: value.item() for name, value in losses.items()}
+        wrong = [name for name, value in values.items() if not math.isfinite(value)]
+        if wrong:
+            raise self._diverged(batch, ", ".join(wrong))
+        self.optimizer.zero_grad()
+        self._scaler.scale(total).backward()
+        self.storage.put_scalars(total_loss=sum(values.values()), **values)
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+
+    def _next_batch(self):
+        try:
+            return next(self._batches)
+        except RuntimeError as error:
+            if self.is_stopping:  # the signal has ended the worker processes as well
+                raise _NoBatchError from error
+            raise
+        except SegtumorError as error:
+            if "Traceback" not in str(error):
+                raise
+            # From a worker process torch returns the whole traceback as the message; its last line is ours.
+            last_line = str(error).rstrip(".\n").splitlines()[-1]
+            raise type(error)(last_line.partition(": ")[2] or last_line) from error
+
+    def _diverged(self, batch, what):
+        images = [example["file_name"] for example in batch]
+        return not_finite(what, where=f"iteration {self.iter}", images=images)
+
+    def _writers(self):
+        # Order matters: the progress writer reads what the storage still holds, Tensorboard marks it as written.
+        metrics = JSONWriter(f"{self._folder}/metrics.json")
+        return [ProgressWriter(self.max_iter, self.start_iter), metrics, TensorboardXWriter(self._folder)]
+
+
+def _distributed(model):
+    if comm.get_world_size() == 1:
+        return model
+    return DistributedDataParallel(model, device_ids=[comm.get_local_rank()], broadcast_buffers=False)

@@ -1,0 +1,97 @@
+"""How good is the model now: its losses and its findings on a set of records. Used while training and after it."""
+
+import contextlib
+import math
+
+import numpy as np
+import torch
+from detectron2.utils.events import EventStorage
+from torch import nn
+
+from segtumor.imaging import read_radiograph
+from segtumor.structures.lesions import ImageResult
+from segtumor.training.divergence import not_finite
+
+
+def predict_dataset(predictor, dataset, *, batch_size, max_pixels, progress=None):
+    """Findings of every image of a data set.
+
+    Args:
+        predictor: ``Predictor``.
+        dataset: ``CocoDataset``.
+        batch_size: radiographs per forward pass.
+        max_pixels: larger images are refused.
+        progress: called with an iterable of batches and their number; returns the iterable to use, e.g. tqdm.
+
+    Returns:
+        list of ImageResult, in the order of the data set.
+    """
+    pairs = list(zip(dataset.records, dataset.annotated_images, strict=True))
+    batches = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
+    results = []
+    for batch in progress(batches, len(batches)) if progress else batches:
+        radiographs = [read_radiograph(record["file_name"], max_pixels=max_pixels) for record, _ in batch]
+        found = predictor.predict_batch(radiographs)
+        results += [ImageResult(truth, findings) for (_, truth), findings in zip(batch, found, strict=True)]
+    return results
+
+
+def validation_losses(model, batches, *, seed, where="validation"):
+    """Mean of each training loss over batches, without learning anything.
+
+    Proposals are sampled at random, so the generators are seeded with ``seed`` and put back afterwards: the value is
+    repeatable and the training that goes on is not disturbed.
+
+    Args:
+        model: a Detectron2 model.
+        batches: iterable of lists of mapped records, at least one.
+        seed: of the sampling.
+        where: named in an error, e.g. "validation at iteration 400".
+
+    Returns:
+        {loss name: mean}, and their sum as ``"total"``.
+
+    Raises:
+        NonFiniteLossError: a loss, or what the proposal network predicts, is NaN or infinite.
+    """
+    sums, count = {}, 0
+    numpy_state = np.random.get_state()
+    # The heads log statistics to the current storage; one of its own keeps them out of the training's.
+    with torch.random.fork_rng(), torch.no_grad(), _training_with_frozen_statistics(model), EventStorage():
+        torch.manual_seed(seed)
+        for batch in batches:
+            for name, value in _finite_losses(model, batch, where).items():
+                sums[name] = sums.get(name, 0.0) + value * len(batch)
+            count += len(batch)
+    np.random.set_state(numpy_state)
+    means = {name: value / count for name, value in sums.items()}
+    return {**means, "total": sum(means.values())}
+
+
+def _finite_losses(model, batch, where):
+    try:
+        losses = {name: float(value) for name, value in model(batch).items()}
+    except FloatingPointError as error:  # raised by the proposal network on NaN or infinite boxes
+        raise not_finite("proposals", where=where, images=_names(batch)) from error
+    wrong = [name for name, value in losses.items() if not math.isfinite(value)]
+    if wrong:
+        raise not_finite(", ".join(wrong), where=where, images=_names(batch))
+    return losses
+
+
+def _names(batch):
+    return [example["file_name"] for example in batch]
+
+
+@contextlib.contextmanager
+def _training_with_frozen_statistics(model):
+    # Detectron2 returns losses in training mode only, in which batch normalisation would learn from the validation set.
+    was_training = model.training
+    model.train()
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

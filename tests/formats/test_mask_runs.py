@@ -1,0 +1,50 @@
+"""Run lengths row by row, and masks on images of another size."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segtumor.annotations.remarks import LeftOutError
+from segtumor.formats.shapes.mask_runs import mask_from_row_runs, resize_mask, row_runs_of_mask, scale_segmentation
+from segtumor.structures.masks import mask_from_rle, rle_from_mask
+
+
+@pytest.mark.parametrize(
+    ("rows", "runs"),
+    [
+        (["....", "...."], [8]),
+        (["####", "####"], [0, 8]),
+        ([".##.", "#..#"], [1, 2, 1, 1, 2, 1]),
+        (["#...", "...#"], [0, 1, 6, 1]),
+    ],
+)
+def test_runs_count_row_by_row_background_first(rows, runs):
+    mask = np.array([[character == "#" for character in row] for row in rows])
+    assert row_runs_of_mask(mask) == runs
+    assert np.array_equal(mask_from_row_runs(runs, mask.shape), mask)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**81 - 1))
+def test_runs_come_back(height, width, bits):
+    mask = np.array([bits >> i & 1 for i in range(height * width)], dtype=bool).reshape(height, width)
+    assert np.array_equal(mask_from_row_runs(row_runs_of_mask(mask), mask.shape), mask)
+
+
+@pytest.mark.parametrize(
+    ("runs", "size_hw"), [([3], (2, 2)), ([-1, 5], (2, 2)), ([], (2, 2)), ([10**12], (10**6, 10**6)), ([0], (0, 5))]
+)
+def test_runs_of_another_size_are_refused_before_they_are_unrolled(runs, size_hw):
+    with pytest.raises(LeftOutError, match="mask not readable"):
+        mask_from_row_runs(runs, size_hw)
+
+
+def test_masks_are_resized_by_the_nearest_pixel():
+    mask = np.array([[True, False], [False, True]])
+    doubled = np.kron(mask, np.ones((2, 2), dtype=bool))
+    assert np.array_equal(resize_mask(mask, (4, 4)), doubled)
+    assert np.array_equal(resize_mask(doubled, (2, 2)), mask)
+    assert np.array_equal(mask_from_rle(scale_segmentation(rle_from_mask(mask), (2, 2), (4, 4))), doubled)
+    assert scale_segmentation([[0, 0, 1, 0, 1, 1]], (2, 2), (4, 4)) == [[0, 0, 2, 0, 2, 2]]
+    assert scale_segmentation(None, (2, 2), (4, 4)) is None

@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+
+from segtumor.errors import ConfigError
+from segtumor.structures.masks import draw_polygons
+from segtumor.training.batches.augmentation import POLICIES, Augmentation, Motion
+
+pytestmark = pytest.mark.model
+
+PIXELS = np.linspace(0, 1, 32 * 32, dtype=np.float32).reshape(32, 32)
+MASK = np.zeros((32, 32), dtype=bool)
+MASK[4:12, 4:12] = True
+
+
+def test_an_unknown_policy_names_the_known_ones():
+    with pytest.raises(ConfigError, match="radiograph, strong"):
+        Augmentation("wild")
+
+
+def test_none_changes_nothing():
+    pixels, masks = Augmentation("none")(PIXELS, [MASK], np.random.default_rng(0))
+    assert np.array_equal(pixels, PIXELS) and np.array_equal(masks[0], MASK)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("masks", [[], [MASK], [MASK, ~MASK, MASK]], ids=len)
+def test_shapes_types_and_range_are_kept_and_inputs_are_not_modified(policy, masks):
+    pixels, before = PIXELS.copy(), [mask.copy() for mask in masks]
+    for seed in range(5):
+        image, moved = Augmentation(policy)(pixels, masks, np.random.default_rng(seed))
+        assert image.shape == (32, 32) and image.dtype == np.float32
+        assert float(image.min()) >= 0 and float(image.max()) <= 1
+        assert [(mask.shape, mask.dtype) for mask in moved] == [((32, 32), np.dtype(bool))] * len(masks)
+    assert np.array_equal(pixels, PIXELS)
+    assert all(np.array_equal(mask, old) for mask, old in zip(masks, before, strict=True))
+
+
+@pytest.mark.parametrize("policy", sorted(set(POLICIES) - {"none"}))
+def test_the_generator_alone_decides(policy):
+    augmentation = Augmentation(policy)
+    results = [augmentation(PIXELS, [MASK], np.random.default_rng(seed))[0] for seed in (1, 1, *range(2, 8))]
+    assert np.array_equal(results[0], results[1])
+    assert any(not np.array_equal(results[0], other) for other in results[2:])
+    np.random.seed(5)
+    state = np.random.get_state()[1].copy()
+    augmentation(PIXELS, [MASK], np.random.default_rng(0))
+    assert np.array_equal(np.random.get_state()[1], state)
+
+
+def test_no_policy_turns_a_radiograph_upside_down():
+    top = np.zeros((32, 32), dtype=bool)
+    top[2:10, 8:24] = True
+    for policy in POLICIES:
+        for seed in range(20):
+            _, (moved,) = Augmentation(policy)(PIXELS, [top], np.random.default_rng(seed))
+            assert np.nonzero(moved)[0].mean() < 16
+
+
+def test_a_mirrored_polygon_by_hand():
+    mirrored = Motion((4, 10), True, None).polygon([0, 0, 3, 0, 3, 4])
+    assert mirrored.tolist() == [[10, 0], [7, 0], [7, 4]]
+    assert Motion((4, 10), False, None).polygon([0, 0, 3, 0, 3, 4]).tolist() == [[0, 0], [3, 0], [3, 4]]
+
+
+def test_a_shift_by_whole_pixels_by_hand():
+    motion = Motion((4, 10), False, np.array([[1.0, 0, 2], [0, 1, -1]]))
+    mask = np.zeros((4, 10), dtype=bool)
+    mask[1:3, 0:3] = True
+    expected = np.zeros((4, 10), dtype=bool)
+    expected[0:2, 2:5] = True
+    assert np.array_equal(motion.mask(mask), expected)
+    assert np.array_equal(motion.image(mask.astype(np.float32)), expected.astype(np.float32))
+    assert motion.polygon([0, 1, 3, 1, 3, 3]).tolist() == [[2, 0], [5, 0], [5, 2]]
+
+
+@pytest.mark.parametrize("policy", sorted(set(POLICIES) - {"none"}))
+def test_image_mask_and_polygon_move_alike(policy):
+    """A triangle (no symmetry) drawn and then moved, against its corners moved and then drawn."""
+    triangle, size_hw = [20.0, 30, 100, 40, 40, 90], (120, 160)
+    drawn = np.zeros(size_hw, dtype=bool)
+    draw_polygons([triangle], drawn)
+    for seed in range(20):
+        motion = Augmentation(policy).draw_motion(size_hw, np.random.default_rng(seed))
+        canvas = np.zeros(size_hw, dtype=bool)
+        draw_polygons([motion.polygon(triangle)], canvas)
+        for moved in (motion.mask(drawn), motion.image(drawn.astype(np.float32)) > 0.5):
+            # Different by pixels on the outline, of which there are 230, and by less than half a pixel on the whole.
+            assert (moved != canvas).sum() < 115, seed
+            assert np.abs(np.argwhere(moved).mean(0) - np.argwhere(canvas).mean(0)).max() < 0.5, seed
+
+
+def test_motions_stay_within_the_policy_and_reach_its_limits():
+    """Of the default policy: 10 degrees, 15% scale, 6% shift of the center; half mirrored, seven in ten moved."""
+    augmentation, rng = Augmentation("radiograph"), np.random.default_rng(0)
+    motions = [augmentation.draw_motion((101, 201), rng) for _ in range(1000)]
+    assert sum(motion.flip for motion in motions) / 1000 == pytest.approx(0.5, abs=0.05)
+    moved = [motion for motion in motions if motion.matrix is not None]
+    assert len(moved) / 1000 == pytest.approx(0.7, abs=0.05)
+    matrices = np.array([motion.matrix * ([-1, 1, 1] if motion.flip else [1, 1, 1]) for motion in moved])
+    scales = np.hypot(matrices[:, 0, 0], matrices[:, 1, 0])
+    degrees = np.degrees(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]))
+    centers = np.array([motion.matrix @ (100, 50, 1) for motion in moved]) - (100, 50)
+    for values, limit in ((scales - 1, 0.15), (degrees, 10), (centers[:, 0] / 201, 0.06), (centers[:, 1] / 101, 0.06)):
+        assert -limit <= values.min() < -0.95 * limit and 0.95 * limit < values.max() <= limit * (1 + 1e-9)
+
+
+def test_gray_changes_stay_within_the_policy():
+    """0.5 becomes 0.5 (1 ± 0.2) ± 0.2, then a power of 0.8 to 1.3, then noise of up to 0.03."""
+    augmentation, rng = Augmentation("radiograph"), np.random.default_rng(0)
+    plane = np.full((16, 16), 0.5, dtype=np.float32)
+    results = [augmentation.change_gray(plane, rng) for _ in range(1000)]
+    means, deviations = np.array([(result.mean(), result.std()) for result in results], dtype=np.float64).T
+    assert 0.2**1.3 - 0.01 < means.min() < 0.2 and 0.75 < means.max() < 0.8**0.8 + 0.01
+    noisy = deviations > 0.005
+    assert noisy.mean() == pytest.approx(0.2, abs=0.04)
+    assert deviations[noisy].min() > 0.008 and 0.025 < deviations.max() < 0.036
+    assert np.mean(np.abs(means - 0.5) < 1e-3) == pytest.approx(0.25, abs=0.05)  # neither exposure
