@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-core lint format architecture install doctor clean
+.PHONY: help demo test test-core lint types format architecture install doctor clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -25,6 +25,9 @@ TRACKED = $(or $(shell git ls-files '*.py' 2>/dev/null),.)
 lint: $(INSTALLED)  ## check style
 	$(BIN)/ruff check $(TRACKED)
 	$(BIN)/ruff format --check $(TRACKED)
+
+types: $(INSTALLED)  ## check the types of the package
+	$(BIN)/mypy
 
 format: $(INSTALLED)  ## put style right
 	$(BIN)/ruff check --fix $(TRACKED)

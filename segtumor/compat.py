@@ -64,7 +64,7 @@ def prepare_detectron2():
         _import_model_zoo()
 
 
-def _import_torchvision():
+def _import_torchvision() -> None:
     """Import torchvision without torch's compiler, which takes 2 s and half of the start of every command.
 
     torchvision.ops.roi_align takes one function from it, which it calls only on a GPU with deterministic algorithms.
@@ -107,7 +107,7 @@ def _has_compiled_part():
     return any(folder.glob("_C.*"))
 
 
-def _restore_removed_names():
+def _restore_removed_names() -> None:
     import numpy as np
     from PIL import Image
 
@@ -118,13 +118,13 @@ def _restore_removed_names():
         Image.LINEAR = Image.Resampling.BILINEAR
 
 
-def _stub_compiled_extension():
+def _stub_compiled_extension() -> None:
     # Deformable convolution, rotated boxes and the fast COCO evaluation ask for it on import and use it only when
     # called; an attribute error naming detectron2._C then says what is missing.
     sys.modules.setdefault("detectron2._C", types.ModuleType("detectron2._C"))
 
 
-def _import_model_zoo():
+def _import_model_zoo() -> None:
     # detectron2.model_zoo, imported by its engine, wants pkg_resources, which setuptools no longer ships. The stand-in
     # is withdrawn at once, so that no other library takes it for the real one.
     if "detectron2.model_zoo" in sys.modules or importlib.util.find_spec("pkg_resources") is not None:

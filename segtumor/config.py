@@ -20,7 +20,7 @@ import segtumor.models.backbones.vgg
 import segtumor.models.detectors.roi_heads  # noqa: F401  the three register the model parts that configurations name
 
 
-def add_segtumor_config(cfg):
+def add_segtumor_config(cfg) -> None:
     """Add segtumor's keys, with their defaults, to a Detectron2 configuration."""
     # Names of the classes in the order of their class_id; filled from the training set and stored with the run.
     cfg.MODEL.CLASS_NAMES = []
@@ -115,7 +115,7 @@ def load_config(config_file, overrides=()):
     return cfg
 
 
-def check_config(cfg):
+def check_config(cfg) -> None:
     """Refuse values that Detectron2 or segtumor would only stumble over later.
 
     Raises:
@@ -139,7 +139,7 @@ def _check_pairs(overrides):
         )
 
 
-def _leaves(node, prefix=""):
+def _leaves(node, prefix: str = ""):
     """(key with dots, value) of every setting; a group without any has none."""
     for name, value in node.items():
         if isinstance(value, dict):

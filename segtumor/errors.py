@@ -30,7 +30,7 @@ class SegtumorError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what, *, where=None, got=None, expected=None, remedy=None):
+    def __init__(self, what, *, where=None, got=None, expected=None, remedy=None) -> None:
         self.what, self.where, self.got, self.expected, self.remedy = what, where, got, expected, remedy
         super().__init__(self._sentence())
 

@@ -109,7 +109,7 @@ def _temporary_beside(path, suffix):
                 os.close(descriptor)
 
 
-def _let_go():
+def _let_go() -> None:
     """In a forked child: what it inherits would hold the locks of its parent after the parent's death."""
     while _HELD:
         os.close(_HELD.pop())
@@ -119,7 +119,7 @@ if fcntl is not None:
     os.register_at_fork(after_in_child=_let_go)
 
 
-def remove_abandoned(folder, *, depth=3):
+def remove_abandoned(folder, *, depth=3) -> None:
     """Remove the temporary files that killed processes left in ``folder`` and below it; links are not followed.
 
     A file that another process is writing at this moment stays, and so does every other file.
@@ -136,7 +136,7 @@ def remove_abandoned(folder, *, depth=3):
             _remove_unless_alive(os.path.join(path, name))
 
 
-def _remove_unless_alive(path):
+def _remove_unless_alive(path) -> None:
     if os.path.islink(path) or not os.path.isfile(path):
         return
     with contextlib.suppress(OSError):  # held by its writer, renamed or removed meanwhile, or a disk without locks
@@ -162,23 +162,23 @@ def remove_files(paths: Iterable[Path]) -> None:
             Path(path).unlink(missing_ok=True)
 
 
-def write_bytes(path, data):
+def write_bytes(path, data) -> None:
     """Write ``data`` to ``path``, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
-def write_text(path, text):
+def write_text(path, text) -> None:
     """Write ``text`` as UTF-8 to ``path``, atomically; what UTF-8 cannot hold as ``\\udcff`` (see ``write_csv``)."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
-def write_json(path, value, *, indent=2):
+def write_json(path, value, *, indent=2) -> None:
     """Write ``value`` as strict JSON: NaN and infinities become null, since JSON has neither."""
     write_text(path, _json(value, indent) + "\n")
 
 
-def write_json_stream(path, head, lists, *, indent=2):
+def write_json_stream(path, head, lists, *, indent=2) -> None:
     """Write the bytes of ``write_json(path, {**head, **lists})``, of which only one item is in memory at a time.
 
     Args:
@@ -197,7 +197,7 @@ def write_json_stream(path, head, lists, *, indent=2):
         file.write("\n}\n")
 
 
-def write_csv(path, rows, columns):
+def write_csv(path, rows, columns) -> None:
     """Write ``rows`` (dicts, any iterable) with a header of ``columns``; keys that are not columns raise ValueError.
 
     What UTF-8 cannot hold, such as bytes in a file name that mean no letter, is written as ``\\udcff``. Texts that a

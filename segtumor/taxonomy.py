@@ -46,7 +46,7 @@ class Taxonomy:
 
     names: tuple[str, ...]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.names)
 
     def class_id(self, name):

@@ -13,7 +13,7 @@ from segtumor.system import processes
 _PARENT = """
 import os, signal, sys
 from concurrent.futures import ProcessPoolExecutor
-from segtumor import processes
+from segtumor.system import processes
 if sys.argv[1] == "watching":
     processes._asks_the_system = lambda: False
 

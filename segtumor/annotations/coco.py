@@ -122,7 +122,7 @@ class CocoDataset:
         return Lesion(annotation["id"], class_id, box, rle, float(area), bool(annotation.get("iscrowd", 0)))
 
 
-def load_coco(json_path, image_root=None, *, check_files=True, require_masks=True):
+def load_coco(json_path, image_root=None, *, check_files: bool = True, require_masks: bool = True):
     """Read and check a COCO file.
 
     Args:
@@ -158,7 +158,7 @@ def load_coco(json_path, image_root=None, *, check_files=True, require_masks=Tru
     return _dataset(coco, json_path, image_root, hashlib.sha256(data).hexdigest())
 
 
-def load_annotated_images(json_path, *, require_masks=True):
+def load_annotated_images(json_path, *, require_masks: bool = True):
     """The truth of a COCO file, for evaluation; the image files themselves need not be there.
 
     Returns:

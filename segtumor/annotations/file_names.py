@@ -48,7 +48,7 @@ def _part_fault(part):
     return "is too long" if len(part) > _LONGEST_PART else None
 
 
-def check_names(images, found):
+def check_names(images, found) -> None:
     """Add to ``found`` what is wrong with the file names of (position, image entry) pairs."""
     names, folded = set(), {}
     for index, image in images:
@@ -65,7 +65,7 @@ def check_names(images, found):
             found.append(error(place("images", index, image), "file_name", what, value_at(image, "file_name")))
 
 
-def check_files(images, image_root, found):
+def check_files(images, image_root, found) -> None:
     """Add to ``found`` the images that are not below ``image_root``; one system call for each."""
     root = os.path.realpath(image_root)
     if not os.path.isdir(root):

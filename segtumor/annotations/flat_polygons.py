@@ -18,7 +18,7 @@ ASPECT_TOLERANCE = 0.01
 _SHORT_DIGITS, _MOST_DIGITS = 15, 17
 
 
-def box_polygon(box_xywh, degrees=0.0, pivot_xy=None):
+def box_polygon(box_xywh, degrees: float = 0.0, pivot_xy=None):
     """The four corners of a box, turned about ``pivot_xy``, by default its centre."""
     x, y, width, height = box_xywh
     corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], dtype=np.float64)
@@ -26,7 +26,7 @@ def box_polygon(box_xywh, degrees=0.0, pivot_xy=None):
     return _flat(_turned(corners, degrees, pivot))
 
 
-def ellipse_polygon(center_xy, radii_xy, degrees=0.0):
+def ellipse_polygon(center_xy, radii_xy, degrees: float = 0.0):
     """An ellipse turned about its centre; the corners lie on it, 0.02 px apart from it at most between them."""
     largest = max(map(abs, radii_xy))
     step = 2 * math.acos(max(-1.0, 1 - _SAGITTA_PX / largest)) if largest > _SAGITTA_PX else math.pi / 2

@@ -80,7 +80,7 @@ class NameIndex:
         file_names: of the images; folders separated by /.
     """
 
-    def __init__(self, file_names: Iterable[str]):
+    def __init__(self, file_names: Iterable[str]) -> None:
         self._exact, self._by_base, self._by_stem, self._folders = {}, {}, {}, []
         for index, name in enumerate(file_names):
             folders, base = parts_of(name)

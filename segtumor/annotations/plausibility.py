@@ -58,7 +58,7 @@ def lesion_warnings(lesions, areas_px, boxes_xyxy, *, short_edge_px=None, max_lo
     return found
 
 
-def _tell(lesions, which, field, what, got, found):
+def _tell(lesions, which, field, what, got, found) -> None:
     """One warning for each lesion of a (N,) bool; ``got`` makes the words of number i."""
     for i in np.flatnonzero(which).tolist():
         index, annotation, _ = lesions[i]
@@ -70,7 +70,7 @@ def _beyond(boxes, sizes_hw):
     return np.nan_to_num(over, nan=-1).max(axis=1)
 
 
-def _warn_of_border(lesions, given, outlines, sizes_hw, found):
+def _warn_of_border(lesions, given, outlines, sizes_hw, found) -> None:
     for field, boxes in (("bbox", given), ("segmentation", outlines)):
         over = _beyond(boxes, sizes_hw)
         _tell(
@@ -83,14 +83,14 @@ def _warn_of_border(lesions, given, outlines, sizes_hw, found):
         )
 
 
-def _warn_of_loose_boxes(lesions, given, outlines, sizes_hw, found):
+def _warn_of_loose_boxes(lesions, given, outlines, sizes_hw, found) -> None:
     limits = np.concatenate([sizes_hw[:, ::-1]] * 2, axis=1)
     iou = paired_iou(np.clip(given, 0, limits), np.clip(outlines, 0, limits))
     what = "does not bound its segmentation"
     _tell(lesions, iou < FITS_BADLY_IOU, "bbox", what, lambda i: f"IoU {iou[i]:.2f} with its tight box", found)
 
 
-def _warn_of_areas(lesions, areas, boxes, sizes_hw, found):
+def _warn_of_areas(lesions, areas, boxes, sizes_hw, found) -> None:
     """Only of lesions inside the image: over the border, the area may be of the part inside, or of all."""
     given = np.array([annotation.get("area", np.nan) for _, annotation, _ in lesions], dtype=np.float64)
     apart = (given > areas * AREA_FACTOR) | (given * AREA_FACTOR < areas)
@@ -105,7 +105,7 @@ def _warn_of_areas(lesions, areas, boxes, sizes_hw, found):
     )
 
 
-def _warn_of_twins(lesions, boxes, areas, found):
+def _warn_of_twins(lesions, boxes, areas, found) -> None:
     image = np.array([annotation["image_id"] for _, annotation, _ in lesions])
     category = np.array([annotation["category_id"] for _, annotation, _ in lesions])
     order = np.lexsort((boxes[:, 1], boxes[:, 0], category, image))
@@ -130,7 +130,7 @@ def _scales(sizes_hw, short_edge_px, max_long_edge_px):
     return scales if max_long_edge_px is None else np.minimum(scales, max_long_edge_px / sizes_hw.max(axis=1))
 
 
-def _warn_of_tiny(lesions, areas, scales, found):
+def _warn_of_tiny(lesions, areas, scales, found) -> None:
     """``scales`` of None: no training size was given, and the images' own pixels count."""
     sides = np.sqrt(areas) * (1 if scales is None else scales)
     what = "is smaller than one pixel" + ("" if scales is None else " at the training size")
@@ -158,7 +158,7 @@ def dataset_warnings(images, annotations, categories):
     return found
 
 
-def _warn_of_crowds(images, annotations, found):
+def _warn_of_crowds(images, annotations, found) -> None:
     """Of images that hold crowds, and of a file without anything else: there is nothing to learn or to find."""
     regions = {image["id"]: (index, image, []) for index, image in images if type(image.get("id")) is int}
     for _, annotation in annotations:
@@ -175,7 +175,7 @@ def _warn_of_crowds(images, annotations, found):
         found.append(warning("file", "iscrowd", ALL_CROWDS, got))
 
 
-def _warn_of_labels(images, found):
+def _warn_of_labels(images, found) -> None:
     if not _missing(images, "image_label", found):
         return
     for index, image in images:
@@ -185,7 +185,7 @@ def _warn_of_labels(images, found):
             found.append(warning(place("images", index, image), "image_label", what, show(label)))
 
 
-def _warn_of_cases(images, found):
+def _warn_of_cases(images, found) -> None:
     """Of images without a case, and of cases that are no patient, or of which two may be one."""
     if not _missing(images, "case_id", found, case_of):
         return
@@ -205,7 +205,7 @@ def _warn_of_cases(images, found):
         found.append(warning("file", "case_id", what, ", ".join(map(show, alike))))
 
 
-def _missing(images, key, found, value_of=None):
+def _missing(images, key, found, value_of=None) -> bool:
     """Warn of the images without ``key``, in one line if none has it; whether any has it."""
     value_of = value_of or (lambda image: image.get(key))
     without = [(index, image) for index, image in images if value_of(image) is None]
@@ -216,7 +216,7 @@ def _missing(images, key, found, value_of=None):
     return True
 
 
-def _warn_of_imbalance(categories, n_of_category, found):
+def _warn_of_imbalance(categories, n_of_category, found) -> None:
     names = {c["id"]: c.get("name") for _, c in categories if type(c.get("id")) is int}
     counts = {show(names[i]): n for i, n in n_of_category.items() if i in names}
     if counts and max(counts.values()) > IMBALANCE * min(counts.values()):
@@ -225,7 +225,7 @@ def _warn_of_imbalance(categories, n_of_category, found):
         found.append(warning("file", "categories", f"classes are imbalanced beyond 1:{IMBALANCE}", got))
 
 
-def _warn_of_normal_images(images, annotations, found):
+def _warn_of_normal_images(images, annotations, found) -> None:
     annotated = {a["image_id"] for _, a in annotations if type(a.get("image_id")) is int}
     n_normal = sum(type(image.get("id")) is int and image["id"] not in annotated for _, image in images)
     if annotated and n_normal > MOSTLY_NORMAL * len(images):

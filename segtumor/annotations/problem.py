@@ -38,16 +38,16 @@ class Problem(NamedTuple):
     severity: str = ERROR
     remedy: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.where} {self.field}: {self.what}" + (f", got {self.got}" if self.got else "")
 
 
-def error(where, field, what, got=""):
+def error(where, field, what, got: str = ""):
     """A Problem that keeps the file from being used, with the remedy for its kind."""
     return Problem(where, field, what, got, ERROR, remedy_of(field, what))
 
 
-def warning(where, field, what, got=""):
+def warning(where, field, what, got: str = ""):
     """A Problem that is told while the file is used, with the remedy for its kind."""
     return Problem(where, field, what, got, WARNING, remedy_of(field, what))
 
@@ -61,7 +61,7 @@ def show(value):
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
-def place(name, index, entry):
+def place(name, index, entry) -> str:
     """Where an entry stands: ``annotations[3] (id 17)``."""
     return f"{name}[{index}] (id {show(entry.get('id'))})"
 

@@ -133,7 +133,7 @@ def _kind(columns, path):
 class _Targets:
     """Finds the images that a row is about."""
 
-    def __init__(self, images, kind, columns):
+    def __init__(self, images, kind, columns) -> None:
         self._images, self._kind = images, kind
         self._column = next((name for name in IMAGE_COLUMNS if name in columns), None)
         self._index = NameIndex([image.file_name for image in images])

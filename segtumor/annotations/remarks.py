@@ -20,7 +20,7 @@ class LeftOutError(Exception):
         detail: of this one case.
     """
 
-    def __init__(self, kind, detail=""):
+    def __init__(self, kind, detail: str = "") -> None:
         super().__init__(kind, detail)
         self.kind, self.detail = kind, detail
 

@@ -142,7 +142,7 @@ def _boxes_as_corners(segmented, tight_xyxy):
 class _Polygons:
     """Polygons on their way to being measured, with what they are measured against."""
 
-    def __init__(self, n):
+    def __init__(self, n) -> None:
         self.faults = []
         self.areas_px = np.full(n, np.nan)
         self.boxes_xyxy = np.tile([np.inf, np.inf, -np.inf, -np.inf], (n, 1))
@@ -165,7 +165,7 @@ class _Polygons:
         if self._n_coordinates > _CHUNK:
             self.measure()
 
-    def measure(self):
+    def measure(self) -> None:
         """Measure what waits; adds to ``faults``, ``areas_px`` and ``boxes_xyxy``."""
         if not self._waiting:
             return

@@ -33,9 +33,9 @@ _CATEGORY_FIELDS = {"id", "name"}
 def problems(
     coco,
     *,
-    require_masks=True,
+    require_masks: bool = True,
     image_root=None,
-    with_warnings=True,
+    with_warnings: bool = True,
     short_edge_px=None,
     max_long_edge_px=None,
 ):
@@ -96,7 +96,7 @@ def _attribute_problems(entry, checked, name=None, index=0):
         yield make(place(name, index, entry) if name else "file", show(key)[1:-1], what, show(entry[key]))
 
 
-def _check_id(name, index, entry, seen, found):
+def _check_id(name, index, entry, seen, found) -> None:
     """Adds the id to ``seen``; reports one that is missing, no integer or taken."""
     value, what = entry.get("id"), None
     if type(value) is not int:
@@ -140,7 +140,7 @@ def _check_size(index, image, found):
     return size_hw if sound else None
 
 
-def _check_meaning(index, image, found):
+def _check_meaning(index, image, found) -> None:
     """What splits and measurements rely on: the case, and the size of a pixel."""
     case_id, spacing = image.get("case_id"), image.get("spacing_mm")
     if case_id is not None and type(case_id) not in (str, int, float):
@@ -154,7 +154,7 @@ def _check_meaning(index, image, found):
         found.append(error(place("images", index, image), "spacing_mm", what, show(spacing)))
 
 
-def _check_numbers(images, annotations, found):
+def _check_numbers(images, annotations, found) -> None:
     counts = Counter(a["image_id"] for _, a in annotations if type(a.get("image_id")) is int)
     for index, image in images:
         n = counts[image["id"]] if type(image.get("id")) is int else 0
@@ -163,7 +163,7 @@ def _check_numbers(images, annotations, found):
             found.append(error(place("images", index, image), "annotations", what, f"{n:,}"))
 
 
-def _check_labels(images, annotations, found):
+def _check_labels(images, annotations, found) -> None:
     """An image that is called a tumor but has none outlined would count, and train, as normal; and the reverse."""
     annotated = {a["image_id"] for _, a in annotations if type(a.get("image_id")) is int}
     for index, image in images:
@@ -243,7 +243,7 @@ def _check_references(annotation, image_sizes, category_ids, faults):
     return image_sizes.get(image_id) if type(image_id) is int else None
 
 
-def _check_box(annotation, size_hw, faults):
+def _check_box(annotation, size_hw, faults) -> bool:
     """Whether ``bbox`` is four finite numbers with an extent that meets the image."""
     box = annotation.get("bbox")
     what = None
@@ -265,7 +265,7 @@ def _meets_image(box_xywh, size_hw):
     return x < size_hw[1] and y < size_hw[0] and x + width > 0 and y + height > 0
 
 
-def _check_flags(annotation, faults):
+def _check_flags(annotation, faults) -> None:
     crowd, area = annotation.get("iscrowd", 0), annotation.get("area", 1)
     if type(crowd) not in (int, bool) or crowd not in (0, 1):
         faults.append(("iscrowd", "is neither 0 nor 1"))

@@ -82,7 +82,7 @@ def _body(argv, arguments):
     return subprocess.run(command, check=False, env={**os.environ, **limits}).returncode
 
 
-def _measure(arguments):
+def _measure(arguments) -> int:
     from segtumor.training.speed.machine import describe_machine
     from segtumor.training.speed.report import text_report, write_report
 
@@ -104,7 +104,7 @@ def _measure(arguments):
     return 0
 
 
-def _verdict(rows):
+def _verdict(rows) -> str:
     compared = [row["parity"]["n_findings_reference"] for row in rows.values() if row["parity"]]
     if 0 in compared:
         return "of a model Detectron2 found nothing, which leaves nothing to compare; choose other weights or images"

@@ -24,7 +24,7 @@ def main(argv=None):
     return run(_body, build_parser(), argv)
 
 
-def _body(arguments):
+def _body(arguments) -> int:
     import os
 
     os.environ["DETECTRON2_DATASETS"] = arguments.demo
@@ -47,7 +47,7 @@ def passes(values):
     return all(values[name] >= least for name, least in REQUIRED.items())
 
 
-def shuffle_weights(model, *, seed):
+def shuffle_weights(model, *, seed) -> None:
     """Permute the values inside every floating-point parameter: same values, no knowledge."""
     import torch
 

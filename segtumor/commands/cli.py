@@ -114,7 +114,7 @@ def help_text(prog, commands, description, examples):
     )
 
 
-def _unknown(prog, commands, name):
+def _unknown(prog, commands, name) -> str:
     nearest = difflib.get_close_matches(name, commands, n=1)
     nearest = [f"{prog} {found}" for found in nearest] or [
         f"segtumor {leaf}" for leaf in leaf_commands() if leaf.endswith(f" {name}")

@@ -65,7 +65,7 @@ def main(argv=None):
     return run(alone(_body), build_parser(), argv)
 
 
-def _body(args):
+def _body(args) -> None:
     from segtumor.files import prepare_output_folder
     from segtumor.reporting.files.comparison_files import write_comparisons
 
@@ -237,7 +237,7 @@ def _too_few(comparison, args):
         )
 
 
-def _print(comparison, level):
+def _print(comparison, level) -> None:
     from segtumor.reporting.files.comparison_files import table_header, table_notes, table_rows
     from segtumor.reporting.pages.study_page import HEADLINE
 

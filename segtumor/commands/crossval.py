@@ -53,7 +53,7 @@ def build_parser():
     return parser
 
 
-def _add_folds(group):
+def _add_folds(group) -> None:
     group.add_argument("--folds", type=int, default=5, metavar="K", help="number of folds (default 5)")
     group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the folds (default 0); of the training: SEED"
@@ -83,7 +83,7 @@ def main(argv=None):
     return run(_body, build_parser(), argv)
 
 
-def _body(args):
+def _body(args) -> int:
     from segtumor.commands.common.account import progress_bar
     from segtumor.config import load_config
     from segtumor.system.locks import alone_in
@@ -123,7 +123,7 @@ def _settings(cfg, args):
     )
 
 
-def _print_folds(plan):
+def _print_folds(plan) -> None:
     import logging
 
     from segtumor.commands.common.account import print_table
@@ -153,7 +153,7 @@ def _cells(counts, plan):
     return [counts["images"], counts["cases"], *labels, counts["lesions"], *classes]
 
 
-def _report(plan, output, predictions, settings):
+def _report(plan, output, predictions, settings) -> None:
     from segtumor.commands.common.account import print_table
     from segtumor.commands.common.study_options import study_progress
     from segtumor.training.folds.report import fold_table, report

@@ -44,7 +44,7 @@ def main(argv=None):
     return run(alone(_body), build_parser(), argv)
 
 
-def _body(arguments):
+def _body(arguments) -> int:
     output = Path(arguments.output)
     _refuse_earlier(output, overwrite=arguments.overwrite)
     from segtumor.config import load_config
@@ -72,7 +72,7 @@ def _refuse_earlier(output, *, overwrite):
         raise ConfigError("the folder holds an earlier demo", where=output, remedy=remedy)
 
 
-def _make_phantoms(folder, arguments):
+def _make_phantoms(folder, arguments) -> None:
     from segtumor.synthesis.phantoms import write_phantom_dataset
 
     with CaseProgress(arguments.cases) as progress:
@@ -88,7 +88,7 @@ def _train(cfg, output):
     return train(cfg, overwrite=True)
 
 
-def _draw(cfg, output):
+def _draw(cfg, output) -> None:
     import json
 
     from segtumor.inference.batch.run import Options, infer
@@ -118,7 +118,7 @@ def _draw(cfg, output):
     )
 
 
-def _show(evaluations, output):
+def _show(evaluations, output) -> None:
     from segtumor.evaluation.summary.summary import headline_table
 
     for evaluation in evaluations.values():

@@ -172,7 +172,7 @@ def check_training(outcomes):
     return [*packages, check_detectron2(outcomes), check_detectron2_imports(outcomes), check_gpu(outcomes)]
 
 
-def report(checks, *, color=False):
+def report(checks, *, color: bool = False):
     """The checks as aligned lines, each remedy below its line."""
     width = max(len(check.title) for check in checks)
     lines = []
@@ -193,7 +193,7 @@ def check_python():
     return Check("Python", OK, f"{platform.python_version()} ({sys.executable})")
 
 
-def is_installed(module):
+def is_installed(module) -> bool:
     """Whether a package is there, broken or not."""
     return importlib.util.find_spec(module.partition(".")[0]) is not None
 
@@ -258,7 +258,7 @@ def check_gpu(outcomes):
     return Check("GPU", OK, outcome.value)
 
 
-def check_disk(folder="."):
+def check_disk(folder: str = "."):
     """Free space where results would be written."""
     try:
         free_gb = shutil.disk_usage(folder).free / 1e9
@@ -270,7 +270,7 @@ def check_disk(folder="."):
     return Check("Disk", OK, detail)
 
 
-def check_shared_memory(folder="/dev/shm"):
+def check_shared_memory(folder: str = "/dev/shm"):
     """Size of the shared memory that data workers use: a list of one check, empty where there is no such folder."""
     if not Path(folder).is_dir():
         return []

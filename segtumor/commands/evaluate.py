@@ -68,7 +68,7 @@ def main(argv=None):
     return run(alone(_body), build_parser(), argv)
 
 
-def _body(args):
+def _body(args) -> None:
     from segtumor.evaluation.study.study import study
     from segtumor.reporting.files.evaluation_report import read_training_history, refuse_run_folder
 
@@ -101,7 +101,7 @@ def _body(args):
     print(f"written to {args.output}: {', '.join(names)}")
 
 
-def _print_plan(pairing, settings):
+def _print_plan(pairing, settings) -> None:
     """Say what will take its time."""
     from segtumor.evaluation.facts.cases import case_table
     from segtumor.reporting.words.study_text import counted
@@ -159,7 +159,7 @@ def _examples(args, truth, found):
     return draw_examples(found, choose_examples(found), lambda image_id: read_radiograph(root / names[image_id]).pixels)
 
 
-def _print_counts(found):
+def _print_counts(found) -> None:
     from segtumor.reporting.words.study_text import counted
 
     counts, images = (found.evaluation.metrics[name] for name in ("counts", "images"))
@@ -174,7 +174,7 @@ def _print_counts(found):
     )
 
 
-def _print_intervals(found):
+def _print_intervals(found) -> None:
     from segtumor.commands.common.account import print_table
     from segtumor.reporting.pages.study_page import HEADLINE
     from segtumor.reporting.words.study_text import count_text, interval_text, number_text

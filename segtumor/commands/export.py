@@ -66,7 +66,7 @@ def main(argv=None):
     return run(_body, build_parser(), argv)
 
 
-def _body(arguments):
+def _body(arguments) -> int:
     from segtumor.export.export import check_options, check_output, export
 
     check_options(arguments.format, int8=arguments.int8, calibration=arguments.calibration)
@@ -86,7 +86,7 @@ def _body(arguments):
     return 0
 
 
-def _remark_on_8_bits(parity):
+def _remark_on_8_bits(parity) -> str:
     change = f"{parity['max_score']:.2g}" if math.isfinite(parity["max_score"]) else "unknown"
     return (
         "8-bit integers change scores and masks: evaluate this export before use (largest change of a score"

@@ -45,7 +45,7 @@ def build_parser():
     return parser
 
 
-def _add_inputs(parser):
+def _add_inputs(parser) -> None:
     group = parser.add_argument_group("what to read")
     group.add_argument(
         "--input",
@@ -62,7 +62,7 @@ def _add_inputs(parser):
     group.add_argument("--images", metavar="DIR", help="folder of its images (beside the folder of the file)")
 
 
-def _add_working_options(parser):
+def _add_working_options(parser) -> None:
     group = parser.add_argument_group("speed and memory")
     group.add_argument(
         "--batch-size", type=int, default=1, metavar="N", help="images that the model sees at once (default 1)"
@@ -85,7 +85,7 @@ def _add_working_options(parser):
     )
 
 
-def _add_earlier_run_options(parser):
+def _add_earlier_run_options(parser) -> None:
     group = parser.add_argument_group("an output folder with an earlier run").add_mutually_exclusive_group()
     group.add_argument(
         "--continue",
@@ -175,7 +175,7 @@ def _options_of_model(options, arguments, model):
     )
 
 
-def _tell(arguments, options, result):
+def _tell(arguments, options, result) -> int:
     counts = result.counts
     written = ["overlays/"] if options.with_overlays else []
     written += ["predictions.json", "findings.csv", "summary.json"]

@@ -55,7 +55,7 @@ def build_parser():
     return parser
 
 
-def _add_split_options(parser):
+def _add_split_options(parser) -> None:
     parser.add_argument(
         "--split",
         default="grouped",
@@ -87,7 +87,7 @@ def main(argv=None):
     return run(alone(_body), build_parser(), argv)
 
 
-def _body(args):
+def _body(args) -> int:
     from segtumor.datasets.splits.output import check_no_earlier_split
     from segtumor.formats.btxrd.convert import convert
     from segtumor.formats.btxrd.output import write_dataset
@@ -223,7 +223,7 @@ def _fallback_stratum(image, conversion):
     return next(a["subtype"] for a in conversion.annotations if a["image_id"] == image["id"])
 
 
-def _check_saved(args, saved, conversion):
+def _check_saved(args, saved, conversion) -> None:
     from segtumor.datasets.splits import reuse_split
 
     names = [image["file_name"] for image in conversion.images]
@@ -231,7 +231,7 @@ def _check_saved(args, saved, conversion):
     reuse_split(saved, names, case_ids, where=args.split)
 
 
-def _warn_of_leaks(split, conversion):
+def _warn_of_leaks(split, conversion) -> None:
     if split_is_by_case(split):
         return
     case_of = {image["file_name"]: image["case_id"] for image in conversion.images}
@@ -240,7 +240,7 @@ def _warn_of_leaks(split, conversion):
     )
 
 
-def _print_account(args, conversion, split, summaries):
+def _print_account(args, conversion, split, summaries) -> None:
     classes = list(next(iter(summaries.values()))["lesions_by_class"])
     labels = ["normal", "benign", "malignant"]
     of_classes = [f"{name} lesions" if name in labels else name for name in classes]
@@ -268,7 +268,7 @@ def _table_row(part, summary):
     return [part, summary["images"], summary["cases"], *labels, summary["lesions"], *classes]
 
 
-def _print_places(output, split, summaries):
+def _print_places(output, split, summaries) -> None:
     print(f"split {split.kind}, sha256 {split.sha256[:16]}..., in {output / 'split.json'}")
     print(f"every remark by image: {output / 'conversion_report.json'}")
     print(f"data sets: {', '.join(f'{output.resolve().name}_{part}' for part in summaries)}")

@@ -43,7 +43,7 @@ def main(argv=None):
     return run(_body, build_parser(), argv)
 
 
-def _body(args):
+def _body(args) -> int:
     from segtumor.synthesis.phantoms import write_phantom_dataset
 
     with CaseProgress(args.cases) as progress:
@@ -60,7 +60,7 @@ def _body(args):
     return 0
 
 
-def _print_summary(output, counts):
+def _print_summary(output, counts) -> None:
     print(f"Wrote SYNTHETIC radiographs (phantoms, no patient data) to {output}")
     print(
         f"{'part':<6} {'cases':>6} {'images':>7} {'normal images':>14} {'benign lesions':>15} {'malignant lesions':>18}"
@@ -73,7 +73,7 @@ def _print_summary(output, counts):
 class CaseProgress:
     """A bar on a terminal, else a plain line every tenth of the way; called with the number of cases done."""
 
-    def __init__(self, total):
+    def __init__(self, total) -> None:
         self.total, self.bar = total, None
 
     def __enter__(self):
@@ -83,12 +83,12 @@ class CaseProgress:
             self.bar = tqdm(total=self.total, unit="case", desc="phantoms")
         return self
 
-    def __call__(self, done):
+    def __call__(self, done) -> None:
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
         elif done == self.total or done * 10 // self.total > (done - 1) * 10 // self.total:
             print(f"phantoms: {done}/{self.total} cases", file=sys.stderr, flush=True)
 
-    def __exit__(self, *_):
+    def __exit__(self, *_) -> None:
         if self.bar is not None:
             self.bar.close()

@@ -43,7 +43,7 @@ def main(argv=None):
     return run(_body, build_parser(), argv)
 
 
-def _body(arguments):
+def _body(arguments) -> int:
     from segtumor.config import load_config
     from segtumor.export.pruned_run import prune_run
     from segtumor.runs import find_run
@@ -62,7 +62,7 @@ def _body(arguments):
     return 0
 
 
-def _show(report, folder):
+def _show(report, folder) -> None:
     def quote(path):
         return shlex.quote(str(path))
 

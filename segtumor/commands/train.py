@@ -89,7 +89,7 @@ def _check(arguments):
         )
 
 
-def _work(cfg, arguments):
+def _work(cfg, arguments) -> int:
     from segtumor.training import train as training
 
     if arguments.dry_run:
@@ -105,7 +105,7 @@ def _work(cfg, arguments):
     return 0
 
 
-def _show(evaluations, folder):
+def _show(evaluations, folder) -> None:
     from segtumor.evaluation.summary.summary import headline_table
 
     for name, evaluation in evaluations.items():

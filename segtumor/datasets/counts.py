@@ -233,7 +233,7 @@ def _attribute_tables(images, lesions, names, crowds):
         yield Table(title, header, tuple(rows), note)
 
 
-def _unread_ages(images):
+def _unread_ages(images) -> str:
     """What stands there for an age and is none, so that it does not vanish among the unknown; "" for nothing."""
     unread = [i for i in images if i.get("age") not in (None, "") and age_group(i["age"]) == UNKNOWN]
     if not unread:

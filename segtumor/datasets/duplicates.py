@@ -108,7 +108,7 @@ def _candidates(prints, max_distance, progress):
                 yield i, j, kinds
 
 
-def _collect(near, kind, distances, row, column, max_distance):
+def _collect(near, kind, distances, row, column, max_distance) -> None:
     if distances.min() <= max_distance:
         _add(near, kind, np.argwhere(distances <= max_distance), distances, row, column)
     if kind == NEAR and distances.max() >= HASH_BITS - max_distance:  # inverting a picture changes every sign
@@ -116,7 +116,7 @@ def _collect(near, kind, distances, row, column, max_distance):
         _add(near, INVERTED, far, HASH_BITS - distances.astype(np.int64), row, column)
 
 
-def _add(near, kind, positions, distances, row, column):
+def _add(near, kind, positions, distances, row, column) -> None:
     for r, c in positions.tolist():
         if column + c > row + r:
             near.setdefault((row + r, column + c), {})[kind] = int(distances[r, c])
@@ -130,7 +130,7 @@ def _words(hashes):
 class _Buffers:
     """Arrays used again for every block of distances; allocating them took most of the time."""
 
-    def __init__(self, width):
+    def __init__(self, width) -> None:
         self._xor = [np.empty((_ROWS, width), dtype=word_type) for word_type in _WORD_TYPES]
         self._count = np.empty((_ROWS, width), dtype=np.uint8)
         self._total = np.empty((_ROWS, width), dtype=np.uint8)
@@ -152,7 +152,7 @@ class _Thumbnails:
 
     _KEPT = 4096  # of 16 KiB each
 
-    def __init__(self, prints):
+    def __init__(self, prints) -> None:
         self._prints = prints
         self._made = {}
 

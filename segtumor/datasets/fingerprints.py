@@ -123,7 +123,7 @@ def _each(one, names, progress, workers, image_root):
         pool.shutdown(cancel_futures=True)  # what is not begun is dropped, so that Ctrl-C ends at once
 
 
-def _begin_worker(parent):
+def _begin_worker(parent) -> None:
     end_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the work
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

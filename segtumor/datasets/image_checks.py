@@ -30,7 +30,7 @@ _LIKENESS = {
 }
 
 
-def image_problems(images, image_root, *, progress=iter, max_pixels=MAX_PIXELS, near=True, workers=None):
+def image_problems(images, image_root, *, progress=iter, max_pixels=MAX_PIXELS, near: bool = True, workers=None):
     """Open every image and say what is wrong.
 
     Args:
@@ -64,7 +64,7 @@ def image_problems(images, image_root, *, progress=iter, max_pixels=MAX_PIXELS, 
 class _Listing:
     """Image entries by file name, and how to speak of them: DICOM files named after the patient only by their place."""
 
-    def __init__(self, entries, revealing):
+    def __init__(self, entries, revealing) -> None:
         self._entries, self._revealing = entries, revealing
 
     def entry(self, name):

@@ -92,7 +92,7 @@ class LeakReport:
         return any(pair.near for pair in self.pairs)
 
 
-def find_leaks(parts, fingerprints=None, *, near=True):
+def find_leaks(parts, fingerprints=None, *, near: bool = True):
     """Compare the parts of a split.
 
     An image without ``case_id`` counts as a case of its own.

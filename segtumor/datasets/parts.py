@@ -12,7 +12,7 @@ from segtumor.errors import DataError
 WHOLE = "all"
 
 
-def load_parts(source, image_root=None, *, check_files=False):
+def load_parts(source, image_root=None, *, check_files: bool = False):
     """Read one annotation file, or all of a data set's folder.
 
     Args:

@@ -68,7 +68,7 @@ class Pairing:
         return replace(study, remarks=(*self.sentences, *study.remarks))
 
 
-def pair(annotations, predictions, *, truth=None, only_annotated=False, allow_absent=False):
+def pair(annotations, predictions, *, truth=None, only_annotated: bool = False, allow_absent: bool = False):
     """Read both files.
 
     Args:

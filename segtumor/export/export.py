@@ -37,7 +37,7 @@ _FORMER = ".former"
 _PACKAGES = {"torchscript": (), "onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino")}
 
 
-def export(cfg, output, *, format_name, int8=False, calibration=None, samples=(), overwrite=False):
+def export(cfg, output, *, format_name, int8: bool = False, calibration=None, samples=(), overwrite: bool = False):
     """Export the model of ``MODEL.WEIGHTS``.
 
     Args:
@@ -160,7 +160,7 @@ def _check_packages(format_name, *, int8):
         )
 
 
-def _write_graphs(model, folder, format_name, calibration_images):
+def _write_graphs(model, folder, format_name, calibration_images) -> None:
     """The files of ``format_name``; with 8-bit integers if there are calibration images."""
     folded = fold_batch_norms(model)
     if format_name == "torchscript":
@@ -221,12 +221,12 @@ def _folder_beside(output):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _temporary_prefix(output):
+def _temporary_prefix(output) -> str:
     """What the names of folders made beside ``output`` for it begin with, and for no other export there."""
     return f"{TEMPORARY_PREFIX}{hashlib.sha256(os.fsencode(output.name)).hexdigest()[:8]}."
 
 
-def _clear_up(output):
+def _clear_up(output) -> None:
     """Bring back the export that a process was replacing when it was killed, and remove what it left half-written."""
     left = sorted(path for path in output.parent.glob(f"{_temporary_prefix(output)}*") if path.is_dir())
     for path in left:

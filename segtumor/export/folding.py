@@ -31,7 +31,7 @@ def fold_batch_norms(model):
     return folded
 
 
-def _fold_neighbours(sequence):
+def _fold_neighbours(sequence) -> None:
     for (_, layer), (name, successor) in itertools.pairwise(list(sequence.named_children())):
         if _is_plain_convolution(layer) and _is_foldable(successor):
             _fold(layer, successor)
@@ -49,7 +49,7 @@ def _is_foldable(norm):
     return isinstance(norm, _FOLDABLE) and norm.running_var is not None
 
 
-def _fold(convolution, norm):
+def _fold(convolution, norm) -> None:
     convolution.weight, convolution.bias = fuse_conv_bn_weights(
         convolution.weight,
         convolution.bias,

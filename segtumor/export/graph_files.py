@@ -20,7 +20,7 @@ from segtumor.runtime.sessions.openvino_graphs import import_openvino
 OPSET = 17
 
 
-def write_torchscript(model, folder):
+def write_torchscript(model, folder) -> None:
     """``dense.pt``, ``box_head.pt`` and ``mask_head.pt`` of a folded model, frozen."""
     model = model.to(memory_format=torch.channels_last)  # quicker on a CPU, and stored with the weights
     with torch.no_grad(), exporters_quiet():
@@ -61,7 +61,7 @@ def write_onnx(model, folder):
                 raise ConfigError(f"the {name} graph cannot be written as ONNX: {reason:.160}") from error
 
 
-def write_openvino(onnx_folder, folder):
+def write_openvino(onnx_folder, folder) -> None:
     """OpenVINO's ``.xml`` and ``.bin`` of the ONNX files in another folder; weights stay as they are."""
     openvino = import_openvino()
     core = openvino.Core()
@@ -77,7 +77,7 @@ def feature_and_level_counts(model):
     return len(model.roi_heads.box_in_features), len(model.proposal_generator.in_features)
 
 
-def check_onnx():
+def check_onnx() -> None:
     """Raises InstallationError unless the package onnx is installed."""
     with needed("onnx", "onnx is not installed", remedy='Type: python -m pip install "segtumor[export]"'):
         import onnx  # noqa: F401  torch's exporter and onnxruntime's quantisation use it
@@ -119,7 +119,7 @@ def _write_errors(path):
 
 
 @contextlib.contextmanager
-def exporters_quiet(logger_name="torch.onnx"):
+def exporters_quiet(logger_name: str = "torch.onnx"):
     """Hide what exporters and quantisers tell programmers, here and through a logger ("" is the root); parity is
     measured afterwards."""
     logger = logging.getLogger(logger_name)

@@ -30,7 +30,7 @@ class Dense(nn.Module):
     """Images to maps: (N, 3, H, W) float32 -> L features (N, h, w, C), then an objectness (N, A, h, w) per map of the
     proposal head, then its deltas (N, 4A, h, w); a flat tuple."""
 
-    def __init__(self, model):
+    def __init__(self, model) -> None:
         super().__init__()
         check_model(model)
         self.backbone, self.head = model.backbone, model.proposal_generator.rpn_head
@@ -47,7 +47,7 @@ class Dense(nn.Module):
 class BoxHead(nn.Module):
     """Pooled regions (R, S, S, C) -> class logits (R, K + 1) and deltas (R, 4 or 4K)."""
 
-    def __init__(self, model):
+    def __init__(self, model) -> None:
         super().__init__()
         check_model(model)
         self.head, self.predictor = model.roi_heads.box_head, model.roi_heads.box_predictor
@@ -59,7 +59,7 @@ class BoxHead(nn.Module):
 class MaskHead(nn.Module):
     """Pooled regions (R, S, S, C) -> mask logits (R, 1 or K, M, M)."""
 
-    def __init__(self, model):
+    def __init__(self, model) -> None:
         super().__init__()
         check_model(model)
         self.head = model.roi_heads.mask_head
@@ -137,7 +137,7 @@ class EagerGraphs(TorchGraphs):
         ConfigError: as ``check_model``.
     """
 
-    def __init__(self, model, *, channels_last=True, fold=True):
+    def __init__(self, model, *, channels_last: bool = True, fold: bool = True) -> None:
         check_model(model)
         model = fold_batch_norms(model) if fold else model.eval()
         dense, heads = Dense(model), model.roi_heads

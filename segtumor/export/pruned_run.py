@@ -26,7 +26,7 @@ _GAMMA = "size of the batch normalisation's scale (Liu et al. 2017)"
 _L1 = "sum of the absolute weights of a filter (Li et al. 2017)"
 
 
-def prune_run(cfg, weights, output, *, fraction, scope="layer", multiple=8, fc_dim=None):
+def prune_run(cfg, weights, output, *, fraction, scope: str = "layer", multiple=8, fc_dim=None):
     """Remove the least important channels of a run's VGG and write config.yaml, model_pruned.pth and pruning.json.
 
     Args:

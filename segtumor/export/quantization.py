@@ -20,7 +20,7 @@ from segtumor.system.offline import offline_imports
 MAX_CALIBRATION_IMAGES = 64
 
 
-def quantize_dense(float_file, quantized_file, images):
+def quantize_dense(float_file, quantized_file, images) -> None:
     """Write an 8-bit version of a dense graph.
 
     Args:
@@ -72,7 +72,7 @@ def evenly_spaced(items, count):
 
 def _reader(quantization, images):
     class Reader(quantization.CalibrationDataReader):
-        def __init__(self):
+        def __init__(self) -> None:
             self._images = iter(images)
 
         def get_next(self):

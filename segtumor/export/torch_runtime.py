@@ -20,7 +20,7 @@ from segtumor.runtime.predictor import Predictor
 logger = logging.getLogger(__name__)
 
 
-def load_fast_predictor(cfg, *, threads=None, fallback=True):
+def load_fast_predictor(cfg, *, threads=None, fallback: bool = True):
     """The predictor of ``MODEL.WEIGHTS``; that of Detectron2 on other devices than the CPU, where maps would be copied
     for NumPy, and for models that the three graphs do not describe.
 

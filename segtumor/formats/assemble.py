@@ -37,7 +37,7 @@ _STRAY = re.compile(r"has no area|has no extent|fewer than three|marks no pixel"
 class NothingLeftError(DataError):
     """No image can be used; ``left_out`` and ``notes`` are the Remarks that say why, by image."""
 
-    def __init__(self, root, left_out, notes):
+    def __init__(self, root, left_out, notes) -> None:
         self.left_out, self.notes = left_out, notes
         remedy = "Check --source, --images and --from"
         super().__init__("no image can be used", where=root, got=_first_reasons(left_out), remedy=remedy)
@@ -61,7 +61,9 @@ class Assembled:
     notes: list
 
 
-def assemble(collection, *, classes=None, attributes=None, boxes_as_masks=False, crowds_as_lesions=False):
+def assemble(
+    collection, *, classes=None, attributes=None, boxes_as_masks: bool = False, crowds_as_lesions: bool = False
+):
     """Make COCO of what a format's reader found.
 
     Args:
@@ -110,7 +112,7 @@ def leave_out_contested(collection: Collection, contested: Mapping[str, list[str
     collection.left_out += [Remark(file_name, kind, ", ".join(names)) for file_name, names in contested.items()]
 
 
-def add_unlisted(collection, names, size_of, meaning):
+def add_unlisted(collection, names, size_of, meaning) -> None:
     """Add the images that no annotation mentions, as normal ones, or leave them out; either is reported.
 
     Args:
@@ -274,7 +276,7 @@ def _without_crowds(image, notes):
     return dataclasses.replace(image, regions=regions)
 
 
-def _note_boxes_and_crowds(entries, notes):
+def _note_boxes_and_crowds(entries, notes) -> None:
     for image, annotations in entries:
         crowds = sum(map(is_crowd, annotations))
         if crowds:

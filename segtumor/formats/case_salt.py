@@ -70,7 +70,7 @@ def _create(path):
         raise OutputError(f"the salt of the case ids cannot be written: {error.strerror}", where=path) from error
 
 
-def _publish(temporary, path):
+def _publish(temporary, path) -> None:
     """Give the complete file its name unless another process was first, whose salt then counts."""
     try:
         os.link(temporary, path)

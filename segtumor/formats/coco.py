@@ -197,7 +197,7 @@ def _part_of(subset):
     return part_named(_YEAR.sub("", subset))
 
 
-def _drop_unused(collection, used):
+def _drop_unused(collection, used) -> None:
     """Tell of categories that no annotation uses, and drop those that only name the group of the others."""
     for name in [name for name in collection.labels if name not in used]:
         is_group = name in collection.groups and len(collection.labels) > 1

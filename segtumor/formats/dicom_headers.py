@@ -8,7 +8,7 @@ from segtumor.cases import case_of
 from segtumor.errors import BadImageError
 
 
-def with_dicom_headers(collection, salt_path=None):
+def with_dicom_headers(collection, salt_path=None) -> None:
     """Add to each DICOM image of ``collection``, in place, what its header tells; what is known already wins.
 
     Args:

@@ -121,7 +121,7 @@ def _is_inside(output, name):
     return folder == root or folder.startswith(root.rstrip(os.sep) + os.sep)
 
 
-def _remove(path):
+def _remove(path) -> bool:
     try:
         if path.is_dir() and not path.is_symlink():
             return False

@@ -18,7 +18,9 @@ from segtumor.formats.earlier_output import REPORT, names_of_files, new_files, r
 from segtumor.taxonomy import Taxonomy
 
 
-def write_conversion(output, collection, assembled, *, format_module=None, report, placing="link", progress=iter):
+def write_conversion(
+    output, collection, assembled, *, format_module=None, report, placing: str = "link", progress=iter
+):
     """Write a conversion and, last, its report, which lists the files; after a failure nothing of it is left.
 
     Args:
@@ -64,7 +66,7 @@ def write_failure(output, *, report, left_out, notes):
     return path
 
 
-def _write_coco(output, collection, assembled, placing, progress, written):
+def _write_coco(output, collection, assembled, placing, progress, written) -> None:
     target, had_images = output / "images", os.path.lexists(output / "images")
     names = [image["file_name"] for image in assembled.document["images"]]
     _place(target, collection, names, placing, progress)
@@ -117,7 +119,7 @@ def as_dataset(document, image_root):
     )
 
 
-def _place(target, collection, names, placing, progress):
+def _place(target, collection, names, placing, progress) -> None:
     embedded = _embedded(collection, set(names))
     on_disk = [name for name in names if name not in embedded]
     place_images(collection.root, target, on_disk, mode="copy" if embedded else placing, progress=progress)
@@ -128,6 +130,6 @@ def _embedded(collection, names):
     return {image.file_name: image.content for image in collection.images if image.content and image.file_name in names}
 
 
-def _write_embedded(target, collection, names):
+def _write_embedded(target, collection, names) -> None:
     for name, content in _embedded(collection, names).items():
         write_bytes(target / name, content)

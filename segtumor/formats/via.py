@@ -200,7 +200,7 @@ def _text(value):
     return str(value or "").strip()
 
 
-def _add(folder, entry, choose, images, collection):
+def _add(folder, entry, choose, images, collection) -> None:
     name = str(entry.get("filename"))
     try:
         found = find_from(folder, name, images)

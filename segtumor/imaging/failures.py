@@ -6,7 +6,7 @@ from segtumor.errors import BadImageError, SegtumorError, failed_import
 
 
 @contextlib.contextmanager
-def foreign_errors(where, *, kind, private=False):
+def foreign_errors(where, *, kind, private: bool = False):
     """Turn what a decoder raises inside the block into BadImageError; segtumor's own errors pass, and a decoder that
     cannot be imported is an InstallationError.
 

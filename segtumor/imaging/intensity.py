@@ -15,7 +15,7 @@ _ROWS_AT_ONCE = 256
 _MAX_SORTED_PIXELS = 1_000_000
 
 
-def normalize_window(pixels, low_percentile=0.5, high_percentile=99.5):
+def normalize_window(pixels, low_percentile: float = 0.5, high_percentile: float = 99.5):
     """Map the two percentiles linearly to 0 and 1 and clip what lies outside.
 
     The result does not change when ``pixels`` are multiplied by a positive number or shifted. Above one megapixel the

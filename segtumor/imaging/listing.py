@@ -77,7 +77,7 @@ def why_no_image(path):
     return None if by_name else "no image by its name or first bytes"
 
 
-def is_dicom(path):
+def is_dicom(path) -> bool:
     """Whether an ordinary file is DICOM by its first bytes; False if it cannot be opened."""
     return dicom_start(_head(path)) is not None
 

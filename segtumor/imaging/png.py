@@ -44,7 +44,7 @@ def png_channels(color_type):
 class InflatedCounter:
     """Inflates pixel data piece by piece, and no further than to ``most`` bytes: then ``add`` raises ValueError."""
 
-    def __init__(self, most):
+    def __init__(self, most) -> None:
         self._left, self._inflater = most, zlib.decompressobj()
 
     def add(self, data):

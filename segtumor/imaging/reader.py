@@ -31,7 +31,7 @@ _MAGIC = (
 )
 
 
-def read_radiograph(path, *, max_pixels=MAX_PIXELS, frame=None, log=True):
+def read_radiograph(path, *, max_pixels=MAX_PIXELS, frame=None, log: bool = True):
     """Read one picture as an upright grayscale radiograph.
 
     Args:

@@ -60,7 +60,7 @@ def counts_text(findings):
     return "; ".join(part for part in parts if part) or "no claim to recompute"
 
 
-def total_text(findings, n_sources):
+def total_text(findings, n_sources) -> str:
     """The headline: the sources' own claims, then what is counted apart."""
     own = sum(f.whose == SOURCE for f in findings)
     sources = f"{n_sources} source{'' if n_sources == 1 else 's'}"
@@ -84,7 +84,7 @@ def as_rows(findings):
     return [asdict(finding) for finding in findings]
 
 
-def as_markdown(findings, entries, notice=""):
+def as_markdown(findings, entries, notice: str = ""):
     """One table per source and the summary, in Markdown.
 
     Args:
@@ -120,7 +120,7 @@ def _finding(entry, claim, library):
     )
 
 
-def _quoted(entry):
+def _quoted(entry) -> str:
     return f"Original not read; quoted by {entry.quoted_by}."
 
 

@@ -132,7 +132,7 @@ def find_leak(results, training, class_names=()):
     return leak, [result for result, leaks in zip(results, leaking, strict=True) if not leaks]
 
 
-def judge(entry, result, protocol, tested, unit=""):
+def judge(entry, result, protocol, tested, unit: str = ""):
     """Whether a published Result may be compared with numbers of ours.
 
     Args:
@@ -245,7 +245,7 @@ def _own_leak(tested):
         yield "images without case_id: whether our test part shares cases with training is not known"
 
 
-def _centers(values):
+def _centers(values) -> str:
     return f"centre {' and '.join(values)}"
 
 

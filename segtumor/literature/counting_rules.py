@@ -51,7 +51,7 @@ def same_unit(published, ours):
     return published == ("lesion" if ours == "findings" else ours.removesuffix("s"))
 
 
-def is_share(metric):
+def is_share(metric) -> bool:
     """Whether a measure of ours lies in 0 to 1, or 0 to 100 %."""
     return not metric.startswith(_NO_SHARES)
 

@@ -26,7 +26,7 @@ class ModelDetector:
             Detectron2 loses them. It costs 4 to 8 % of the time, which is not Detectron2's where speed is compared.
     """
 
-    def __init__(self, model, *, checks_outputs: bool = True):
+    def __init__(self, model, *, checks_outputs: bool = True) -> None:
         self.model, self._checks_outputs = model, checks_outputs
 
     def detect(self, windows, sizes_hw):
@@ -57,8 +57,8 @@ def _watched(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
     all its outputs are sound, as ``runtime.breakdown`` means it. On a GPU nothing waits for it."""
     sound, handles = [], []
 
-    def watch(module, are_sound):
-        def look(_module, _inputs, outputs):
+    def watch(module, are_sound) -> None:
+        def look(_module, _inputs, outputs) -> None:
             sound.extend(map(are_sound, _tensors(outputs)))
 
         handles.append(module.register_forward_hook(look))

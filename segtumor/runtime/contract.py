@@ -265,7 +265,7 @@ _CONTRACT = Fields(
 )
 
 
-def _check_together(contract):
+def _check_together(contract) -> None:
     """What no single field shows."""
     low, high = contract.preprocessing.window_percentiles
     anchors, strides = contract.anchors, contract.regions.strides_px

@@ -18,7 +18,7 @@ class WrongFieldError(Exception):
         expected: what would have been right.
     """
 
-    def __init__(self, field, what, *, got=None, expected=None):
+    def __init__(self, field, what, *, got=None, expected=None) -> None:
         super().__init__(field, what)
         self.field, self.what, self.got, self.expected = field or "as a whole", what, got, expected
 
@@ -85,5 +85,5 @@ def _path(field, name):
     return f"{field}.{name}" if field else name
 
 
-def _shown(value):
+def _shown(value) -> str:
     return f"{value!r:.60}"

@@ -26,7 +26,7 @@ class Predictor:
         settings: ``postprocessing.Postprocessing``.
     """
 
-    def __init__(self, detector, *, short_edge_px, max_long_edge_px, window_percentiles, settings):
+    def __init__(self, detector, *, short_edge_px, max_long_edge_px, window_percentiles, settings) -> None:
         self.detector, self.short_edge_px = detector, short_edge_px
         self._max_long_edge_px, self._window_percentiles = max_long_edge_px, tuple(window_percentiles)
         self._settings = settings

@@ -18,7 +18,7 @@ _MAX_BYTES, _MAX_VALUES, _MAX_FILES = 200_000, 50_000, 32
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/?/")
 
 
-def is_address(text):
+def is_address(text) -> bool:
     """Whether a text is an address such as http://..., s3://... or detectron2://..., and no path of this machine."""
     return _ADDRESS.match(text.strip()) is not None
 
@@ -93,7 +93,7 @@ def _read(path):
     return settings
 
 
-def _first_of(data):
+def _first_of(data) -> str:
     return f"{data[:40].decode('utf-8', 'replace').strip()!r}"
 
 

@@ -25,7 +25,7 @@ class Rule(NamedTuple):
     expected: str
 
 
-def shown(value):
+def shown(value) -> str:
     """A value as it stands in a message, cut where it is long."""
     return f"{value!s:.100}"
 
@@ -46,7 +46,7 @@ def whole(low, high=None):
     return Rule(lambda v: type(v) is int and low <= v and (high is None or v <= high), words)
 
 
-def real(low, high=math.inf, *, above=False, below=False):
+def real(low, high=math.inf, *, above: bool = False, below: bool = False):
     """A number; ``above`` leaves out the lower limit itself, ``below`` the upper one."""
     if high == math.inf:
         words = f"a number above {low:g}" if above else f"a number, {low:g} or more"
@@ -65,7 +65,7 @@ def choice(*names):
     return Rule(lambda v: isinstance(v, str) and v in names, words)
 
 
-def each(rule, *, count=None, least=1, rising=False):
+def each(rule, *, count=None, least=1, rising: bool = False):
     """A list whose items obey ``rule``: exactly ``count`` or at least ``least`` of them."""
     number = (
         f"{count} of them" if count else "at least one" if least == 1 else f"at least {least}" if least else "or []"

@@ -20,7 +20,7 @@ _POWERS = {"none": 0, "linear": 1, "quadratic": 2}
 _METHOD = "Fleiss-Cohen-Everitt"
 
 
-def kappa(counts, *, weights="none"):
+def kappa(counts, *, weights: str = "none"):
     """Cohen's kappa of (..., K, K) tables, rows one rating, columns the other: (...) in [-1, 1].
 
     Args:
@@ -39,7 +39,7 @@ def kappa(counts, *, weights="none"):
     return np.where(possible, 1 - observed / np.where(possible, expected, 1), np.nan)[()]
 
 
-def kappa_interval(counts, *, weights="none", level=0.95):
+def kappa_interval(counts, *, weights: str = "none", level: float = 0.95):
     """Large-sample interval of the kappa of one (K, K) table, clipped to [-1, 1].
 
     NaN where kappa is. Complete agreement has variance 0, an interval of one point; its method says so. Small tables

@@ -71,7 +71,7 @@ def block_spans(n_rows, n_cases):
     return [(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
 
-def percentile_interval(replicates, *, level=0.95):
+def percentile_interval(replicates, *, level: float = 0.95):
     """The percentile interval: the quantiles of the replicates at (1 - level) / 2 and (1 + level) / 2.
 
     Source: Efron, The Jackknife, the Bootstrap and Other Resampling Plans (1982), chapter 10. Quantiles are
@@ -94,7 +94,7 @@ def percentile_interval(replicates, *, level=0.95):
     return Interval(float(low), float(high), "percentile", level)
 
 
-def bca_interval(estimate, replicates, jackknife, *, level=0.95):
+def bca_interval(estimate, replicates, jackknife, *, level: float = 0.95):
     """The bias-corrected and accelerated interval (BCa).
 
     Quantiles of the replicates at Phi(z0 + (z0 + z) / (1 - a (z0 + z))) for z = the normal quantiles of
@@ -130,7 +130,13 @@ def bca_interval(estimate, replicates, jackknife, *, level=0.95):
 
 
 def bootstrap(
-    resample: Callable[[np.ndarray], np.ndarray], n_cases, *, n_resamples=2000, seed=0, level=0.95, method="bca"
+    resample: Callable[[np.ndarray], np.ndarray],
+    n_cases,
+    *,
+    n_resamples=2000,
+    seed=0,
+    level: float = 0.95,
+    method: str = "bca",
 ):
     """A statistic and its interval by resampling cases with replacement.
 

@@ -38,7 +38,7 @@ class Reliability:
     edges: np.ndarray
 
 
-def reliability(probabilities, positive, *, n_bins=10, strategy="uniform"):
+def reliability(probabilities, positive, *, n_bins=10, strategy: str = "uniform"):
     """The reliability diagram of (N,) probabilities.
 
     Args:
@@ -58,7 +58,7 @@ def reliability(probabilities, positive, *, n_bins=10, strategy="uniform"):
     return Reliability(mean_probability, observed, counts, edges)
 
 
-def ece(probabilities, positive, *, n_bins=10, strategy="uniform"):
+def ece(probabilities, positive, *, n_bins=10, strategy: str = "uniform"):
     """Expected calibration error: |observed - predicted| of the bins, weighted by their units; 0 is best, 1 worst.
 
     It depends on the bins: give their number beside it. NaN without units. Arguments and errors as ``reliability``.
@@ -68,7 +68,7 @@ def ece(probabilities, positive, *, n_bins=10, strategy="uniform"):
     return float(eces(probabilities, positive, weights, n_bins=n_bins, strategy=strategy)[0])
 
 
-def eces(probabilities, positive, weights, *, n_bins=10, strategy="uniform"):
+def eces(probabilities, positive, weights, *, n_bins=10, strategy: str = "uniform"):
     """``ece`` for each row of weights (B, N): (B,). Quantile bins are those of the unweighted units in every row."""
     probabilities, positive = _checked(probabilities, positive)
     weights = checked_weights(weights, len(probabilities))

@@ -50,7 +50,7 @@ def mcnemar(only_first_right, only_second_right, *, exact=None) -> TestResult:
     return TestResult("McNemar", statistic, float(chdtrc(1, statistic)), n, "chi-squared, continuity correction")
 
 
-def chi_squared(table, *, correction="none") -> TestResult:
+def chi_squared(table, *, correction: str = "none") -> TestResult:
     """Pearson's chi-squared test that rows and columns of a table are independent.
 
     Sum of (observed - expected)^2 / expected with (R - 1)(C - 1) degrees of freedom.

@@ -43,7 +43,7 @@ class TestResult:
     note: str = ""
 
 
-def undefined_interval(reason, level=0.95):
+def undefined_interval(reason, level: float = 0.95):
     """The interval that there is not; ``reason`` is a phrase such as "one case"."""
     return Interval(float("nan"), float("nan"), f"undefined: {reason}", level)
 

@@ -62,7 +62,7 @@ def paired_permutation_test(
 
 
 def kappa_permutation_test(
-    truth, first, second, *, n_classes, weights="none", n_permutations=10_000, seed=0
+    truth, first, second, *, n_classes, weights: str = "none", n_permutations=10_000, seed=0
 ) -> TestResult:
     """Test that two raters agree equally well with the truth: kappa(first, truth) - kappa(second, truth).
 

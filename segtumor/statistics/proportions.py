@@ -11,7 +11,7 @@ from segtumor.errors import DataError
 from segtumor.statistics.interval import Interval, check_level, undefined_interval
 
 
-def wilson(successes, n, *, level=0.95):
+def wilson(successes, n, *, level: float = 0.95):
     """Wilson's score interval, without continuity correction.
 
     The proportions p that the score test does not reject: |successes / n - p| <= z sqrt(p (1 - p) / n).
@@ -42,7 +42,7 @@ def wilson(successes, n, *, level=0.95):
     return Interval(low, high, "wilson", level)
 
 
-def clopper_pearson(successes, n, *, level=0.95):
+def clopper_pearson(successes, n, *, level: float = 0.95):
     """Clopper and Pearson's interval ("binomial exact"), by quantiles of the beta distribution.
 
     The proportions at which neither tail of the binomial distribution is below (1 - level) / 2.

@@ -101,7 +101,7 @@ def pr_curve(scores, positive):
     return PrCurve(recall[1:], precision[1:], thresholds[1:])
 
 
-def delong_interval(scores, positive, *, level=0.95, transform=LOGIT):
+def delong_interval(scores, positive, *, level: float = 0.95, transform=LOGIT):
     """An interval of the area A under the ROC curve, from DeLong's variance V.
 
     With ``transform="logit"`` the limits are those of logit(A) +- z sqrt(V) / (A (1 - A)), brought back. They lie

@@ -100,7 +100,7 @@ def rle_from_polygons(polygons, size_hw):
     return {"size": [height, width], "counts": merged["counts"].decode("ascii")}
 
 
-def draw_polygons(polygons, canvas):
+def draw_polygons(polygons, canvas) -> None:
     """Set the union of polygons in ``canvas``, (H, W) bool, which is changed.
 
     Only the part around the polygons is encoded and decoded: a lesion is small against its radiograph. The pixels are

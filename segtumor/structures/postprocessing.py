@@ -122,7 +122,7 @@ def fill_holes(mask):
     return (labels != labels[0, 0])[1:-1, 1:-1]
 
 
-def remove_small_parts(mask, *, min_fraction=0.0, min_area_px=0.0):
+def remove_small_parts(mask, *, min_fraction: float = 0.0, min_area_px: float = 0.0):
     """(H, W) bool -> (H, W) bool without its small parts; the largest part always stays. Idempotent.
 
     Args:

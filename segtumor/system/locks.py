@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def alone_in(folder, *, remedy="Wait for it, or choose another --output"):
+def alone_in(folder, *, remedy: str = "Wait for it, or choose another --output"):
     """Hold the lock of a folder, which the system gives back when a process ends, however it ends.
 
     Abandoned temporary files in the folder are removed. A folder that did not exist and is still empty at the end,
@@ -52,7 +52,7 @@ def alone_in(folder, *, remedy="Wait for it, or choose another --output"):
 
 
 @contextlib.contextmanager
-def alone_at(path, *, remedy="Wait for it, or choose another --output"):
+def alone_at(path, *, remedy: str = "Wait for it, or choose another --output"):
     """As ``alone_in`` for a folder that is replaced as a whole: its lock lies beside it, nothing is made or removed."""
     path = Path(path)
     with output_errors(path):

@@ -16,7 +16,7 @@ _PR_SET_PDEATHSIG = 1
 _LOOK_EVERY_S = 1
 
 
-def end_with_parent(parent):
+def end_with_parent(parent) -> None:
     """In a worker process, at its start: it is ended when its parent is, by SIGKILL and the memory killer too.
 
     Args:
@@ -38,7 +38,7 @@ def _asks_the_system():
         return False
 
 
-def _watch(parent):
+def _watch(parent) -> None:
     while os.getppid() == parent:
         time.sleep(_LOOK_EVERY_S)
     os._exit(1)

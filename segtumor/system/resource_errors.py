@@ -53,7 +53,7 @@ def scarcity_of(error: BaseException) -> InstallationError | None:
     return None
 
 
-def _chain(error, *, also_meanwhile=False):
+def _chain(error, *, also_meanwhile: bool = False):
     """The error and what it was raised from; ``also_meanwhile``: or while what was handled."""
     seen = []
     while error is not None and error not in seen:  # an error that is raised again may go in circles

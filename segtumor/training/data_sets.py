@@ -87,7 +87,7 @@ def describe(datasets):
     return f"{text}, {crowds.n_regions} crowd regions, not learnt from" if crowds.n_regions else text
 
 
-def can_choose(cfg, dataset):
+def can_choose(cfg, dataset) -> bool:
     """Whether ``SOLVER.BEST_METRIC`` is defined on a validation set; says where it is not, or not for every class."""
     lesions = [a for record in dataset.records for a in record["annotations"] if not a["iscrowd"]]
     if not lesions and cfg.SOLVER.BEST_METRIC != "loss":
@@ -107,7 +107,7 @@ def can_choose(cfg, dataset):
     return True
 
 
-def check_schedule(cfg):
+def check_schedule(cfg) -> None:
     """Warn where the learning rate hardly reaches ``SOLVER.BASE_LR`` before training ends."""
     warm_up, iterations = cfg.SOLVER.WARMUP_ITERS, cfg.SOLVER.MAX_ITER
     if 2 * warm_up > iterations:

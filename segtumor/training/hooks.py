@@ -27,10 +27,10 @@ _LOSS = "loss"
 class Checkpoints(HookBase):
     """Every ``period`` iterations, write ``model_last.pth``, from which a run resumes. One file: VGG19's has 1.2 GB."""
 
-    def __init__(self, checkpointer, period):
+    def __init__(self, checkpointer, period) -> None:
         self._checkpointer, self._period = checkpointer, period
 
-    def after_step(self):
+    def after_step(self) -> None:
         """Save when it is time."""
         if (self.trainer.iter + 1) % self._period == 0:
             self._checkpointer.save("model_last", iteration=self.trainer.iter)
@@ -70,8 +70,8 @@ class Validation(HookBase):
         score_threshold,
         iou_threshold,
         seed,
-        chooses=True,
-    ):
+        chooses: bool = True,
+    ) -> None:
         if best_metric not in METRICS and best_metric != _LOSS:
             raise ConfigError(
                 "unknown metric", where="SOLVER.BEST_METRIC", got=best_metric, expected=", ".join([*METRICS, _LOSS])
@@ -86,7 +86,7 @@ class Validation(HookBase):
         self._measures = {"metric": best_metric, "annotations_sha256": getattr(dataset, "sha256", None)}
 
     @classmethod
-    def from_config(cls, cfg, *, dataset, predictor, loss_batches, chooses=True):
+    def from_config(cls, cfg, *, dataset, predictor, loss_batches, chooses: bool = True):
         """The validation that ``TEST``, ``SOLVER`` and ``INPUT`` describe."""
         return cls(
             chooses=chooses,
@@ -103,23 +103,23 @@ class Validation(HookBase):
             seed=max(0, cfg.SEED),
         )
 
-    def before_train(self):
+    def before_train(self) -> None:
         """Make up for the measurement that a signal has broken off."""
         if self._owed is not None:
             self._measure(self._owed)
 
-    def after_step(self):
+    def after_step(self) -> None:
         """Measure when it is time. On several GPUs every process measures, so that all decide alike."""
         done = self.trainer.iter + 1
         if done % self._period == 0 or done == self.trainer.max_iter:
             self._measure(done)
 
     @property
-    def has_best(self):
+    def has_best(self) -> bool:
         """Whether a best model is known."""
         return self._best is not None
 
-    def forget_best(self):
+    def forget_best(self) -> None:
         """Take the next measured model as the best: the file of the earlier one is gone."""
         self._best = None
 
@@ -128,7 +128,7 @@ class Validation(HookBase):
         memory = {"best": self._best, "without_improvement": self._without_improvement, "owed": self._owed}
         return {**memory, **self._measures}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state) -> None:
         """Counterpart of ``state_dict``. A best value by another metric or on other images is forgotten.
 
         Raises:
@@ -142,7 +142,7 @@ class Validation(HookBase):
             return
         self._best, self._without_improvement = None if best is None else float(best), count
 
-    def _measure(self, done):
+    def _measure(self, done) -> None:
         self._owed = done
         try:
             values = self._values(done)
@@ -183,7 +183,7 @@ class Validation(HookBase):
                 raise _BrokenOffError
             yield batch
 
-    def _keep_best(self, value, done):
+    def _keep_best(self, value, done) -> None:
         if not self._chooses:
             return
         higher_is_better = self._best_metric != _LOSS

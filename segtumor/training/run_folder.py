@@ -75,7 +75,7 @@ def check_appended(folder):
             raise ConfigError("not an ordinary file", where=path, remedy="Move it away")
 
 
-def prepare_run_folder(folder, *, resume):
+def prepare_run_folder(folder, *, resume) -> None:
     """Make a folder that passed ``check_run_folder`` ready, without the run that is to be replaced.
 
     Raises:
@@ -111,7 +111,7 @@ def log_file(folder):
         handler.close()
 
 
-def write_provenance(folder, *, datasets, seed, known=None, before=(), resumed=False, command=None):
+def write_provenance(folder, *, datasets, seed, known=None, before=(), resumed: bool = False, command=None) -> None:
     """Write ``run.json``: command, seed, versions, the SHA-256 of annotations and splits, and hashes of the cases.
 
     A resumed run adds itself to what stands there under ``"resumed"``; the first start stays as it was, but for

@@ -62,7 +62,7 @@ logger = logging.getLogger(__name__)
 _TIMED_STEPS = 3
 
 
-def train(cfg, *, resume=False, overwrite=False, init_from=None, files=None):
+def train(cfg, *, resume: bool = False, overwrite: bool = False, init_from=None, files=None):
     """Train, validate, and evaluate the best model on the test sets.
 
     Args:
@@ -158,7 +158,7 @@ def _run(cfg, trainer, datasets, folder):
     return _evaluate_sets(cfg, trainer.model, datasets["test"], folder, weights=best)
 
 
-def _draw_curves(folder):
+def _draw_curves(folder) -> None:
     try:
         training_curves(folder)
     except DataError as error:  # the models are worth more than a picture of how they came about

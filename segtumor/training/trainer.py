@@ -48,7 +48,7 @@ class Trainer(TrainerBase):
 
     def __init__(
         self, model, *, loader, optimizer, scheduler, folder, max_iter, checkpoint_period, extra, mixed_precision
-    ):
+    ) -> None:
         """
         Args:
             model: a Detectron2 model.
@@ -91,12 +91,12 @@ class Trainer(TrainerBase):
             mixed_precision=cfg.SOLVER.AMP.ENABLED and cfg.MODEL.DEVICE != "cpu",
         )
 
-    def add_validation(self, validation):
+    def add_validation(self, validation) -> None:
         """Call this hook after every step, and keep its memory in the checkpoints; before ``restore``."""
         self.validation = validation
         self.checkpointer.add_part("validation", validation)
 
-    def add_hooks(self):
+    def add_hooks(self) -> None:
         """Timing, schedule, validation, checkpoints and the writers of metrics, in that order; opens files.
 
         A checkpoint comes after the validation of its iteration: a resumed run would not measure that one again.
@@ -134,7 +134,7 @@ class Trainer(TrainerBase):
                 group.update({**own, "lr": rate})
         return remarks
 
-    def train(self):
+    def train(self) -> None:
         """Train until ``max_iter``, or until a hook calls ``stop``.
 
         At the first SIGINT, SIGTERM or SIGHUP the iteration is finished and ``model_last.pth`` written, then the signal
@@ -158,7 +158,7 @@ class Trainer(TrainerBase):
             self._batches = None
         self._signals.deliver()
 
-    def _loop(self):
+    def _loop(self) -> None:
         while self.iter < self.max_iter and self.stop_reason is None and not self.is_stopping:
             self.before_step()
             try:
@@ -169,11 +169,11 @@ class Trainer(TrainerBase):
             self.iter += 1
 
     @property
-    def is_stopping(self):
+    def is_stopping(self) -> bool:
         """Whether a signal asked to stop."""
         return self._signals.received is not None
 
-    def _save_before_the_end(self):
+    def _save_before_the_end(self) -> None:
         if self.iter == self.start_iter:
             logger.warning("Stopped before the first iteration was done: there is nothing new to save")
             return
@@ -194,11 +194,11 @@ class Trainer(TrainerBase):
                 self.run_step()
         return (time.perf_counter() - started) / count
 
-    def stop(self, reason):
+    def stop(self, reason) -> None:
         """Ask to leave the loop after this iteration."""
         self.stop_reason = reason
 
-    def begin(self, iteration=0):
+    def begin(self, iteration=0) -> None:
         """Let ``run_step`` take the batches from this iteration on."""
         self._batches = self._loader.after(iteration)
 

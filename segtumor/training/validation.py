@@ -36,7 +36,7 @@ def predict_dataset(predictor, dataset, *, batch_size, max_pixels, progress=None
     return results
 
 
-def validation_losses(model, batches, *, seed, where="validation"):
+def validation_losses(model, batches, *, seed, where: str = "validation"):
     """Mean of each training loss over batches, without learning anything.
 
     Proposals are sampled at random, so the generators are seeded with ``seed`` and put back afterwards: the value is

@@ -86,7 +86,7 @@ def test_an_import_that_does_not_come_back_is_ended(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(imports, "_PROGRAM", imports._PROGRAM.replace("report;", "report; imports.LONGEST_S = 0.1;"))
     (tmp_path / "slow_package.py").write_text("import time; time.sleep(100)")
-    monkeypatch.setattr(imports, "_PROGRAM", "from segtumor.commands import imports; " + imports._PROGRAM)
+    monkeypatch.setattr(imports, "_PROGRAM", "from segtumor.commands.common import import_trials; " + imports._PROGRAM)
     assert "did not come back" in try_imports(["slow_package"])["slow_package"].error
 
 

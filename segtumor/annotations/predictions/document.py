@@ -42,7 +42,7 @@ class Predictions:
     n_left_out: int = 0
 
 
-def read_predictions(path, annotated_images, *, class_names, category_id_of_class, only_annotated=False):
+def read_predictions(path, annotated_images, *, class_names, category_id_of_class, only_annotated: bool = False):
     """Read a predictions file against the images it is to be compared with.
 
     Images that the file does not list are reported (``absent_ids``), not refused; a file that shares no image is.

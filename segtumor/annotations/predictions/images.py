@@ -28,7 +28,7 @@ class ImageMatcher:
         annotated_images: AnnotatedImages.
     """
 
-    def __init__(self, annotated_images: Iterable[AnnotatedImage]):
+    def __init__(self, annotated_images: Iterable[AnnotatedImage]) -> None:
         self._images = list(annotated_images)
         self._names = NameIndex(image.file_name for image in self._images)
         self._by_text = {str(image.image_id): image.image_id for image in self._images}

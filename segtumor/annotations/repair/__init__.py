@@ -20,7 +20,15 @@ from segtumor.taxonomy import NORMAL
 __all__ = ["Change", "Repaired", "repair"]
 
 
-def repair(coco, *, image_root=None, require_masks=True, unusable=None, crowds_as_lesions=False, boxes_as_masks=False):
+def repair(
+    coco,
+    *,
+    image_root=None,
+    require_masks: bool = True,
+    unusable=None,
+    crowds_as_lesions: bool = False,
+    boxes_as_masks: bool = False,
+):
     """Mend what is certain, leave out what is not.
 
     Args:

@@ -10,7 +10,7 @@ from segtumor.annotations.repair.numbering import as_id
 from segtumor.annotations.segmentations import is_number
 
 
-def repair_image(image, where, image_root, ledger):
+def repair_image(image, where, image_root, ledger) -> None:
     """Put one entry right, in place: file name, size and spacing, numbers that are not finite."""
     name = image.get("file_name")
     if image_root is not None and isinstance(name, str):
@@ -28,7 +28,7 @@ def repair_image(image, where, image_root, ledger):
             ledger.set(image, where, key, "made null: not a finite number", None)
 
 
-def _repair_name(image, name, where, root, ledger):
+def _repair_name(image, name, where, root, ledger) -> None:
     """Backslashes, and folders down to the image root's own, are taken off if the file is there and no other fits."""
     if _is_there(name, root):
         return

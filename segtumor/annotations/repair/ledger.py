@@ -33,19 +33,19 @@ class Repaired(NamedTuple):
 class Ledger:
     """Collects changes and what was left out."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.changes, self.left_out = [], []
 
-    def change(self, where, field, what, before, after):
+    def change(self, where, field, what, before, after) -> None:
         """Note one change; the values are shortened."""
         self.changes.append(Change(where, field, what, show(before), show(after)))
 
-    def set(self, entry, where, field, what, value):
+    def set(self, entry, where, field, what, value) -> None:
         """Give ``field`` of ``entry`` a new value, and note it."""
         before = show(entry[field]) if field in entry else ""
         entry[field] = value
         self.changes.append(Change(where, field, what, before, show(value)))
 
-    def leave_out(self, name, kind, detail=""):
+    def leave_out(self, name, kind, detail: str = "") -> None:
         """Note that something is not in the copy."""
         self.left_out.append(Remark(name, kind, detail))

@@ -16,7 +16,7 @@ from segtumor.structures.polygons import clip_polygon, outside_image, polygon_ar
 _FLAGS = {None: 0, "0": 0, "1": 1, 0.0: 0, 1.0: 1}
 
 
-def repair_lesions(work, ledger):
+def repair_lesions(work, ledger) -> None:
     """Put annotations right, in place, wherever their image's size is known."""
     sizes = {}
     for _, image in work["images"]:
@@ -41,7 +41,7 @@ def _size_hw(image):
     return size_hw
 
 
-def _repair_flag(index, annotation, ledger):
+def _repair_flag(index, annotation, ledger) -> None:
     flag = annotation.get("iscrowd")
     if type(flag) in (type(None), str, float) and flag in _FLAGS:
         what = "added" if flag is None else "read as an integer"
@@ -54,7 +54,7 @@ def _measured(lesions):
     return check_outlines([(None, a, lesion[2], None) for a, lesion in zip(outlined, lesions, strict=True)])
 
 
-def _repair_outlines(lesions, ledger):
+def _repair_outlines(lesions, ledger) -> None:
     """Polygons with nothing in the image beside others are dropped, copies removed, the rest cut at the border."""
     outlines = _measured(lesions)
     faulty = {fault.order for fault in outlines.faults}
@@ -70,7 +70,7 @@ def _repair_outlines(lesions, ledger):
             _cut(annotation, where, size_hw, ledger)
 
 
-def _drop_polygons(annotation, where, size_hw, faulty, ledger):
+def _drop_polygons(annotation, where, size_hw, faulty, ledger) -> None:
     polygons = annotation["segmentation"]
     different = [polygon for i, polygon in enumerate(polygons) if not _in(polygon, polygons[max(0, i - 20) : i])]
     if len(different) < len(polygons):
@@ -85,14 +85,14 @@ def _drop_polygons(annotation, where, size_hw, faulty, ledger):
         ledger.set(annotation, where, "segmentation", "polygons without any area in the image removed", kept)
 
 
-def _in(polygon, others):
+def _in(polygon, others) -> bool:
     try:
         return polygon in others
     except RecursionError:  # nested beyond measure, and left out for that
         return False
 
 
-def _cut(annotation, where, size_hw, ledger):
+def _cut(annotation, where, size_hw, ledger) -> None:
     polygons = annotation["segmentation"]
     if check_outlines([(None, annotation, size_hw, None)]).faults:
         return
@@ -108,7 +108,7 @@ def _cut_polygon(polygon, size_hw):
     return (rounded if polygon_area(rounded) > 0 else points).ravel().tolist()
 
 
-def _repair_measures(lesions, ledger):
+def _repair_measures(lesions, ledger) -> None:
     outlines = _measured(lesions)
     faulty = {fault.order for fault in outlines.faults}
     for order, (index, annotation, size_hw) in enumerate(lesions):
@@ -121,7 +121,7 @@ def _repair_measures(lesions, ledger):
         _repair_area(annotation, where, outlines.areas_px[order] if known else None, ledger)
 
 
-def _repair_box(annotation, where, tight_xyxy, size_hw, ledger):
+def _repair_box(annotation, where, tight_xyxy, size_hw, ledger) -> None:
     """The box cut at the border; that of the outline where the one given is unsound or far from it."""
     given, height, width = _corners(annotation.get("bbox")), *size_hw
     limits = np.array([width, height, width, height], dtype=np.float64)
@@ -149,7 +149,7 @@ def _xywh(box_xyxy):
     return rounded if min(rounded[2:]) > 0 else exact
 
 
-def _repair_area(annotation, where, area_px, ledger):
+def _repair_area(annotation, where, area_px, ledger) -> None:
     given, box = annotation.get("area"), annotation.get("bbox")
     if area_px is None and _corners(box) is None:
         return

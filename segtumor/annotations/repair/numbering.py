@@ -29,7 +29,7 @@ def as_id(value):
     return value if type(value) is int else None
 
 
-def read_ids(work, ledger):
+def read_ids(work, ledger) -> None:
     """Ids and references that are integers in disguise become integers, everywhere at once."""
     for name, key in _IDS:
         for index, entry in work[name]:
@@ -38,7 +38,7 @@ def read_ids(work, ledger):
                 ledger.set(entry, place(name, index, entry), key, "read as an integer", as_id(value))
 
 
-def resolve_names(work, ledger):
+def resolve_names(work, ledger) -> None:
     """Annotations that name their image by its file, or their class by its name, get the id of the only one so called.
 
     A name that is somebody's id stays, to be read as that.
@@ -59,7 +59,7 @@ def _text(value):
     return value if isinstance(value, str) else None
 
 
-def renumber_texts(work, ledger):
+def renumber_texts(work, ledger) -> None:
     """Ids of images and categories that are text, or beyond 2^53, become numbers; annotations follow theirs.
 
     Only where each is one entry's own: of one that stands twice nobody knows whose the annotations are.
@@ -81,7 +81,7 @@ def _is_odd(value):
     return (type(value) is str and value.strip() != "") or (type(value) is int and not _is_id(value))
 
 
-def remove_copies(work, ledger):
+def remove_copies(work, ledger) -> None:
     """Drop images and categories that stand twice word for word, and lesions whose class, box and outline do."""
     for name, compared in (
         ("images", _same),
@@ -127,7 +127,7 @@ def _same_lesion(first, second):
     return all(_same(first.get(key), second.get(key)) for key in keys)
 
 
-def renumber(annotations, ledger):
+def renumber(annotations, ledger) -> None:
     """Give annotations whose id is missing, unreadable or taken a new one above all others."""
     ids = [entry.get("id") for _, entry in annotations if isinstance(entry, dict)]
     following = max([value for value in ids if _is_id(value) and value < LARGEST_ID // 2], default=0) + 1

@@ -8,7 +8,7 @@ from segtumor.annotations.problem import place
 _PLACE = re.compile(r"(images|annotations|categories)\[(\d+)\]")
 
 
-def leave_out_images(work, ledger, which, kind, details=None):
+def leave_out_images(work, ledger, which, kind, details=None) -> None:
     """Leave out the images for which ``which(entry)``, with their annotations."""
     out = {i: (kind, "") for i, (_, entry) in enumerate(work["images"]) if isinstance(entry, dict) and which(entry)}
     if details:
@@ -16,7 +16,7 @@ def leave_out_images(work, ledger, which, kind, details=None):
     _drop_images(work, out, ledger)
 
 
-def leave_out(errors, work, ledger):
+def leave_out(errors, work, ledger) -> None:
     """Leave out everything that ``errors``, the problems of the lists in ``work``, point at.
 
     Of entries that share an id or name all go: nobody knows which of them is meant.
@@ -41,7 +41,7 @@ def leave_out(errors, work, ledger):
         work[name] = [pair for pair in work[name] if pair[0] not in places]
 
 
-def _add_namesakes(entries, pointed):
+def _add_namesakes(entries, pointed) -> None:
     for field in ("id", "file_name", "name"):
         twice = {i: p for i, p in pointed.items() if p.what == "is used twice" and p.field == field}
         problem_of = {_normal(entries[i][1][field]): problem for i, problem in twice.items()}
@@ -75,7 +75,7 @@ def _images_of_annotations(work, pointed):
     return images, orphans
 
 
-def _drop_images(work, out, ledger):
+def _drop_images(work, out, ledger) -> None:
     """``out``: {position in the work list: (kind, detail)}. Annotations go with their image."""
     if not out:
         return

@@ -13,7 +13,7 @@ NOTHING = ("polygon has fewer than three points", "polygon has no area", "polygo
 _NO_OUTLINE = (None, [])
 
 
-def repair_shapes(work, ledger, *, crowds_as_lesions):
+def repair_shapes(work, ledger, *, crowds_as_lesions) -> None:
     """Nest flat outlines, write those that hold nothing as [], take crowds as lesions if asked to; all in place."""
     for index, annotation in work["annotations"]:
         if not isinstance(annotation, dict):
@@ -28,7 +28,7 @@ def repair_shapes(work, ledger, *, crowds_as_lesions):
             ledger.set(annotation, where, "iscrowd", "crowd taken as a lesion, as asked", 0)
 
 
-def remove_empty(work, ledger):
+def remove_empty(work, ledger) -> None:
     """Remove objects of nothing, with neither outline nor box, beside others; an image of such alone is left to go."""
     empty, others = [], set()
     for index, annotation in work["annotations"]:
@@ -59,7 +59,7 @@ def _is_empty(annotation):
     return len(empty) == len(faults) == len(polygons)
 
 
-def outline_boxes(work, ledger):
+def outline_boxes(work, ledger) -> None:
     """Make each box without an outline its own outline, marked as such (``mask_from_box``)."""
     for index, annotation in work["annotations"]:
         box = annotation.get("bbox") if isinstance(annotation, dict) and not has_outline(annotation) else None

@@ -22,7 +22,7 @@ _OVER_PX, _OVER_PART = 1.0, 0.02
 _SCALED = "scaled to the size of the image file"
 
 
-def repair_sizes(work, image_root, ledger):
+def repair_sizes(work, image_root, ledger) -> None:
     """Make sizes those of the files' headers, outlines with them; images for which that is no certain repair go."""
     lesions, out = {}, {}
     for index, annotation in work["annotations"]:
@@ -53,7 +53,7 @@ def _size_in_header(path):
         return None
 
 
-def _repair_size(index, image, own, size_hw, ledger):
+def _repair_size(index, image, own, size_hw, ledger) -> None:
     where, listed = place("images", index, image), (image.get("height"), image.get("width"))
     if not all(type(n) is int and n > 0 for n in listed):
         listed = None  # unknown: the outlines may be of the file, if they fit it
@@ -81,7 +81,7 @@ def _drawn_hw(own, listed, size_hw):
     return drawn_hw
 
 
-def _compared(listed, size_hw):
+def _compared(listed, size_hw) -> str:
     said = "unknown" if listed is None else f"{listed[1]} x {listed[0]} px"
     return f"{said}, the file is {size_hw[1]} x {size_hw[0]} px"
 
@@ -112,7 +112,7 @@ def _check_outlines(own, drawn_hw):
         raise LeftOutError("size is not that of the file", f"and the outline of {outlined[unsound[0]][0]} is unsound")
 
 
-def _scale_spacing(image, where, drawn_hw, size_hw, ledger):
+def _scale_spacing(image, where, drawn_hw, size_hw, ledger) -> None:
     try:
         scale_xy = scale_of(drawn_hw, size_hw)
     except LeftOutError:  # an image without annotations, which its size alone cannot spoil
@@ -121,7 +121,7 @@ def _scale_spacing(image, where, drawn_hw, size_hw, ledger):
         ledger.set(image, where, "spacing_mm", _SCALED, scaled_spacing(image["spacing_mm"], scale_xy))
 
 
-def _scale(annotation, where, drawn_hw, size_hw, scale_xy, ledger):
+def _scale(annotation, where, drawn_hw, size_hw, scale_xy, ledger) -> None:
     """Everything in px of one annotation. What cannot be read stays, and the checks name it."""
     box, segmentation = annotation.get("bbox"), annotation.get("segmentation")
     if has_outline(annotation):

@@ -38,7 +38,7 @@ def main(argv=None):
     return run(_body, build_parser(), argv)
 
 
-def _body(args):
+def _body(args) -> None:
     from segtumor.literature.audit import HOW_TO_READ, audit, only_failures, total_text
 
     entries, library = choose_entries(args.entries, args.entries_folder)
@@ -53,7 +53,7 @@ def _body(args):
         _write(args.output, findings, library)
 
 
-def _print_entry(entry, findings, shown):
+def _print_entry(entry, findings, shown) -> None:
     from segtumor.literature.audit import counts_text, verdict_text
 
     print(f"{entry.short} ({entry.id}): {counts_text(findings)}")
@@ -65,7 +65,7 @@ def _print_entry(entry, findings, shown):
     print()
 
 
-def _write(output, findings, library):
+def _write(output, findings, library) -> None:
     from segtumor.files import prepare_output_folder, write_csv, write_json, write_text
     from segtumor.literature.audit import COLUMNS, as_markdown, as_rows
 

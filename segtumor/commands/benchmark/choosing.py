@@ -9,7 +9,7 @@ import logging
 from segtumor.errors import ConfigError
 
 
-def add_entry_arguments(parser):
+def add_entry_arguments(parser) -> None:
     """ENTRY ... and --entries-folder."""
     parser.add_argument("entries", nargs="*", metavar="ENTRY", help="names of sources (default: all)")
     parser.add_argument(
@@ -41,7 +41,7 @@ def choose_entries(names, folder=None):
     return [library[name] for name in names or own or library], library
 
 
-def print_remarks(entries):
+def print_remarks(entries) -> None:
     """Warn of what is likely a slip in entries."""
     from segtumor.literature.entries.likely_slips import remarks_on
 

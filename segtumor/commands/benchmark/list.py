@@ -35,7 +35,7 @@ def main(argv=None):
     return run(_body, build_parser(), argv)
 
 
-def _body(args):
+def _body(args) -> None:
     if args.schema:
         print(*_schema(), sep="\n")
         return

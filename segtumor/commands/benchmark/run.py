@@ -83,7 +83,7 @@ def _body(args):
     return 0
 
 
-def _print_protocols():
+def _print_protocols() -> int:
     from segtumor.commands.benchmark.wrapped_table import wrapped_table
     from segtumor.literature.protocols import PROTOCOLS
 

@@ -6,7 +6,7 @@ from segtumor.progress import on_terminal
 _EXAMPLES_SHOWN = 3
 
 
-def progress_bar(what, unit="image"):
+def progress_bar(what, unit: str = "image"):
     """Wraps what is iterated: a bar with rate and time left on a terminal; elsewhere nothing."""
     if not on_terminal():
         return iter
@@ -15,7 +15,7 @@ def progress_bar(what, unit="image"):
     return lambda items: tqdm(items, desc=what, unit=unit)
 
 
-def print_table(header, rows):
+def print_table(header, rows) -> None:
     """Rows of cells under their header, first column to the left, the others to the right."""
     table = [[printable(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
@@ -26,7 +26,7 @@ def print_table(header, rows):
         )
 
 
-def print_remarks(title, remarks):
+def print_remarks(title, remarks) -> None:
     """Remarks by kind: how many, and the first of them by image."""
     if not remarks:
         print(f"{title}: nothing")

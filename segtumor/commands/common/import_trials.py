@@ -126,7 +126,7 @@ def _outcome(name):
         return Outcome(error=f"{failure.what}{reason}", remedy="Mend that first")
 
 
-def _detectron2():
+def _detectron2() -> str:
     # It knows the exact command, adapts the PyPI build and imports Detectron2, which is the only real proof.
     compat = importlib.import_module("segtumor.compat")
     importlib.import_module("detectron2.modeling")
@@ -140,7 +140,7 @@ def _gpu():
 
 
 def _by(module: str, function: str) -> Callable[[], None]:
-    def step():
+    def step() -> None:
         getattr(importlib.import_module(module), function)()
 
     return step

@@ -114,7 +114,7 @@ def run(body, parser, argv=None):
             return guarded(lambda: _check_values(arguments) or body(arguments), debug=debug)
 
 
-def guarded(work, *, debug=False):
+def guarded(work, *, debug: bool = False):
     """Call ``work()`` and turn whatever happens into an exit code; needs ``sound_streams``.
 
     Args:
@@ -197,7 +197,7 @@ def _check_values(arguments):
             raise ConfigError("empty", where=name.replace("_", "-"), remedy="Give it a value, or leave it out")
 
 
-def _say(text):
+def _say(text) -> None:
     text = printable(text, keep="\n\t")
     if text.startswith("error:") and use_color(sys.stderr):
         text = "\033[31merror:\033[0m" + text.removeprefix("error:")

@@ -95,7 +95,7 @@ class _Stream:
 class _Messages(_Stream):
     """Standard error: what cannot be written is lost."""
 
-    def _pass_on(self, method, *arguments):
+    def _pass_on(self, method, *arguments) -> None:
         with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed meanwhile
             getattr(self._stream, method)(*arguments)
 
@@ -103,7 +103,7 @@ class _Messages(_Stream):
 class _Output(_Stream):
     """Standard output: the first failure is kept in ``failure``, and what follows is lost."""
 
-    def __init__(self, stream):
+    def __init__(self, stream) -> None:
         super().__init__(stream)
         self.failure = None
 

@@ -1,7 +1,7 @@
 """Options of every command that measures with intervals: thresholds, absent images, rule of patients, bootstrap."""
 
 
-def add_study_options(parser):
+def add_study_options(parser) -> None:
     """Add the options to a parser; ``study_settings`` reads them, but for those of ``leniency``."""
     parser.add_argument(
         "--score-threshold",

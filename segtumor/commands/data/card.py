@@ -32,7 +32,7 @@ def main(argv=None):
     return run(_body, build_parser(), argv)
 
 
-def _body(args):
+def _body(args) -> None:
     from segtumor.commands.data.show import read_examples
     from segtumor.datasets.counts import describe
     from segtumor.datasets.parts import load_parts

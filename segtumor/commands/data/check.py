@@ -160,7 +160,7 @@ def _problems_of_images(images, image_root):
     return list(image_problems(images, image_root, progress=progress_bar("opening images"))[0])
 
 
-def _print_summary(args, coco, found, image_root, n_opened):
+def _print_summary(args, coco, found, image_root, n_opened) -> None:
     from segtumor.annotations.regions import counted_regions
 
     counts = Counter(_is_error(problem) for problem in found)
@@ -179,7 +179,7 @@ def _is_list(coco, name):
     return isinstance(coco.get(name), list)
 
 
-def _write_report(args, found, sha256, image_root, n_opened):
+def _write_report(args, found, sha256, image_root, n_opened) -> None:
     from segtumor.files import write_json
 
     n_errors = sum(map(_is_error, found))

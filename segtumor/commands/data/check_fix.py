@@ -75,7 +75,7 @@ def _still_unusable(coco, image_root):
     return why
 
 
-def _write_repaired(args, repaired):
+def _write_repaired(args, repaired) -> None:
     from segtumor.annotations.remarks import kinds_of
     from segtumor.files import write_json
 
@@ -96,7 +96,7 @@ def _kinds_of_changes(repaired):
     return dict(Counter(f"{change.field}: {change.what}" for change in repaired.changes).most_common())
 
 
-def _print_repaired(args, repaired, verdict):
+def _print_repaired(args, repaired, verdict) -> None:
     from segtumor.annotations.regions import BOX_ALONE, BOXES_AS_MASKS, counted_regions
     from segtumor.annotations.remarks import kinds_of
 

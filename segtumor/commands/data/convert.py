@@ -57,7 +57,7 @@ def build_parser():
     return parser
 
 
-def _add_classes(group):
+def _add_classes(group) -> None:
     group.add_argument(
         "--class",
         dest="classes",
@@ -74,7 +74,7 @@ def _add_classes(group):
     )
 
 
-def _add_doubt(group):
+def _add_doubt(group) -> None:
     group.add_argument(
         "--unannotated",
         choices=_UNANNOTATED,
@@ -94,7 +94,7 @@ def main(argv=None):
     return run(alone(_body), build_parser(), argv)
 
 
-def _body(args):
+def _body(args) -> int:
     from segtumor.formats.assemble import NothingLeftError, assemble
     from segtumor.formats.earlier_output import check_no_earlier
     from segtumor.formats.table import detect_format
@@ -163,7 +163,7 @@ def _read(args, format_name, dropped):
     return collection
 
 
-def _name_links(collection, source, images):
+def _name_links(collection, source, images) -> None:
     """Links that lead out of the folders are left out, and named: what they lead to may be anybody's.
 
     An image whose annotation may be such a link is not normal for want of one, and is left out, too.
@@ -202,14 +202,14 @@ def _attributes(args, collection):
     return fields
 
 
-def _tell_failure(args, source_format, error):
+def _tell_failure(args, source_format, error) -> None:
     """The reasons by image, printed and in a report, where there is nothing else to write."""
     print_remarks("Left out", error.left_out)
     print_remarks("Worth knowing", error.notes)
     _report_failure(args, source_format, error.left_out, error.notes)
 
 
-def _report_failure(args, source_format, left_out, notes):
+def _report_failure(args, source_format, left_out, notes) -> None:
     from segtumor.formats.output import write_failure
 
     if not args.strict:
@@ -254,7 +254,7 @@ def _write(args, collection, assembled, source_format):
     )
 
 
-def _print_account(args, source_format, assembled, lost):
+def _print_account(args, source_format, assembled, lost) -> None:
     from collections import Counter
 
     from segtumor.formats.assemble import UNLISTED_LEFT_OUT
@@ -282,7 +282,7 @@ def _print_account(args, source_format, assembled, lost):
         print(f"next: segtumor data check {output / 'annotations' / 'all.json'}; then segtumor data split")
 
 
-def _print_counts(document):
+def _print_counts(document) -> None:
     """Images and lesions by class, and what of the regions cannot be trained on."""
     from segtumor.annotations.crowds import count_crowds, is_crowd
     from segtumor.annotations.regions import boxes_sentence, regions_by_image

@@ -176,7 +176,7 @@ def _fingerprints(parts, workers):
     return fingerprint_images(paths, "/", progress=progress_bar("reading"), workers=workers)
 
 
-def _print_report(report, failed, *, near):
+def _print_report(report, failed, *, near) -> None:
     print_table(
         ["part", "images", "lesions", "cases", "without case"],
         [[part, c.images, c.lesions, c.cases, c.images_without_case] for part, c in report.parts.items()],
@@ -191,7 +191,7 @@ def _print_report(report, failed, *, near):
         print(sentence)
 
 
-def _print_pairs(report):
+def _print_pairs(report) -> None:
     header = ["evaluated against", "shared cases", "images by case", "equal", "nearly equal", "any"]
     header += ["lesions by case", "equal", "nearly equal", "any"]
     rows = [
@@ -222,12 +222,12 @@ def _sentences(pair, counts):
         yield f"  {', '.join(named[:_SHOWN])}{more}"
 
 
-def _spoken(name):
+def _spoken(name) -> str:
     fold, hyphen, role = name.rpartition("-")
     return f"{fold}{hyphen}{_SPOKEN.get(role, role)}"
 
 
-def _share(n, total, noun=""):
+def _share(n, total, noun: str = "") -> str:
     percent = f" ({'<1' if 0 < n <= total / 200 else f'{100 * n / total:.0f}'}%)" if total else ""
     return f"{n} of {total}{' ' + noun if noun else ''}{percent}"
 

@@ -44,7 +44,7 @@ def _positive(text):
     return value
 
 
-def _body(args):
+def _body(args) -> None:
     from PIL import Image
 
     from segtumor.datasets.parts import load_parts

@@ -50,7 +50,7 @@ def build_parser():
     return parser
 
 
-def _add_making(group):
+def _add_making(group) -> None:
     group.add_argument(
         "--fractions",
         type=float,
@@ -83,7 +83,7 @@ def _add_making(group):
     )
 
 
-def _add_cases(group):
+def _add_cases(group) -> None:
     group.add_argument("--by", default="case_id", metavar="FIELD", help="field that names the case (default case_id)")
     group.add_argument(
         "--cases", metavar="CSV", help="table image_id,case_id; an image that is in neither is a case of its own"
@@ -95,7 +95,7 @@ def _add_cases(group):
     )
 
 
-def _add_images(group):
+def _add_images(group) -> None:
     group.add_argument("--images", metavar="DIR", help="folder of the images (default: images beside the annotations)")
     group.add_argument(
         "--place",
@@ -114,7 +114,7 @@ def main(argv=None):
     return run(alone(_body), build_parser(), argv)
 
 
-def _body(args):
+def _body(args) -> int:
     from segtumor.commands.data.split_account import print_account
     from segtumor.datasets.splits.merging import merge_coco
 
@@ -178,7 +178,7 @@ def _check_usage(args):
         raise ConfigError("lists are for --kind official", where="--lists", got=f"--kind {args.kind}")
 
 
-def _write(args, merged, made):
+def _write(args, merged, made) -> None:
     from segtumor.commands.common.account import progress_bar
     from segtumor.datasets.splits import output as parts_output
     from segtumor.datasets.splits import split_document

@@ -9,7 +9,7 @@ _NAMED = 5
 _LOG = logging.getLogger(__name__)
 
 
-def print_account(args, merged, made):
+def print_account(args, merged, made) -> None:
     """Print the account of a written split; what the user should not overlook goes to the log as warnings."""
     from segtumor.datasets.splits.balance import balance_tables
 
@@ -30,7 +30,7 @@ def print_account(args, merged, made):
     _print_places(Path(args.output), split)
 
 
-def warn_of_leaks(kind, assignment):
+def warn_of_leaks(kind, assignment) -> None:
     """Say in numbers how much of a split that was not made by case leaks."""
     from segtumor.datasets.splits.case_leaks import leak_numbers
 
@@ -52,21 +52,21 @@ def warn_of_leaks(kind, assignment):
         print("no case stands in several parts")
 
 
-def warn_of_names(count, names, what):
+def warn_of_names(count, names, what) -> None:
     """One warning about some images, by the first names."""
     if names:
         more = ", ..." if len(names) > _NAMED else ""
         _LOG.warning("%d %s: %s%s", count, what, ", ".join(names[:_NAMED]), more)
 
 
-def split_is_by_case(split):
+def split_is_by_case(split) -> bool:
     """Whether the kind of a split keeps cases whole."""
     from segtumor.datasets.splits import MAY_SHARE_CASES
 
     return split.kind not in MAY_SHARE_CASES
 
 
-def _print_misfits(args, merged, made):
+def _print_misfits(args, merged, made) -> None:
     from segtumor.cases import doubts, is_own_case
 
     listing = made.listing
@@ -84,13 +84,13 @@ def _print_misfits(args, merged, made):
         print(f"{path}: ids were taken by another file and have been renumbered")
 
 
-def _warn_of_lesionless(made):
+def _warn_of_lesionless(made) -> None:
     """Of parts without any lesion, where the set has some: nothing can be learnt from them, or measured on them."""
     without = [part for part, counts in made.summaries.items() if not counts["lesions"]]
     if without and len(without) < len(made.summaries):
         _LOG.warning("no lesion in %s: nothing to learn or to find there; more cases are needed", ", ".join(without))
 
 
-def _print_places(output, split):
+def _print_places(output, split) -> None:
     print(f"split {split.kind}, sha256 {split.sha256[:16]}..., in {output / 'split.json'}")
     print(f"data sets: {', '.join(f'{output.resolve().name}_{part}' for part in split.parts)}")

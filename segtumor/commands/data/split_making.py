@@ -15,7 +15,7 @@ def fractions_of(args):
 class MadeSplit:
     """A split of the merged images and what there is to tell about it."""
 
-    def __init__(self, merged, case_table, labels, severity):
+    def __init__(self, merged, case_table, labels, severity) -> None:
         self.file_names = [image["file_name"] for image in merged.images]
         self.case_table, self.unknown_in_case_table = case_table
         self.labels, self.severity = labels, severity
@@ -157,7 +157,7 @@ def _saved(args, merged, made):
     return split
 
 
-def _keep_cases(args, merged, made):
+def _keep_cases(args, merged, made) -> None:
     """Write the cases that the split was made with into images that have none, or that the table of cases names."""
     from segtumor.cases import case_of, own_case
 

@@ -27,7 +27,7 @@ def main(argv=None):
     return run(alone(_body), build_parser(), argv)
 
 
-def _body(args):
+def _body(args) -> None:
     from segtumor.datasets.counts import describe
     from segtumor.datasets.parts import load_parts
 
@@ -41,7 +41,7 @@ def _body(args):
         _write(args, statistics)
 
 
-def _write(args, statistics):
+def _write(args, statistics) -> None:
     from segtumor.files import prepare_output_folder, write_csv, write_json
 
     names = [f"{table.title.split(' (')[0].lower().replace(' ', '_')}.csv" for table in statistics.tables]

@@ -24,7 +24,7 @@ class LeakNumbers(NamedTuple):
     affected_images: int
 
 
-def leak_numbers(assignment, *, train="train"):
+def leak_numbers(assignment, *, train: str = "train"):
     """LeakNumbers of {image file name: {"case_id": str, "part": str}}; images outside the part ``train`` can suffer."""
     shared = groups_in_several_parts(assignment)
     outside = [case_of(entry) for entry in assignment.values() if entry["part"] != train]

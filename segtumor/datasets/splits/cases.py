@@ -11,7 +11,7 @@ from segtumor.errors import ConfigError, DataError
 _NAMED = 5
 
 
-def cases_of_images(images, *, by="case_id"):
+def cases_of_images(images, *, by: str = "case_id"):
     """Case of each image, from one of its fields.
 
     Raises:
@@ -29,7 +29,7 @@ def cases_of_images(images, *, by="case_id"):
     return cases
 
 
-def known_cases(images, *, by="case_id"):
+def known_cases(images, *, by: str = "case_id"):
     """Case of each image; one without is a case of its own, ``image:<file name>``."""
     return [case_or_own(image, by) for image in images]
 

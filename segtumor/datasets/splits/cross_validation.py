@@ -35,7 +35,9 @@ class Fold:
         return {TRAIN: self.train, VAL: self.val, TEST: self.test}
 
 
-def make_folds(file_names, case_ids, labels, *, folds, seed=0, val_fraction=0.1, severity=SEVERITY, within=None):
+def make_folds(
+    file_names, case_ids, labels, *, folds, seed=0, val_fraction: float = 0.1, severity=SEVERITY, within=None
+):
     """Folds by case, each with a validation part taken by case from what is not its test fold.
 
     Args:

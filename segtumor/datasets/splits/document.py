@@ -77,7 +77,7 @@ def read_split_document(path):
     return document
 
 
-def read_split(path, *, allow_shared_cases=False):
+def read_split(path, *, allow_shared_cases: bool = False):
     """Read a split file.
 
     Args:
@@ -93,7 +93,7 @@ def read_split(path, *, allow_shared_cases=False):
     return split_of_document(read_split_document(path), path, allow_shared_cases=allow_shared_cases)
 
 
-def split_of_document(document, path, *, allow_shared_cases=False):
+def split_of_document(document, path, *, allow_shared_cases: bool = False):
     """The Split in a document from ``read_split_document``; raises as ``read_split``."""
     composition = document.get("composition")
     if composition is not None:

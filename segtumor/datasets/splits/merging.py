@@ -43,7 +43,7 @@ class MergedCoco:
     renumbered: list = field(default_factory=list)
 
 
-def merge_coco(paths, *, image_root=None, check_files=True):
+def merge_coco(paths, *, image_root=None, check_files: bool = True):
     """Read, check and merge COCO files.
 
     Args:
@@ -108,7 +108,7 @@ def _check_names(coco, path, file_of_name):
             )
 
 
-def _make_ids_distinct(merged, coco, path):
+def _make_ids_distinct(merged, coco, path) -> None:
     collides = False
     for key, reference in (("images", "image_id"), ("annotations", None)):
         taken = {entry["id"] for entry in getattr(merged, key)}

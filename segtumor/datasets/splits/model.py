@@ -90,7 +90,9 @@ def make_split(kind, file_names, case_ids, labels, *, seed=0, fractions=None, se
     return Split(kind, seed, dict(fractions), assignment)
 
 
-def make_kfold(file_names, case_ids, labels, *, folds, seed=0, test_fraction=0.0, severity=SEVERITY, within=None):
+def make_kfold(
+    file_names, case_ids, labels, *, folds, seed=0, test_fraction: float = 0.0, severity=SEVERITY, within=None
+):
     """A split into folds by case: parts fold1-train, fold1-val, fold2-train, ... and, if asked for, test.
 
     Args:

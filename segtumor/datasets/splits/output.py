@@ -69,7 +69,7 @@ def write_parts(annotations_folder, documents, *, label_of=None, severity=LABELS
     return summaries
 
 
-def _write_document(path, document):
+def _write_document(path, document) -> None:
     """As ``write_json``, without its copy of every value where there is nothing to make strict."""
     try:
         text = json.dumps(document, allow_nan=False)
@@ -96,7 +96,7 @@ def summarize(document, *, label_of=None, severity=LABELS):
     }
 
 
-def remove_earlier_parts(split_path, *, keep=()):
+def remove_earlier_parts(split_path, *, keep=()) -> None:
     """Remove an earlier split and its annotation files: a part left over would share cases with the new ones.
 
     Args:

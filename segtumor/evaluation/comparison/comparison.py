@@ -133,7 +133,7 @@ def compare(
     return Comparison(rows, tuple(names), n_cases, len(first), tuple(remarks))
 
 
-def means_something(measure, *, masks=True, classes=True, confidence=True, boxes=True):
+def means_something(measure, *, masks: bool = True, classes: bool = True, confidence: bool = True, boxes: bool = True):
     """Whether a Measure says something about findings that may lack masks, classes, a confidence, or even boxes."""
     of_masks = measure.group == SURFACE or measure.name.startswith(("mask_", "image_dice", "image_iou"))
     of_classes = measure.group == DETECTION or "_class_" in measure.name

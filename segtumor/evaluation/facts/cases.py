@@ -27,7 +27,7 @@ class CaseTable:
     case_of_image: np.ndarray
     n_without_id: int
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.case_ids)
 
     @property

@@ -48,7 +48,7 @@ class FrocEvents:
     false_images: np.ndarray
 
 
-def froc_events(results, *, criterion=IOU, iou_threshold=0.5):
+def froc_events(results, *, criterion=IOU, iou_threshold: float = 0.5):
     """Sort all findings into hits, false positives and neither, as the module defines.
 
     Args:

@@ -55,7 +55,7 @@ class Calls:
     class_scores: np.ndarray
     found: np.ndarray | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.score)
 
     def take(self, rows, cases):

@@ -48,7 +48,7 @@ class LesionTable:
     surface_mm: np.ndarray
     has_spacing: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.image)
 
     def take(self, rows):

@@ -21,12 +21,12 @@ _GROUP = {"image": IMAGES, "patient": PATIENTS}
 class _Maker:
     """Makes the measures of one kind of unit."""
 
-    def __init__(self, calls: Calls):
+    def __init__(self, calls: Calls) -> None:
         self.calls, self.kind = calls, calls.kind
         self.unit_weights = Remembered(lambda weights: weights[:, calls.case_of])
         self.n_rarer = min(n_holding(kind, calls.case_of) for kind in (calls.tumor, ~calls.tumor))
 
-    def measure(self, name, label, n, resample, group=None, note="", **options):
+    def measure(self, name, label, n, resample, group=None, note: str = "", **options):
         return Measure(
             name=f"{self.kind}_{name}",
             label=f"{label} ({self.kind}s{note})",
@@ -100,7 +100,7 @@ def _binary_measures(maker):
 class _Cells:
     """Makes the measures of the four cells of truth and one kind of call, (N,) bool; ``note`` ends their labels."""
 
-    def __init__(self, maker, called, note=""):
+    def __init__(self, maker, called, note: str = "") -> None:
         calls, self._maker, self._note = maker.calls, maker, note
         self._cells = _cells(calls.tumor, called)
         sums = per_case(np.column_stack(list(self._cells.values())), calls.case_of, calls.n_cases)
@@ -194,7 +194,7 @@ def _macro_auc(maker, known, weights):
     return np.where(n_defined > 0, np.where(defined, aucs, 0).sum(axis=0) / np.maximum(n_defined, 1), np.nan)
 
 
-def _calibration_measures(maker, probabilities, *, ending="", note=""):
+def _calibration_measures(maker, probabilities, *, ending: str = "", note: str = ""):
     """Of scores (N,) as probabilities; what ends the names and labels."""
     calls = maker.calls
     lower = {"group": CALIBRATION, "higher_is_better": False, "note": note}

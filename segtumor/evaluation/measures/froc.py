@@ -43,7 +43,7 @@ class Froc:
     mean: float
 
 
-def froc(results, *, criterion=IOU, iou_threshold=0.5, interpolate=False):
+def froc(results, *, criterion=IOU, iou_threshold: float = 0.5, interpolate: bool = False):
     """The free-response curve of a set of images.
 
     Args:
@@ -78,7 +78,7 @@ def _at_or_above(scores, thresholds):
     return (len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")).astype(np.float64)
 
 
-def resampled_froc(results, case_of_image, weights, *, criterion=IOU, iou_threshold=0.5):
+def resampled_froc(results, case_of_image, weights, *, criterion=IOU, iou_threshold: float = 0.5):
     """The sensitivities of ``froc`` after resampling cases; see ``resample_events``, which spares a second matching."""
     events = froc_events(results, criterion=criterion, iou_threshold=iou_threshold)
     return resample_events(events, case_of_image, weights)

@@ -85,7 +85,7 @@ def ratio_measure(
     case_of,
     n_cases,
     *,
-    proportion=False,
+    proportion: bool = False,
     n=None,
     **options,
 ):
@@ -133,7 +133,7 @@ class Remembered:
     Two, as a paired comparison asks every measure with the weights of the one and of the other in turn.
     """
 
-    def __init__(self, function):
+    def __init__(self, function) -> None:
         self._function, self._kept = function, []
 
     def __call__(self, weights):

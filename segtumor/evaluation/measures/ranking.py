@@ -35,7 +35,7 @@ def _resampling(facts, kind):
     return Remembered(lambda weights: machine.resample(weights, facts.cases.case_of_image))
 
 
-def _ap_pair(facts, kind, resample, lesions, of_class=""):
+def _ap_pair(facts, kind, resample, lesions, of_class: str = ""):
     """AP and AP50 of the chosen ``lesions`` (M,) bool."""
 
     def measure(name, stat, note):

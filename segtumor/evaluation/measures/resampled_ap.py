@@ -57,7 +57,7 @@ class ApMachine:
         DataError: a score that is NaN.
     """
 
-    def __init__(self, results, class_names, iou_type):
+    def __init__(self, results, class_names, iou_type) -> None:
         check_choice("IoU type of AP", iou_type, (BBOX, SEGM))
         check_scores(results)
         self._names, self._n_images = tuple(class_names), len(results)

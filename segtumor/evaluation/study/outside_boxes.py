@@ -9,7 +9,7 @@ _MARGIN_PX = 2
 _LEAST, _PART = 3, 0.05
 
 
-def outside_remark(results):
+def outside_remark(results) -> str:
     """A sentence if many boxes of ImageResults' findings without masks reach beyond their image; else ""."""
     boxes = [(f.box_xyxy, result.truth.size_hw) for result in results for f in result.findings if f.rle is None]
     n_outside = sum(_is_outside(*pair) for pair in boxes)

@@ -38,7 +38,7 @@ def study(
     settings=None,
     *,
     progress=None,
-    subgroups=True,
+    subgroups: bool = True,
     n_images_absent=0,
     n_images_failed=0,
 ):

@@ -8,7 +8,7 @@ from segtumor.evaluation.facts.study_types import MEAN
 _UNEVEN = 1.5
 
 
-def uneven_views_remark(n_images, tumor, rule):
+def uneven_views_remark(n_images, tumor, rule) -> str:
     """A sentence if normal patients and those with tumor differ much in their images and the rule minds; else "".
 
     Args:

@@ -26,7 +26,7 @@ def unpredicted_remarks(truths, class_names, *, absent_ids=(), failed_ids=(), n_
     return tuple(remarks)
 
 
-def list_remark(truths, class_names, *, found_ids):
+def list_remark(truths, class_names, *, found_ids) -> str:
     """A sentence on the images without a finding in a plain list, which does not say what was predicted; or "".
 
     Args:

@@ -182,12 +182,12 @@ class _Faster(faster_coco_eval.COCOeval_faster):
     their class. So it is run as for boxes, and is handed the IoU of the masks where it asks for that of the boxes.
     """
 
-    def __init__(self, results, class_names, iou_type):
+    def __init__(self, results, class_names, iou_type) -> None:
         super().__init__(iouType=BBOX, print_function=_say_nothing)
         self._iou_type, self._results = iou_type, {result.truth.image_id: result for result in results}
         self.params.imgIds, self.params.catIds = list(self._results), list(range(1, len(class_names) + 1))
 
-    def _prepare(self):
+    def _prepare(self) -> None:
         """Hand over what the matching needs to know: size, score and whether to ignore it."""
         self.gt_dataset.clean()
         self.dt_dataset.clean()
@@ -210,7 +210,7 @@ class _Faster(faster_coco_eval.COCOeval_faster):
         return pair_ious(findings, lesions, self._iou_type) if findings else []
 
 
-def _say_nothing(*_):
+def _say_nothing(*_) -> None:
     pass
 
 

@@ -44,8 +44,8 @@ def evaluate(
     results,
     class_names,
     *,
-    score_threshold=0.5,
-    iou_threshold=0.5,
+    score_threshold: float = 0.5,
+    iou_threshold: float = 0.5,
     n_images_absent=0,
     n_images_failed=0,
 ):

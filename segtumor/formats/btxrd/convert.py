@@ -81,7 +81,7 @@ def _files_by_stem(folder, result):
     return files
 
 
-def _remark_unlisted(source, files, rows, result):
+def _remark_unlisted(source, files, rows, result) -> None:
     listed = {row.stem for row in rows}
     for stem, paths in files.items():
         if stem not in listed:

@@ -25,7 +25,7 @@ INFO = {
 
 
 def write_dataset(
-    output, source, conversion, split, *, taxonomy, images="link", tables=(), progress=iter, hashing=None
+    output, source, conversion, split, *, taxonomy, images: str = "link", tables=(), progress=iter, hashing=None
 ):
     """Write everything below ``output``; an earlier conversion there is removed, after a failure nothing is left.
 

@@ -117,7 +117,7 @@ def _csv_files(source):
     return [path for path in paths if path.is_file() and not leads_out(path, source) and _is_table_of_boxes(path)]
 
 
-def _is_table_of_boxes(path):
+def _is_table_of_boxes(path) -> bool:
     try:
         layout_of(first_cells(path), path)
     except DataError:
@@ -131,7 +131,7 @@ def _part_of(path, source):
     return part_named(name) or name
 
 
-def _read_file(path, source, part, images, collection, progress):
+def _read_file(path, source, part, images, collection, progress) -> None:
     rows = read_rows(path)
     layout = layout_of(rows[0][1], path)
     width = len(rows[0][1])

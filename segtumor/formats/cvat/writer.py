@@ -56,7 +56,7 @@ def _meta_lines(dataset):
     return [*lines, "      </labels>", "    </task>", "  </meta>"]
 
 
-def _attribute_of_label(name):
+def _attribute_of_label(name) -> str:
     kind = "<mutable>False</mutable><input_type>text</input_type><default_value></default_value><values></values>"
     return f"<attribute><name>{_text(name)}</name>{kind}</attribute>"
 

@@ -63,7 +63,7 @@ def brush_from_mask(mask):
     return list(int(text, 2).to_bytes(len(text) // 8, "big"))
 
 
-def _run_head(length):
+def _run_head(length) -> str:
     """The bits of a repeated run up to its word, with the smallest run size that holds it."""
     index = next(i for i, size in enumerate(_RUN_SIZES) if length <= 2**size)
     return f"1{index:02b}{length - 1:0{_RUN_SIZES[index]}b}"
@@ -95,7 +95,7 @@ def _runs(bits, length):
 class _Bits:
     """Reads numbers of a few bits, most significant first; LeftOutError past the end."""
 
-    def __init__(self, data):
+    def __init__(self, data) -> None:
         self._data, self._position, self._end = data, 0, 8 * len(data)
 
     def read(self, size):

@@ -124,7 +124,7 @@ def _configuration(dataset):
     return "\n".join([*lines, "</View>", ""])
 
 
-def _choices_tag(name, texts, more):
+def _choices_tag(name, texts, more) -> str:
     choices = "".join(f"<Choice value={quoteattr(text)}/>" for text in dict.fromkeys(texts))
     return f'  <Choices name="{name}" toName="image"{more}>{choices}</Choices>'
 

@@ -99,7 +99,7 @@ def _is_labelme(path):
     return isinstance(document, dict) and isinstance(document.get("shapes"), list)
 
 
-def _read_file(path, name, images, collection):
+def _read_file(path, name, images, collection) -> None:
     drawn = read_labelme(path)
     file_name, content, size_hw, unusual = _image(drawn, name, images)
     if unusual:

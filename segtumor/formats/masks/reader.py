@@ -149,7 +149,7 @@ def _assign(paths, source, images, classes, left_out):
     """{file name of an image: list of (Owner, path)}; masks that belong to none, or to several, go to ``left_out``."""
     own = {os.path.realpath(path) for path in paths}
 
-    def is_mask(file_name):
+    def is_mask(file_name) -> bool:
         return os.path.realpath(images.path(file_name)) in own
 
     known = safe_names(classes.labels)

@@ -47,7 +47,7 @@ def _is_ignored(value, is_color, classes):
     return value in classes.ignored or value == VOID_COLOR if is_color else value in {*classes.ignored, *IGNORED_VALUES}
 
 
-def _leave_out_ignored(collection, plain_values):
+def _leave_out_ignored(collection, plain_values) -> None:
     """Of one class, masks whose one value is to be ignored in others."""
     ignored = {int(n) for note in collection.notes if note.kind == TAKEN_AS_IGNORED for n in note.detail.split(", ")}
     doubtful = {name: value for name, value in plain_values.items() if value in ignored}
@@ -55,7 +55,7 @@ def _leave_out_ignored(collection, plain_values):
     collection.left_out += [Remark(name, ONLY_IGNORED, f"value {value}") for name, value in doubtful.items()]
 
 
-def leave_out_classes(collection, plain_values):
+def leave_out_classes(collection, plain_values) -> None:
     """Masks of one value are those of classes, too, where others of the folder hold several or another value."""
     if collection.labels:
         _leave_out_ignored(collection, plain_values)

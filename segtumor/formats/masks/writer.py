@@ -56,7 +56,7 @@ def write(dataset, output, *, progress=iter):
 class _Stems:
     """The images' names without suffix: each once, and which of them a lesion of another could be taken for."""
 
-    def __init__(self, images, classes):
+    def __init__(self, images, classes) -> None:
         names = {PurePosixPath(image["file_name"]).stem for image in images}  # readers look in all folders
         self._confusable, self._claimed = set(), set()
         for name in names:
@@ -73,7 +73,7 @@ class _Stems:
         self._claimed.add(stem.casefold())
         return stem
 
-    def is_confusable(self, stem):
+    def is_confusable(self, stem) -> bool:
         return PurePosixPath(stem).name in self._confusable
 
 
@@ -86,7 +86,7 @@ def _rle_of(annotation, image):
     return rle
 
 
-def _write_mask(path, mask):
+def _write_mask(path, mask) -> None:
     buffer = io.BytesIO()
     Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, "PNG", optimize=False)
     write_bytes(path, buffer.getvalue())

@@ -45,7 +45,7 @@ def rotated_box_of(annotation):
     return rotated if same else None
 
 
-def box_drawn_apart(box_xywh, outline):
+def box_drawn_apart(box_xywh, outline) -> bool:
     """Whether a box is another than the tight one of an outline (flat, px): then it was drawn by hand."""
     left, top, right, bottom = tight_box(np.reshape(outline, (-1, 2)))
     return not np.allclose(box_xywh, (left, top, right - left, bottom - top), rtol=0, atol=_TOLERANCE_PX)

@@ -67,7 +67,7 @@ def xml_fault(error: Exception, data: bytes) -> str:
     return f"not readable as XML: {error}"
 
 
-def _is_utf8(data):
+def _is_utf8(data) -> bool:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:

@@ -69,7 +69,7 @@ def part_of_path(path):
     return found.pop() if len(found) == 1 else None
 
 
-def find_image_of(name, images, folder_words, *, stated_path=""):
+def find_image_of(name, images, folder_words, *, stated_path: str = ""):
     """The image that an annotation file belongs to, by its own name.
 
     A folder of annotations stands for the folder of the images beside it: train/labels/x.txt is that of

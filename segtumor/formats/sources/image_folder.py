@@ -41,14 +41,14 @@ class ImageFolder:
         DataError: it is not a folder.
     """
 
-    def __init__(self, root, names=None):
+    def __init__(self, root, names=None) -> None:
         self.root = Path(root)
         self.names = sorted(_names_below(self.root) if names is None else names)
         self._index = NameIndex(self.names)
         self._root_folders = parts_of(f"{self.root.absolute().as_posix()}/x").folders
         self._claims = {}
 
-    def find(self, name, *, stated_path=""):
+    def find(self, name, *, stated_path: str = ""):
         """The image called ``name`` in an annotation file.
 
         Tried in this order: the very name below the root; the file name, without regard to case; the name without its
@@ -129,7 +129,7 @@ def _names_below(root):
                 yield path.relative_to(root).as_posix()
 
 
-def _disagree(claims):
+def _disagree(claims) -> bool:
     """Whether two of the NameParts are of two files: other folders, one of them in none, or other suffixes."""
     for first, second in itertools.combinations(set(claims), 2):
         if folders_shared(first.folders, second.folders) is None or bool(first.folders) != bool(second.folders):

@@ -167,7 +167,7 @@ def _region(line, names, size_hw):
     return Region(name, None, box, {} if line.confidence is None else {"confidence": line.confidence})
 
 
-def _note_equal_outlines(collection):
+def _note_equal_outlines(collection) -> None:
     """Tell of outlines that all have as many corners: people draw none such, but key points come so."""
     counts = Counter(len(r.segmentation[0]) // 2 for i in collection.images for r in i.regions if r.segmentation)
     (corners, count), *others = counts.most_common() or [(0, 0)]
@@ -176,7 +176,7 @@ def _note_equal_outlines(collection):
         collection.notes.append(Remark("", kind, f"{count} of {corners} corners"))
 
 
-def _leave_out(stems, collection, images):
+def _leave_out(stems, collection, images) -> None:
     """Images that a label file without a known image may mean; without a file of their own they are not normal."""
     known = _told(collection)
     for name in images.names:
@@ -188,7 +188,7 @@ def _told(collection):
     return {image.file_name for image in collection.images} | {remark.image for remark in collection.left_out}
 
 
-def _add_listed(collection, images, names):
+def _add_listed(collection, images, names) -> None:
     """Images of the folders that data.yaml names, without a label file: normal, with their part."""
     known = _told(collection)
     for name in images.names if names.folders else ():
@@ -229,7 +229,7 @@ def _losses(annotations):
         yield "confidence left out, label files for training have none"
 
 
-def _yaml(names):
+def _yaml(names) -> str:
     """``data.yaml``; every JSON text is a YAML text, so names may hold any character."""
     lines = [f"  {number}: {json.dumps(name, ensure_ascii=True)}\n" for number, name in enumerate(names)]
     return f"path: .\ntrain: images\nval: images\nnc: {len(names)}\nnames:\n{''.join(lines)}"

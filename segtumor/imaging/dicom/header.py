@@ -76,7 +76,7 @@ def opened(path, keywords):
         yield OpenedDicom(header, stream, syntax, bool(implicit))
 
 
-def lift_groups(header, frame):
+def lift_groups(header, frame) -> None:
     """Copy the functional groups of one frame (enhanced objects) to the top of ``header``, where nothing stands."""
     for sequence, keywords in _GROUPS.items():
         for source in (_item_at(header, _PER_FRAME, frame), first_item(header, _SHARED)):
@@ -133,5 +133,5 @@ def _quiet(pydicom):
 
 
 class _Silence(logging.Filter):
-    def filter(self, record):
+    def filter(self, record) -> bool:
         return False

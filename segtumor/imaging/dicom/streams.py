@@ -21,7 +21,7 @@ class BoundedFile:
     ``open(...).read(n)`` allocates n bytes first, and n is a number of the header: up to 4 GB in a file of 1 kB.
     """
 
-    def __init__(self, file):
+    def __init__(self, file) -> None:
         self._file = file
         self._size = os.fstat(file.fileno()).st_size
         self._reads = 0
@@ -39,7 +39,7 @@ class BoundedFile:
     def tell(self):
         return self._file.tell()
 
-    def allow(self, end):
+    def allow(self, end) -> None:
         """Nothing to do: the file itself is the limit."""
 
 
@@ -55,7 +55,7 @@ class InflatedFile:
         BadImageError: on reading behind the limit.
     """
 
-    def __init__(self, file, path, limit=None):
+    def __init__(self, file, path, limit=None) -> None:
         self._file, self._path = file, path
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         self._data = bytearray()
@@ -81,7 +81,7 @@ class InflatedFile:
     def tell(self):
         return self._position
 
-    def allow(self, end):
+    def allow(self, end) -> None:
         """Let reading go on up to ``end``, the last byte of the pixels, whose size was checked."""
         self._limit = max(self._limit, end)
 

@@ -7,7 +7,7 @@ from segtumor.imaging.intensity import linear_window
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
-def apply_window(values, center, width, function="LINEAR"):
+def apply_window(values, center, width, function: str = "LINEAR"):
     """The VOI window functions of PS3.3 C.11.2.1.2 and C.11.2.1.3, with output range [0, 1].
 
     Args:

@@ -26,7 +26,7 @@ class Drawer:
         note: a sentence for the footer, or None.
     """
 
-    def __init__(self, folder, names, class_names, *, score_threshold, note):
+    def __init__(self, folder, names, class_names, *, score_threshold, note) -> None:
         self._folder, self._names, self._class_names = folder, names, class_names
         self._score_threshold, self._note = score_threshold, note
 
@@ -59,7 +59,7 @@ class Drawer:
             note=note,
         )
 
-    def _draw(self, predicted, path):
+    def _draw(self, predicted, path) -> None:
         from PIL import Image
 
         prepared, notes = predicted.prepared, [self._note, predicted.note]

@@ -107,7 +107,7 @@ def read_summary(folder):
     return summary if isinstance(summary, dict) and "segtumor_version" in summary else None
 
 
-def remove_tables(folder):
+def remove_tables(folder) -> None:
     """Remove the tables of an earlier run, which would lie beside the pictures of another if this one were killed."""
     if read_summary(folder) is not None:
         for name in TABLES:

@@ -54,7 +54,7 @@ class Journal:
         OutputError: it cannot be written.
     """
 
-    def __init__(self, path, header, *, continued):
+    def __init__(self, path, header, *, continued) -> None:
         self._path, self._class_count = Path(path), len(header["class_names"])
         self._key_of, self._synced = input_keys(), time.monotonic()
         self._names, self._positions, self._overlays = {}, {}, {}  # by key
@@ -73,7 +73,7 @@ class Journal:
     def __enter__(self):
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception) -> None:
         self.close()
 
     @property
@@ -89,7 +89,7 @@ class Journal:
         """What the journal knows an input by, however its folder is typed."""
         return self._key_of(path)
 
-    def add(self, paths):
+    def add(self, paths) -> None:
         """Note down inputs before any is worked on, so that none is forgotten if the run is stopped."""
         named = {self._key_of(path): str(path) for path in paths}
         new = {key: name for key, name in named.items() if self._names.get(key) != name}
@@ -115,7 +115,7 @@ class Journal:
             self._outdated.add(key)
         return entry["status"] == STATUS_OK and key not in self._outdated
 
-    def append(self, outcome, identity):
+    def append(self, outcome, identity) -> None:
         """Write one outcome; an earlier one of the same input no longer counts.
 
         Args:
@@ -139,12 +139,12 @@ class Journal:
         """The name that an input was last given."""
         return self._names.get(self._key_of(path), str(path))
 
-    def close(self):
+    def close(self) -> None:
         """Close the file and leave it where it is."""
         with output_errors(self._path):
             self._file.close()
 
-    def _remember(self, key, position, overlay):
+    def _remember(self, key, position, overlay) -> None:
         self._positions[key] = position
         self._outdated.discard(key)
         self._overlays.pop(key, None)
@@ -159,7 +159,7 @@ class Journal:
             self._file.flush()
         return position
 
-    def _sync(self):
+    def _sync(self) -> None:
         with output_errors(self._path):
             os.fsync(self._file.fileno())
         self._synced = time.monotonic()
@@ -172,7 +172,7 @@ class Journal:
             raise OutputError("the journal was changed while the run went on", where=self._path)
         return entry
 
-    def _read(self, header):
+    def _read(self, header) -> None:
         _check_header(self._file.readline(), header, self._path)
         position, damaged = self._file.tell(), 0
         for line in iter(self._file.readline, b""):

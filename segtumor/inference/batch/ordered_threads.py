@@ -4,7 +4,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 
-def in_background(function, items, *, workers, ahead, finish=False):
+def in_background(function, items, *, workers, ahead, finish: bool = False):
     """``map(function, items)`` in threads.
 
     Results come in the order of the items. Whether the first is there is looked at after each item that was taken, so

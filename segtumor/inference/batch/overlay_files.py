@@ -34,7 +34,7 @@ def known_overlays(folder):
     return {name for name in (*names, *overlays_in(Path(folder) / JOURNAL_NAME)) if name}
 
 
-def remove_overlays(folder, names):
+def remove_overlays(folder, names) -> None:
     """Remove these and no other files."""
     for name in names:
         (Path(folder) / OVERLAYS / Path(name).name).unlink(missing_ok=True)

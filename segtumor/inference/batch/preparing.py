@@ -67,7 +67,7 @@ class Reader:
         frame: of DICOM files with several, from 0; None lets these fail.
     """
 
-    def __init__(self, predictor, *, window_percentiles, max_pixels, frame=None):
+    def __init__(self, predictor, *, window_percentiles, max_pixels, frame=None) -> None:
         self._predictor, self._window_percentiles, self._max_pixels = predictor, window_percentiles, max_pixels
         self._frame = frame
 

@@ -96,7 +96,7 @@ class Result:
     first_note: str | None
 
 
-def check(paths, output, options):
+def check(paths, output, options) -> None:
     """Refuse what would be lost, before a model is loaded, which takes seconds.
 
     Args:
@@ -170,7 +170,7 @@ def infer(predictor, class_names, paths, output, options, *, settings, model, le
     return result
 
 
-def _warn_of_mixture(paths, output):
+def _warn_of_mixture(paths, output) -> None:
     folder = os.path.realpath(output)
     if any(os.path.realpath(parent) == folder for parent in {path.parent for path in paths}):
         logger.warning("%s: results are written among the radiographs; another --output keeps them apart", output)
@@ -194,7 +194,7 @@ def _some(journal, paths):
     return "1 input" if len(paths) == 1 else f"{len(paths)} inputs", min(map(journal.name_of, paths))
 
 
-def _work(predictor, class_names, paths, folder, options, journal, earlier):
+def _work(predictor, class_names, paths, folder, options, journal, earlier) -> None:
     """Read, predict, draw and note down every input that is not done; ``earlier`` overlays may be replaced."""
     started, left = time.perf_counter(), [path for path in paths if not _is_done(journal, path, folder)]
     keys, drawn = [Path(journal.key_of(path)) for path in paths], journal.overlays
@@ -229,7 +229,7 @@ def _is_done(journal, path, folder):
     return journal.is_done(path) and is_drawn
 
 
-def _finish_as_far_as_it_goes(finish):
+def _finish_as_far_as_it_goes(finish) -> None:
     """Tables of a run that was stopped; why it was stopped matters more than that they cannot be written."""
     try:
         finish()

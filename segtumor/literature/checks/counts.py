@@ -11,7 +11,7 @@ from segtumor.literature.checks.verdict import FAILS, HOLDS, NOT_PRINTED, UNKNOW
 from segtumor.statistics.proportions import wilson
 
 
-def compare(printed, low, high=None, *, source, shown=None, why_not=""):
+def compare(printed, low, high=None, *, source, shown=None, why_not: str = ""):
     """Outcome of a printed number beside the recomputed one, or beside the range [low, high] that rounding leaves.
 
     Args:

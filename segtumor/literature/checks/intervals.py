@@ -70,7 +70,7 @@ def auc_possible(*, auc, tp, fp, fn, tn):
     return Outcome(auc.text, shown, FAILS, "no ROC curve through the printed operating point has this area")
 
 
-def kappa_with_interval(*, table, printed=None, interval=None, weights="none"):
+def kappa_with_interval(*, table, printed=None, interval=None, weights: str = "none"):
     """The kappa of a table and its large-sample interval (Fleiss, Cohen and Everitt), either printed or not."""
     value, found = float(kappa(table, weights=weights)), kappa_interval(table, weights=weights)
     if interval is None:
@@ -188,9 +188,9 @@ def _misfits(interval, low, high):
     return [(name, p, value) for name, p, value in ends if p.agreement(value) != ROUNDED]
 
 
-def _text(interval):
+def _text(interval) -> str:
     return f"{interval[0].text}-{interval[1].text}"
 
 
-def _show(interval, low, high):
+def _show(interval, low, high) -> str:
     return f"{interval[0].show(low)}-{interval[1].show(high)}"

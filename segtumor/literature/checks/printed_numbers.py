@@ -62,7 +62,7 @@ class Printed:
         unit = 2 * float(self._half_unit()) / self.scale
         return TRUNCATED if low < self.value + unit and high >= self.value else DIFFERENT
 
-    def show(self, value, extra=1):
+    def show(self, value, extra=1) -> str:
         """``value`` in the unit of print with ``extra`` more decimals."""
         if math.isnan(value):
             return "undefined"

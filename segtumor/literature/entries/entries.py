@@ -130,7 +130,7 @@ def load_entry(path):
 class _Reader:
     """Reads one file's values; knows its path, so that every refusal names it."""
 
-    def __init__(self, path):
+    def __init__(self, path) -> None:
         self.path = path
 
     def entry(self, value):

@@ -46,7 +46,7 @@ def _told(error):
 class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """YAML's plain values; a key that stands twice is refused, since the first would be lost in silence."""
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(self, node, deep: bool = False):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         if not all(isinstance(key, str) for key in keys) or len(set(keys)) < len(keys):
             raise yaml.constructor.ConstructorError(None, None, "a key stands twice or is no text", node.start_mark)

@@ -64,7 +64,9 @@ class VGG(Backbone):
         ConfigError: ``channels`` has the wrong length.
     """
 
-    def __init__(self, *, depth=19, norm="", in_channels=3, out_features=("conv5",), freeze_at=0, channels=()):
+    def __init__(
+        self, *, depth=19, norm: str = "", in_channels=3, out_features=("conv5",), freeze_at=0, channels=()
+    ) -> None:
         super().__init__()
         self._out_features = list(out_features)
         self._out_feature_strides = {name: FEATURE_STRIDES[name] for name in out_features}
@@ -115,7 +117,7 @@ def _convolution(in_channels, out_channels, norm):
     return [convolution, *normalisation, nn.ReLU(inplace=True)]
 
 
-def _initialise(features):
+def _initialise(features) -> None:
     # He et al. 2015, as nineteen layers without normalisation do not start training from smaller weights.
     for layer in features:
         if isinstance(layer, nn.Conv2d):

@@ -56,7 +56,7 @@ def name_text(name, longest=28):
     return f" {text}" if text.startswith("_") else text
 
 
-def label_axes(axes, xlabel, ylabel, xlim, ylim):
+def label_axes(axes, xlabel, ylabel, xlim, ylim) -> None:
     """Name and limit both axes; a limit of None is left to matplotlib."""
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
@@ -66,7 +66,7 @@ def label_axes(axes, xlabel, ylabel, xlim, ylim):
     axes.grid(alpha=0.3)
 
 
-def say_empty(axes, text):
+def say_empty(axes, text) -> None:
     """Write into the middle of a plot why there is nothing to see."""
     box = {"facecolor": "white", "edgecolor": NEUTRAL, "boxstyle": "round"}
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=FONT_SIZE, bbox=box)

@@ -13,7 +13,7 @@ _ROW_IN, _LONGEST = 0.24, 34
 _INK = class_color(6)
 
 
-def forest_figure(overall, subgroups, *, higher_is_better=True):
+def forest_figure(overall, subgroups, *, higher_is_better: bool = True):
     """Levels from top to bottom, grouped by field; the broken line is the value of all.
 
     Args:
@@ -56,7 +56,7 @@ def _rows(overall, subgroups):
     return rows
 
 
-def _draw_row(axes, row, estimate, *, is_all):
+def _draw_row(axes, row, estimate, *, is_all) -> None:
     if is_undefined(estimate.value):
         axes.text(0.5, row, "undefined", transform=axes.get_yaxis_transform(), ha="center", va="center", fontsize=9)
         return

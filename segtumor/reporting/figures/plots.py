@@ -131,7 +131,7 @@ def training_curves_figure(history):
     return figure
 
 
-def _curves(axes, history, labels, ylabel):
+def _curves(axes, history, labels, ylabel) -> None:
     axes.set_ylabel(ylabel)
     axes.grid(alpha=0.3)
     drawn = False
@@ -149,5 +149,5 @@ def _curves(axes, history, labels, ylabel):
         say_empty(axes, f"no {' or '.join(labels)} in metrics.json")
 
 
-def _thresholds(score_threshold, iou_threshold):
+def _thresholds(score_threshold, iou_threshold) -> str:
     return f"score ≥ {score_threshold:.2f}, IoU ≥ {iou_threshold:.2f}"

@@ -152,7 +152,7 @@ def _dice_figure(study):
     )
 
 
-def _missed_note(study):
+def _missed_note(study) -> str:
     """Why there are more missed lesions than lesions without a finding, which look like two counts of one thing."""
     rows = study.per_lesion
     alone, low = sum(not row["matched"] for row in rows), sum(row["matched"] and not row["hit"] for row in rows)
@@ -188,7 +188,7 @@ def _value(known, name):
     return known[name].value if name in known else float("nan")
 
 
-def _with_interval(known, name):
+def _with_interval(known, name) -> str:
     if name not in known or is_undefined(known[name].value):
         return "undefined"
     return f"{number_text(known[name])} ({interval_text(known[name])})"

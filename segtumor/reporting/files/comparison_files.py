@@ -155,5 +155,5 @@ def _section(comparison, level):
         yield from (f"### {capital(group)}", "", *markdown_table(table_header(comparison, level), cells), "")
 
 
-def _title(row):
+def _title(row) -> str:
     return f"{row.label}, `{row.name}`{'' if row.higher_is_better else _LOWER}"

@@ -90,7 +90,7 @@ def _estimates(study):
     return {e.name: {name: getattr(e, name) for name in kept} for e in study.estimates}
 
 
-def _write_rows(path, rows, columns):
+def _write_rows(path, rows, columns) -> None:
     """Rows with the columns known here and whatever else they have; fields that no row fills are left out."""
     more = dict.fromkeys(name for row in rows for name in row if name not in columns)
     filled = {
@@ -202,5 +202,5 @@ def _pictures(evaluation, history):
     return {name: png_bytes(draw) for name, draw in figures.items()}
 
 
-def _measured(evaluation, kind):
+def _measured(evaluation, kind) -> bool:
     return not math.isnan(evaluation.metrics["detection"][kind]["AP"])

@@ -84,7 +84,7 @@ def _picture(study, example, read_pixels):
     return example.caption, _jpeg(drawn)
 
 
-def _not_shown(example, reason):
+def _not_shown(example, reason) -> str:
     """The caption of an example without picture."""
     _LOG.warning("not shown in the report: %s: %s", example.image.truth.file_name, reason)
     return f"{example.caption} The image cannot be shown: {reason}"

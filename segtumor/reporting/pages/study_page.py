@@ -197,7 +197,7 @@ def _provenance_tables(provenance):
     return [(heading, list(_flat(content))) for heading, content in provenance.items()]
 
 
-def _flat(content, prefix=""):
+def _flat(content, prefix: str = ""):
     if isinstance(content, (list, tuple)) and any(isinstance(item, dict) for item in content):
         content = {str(number): item for number, item in enumerate(content, start=1)}
     if not isinstance(content, dict):

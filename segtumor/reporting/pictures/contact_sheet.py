@@ -21,7 +21,7 @@ _FONT_PX, _GAP_PX = 13, 6
 _LINES, _LONGEST_NAME = 2, 28
 
 
-def contact_sheet(examples, class_names, *, columns=6, tile_px=240, title=""):
+def contact_sheet(examples, class_names, *, columns=6, tile_px=240, title: str = ""):
     """A grid of radiographs with the outlines of their lesions.
 
     Args:
@@ -63,7 +63,7 @@ def _tile(truth, pixels, class_names, tile_px):
     return np.concatenate([canvas, _band([truth.file_name, second], tile_px, pad=1)])[: tile_px + _LINES * _line_px()]
 
 
-def _paint(canvas, truth, pixels):
+def _paint(canvas, truth, pixels) -> None:
     tile_px = canvas.shape[0]
     scale = tile_px / max(truth.size_hw)
     width, height = (max(1, round(side * scale)) for side in truth.size_hw[::-1])

@@ -42,7 +42,7 @@ def draw_overlay(
     spacing_mm=None,
     spacing_source=None,
     true_lesions=(),
-    synthetic=False,
+    synthetic: bool = False,
 ):
     """One radiograph with its findings.
 
@@ -78,7 +78,7 @@ def draw_overlay(
     return np.concatenate([header, picture, footer])
 
 
-def size_text(finding, spacing_mm=None, spacing_source=None):
+def size_text(finding, spacing_mm=None, spacing_source=None) -> str:
     """Width x height of a finding's box: "34 x 21 px", or "5 x 3 mm at detector" if the spacing is known."""
     width, height = box_extent_px(finding) if spacing_mm is None else box_extent_mm(finding, spacing_mm)
     return f"{width:.0f} x {height:.0f} {_unit(spacing_mm, spacing_source)}"
@@ -111,7 +111,7 @@ class _Label:
     def area(self, font):
         return math.prod(self.size_wh(font))
 
-    def draw(self, canvas, box_xyxy, font):
+    def draw(self, canvas, box_xyxy, font) -> None:
         x0, y0, x1, y1 = box_xyxy
         pad = font.size // 2
         canvas.rectangle((x0, y0, x1 - 1, y1 - 1), fill=_PAPER)
@@ -120,7 +120,7 @@ class _Label:
             canvas.text((x0 + 1.5 * pad, y0 + pad / 2 + row * _line_px(font)), line, font=font, fill=_INK)
 
 
-def _draw_regions(picture, view, findings, true_lesions):
+def _draw_regions(picture, view, findings, true_lesions) -> None:
     """Fills first and contours after them, so that no contour lies under another finding's fill."""
     thickness, dash_px = max(2, view.font_px // 8), 2 * view.font_px // 3
     outlines = []  # (lines, whether each closes on itself, colour)
@@ -135,7 +135,7 @@ def _draw_regions(picture, view, findings, true_lesions):
             cv2.polylines(picture, lines, closed, rim or color, width, cv2.LINE_AA)
 
 
-def _blend(picture, region, top, left, color):
+def _blend(picture, region, top, left, color) -> None:
     """Lay ``color`` over the picture where ``region``; by a table of the 256 levels, since a region may be large."""
     table = np.rint((1 - FILL_OPACITY) * np.arange(256)[:, None] + FILL_OPACITY * color).astype(np.uint8)
     part = picture[top : top + region.shape[0], left : left + region.shape[1]]

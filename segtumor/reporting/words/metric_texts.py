@@ -91,7 +91,7 @@ _LOCATED = " Here a patient with a tumor is right only if one of its lesions was
 _FOLLOW_LOCATED = ("patient_sensitivity", "patient_accuracy", "patient_balanced_accuracy", "patient_kappa")
 
 
-def metric_text(name, *, located=False):
+def metric_text(name, *, located: bool = False):
     """What a measure means, "" for an unknown one; ``located`` as ``require_located`` in StudySettings."""
     return METRIC_TEXTS.get(name, "") + (_LOCATED if located and name in _FOLLOW_LOCATED else "")
 

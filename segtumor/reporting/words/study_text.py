@@ -20,7 +20,7 @@ _FEW_CASES, _TOO_NARROW = "few cases", "too narrow"
 WIDE_INTERVAL = 0.2
 
 
-def is_undefined(value):
+def is_undefined(value) -> bool:
     """Whether there is no number to show."""
     return value is None or not math.isfinite(value)
 
@@ -49,7 +49,7 @@ def wilson_text(estimate):
     return "" if is_undefined(estimate.wilson_low) else range_text(estimate, estimate.wilson_low, estimate.wilson_high)
 
 
-def is_of_few_cases(estimate):
+def is_of_few_cases(estimate) -> bool:
     """Whether an estimate rests on so few cases that its interval deserves a warning."""
     return _FEW_CASES in estimate.method
 
@@ -98,12 +98,12 @@ def p_text(p_value):
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
-def counted(n, plural):
+def counted(n, plural) -> str:
     """ "1 image", "2 images", "1 case"."""
     return f"{n} {plural.removesuffix('s') if n == 1 else plural}"
 
 
-def percent_text(level):
+def percent_text(level) -> str:
     """0.95 -> "95%"."""
     return f"{100 * level:.4g}%"
 
@@ -139,7 +139,7 @@ _SUMMARISED = (
 )
 
 
-def _counts_sentence(study):
+def _counts_sentence(study) -> str:
     n_lesions = sum(len(image.lesions) for image in study.images)
     n_without = sum(not image.truth.lesions for image in study.images)
     n_crowds = sum(image.n_crowds for image in study.images)
@@ -192,7 +192,7 @@ def _is_wide(estimate):
     return not is_undefined(estimate.high - estimate.low) and estimate.high - estimate.low > WIDE_INTERVAL
 
 
-def _reason(estimate):
+def _reason(estimate) -> str:
     if not estimate.n:
         return f"no {estimate.unit} to measure it on"
     return f"cannot be computed from these {counted(estimate.n, estimate.unit)}"

@@ -29,7 +29,7 @@ class Detections:
     class_ids: np.ndarray
     probabilities: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.scores)
 
     def at(self, indices):

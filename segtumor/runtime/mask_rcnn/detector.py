@@ -50,7 +50,7 @@ class Detector:
         contract: ``contract.Contract``.
     """
 
-    def __init__(self, graphs, contract):
+    def __init__(self, graphs, contract) -> None:
         self.graphs, self.contract = graphs, contract
         anchors = contract.anchors
         self._cells = tuple(map(cell_anchors, anchors.sizes_px, anchors.aspect_ratios))
@@ -196,7 +196,7 @@ def _are_sound(maps, index):
     return outputs and all(is_sound(level[index], LARGEST_FEATURE) for level in maps.features)
 
 
-def _check_heads(sound, *outputs):
+def _check_heads(sound, *outputs) -> None:
     """Note in ``sound`` the images for whose regions a head broke down; ``outputs`` are lists of arrays by image."""
     for index, of_image in enumerate(zip(*outputs, strict=True)):
         sound[index] = sound[index] and all(map(is_sound, of_image))

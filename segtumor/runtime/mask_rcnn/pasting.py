@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 
-def paste_mask(probabilities, box, size_hw, *, threshold=0.5):
+def paste_mask(probabilities, box, size_hw, *, threshold: float = 0.5):
     """Pixels of an image that a mask covers: those whose interpolated probability reaches the threshold.
 
     Interpolation is bilinear, at the centres of the image's pixels, with 0 beyond the mask's outermost values, as

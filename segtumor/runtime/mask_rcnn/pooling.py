@@ -22,7 +22,7 @@ class RegionPooling:
         settings: ``contract.Pooling``.
     """
 
-    def __init__(self, strides_px, settings):
+    def __init__(self, strides_px, settings) -> None:
         self._strides_px, self._settings = strides_px, settings
 
     def __call__(self, features, boxes):
@@ -37,7 +37,7 @@ class RegionPooling:
             self._pool(feature, rows, stride, pooled[start:end])
         return pooled
 
-    def _pool(self, feature, rows, stride_px, out):
+    def _pool(self, feature, rows, stride_px, out) -> None:
         settings = self._settings
         if settings.kind == MAX:
             max_pool(feature, rows, stride_px=stride_px, out=out)
@@ -60,7 +60,7 @@ def pools_of(regions):
     }
 
 
-def align(feature, boxes, *, stride_px, sampling_ratio, aligned, out):
+def align(feature, boxes, *, stride_px, sampling_ratio, aligned, out) -> None:
     """RoIAlign of one map: the mean of bilinear samples in each cell of a box.
 
     Args:
@@ -126,7 +126,7 @@ def _axis_weights(starts, spans, side, sampling_ratio, length):
     return weights.reshape(len(spans), side, width).astype(np.float32), first, end
 
 
-def max_pool(feature, boxes, *, stride_px, out):
+def max_pool(feature, boxes, *, stride_px, out) -> None:
     """RoI max pooling of one map: the largest value in each cell of a box that is rounded to whole pixels.
 
     Args:

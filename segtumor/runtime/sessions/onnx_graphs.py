@@ -21,7 +21,7 @@ class OnnxGraphs:
         ModelError: a file is not ONNX, or has other outputs.
     """
 
-    def __init__(self, files, *, regions, level_count, threads=None):
+    def __init__(self, files, *, regions, level_count, threads=None) -> None:
         self._runtime, self._threads, self._feature_count = import_onnxruntime(), threads, len(regions.strides_px)
         self._pools = pools_of(regions)
         self._sessions = {name: self._session(files[name][".onnx"]) for name in GRAPHS}

@@ -32,7 +32,7 @@ class OpenVinoGraphs:
         ModelError: a file is not OpenVINO's, or has other inputs and outputs.
     """
 
-    def __init__(self, files, *, regions, level_count, threads=None):
+    def __init__(self, files, *, regions, level_count, threads=None) -> None:
         self._openvino = import_openvino()
         self._features, self._pools = numbered("feature", len(regions.strides_px)), pools_of(regions)
         self._others = numbered("objectness", level_count) + numbered("deltas", level_count)

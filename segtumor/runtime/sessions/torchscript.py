@@ -26,7 +26,9 @@ class TorchGraphs:
         device: where the modules are.
     """
 
-    def __init__(self, dense, box_head, mask_head, *, pools, feature_count, channels_last=True, device="cpu"):
+    def __init__(
+        self, dense, box_head, mask_head, *, pools, feature_count, channels_last: bool = True, device: str = "cpu"
+    ) -> None:
         self._dense, self._box_head, self._mask_head = dense, box_head, mask_head
         self._feature_count, self._pools, self._device = feature_count, pools, device
         self._format = torch.channels_last if channels_last else torch.contiguous_format
@@ -70,7 +72,7 @@ class TorchScriptGraphs(TorchGraphs):
         ModelError: a file is not TorchScript.
     """
 
-    def __init__(self, files, *, regions, threads=None):
+    def __init__(self, files, *, regions, threads=None) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         super().__init__(

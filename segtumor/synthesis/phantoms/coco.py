@@ -12,11 +12,11 @@ FORMAT_VERSION = "1"
 class CocoPart:
     """Collects the entries of one part; ids count from 1 in the order of arrival."""
 
-    def __init__(self, part, *, seed, size_px):
+    def __init__(self, part, *, seed, size_px) -> None:
         self.part, self.seed, self.size_px = part, seed, size_px
         self.images, self.annotations = [], []
 
-    def add_view(self, case, view, file_name):
+    def add_view(self, case, view, file_name) -> None:
         """Append one picture and its lesions."""
         height, width = view.pixels.shape
         self.images.append(

@@ -80,7 +80,7 @@ def _paint(rng, plan, scene, shadow: BoneShadow):
     return PlacedLesion(plan, change, mask, float(np.abs(change[mask]).mean()), float(shadow.attenuation[mask].mean()))
 
 
-def _fits(lesion, others):
+def _fits(lesion, others) -> bool:
     side = np.sqrt(lesion.mask.sum()) / lesion.mask.shape[0]
     if not MIN_SIDE <= side <= MAX_SIDE or lesion.contrast < max(
         MIN_CONTRAST, MIN_CONTRAST_OF_HOST * lesion.host_level

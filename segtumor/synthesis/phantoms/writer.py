@@ -30,7 +30,7 @@ MIN_SIZE_PX, MAX_SIZE_PX = 96, 2048
 
 
 def write_phantom_dataset(
-    output, *, cases=300, seed=0, size_px=256, fractions=(0.7, 0.15, 0.15), progress=None, overwrite=False
+    output, *, cases=300, seed=0, size_px=256, fractions=(0.7, 0.15, 0.15), progress=None, overwrite: bool = False
 ):
     """Make phantoms and write them as a COCO data set, split by case.
 
@@ -113,13 +113,13 @@ def _remove(root):
         raise OutputError(f"cannot remove an earlier file: {error.strerror}", where=error.filename) from error
 
 
-def _remove_if_empty(*folders):
+def _remove_if_empty(*folders) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()
 
 
-def _write_case(root, case, part):
+def _write_case(root, case, part) -> None:
     for view in case.views:
         file_name = f"{case.case_id}_{view.view}.png"
         write_bytes(root / "images" / file_name, _png(view.pixels))

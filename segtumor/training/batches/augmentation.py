@@ -99,7 +99,7 @@ class Augmentation:
         ConfigError: no such policy.
     """
 
-    def __init__(self, policy):
+    def __init__(self, policy) -> None:
         if policy not in POLICIES:
             raise ConfigError("unknown policy", where="INPUT.AUGMENTATION", got=policy, expected=", ".join(POLICIES))
         self._policy = POLICIES[policy]

@@ -57,7 +57,7 @@ class ImageCache:
         ConfigError: the folder holds other things, or cannot be made.
     """
 
-    def __init__(self, folder, *, max_gb, settings):
+    def __init__(self, folder, *, max_gb, settings) -> None:
         self._folder, self._max_bytes, self._settings = Path(folder).absolute(), max_gb * 1e9, settings
         self._is_storing, self._stores_left, self._bytes = True, 0, 0
         _prepare(self._folder)
@@ -112,7 +112,7 @@ class ImageCache:
             return None
         return np.frombuffer(pixels, dtype="<u2").reshape(height, width), tuple(sizes[:2])
 
-    def _store(self, name, codes, size_hw):
+    def _store(self, name, codes, size_hw) -> None:
         sizes, pixels = [*size_hw, *codes.shape], codes.tobytes()
         try:
             if self._has_room(_HEADER.size + len(pixels)):
@@ -130,7 +130,7 @@ class ImageCache:
             self._stop(f"is full ({self._max_bytes / 1e9:g} GB, INPUT.CACHE_MAX_GB)")
         return self._is_storing
 
-    def _stop(self, reason):
+    def _stop(self, reason) -> None:
         self._is_storing = False
         logger.warning("%s: the image cache %s; images that it lacks are read as without it", self._folder, reason)
 
@@ -172,7 +172,7 @@ def _is_ours(entry):
     return bool(known) and not entry.is_symlink() and not entry.is_dir()
 
 
-def _remove_abandoned(entry):
+def _remove_abandoned(entry) -> None:
     with contextlib.suppress(FileNotFoundError):  # its writer has finished, or another process was quicker
         if time.time() - entry.stat().st_mtime > _ABANDONED_S:
             os.unlink(entry.path)

@@ -107,7 +107,7 @@ def shared_cases(parts):
     return [pair for pair in pairs if pair[2]]
 
 
-def _register(name, dataset):
+def _register(name, dataset) -> None:
     if name in DatasetCatalog.list():
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)

@@ -43,9 +43,9 @@ class RadiographMapper:
         max_pixels,
         augmentation,
         min_lesion_area_px,
-        cache_folder="",
-        cache_max_gb=0.0,
-    ):
+        cache_folder: str = "",
+        cache_max_gb: float = 0.0,
+    ) -> None:
         self._short_edges_px, self._max_long_edge_px = tuple(short_edges_px), max_long_edge_px
         self._window_percentiles, self._max_pixels = tuple(window_percentiles), max_pixels
         self._augmentation = Augmentation(augmentation)
@@ -103,7 +103,7 @@ class RadiographMapper:
         return resize(window, resized_hw(window.shape, short_edge_px, self._max_long_edge_px)), window.shape
 
 
-def draw_lesion(segmentation, size_hw, motion, canvas):
+def draw_lesion(segmentation, size_hw, motion, canvas) -> None:
     """Draw a COCO segmentation of an image of ``size_hw`` where ``motion`` takes it, at the size of ``canvas``.
 
     Args:

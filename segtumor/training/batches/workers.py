@@ -88,19 +88,19 @@ def answering(batches: Iterator, limit_s: int, name_of_longest: Callable[[float]
 class _Watch:
     """Around the waiting for a batch: ends the workers when it takes too long, which wakes whoever waits for them."""
 
-    def __init__(self, workers, limit_s, name_of_longest):
+    def __init__(self, workers, limit_s, name_of_longest) -> None:
         self._workers, self._limit_s, self._name_of_longest = workers, limit_s, name_of_longest
         self.has_ended_them, self.name = False, None
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         self._timer = threading.Timer(self._limit_s, self._end_them)
         self._timer.daemon = True
         self._timer.start()
 
-    def __exit__(self, *_):
+    def __exit__(self, *_) -> None:
         self._timer.cancel()
 
-    def _end_them(self):
+    def _end_them(self) -> None:
         self.name, self.has_ended_them = self._name_of_longest(self._limit_s / 2), True
         for worker in self._workers:
             worker.kill()  # a process that is stopped heeds nothing less
@@ -113,7 +113,7 @@ class _Watch:
             return
         torchs = signal.getsignal(signal.SIGCHLD)
 
-        def heard(number, frame):
+        def heard(number, frame) -> None:
             if not self.has_ended_them and callable(torchs):
                 torchs(number, frame)
 

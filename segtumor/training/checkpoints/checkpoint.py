@@ -28,14 +28,14 @@ class Checkpointer:
         extra: plain values stored in every checkpoint (class names, version).
     """
 
-    def __init__(self, model, folder, *, parts, extra):
+    def __init__(self, model, folder, *, parts, extra) -> None:
         self._model, self._folder, self._parts, self._extra = model, Path(folder), dict(parts), dict(extra)
 
-    def add_part(self, name, part):
+    def add_part(self, name, part) -> None:
         """Save and restore ``part`` as well."""
         self._parts[name] = part
 
-    def add_values(self, **values):
+    def add_values(self, **values) -> None:
         """Store these plain values in every checkpoint as well."""
         self._extra.update(values)
 
@@ -44,7 +44,7 @@ class Checkpointer:
         """What the weights have learnt from (``training_data``), or None if that was not said."""
         return self._extra.get("training_data")
 
-    def save(self, name, **values):
+    def save(self, name, **values) -> None:
         """Write ``<name>.pth`` with the model, the parts and ``values``, and note it as the newest.
 
         Raises:
@@ -55,7 +55,7 @@ class Checkpointer:
         self._write(name, {"model": self._model.state_dict(), **parts, **self._extra, **values})
         write_text(self._folder / LAST, f"{name}.pth")
 
-    def save_weights(self, name, **values):
+    def save_weights(self, name, **values) -> None:
         """Write ``<name>.pth`` with the model alone; a later ``resume`` does not start from it. Raises as ``save``."""
         self._write(name, {"model": self._model.state_dict(), **self._extra, **values})
 
@@ -82,7 +82,7 @@ class Checkpointer:
                 raise ModelError(f"checkpoint lacks the state of the {name}", where=path, remedy=_INSTEAD)
         return remarks
 
-    def _write(self, name, state):
+    def _write(self, name, state) -> None:
         check_finite(state, where=f"{name}.pth after iteration {state.get('iteration', -1) + 1}")
         write_checkpoint(self._folder / f"{name}.pth", state)
 

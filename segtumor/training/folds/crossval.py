@@ -82,7 +82,7 @@ class Plan:
         return [category["name"] for category in self.merged.categories]
 
 
-def make_plan(cfg, *, folds=5, seed=0, val_fraction=0.1, parts=tuple(PARTS), stratify=(LABEL,)):
+def make_plan(cfg, *, folds=5, seed=0, val_fraction: float = 0.1, parts=tuple(PARTS), stratify=(LABEL,)):
     """Pool the data sets that a configuration names and divide their cases into folds; writes nothing.
 
     Equal case ids count as one case, in different data sets too: at worst two patients are kept together.
@@ -128,7 +128,7 @@ def make_plan(cfg, *, folds=5, seed=0, val_fraction=0.1, parts=tuple(PARTS), str
     return plan
 
 
-def cross_validate(cfg, plan, output, *, init_from=None, overwrite=False, progress=iter):
+def cross_validate(cfg, plan, output, *, init_from=None, overwrite: bool = False, progress=iter):
     """Train and test every fold that is not finished yet.
 
     Args:
@@ -175,7 +175,7 @@ def _finish(cfg, plan, fold, folder, setup, init_from):
     return predictions
 
 
-def _run(cfg, plan, fold, folder, init_from):
+def _run(cfg, plan, fold, folder, init_from) -> None:
     files = {
         f"fold{fold.number}_{part}": (path, plan.image_root)
         for part, path in _write_annotations(plan, fold, folder / "annotations").items()

@@ -158,7 +158,7 @@ def remove_earlier(output):
         raise OutputError(f"cannot remove the earlier one: {error.strerror}", where=output) from error
 
 
-def mark_finished(folder, number, predictions, setup):
+def mark_finished(folder, number, predictions, setup) -> None:
     """Write ``fold.json``: from now on the fold is not trained again.
 
     Args:
@@ -229,5 +229,5 @@ def _hash(value):
     return hashlib.sha256(_json(value).encode("utf-8")).hexdigest()
 
 
-def _shown(value):
+def _shown(value) -> str:
     return f"{value!s:.60}"

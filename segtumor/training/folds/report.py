@@ -134,7 +134,7 @@ def _pool(plan, folder, predictions):
     return _results(folder / "annotations.json", folder / "predictions.json")
 
 
-def _write_pooled(plan, result, output):
+def _write_pooled(plan, result, output) -> None:
     folder = output / POOLED
     files = {"annotations": folder / "annotations.json", "predictions": folder / "predictions.json"}
     write_study(

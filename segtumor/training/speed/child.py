@@ -32,7 +32,7 @@ def run_steps(steps):
     return {"steps": seconds, "value": value if _is_plain(value) else None, "peak_mib": _peak_mib()}
 
 
-def _is_plain(value):
+def _is_plain(value) -> bool:
     try:
         json.dumps(value)
     except (TypeError, ValueError):

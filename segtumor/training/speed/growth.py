@@ -100,7 +100,7 @@ def _size_steps(options, image, size_px, repeats, threads):
     ]
 
 
-def _turn(number):
+def _turn(number) -> str:
     return f"turn {number}"
 
 

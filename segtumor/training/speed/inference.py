@@ -132,7 +132,7 @@ def _add_large(race, subject, folder, settings):
     return detectors
 
 
-def _add_pairs(race, timed, stock, pairs):
+def _add_pairs(race, timed, stock, pairs) -> None:
     """Rows of two images at once; they are compared with Detectron2 that works in the same way."""
     baseline = f"{STOCK}, two images at once"
     pairs = {STOCK: [stock, stock], **{f"segtumor, {runtime}": pair for runtime, pair in pairs.items()}}
@@ -148,20 +148,20 @@ def _own_numbers(cfg, model, contract):
     return dataclasses.replace(contract, proposals=own.proposals, regions=own.regions)
 
 
-def _instances_only(subject):
+def _instances_only(subject) -> None:
     """Detectron2's own output, an Instances with masks as arrays, and nothing after it."""
     for window, (height, width) in zip(subject.windows, subject.sizes_hw, strict=True):
         subject.model([{"image": image_tensor(window), "height": height, "width": width}])
 
 
-def _add_ours(race, name, subject, detector, expected, n_timed):
+def _add_ours(race, name, subject, detector, expected, n_timed) -> None:
     race.findings[name] = subject.detect_all(detector)
     race.parities[name] = compare(expected, race.findings[name], detector.contract.regions)
     timed = subject.some(n_timed)
     race.contenders[name] = Contender(functools.partial(timed.detect_all, detector), len(timed.windows))
 
 
-def _add_peers(race, radiographs, settings):
+def _add_peers(race, radiographs, settings) -> None:
     for peer in settings.peers:
         cfg = stock_inference_config(settings.cfg, short_edge_px=DETECTORS[peer], max_long_edge_px=1333)
         windows = windows_of(cfg, radiographs)
@@ -173,7 +173,7 @@ def _add_peers(race, radiographs, settings):
             race.small[name] = None
 
 
-def _add_fast(race, radiographs, folder, settings):
+def _add_fast(race, radiographs, folder, settings) -> None:
     """Rows of the small model, with its own numbers and at its own size."""
     subject = make_subject(settings.fast_cfg, settings.fast_weights, radiographs)
     name = f"{settings.fast_name}, {settings.fast_cfg.INPUT.MIN_SIZE_TEST} px"
@@ -190,12 +190,12 @@ def _add_fast(race, radiographs, folder, settings):
         race.small[f"{name}, {runtime}"] = itself
 
 
-def _images_note(description, settings):
+def _images_note(description, settings) -> str:
     timed = f"; {settings.n_timed} of them are timed" if settings.n_timed < settings.n_images else ""
     return f"Images: {description}{timed}."
 
 
-def _weights_note(settings):
+def _weights_note(settings) -> str:
     if settings.weights:
         return "Trained weights, the same on all sides; the anchors are those that they were trained with."
     return (

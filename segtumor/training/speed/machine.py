@@ -41,7 +41,7 @@ def version_of(distribution):
         return None
 
 
-def sentence(machine):
+def sentence(machine) -> str:
     """``describe_machine`` in two lines."""
     versions = ", ".join(f"{name} {version or '(not installed)'}" for name, version in machine["versions"].items())
     return (

@@ -14,7 +14,7 @@ from segtumor.training.speed.models import class_names, make_subject
 _COUNT = 4
 
 
-def make_run(cfg, folder, *, weights=None):
+def make_run(cfg, folder, *, weights=None) -> None:
     """Write config.yaml and model_best.pth of a model into ``folder``, which is made.
 
     Args:
@@ -33,7 +33,7 @@ def make_run(cfg, folder, *, weights=None):
     torch.save({"model": subject.model.state_dict(), "class_names": names}, folder / BEST_WEIGHTS)
 
 
-def export_run(cfg, run, folder, format_name):
+def export_run(cfg, run, folder, format_name) -> None:
     """Export what ``make_run`` or a training wrote to ``folder``; errors as ``exporting.export``."""
     cfg = cfg.clone()
     cfg.defrost()

@@ -156,7 +156,7 @@ def class_names(cfg):
     return tuple(cfg.MODEL.CLASS_NAMES) or (*_CLASS_NAMES, *(f"class {i}" for i in range(2, count)))[:count]
 
 
-def _write_graphs(model, folder, format_name):
+def _write_graphs(model, folder, format_name) -> None:
     (folder / format_name).mkdir(exist_ok=True)
     if format_name == "onnx":
         write_onnx(fold_batch_norms(model), folder / format_name)

@@ -25,7 +25,7 @@ class TorchvisionDetector:
         name: one of ``DETECTORS``.
     """
 
-    def __init__(self, name):
+    def __init__(self, name) -> None:
         torch.manual_seed(0)
         threshold = {"score_thresh" if name.startswith("ssd") else "box_score_thresh": 1.0}
         build = torchvision.models.get_model

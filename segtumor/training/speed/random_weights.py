@@ -48,7 +48,7 @@ def lively_model(cfg, windows, blank):
     return model
 
 
-def _take_statistics(model, windows):
+def _take_statistics(model, windows) -> None:
     """Let every batch norm take the mean and variance of the images for its own."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
@@ -76,7 +76,7 @@ def _images(model, window):
     return model.preprocess_image([{"image": image_tensor(window)}])
 
 
-def _aim_classes(layer, of_windows, of_blank):
+def _aim_classes(layer, of_windows, of_blank) -> None:
     """Point the class weights from blank regions to those of the images, and set background's bias.
 
     Args:
@@ -103,6 +103,6 @@ def _highest(layer, vectors, rank):
     return logits.topk(min(rank, len(logits))).values[-1]
 
 
-def _scale(layer, vectors, *, spread):
+def _scale(layer, vectors, *, spread) -> None:
     """Scale a layer so that its outputs vary by ``spread`` for these inputs."""
     layer.weight *= spread / layer(vectors).std().clamp(min=1e-12)

@@ -16,7 +16,7 @@ def text_report(machine, parts):
     return "\n\n".join([sentence(machine), *(text_of(table) for part in parts.values() for table in part.tables)])
 
 
-def write_report(folder, machine, parts):
+def write_report(folder, machine, parts) -> None:
     """Write speed.md and speed.json into ``folder``, which is made if needed; arguments as ``text_report``.
 
     Raises:

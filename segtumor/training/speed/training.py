@@ -30,7 +30,7 @@ _LABELS = ("benign", "malignant")
 _PROFILED_ROWS = 15
 
 
-def measure_training(cfg, *, size_px, batch_size, repeats, threads, profile=False, with_memory=True):
+def measure_training(cfg, *, size_px, batch_size, repeats, threads, profile: bool = False, with_memory: bool = True):
     """Both sides on the same batch, in turns.
 
     Args:
@@ -60,7 +60,7 @@ def measure_training(cfg, *, size_px, batch_size, repeats, threads, profile=Fals
     return Part(tuple(tables), {**common, "sides": raw})
 
 
-def peak_of_steps(config_text, size_px, batch_size, threads, steps=2):
+def peak_of_steps(config_text, size_px, batch_size, threads, steps=2) -> None:
     """Take training steps; for ``processes.in_fresh_process``, which reads the memory of the process."""
     torch.set_num_threads(threads)
     trainer = _trainer(config_from_text(config_text), phantom_batch(size_px, batch_size))
@@ -104,14 +104,14 @@ def _trainer(cfg, batch):
 class _Endless:
     """The same batch again and again."""
 
-    def __init__(self, batch):
+    def __init__(self, batch) -> None:
         self._batch = batch
 
     def after(self, batches):
         return itertools.repeat(self._batch)  # whichever were taken before
 
 
-def _step(trainer):
+def _step(trainer) -> None:
     with EventStorage() as trainer.storage:
         trainer.run_step()
 

@@ -203,6 +203,6 @@ def _j2k_size(data):
     return CodedSize(y1 - y0, x1 - x0, samples, (components[0][0] & 0x7F) + 1)
 
 
-def _text(size):
+def _text(size) -> str:
     height, width, samples = size
     return f"{width} x {height} px of {samples}"

@@ -10,7 +10,7 @@ import os
 import sys
 
 
-def main(arguments):
+def main(arguments) -> None:
     folder, syntax, *numbers = arguments
     rows, columns, precision, seconds, memory_bytes = map(int, numbers)
     output = os.dup(1)
@@ -47,7 +47,7 @@ def _decoded(gdcm, data, syntax, rows, columns, precision):
     return image.GetBuffer().encode("utf-8", "surrogateescape")  # its char* arrives as text
 
 
-def _limit(seconds, memory_bytes):
+def _limit(seconds, memory_bytes) -> None:
     try:
         import resource
     except ImportError:  # not POSIX: the caller's timeout remains

@@ -142,7 +142,7 @@ def _fragments_of(fragments, table, frames, frame, path):
     return [(start, size) for start, size in fragments if table[frame] <= start - 8 - begin < end]
 
 
-def _item_head(stream, optional=False):
+def _item_head(stream, optional: bool = False):
     head = stream.read(8)
     if optional and not head:
         return None
