@@ -3,10 +3,21 @@
 import logging
 import sys
 import time
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
 
 SECONDS_BETWEEN_LINES = 15
+_T = TypeVar("_T")
 
 logger = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """Wraps what long work goes through, to show how far it has come, as tqdm does; ``iter`` shows nothing."""
+
+    def __call__(self, items: Iterable[_T], /) -> Iterable[_T]:
+        """The same items in the same order."""
+        ...
 
 
 def on_terminal() -> bool:
