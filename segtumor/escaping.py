@@ -1,7 +1,7 @@
 """Texts that come from others (names of files, classes, cases, readers), made harmless for where they are written.
 
 A spreadsheet takes one for a formula, a terminal for a command, a file system for a folder, a plot for a formula again.
-Not here: HTML, whose templates escape, and Markdown (``segtumor.reporting.words.markdown``).
+Not here: HTML, whose templates escape, and Markdown (``segtumor.texts``).
 """
 
 import hashlib

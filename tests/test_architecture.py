@@ -22,6 +22,7 @@ RANK = {
     "compat": 2,
     "runs": 2,
     "settings": 2,
+    "texts": 2,
     "taxonomy": 3,
     "system": 3,
     "imaging": 4,

@@ -27,6 +27,7 @@ from segtumor.structures.lesions import AnnotatedImage, Lesion
 from segtumor.structures.masks import rle_area, rle_from_segmentation
 from segtumor.structures.polygons import clip_polygon, outside_image
 from segtumor.taxonomy import Taxonomy
+from segtumor.texts import counted
 
 XYWH_ABS = 1  # detectron2.structures.BoxMode.XYWH_ABS, which the core must not import
 _SHOWN = 20
@@ -151,7 +152,7 @@ def load_coco(json_path, image_root=None, *, check_files: bool = True, require_m
     if found:
         raise DataError(_listing(found), where=json_path, remedy=f"{_remedy(found)}; none of it was used")
     if n_warnings:
-        count = "1 warning" if n_warnings == 1 else f"{n_warnings} warnings"
+        count = counted(n_warnings, "warnings")
         _LOG.warning("%s: %s; `segtumor data check %s` shows them", json_path.name, count, json_path)
     for sentence in region_remarks(regions_by_image(coco["images"], coco["annotations"])):
         _LOG.warning("%s: %s", json_path.name, sentence)
@@ -183,7 +184,7 @@ def _remedy(found):
 
 
 def _listing(found):
-    count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
+    count = counted(len(found), "problems")
     rest = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     return "\n  ".join([f"{count}:", *map(str, found[:_SHOWN]), *rest])
 

@@ -12,6 +12,7 @@ import segtumor
 from segtumor import NOTICE
 from segtumor.commands.common.shell import guarded, typed_as
 from segtumor.commands.common.streams import sound_streams
+from segtumor.texts import aligned_table
 
 #: Sub-command -> (module of ``segtumor.commands``, what it does).
 COMMANDS = {
@@ -94,8 +95,7 @@ def leaf_commands():
 
 def help_text(prog, commands, description, examples):
     """What ``--help`` prints; arguments as ``dispatch``."""
-    width = max(map(len, commands))
-    lines = [f"  {name:<{width}}  {summary}" for name, (_, summary) in commands.items()]
+    lines = [f"  {line}" for line in aligned_table([(name, summary) for name, (_, summary) in commands.items()], "<")]
     version = " [--version]" if prog == "segtumor" else ""
     return "\n".join(
         [

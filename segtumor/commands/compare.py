@@ -193,7 +193,7 @@ def _unlisted(reader, truth, unlisted):
 def _compared(args, pairing, settings, first, second, *, names, remarks, only=None):
     from segtumor.evaluation.comparison.comparison import compare
     from segtumor.evaluation.facts.cases import case_table
-    from segtumor.reporting.words.study_text import counted
+    from segtumor.texts import counted
 
     def chosen(measure):
         return (not args.measures or measure.name in args.measures) and (only is None or only(measure))

@@ -104,7 +104,7 @@ def _body(args) -> None:
 def _print_plan(pairing, settings) -> None:
     """Say what will take its time."""
     from segtumor.evaluation.facts.cases import case_table
-    from segtumor.reporting.words.study_text import counted
+    from segtumor.texts import counted
 
     cases = counted(len(case_table(pairing.truth.annotated_images)), "cases")
     print(f"{settings.n_resamples:,} resamples of {cases}, {counted(len(pairing.results), 'images')} ...", flush=True)
@@ -160,7 +160,7 @@ def _examples(args, truth, found):
 
 
 def _print_counts(found) -> None:
-    from segtumor.reporting.words.study_text import counted
+    from segtumor.texts import counted
 
     counts, images = (found.evaluation.metrics[name] for name in ("counts", "images"))
     findings = counted(counts["n_findings_at_threshold"], "findings")

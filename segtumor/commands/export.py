@@ -6,6 +6,7 @@ import math
 
 from segtumor.commands.common.shell import make_parser, run
 from segtumor.inference.load import model_config
+from segtumor.texts import aligned_table
 
 _RUN = "--run output/demo/run --format openvino --output output/demo/openvino"
 _LISTED = 8
@@ -103,9 +104,8 @@ def _table(manifest, output):
     rows += [
         ("exporting and comparing", f"{manifest['seconds']:.1f} s"),
     ]
-    width = max(len(label) for label, _ in rows)
     title = f"{output}: {manifest['format']}, {manifest['precision']}"
-    return [title, *(f"  {label:<{width}}  {value}".rstrip() for label, value in rows)]
+    return [title, *(f"  {line}".rstrip() for line in aligned_table(rows, "<"))]
 
 
 def _parity_rows(parity):

@@ -6,6 +6,7 @@ import logging
 
 from segtumor.commands.common.shell import check_threads, make_parser, run
 from segtumor.errors import ConfigError, DataError, SomeInputsFailedError
+from segtumor.texts import counted
 
 logger = logging.getLogger(__name__)
 
@@ -180,7 +181,7 @@ def _tell(arguments, options, result) -> int:
     written = ["overlays/"] if options.with_overlays else []
     written += ["predictions.json", "findings.csv", "summary.json"]
     print(
-        f"{_inputs(counts['inputs'])}: {counts['with_findings']} with findings at or above"
+        f"{counted(counts['inputs'], 'inputs')}: {counts['with_findings']} with findings at or above"
         f" {options.confidence_threshold:.2f}, {counts['without_findings']} without, {counts['failed']} failed"
     )
     if result.notes:
@@ -189,9 +190,5 @@ def _tell(arguments, options, result) -> int:
     if counts["failed"]:
         kind = DataError if counts["failed"] == counts["inputs"] else SomeInputsFailedError
         first = f"{result.first_failure:.300}".rstrip(".")
-        raise kind(f"{counts['failed']} of {_inputs(counts['inputs'])} failed, first: {first}")
+        raise kind(f"{counts['failed']} of {counted(counts['inputs'], 'inputs')} failed, first: {first}")
     return 0
-
-
-def _inputs(count):
-    return "1 input" if count == 1 else f"{count} inputs"

@@ -8,6 +8,7 @@ from segtumor.commands.common.output_folder import alone
 from segtumor.commands.common.shell import make_parser, run
 from segtumor.commands.data.split_account import split_is_by_case, warn_of_leaks, warn_of_names
 from segtumor.errors import DataError
+from segtumor.texts import aligned_table
 
 _LOG = logging.getLogger(__name__)
 
@@ -251,10 +252,8 @@ def _print_account(args, conversion, split, summaries) -> None:
         # Parts of a split by image share cases, so that their numbers must not be added.
         totals[1] = len({image["case_id"] for image in conversion.images})
         rows.append(["total", *totals])
-    widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
     print(f"{conversion.listed} images listed in the table, {len(conversion.images)} used")
-    for row in [header, *rows]:
-        print("  ".join(str(cell).rjust(width) for cell, width in zip(row, widths, strict=True)))
+    print(*aligned_table([header, *rows], ">"), sep="\n")
     if conversion.images_without_case:
         missing = f"not in {args.groups}" if args.groups else "without a known case (no --groups)"
         print(f"{conversion.images_without_case} images are {missing}; each counts as a case of its own")

@@ -29,6 +29,7 @@ from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, Sourc
 from segtumor.formats.sources.annotation_files import files_of
 from segtumor.formats.sources.encodings import read_json, utf8_of
 from segtumor.formats.sources.files import find_from, folder_of, part_named, part_of_path
+from segtumor.texts import counted
 
 SUMMARY = "COCO: a JSON file with images, annotations and categories, or a folder of them"
 #: COCO lists normal images too; one that it does not list was not looked at.
@@ -208,7 +209,7 @@ def _drop_unused(collection, used) -> None:
 
 
 def _listing(wrong):
-    count = "1 problem" if len(wrong) == 1 else f"{len(wrong)} problems"
+    count = counted(len(wrong), "problems")
     rest = [f"... and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
     return "\n  ".join([f"{count}:", *map(str, wrong[:_SHOWN]), *rest])
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from segtumor.errors import DataError
 from segtumor.literature.checks.table import CHECKS
 from segtumor.literature.checks.verdict import FAILS, HOLDS, QUOTED, SOURCE, TRIAL, UNKNOWN, VERDICTS, Finding
-from segtumor.reporting.words.markdown import markdown_table, markdown_text
+from segtumor.texts import counted, markdown_table, markdown_text
 
 COLUMNS = ("entry", "claim", "printed", "recomputed", "verdict", "why", "kind", "whose")
 #: Verdict -> the same of several claims.
@@ -63,8 +63,7 @@ def counts_text(findings):
 def total_text(findings, n_sources) -> str:
     """The headline: the sources' own claims, then what is counted apart."""
     own = sum(f.whose == SOURCE for f in findings)
-    sources = f"{n_sources} source{'' if n_sources == 1 else 's'}"
-    return f"{own} claim{'' if own == 1 else 's'} of {sources}: {counts_text(findings)}"
+    return f"{counted(own, 'claims')} of {counted(n_sources, 'sources')}: {counts_text(findings)}"
 
 
 def verdict_text(finding):

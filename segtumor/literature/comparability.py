@@ -14,6 +14,7 @@ from segtumor.cases import case_of
 from segtumor.evaluation.facts.image_level import has_tumor
 from segtumor.literature.counting_rules import NO_RULE, our_rule, same_rule, same_unit
 from segtumor.literature.protocols import BTXRD
+from segtumor.texts import counted
 
 #: Test parts that hold nearly the same number of units are taken for the same (lists were corrected after printing).
 _SAME_SIZE = 0.01
@@ -99,14 +100,14 @@ class Leak:
             text = (
                 f"LEAK: {self.n_images} of {self.of_images} test images ({self.n_tumor_images} of "
                 f"{self.of_tumor_images} with tumor, {self.n_lesions} of {self.of_lesions} lesions) are of "
-                f"{_counted(self.n_cases, 'case')} that stand {where} too."
+                f"{counted(self.n_cases, 'cases')} that stand {where} too."
             )
         elif self.n_without_case == self.of_images or not self.training.cases:
             text = f"Whether cases of the test part are {where} cannot be told."
         else:
             text = f"No case of the test part is {where}."
         for n, part in ((self.n_without_case, "test"), (self.training.n_without_case, "training")):
-            text += f" {_counted(n, f'{part} image')} without case_id: nothing is known of them." if n else ""
+            text += f" {counted(n, f'{part} images')} without case_id: nothing is known of them." if n else ""
         return text
 
 
@@ -224,7 +225,7 @@ def _other_size(entry, split, result, tested):
     """A split consists of patients where they are what the source counts, else of images."""
     unit = PATIENT if entry.unit == PATIENT else IMAGE
     if split["n"] is not None and not _close(split["n"], tested.n[unit]):
-        yield f"other test part: {_counted(split['n'], unit)}; ours: {tested.n[unit]}"
+        yield f"other test part: {counted(split['n'], f'{unit}s')}; ours: {tested.n[unit]}"
     elif result.unit == LESION and result.n and not result.group and not _close(result.n, tested.n[LESION]):
         yield f"other lesions: {result.n}; ours: {tested.n[LESION]}"
 
@@ -251,10 +252,6 @@ def _centers(values) -> str:
 
 def _close(first, second):
     return math.isclose(first, second, rel_tol=_SAME_SIZE)
-
-
-def _counted(n, unit):
-    return f"{n} {unit}" if n == 1 else f"{n} {unit}s"
 
 
 def _n_tumor(results, class_names):

@@ -9,7 +9,6 @@ import pytest
 from segtumor.evaluation.comparison.comparison import Comparison, ComparisonRow
 from segtumor.reporting.files.comparison_files import (
     difference_text,
-    p_text,
     table_header,
     table_notes,
     table_rows,
@@ -48,7 +47,7 @@ def test_differences_have_their_sign(options, text):
 
 @pytest.mark.parametrize(("p", "text"), [(0.0004, "< .001"), (0.001, "0.001"), (1.0, "1.000"), (NAN, "–")])
 def test_p_values(p, text):
-    assert p_text(p) == text
+    assert table_rows([row(p_value=p, p_holm=p)])[0][4:6] == (text, text)
 
 
 def test_the_header_names_both_and_the_level():

@@ -406,8 +406,6 @@ def test_counts_and_methods_as_text():
     assert study_text.method_text(exact, 10).startswith("Clopper-Pearson for 3 cases")
     one_class = estimate("image_mcc", np.nan, 9, method="undefined: cannot be computed")
     assert study_text.value_cell(one_class) == "undefined: cannot be computed from these 9 images"
-    assert study_text.counted(1, "lesions") == "1 lesion"
-    assert [study_text.p_text(p) for p in (0.04, 1e-5, np.nan)] == ["0.040", "< 0.001", "undefined"]
 
 
 @pytest.mark.parametrize("items", [TRIPOD_AI, CLAIM_2024])

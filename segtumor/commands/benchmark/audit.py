@@ -7,8 +7,8 @@ import textwrap
 
 from segtumor import NOTICE
 from segtumor.commands.benchmark.choosing import add_entry_arguments, choose_entries, print_remarks
-from segtumor.commands.benchmark.wrapped_table import wrapped_table
 from segtumor.commands.common.shell import make_parser, run
+from segtumor.texts import wrapped_table
 
 _HEADER = ("claim", "printed", "recomputed", "verdict", "why")
 _WIDTH = 110

@@ -6,8 +6,8 @@ Not here: their numbers, which ``segtumor benchmark audit`` recomputes.
 import textwrap
 
 from segtumor.commands.benchmark.choosing import add_entry_arguments, choose_entries, print_remarks
-from segtumor.commands.benchmark.wrapped_table import wrapped_table
 from segtumor.commands.common.shell import make_parser, run
+from segtumor.texts import wrapped_table
 
 _HEADER = ("source", "read", "dataset", "unit", "split", "n", "leak", "metrics")
 _WIDTH = 110

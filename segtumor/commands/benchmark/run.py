@@ -84,8 +84,8 @@ def _body(args):
 
 
 def _print_protocols() -> int:
-    from segtumor.commands.benchmark.wrapped_table import wrapped_table
     from segtumor.literature.protocols import PROTOCOLS
+    from segtumor.texts import wrapped_table
 
     rows = [(p.name, p.title, p.dataset, p.split) for p in PROTOCOLS.values()]
     print(*wrapped_table(("protocol", "what it is", "data", "test part"), rows, shares=(18, 60, 20, 40)), sep="\n")
@@ -126,7 +126,7 @@ def _tested(args, results, truth, settings):
 def _sentences(protocol, settings, tested):
     from segtumor.literature.comparability import IMAGE, LESION, PATIENT
     from segtumor.literature.protocol_measures import settings_of
-    from segtumor.reporting.words.study_text import counted, percent_text
+    from segtumor.texts import counted, percent_text
 
     used, n = settings_of(protocol, settings), tested.n
     images = "tumor images" if protocol.only_tumor_images else "images"

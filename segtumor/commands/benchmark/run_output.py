@@ -5,7 +5,7 @@ Not here: the files, which hold the reasons in full in every row (``segtumor.rep
 
 import textwrap
 
-from segtumor.commands.benchmark.wrapped_table import wrapped_table
+from segtumor.texts import is_undefined, wrapped_table
 
 _WIDTH = 110
 
@@ -64,7 +64,7 @@ def _alone_lines(rows):
 
 def _number(estimate):
     """Value with its interval; a dash for None."""
-    from segtumor.reporting.words.study_text import interval_text, is_undefined, number_text
+    from segtumor.reporting.words.study_text import interval_text, number_text
 
     if estimate is None:
         return "–"

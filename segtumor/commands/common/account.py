@@ -2,6 +2,7 @@
 
 from segtumor.escaping import printable
 from segtumor.progress import on_terminal
+from segtumor.texts import aligned_table
 
 _EXAMPLES_SHOWN = 3
 
@@ -17,13 +18,7 @@ def progress_bar(what, unit: str = "image"):
 
 def print_table(header, rows) -> None:
     """Rows of cells under their header, first column to the left, the others to the right."""
-    table = [[printable(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    for row in table:
-        first = row[0].ljust(widths[0])
-        print(
-            "  ".join([first, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]).rstrip()
-        )
+    print(*aligned_table([[printable(cell) for cell in row] for row in (header, *rows)]), sep="\n")
 
 
 def print_remarks(title, remarks) -> None:

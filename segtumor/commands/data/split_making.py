@@ -3,6 +3,8 @@
 Not here: the parser and writing (``split``), and what is told about it (``split_account``).
 """
 
+from segtumor.texts import counted
+
 KINDS = ("grouped", "image", "kfold", "leave-one-out", "column", "official")
 
 
@@ -53,7 +55,7 @@ def check_no_part_is_empty(args, made):
         raise ConfigError(
             f"no image would be in {', '.join(empty)}",
             where=f"--kind {args.kind}",
-            got=f"{len(made.file_names)} images of {n_cases} {'case' if n_cases == 1 else 'cases'}",
+            got=f"{len(made.file_names)} images of {counted(n_cases, 'cases')}",
             expected=f"at least {len(split.parts)} cases" if split.composition is None else None,
             remedy="If the images are of more cases, give them with --cases; else leave a part out by a share of 0 in "
             "--fractions",

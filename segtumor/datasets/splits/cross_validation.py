@@ -13,6 +13,7 @@ from segtumor.datasets.splits.deal import SEVERITY, grouped_split
 from segtumor.datasets.splits.merging import MergedCoco
 from segtumor.datasets.splits.model import TEST, TRAIN, VAL, make_kfold
 from segtumor.errors import ConfigError
+from segtumor.texts import counted
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def rare_classes(case_ids, labels_of_image, names, *, folds):
         }
     )
     return [
-        f"Class {name} has {holding[name]} {'case' if holding[name] == 1 else 'cases'}, fewer than the {folds} folds: "
+        f"Class {name} has {counted(holding[name], 'cases')}, fewer than the {folds} folds: "
         "in some folds it cannot be tested."
         for name in names
         if holding[name] < folds

@@ -13,6 +13,7 @@ from segtumor.evaluation.summary.definitions import DEFINITIONS
 from segtumor.evaluation.summary.detection import BBOX, SEGM, PrecisionRecall, detection_metrics
 from segtumor.evaluation.summary.overlap import overlap_metrics
 from segtumor.evaluation.summary.tables import image_rows, lesion_rows
+from segtumor.texts import aligned_table
 
 SCHEMA_VERSION = 1
 #: COCO's size classes, area in px^2; both ends belong to a class, as in pycocotools.
@@ -182,8 +183,7 @@ def headline(evaluation):
 def headline_table(evaluation):
     """``headline`` as aligned lines of text."""
     rows = [(name, _value_text(value), note) for name, value, note in headline(evaluation)]
-    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
-    return "\n".join(f"{name:<{widths[0]}}  {value:>{widths[1]}}  {note}" for name, value, note in rows)
+    return "\n".join(aligned_table(rows, "<><"))
 
 
 def _value_text(value):

@@ -19,6 +19,7 @@ from segtumor.files import open_ordinary
 from segtumor.imaging.listing import SUPPORTED_SUFFIXES, LeftOut, look_through, why_no_image
 from segtumor.inference.batch.earlier_output import is_overlay, kind_of_output
 from segtumor.inference.batch.inputs import distinct
+from segtumor.texts import counted
 
 LIST_SUFFIXES = (".txt", *SHEET_SUFFIXES)
 #: Columns of a table that may hold the files, in the order in which they are looked for.
@@ -117,7 +118,7 @@ def _of_folder(folder: Path, recursive: bool) -> Inputs:
         return found
     n_folders = len(_sub_folders(folder))
     if n_folders and not recursive:
-        got = "1 sub-folder" if n_folders == 1 else f"{n_folders} sub-folders"
+        got = counted(n_folders, "sub-folders")
         raise DataError("folder without images", where=folder, got=got, remedy=_DEEPER.format(folder))
     suffixes = " ".join(sorted(SUPPORTED_SUFFIXES))
     got = f"{len(found.left_out)} others, first: {found.left_out[0].reason}" if found.left_out else None

@@ -32,6 +32,7 @@ from segtumor.inference.batch.tables import write_tables
 from segtumor.reporting.files.findings_files import STATUS_FAILED, STATUS_NOT_REACHED, InferenceOutcome
 from segtumor.settings.kinds import percent_hint
 from segtumor.system.locks import alone_in
+from segtumor.texts import counted
 
 logger = logging.getLogger(__name__)
 
@@ -191,7 +192,7 @@ def _unnamed(journal, paths):
 
 def _some(journal, paths):
     """("2 inputs", name of the first)."""
-    return "1 input" if len(paths) == 1 else f"{len(paths)} inputs", min(map(journal.name_of, paths))
+    return counted(len(paths), "inputs"), min(map(journal.name_of, paths))
 
 
 def _work(predictor, class_names, paths, folder, options, journal, earlier) -> None:

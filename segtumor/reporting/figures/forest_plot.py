@@ -5,7 +5,8 @@ Undefined levels keep their row and say so. Not here: choosing the measures (``s
 
 from segtumor.reporting.figures.figure import DARK, NEUTRAL, class_color, name_text, new_figure, say_empty
 from segtumor.reporting.words.study_terms import field_text
-from segtumor.reporting.words.study_text import capital, is_of_few_cases, is_undefined
+from segtumor.reporting.words.study_text import capital, is_of_few_cases
+from segtumor.texts import is_undefined
 
 #: More rows make a picture nobody reads; what is left out is named in the plot and is in ``subgroups.csv``.
 MAX_ROWS = 60

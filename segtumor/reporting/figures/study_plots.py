@@ -22,7 +22,8 @@ from segtumor.reporting.figures.figure import png_bytes
 from segtumor.reporting.figures.forest_plot import forest_figure
 from segtumor.reporting.figures.plots import confusion_matrix_figure, dice_histogram_figure
 from segtumor.reporting.words.study_terms import froc_criterion_text
-from segtumor.reporting.words.study_text import capital, interval_text, is_undefined, number_text, views_sentence
+from segtumor.reporting.words.study_text import capital, interval_text, number_text, views_sentence
+from segtumor.texts import is_undefined
 
 #: Measures whose subgroups are drawn and tabulated.
 FOREST_MEASURES = ("dice", "lesion_recall", "image_sensitivity", "image_specificity")

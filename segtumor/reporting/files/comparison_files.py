@@ -10,8 +10,16 @@ import math
 from segtumor import NOTICE, __version__
 from segtumor.evaluation.comparison.comparison import ComparisonRow
 from segtumor.files import prepare_output_folder, remove_files, write_csv, write_json, write_text
-from segtumor.reporting.words.markdown import markdown_table, markdown_text
-from segtumor.reporting.words.study_text import UNDEFINED, capital, counted, is_undefined, percent_text
+from segtumor.reporting.words.study_text import capital
+from segtumor.texts import (
+    UNDEFINED,
+    counted,
+    is_undefined,
+    markdown_table,
+    markdown_text,
+    p_text,
+    percent_text,
+)
 
 _HEADER = ("metric", "{first}", "{second}", "difference ({level} interval)", "p", "p (Holm)", "n", "test")
 _LOWER = " (lower is better)"
@@ -84,13 +92,6 @@ def value_text(row, value):
     return text.lstrip("-") if float(text) == 0 else text
 
 
-def p_text(p_value):
-    """A p value as journals print it; a dash for NaN."""
-    if is_undefined(p_value):
-        return "–"
-    return "< .001" if p_value < 0.001 else f"{p_value:.3f}"
-
-
 def difference_text(row):
     """The difference with its sign and its interval."""
     if is_undefined(row.difference):
@@ -103,7 +104,8 @@ def difference_text(row):
 
 def _number_cells(row):
     values = (value_text(row, row.first), value_text(row, row.second))
-    return (*values, difference_text(row), p_text(row.p_value), p_text(row.p_holm), _n_text(row), row.test)
+    p_values = (p_text(p, least="< .001", undefined="–") for p in (row.p_value, row.p_holm))
+    return (*values, difference_text(row), *p_values, _n_text(row), row.test)
 
 
 def _n_text(row):

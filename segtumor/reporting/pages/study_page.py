@@ -12,20 +12,16 @@ from segtumor.reporting.words.checklists import CLAIM_2024, TRIPOD_AI, filled
 from segtumor.reporting.words.metric_texts import metric_text
 from segtumor.reporting.words.study_terms import RULES, field_text, froc_criterion_text, term_texts
 from segtumor.reporting.words.study_text import (
-    UNDEFINED,
     capital,
     count_text,
-    counted,
     interval_text,
-    is_undefined,
     method_text,
-    p_text,
-    percent_text,
     spread_text,
     summary_sentences,
     value_cell,
     wilson_text,
 )
+from segtumor.texts import UNDEFINED, counted, is_undefined, p_text, percent_text
 
 #: Measures that are looked at first, in this order; those a study lacks are left out.
 HEADLINE = (

@@ -3,11 +3,9 @@
 Undefined is said in words with its reason, never written as NaN. Not here: the page (``study_page``).
 """
 
-import math
-
 from segtumor.evaluation.study.uneven_views import uneven_views_remark
+from segtumor.texts import UNDEFINED, counted, is_undefined, percent_text
 
-UNDEFINED = "undefined"
 #: First words of ``Estimate.method`` as people say them.
 _METHODS = {
     "bca": "BCa bootstrap of cases",
@@ -18,11 +16,6 @@ _METHODS = {
 _FEW_CASES, _TOO_NARROW = "few cases", "too narrow"
 #: An interval of a proportion wider than this is called wide in the summary.
 WIDE_INTERVAL = 0.2
-
-
-def is_undefined(value) -> bool:
-    """Whether there is no number to show."""
-    return value is None or not math.isfinite(value)
 
 
 def unit_of(estimate):
@@ -89,23 +82,6 @@ def method_text(estimate, n_resamples):
     if 0 < estimate.n_defined < n_resamples:
         text += f"; {estimate.n_defined} of {n_resamples} resamples defined"
     return text
-
-
-def p_text(p_value):
-    """ "0.034", "< 0.001" or "undefined"."""
-    if is_undefined(p_value):
-        return UNDEFINED
-    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
-
-
-def counted(n, plural) -> str:
-    """ "1 image", "2 images", "1 case"."""
-    return f"{n} {plural.removesuffix('s') if n == 1 else plural}"
-
-
-def percent_text(level) -> str:
-    """0.95 -> "95%"."""
-    return f"{100 * level:.4g}%"
 
 
 def summary_sentences(study):

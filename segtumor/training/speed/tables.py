@@ -7,7 +7,7 @@ import math
 import textwrap
 from dataclasses import dataclass, field
 
-from segtumor.reporting.words.markdown import markdown_table, markdown_text
+from segtumor.texts import aligned_table, markdown_table, markdown_text
 
 _WIDTH = 116
 
@@ -39,15 +39,8 @@ class Part:
 
 def text_of(table):
     """The table as aligned lines."""
-    lines = [table.columns, *table.rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(table.columns))]
-    aligned = [
-        "  ".join(_aligned(cell, width, i) for i, (cell, width) in enumerate(zip(line, widths, strict=True)))
-        for line in lines
-    ]
-    rule = "  ".join("-" * width for width in widths)
     notes = [textwrap.fill(note, _WIDTH, initial_indent="  ", subsequent_indent="  ") for note in table.notes]
-    return "\n".join([table.title, "", *(line.rstrip() for line in (aligned[0], rule, *aligned[1:])), *notes])
+    return "\n".join([table.title, "", *aligned_table([table.columns, *table.rows], rule=True), *notes])
 
 
 def markdown_of(table):
@@ -66,7 +59,3 @@ def milliseconds(seconds):
 def ratio(value):
     """Text of a ratio: "2.31 x"; "-" for NaN."""
     return "-" if math.isnan(value) else f"{value:.2f} x"
-
-
-def _aligned(cell, width, position):
-    return cell.ljust(width) if position == 0 else cell.rjust(width)
