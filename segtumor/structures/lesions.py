@@ -1,15 +1,23 @@
 """What is on a radiograph: true lesions, predicted findings, and the images that carry them.
 
 Plain values, so that evaluation, post-processing and reports need no framework. Boxes are (x0, y0, x1, y1) in px of
-the original image; ``class_id`` is the contiguous index of ``segtumor.taxonomy``.
+the original image; ``class_id`` is the contiguous index of ``segtumor.taxonomy``. What is said of the image as a whole
+is in ``segtumor.structures.readings``.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Rle = Mapping[str, Any]
 Box = tuple[float, float, float, float]
+#: The box of a finding that says what there is and not where.
+UNPLACED: Box = (math.nan, math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -35,21 +43,42 @@ class Lesion:
 
 @dataclass(frozen=True)
 class Finding:
-    """A predicted lesion.
+    """A predicted lesion, with a mask, a box, or neither.
+
+    One with neither (``is_placed`` False) counts where images are judged; it is no lesion that could be hit or drawn.
 
     Attributes:
         class_id: most probable class.
         score: confidence in [0, 1].
-        box_xyxy: box, px.
+        box_xyxy: box, px; ``UNPLACED``, four times NaN, where there is none. With a mask and no box it becomes the
+            mask's.
         rle: mask as COCO RLE, or None from a model without masks.
         probabilities: probability of each class in [0, 1], in the order of the classes; empty if unknown.
     """
 
     class_id: int
     score: float
-    box_xyxy: Box
-    rle: Rle | None
+    box_xyxy: Box = UNPLACED
+    rle: Rle | None = None
     probabilities: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.rle is not None and not self.is_placed:
+            from segtumor.structures.masks import rle_box
+
+            object.__setattr__(self, "box_xyxy", rle_box(self.rle))
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it says where: it has a box or a mask."""
+        return not math.isnan(self.box_xyxy[0])
+
+    @property
+    def mask(self) -> "NDArray[np.bool_] | None":
+        """(H, W) bool at the size of the radiograph, decoded anew at each use; None without a mask."""
+        from segtumor.structures.masks import mask_from_rle
+
+        return None if self.rle is None else mask_from_rle(self.rle)
 
 
 @dataclass(frozen=True)
@@ -73,7 +102,15 @@ class AnnotatedImage:
 
 @dataclass(frozen=True)
 class ImageResult:
-    """One radiograph's truth beside what was found on it, highest score first."""
+    """One radiograph's truth beside what was found on it.
+
+    Attributes:
+        truth: what is there.
+        findings: what was found, highest score first.
+        image_probabilities: (K + 1,) of the whole image, normal first, as ``readings.Reading``; None where the model
+            gives none.
+    """
 
     truth: AnnotatedImage
     findings: tuple[Finding, ...]
+    image_probabilities: tuple[float, ...] | None = None

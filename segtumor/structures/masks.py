@@ -147,6 +147,12 @@ def rle_area(rle):
     return int(coco_mask.area(rle))
 
 
+def rle_box(rle):
+    """Tight box (x0, y0, x1, y1) of an RLE in px; all 0 for an empty mask."""
+    left, top, width, height = coco_mask.toBbox(rle).tolist()
+    return left, top, left + width, top + height
+
+
 def mask_iou(first_rles, second_rles):
     """Intersection over union of every pair of RLEs of one image; (N, M) float64 in [0, 1], 0 for two empty masks."""
     if not first_rles or not second_rles:

@@ -77,8 +77,11 @@ def keep_above(findings, score):
 
 
 def drop_small(findings, min_area_px):
-    """Findings of at least ``min_area_px`` px^2 (of the mask; of the box where there is no mask), in their order."""
-    return tuple(finding for finding in findings if _area_px(finding) >= min_area_px)
+    """Findings of at least ``min_area_px`` px^2 (of the mask; of the box where there is no mask), in their order.
+
+    One without a place has no area, and stays.
+    """
+    return tuple(finding for finding in findings if not finding.is_placed or _area_px(finding) >= min_area_px)
 
 
 def suppress_across_classes(findings, iou_threshold):

@@ -6,12 +6,11 @@ Not here: files, images and which item belongs to which (``predictions``).
 import math
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from segtumor.errors import DataError
 from segtumor.structures.boxes import box_xywh_to_xyxy
 from segtumor.structures.lesions import Finding
-from segtumor.structures.masks import rle_from_segmentation
+from segtumor.structures.masks import rle_box, rle_from_segmentation
 from segtumor.structures.rle import rle_runs
 
 _LARGEST = 1e12  # no coordinate comes near it
@@ -43,7 +42,7 @@ def finding_of(item, size_hw, classes, class_names):
 
 def _box(item, rle):
     if item.get("bbox") is None and rle is not None:
-        return tuple(box_xywh_to_xyxy(coco_mask.toBbox(rle)).tolist())
+        return rle_box(rle)
     box = item.get("bbox")
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)) or min(box[2:]) < 0:
         raise DataError("malformed bbox", got=box, expected="[x, y, width, height], finite, no negative size")

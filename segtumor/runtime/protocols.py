@@ -1,0 +1,73 @@
+"""What a model must have for segtumor to run it: one method, depending on its kind.
+
+    Detector     detect(windows, sizes_hw)    -> findings of each radiograph
+    Segmenter    segment(windows)             -> maps of the classes, of each window
+    Classifier   classify(windows)            -> probabilities of the whole image, of each window
+    ReadingModel read(windows, sizes_hw)      -> readings; what the three become (``runtime.reading_models``)
+
+A window is what a model sees of a radiograph: (h, w) float32 in [0, 1], windowed and resized. All windows of one call
+have one shape; ``sizes_hw`` are the (H, W) of their radiographs in px. Nothing is kept between calls, and each answer
+depends on its own window only. Whatever has the method can be wrapped by an ensemble, test-time augmentation or a
+measure of uncertainty, which have it too. A model that says several things at once, such as findings and an image
+head's probabilities, has ``read``.
+
+Where the model breaks down on an image (a number that is NaN or infinite), its place in the answer holds
+``breakdown.broken_output()`` instead, so that the others of the batch have theirs; raising would lose them all.
+Letters: N windows, K classes without normal; h, w of a window, H, W of its radiograph.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segtumor.errors import NonFiniteOutputError
+from segtumor.structures.lesions import Finding
+from segtumor.structures.readings import ImageProbabilities, Reading
+
+#: (h, w) float32 in [0, 1].
+Window: TypeAlias = NDArray[np.float32]
+SizeHW: TypeAlias = tuple[int, int]
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds lesions: boxes with or without masks."""
+
+    def detect(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]
+    ) -> Sequence[Sequence[Finding] | NonFiniteOutputError]:
+        """N sequences of Finding, in px of the radiographs."""
+        ...
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """Says of each pixel how likely each class is."""
+
+    def segment(self, windows: Sequence[Window]) -> Sequence[NDArray[np.float32] | NonFiniteOutputError]:
+        """N maps (K, h, w) float32 in [0, 1], at the size of the windows; they need not sum to 1."""
+        ...
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """Judges the whole image."""
+
+    def classify(self, windows: Sequence[Window]) -> Sequence[ImageProbabilities | NonFiniteOutputError]:
+        """N times K + 1 probabilities in [0, 1], normal first; they need not sum to 1."""
+        ...
+
+
+@runtime_checkable
+class ReadingModel(Protocol):
+    """Says all of that at once."""
+
+    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> Sequence[Reading | NonFiniteOutputError]:
+        """N Readings, in px of the radiographs."""
+        ...
+
+
+#: What ``runtime.predictor.Predictor`` takes.
+Model: TypeAlias = Detector | Segmenter | Classifier | ReadingModel
