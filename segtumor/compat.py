@@ -8,12 +8,12 @@ imports this module in its ``__init__``.
 """
 
 import importlib.util
-import re
 import sys
 import types
 from pathlib import Path
 
 from segtumor.errors import InstallationError, check_current_folder
+from segtumor.system.versions import detectron2_version
 
 #: Installs Detectron2 0.5 without a compiler, on top of an installed torch. pip 26.3 refuses the package for an
 #: optional dependency it names, and setuptools 65 does not understand the build options: hence the pinned pair.
@@ -27,15 +27,6 @@ INSTALL_COMMAND = (
 INSTALL_ALL = f"python -m pip install -c constraints.txt '.[train]' && {INSTALL_COMMAND}"
 
 _PATCHED_VERSION = "0.5"
-
-
-def detectron2_version():
-    """Version of the installed Detectron2 as text, read without importing it; None if there is none."""
-    spec = importlib.util.find_spec("detectron2")
-    if spec is None or not spec.origin:
-        return None
-    found = re.search(r"__version__ = [\"']([^\"']+)", Path(spec.origin).read_text(encoding="utf-8"))
-    return found.group(1) if found else "unknown"
 
 
 def is_adapted():

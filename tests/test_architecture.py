@@ -18,7 +18,7 @@ RANK = {
     "cases": 2,
     "files": 2,
     "progress": 2,
-    "compat": 2,
+    "compat": 4,
     "runs": 2,
     "settings": 2,
     "texts": 2,

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from segtumor import compat
-from segtumor.compat import INSTALL_ALL, INSTALL_COMMAND, detectron2_version, prepare_detectron2
+from segtumor.compat import INSTALL_ALL, INSTALL_COMMAND, prepare_detectron2
 from segtumor.errors import InstallationError
+from segtumor.system.versions import detectron2_version
 
 pytestmark = pytest.mark.model
 

@@ -90,13 +90,14 @@ def _check(arguments):
 
 
 def _work(cfg, arguments) -> int:
+    from segtumor.training import final_evaluation
     from segtumor.training import train as training
 
     if arguments.dry_run:
         print("\n".join(training.dry_run(cfg, init_from=arguments.init_from)))
         return 0
     if arguments.eval_only:
-        evaluations = training.evaluate_run(cfg)
+        evaluations = final_evaluation.evaluate_run(cfg)
     else:
         evaluations = training.train(
             cfg, resume=arguments.resume, overwrite=arguments.overwrite, init_from=arguments.init_from

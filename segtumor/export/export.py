@@ -7,7 +7,6 @@ place. Not here: the folder's format (``runtime.exported``), the graphs (``expor
 
 import contextlib
 import hashlib
-import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -15,7 +14,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from segtumor.compat import detectron2_version
 from segtumor.errors import ConfigError, InstallationError
 from segtumor.export.contract import contract_of
 from segtumor.export.folding import fold_batch_norms
@@ -31,6 +29,7 @@ from segtumor.runtime.exported import FORMATS, MANIFEST, file_names, is_export, 
 from segtumor.runtime.mask_rcnn.detector import model_images
 from segtumor.runtime.predictor import Predictor
 from segtumor.system.locks import alone_at
+from segtumor.system.versions import versions
 
 FLOAT32, INT8 = "float32", "int8"
 _FORMER = ".former"
@@ -84,7 +83,7 @@ def _export(cfg, output, target, *, format_name, int8, calibration, samples):
         "precision": INT8 if int8 else FLOAT32,
         "contract": contract,
         "source": _source(cfg),
-        "made_with": _versions(format_name),
+        "made_with": versions(("torch", "torchvision", "numpy", *_PACKAGES[format_name], "detectron2")),
     }
     with output_errors(output), _folder_beside(target) as folder:
         _write_graphs(model, folder, format_name, _calibration_images(contract, calibration) if int8 else None)
@@ -196,18 +195,6 @@ def _source(cfg):
         "config_sha256": hashlib.sha256(cfg.dump().encode("utf-8")).hexdigest(),
         "training_data": recorded_training_data(cfg.MODEL.WEIGHTS),
     }
-
-
-def _versions(format_name):
-    names = ("torch", "torchvision", "numpy", *_PACKAGES[format_name])
-    return {**{name: _version(name) for name in names}, "detectron2": detectron2_version()}
-
-
-def _version(package):
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 @contextlib.contextmanager

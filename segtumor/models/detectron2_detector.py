@@ -10,11 +10,12 @@ import torch
 
 from segtumor.errors import ConfigError
 from segtumor.models.build import create_model
-from segtumor.models.instances import findings_from_instances
 from segtumor.models.weights import load_weights, read_checkpoint
 from segtumor.runtime.breakdown import LARGEST_OUTPUT, broken_output
 from segtumor.runtime.predictor import Predictor
 from segtumor.structures import postprocessing
+from segtumor.structures.lesions import Finding
+from segtumor.structures.masks import rle_from_mask
 
 
 class ModelDetector:
@@ -45,6 +46,34 @@ class ModelDetector:
             return [broken_output()]
         # Which of them it was is found out one by one.
         return [self.detect([window], [size_hw])[0] for window, size_hw in zip(windows, sizes_hw, strict=True)]
+
+
+def findings_from_instances(instances):
+    """Predicted ``Instances`` of one image, at its original size, to findings.
+
+    Args:
+        instances: with pred_boxes, scores, pred_classes, and optionally pred_masks (N, H, W) bool and
+            class_probabilities (N, K).
+
+    Returns:
+        tuple of Finding, highest score first.
+    """
+    instances = instances.to("cpu")
+    boxes = instances.pred_boxes.tensor.tolist()
+    scores, classes = instances.scores.tolist(), instances.pred_classes.tolist()
+    rles = [rle_from_mask(mask.numpy()) for mask in instances.pred_masks] if instances.has("pred_masks") else None
+    probabilities = instances.class_probabilities.tolist() if instances.has("class_probabilities") else None
+    findings = [
+        Finding(
+            class_id=classes[i],
+            score=scores[i],
+            box_xyxy=tuple(boxes[i]),
+            rle=rles[i] if rles else None,
+            probabilities=tuple(probabilities[i]) if probabilities else (),
+        )
+        for i in range(len(instances))
+    ]
+    return tuple(sorted(findings, key=lambda finding: -finding.score))
 
 
 #: Where numbers leave a part of the model and what follows drops or clamps what is not finite.

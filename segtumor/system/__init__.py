@@ -1,1 +1,1 @@
-"""The machine: locks, processes, memory, and libraries that report home."""
+"""The machine: locks, processes, memory, installed versions, and libraries that report home."""

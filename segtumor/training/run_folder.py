@@ -1,22 +1,21 @@
 """The folder of a training run: what lies in it, and what is stored for whoever wants to repeat the run."""
 
 import contextlib
-import importlib.metadata
 import logging
-import platform
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import torch
+from detectron2.utils import comm
 
 import segtumor
-from segtumor.compat import detectron2_version
 from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
 from segtumor.runs import CONFIG
 from segtumor.runtime.exported import is_export
+from segtumor.system.locks import alone_in
+from segtumor.system.versions import versions
 from segtumor.training.batches.catalog import shared_cases
 from segtumor.training.data_identity import BEFORE, IMAGE_FILES, SAME, case_hashes, image_files_hash, read_start
 
@@ -31,15 +30,10 @@ _FILES_OF_A_RUN = (
     "training_curves.png",
 )
 _APPENDED = ("log.txt", "metrics.json")
-_PACKAGES = (
-    "torch",
-    "torchvision",
-    "numpy",
-    "scipy",
-    "pycocotools",
-    "albumentations",
-    "opencv-python-headless",
-    "pillow",
+#: Everything that can change a number.
+_VERSIONS = (
+    *("segtumor", "python", "detectron2", "torch", "torchvision", "numpy", "scipy", "pycocotools", "albumentations"),
+    *("opencv-python-headless", "pillow", "git"),
 )
 
 
@@ -90,6 +84,13 @@ def prepare_run_folder(folder, *, resume) -> None:
     shutil.rmtree(folder / "inference", ignore_errors=True)
 
 
+def lock_run(folder):
+    """The lock of the run folder; of several processes that train together the first holds it."""
+    if not comm.is_main_process():
+        return contextlib.nullcontext()
+    return alone_in(folder, remedy="Wait for it, or choose another OUTPUT_DIR")
+
+
 def _holds_run(folder):
     return any(folder.glob("model_*.pth"))
 
@@ -135,7 +136,7 @@ def write_provenance(folder, *, datasets, seed, known=None, before=(), resumed: 
         "datasets": {part: [_dataset_entry(d) for d in sets] for part, sets in datasets.items()},
         "cases": {**{part: " ".join(case_hashes(sets)) for part, sets in datasets.items()}, BEFORE: " ".join(before)},
         "cases_in_several_parts": {f"{a}, {b}": len(cases) for a, b, cases in shared_cases(datasets)},
-        "versions": versions(),
+        "versions": versions(_VERSIONS),
         "machine": {"threads": torch.get_num_threads(), "cuda": torch.cuda.is_available()},
         "notice": segtumor.NOTICE,
     }
@@ -145,17 +146,6 @@ def write_provenance(folder, *, datasets, seed, known=None, before=(), resumed: 
             entry["cases"] = SAME
         entry = {**first, "training_data": known, "resumed": [*first.get("resumed", []), entry]}
     write_json(path, entry)
-
-
-def versions():
-    """{package: version} of everything that can change a number; None for what is not installed."""
-    found = {"segtumor": segtumor.__version__, "python": platform.python_version(), "detectron2": detectron2_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return {**found, "git": _git_commit()}
 
 
 def _dataset_entry(dataset):
@@ -169,12 +159,3 @@ def _dataset_entry(dataset):
         "lesions": dataset.crowds.n_lesions,
         "crowds": dataset.crowds.n_regions,
     }
-
-
-def _git_commit():
-    here = Path(__file__).resolve().parent
-    try:
-        result = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return result.stdout.strip() or None

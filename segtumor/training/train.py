@@ -1,9 +1,7 @@
 """Putting a run together: data, model, validation, training, and the final evaluation."""
 
-import contextlib
 import logging
 import resource
-import time
 from pathlib import Path
 
 import torch
@@ -11,23 +9,12 @@ import yaml
 from detectron2.utils import comm
 from tqdm import tqdm
 
-from segtumor import progress
 from segtumor.errors import ConfigError, DataError, ModelError
-from segtumor.evaluation.study.study import StudySettings, study
-from segtumor.files import write_json, write_text
-from segtumor.imaging import read_radiograph
-from segtumor.models.build import create_model
+from segtumor.files import write_text
 from segtumor.models.detectron2_detector import predictor_from_config
-from segtumor.models.instances import coco_results
 from segtumor.models.weights import load_weights, read_checkpoint
 from segtumor.reporting.files.evaluation_report import training_curves
-from segtumor.reporting.files.findings_files import InferenceOutcome, predictions_document
-from segtumor.reporting.files.study_files import write_study
-from segtumor.reporting.pages.study_examples import choose_examples, draw_examples
-from segtumor.reporting.provenance import study_provenance
-from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS, find_run
-from segtumor.system.locks import alone_in
-from segtumor.training.batches.catalog import load_datasets
+from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS
 from segtumor.training.batches.loaders import build_train_loader, validation_batches
 from segtumor.training.checkpoints.resuming import newest_checkpoint
 from segtumor.training.data_identity import (
@@ -42,21 +29,20 @@ from segtumor.training.data_identity import (
 from segtumor.training.data_sets import (
     can_choose,
     check_schedule,
-    complete_config,
     describe,
     load_training_sets,
     records_of,
 )
+from segtumor.training.final_evaluation import evaluate_sets
 from segtumor.training.hooks import Validation
 from segtumor.training.run_folder import (
-    check_appended,
     check_run_folder,
+    lock_run,
     log_file,
     prepare_run_folder,
     write_provenance,
 )
 from segtumor.training.trainer import Trainer
-from segtumor.training.validation import predict_dataset
 
 logger = logging.getLogger(__name__)
 _TIMED_STEPS = 3
@@ -81,15 +67,8 @@ def train(cfg, *, resume: bool = False, overwrite: bool = False, init_from=None,
     if resume:
         cfg.SEED = resumed_seed(cfg.OUTPUT_DIR, cfg.SEED)
     datasets = load_training_sets(cfg, files)
-    with _alone_in(cfg.OUTPUT_DIR):
+    with lock_run(cfg.OUTPUT_DIR):
         return _train(cfg, datasets, resume=resume, overwrite=overwrite, init_from=init_from)
-
-
-def _alone_in(folder):
-    """The lock of the run folder; of several processes that train together the first holds it."""
-    if not comm.is_main_process():
-        return contextlib.nullcontext()
-    return alone_in(folder, remedy="Wait for it, or choose another OUTPUT_DIR")
 
 
 def _train(cfg, datasets, *, resume, overwrite, init_from):
@@ -155,7 +134,7 @@ def _run(cfg, trainer, datasets, folder):
         _draw_curves(folder)
     best = folder / BEST_WEIGHTS if (folder / BEST_WEIGHTS).is_file() else folder / FINAL_WEIGHTS
     load_weights(trainer.model, best, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
-    return _evaluate_sets(cfg, trainer.model, datasets["test"], folder, weights=best)
+    return evaluate_sets(cfg, trainer.model, datasets["test"], folder, weights=best)
 
 
 def _draw_curves(folder) -> None:
@@ -163,34 +142,6 @@ def _draw_curves(folder) -> None:
         training_curves(folder)
     except DataError as error:  # the models are worth more than a picture of how they came about
         logger.warning("No training curves: %s", error)
-
-
-def evaluate_run(cfg, *, files=None):
-    """Evaluate ``MODEL.WEIGHTS``, or the best weights in ``OUTPUT_DIR``, on ``DATASETS.TEST``; {set name: Evaluation}.
-
-    Args:
-        cfg: configuration, not frozen.
-        files: as for ``train``.
-
-    Raises:
-        SegtumorError: no test set, weights that are missing or do not fit, or an ``OUTPUT_DIR`` that holds the run of
-            other weights, whose evaluation would be replaced.
-    """
-    if not cfg.DATASETS.TEST:
-        raise ConfigError("nothing to evaluate on", where="DATASETS.TEST", remedy="Name a data set, e.g. btxrd256_test")
-    datasets = load_datasets(cfg.DATASETS.TEST, files=files)
-    complete_config(cfg, datasets)
-    folder = Path(cfg.OUTPUT_DIR)
-    with _alone_in(folder):
-        weights = Path(cfg.MODEL.WEIGHTS or find_run(folder)[1])
-        if weights.resolve().parent != folder.resolve():
-            check_run_folder(folder, resume=False, overwrite=False)
-        check_appended(folder)
-        model = create_model(cfg)
-        load_weights(model, weights, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
-        warn_of_seen(weights, {"test": datasets})
-        with log_file(folder):
-            return _evaluate_sets(cfg, model, datasets, folder, weights=weights)
 
 
 def dry_run(cfg, *, init_from=None):
@@ -249,47 +200,3 @@ def _validation(cfg, datasets, model):
         loss_batches=lambda: validation_batches(cfg, datasets[0].records),
         chooses=can_choose(cfg, datasets[0]),
     )
-
-
-def _evaluate_sets(cfg, model, datasets, folder, *, weights):
-    logger.info("Evaluating %s", weights)
-    evaluations = {}
-    for name, dataset in zip(cfg.DATASETS.TEST, datasets, strict=True):
-        evaluations[name] = _evaluate_set(cfg, model, dataset, folder / "inference" / name, weights)
-    return evaluations
-
-
-def _evaluate_set(cfg, model, dataset, folder, weights):
-    started = time.perf_counter()
-    results = predict_dataset(
-        predictor_from_config(cfg, model),
-        dataset,
-        batch_size=cfg.SOLVER.IMS_PER_BATCH,
-        max_pixels=cfg.INPUT.MAX_PIXELS,
-        progress=lambda batches, total: progress.bar(batches, total, "evaluating"),
-    )
-    seconds = time.perf_counter() - started
-    logger.info("%d images in %.1f s (%.3f s each)", len(results), seconds, seconds / max(1, len(results)))
-    names = dataset.taxonomy.names
-    outcomes = [InferenceOutcome(r.truth.file_name, r.truth.size_hw, r.findings) for r in results]
-    document = predictions_document(outcomes, names)
-    write_json(folder / "predictions.json", document)
-    write_json(folder / "coco_instances_results.json", coco_results(results, dataset.category_id_of_class))
-    settings = StudySettings(score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD, iou_threshold=cfg.TEST.HIT_IOU)
-    found = study(results, names, settings)
-    files = {"annotations": dataset.json_path, "predictions": folder / "predictions.json", "weights": weights}
-    write_study(
-        found,
-        folder,
-        evaluation=files,
-        provenance=study_provenance(**files, run_folder=cfg.OUTPUT_DIR),
-        examples=draw_examples(found, choose_examples(found), _pixels_of(dataset, cfg.INPUT.MAX_PIXELS)),
-        title=f"Evaluation on {folder.name}",
-    )
-    return found.evaluation
-
-
-def _pixels_of(dataset, max_pixels):
-    """Function of an image id that reads its pixels, for the report's examples."""
-    paths = {record["image_id"]: record["file_name"] for record in dataset.records}
-    return lambda image_id: read_radiograph(paths[image_id], max_pixels=max_pixels).pixels

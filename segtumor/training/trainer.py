@@ -22,10 +22,9 @@ from segtumor.models.build import create_model
 from segtumor.training.checkpoints.checkpoint import Checkpointer
 from segtumor.training.checkpoints.random_states import RandomStates
 from segtumor.training.divergence import not_finite
-from segtumor.training.hooks import Checkpoints
+from segtumor.training.hooks import Checkpoints, ProgressWriter
 from segtumor.training.optimizer import build_optimizer
 from segtumor.training.stopping import StopSignals
-from segtumor.training.training_progress import ProgressWriter
 
 logger = logging.getLogger(__name__)
 _WRITE_PERIOD = 20

@@ -9,8 +9,12 @@ from PIL import Image
 
 from segtumor.errors import ConfigError, InstallationError, ModelError
 from segtumor.imaging import Radiograph, read_radiograph
-from segtumor.models.detectron2_detector import evaluating, load_trained_model, predictor_from_config
-from segtumor.models.instances import findings_from_instances
+from segtumor.models.detectron2_detector import (
+    evaluating,
+    findings_from_instances,
+    load_trained_model,
+    predictor_from_config,
+)
 from segtumor.structures.masks import box_from_mask, mask_from_rle
 
 pytestmark = pytest.mark.model

@@ -4,7 +4,7 @@ import pytest
 
 from segtumor.errors import ConfigError, OutputError
 from segtumor.runs import find_run
-from segtumor.training.run_folder import check_run_folder, log_file, prepare_run_folder, versions
+from segtumor.training.run_folder import check_run_folder, log_file, prepare_run_folder
 
 pytestmark = pytest.mark.model
 
@@ -80,8 +80,3 @@ def test_the_log_is_appended_and_closed(tmp_path):
     lines = (tmp_path / "log.txt").read_text().splitlines()
     assert [line.rpartition(" ")[2] for line in lines] == ["first", "second"]
     assert logger.handlers == handlers
-
-
-def test_versions_name_what_can_change_a_number():
-    found = versions()
-    assert found["torch"] and found["numpy"] and found["detectron2"] and found["python"].startswith("3.")

@@ -14,6 +14,7 @@ from segtumor.errors import ConfigError, DataError, ModelError, NonFiniteLossErr
 from segtumor.models.weights import read_checkpoint
 from segtumor.training import data_sets as training_sets
 from segtumor.training import train as training
+from segtumor.training.final_evaluation import evaluate_run
 
 pytestmark = pytest.mark.model
 
@@ -222,7 +223,7 @@ def test_one_set_may_serve_two_parts(phantoms, tiny_config, tmp_path):
 
 def test_evaluating_a_run_again_gives_the_same_numbers(phantoms, tiny_run, tiny_config, tmp_path):
     settings = {"OUTPUT_DIR": tmp_path, "MODEL.WEIGHTS": tiny_run / "model_best.pth"}
-    evaluations = training.evaluate_run(tiny_config(settings))
+    evaluations = evaluate_run(tiny_config(settings))
     assert list(evaluations) == ["phantoms_test"]
     name = "inference/phantoms_test/coco_instances_results.json"
     assert (tmp_path / name).read_bytes() == (tiny_run / name).read_bytes()
@@ -230,12 +231,12 @@ def test_evaluating_a_run_again_gives_the_same_numbers(phantoms, tiny_run, tiny_
 
 def test_evaluation_needs_a_set_and_weights_that_fit(phantoms, tiny_run, tiny_config, tmp_path):
     with pytest.raises(ConfigError, match=r"DATASETS\.TEST"):
-        training.evaluate_run(tiny_config({"DATASETS.TEST": ()}))
+        evaluate_run(tiny_config({"DATASETS.TEST": ()}))
     with pytest.raises(ConfigError, match="not a training run"):
-        training.evaluate_run(tiny_config({"OUTPUT_DIR": tmp_path}))
+        evaluate_run(tiny_config({"OUTPUT_DIR": tmp_path}))
     other = {"MODEL.WEIGHTS": tiny_run / "model_best.pth", "MODEL.FPN.OUT_CHANNELS": 8, "OUTPUT_DIR": tmp_path}
     with pytest.raises(ModelError, match="do not fit"):
-        training.evaluate_run(tiny_config(other))
+        evaluate_run(tiny_config(other))
 
 
 def test_a_dry_run_describes_and_writes_nothing(phantoms, tiny_config, tmp_path, monkeypatch):
@@ -260,7 +261,7 @@ def test_weights_of_another_order_of_classes_are_refused(phantoms, tiny_run, tin
     path.write_text(json.dumps(document))
     settings = {"OUTPUT_DIR": tmp_path, "MODEL.WEIGHTS": tiny_run / "model_best.pth"}
     with pytest.raises(ModelError, match="another order"):
-        training.evaluate_run(tiny_config({**settings, "DATASETS.TEST": ("phantoms_swapped",)}))
+        evaluate_run(tiny_config({**settings, "DATASETS.TEST": ("phantoms_swapped",)}))
     path.unlink()
 
 
@@ -268,8 +269,8 @@ def test_an_evaluation_names_its_weights_and_replaces_no_other_models(phantoms, 
     other = tmp_path / "other.pth"
     other.write_bytes((tiny_run / "model_best.pth").read_bytes())
     with pytest.raises(ConfigError, match="already holds a run"):
-        training.evaluate_run(tiny_config({"OUTPUT_DIR": tiny_run, "MODEL.WEIGHTS": other}))
-    training.evaluate_run(tiny_config({"OUTPUT_DIR": tmp_path / "eval", "MODEL.WEIGHTS": other}))
+        evaluate_run(tiny_config({"OUTPUT_DIR": tiny_run, "MODEL.WEIGHTS": other}))
+    evaluate_run(tiny_config({"OUTPUT_DIR": tmp_path / "eval", "MODEL.WEIGHTS": other}))
     metrics = json.loads((tmp_path / "eval" / "inference" / "phantoms_test" / "metrics.json").read_text())
     assert metrics["provenance"]["weights"] == str(other)
     assert len(metrics["provenance"]["weights_sha256"]) == 64

@@ -129,9 +129,10 @@ def _outcome(name):
 def _detectron2() -> str:
     # It knows the exact command, adapts the PyPI build and imports Detectron2, which is the only real proof.
     compat = importlib.import_module("segtumor.compat")
+    versions = importlib.import_module("segtumor.system.versions")
     importlib.import_module("detectron2.modeling")
     build = "Python part only, adapted by segtumor" if compat.is_adapted() else "used as it is"
-    return f"{compat.detectron2_version()} ({build})"
+    return f"{versions.detectron2_version()} ({build})"
 
 
 def _gpu():

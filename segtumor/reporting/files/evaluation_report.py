@@ -4,15 +4,12 @@ Each file is written atomically. A folder that holds a training run is refused, 
 ``metrics.json`` there. Not here: the metrics themselves (``segtumor.evaluation``).
 """
 
-import importlib.metadata
 import json
 import logging
 import math
-import platform
 from collections import defaultdict
 from pathlib import Path
 
-from segtumor import __version__
 from segtumor.errors import ConfigError, DataError
 from segtumor.evaluation.summary.tables import SUBGROUP_FIELDS
 from segtumor.files import (
@@ -24,6 +21,7 @@ from segtumor.files import (
     write_csv,
     write_json,
 )
+from segtumor.system.versions import versions
 
 _IDENTITY = ("image_id", "file_name", "case_id")
 _LESION_COLUMNS = (
@@ -38,7 +36,7 @@ _IMAGE_COLUMNS = (
 )
 _OF_CROWDS = ("crowd_regions", "findings_in_crowds")
 _CURVES = "training_curves.png"
-_PACKAGES = ("numpy", "scipy", "pycocotools", "faster-coco-eval")
+_VERSIONS = ("segtumor", "python", "numpy", "scipy", "pycocotools", "faster-coco-eval")
 
 logger = logging.getLogger(__name__)
 
@@ -120,14 +118,12 @@ def refuse_run_folder(folder):
 
 def provenance(*, annotations=None, predictions=None, weights=None):
     """Hashes of the compared files (None where there is no file) and the versions that measured."""
-    versions = {"segtumor": __version__, "python": platform.python_version()}
-    versions |= {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {
         "annotations_sha256": sha256_of_file(annotations) if annotations is not None else None,
         "predictions_sha256": sha256_of_file(predictions) if predictions is not None else None,
         "weights": str(weights) if weights is not None else None,
         "weights_sha256": sha256_of_file(weights) if weights is not None else None,
-        "versions": versions,
+        "versions": versions(_VERSIONS),
     }
 
 

@@ -26,6 +26,8 @@ from segtumor.errors import ConfigError, ModelError
 from segtumor.files import prepare_output_folder, write_json
 from segtumor.taxonomy import NORMAL
 from segtumor.training.batches.catalog import dataset_paths, load_datasets
+from segtumor.training.data_sets import complete_config
+from segtumor.training.final_evaluation import evaluate_run
 from segtumor.training.folds.folder import (
     FOLDS,
     can_resume,
@@ -39,7 +41,7 @@ from segtumor.training.folds.folder import (
     remove_earlier,
     setup_of,
 )
-from segtumor.training.train import complete_config, evaluate_run, train
+from segtumor.training.train import train
 
 logger = logging.getLogger(__name__)
 #: Parts of a data set, and where the configuration names them.

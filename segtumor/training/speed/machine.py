@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 import segtumor
-from segtumor.compat import detectron2_version
+from segtumor.system.versions import detectron2_version
 
 _PACKAGES = ("torch", "torchvision", "onnxruntime", "openvino", "numpy", "opencv-python-headless")
 

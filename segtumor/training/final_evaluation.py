@@ -1,0 +1,114 @@
+"""The final evaluation: what a model finds on the test sets, measured, and reported in the run folder."""
+
+import logging
+import time
+from pathlib import Path
+
+from segtumor import progress
+from segtumor.errors import ConfigError
+from segtumor.evaluation.study.study import StudySettings, study
+from segtumor.files import write_json
+from segtumor.imaging import read_radiograph
+from segtumor.models.build import create_model
+from segtumor.models.detectron2_detector import predictor_from_config
+from segtumor.models.weights import load_weights
+from segtumor.reporting.files.findings_files import InferenceOutcome, predictions_document
+from segtumor.reporting.files.study_files import write_study
+from segtumor.reporting.pages.study_examples import choose_examples, draw_examples
+from segtumor.reporting.provenance import study_provenance
+from segtumor.runs import find_run
+from segtumor.training.batches.catalog import load_datasets
+from segtumor.training.data_identity import warn_of_seen
+from segtumor.training.data_sets import complete_config
+from segtumor.training.run_folder import check_appended, check_run_folder, lock_run, log_file
+from segtumor.training.validation import predict_dataset
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate_run(cfg, *, files=None):
+    """Evaluate ``MODEL.WEIGHTS``, or the best weights in ``OUTPUT_DIR``, on ``DATASETS.TEST``; {set name: Evaluation}.
+
+    Args:
+        cfg: configuration, not frozen.
+        files: as for ``train``.
+
+    Raises:
+        SegtumorError: no test set, weights that are missing or do not fit, or an ``OUTPUT_DIR`` that holds the run of
+            other weights, whose evaluation would be replaced.
+    """
+    if not cfg.DATASETS.TEST:
+        raise ConfigError("nothing to evaluate on", where="DATASETS.TEST", remedy="Name a data set, e.g. btxrd256_test")
+    datasets = load_datasets(cfg.DATASETS.TEST, files=files)
+    complete_config(cfg, datasets)
+    folder = Path(cfg.OUTPUT_DIR)
+    with lock_run(folder):
+        weights = Path(cfg.MODEL.WEIGHTS or find_run(folder)[1])
+        if weights.resolve().parent != folder.resolve():
+            check_run_folder(folder, resume=False, overwrite=False)
+        check_appended(folder)
+        model = create_model(cfg)
+        load_weights(model, weights, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
+        warn_of_seen(weights, {"test": datasets})
+        with log_file(folder):
+            return evaluate_sets(cfg, model, datasets, folder, weights=weights)
+
+
+def evaluate_sets(cfg, model, datasets, folder, *, weights):
+    logger.info("Evaluating %s", weights)
+    evaluations = {}
+    for name, dataset in zip(cfg.DATASETS.TEST, datasets, strict=True):
+        evaluations[name] = _evaluate_set(cfg, model, dataset, folder / "inference" / name, weights)
+    return evaluations
+
+
+def _evaluate_set(cfg, model, dataset, folder, weights):
+    started = time.perf_counter()
+    results = predict_dataset(
+        predictor_from_config(cfg, model),
+        dataset,
+        batch_size=cfg.SOLVER.IMS_PER_BATCH,
+        max_pixels=cfg.INPUT.MAX_PIXELS,
+        progress=lambda batches, total: progress.bar(batches, total, "evaluating"),
+    )
+    seconds = time.perf_counter() - started
+    logger.info("%d images in %.1f s (%.3f s each)", len(results), seconds, seconds / max(1, len(results)))
+    names = dataset.taxonomy.names
+    outcomes = [InferenceOutcome(r.truth.file_name, r.truth.size_hw, r.findings) for r in results]
+    document = predictions_document(outcomes, names)
+    write_json(folder / "predictions.json", document)
+    write_json(folder / "coco_instances_results.json", coco_results(results, dataset.category_id_of_class))
+    settings = StudySettings(score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD, iou_threshold=cfg.TEST.HIT_IOU)
+    found = study(results, names, settings)
+    files = {"annotations": dataset.json_path, "predictions": folder / "predictions.json", "weights": weights}
+    write_study(
+        found,
+        folder,
+        evaluation=files,
+        provenance=study_provenance(**files, run_folder=cfg.OUTPUT_DIR),
+        examples=draw_examples(found, choose_examples(found), _pixels_of(dataset, cfg.INPUT.MAX_PIXELS)),
+        title=f"Evaluation on {folder.name}",
+    )
+    return found.evaluation
+
+
+def _pixels_of(dataset, max_pixels):
+    """Function of an image id that reads its pixels, for the report's examples."""
+    paths = {record["image_id"]: record["file_name"] for record in dataset.records}
+    return lambda image_id: read_radiograph(paths[image_id], max_pixels=max_pixels).pixels
+
+
+def coco_results(results, category_ids):
+    """The plain COCO results list, with the annotation file's own ids."""
+    return [
+        {
+            "image_id": result.truth.image_id,
+            "category_id": category_ids[finding.class_id],
+            "bbox": [x0, y0, x1 - x0, y1 - y0],
+            "score": finding.score,
+            "segmentation": finding.rle,
+        }
+        for result in results
+        for finding in result.findings
+        for x0, y0, x1, y1 in [finding.box_xyxy]
+    ]
