@@ -6,12 +6,16 @@ that ``segtumor --help`` needs no torch. Not here: the sub-commands' own options
 
 import difflib
 import importlib
+import importlib.util
 import sys
+from pathlib import Path
+from types import ModuleType
 
 import segtumor
 from segtumor import NOTICE
 from segtumor.commands.common.shell import guarded, typed_as
 from segtumor.commands.common.streams import sound_streams
+from segtumor.errors import InstallationError
 from segtumor.texts import aligned_table
 
 #: Sub-command -> (module of ``segtumor.commands``, what it does).
@@ -23,16 +27,21 @@ COMMANDS = {
     "crossval": ("crossval", "k-fold cross-validation by case: trains, pools, reports; continues where it was stopped"),
     "prune": ("prune", "make a trained VGG model narrower, as a start for fine-tuning"),
     "export": ("export", "turn a trained model into one for fast inference without torch, and prove it equal"),
-    "benchmark-speed": ("benchmark_speed", "time and memory beside Detectron2 and torchvision, with equal results"),
     "infer": ("infer", "find tumors on radiographs: overlays, predictions.json, findings.csv"),
     "data": ("data", "convert, check, split and look at annotated radiographs"),
     "prepare-btxrd": ("prepare_btxrd", "turn the BTXRD data set into COCO files, split by case"),
     "prepare-phantoms": ("prepare_phantoms", "draw synthetic radiographs to try everything without data"),
     "demo": ("demo", "draw synthetic data, train, evaluate and find, in minutes on a CPU"),
-    "check-demo": ("check_demo", "check that a finished demo reaches what it must"),
     "doctor": ("doctor", "say what is installed, what is missing and how to get it"),
 }
-
+#: Sub-command -> (script of the repository, what it does). An installed package has no such scripts.
+SCRIPTS = {
+    "benchmark-speed": (
+        "tools/benchmark_speed.py",
+        "repository only: time and memory beside Detectron2 and torchvision, with equal results",
+    ),
+    "check-demo": ("tools/check_demo.py", "repository only: check that a finished demo reaches what it must"),
+}
 
 _DESCRIPTION = "Instance segmentation of bone tumors on radiographs."
 _EXAMPLES = ("segtumor doctor", "segtumor demo --help")
@@ -41,7 +50,7 @@ _EXAMPLES = ("segtumor doctor", "segtumor demo --help")
 def main(argv=None):
     """Run the sub-command that ``argv`` names; returns its exit code, or 2 if there is no such command."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return dispatch("segtumor", COMMANDS, arguments, description=_DESCRIPTION, examples=_EXAMPLES)
+    return dispatch("segtumor", {**COMMANDS, **SCRIPTS}, arguments, description=_DESCRIPTION, examples=_EXAMPLES)
 
 
 def dispatch(prog, commands, arguments, *, description, examples):
@@ -49,7 +58,7 @@ def dispatch(prog, commands, arguments, *, description, examples):
 
     Args:
         prog: what was typed so far, ``segtumor`` or ``segtumor data``.
-        commands: {sub-command: (module below ``segtumor.commands``, what it does)}.
+        commands: {sub-command: (module below ``segtumor.commands``, or script of the repository, what it does)}.
         arguments: list of str.
         description, examples: for the help.
 
@@ -78,14 +87,34 @@ def _dispatch(prog, commands, arguments, description, examples):
     name = name.replace("_", "-")
     module_name, _ = commands[name]
     with typed_as(f"{prog} {name}"):
-        return importlib.import_module(f"segtumor.commands.{module_name}").main(rest)
+        return load_command(module_name).main(rest)
 
 
-def leaf_commands():
-    """{what is typed after ``segtumor``: module below ``segtumor.commands``}, with the sub-commands of groups."""
-    leaves = {}
+def load_command(name: str) -> ModuleType:
+    """The module below ``segtumor.commands``, or the script of the repository, that ``name`` names.
+
+    Raises:
+        InstallationError: a script of the repository, and segtumor was not started from a clone.
+    """
+    if not name.endswith(".py"):
+        return importlib.import_module(f"segtumor.commands.{name}")
+    path = Path(segtumor.__file__).resolve().parents[1] / name
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise InstallationError(
+            "this command is not in the installed package but in segtumor's repository",
+            remedy=f"In a clone of it, type: python {name}",
+        )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def leaf_commands() -> dict[str, str]:
+    """{what is typed after ``segtumor``: what ``load_command`` takes}, with the sub-commands of groups."""
+    leaves = {name: script for name, (script, _) in SCRIPTS.items()}
     for name, (module_name, _) in COMMANDS.items():
-        group = getattr(importlib.import_module(f"segtumor.commands.{module_name}"), "COMMANDS", None)
+        group = getattr(load_command(module_name), "COMMANDS", None)
         names = (
             {name: module_name} if group is None else {f"{name} {sub}": module for sub, (module, _) in group.items()}
         )

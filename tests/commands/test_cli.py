@@ -17,7 +17,7 @@ COMMANDS = cli.leaf_commands()
 def test_help_names_every_command_in_one_line(capsys):
     assert cli.main(["--help"]) == 0
     text = capsys.readouterr().out
-    for name, (_, summary) in cli.COMMANDS.items():
+    for name, (_, summary) in {**cli.COMMANDS, **cli.SCRIPTS}.items():
         assert any(line.split()[:1] == [name] and line.endswith(summary) for line in text.splitlines())
     assert max(map(len, text.splitlines())) <= 120
     assert text.endswith(f"{NOTICE}\n")
@@ -105,9 +105,8 @@ def test_version(capsys):
 
 def test_help_of_every_command_waits_for_nothing_heavy():
     program = (
-        "import importlib, sys; from segtumor.commands.cli import leaf_commands\n"
-        "for module in leaf_commands().values():\n"
-        "    importlib.import_module('segtumor.commands.' + module).build_parser().format_help()\n"
+        "import sys; from segtumor.commands.cli import leaf_commands, load_command\n"
+        "for module in leaf_commands().values(): load_command(module).build_parser().format_help()\n"
         "heavy = {'torch', 'detectron2', 'albumentations', 'pandas', 'matplotlib', 'scipy', 'cv2', 'numpy'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -129,3 +128,15 @@ def test_an_interruption_while_a_command_is_imported_is_130(monkeypatch, capsys)
     monkeypatch.setattr(importlib, "import_module", interrupted)
     assert cli.main(["doctor"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("name", cli.SCRIPTS)
+def test_scripts_of_the_repository_are_commands_in_a_clone_only(name, capsys, monkeypatch, tmp_path):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([name, "--help"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: segtumor {name} [-h]")
+    monkeypatch.setattr(segtumor, "__file__", str(tmp_path / "segtumor" / "__init__.py"))
+    assert cli.main([name, "--help"]) == 4
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1 and f"python {cli.SCRIPTS[name][0]}" in message

@@ -6,9 +6,8 @@ import sys
 
 import pytest
 
-from segtumor.commands import benchmark_speed
-from segtumor.training.speed import inference
-from segtumor.training.speed.processes import thread_limits
+from benchmarks.speed import command, inference
+from benchmarks.speed.processes import thread_limits
 
 pytestmark = pytest.mark.model
 
@@ -22,7 +21,7 @@ def bound(monkeypatch):
 
 @pytest.mark.usefixtures("bound")
 def test_quick_measures_both_parts_with_equal_results(tmp_path, capsys):
-    assert benchmark_speed.main(["--quick", "--threads", "1", "--output", str(tmp_path)]) == 0
+    assert command.main(["--quick", "--threads", "1", "--output", str(tmp_path)]) == 0
     output = capsys.readouterr()
     for text in (
         "Detectron2, eager",
@@ -47,7 +46,7 @@ def test_quick_measures_both_parts_with_equal_results(tmp_path, capsys):
 def test_other_results_are_an_error(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(inference, "problem", lambda name, parity: f"{name} differs")
     arguments = ["--quick", "--parts", "inference", "--threads", "1", "--output", str(tmp_path)]
-    assert benchmark_speed.main(arguments) == 3
+    assert command.main(arguments) == 3
     output = capsys.readouterr()
     assert "differ from Detectron2, first: segtumor, torch differs" in output.err
     assert "but for rounding" not in output.out
@@ -56,33 +55,33 @@ def test_other_results_are_an_error(tmp_path, capsys, monkeypatch):
 
 def test_findings_that_were_not_there_are_not_called_equal():
     rows = {count: {"parity": {"n_findings_reference": count}} for count in (0, 3)}
-    assert "nothing to compare" in benchmark_speed._verdict(rows)
-    assert "nothing to compare" not in benchmark_speed._verdict({3: rows[3], "peer": {"parity": None}})
+    assert "nothing to compare" in command._verdict(rows)
+    assert "nothing to compare" not in command._verdict({3: rows[3], "peer": {"parity": None}})
 
 
 def test_every_library_is_bound_by_one_process_that_starts_so(monkeypatch):
     """NumPy's BLAS reads its number of threads when it is loaded."""
     started = []
 
-    def start(command, *, env, **_):
-        started.append((command, env))
-        return subprocess.CompletedProcess(command, 3)
+    def start(arguments, *, env, **_):
+        started.append((arguments, env))
+        return subprocess.CompletedProcess(arguments, 3)
 
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
-    monkeypatch.setattr(benchmark_speed.subprocess, "run", start)
-    monkeypatch.setattr(benchmark_speed, "_measure", lambda arguments: 0)
-    assert benchmark_speed.main(["--quick", "--threads", "2"]) == 3
-    ((command, environment),) = started
+    monkeypatch.setattr(command.subprocess, "run", start)
+    monkeypatch.setattr(command, "_measure", lambda arguments: 0)
+    assert command.main(["--quick", "--threads", "2"]) == 3
+    ((started_with, environment),) = started
     assert thread_limits(2).items() <= environment.items() and set(thread_limits(2)) >= {"OPENBLAS_NUM_THREADS"}
-    assert command[0] == sys.executable and command[-3:] == ["--quick", "--threads", "2"]
+    assert started_with[0] == sys.executable and started_with[-3:] == ["--quick", "--threads", "2"]
     for name, value in thread_limits(2).items():
         monkeypatch.setenv(name, value)
-    assert benchmark_speed.main(["--quick", "--threads", "2"]) == 0 and len(started) == 1
+    assert command.main(["--quick", "--threads", "2"]) == 0 and len(started) == 1
 
 
 def test_that_process_runs_the_command(monkeypatch, capfd):
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    assert benchmark_speed.main(["--quick", "--parts", "inference", "--images", "nowhere", "--threads", "1"]) == 5
+    assert command.main(["--quick", "--parts", "inference", "--images", "nowhere", "--threads", "1"]) == 5
     assert "nowhere" in capfd.readouterr().err
 
 
@@ -96,5 +95,5 @@ def test_that_process_runs_the_command(monkeypatch, capfd):
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_measured(arguments, code, message, capsys):
-    assert benchmark_speed.main(arguments) == code
+    assert command.main(arguments) == code
     assert message in capsys.readouterr().err

@@ -22,7 +22,7 @@ _MOST_PASSING = 4
 
 
 @torch.no_grad()
-def lively_model(cfg, windows, blank):
+def calibrated_random_model(cfg, windows, blank):
     """A model of ``cfg`` with seeded random weights, calibrated on images.
 
     Args:

@@ -1,17 +1,21 @@
 """The dense part alone: backbone, pyramid and proposal head, which is most of the arithmetic and all of it regular.
 
-Its rate in GFLOP per second says what the machine gives, and what another network would take at that rate.
+Its rate in GFLOP per second says what the machine gives, and what another network would take at that rate. A FLOP is
+half of a multiply-add: one multiplication or one addition. Convolutions and fully connected layers are counted;
+normalisation, activations and pooling are not.
 """
 
 import functools
+import math
+from contextlib import ExitStack
 
 import torch
+from torch import nn
 
+from benchmarks.speed.report import Table, milliseconds, ratio
+from benchmarks.speed.timing import Contender, speedups, take_turns
 from segtumor.export.graphs import Dense, EagerGraphs
 from segtumor.runtime.mask_rcnn.detector import model_images
-from segtumor.training.speed.arithmetic import multiply_adds
-from segtumor.training.speed.tables import Table, milliseconds, ratio
-from segtumor.training.speed.turns import Contender, speedups, take_turns
 
 STOCK = "Detectron2, eager"
 #: YOLOv8n-seg at 640 px, FLOP, as its documentation states them.
@@ -69,3 +73,31 @@ def _images(subject):
         pixel_std=cfg.MODEL.PIXEL_STD,
         size_divisibility=subject.model.backbone.size_divisibility,
     )
+
+
+@torch.inference_mode()
+def multiply_adds(module, *inputs):
+    """Multiply-adds of one forward pass, int.
+
+    Args:
+        module: ``nn.Module``; is run once, not changed.
+        inputs: what it is called with.
+    """
+    counts = []
+    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    with ExitStack() as hooks:
+        for layer in module.modules():
+            if isinstance(layer, kinds):
+                handle = layer.register_forward_hook(lambda *call: counts.append(_of_layer(*call)))
+                hooks.callback(handle.remove)
+        module(*inputs)
+    return sum(counts)
+
+
+def _of_layer(layer, inputs, output):
+    if isinstance(layer, nn.Linear):
+        return output.numel() * layer.in_features
+    kernel = math.prod(layer.kernel_size)
+    if isinstance(layer, nn.ConvTranspose2d):  # every value of the input meets the whole kernel
+        return inputs[0].numel() * kernel * layer.out_channels // layer.groups
+    return output.numel() * kernel * layer.in_channels // layer.groups

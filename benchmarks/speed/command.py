@@ -11,7 +11,8 @@ from segtumor.commands.common.shell import check_threads, make_parser, run
 from segtumor.errors import ConfigError, ModelError
 from segtumor.files import prepare_output_folder
 
-_CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_CONFIGS = _REPOSITORY / "configs"
 PARTS = ("inference", "training", "start", "growth")
 _QUICK_PARTS = ("inference", "training")
 _LARGE, _TRAINED = "mask_rcnn_R_50_FPN.yaml", "mask_rcnn_R_18_FPN.yaml"
@@ -25,7 +26,7 @@ _TINY = {
 }
 _QUICK_PX = 96
 _SIZE_PX, _BATCH = 256, 8
-_PROGRAM = "import sys; from segtumor.commands.benchmark_speed import main; sys.exit(main())"
+_TOOL = _REPOSITORY / "tools" / "benchmark_speed.py"
 _FORMATS = ("torchscript", "onnx", "openvino")
 
 
@@ -72,19 +73,18 @@ def main(argv=None):
 def _body(argv, arguments):
     _check(arguments)
     arguments.threads = arguments.threads or os.cpu_count() or 1
-    from segtumor.training.speed.processes import thread_limits
+    from benchmarks.speed.processes import thread_limits
 
     limits = thread_limits(arguments.threads)
     if limits.items() <= os.environ.items():
         return _measure(arguments)
     # Libraries read their limits once, when they are loaded: a process that starts with them.
-    command = [sys.executable, "-P", "-c", _PROGRAM, *map(str, argv)]
+    command = [sys.executable, "-P", str(_TOOL), *map(str, argv)]
     return subprocess.run(command, check=False, env={**os.environ, **limits}).returncode
 
 
 def _measure(arguments) -> int:
-    from segtumor.training.speed.machine import describe_machine
-    from segtumor.training.speed.report import text_report, write_report
+    from benchmarks.speed.report import describe_machine, text_report, write_report
 
     machine = describe_machine(arguments.threads)
     measured = {}
@@ -128,7 +128,7 @@ def _check(arguments):
 
 
 def _inference(arguments):
-    from segtumor.training.speed.inference import InferenceSettings, measure_inference
+    from benchmarks.speed.inference import InferenceSettings, measure_inference
 
     quick = arguments.quick
     fast_cfg, fast_name = _fast(arguments)
@@ -149,7 +149,7 @@ def _inference(arguments):
 
 
 def _training(arguments):
-    from segtumor.training.speed.training import measure_training
+    from benchmarks.speed.training import measure_training
 
     quick = arguments.quick
     return measure_training(
@@ -164,9 +164,9 @@ def _training(arguments):
 
 
 def _start(arguments):
+    from benchmarks.speed.start import RUN, measure_start
+    from benchmarks.speed.subjects import export_run, make_run, write_images
     from segtumor.runs import find_run
-    from segtumor.training.speed.made_up_run import export_run, make_run, write_images
-    from segtumor.training.speed.start import RUN, measure_start
 
     config, weights = find_run(arguments.run) if arguments.run else (None, arguments.fast_weights)
     cfg = _config(config) if config else _fast(arguments)[0]
@@ -182,8 +182,8 @@ def _start(arguments):
 
 
 def _growth(arguments):
-    from segtumor.training.speed.growth import measure_growth
-    from segtumor.training.speed.made_up_run import export_run, make_run
+    from benchmarks.speed.growth import measure_growth
+    from benchmarks.speed.subjects import export_run, make_run
 
     large, fast = _config(arguments.config_file or _CONFIGS / _LARGE), _fast(arguments)[0]
     formats = _installed(_FORMATS)

@@ -14,19 +14,18 @@ import torch
 from detectron2.layers import paste_masks_in_image
 from PIL import Image
 
+from benchmarks.speed.processes import in_fresh_process
+from benchmarks.speed.report import Part, Table, milliseconds
+from benchmarks.speed.subjects import phantom_radiographs, write_images
+from benchmarks.speed.timing import Contender, take_turns
 from segtumor.errors import InstallationError
 from segtumor.reporting.pictures.overlay import draw_overlay
 from segtumor.runtime.mask_rcnn.pasting import paste_mask
 from segtumor.structures import postprocessing
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_crop, rle_from_mask
-from segtumor.training.speed.images import phantom_radiographs
-from segtumor.training.speed.made_up_run import write_images
-from segtumor.training.speed.processes import in_fresh_process
-from segtumor.training.speed.tables import Part, Table, milliseconds
-from segtumor.training.speed.turns import Contender, take_turns
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"segtumor.{__name__}")  # below segtumor, whose messages commands show
 SIZES_PX = (256, 400, 512, 800, 1200, 1600)
 LESIONS = (0, 1, 5, 20, 100)
 FILES = (10, 100, 1000)

@@ -8,9 +8,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.speed import child
 from segtumor.errors import InstallationError
-from segtumor.training.speed import child
 
+#: Child processes find ``benchmarks`` and ``segtumor`` there.
+REPOSITORY = Path(__file__).resolve().parents[2]
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -50,7 +52,9 @@ def finish(command, threads=None):
     Raises:
         InstallationError: it failed.
     """
-    environment = {**os.environ, **(thread_limits(threads) if threads else {})}
+    paths = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
+    limits = thread_limits(threads) if threads else {}
+    environment = {**os.environ, **limits, "PYTHONPATH": paths}
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if result.returncode:
         last = " | ".join(result.stderr.strip().splitlines()[-3:])

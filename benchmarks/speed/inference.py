@@ -13,26 +13,24 @@ from pathlib import Path
 import cv2
 import torch
 
-from segtumor.export.contract import contract_of
-from segtumor.models.detectron2_detector import image_tensor
-from segtumor.runtime.mask_rcnn.detector import Detector
-from segtumor.training.speed.dense import dense_table
-from segtumor.training.speed.images import benchmark_images
-from segtumor.training.speed.models import (
+from benchmarks.speed.dense import dense_table
+from benchmarks.speed.detectors import (
+    DETECTORS,
     PARALLEL,
-    Subject,
-    make_subject,
+    TorchvisionDetector,
     our_detectors,
     parallel_detectors,
     stock_detector,
-    windows_of,
+    stock_inference_config,
+    with_stock_anchors,
 )
-from segtumor.training.speed.parity import compare, problem
-from segtumor.training.speed.peers import DETECTORS, TorchvisionDetector
-from segtumor.training.speed.race import STOCK, Race, main_table, raw_rows, small_table
-from segtumor.training.speed.stock import stock_inference_config, with_stock_anchors
-from segtumor.training.speed.tables import Part
-from segtumor.training.speed.turns import Contender, take_turns
+from benchmarks.speed.inference_tables import STOCK, Comparison, compare, main_table, problem, raw_rows, small_table
+from benchmarks.speed.report import Part
+from benchmarks.speed.subjects import Subject, benchmark_images, make_subject, windows_of
+from benchmarks.speed.timing import Contender, take_turns
+from segtumor.export.contract import contract_of
+from segtumor.models.detectron2_detector import image_tensor
+from segtumor.runtime.mask_rcnn.detector import Detector
 
 
 @dataclass(frozen=True)
@@ -79,26 +77,26 @@ def measure_inference(settings):
     radiographs, description = benchmark_images(
         settings.folder, count=settings.n_images, size_px=min(512, settings.short_edge_px)
     )
-    race = Race(notes=[_images_note(description, settings), _weights_note(settings)])
+    comparison = Comparison(notes=[_images_note(description, settings), _weights_note(settings)])
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         large = make_subject(_large_config(settings), settings.weights, radiographs)
-        detectors = _add_large(race, large, Path(folder), settings)
-        _add_peers(race, radiographs, settings)
+        detectors = _add_large(comparison, large, Path(folder), settings)
+        _add_peers(comparison, radiographs, settings)
         if settings.fast_cfg is not None:
-            _add_fast(race, radiographs, Path(folder), settings)
-        timings = take_turns(race.contenders, repeats=settings.repeats)
+            _add_fast(comparison, radiographs, Path(folder), settings)
+        timings = take_turns(comparison.contenders, repeats=settings.repeats)
         dense, dense_raw = dense_table(large, detectors, repeats=settings.repeats)
     size = f"{settings.short_edge_px} px"
     rest = f"{settings.threads} threads, {settings.repeats} turns"
     tables = (
-        main_table(race, timings, f"Inference, {size}, {rest}"),
-        small_table(race, timings, f"Small models, {rest}", size),
+        main_table(comparison, timings, f"Inference, {size}, {rest}"),
+        small_table(comparison, timings, f"Small models, {rest}", size),
         dense,
     )
     return Part(
         tuple(table for table in tables if table.rows),
-        {"rows": raw_rows(race, timings), "dense": dense_raw, "images": description},
-        tuple(filter(None, (problem(name, parity) for name, parity in race.parities.items()))),
+        {"rows": raw_rows(comparison, timings), "dense": dense_raw, "images": description},
+        tuple(filter(None, (problem(name, parity) for name, parity in comparison.parities.items()))),
     )
 
 
@@ -108,38 +106,40 @@ def _large_config(settings):
     return stock if settings.weights else with_stock_anchors(stock)
 
 
-def _add_large(race, subject, folder, settings):
+def _add_large(comparison, subject, folder, settings):
     """Rows of the large model; returns its detectors."""
     stock, timed = stock_detector(subject), subject.some(settings.n_timed)
     count = len(timed.windows)
-    expected = race.findings[STOCK] = subject.detect_all(stock)
-    race.contenders[STOCK] = Contender(functools.partial(timed.detect_all, stock), count)
+    expected = comparison.findings[STOCK] = subject.detect_all(stock)
+    comparison.contenders[STOCK] = Contender(functools.partial(timed.detect_all, stock), count)
     raw = functools.partial(_instances_only, timed)
-    race.contenders[f"{STOCK}, masks not encoded"] = Contender(raw, count)
+    comparison.contenders[f"{STOCK}, masks not encoded"] = Contender(raw, count)
     folder = folder / "large"
     folder.mkdir()
     detectors, skipped = our_detectors(subject, folder, threads=settings.threads)
-    race.notes += skipped
+    comparison.notes += skipped
     for runtime, detector in detectors.items():
-        _add_ours(race, f"segtumor, {runtime}", subject, detector, expected, settings.n_timed)
+        _add_ours(comparison, f"segtumor, {runtime}", subject, detector, expected, settings.n_timed)
     runtime, fastest = list(detectors.items())[-1]
     own = Detector(fastest.graphs, _own_numbers(settings.cfg, subject.model, fastest.contract))
     name = f"segtumor, {runtime}, its own numbers of proposals and findings"
-    race.findings[name] = subject.detect_all(own)
-    race.contenders[name] = Contender(functools.partial(timed.detect_all, own), count)
+    comparison.findings[name] = subject.detect_all(own)
+    comparison.contenders[name] = Contender(functools.partial(timed.detect_all, own), count)
     if settings.with_pairs and settings.threads == PARALLEL:
-        _add_pairs(race, timed, stock, parallel_detectors(subject, detectors, folder))
+        _add_pairs(comparison, timed, stock, parallel_detectors(subject, detectors, folder))
     return detectors
 
 
-def _add_pairs(race, timed, stock, pairs) -> None:
+def _add_pairs(comparison, timed, stock, pairs) -> None:
     """Rows of two images at once; they are compared with Detectron2 that works in the same way."""
     baseline = f"{STOCK}, two images at once"
     pairs = {STOCK: [stock, stock], **{f"segtumor, {runtime}": pair for runtime, pair in pairs.items()}}
     for name, pair in pairs.items():
         name = f"{name}, two images at once"
-        race.contenders[name] = Contender(functools.partial(timed.detect_in_parallel, pair), 2 * len(timed.windows))
-        race.baselines[name] = baseline
+        comparison.contenders[name] = Contender(
+            functools.partial(timed.detect_in_parallel, pair), 2 * len(timed.windows)
+        )
+        comparison.baselines[name] = baseline
 
 
 def _own_numbers(cfg, model, contract):
@@ -154,40 +154,40 @@ def _instances_only(subject) -> None:
         subject.model([{"image": image_tensor(window), "height": height, "width": width}])
 
 
-def _add_ours(race, name, subject, detector, expected, n_timed) -> None:
-    race.findings[name] = subject.detect_all(detector)
-    race.parities[name] = compare(expected, race.findings[name], detector.contract.regions)
+def _add_ours(comparison, name, subject, detector, expected, n_timed) -> None:
+    comparison.findings[name] = subject.detect_all(detector)
+    comparison.parities[name] = compare(expected, comparison.findings[name], detector.contract.regions)
     timed = subject.some(n_timed)
-    race.contenders[name] = Contender(functools.partial(timed.detect_all, detector), len(timed.windows))
+    comparison.contenders[name] = Contender(functools.partial(timed.detect_all, detector), len(timed.windows))
 
 
-def _add_peers(race, radiographs, settings) -> None:
+def _add_peers(comparison, radiographs, settings) -> None:
     for peer in settings.peers:
         cfg = stock_inference_config(settings.cfg, short_edge_px=DETECTORS[peer], max_long_edge_px=1333)
         windows = windows_of(cfg, radiographs)
         subject = Subject(cfg, None, windows, [window.shape for window in windows]).some(settings.n_timed)
         detector, name = TorchvisionDetector(peer), f"torchvision {peer}, {DETECTORS[peer]} px"
-        race.findings[name] = subject.detect_all(detector)
-        race.contenders[name] = Contender(functools.partial(subject.detect_all, detector), len(subject.windows))
+        comparison.findings[name] = subject.detect_all(detector)
+        comparison.contenders[name] = Contender(functools.partial(subject.detect_all, detector), len(subject.windows))
         if DETECTORS[peer] < settings.short_edge_px:
-            race.small[name] = None
+            comparison.small[name] = None
 
 
-def _add_fast(race, radiographs, folder, settings) -> None:
+def _add_fast(comparison, radiographs, folder, settings) -> None:
     """Rows of the small model, with its own numbers and at its own size."""
     subject = make_subject(settings.fast_cfg, settings.fast_weights, radiographs)
     name = f"{settings.fast_name}, {settings.fast_cfg.INPUT.MIN_SIZE_TEST} px"
     stock, folder = stock_detector(subject), folder / "fast"
     folder.mkdir()
     itself = f"{name}, Detectron2"
-    expected = race.findings[itself] = subject.detect_all(stock)
+    expected = comparison.findings[itself] = subject.detect_all(stock)
     timed = subject.some(settings.n_timed)
-    race.contenders[itself] = Contender(functools.partial(timed.detect_all, stock), len(timed.windows))
-    race.small[itself] = itself
+    comparison.contenders[itself] = Contender(functools.partial(timed.detect_all, stock), len(timed.windows))
+    comparison.small[itself] = itself
     detectors, _ = our_detectors(subject, folder, threads=settings.threads)
     for runtime, detector in detectors.items():
-        _add_ours(race, f"{name}, {runtime}", subject, detector, expected, settings.n_timed)
-        race.small[f"{name}, {runtime}"] = itself
+        _add_ours(comparison, f"{name}, {runtime}", subject, detector, expected, settings.n_timed)
+        comparison.small[f"{name}, {runtime}"] = itself
 
 
 def _images_note(description, settings) -> str:

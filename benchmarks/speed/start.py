@@ -11,9 +11,9 @@ import statistics
 import sys
 from pathlib import Path
 
-from segtumor.training.speed.processes import finish, in_fresh_process
-from segtumor.training.speed.tables import Part, Table, milliseconds, ratio
-from segtumor.training.speed.turns import Contender, speedups, take_turns
+from benchmarks.speed.processes import finish, in_fresh_process
+from benchmarks.speed.report import Part, Table, milliseconds, ratio
+from benchmarks.speed.timing import Contender, speedups, take_turns
 
 RUN = "training run"
 _CORE = ("numpy", "cv2", "PIL.Image", "pycocotools.mask", "tqdm")

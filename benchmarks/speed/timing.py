@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"segtumor.{__name__}")  # below segtumor, whose messages commands show
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,22 @@ import math
 
 import numpy as np
 import torch
+from detectron2.config import CfgNode
 from detectron2.structures import BitMasks, Boxes, Instances
 from detectron2.utils.env import seed_all_rng
 from detectron2.utils.events import EventStorage
 
+import segtumor.models.backbones.narrow_resnet
+import segtumor.models.backbones.vgg
+import segtumor.models.detectors.roi_heads  # noqa: F401  the three register the model parts that configurations name
+from benchmarks.speed.detectors import stock_training_config
+from benchmarks.speed.processes import in_fresh_process
+from benchmarks.speed.report import Part, Table, milliseconds, ratio
+from benchmarks.speed.timing import Contender, speedups, take_turns
 from segtumor.imaging import normalize_window
 from segtumor.models.detectron2_detector import image_tensor
 from segtumor.structures.masks import box_from_mask
 from segtumor.synthesis.phantoms import make_phantoms
-from segtumor.training.speed.configs import config_from_text
-from segtumor.training.speed.processes import in_fresh_process
-from segtumor.training.speed.stock import stock_training_config
-from segtumor.training.speed.tables import Part, Table, milliseconds, ratio
-from segtumor.training.speed.turns import Contender, speedups, take_turns
 from segtumor.training.trainer import Trainer
 
 STOCK, OURS = "Detectron2, its own numbers", "segtumor"
@@ -63,7 +66,7 @@ def measure_training(cfg, *, size_px, batch_size, repeats, threads, profile: boo
 def peak_of_steps(config_text, size_px, batch_size, threads, steps=2) -> None:
     """Take training steps; for ``processes.in_fresh_process``, which reads the memory of the process."""
     torch.set_num_threads(threads)
-    trainer = _trainer(config_from_text(config_text), phantom_batch(size_px, batch_size))
+    trainer = _trainer(CfgNode.load_cfg(config_text), phantom_batch(size_px, batch_size))
     for _ in range(steps):
         _step(trainer)
 
@@ -117,7 +120,7 @@ def _step(trainer) -> None:
 
 
 def _peak_mib(cfg, common):
-    call = "segtumor.training.speed.training:peak_of_steps"
+    call = "benchmarks.speed.training:peak_of_steps"
     steps = [{"name": "steps", "call": call, "arguments": {"config_text": cfg.dump(), **common}}]
     return in_fresh_process(steps, threads=common["threads"])["peak_mib"]
 

@@ -1,4 +1,4 @@
-"""The parts of the speed benchmark that can be checked without measuring: turns, tables, counts, models, processes."""
+"""What can be checked of the speed benchmark without measuring: turns, tables, counts, models, processes."""
 
 import json
 import math
@@ -8,27 +8,48 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.speed import detectors, growth, inference
+from benchmarks.speed.child import run_steps
+from benchmarks.speed.dense import multiply_adds
+from benchmarks.speed.detectors import (
+    TorchvisionDetector,
+    stock_inference_config,
+    stock_training_config,
+    with_stock_anchors,
+)
+from benchmarks.speed.inference_tables import (
+    STOCK,
+    Comparison,
+    compare,
+    main_table,
+    parity_cells,
+    problem,
+    raw_rows,
+    small_table,
+)
+from benchmarks.speed.processes import in_fresh_process
+from benchmarks.speed.report import (
+    Part,
+    Table,
+    describe_machine,
+    markdown_of,
+    milliseconds,
+    peak_memory_mib,
+    ratio,
+    sentence,
+    text_of,
+    text_report,
+    write_report,
+)
+from benchmarks.speed.start import own_import_s
+from benchmarks.speed.subjects import benchmark_images, blank_radiograph, class_names, make_subject, phantom_radiographs
+from benchmarks.speed.timing import Contender, Timing, speedups, take_turns
+from benchmarks.speed.training import phantom_batch
 from segtumor.errors import DataError, InstallationError
 from segtumor.models.detectron2_detector import ModelDetector
 from segtumor.runtime.contract import Pooling, Regions
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
-from segtumor.training.speed import growth, inference, models
-from segtumor.training.speed.arithmetic import multiply_adds
-from segtumor.training.speed.child import run_steps
-from segtumor.training.speed.images import benchmark_images, blank_radiograph, phantom_radiographs
-from segtumor.training.speed.machine import describe_machine, peak_memory_mib, sentence
-from segtumor.training.speed.models import class_names, make_subject
-from segtumor.training.speed.parity import compare, parity_cells, problem
-from segtumor.training.speed.peers import TorchvisionDetector
-from segtumor.training.speed.processes import in_fresh_process
-from segtumor.training.speed.race import STOCK, Race, main_table, raw_rows, small_table
-from segtumor.training.speed.report import text_report, write_report
-from segtumor.training.speed.start import own_import_s
-from segtumor.training.speed.stock import stock_inference_config, stock_training_config, with_stock_anchors
-from segtumor.training.speed.tables import Part, Table, markdown_of, milliseconds, ratio, text_of
-from segtumor.training.speed.training import phantom_batch
-from segtumor.training.speed.turns import Contender, Timing, speedups, take_turns
 
 pytestmark = pytest.mark.model
 
@@ -148,12 +169,12 @@ def test_a_runtime_that_is_not_installed_is_left_out_with_a_sentence(tiny_config
         raise InstallationError("onnx is not installed", remedy="Type: pip install onnx")
 
     subject = make_subject(tiny_config(), None, phantom_radiographs(1, 64))
-    monkeypatch.setattr(models, "write_onnx", missing)
-    monkeypatch.setattr(models, "check_onnx", missing)
-    detectors, skipped = models.our_detectors(subject, tmp_path, threads=1)
-    assert list(detectors) == [models.TORCH]
+    monkeypatch.setattr(detectors, "write_onnx", missing)
+    monkeypatch.setattr(detectors, "check_onnx", missing)
+    ours, skipped = detectors.our_detectors(subject, tmp_path, threads=1)
+    assert list(ours) == [detectors.TORCH]
     assert [text.split(" is left out: ")[0] for text in skipped] == ["ONNX Runtime", "OpenVINO"]
-    assert models.parallel_detectors(subject, detectors, tmp_path) == {}
+    assert detectors.parallel_detectors(subject, ours, tmp_path) == {}
 
 
 def test_class_names_are_those_of_the_configuration_or_made_up(tiny_config):
@@ -243,40 +264,42 @@ def test_small_models_and_two_images_at_once_have_their_own_baselines():
     small, peer, ours, pairs = "fast, Detectron2", "torchvision ssd, 320 px", "fast, torch", "two images at once"
     seconds = {STOCK: 8, f"{STOCK}, {pairs}": 6, f"segtumor, {pairs}": 3, small: 2, ours: 1, peer: 4}
     timings = {name: Timing((float(value),)) for name, value in seconds.items()}
-    race = Race(findings={STOCK: [(finding(0.9),), ()]})
-    race.baselines = {name: f"{STOCK}, {pairs}" for name in seconds if name.endswith(pairs)}
-    race.small = {small: small, ours: small, peer: None}
-    table = main_table(race, timings, "Title")
+    comparison = Comparison(findings={STOCK: [(finding(0.9),), ()]})
+    comparison.baselines = {name: f"{STOCK}, {pairs}" for name in seconds if name.endswith(pairs)}
+    comparison.small = {small: small, ours: small, peer: None}
+    table = main_table(comparison, timings, "Title")
     assert [(row[0], row[3]) for row in table.rows] == [
         (STOCK, "1.00 x"),
         (f"{STOCK}, {pairs}", "1.00 x"),
         (f"segtumor, {pairs}", "2.00 x"),
     ]
     assert table.rows[0][4] == "0.5" and "one image after the other" in " ".join(table.notes)
-    table = small_table(race, timings, "Small", "800 px")
+    table = small_table(comparison, timings, "Small", "800 px")
     assert table.columns[3:5] == ("times stock ResNet-50 at 800 px", "times itself in Detectron2")
     assert [(row[0], *row[3:5]) for row in table.rows] == [
         (small, "4.00 x", "1.00 x"),
         (ours, "8.00 x", "2.00 x"),
         (peer, "2.00 x", ""),
     ]
-    assert raw_rows(race, timings)[ours]["times_itself"] == 2
-    assert not small_table(Race(), timings, "Small", "800 px").rows
-    assert len(main_table(Race(), {STOCK: Timing((1.0,))}, "Title").notes) == 2
+    assert raw_rows(comparison, timings)[ours]["times_itself"] == 2
+    assert not small_table(Comparison(), timings, "Small", "800 px").rows
+    assert len(main_table(Comparison(), {STOCK: Timing((1.0,))}, "Title").notes) == 2
 
 
 @pytest.mark.parametrize(("threads", "rows"), [(1, 0), (2, 3)])
 def test_two_images_at_once_need_two_threads(tiny_config, tmp_path, monkeypatch, threads, rows):
     subject = make_subject(tiny_config(), None, phantom_radiographs(1, 64))
-    ours, _ = inference.our_detectors, monkeypatch.setattr(models, "_EXPORTED", {})
-    detector = ours(subject, tmp_path, threads=1)[0][models.TORCH]
-    monkeypatch.setattr(inference, "our_detectors", lambda *_, **__: ({models.OPENVINO: detector}, []))
-    monkeypatch.setattr(inference, "parallel_detectors", lambda *_: {models.ONNX: [detector] * 2, models.OPENVINO: []})
+    ours, _ = inference.our_detectors, monkeypatch.setattr(detectors, "_EXPORTED", {})
+    detector = ours(subject, tmp_path, threads=1)[0][detectors.TORCH]
+    monkeypatch.setattr(inference, "our_detectors", lambda *_, **__: ({detectors.OPENVINO: detector}, []))
+    monkeypatch.setattr(
+        inference, "parallel_detectors", lambda *_: {detectors.ONNX: [detector] * 2, detectors.OPENVINO: []}
+    )
     settings = inference.InferenceSettings(tiny_config(), None, None, None, "", None, 1, threads=threads)
-    race = Race()
-    inference._add_large(race, subject, tmp_path, settings)
-    assert sum("two images at once" in name for name in race.contenders) == rows
-    assert list(race.baselines.values()) == [f"{STOCK}, two images at once"] * rows
+    comparison = Comparison()
+    inference._add_large(comparison, subject, tmp_path, settings)
+    assert sum("two images at once" in name for name in comparison.contenders) == rows
+    assert list(comparison.baselines.values()) == [f"{STOCK}, two images at once"] * rows
 
 
 def test_growth_with_size_is_the_median_after_a_first_prediction(tmp_path, monkeypatch):
