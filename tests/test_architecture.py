@@ -15,6 +15,7 @@ RANK = {
     "errors": 1,
     "escaping": 1,
     "statistics": 2,
+    "ages": 2,
     "cases": 2,
     "files": 2,
     "progress": 2,

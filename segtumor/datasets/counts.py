@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segtumor.ages import AGE_GROUP, AGE_GROUPS, is_age
 from segtumor.annotations.crowds import count_crowds, is_crowd
 from segtumor.annotations.regions import region_remarks
 from segtumor.cases import case_or_own
-from segtumor.datasets.splits.strata import AGE_GROUP, UNKNOWN, age_group, attribute_text
+from segtumor.datasets.splits.strata import UNKNOWN, attribute_text
 from segtumor.taxonomy import NORMAL
 
 #: Lower ends of the size classes, px: side of a square of the lesion's area.
@@ -87,7 +88,7 @@ def describe(parts):
         *_attribute_tables(images, lesions, names, crowds),
     ]
     sides = {name: [lesion.side_px for lesion in lesions if lesion.class_name == name] for name in names}
-    ages = [image["age"] for image in images if age_group(image.get("age")) != UNKNOWN]
+    ages = [image["age"] for image in images if is_age(image.get("age"))]
     return Statistics(tuple(tables), names, sides, ages)
 
 
@@ -235,7 +236,7 @@ def _attribute_tables(images, lesions, names, crowds):
 
 def _unread_ages(images) -> str:
     """What stands there for an age and is none, so that it does not vanish among the unknown; "" for nothing."""
-    unread = [i for i in images if i.get("age") not in (None, "") and age_group(i["age"]) == UNKNOWN]
+    unread = [i for i in images if i.get("age") not in (None, "") and not is_age(i["age"])]
     if not unread:
         return ""
     example = f"{unread[0]['age']!r} of {unread[0]['file_name']}"
@@ -253,5 +254,5 @@ def _attribute_row(value, images, classes_of_image, names, crowds):
 def _sorted(by_value, key):
     """Most frequent first, ages in their order, unknown last."""
     if key == AGE_GROUP:
-        return sorted(by_value.items(), key=lambda item: (item[0] == UNKNOWN, item[0]))
+        return [(group, by_value[group]) for group in (*AGE_GROUPS, UNKNOWN) if group in by_value]
     return sorted(by_value.items(), key=lambda item: (item[0] == UNKNOWN, item[0] != NORMAL, -len(item[1]), item[0]))

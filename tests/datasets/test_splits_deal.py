@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from segtumor.datasets.splits import DEFAULT_FRACTIONS, grouped_split, kfold_split
 from segtumor.datasets.splits.deal import merged_strata
-from segtumor.datasets.splits.strata import age_group, attribute_text, image_labels, stratum_keys
+from segtumor.datasets.splits.strata import attribute_text, image_labels, stratum_keys
 from segtumor.errors import ConfigError
 
 SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
@@ -93,15 +93,6 @@ def test_strata_of_few_cases_lose_their_last_key():
     assert merged_strata([]) == [] and merged_strata([(0,)] * 2) == [(0,), (0,)]
 
 
-@pytest.mark.parametrize(
-    ("age", "expected"),
-    [(0, "0-9"), (9.9, "0-9"), (10, "10-19"), (19, "10-19"), (20, "20-39"), (59, "40-59"), (60, "60+"), (101, "60+")]
-    + [(value, "unknown") for value in (None, float("nan"), float("inf"), -1, "12", True)],
-)
-def test_age_groups(age, expected):
-    assert age_group(age) == expected
-
-
 def test_attributes_as_text():
     image = {"site": ["tibia", "femur"], "center": 1.0, "sex": None, "age": 12, "empty": []}
     keys = ("site", "center", "sex", "age_group", "empty", "nothing")
@@ -109,7 +100,7 @@ def test_attributes_as_text():
         "femur+tibia",
         "1",
         "unknown",
-        "10-19",
+        "<18",
         "unknown",
         "unknown",
     ]

@@ -62,6 +62,7 @@ def test_centres_that_cannot_be_left_out():
 
 def test_names_of_parts_hold_no_underscore():
     assert [slug(text) for text in ("St. Mary_1", "A/..\\b", "Ü", "")] == ["st-mary-1", "a-b", "x", "x"]
+    assert [slug(group) for group in ("<18", "18-39", ">=60")] == ["under-18", "18-39", "from-60"]
 
 
 def test_the_test_share_is_checked():

@@ -59,7 +59,7 @@ def test_sizes(whole):
 
 def test_attributes_that_are_known(whole):
     found = tables(whole)
-    assert found["Age group (years)"].rows == (("0-9", 2, 2, 0, 2, 1), ("60+", 1, 1, 1, 0, 0))
+    assert found["Age group (years)"].rows == (("<18", 2, 2, 0, 2, 1), (">=60", 1, 1, 1, 0, 0))
     assert found["Site"].rows == (("fibula+tibia", 1, 1, 0, 1, 1), ("unknown", 2, 2, 1, 1, 0))
     assert found["Image label"].rows[0] == ("normal", 1, 1, 1, 0, 0)
     assert "Centre" not in found
@@ -68,12 +68,12 @@ def test_attributes_that_are_known(whole):
 
 
 def test_ages_that_are_none_are_counted_and_named():
-    ages = ["12 years", -3, True, 41, None, ""]
+    ages = ["12 years", -3, True, 41, None, "", 131]
     images = [{**IMAGES[0], "id": i, "file_name": f"{i}.png", "age": age} for i, age in enumerate(ages)]
     statistics = describe({"all": as_dataset({**DOCUMENT, "images": images, "annotations": []}, "images")})
     (table,) = [table for table in statistics.tables if table.title.startswith("Age")]
-    assert [row[:2] for row in table.rows] == [("40-59", 1), ("unknown", 5)] and statistics.ages == [41]
-    assert table.note.startswith("The age of 3 images is no number of years, such as '12 years' of 0.png")
+    assert [row[:2] for row in table.rows] == [("40-59", 1), ("unknown", 6)] and statistics.ages == [41]
+    assert table.note.startswith("The age of 4 images is no number of years, such as '12 years' of 0.png")
 
 
 def test_parts_and_folds(whole):

@@ -187,7 +187,8 @@ def _value_of_cases(case_ids, values, key, unknown):
 
 def slug(text):
     """Lower-case letters, digits and hyphens only, as part names need (a data set's name is cut at its last _)."""
-    return file_name_part(text.lower().replace(".", "-"))
+    words = text.lower().replace(">=", "from ").replace("<", "under ")  # age groups
+    return file_name_part(words.replace(".", "-"))
 
 
 def _slugs(values, key):

@@ -3,27 +3,13 @@
 Not here: dividing the images (``deal``).
 """
 
-import math
-
+from segtumor.ages import AGE_GROUP, age_group
 from segtumor.datasets.splits.deal import SEVERITY
 from segtumor.errors import ConfigError
 from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY
 
 UNKNOWN = "unknown"
-LABEL, AGE_GROUP = "label", "age_group"
-#: First year of each age group but the first. Osteosarcoma has two peaks, in the second decade of life and after 60
-#: (Mirabello, Troisi and Savage, Cancer 2009, doi 10.1002/cncr.24121); each has a group of its own.
-AGE_GROUP_STARTS = (10, 20, 40, 60)
-
-
-def age_group(age):
-    """``0-9``, ``10-19``, ``20-39``, ``40-59`` or ``60+`` of an age in years; ``unknown`` for None, NaN and text."""
-    known = isinstance(age, (int, float)) and not isinstance(age, bool) and math.isfinite(age) and age >= 0
-    if not known:
-        return UNKNOWN
-    starts = (0, *AGE_GROUP_STARTS)
-    position = sum(age >= start for start in AGE_GROUP_STARTS)
-    return f"{starts[position]}+" if position == len(starts) - 1 else f"{starts[position]}-{starts[position + 1] - 1}"
+LABEL = "label"
 
 
 def attribute_text(image, key):
@@ -37,7 +23,7 @@ def attribute_text(image, key):
         The text; a list as its sorted values joined by ``+``; ``unknown`` where there is none.
     """
     if key == AGE_GROUP:
-        return age_group(image.get("age"))
+        return age_group(image.get("age")) or UNKNOWN
     value = image.get(key)
     if isinstance(value, (list, tuple)):
         value = "+".join(sorted(map(str, value)))

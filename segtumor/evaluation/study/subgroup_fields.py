@@ -11,18 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segtumor.ages import AGE_GROUP, AGE_GROUPS, OLDEST_YEARS, age_group, is_age
 from segtumor.errors import DataError
 from segtumor.evaluation.measures.measure import IMAGES, LESIONS
 from segtumor.evaluation.summary.summary import SIZE_RANGES_PX
 
 UNKNOWN = "unknown"
-CLASS, SIZE, SUBTYPE, AGE_GROUP, IMAGE_LABEL = "class", "size", "subtype", "age_group", "image_label"
+CLASS, SIZE, SUBTYPE, IMAGE_LABEL = "class", "size", "subtype", "image_label"
 LESION_FIELDS = (CLASS, SUBTYPE, SIZE)
 IMAGE_FIELDS = ("site", "view", "center", AGE_GROUP, "sex", "device", IMAGE_LABEL)
-AGE_LIMITS = (18, 40, 60)
-#: In years; nobody was older (the record is 122).
-OLDEST = 130
-AGE_GROUPS = ("<18", "18-39", "40-59", ">=60")
 
 
 @dataclass(frozen=True)
@@ -109,30 +106,19 @@ def _image_levels(facts, field):
     """Levels of each image: N tuples, empty where unknown."""
     attributes = [result.truth.attributes for result in facts.results]
     if field == AGE_GROUP:
-        return [_age_group(a.get("age")) for a in attributes]
+        return [(group,) if (group := age_group(a.get("age"))) else () for a in attributes]
     return [_texts(a.get(field)) for a in attributes]
-
-
-def _age_group(age):
-    if not _is_age(age):
-        return ()
-    return (AGE_GROUPS[int(np.searchsorted(AGE_LIMITS, age, side="right"))],)
-
-
-def _is_age(value):
-    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    return is_number and 0 <= value <= OLDEST
 
 
 def _of_ages(facts):
     truths = [r.truth for r in facts.results]
-    unread = [t for t in truths if t.attributes.get("age") not in (None, "") and not _is_age(t.attributes["age"])]
+    unread = [t for t in truths if t.attributes.get("age") not in (None, "") and not is_age(t.attributes["age"])]
     if not unread:
         return []
     example = f"{unread[0].attributes['age']!r} of {unread[0].file_name}"
     return [
-        f"The age of {len(unread)} images is no number, such as {example} (expected: 0 to {OLDEST} years); their age "
-        "group is unknown."
+        f"The age of {len(unread)} images is no number, such as {example} (expected: 0 to {OLDEST_YEARS} years); their "
+        "age group is unknown."
     ]
 
 

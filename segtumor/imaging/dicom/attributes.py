@@ -12,6 +12,7 @@ import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
+from segtumor.ages import OLDEST_YEARS
 from segtumor.cases import is_placeholder
 from segtumor.errors import BadImageError
 from segtumor.imaging.dicom.elements import word
@@ -33,7 +34,7 @@ _SHORTEST_SALT = 16
 
 _AGE = re.compile(r"(\d{3})([DWMY])")  # PS3.5 6.2, AS
 _UNITS_A_YEAR = {"D": 365.25, "W": 365.25 / 7, "M": 12, "Y": 1}
-_OLDEST, _OLDEST_TOLD = 130, 90  # years; 45 CFR 164.514(b)(2): ages above 89 are told as one class
+_OLDEST_TOLD = 90  # years; 45 CFR 164.514(b)(2): ages above 89 are told as one class
 
 #: ViewPosition (PS3.3 C.8.1.3, C.8.11.5) -> view.
 _VIEWS = {
@@ -164,7 +165,7 @@ def _age(text):
     if match is None:
         return None
     years = int(match[1]) / _UNITS_A_YEAR[match[2]]
-    if years > _OLDEST:
+    if years > OLDEST_YEARS:
         return None
     return min(int(years) if match[2] == "Y" else round(years, 2), _OLDEST_TOLD)
 

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from segtumor.datasets.splits.strata import AGE_GROUP_STARTS
+from segtumor.ages import AGE_GROUP_STARTS, OLDEST_YEARS
 from segtumor.reporting.figures.figure import DARK, class_color, label_axes, name_text, new_figure, say_empty
-
-_OLDEST = 130  # years; a number beyond is a mistake, and would need as many bars
 
 
 def lesion_size_figure(sides_px):
@@ -45,11 +43,11 @@ def lesion_size_figure(sides_px):
 
 def age_histogram_figure(ages):
     """Histogram of ages in years; lines part the age groups of the tables."""
-    last, n_beyond = min(max(90, *ages), _OLDEST), sum(age > _OLDEST for age in ages)
-    beyond = f", {n_beyond} above {_OLDEST} years" if n_beyond else ""
+    last, n_beyond = min(max(90, *ages), OLDEST_YEARS), sum(age > OLDEST_YEARS for age in ages)
+    beyond = f", {n_beyond} above {OLDEST_YEARS} years" if n_beyond else ""
     figure, (axes,) = new_figure(f"Age, n = {len(ages)} images{beyond}", size_in=(7, 4))
     label_axes(axes, "Age (years)", "Images", (0, last + 5), None)
-    axes.hist(np.minimum(ages, _OLDEST), bins=np.arange(0, last + 6, 5), color=class_color(0), edgecolor="white")
+    axes.hist(np.minimum(ages, OLDEST_YEARS), bins=np.arange(0, last + 6, 5), color=class_color(0), edgecolor="white")
     for start in AGE_GROUP_STARTS:
         axes.axvline(start, color=DARK, lw=1, ls=":")
     axes.yaxis.get_major_locator().set_params(integer=True)
