@@ -8,7 +8,7 @@ import pytest
 
 import segtumor
 from segtumor import files
-from segtumor.annotations.tables.csv_rows import read_rows
+from segtumor.annotations.tables.csv_rows import filled_rows
 from segtumor.annotations.tables.spreadsheets import read_sheets
 from segtumor.escaping import csv_cell, distinct_parts, file_name_part, printable, shortened, text_of_cell
 
@@ -92,7 +92,7 @@ def test_a_file_is_read_back_as_it_was_written(tmp_path):
     assert header == ["'=name", "n"] and [row[1] for row in rows] == ["-1.5"] * len(HOSTILE)
     assert [row[0] for row in rows] == list(map(csv_cell, HOSTILE))
     assert read_sheets(path) == {"": [["=name", "n"], *([text, "-1.5"] for text in HOSTILE)]}
-    assert [cells for _, cells in read_rows(path)] == [["=name", "n"], *([text, "-1.5"] for text in HOSTILE)]
+    assert [cells for _, cells in filled_rows(path)] == [["=name", "n"], *([text, "-1.5"] for text in HOSTILE)]
 
 
 def test_no_other_file_writes_csv():

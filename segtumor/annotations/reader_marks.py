@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from segtumor.annotations.image_names import IMAGE_COLUMNS, NameIndex
-from segtumor.annotations.tables.image_tables import cell_number, read_cells, refuse_rows
+from segtumor.annotations.tables.cells import cell_number
+from segtumor.annotations.tables.image_tables import read_cells, refuse_rows
 from segtumor.cases import case_of
 from segtumor.errors import DataError
 from segtumor.structures.lesions import Finding

@@ -10,7 +10,6 @@ not looked at, and counts as not annotated. Not supported: points and open lines
 by name).
 """
 
-import csv
 import math
 import re
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from segtumor.annotations.flat_polygons import ellipse_polygon
 from segtumor.annotations.json_input import parse_json, read_bytes
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.segmentations import is_number
-from segtumor.annotations.tables.spreadsheets import short_lines
+from segtumor.annotations.tables.csv_rows import csv_rows
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary
 from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, SourceImage
@@ -141,12 +140,10 @@ def _regions_of(regions, path):
 
 def _entries_of_csv(path):
     data = utf8_of(read_bytes(path, max_bytes=MAX_FILE_BYTES), path)
-    try:
-        rows = list(csv.DictReader(short_lines(data.decode("utf-8-sig"), path), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"not readable as CSV in UTF-8: {error}", where=path) from error
+    header, *rows = [row.cells for row in csv_rows(data, path) if row.cells] or [[]]
     entries = {}
-    for number, row in enumerate(rows, start=2):
+    for number, cells in enumerate(rows, start=2):
+        row = dict(zip(header, cells, strict=False))
         name = row.get("filename") or row.get("#filename") or ""
         where = f"{path}: row {number}"
         entry = entries.setdefault(name, {"filename": name, "regions": [], "file_attributes": {}})

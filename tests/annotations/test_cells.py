@@ -1,8 +1,17 @@
-"""Age and sex as people write them."""
+"""Cells as people write them, and that every table reads them alike."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from segtumor.annotations.tables.person_cells import age_years, sex_letter, unread_cell
+from segtumor.annotations.tables.cells import age_years, field_of_column, sex_letter, typed_fields, unread_cell
+from segtumor.annotations.tables.csv_rows import filled_rows
+from segtumor.annotations.tables.image_tables import read_image_table
+from segtumor.cases import case_text
+from segtumor.files import write_csv
+from segtumor.formats.btxrd.table import read_table
+from segtumor.formats.csv_boxes.layout import layout_of, parse_row
+from segtumor.taxonomy import SUBTYPE_ENTITY
 
 
 @pytest.mark.parametrize(
@@ -42,3 +51,62 @@ def test_sexes(text, letter):
 )  # fmt: skip
 def test_what_cannot_be_read_is_told_but_no_date(column, text, told):
     assert unread_cell(column, text) == told
+
+
+#: Cells of every field that means something, readable or not.
+CELL = st.sampled_from(
+    [
+        "",
+        " ",
+        "7",
+        "7 ",
+        "7.0",
+        "0",
+        "007",
+        "12,5",
+        "3 years",
+        "M",
+        "female",
+        "x",
+        "nan",
+        "n/a",
+        "A; b",
+        "Benign",
+        "1e3",
+    ]
+) | st.text("aB7.,; -", max_size=6)
+COLUMNS = {"case_id": "patient_id", "age": "age", "sex": "gender", "site": "site", "view": "view", "center": "centre"}
+
+
+@given(st.fixed_dictionaries({column: CELL for column in COLUMNS.values()}))
+def test_every_table_reads_a_cell_alike(tmp_path_factory, cells):
+    texts = {field: cells[column] for field, column in COLUMNS.items()}
+    path = tmp_path_factory.mktemp("tables") / "t.csv"
+    _write(path, {"image": "a.png", "label": "", **dict.fromkeys(("xmin", "ymin", "xmax", "ymax"), ""), **cells})
+    values, unread = typed_fields(texts)
+    found: list[tuple[str, str]] = []
+    (of_images,) = read_image_table(path, found).values()
+    header, row = filled_rows(path)
+    of_boxes = parse_row(row.line, row.cells, layout_of(header.cells, path), len(header.cells))
+    assert {key: value for key, value in of_images.items() if key in COLUMNS} == of_boxes.others == values
+    assert sorted(fault for _, fault in found) == sorted(of_boxes.unread) == sorted(unread)
+    assert values.get("case_id") == case_text(texts["case_id"])
+    btxrd = {"image_id": "a.png", "tumor": "", "benign": "", "malignant": "", **dict.fromkeys(SUBTYPE_ENTITY, "")}
+    _write(path, {**btxrd, "age": cells["age"], "gender": cells["gender"], "center": cells["centre"]})
+    (of_btxrd,) = read_table(path)
+    assert all(of_btxrd.attributes[key] == values.get(key) for key in ("age", "sex", "center"))
+
+
+def _write(path, row):
+    write_csv(path, [row], list(row))
+
+
+@pytest.mark.parametrize(
+    ("column", "field"),
+    [
+        ("patient id", "case_id"), ("case-id", "case_id"), ("gender", "sex"), ("centre", "center"),
+        ("image label", "image_label"), ("scanner", "scanner"), ("patient weight", "patient weight"),
+    ],
+)  # fmt: skip
+def test_columns_by_other_names(column, field):
+    assert field_of_column(column) == field

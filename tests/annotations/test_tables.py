@@ -3,7 +3,8 @@ import zipfile
 import pytest
 
 from segtumor.annotations.tables import spreadsheets as sheets
-from segtumor.annotations.tables.image_tables import cell_number, match_images, read_cells, read_image_table
+from segtumor.annotations.tables.cells import cell_number
+from segtumor.annotations.tables.image_tables import match_images, read_cells, read_image_table
 from segtumor.annotations.tables.spreadsheets import read_sheets
 from segtumor.errors import DataError
 
@@ -68,7 +69,7 @@ def test_semicolons_in_cells_do_not_divide(tmp_path):
 
 
 def test_not_utf8(tmp_path):
-    with pytest.raises(DataError, match="not readable as CSV in UTF-8"):
+    with pytest.raises(DataError, match="not readable as CSV: it is not UTF-8"):
         read_cells(table(tmp_path, "imäge\n", "latin-1"))
 
 

@@ -4,17 +4,11 @@ Not here: how CSV and Excel are read (``segtumor.annotations.tables.spreadsheets
 set mean.
 """
 
-import math
-
 from segtumor.annotations.image_names import IMAGE_COLUMNS, NameIndex, parts_of
-from segtumor.annotations.tables.person_cells import age_years, sex_letter, unread_cell
+from segtumor.annotations.tables.cells import field_of_column, typed_fields
 from segtumor.annotations.tables.spreadsheets import cells_of, header_of, read_sheets
-from segtumor.cases import case_of, case_text
 from segtumor.errors import DataError
 
-#: Other names of our columns.
-_ALIASES = {"gender": "sex", "centre": "center", "case": "case_id", "patient_id": "case_id", "label": "image_label"}
-_LISTS = ("site", "region", "view")
 _FAULTS_SHOWN = 10
 
 
@@ -55,17 +49,6 @@ def refuse_rows(faults, path):
         raise DataError(listing, where=path, remedy=". ".join(remedies) or None)
 
 
-def cell_number(text):
-    """Number of a cell, an int where it is whole; None for a blank, text, nan or infinity."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    if not math.isfinite(value):
-        return None
-    return int(value) if value.is_integer() else value
-
-
 def image_column(cells, path):
     """The column of a row that holds the name of an image; raises DataError if there is none."""
     for name in IMAGE_COLUMNS:
@@ -93,11 +76,9 @@ def read_image_table(path, unread=None):
         name = cells.pop(image_column(cells, path))
         if not name:
             continue
-        fields = {_ALIASES.get(key, key): value for key, value in cells.items() if key and value}
-        faults = [fault for key, value in fields.items() if (fault := unread_cell(key, value))]
+        fields, faults = typed_fields({_field(column): text for column, text in cells.items() if text})
         if unread is not None:
             unread += [(name, fault) for fault in faults]
-        fields = {key: _typed(key, value) for key, value in fields.items() if key != "case_id" or case_of(fields)}
         if table.setdefault(name, fields) != fields:
             raise DataError(f"image {name} stands there twice with different data", where=path)
     return table
@@ -134,13 +115,5 @@ def match_images(table, file_names, *, where=None, elsewhere=None):
     return found, unknown
 
 
-def _typed(name, text):
-    if name == "case_id":
-        return case_text(text)
-    if name == "age":
-        return age_years(text)
-    if name == "sex":
-        return sex_letter(text)
-    if name in _LISTS:
-        return [part.strip() for part in text.split(";") if part.strip()]
-    return text.lower() if name == "image_label" else text
+def _field(column: str) -> str:
+    return "image_label" if column == "label" else field_of_column(column)

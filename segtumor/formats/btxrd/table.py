@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segtumor.annotations.image_names import stem_of
-from segtumor.annotations.tables.image_tables import cell_number, read_cells
-from segtumor.annotations.tables.person_cells import age_years, sex_letter, unread_cell
+from segtumor.annotations.tables.cells import cell_number, typed_fields
+from segtumor.annotations.tables.image_tables import read_cells
 from segtumor.cases import case_of
 from segtumor.datasets.splits.official import PART_COLUMNS, listed_in_column
 from segtumor.errors import ConfigError, DataError
@@ -33,6 +33,8 @@ BONES_AND_JOINTS = (
 )
 REGIONS = ("upper limb", "lower limb", "pelvis")
 VIEWS = ("frontal", "lateral", "oblique")
+#: Field of the image -> column.
+_PERSON = {"age": "age", "sex": "gender", "center": "center"}
 TABLE_NAMES = ("dataset.csv", "dataset.xlsx")
 
 
@@ -120,10 +122,9 @@ def read_parts(path):
 
 def _row(cells):
     subtypes = tuple(name for name in SUBTYPE_ENTITY if _flag(cells[name]))
-    unread = (unread_cell("age", cells.get("age", "")), unread_cell("sex", cells.get("gender", "")))
-    return TableRow(
-        cells["image_id"], _label(cells, subtypes), subtypes, _attributes(cells), tuple(filter(None, unread))
-    )
+    person, unread = typed_fields({name: cells.get(column, "") for name, column in _PERSON.items()})
+    attributes = {"age": person.get("age"), "sex": person.get("sex"), **_flagged(cells), "center": person.get("center")}
+    return TableRow(cells["image_id"], _label(cells, subtypes), subtypes, attributes, unread)
 
 
 def _label(cells, subtypes):
@@ -138,19 +139,9 @@ def _label(cells, subtypes):
     return candidates[0] if len(candidates) == 1 else None
 
 
-def _attributes(cells):
-    def flagged(names):
-        return [name for name in names if _flag(cells.get(name, ""))]
-
-    center = cell_number(cells.get("center", ""))
-    return {
-        "age": age_years(cells.get("age", "")),
-        "sex": sex_letter(cells.get("gender", "")),
-        "site": flagged(BONES_AND_JOINTS),
-        "region": flagged(REGIONS),
-        "view": flagged(VIEWS),
-        "center": cells.get("center") or None if center is None else f"{center:g}",
-    }
+def _flagged(cells):
+    lists = {"site": BONES_AND_JOINTS, "region": REGIONS, "view": VIEWS}
+    return {field: [name for name in names if _flag(cells.get(name, ""))] for field, names in lists.items()}
 
 
 def _flag(text):

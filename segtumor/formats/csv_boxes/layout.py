@@ -12,9 +12,7 @@ from typing import Any, NamedTuple
 
 from segtumor.annotations.flat_polygons import box_from_corners
 from segtumor.annotations.segmentations import is_number
-from segtumor.annotations.tables.image_tables import cell_number
-from segtumor.annotations.tables.person_cells import age_years, sex_letter, unread_cell
-from segtumor.cases import case_text
+from segtumor.annotations.tables.cells import FIELD_OF_COLUMN, cell_number, typed_fields
 from segtumor.errors import DataError
 
 CORNERS, EXTENT = "corners", "extent"
@@ -44,8 +42,7 @@ _EXPECTED = (
     "x, y, width, height or bbox with [x, y, w, h]"
 )
 _NORMAL = ("", "normal", "no finding", "no_finding")
-_ALIASES = {"gender": "sex", "centre": "center", "case": "case_id", "patient_id": "case_id", "split": "part"}
-_LISTS = ("site", "view")
+_ALIASES = {**FIELD_OF_COLUMN, "split": "part"}
 #: Columns that would overwrite what an image is known by.
 _RESERVED = {"id", "image_id", "file_name", "width", "height", "spacing_mm", "spacing_source", "image_label"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -151,11 +148,7 @@ def parse_row(line, cells, layout, width):
         box, fault = None, f"has a box turned by {angle:.20}, about a point and in a unit that are not known"
     sizes = [cell_number(cells[column]) for column in layout.size]
     size_hw = (sizes[1], sizes[0]) if sizes and all(type(n) is int and n > 0 for n in sizes) else None
-    others = {name: _typed(name, cells[column]) for column, name in layout.others.items() if cells[column]}
-    if others.get("case_id", "") is None:  # no case, which is not to replace that of a header
-        del others["case_id"]
-    filled = [(name, cells[column]) for column, name in layout.others.items() if cells[column]]
-    unread = tuple(filter(None, (unread_cell(name, text) for name, text in filled)))
+    others, unread = typed_fields({name: cells[column] for column, name in layout.others.items()})
     return Row(line, image, label, box, size_hw, others, unread, fault)
 
 
@@ -172,16 +165,6 @@ def _box(cells, layout):
     if layout.kind == CORNERS:
         box = box_from_corners(map(Decimal, texts))
     return (box, "") if box[2] > 0 and box[3] > 0 else (None, f"has a box without extent: {', '.join(texts):.60}")
-
-
-def _typed(name, text):
-    if name == "case_id":
-        return case_text(text)
-    if name == "age":
-        return age_years(text)
-    if name == "sex":
-        return sex_letter(text)
-    return [part.strip() for part in text.split(";") if part.strip()] if name in _LISTS else text
 
 
 def _column(text):

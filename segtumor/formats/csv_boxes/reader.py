@@ -13,7 +13,7 @@ from pathlib import Path
 
 from segtumor.annotations.flat_polygons import box_corners, box_from_corners, scale_between, scale_polygon
 from segtumor.annotations.remarks import LeftOutError, Remark
-from segtumor.annotations.tables.csv_rows import first_cells, read_rows
+from segtumor.annotations.tables.csv_rows import filled_rows, first_cells
 from segtumor.cases import case_of
 from segtumor.datasets.image_placement import leads_out
 from segtumor.errors import DataError
@@ -132,7 +132,7 @@ def _part_of(path, source):
 
 
 def _read_file(path, source, part, images, collection, progress) -> None:
-    rows = read_rows(path)
+    rows = filled_rows(path)
     layout = layout_of(rows[0][1], path)
     width = len(rows[0][1])
     parsed = [parse_row(number, cells, layout, width) for number, cells in rows[layout.has_header :]]
