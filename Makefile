@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-core lint types format architecture install doctor clean
+.PHONY: help demo test test-core test-official-detectron2 lint types format architecture docs install doctor clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -16,8 +16,12 @@ demo: $(INSTALLED)  ## make phantoms, train, evaluate, draw overlays (replaces o
 test: $(INSTALLED)  ## all tests, on all cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-test-core: $(INSTALLED)  ## tests that need no torch, in seconds
-	$(BIN)/python -m pytest -m "not model and not end_to_end and not fuzz"
+test-core: $(INSTALLED)  ## tests that need no torch, on all cores, in half a minute
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not model and not end_to_end and not fuzz"
+
+# An official checkout, with its C++ parts or without: $(BIN)/python finds it before the build of the package index.
+test-official-detectron2: $(INSTALLED)  ## model tests on the checkout that DETECTRON2_SOURCE names
+	OMP_NUM_THREADS=1 PYTHONPATH="$(DETECTRON2_SOURCE)" $(BIN)/python -m pytest -n auto --dist loadfile -m "model or end_to_end"
 
 # What users write into the folder is not ours to judge.
 TRACKED = $(or $(shell git ls-files '*.py' 2>/dev/null),.)
@@ -35,6 +39,9 @@ format: $(INSTALLED)  ## put style right
 
 architecture: $(INSTALLED)  ## check that imports only go downwards
 	$(BIN)/python -m pytest tests/test_architecture.py
+
+docs: $(INSTALLED)  ## build the documentation site into site/
+	$(BIN)/mkdocs build --strict
 
 install: $(INSTALLED)  ## create .venv
 

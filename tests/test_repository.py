@@ -41,6 +41,7 @@ def test_an_editable_install_is_a_path(tmp_path):
     (clone / "segtumor").mkdir(parents=True)
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "segtumor/__init__.py"):
         shutil.copy(ROOT / name, clone / name)
+    shutil.copytree(ROOT / "configs", clone / "configs")
     program = "import sys; from setuptools import build_meta; print(build_meta.build_editable(sys.argv[1]))"
     built = subprocess.run([sys.executable, "-c", program, tmp_path], cwd=clone, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
@@ -52,3 +53,22 @@ def test_an_editable_install_is_a_path(tmp_path):
         environment = {**os.environ, "PYTHONPATH": paths[0]}
         shown = subprocess.check_output([sys.executable, "-c", found], cwd=folder, env=environment, text=True)
         assert shown.strip() == str(clone / "segtumor" / "__init__.py")
+
+
+@pytest.mark.end_to_end
+def test_a_wheel_holds_everything_that_is_not_python(tmp_path):
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path]
+    copy = tmp_path / "clone"
+    names = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
+    for folder in ("segtumor", "configs"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in names:
+        shutil.copy(ROOT / name, copy / name)
+    subprocess.run([*build, copy], check=True, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        held = set(archive.namelist())
+    data = [path for path in tracked("segtumor/**/*") if path.is_file() and path.suffix != ".py"]
+    expected = {path.relative_to(ROOT).as_posix() for path in data}
+    expected |= {f"segtumor/configs/{path.name}" for path in tracked("configs/*.yaml")}
+    assert len(expected) > 30 and expected <= held

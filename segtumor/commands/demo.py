@@ -9,8 +9,6 @@ from segtumor.commands.prepare_phantoms import CaseProgress
 from segtumor.errors import ConfigError
 from segtumor.system.locks import is_empty
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
-
 
 def build_parser():
     parser = make_parser(
@@ -31,7 +29,7 @@ def build_parser():
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the phantoms (default %(default)s)")
     parser.add_argument(
         "--config-file",
-        default=_REPOSITORY / "configs" / "tiny_phantoms.yaml",
+        default="tiny_phantoms.yaml",
         metavar="FILE",
         help="model and training",
     )

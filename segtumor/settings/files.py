@@ -7,11 +7,11 @@ Not here: which keys there are (``config``), and which values are right (``confi
 
 import os
 import re
-from pathlib import Path
 
 import yaml
 
 from segtumor.errors import ConfigError
+from segtumor.settings.shipped import configuration_file, shipped_configurations
 
 BASE = "_BASE_"
 _MAX_BYTES, _MAX_VALUES, _MAX_FILES = 200_000, 50_000, 32
@@ -27,13 +27,14 @@ def read_settings(path):
     """[(file, {key: value or further keys})], the file that all others build on first.
 
     Args:
-        path: YAML file; its ``_BASE_``, if it has one, is a path, relative to the file.
+        path: YAML file, or the name of a shipped one; its ``_BASE_``, if it has one, is a path, relative to the file,
+            or a shipped one's name.
 
     Raises:
         ConfigError: a file is missing, too large, not YAML or no mapping, has a key twice, or builds on something that
             is not a file of this machine, on itself, or on more files than anybody needs.
     """
-    path, found, seen = Path(path), [], []
+    path, found, seen = configuration_file(path), [], []
     while True:
         identity = os.path.realpath(path)
         if identity in seen:
@@ -63,6 +64,8 @@ def _base_path(path, base):
         remedy = "Save that file on this machine and name its path"
         raise ConfigError(what, where=where, got=f"{base!s:.100}", expected=expected, remedy=remedy)
     target = path.parent / os.path.expanduser(base)
+    if not os.path.lexists(target):
+        target = shipped_configurations().get(base, target)
     if not os.path.isfile(target):  # no name that there can be, or too long a one, is no file either
         what = f"wrong value: {'not a file' if os.path.exists(target) else 'no such file'}"
         raise ConfigError(what, where=where, got=f"{base!s:.100}", expected=expected)
@@ -72,7 +75,7 @@ def _base_path(path, base):
 def _read(path):
     if not os.path.isfile(path):
         what = "not a file" if os.path.exists(path) else "no such configuration file"
-        raise ConfigError(what, where=path, remedy="See the list in configs/README.md")
+        raise ConfigError(what, where=path, remedy=f"Name a file, or one of {', '.join(shipped_configurations())}")
     try:
         with open(path, "rb") as file:
             data = file.read(_MAX_BYTES + 1)
