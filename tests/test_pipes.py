@@ -74,7 +74,7 @@ def json_of(path):
 
 
 def benchmark_of(path):
-    from segtumor.literature.entries.yaml_input import read_yaml
+    from segtumor.literature.entries.plain_yaml import read_yaml
 
     return read_yaml(path)
 

@@ -1,5 +1,6 @@
-"""Published numbers as data, and their audit: what a source printed, and what follows from what it printed.
+"""Published numbers as data, and what follows from them.
 
-One YAML file per source (``entries``), small functions that recompute (``checks``), and the account (``audit``).
-Not here: running a model; how a run of ours is compared belongs to ``protocols`` and ``table``.
+One YAML file per source (``sources/``), read by ``entries`` into an ``entry.Entry``. What a source claims is recomputed
+(``claims``) and the account is made (``audit``); ``protocols`` says how published studies counted, and ``comparison``
+measures ours the same way and sets it beside. Not here: running a model.
 """

@@ -1,13 +1,16 @@
-"""Audit: every claim of every entry recomputed, as findings, and their tables as text.
+"""Audit: every claim of every entry recomputed, and the account of it as rows and Markdown.
 
-Not here: the checks themselves, and printing (``segtumor.commands.benchmark.audit``).
+Not here: the checks themselves (``claims``), and printing (``segtumor.commands.benchmark.audit``).
 """
 
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from segtumor.errors import DataError
-from segtumor.literature.checks.table import CHECKS
-from segtumor.literature.checks.verdict import FAILS, HOLDS, QUOTED, SOURCE, TRIAL, UNKNOWN, VERDICTS, Finding
+from segtumor.literature.claims.kinds import CHECKS
+from segtumor.literature.claims.outcome import FAILS, HOLDS, UNKNOWN, VERDICTS
+from segtumor.literature.entry import QUOTED, SOURCE, TRIAL, Claim, Entry
 from segtumor.texts import counted, markdown_table, markdown_text
 
 COLUMNS = ("entry", "claim", "printed", "recomputed", "verdict", "why", "kind", "whose")
@@ -25,74 +28,82 @@ HOW_TO_READ = (
 )
 
 
-def audit(entries, library=None):
-    """Findings of ``entries`` in their order.
+@dataclass(frozen=True)
+class AuditedClaim:
+    """The outcome of a check with the entry, the claim and the kind of check it belongs to, and whose claim it is."""
+
+    entry: str
+    claim: str
+    printed: str
+    recomputed: str
+    verdict: str
+    why: str
+    kind: str
+    whose: str = SOURCE
+
+
+def audit(entries: Iterable[Entry], library: Mapping[str, Entry] | None = None) -> list[AuditedClaim]:
+    """The claims of ``entries`` in their order, recomputed.
 
     Args:
-        entries: Entry objects.
-        library: {id: Entry} that claims across sources look into; default: the entries given.
-    """
-    entries = list(entries)
-    library = {entry.id: entry for entry in entries} if library is None else library
-    return [finding for entry in entries for finding in audit_entry(entry, library)]
-
-
-def audit_entry(entry, library):
-    """Findings of one entry, one per claim.
+        library: entries by id that claims across sources look into; default: the entries given.
 
     Raises:
         DataError: a claim that its check cannot work with; names the file and the claim.
     """
-    return [_finding(entry, claim, library) for claim in entry.claims]
+    entries = list(entries)
+    library = {entry.id: entry for entry in entries} if library is None else library
+    return [_audited(entry, claim, library) for entry in entries for claim in entry.claims]
 
 
-def summary(findings):
+def summary(claims: Sequence[AuditedClaim]) -> dict[str, int]:
     """{verdict: how many}."""
-    return {verdict: sum(finding.verdict == verdict for finding in findings) for verdict in VERDICTS}
+    return {verdict: sum(claim.verdict == verdict for claim in claims) for verdict in VERDICTS}
 
 
-def counts_text(findings):
+def counts_text(claims: Sequence[AuditedClaim]) -> str:
     """ "3 hold, 1 does not hold" of the sources' own claims; quotes and other readings apart, behind a semicolon."""
-    parts = [_counts([f for f in findings if f.whose == SOURCE])]
+    parts = [_counts([claim for claim in claims if claim.whose == SOURCE])]
     for whose, (_, plural) in _WHOSE.items():
-        counts = _counts([f for f in findings if f.whose == whose])
+        counts = _counts([claim for claim in claims if claim.whose == whose])
         parts += [f"{plural}: {counts}"] if counts else []
     return "; ".join(part for part in parts if part) or "no claim to recompute"
 
 
-def total_text(findings, n_sources) -> str:
+def total_text(claims: Sequence[AuditedClaim], n_sources: int) -> str:
     """The headline: the sources' own claims, then what is counted apart."""
-    own = sum(f.whose == SOURCE for f in findings)
-    return f"{counted(own, 'claims')} of {counted(n_sources, 'sources')}: {counts_text(findings)}"
+    own = sum(claim.whose == SOURCE for claim in claims)
+    return f"{counted(own, 'claims')} of {counted(n_sources, 'sources')}: {counts_text(claims)}"
 
 
-def verdict_text(finding):
+def verdict_text(claim: AuditedClaim) -> str:
     """The verdict, and whose claim it is if not the source's own."""
-    if finding.whose == SOURCE:
-        return finding.verdict
-    return f"{finding.verdict} ({_WHOSE[finding.whose][0]})"
+    if claim.whose == SOURCE:
+        return claim.verdict
+    return f"{claim.verdict} ({_WHOSE[claim.whose][0]})"
 
 
-def _counts(findings):
-    named = ((n, verdict) for verdict, n in summary(findings).items() if n)
+def _counts(claims: Sequence[AuditedClaim]) -> str:
+    named = ((n, verdict) for verdict, n in summary(claims).items() if n)
     return ", ".join(f"{n} {verdict if n == 1 else _OF_SEVERAL[verdict]}" for n, verdict in named)
 
 
-def as_rows(findings):
-    """Findings as dicts with ``COLUMNS``, for CSV and JSON."""
-    return [asdict(finding) for finding in findings]
+def only_failures(claims: Iterable[AuditedClaim]) -> list[AuditedClaim]:
+    """The claims that do not hold."""
+    return [claim for claim in claims if claim.verdict == FAILS]
 
 
-def as_markdown(findings, entries, notice: str = ""):
-    """One table per source and the summary, in Markdown.
+def as_rows(claims: Iterable[AuditedClaim]) -> list[dict[str, Any]]:
+    """Audited claims as dicts with ``COLUMNS``, for CSV and JSON."""
+    return [asdict(claim) for claim in claims]
 
-    Args:
-        findings: as ``audit``; entries: {id: Entry}.
-    """
+
+def as_markdown(claims: Sequence[AuditedClaim], entries: Mapping[str, Entry], notice: str = "") -> str:
+    """One table per source and the summary, in Markdown; ``entries`` by id."""
     parts = ["# Audit of published numbers", "", *([notice, ""] if notice else [])]
-    for entry_id in dict.fromkeys(finding.entry for finding in findings):
+    for entry_id in dict.fromkeys(claim.entry for claim in claims):
         entry = entries[entry_id]
-        own = [finding for finding in findings if finding.entry == entry_id]
+        own = [claim for claim in claims if claim.entry == entry_id]
         parts += [
             f"## {markdown_text(entry.short)} ({markdown_text(entry_id)})",
             "",
@@ -100,13 +111,13 @@ def as_markdown(findings, entries, notice: str = ""):
             counts_text(own),
             "",
         ]
-        rows = [(f.claim, f.printed, f.recomputed, verdict_text(f), f.why) for f in own]
+        rows = [(c.claim, c.printed, c.recomputed, verdict_text(c), c.why) for c in own]
         parts += [*markdown_table(("claim", "printed", "recomputed", "verdict", "why"), rows), ""]
-    total = total_text(findings, len({finding.entry for finding in findings}))
+    total = total_text(claims, len({claim.entry for claim in claims}))
     return "\n".join([*parts, f"{total}.", "", HOW_TO_READ, ""])
 
 
-def _finding(entry, claim, library):
+def _audited(entry: Entry, claim: Claim, library: Mapping[str, Entry]) -> AuditedClaim:
     check = CHECKS[claim.kind]
     arguments = {**claim.arguments, "library": library} if check.uses_library else claim.arguments
     words = f"{claim.where}: {claim.what}" if claim.where else claim.what
@@ -114,15 +125,10 @@ def _finding(entry, claim, library):
         outcome = check.function(**arguments)
     except DataError as error:
         raise DataError(f"claim {words!r} ({claim.kind}) cannot be checked: {error}", where=entry.path) from error
-    return Finding(
+    return AuditedClaim(
         entry.id, words, outcome.printed, outcome.recomputed, outcome.verdict, outcome.why, claim.kind, claim.whose
     )
 
 
-def _quoted(entry) -> str:
+def _quoted(entry: Entry) -> str:
     return f"Original not read; quoted by {entry.quoted_by}."
-
-
-def only_failures(findings):
-    """Findings whose claim does not hold."""
-    return [finding for finding in findings if finding.verdict == FAILS]

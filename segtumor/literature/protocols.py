@@ -1,22 +1,26 @@
 """How a published study counted, by name: which findings, which images, which thresholds, which numbers.
 
-A protocol says how to measure; what was published by it stands in the entries (``*.yaml``), and whether the two may
-be compared is decided in ``comparable``. Not here: the measuring (``segtumor.literature.protocol_measures``).
+A protocol says how to measure; what was published by it is in the entries (``sources/*.yaml``), and whether the two may
+be compared is decided in ``comparison.comparability``. Not here: the measuring (``comparison.measuring``).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from segtumor.errors import ConfigError
 
-#: How findings and lesions are turned before they are measured.
+#: What becomes of findings and lesions before they are measured.
 AS_THEY_ARE, BOXES, TIGHT_BOXES = "as they are", "boxes", "tight boxes of the masks"
 BTXRD = "BTXRD"
+#: Measures that are no shares, and may be above 1.
+_NO_SHARES = ("hausdorff", "average_surface", "false_positives_")
 #: Kinds of splits, of ours and of published ones -> what they mean.
 SPLIT_KINDS = {
     "official": "the authors' own lists",
     "grouped": "by case or patient",
     "kfold": "k folds by case or patient",
-    "image": "by image: a case may stand in several parts",
+    "image": "by image: a case may be in several parts",
     "centre": "by centre: tested on other centres than trained on",
     "internal": "held out, of the centres trained on (private data)",
     "external": "of other centres than trained on (private data)",
@@ -29,8 +33,8 @@ class Pass:
     """One measurement of a protocol.
 
     Attributes:
-        measures: names of ``segtumor.evaluation`` and of ``measuring.MALIGNANCY``, in the order of the table; those of
-            one class follow, as in ``box_ap50[benign]``.
+        measures: names of ``segtumor.evaluation`` and ``comparison.measuring.MALIGNANCY``, in the order of the table;
+            those of one class follow, as in ``box_ap50[benign]``.
         shapes: AS_THEY_ARE, BOXES (IoU between the boxes as they are) or TIGHT_BOXES (between those around the masks).
         suffix: put behind the names, so that two passes with the same measure stay apart.
     """
@@ -56,7 +60,7 @@ class Protocol:
         only_highest: whether only the highest-scoring finding of an image counts.
         settings: keyword arguments of StudySettings that differ from the user's.
         passes: what is measured.
-        spread_of: columns of the rows of lesions ("dice", "iou") whose standard deviation is told too.
+        spread_of: columns of the rows of lesions ("dice", "iou") whose standard deviation is reported too.
         notes: what a reader must know, in sentences.
         also_shows: protocols whose published rows are shown too, as not comparable.
     """
@@ -72,24 +76,24 @@ class Protocol:
     same_list: bool = False
     only_tumor_images: bool = False
     only_highest: bool = False
-    settings: dict = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     spread_of: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     also_shows: tuple[str, ...] = ()
 
     @property
-    def published_split_kinds(self):
+    def published_split_kinds(self) -> tuple[str, ...]:
         """What the split of its published rows must be; empty if not asked for."""
         return self.split_kinds or (("centre",) if self.test_centers else ())
 
     @property
-    def shapes_of_metrics(self):
+    def shapes_of_metrics(self) -> dict[str, str]:
         """{name in its table: shapes that are measured}."""
         return {measure + one.suffix: one.shapes for one in self.passes for measure in one.measures}
 
     @property
-    def shows(self):
-        """Names of the protocols whose published rows stand in its table."""
+    def shows(self) -> tuple[str, ...]:
+        """Names of the protocols whose published rows are in its table."""
         return (self.name, *self.also_shows)
 
 
@@ -203,12 +207,17 @@ PROTOCOLS = {
 }
 
 
-def metric_names():
-    """Names that stand in the table of some protocol, sorted."""
+def metric_names() -> list[str]:
+    """Names in the table of some protocol, sorted."""
     return sorted({name for protocol in PROTOCOLS.values() for name in protocol.shapes_of_metrics})
 
 
-def find_protocol(name):
+def is_share(metric: str) -> bool:
+    """Whether a measure of ours lies in 0 to 1, or 0 to 100 %."""
+    return not metric.startswith(_NO_SHARES)
+
+
+def find_protocol(name: str) -> Protocol:
     """The Protocol of a name; ConfigError naming all of them if there is none."""
     if name not in PROTOCOLS:
         raise ConfigError("no protocol of this name", got=name, expected=", ".join(PROTOCOLS))

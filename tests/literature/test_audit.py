@@ -4,6 +4,7 @@ import pytest
 
 from segtumor.literature.audit import (
     HOW_TO_READ,
+    AuditedClaim,
     as_markdown,
     as_rows,
     audit,
@@ -13,19 +14,16 @@ from segtumor.literature.audit import (
     total_text,
     verdict_text,
 )
-from segtumor.literature.checks.verdict import (
+from segtumor.literature.claims.outcome import (
     FAILS,
     HOLDS,
     NOT_PRINTED,
-    QUOTED,
-    SOURCE,
-    TRIAL,
     UNKNOWN,
     VERDICTS,
-    Finding,
 )
-from segtumor.literature.entries.entries import load_entries, load_entry
-from segtumor.literature.entries.yaml_input import read_yaml
+from segtumor.literature.entries.plain_yaml import read_yaml
+from segtumor.literature.entries.reading import load_entries, load_entry
+from segtumor.literature.entry import QUOTED, SOURCE, TRIAL
 
 ENTRIES = load_entries()
 FINDINGS = audit(ENTRIES.values())
@@ -250,7 +248,7 @@ def test_the_headline_counts_what_sources_claim_themselves():
 
 def test_one_and_several_are_put_in_words():
     def found(verdict, whose=SOURCE):
-        return Finding("e", "c", "", "", verdict, "", "k", whose)
+        return AuditedClaim("e", "c", "", "", verdict, "", "k", whose)
 
     assert counts_text([]) == "no claim to recompute"
     assert counts_text([found(HOLDS), found(FAILS)]) == "1 holds, 1 does not hold"

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from segtumor.commands.benchmark import COMMANDS, main
-from segtumor.literature.checks.table import CHECKS
-from segtumor.literature.entries.entries import OWN_FOLDER
+from segtumor.literature.claims.kinds import CHECKS
+from segtumor.literature.entries.reading import OWN_FOLDER
 from segtumor.literature.entries.schema import EXAMPLE, SCHEMA, WHOSE
 from segtumor.literature.protocols import PROTOCOLS, SPLIT_KINDS, metric_names
 from segtumor.texts import wrapped_table

@@ -8,9 +8,9 @@ import pytest
 
 from segtumor.commands.benchmark.run import main
 from segtumor.evaluation.study.study import StudySettings
-from segtumor.literature.entries import entries
-from segtumor.literature.entries.entries import load_entries
-from segtumor.literature.protocol_measures import measure
+from segtumor.literature.comparison.measuring import measure
+from segtumor.literature.entries import reading
+from segtumor.literature.entries.reading import load_entries
 from segtumor.literature.protocols import PROTOCOLS
 
 QUICK = ("--resamples", "20")
@@ -19,9 +19,9 @@ QUICK = ("--resamples", "20")
 @pytest.fixture(autouse=True, scope="module")
 def read_once():
     """The sources that come with segtumor are read once: they take longer than all else here."""
-    shipped, load = load_entries(), entries.load_entries
+    shipped, load = load_entries(), reading.load_entries
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(entries, "load_entries", lambda folder=None: load(folder) if folder else shipped)
+        patch.setattr(reading, "load_entries", lambda folder=None: load(folder) if folder else shipped)
         yield
 
 
@@ -178,7 +178,7 @@ def test_a_protocol_for_tumors_counts_tumor_images_only(run, six, scene, tmp_pat
     assert code == 5 and "no image with a lesion" in err and err.count("\n") <= 2
 
 
-def test_images_without_case_are_told(run, six, tmp_path):
+def test_images_without_case_are_reported(run, six, tmp_path):
     without = type(six)()
     for result in six.results:
         attributes = {k: v for k, v in result.truth.attributes.items() if k != "case_id"}
@@ -188,7 +188,7 @@ def test_images_without_case_are_told(run, six, tmp_path):
     code, out, _ = run("btxrd-grouped", without.write(tmp_path / "d", description="BTXRD", split_kind="grouped"))
     out = " ".join(out.split())
     assert code == 0 and "6 of 6 images have no case_id" in out
-    assert "Whether cases of the test part are in the training part (train.json) cannot be told." in out
+    assert "Whether cases of the test part are in the training part (train.json) is not known." in out
     assert "whether our test part shares cases with training is not known" in out
 
 

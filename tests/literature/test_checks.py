@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from segtumor.errors import DataError
-from segtumor.literature.checks import counts as check_counts
-from segtumor.literature.checks import intervals as check_intervals
-from segtumor.literature.checks import rates as check_rates
-from segtumor.literature.checks import sources as check_sources
-from segtumor.literature.checks import spread as check_spread
-from segtumor.literature.checks import tests as check_tests
-from segtumor.literature.checks.printed_numbers import DIFFERENT, ROUNDED, TRUNCATED, read_printed
-from segtumor.literature.checks.table import CHECKS, read_arguments
-from segtumor.literature.checks.verdict import FAILS, HOLDS, UNKNOWN, VERDICTS, Outcome
-from segtumor.literature.entries.entries import load_entries
-from segtumor.literature.entries.yaml_input import read_yaml
+from segtumor.literature.claims import counts as check_counts
+from segtumor.literature.claims import intervals as check_intervals
+from segtumor.literature.claims import other_sources as check_sources
+from segtumor.literature.claims import p_values as check_tests
+from segtumor.literature.claims import rates as check_rates
+from segtumor.literature.claims import spreads as check_spread
+from segtumor.literature.claims.kinds import CHECKS, read_arguments
+from segtumor.literature.claims.outcome import FAILS, HOLDS, UNKNOWN, VERDICTS, Outcome
+from segtumor.literature.entries.plain_yaml import read_yaml
+from segtumor.literature.entries.reading import load_entries
+from segtumor.literature.printed_numbers import DIFFERENT, ROUNDED, TRUNCATED, read_printed
 from segtumor.statistics.permutation import kappa_permutation_test
 
 P = read_printed

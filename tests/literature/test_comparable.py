@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from segtumor.literature.comparability import MeasuredOn, Training, find_leak, judge, same_dataset
-from segtumor.literature.counting_rules import our_rule
-from segtumor.literature.entries.entries import load_entries
+from segtumor.literature.comparison.comparability import MeasuredOn, judge, our_rule, same_dataset
+from segtumor.literature.comparison.leak import Training, find_leak
+from segtumor.literature.entries.reading import load_entries
 from segtumor.literature.protocols import PROTOCOLS, SPLIT_KINDS
 
 GROUPED, OFFICIAL, CENTRE = (PROTOCOLS[f"btxrd-{name}"] for name in ("grouped", "official", "centre"))
@@ -237,7 +237,7 @@ def test_a_leak_is_counted_by_case(six):
     leak, clean = find_leak(six.results, trained(cases=frozenset({"a", "e", "elsewhere"})))
     assert [r.truth.attributes["case_id"] for r in clean] == ["b", "c", "d", "f"]
     assert leak.sentence == (
-        "LEAK: 2 of 6 test images (1 of 4 with tumor, 1 of 4 lesions) are of 2 cases that stand in the training part "
+        "LEAK: 2 of 6 test images (1 of 4 with tumor, 1 of 4 lesions) are of 2 cases that are in the training part "
         "(train.json) too."
     )
 
@@ -247,8 +247,8 @@ def test_a_leak_that_nobody_can_see_is_not_denied(scene):
     leak, clean = find_leak(scene.results, trained())
     assert leak.uncertain and len(clean) == 3
     assert leak.sentence.startswith("No case") and "2 test images without case_id" in leak.sentence
-    assert "cannot be told" in find_leak(scene.results[1:], trained())[0].sentence
-    assert "cannot be told" in find_leak(scene.results[:1], trained(cases=frozenset(), n_without_case=1))[0].sentence
+    assert "is not known" in find_leak(scene.results[1:], trained())[0].sentence
+    assert "is not known" in find_leak(scene.results[:1], trained(cases=frozenset(), n_without_case=1))[0].sentence
 
 
 def test_numbers_and_texts_name_the_same_case(scene):

@@ -4,10 +4,9 @@ import pytest
 
 from segtumor.errors import DataError
 from segtumor.literature.audit import audit
-from segtumor.literature.entries.entries import load_entries, load_entry
-from segtumor.literature.entries.likely_slips import remarks_on
+from segtumor.literature.entries.plain_yaml import MAX_BYTES
+from segtumor.literature.entries.reading import load_entries, load_entry, remarks_on
 from segtumor.literature.entries.schema import EXAMPLE, UNITS
-from segtumor.literature.entries.yaml_input import MAX_BYTES
 
 GOOD = """
 id: mine
@@ -76,7 +75,7 @@ def test_a_row_has_the_units_and_rules_of_its_entry_unless_it_has_its_own():
 
 def test_a_good_file_is_read(write):
     entry = load_entry(write(GOOD))
-    assert (entry.short, entry.splits["test"]["n"], entry.iou_rule) == ("Me 2026", 10, "none")
+    assert (entry.short, entry.splits["test"].n, entry.iou_rule) == ("Me 2026", 10, "none")
     assert entry.claims[0].arguments["k"] == 9
     assert entry.results[0].protocols == ("alrabai-2026",)
 

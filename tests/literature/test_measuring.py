@@ -10,7 +10,7 @@ from segtumor.errors import DataError
 from segtumor.evaluation.facts.coco_inputs import BBOX
 from segtumor.evaluation.measures.resampled_ap import ApMachine
 from segtumor.evaluation.study.study import StudySettings
-from segtumor.literature.protocol_measures import counted, measure
+from segtumor.literature.comparison.measuring import counted, measure
 from segtumor.literature.protocols import PROTOCOLS, TIGHT_BOXES, Pass, Protocol
 from segtumor.statistics.bootstrap import bootstrap
 

@@ -6,9 +6,9 @@ import pytest
 
 from segtumor.errors import ConfigError
 from segtumor.evaluation.study.study import StudySettings
-from segtumor.literature.comparison_table import published_by_metric
-from segtumor.literature.entries.entries import load_entries
-from segtumor.literature.protocol_measures import measure, settings_of
+from segtumor.literature.comparison.measuring import measure, settings_of
+from segtumor.literature.comparison.table import published_by_metric
+from segtumor.literature.entries.reading import load_entries
 from segtumor.literature.protocols import AS_THEY_ARE, BTXRD, PROTOCOLS, find_protocol
 
 QUICK = StudySettings(n_resamples=2)

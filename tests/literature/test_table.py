@@ -1,7 +1,7 @@
 """Rows: what stands beside what, in which order and in which words."""
 
-from segtumor.literature.comparability import MeasuredOn
-from segtumor.literature.comparison_table import NOT_COMPARABLE, OURS_ALONE, WITH_CAVEAT, comparison_table
+from segtumor.literature.comparison.comparability import MeasuredOn
+from segtumor.literature.comparison.table import NOT_COMPARABLE, OURS_ALONE, WITH_CAVEAT, comparison_table
 from segtumor.literature.protocols import PROTOCOLS
 
 GROUPED = PROTOCOLS["btxrd-grouped"]
@@ -87,7 +87,7 @@ def test_a_verdict_has_reasons_or_caveats_never_both(make_entry, make_estimate):
 
 
 def _trained(entry, make_estimate):
-    from segtumor.literature.comparability import Training, find_leak
+    from segtumor.literature.comparison.leak import Training, find_leak
 
     training = Training(name="t", cases=frozenset("q"), n_without_case=0, centers=(), split_kinds=("grouped",))
     tested = MeasuredOn(

@@ -29,7 +29,7 @@ def choose_entries(names, folder=None):
     Raises:
         ConfigError: a name that no entry has; DataError: an entry that is not valid.
     """
-    from segtumor.literature.entries.entries import load_entries
+    from segtumor.literature.entries.reading import load_entries
 
     own = load_entries(folder) if folder else {}
     library = {**load_entries(), **own}
@@ -43,7 +43,7 @@ def choose_entries(names, folder=None):
 
 def print_remarks(entries) -> None:
     """Warn of what is likely a slip in entries."""
-    from segtumor.literature.entries.likely_slips import remarks_on
+    from segtumor.literature.entries.reading import remarks_on
 
     for entry in entries:
         for remark in remarks_on(entry):

@@ -51,8 +51,8 @@ def _rows(entry):
     for name, split in entry.splits.items():
         metrics = dict.fromkeys(row.metric for row in entry.results if row.split == name)
         units = dict.fromkeys([entry.unit, *(row.unit for row in entry.results if row.split == name)])
-        n, read = "?" if split["n"] is None else split["n"], "yes" if entry.read else "quoted"
-        where = f"{name}: {split['kind']}" + (f" ({split['detail']})" if split["detail"] else "")
+        n, read = "?" if split.n is None else split.n, "yes" if entry.read else "quoted"
+        where = f"{name}: {split.kind}" + (f" ({split.detail})" if split.detail else "")
         yield (
             entry.id,
             read,
@@ -60,7 +60,7 @@ def _rows(entry):
             ", ".join(units),
             where,
             n,
-            split["leak"] or "none known",
+            split.leak or "none known",
             ", ".join(metrics),
         )
 
@@ -85,7 +85,7 @@ def _schema():
 
 
 def _kinds_of_claims():
-    from segtumor.literature.checks.table import CHECKS
+    from segtumor.literature.claims.kinds import CHECKS
 
     yield "Kinds of claims; numbers as printed stand in quotes:"
     rows = [

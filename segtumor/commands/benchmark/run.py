@@ -58,8 +58,8 @@ def _body(args):
     from segtumor.commands.benchmark.choosing import choose_entries, print_remarks
     from segtumor.commands.benchmark.run_output import output_lines
     from segtumor.files import prepare_output_folder
-    from segtumor.literature.comparison_table import comparison_table
-    from segtumor.literature.protocol_measures import counted, measure, settings_of
+    from segtumor.literature.comparison.measuring import counted, measure, settings_of
+    from segtumor.literature.comparison.table import comparison_table
     from segtumor.literature.protocols import find_protocol
     from segtumor.reporting.files.benchmark_files import write_benchmark
 
@@ -105,7 +105,8 @@ def _refuse_missing(args):
 def _tested(args, results, truth, settings):
     """(MeasuredOn, the ImageResults that share no case with training)."""
     from segtumor.evaluation.facts.cases import case_table
-    from segtumor.literature.comparability import IMAGE, LESION, PATIENT, MeasuredOn, find_leak, n_lesions
+    from segtumor.literature.comparison.comparability import IMAGE, LESION, PATIENT, MeasuredOn
+    from segtumor.literature.comparison.leak import find_leak, n_lesions
 
     training = read_training(training_files(args.annotations, args.training))
     leak, clean = (None, results) if training is None else find_leak(results, training, truth.taxonomy.names)
@@ -124,8 +125,8 @@ def _tested(args, results, truth, settings):
 
 
 def _sentences(protocol, settings, tested):
-    from segtumor.literature.comparability import IMAGE, LESION, PATIENT
-    from segtumor.literature.protocol_measures import settings_of
+    from segtumor.literature.comparison.comparability import IMAGE, LESION, PATIENT
+    from segtumor.literature.comparison.measuring import settings_of
     from segtumor.texts import counted, percent_text
 
     used, n = settings_of(protocol, settings), tested.n

@@ -14,7 +14,7 @@ def output_lines(rows, sentences):
     """Lines of text.
 
     Args:
-        rows: Rows of ``segtumor.literature.comparison_table``.
+        rows: Rows of ``segtumor.literature.comparison.table``.
         sentences: what a reader must know first.
     """
     from segtumor.reporting.files.benchmark_files import numbered_notes

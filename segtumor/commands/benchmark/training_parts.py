@@ -1,6 +1,6 @@
 """Which annotation files a model was trained on, and what they hold: for counting what a test part shares with them.
 
-Not here: the counting (``segtumor.literature.comparability``).
+Not here: the counting (``segtumor.literature.comparison.leak``).
 """
 
 from pathlib import Path
@@ -26,7 +26,8 @@ def read_training(paths):
     """The Training of annotation files, or None without any. Raises DataError for a file that cannot be read."""
     from segtumor.annotations.coco import load_coco
     from segtumor.cases import case_of
-    from segtumor.literature.comparability import UNKNOWN, Training
+    from segtumor.literature.comparison.leak import Training
+    from segtumor.literature.entry import UNKNOWN
 
     if not paths:
         return None
@@ -45,7 +46,7 @@ def read_training(paths):
 
 def centers_of(images):
     """Sorted values of ``center`` of mappings, UNKNOWN for those that lack it."""
-    from segtumor.literature.comparability import UNKNOWN
+    from segtumor.literature.entry import UNKNOWN
 
     values = (image.get("center") for image in images)
     return tuple(sorted({UNKNOWN if value in (None, "") else str(value) for value in values}))
@@ -53,7 +54,7 @@ def centers_of(images):
 
 def split_kind(info, path):
     """Kind of the split that an annotation file is a part of; UNKNOWN if neither it nor ``split.json`` says."""
-    from segtumor.literature.comparability import UNKNOWN
+    from segtumor.literature.entry import UNKNOWN
     from segtumor.reporting.provenance import split_of
 
     return str(info.get("split_kind") or split_of(path).get("kind") or UNKNOWN)

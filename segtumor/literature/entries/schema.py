@@ -1,14 +1,14 @@
-"""The form of a published source in YAML: keys, words that may stand there, and an example.
+"""The form of a published source in YAML: keys, the words that they allow, and an example.
 
 ``segtumor benchmark list --schema`` shows it. Not here: reading (``entries``).
 """
 
-from segtumor.literature.checks.verdict import QUOTED, SOURCE, TRIAL
+from segtumor.literature.entry import QUOTED, SOURCE, TRIAL
 from segtumor.literature.protocols import SPLIT_KINDS
 
 UNITS = ("lesion", "image", "patient", "tile")
 
-#: The form of an entry, for people: key -> what stands there. A leading "?" marks what may be left out.
+#: The form of an entry, for people: key -> what it holds. A leading "?" marks what may be left out.
 SCHEMA = {
     "id": "the file's name without .yaml",
     "citation": "{authors, ?year, ?title, ?journal, ?doi, ?note}",
@@ -32,7 +32,7 @@ SCHEMA = {
 CITATION = ("authors", "?year", "?title", "?journal", "?doi", "?note")
 SPLIT = ("kind", "?detail", "?n", "?leak")
 RESULT = tuple(name.strip() for name in SCHEMA["results"].partition("]")[0].strip("[{}").split(","))
-#: Words that may stand under a key -> what they mean.
+#: Words that a key allows -> what they mean.
 KINDS_OF_SPLIT = dict(SPLIT_KINDS)
 WHOSE = {
     SOURCE: "the source prints it (if nothing is said)",

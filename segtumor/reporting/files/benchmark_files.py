@@ -24,7 +24,7 @@ _NOTES = "Why not comparable, or what to bear in mind"
 
 
 def write_benchmark(rows, folder, *, title, sentences, provenance):
-    """Write the rows of ``segtumor.literature.comparison_table.comparison_table``.
+    """Write the rows of ``segtumor.literature.comparison.table.comparison_table``.
 
     Args:
         rows: list of Row.

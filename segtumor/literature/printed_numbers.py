@@ -1,6 +1,7 @@
-"""A number as a source prints it: its decimals tell which values it may stand for.
+"""A number as a source prints it: its decimals say which values it may stand for.
 
-A printed value agrees with a recomputed one that rounds to it, half up or half to even. Not here: what is recomputed.
+A printed value agrees with a recomputed one that rounds to it, half up or half to even.
+Not here: what is recomputed (``claims``).
 """
 
 import math
@@ -35,21 +36,21 @@ class Printed:
     less_than: bool
 
     @property
-    def value(self):
+    def value(self) -> float:
         """The number as a fraction: 0.945 of ``94.5%``."""
         return float(self.digits / self.scale)
 
     @property
-    def low(self):
+    def low(self) -> float:
         """Smallest value that rounds to it."""
         return float((self.digits - self._half_unit()) / self.scale)
 
     @property
-    def high(self):
+    def high(self) -> float:
         """Largest value that rounds to it (half to even) or the bound of those that do."""
         return float((self.digits + self._half_unit()) / self.scale)
 
-    def agreement(self, low, high=None):
+    def agreement(self, low: float, high: float | None = None) -> str:
         """ROUNDED, TRUNCATED or DIFFERENT: how a recomputed value, or one anywhere in [low, high], becomes it."""
         if math.isnan(low):
             return DIFFERENT
@@ -62,14 +63,14 @@ class Printed:
         unit = 2 * float(self._half_unit()) / self.scale
         return TRUNCATED if low < self.value + unit and high >= self.value else DIFFERENT
 
-    def show(self, value, extra=1) -> str:
+    def show(self, value: float, extra: int = 1) -> str:
         """``value`` in the unit of print with ``extra`` more decimals."""
         if math.isnan(value):
             return "undefined"
         decimals = self.decimals + extra if self.decimals or extra > 1 or self.scale > 1 else 0
         return f"{value * self.scale:.{decimals}f}{'%' if self.scale > 1 else ''}"
 
-    def _agreement_of_one(self, value):
+    def _agreement_of_one(self, value: float) -> str:
         if abs(value) > _LARGEST:
             return DIFFERENT
         exact = Decimal(repr(round(float(value) * self.scale, _NOISE_DECIMALS)))
@@ -78,13 +79,15 @@ class Printed:
             return ROUNDED
         return TRUNCATED if exact.quantize(unit, ROUND_DOWN) == self.digits else DIFFERENT
 
-    def _half_unit(self):
+    def _half_unit(self) -> Decimal:
         return Decimal(5).scaleb(-self.decimals - 1)
 
 
-def read_printed(text):
-    """``Printed`` of a string; None if it is no number as papers print it."""
-    match = _NUMBER.fullmatch(text.replace(",", "").replace(" ", "")) if isinstance(text, str) else None
+def read_printed(text: object) -> Printed | None:
+    """``Printed`` of a string; None if it is not a number as papers print it."""
+    if not isinstance(text, str):
+        return None
+    match = _NUMBER.fullmatch(text.replace(",", "").replace(" ", ""))
     if match is None:
         return None
     digits = match["digits"]

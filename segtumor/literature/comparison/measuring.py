@@ -1,26 +1,36 @@
 """Measure findings as a protocol counts.
 
-Not here: what was published (``segtumor.literature.entries.entries``), and whether the two may be compared
-(``comparable``).
+Not here: what was published (``segtumor.literature.entries``), and whether the two may be compared (``comparability``).
 """
 
 import dataclasses
 import math
 import statistics
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from segtumor.errors import DataError
 from segtumor.evaluation.facts.coco_inputs import BBOX, SEGM
+from segtumor.evaluation.facts.study_types import Estimate, Study, StudySettings
 from segtumor.evaluation.measures.measure import DETECTION, IMAGES, Measure, Remembered, ratio_measure
 from segtumor.evaluation.measures.resampled_ap import ApMachine
 from segtumor.evaluation.study.estimates import draw, estimates_of
 from segtumor.evaluation.study.interval_remarks import undefined_remarks
 from segtumor.evaluation.study.study import study
 from segtumor.evaluation.study.subgroup_fields import CLASS
-from segtumor.literature.protocols import AS_THEY_ARE, SURFACE_MEASURES, TIGHT_BOXES
+from segtumor.literature.protocols import AS_THEY_ARE, SURFACE_MEASURES, TIGHT_BOXES, Pass, Protocol
 from segtumor.structures.boxes import box_xywh_to_xyxy
+from segtumor.structures.lesions import Finding, ImageResult, Lesion
 from segtumor.taxonomy import BENIGN, MALIGNANT
+
+Shape = TypeVar("Shape", Lesion, Finding)
+#: (what, items) -> the items, counted on a bar.
+Progress = Callable[[str, Any], Any]
+_Values = Callable[[NDArray[np.int64]], dict[str, NDArray[np.float64]]]
 
 #: Measures that only protocols know: name -> (label, true classes that count). Right: called by the same class.
 MALIGNANCY = {
@@ -29,7 +39,7 @@ MALIGNANCY = {
     "malignancy_specificity": ("benign called benign", (BENIGN,)),
 }
 MALIGNANCY_REMARK = (
-    "malignancy_sensitivity is the part of the malignant images called malignant, malignancy_specificity that of the "
+    "malignancy_sensitivity is the proportion of malignant images called malignant, malignancy_specificity that of "
     "benign images called benign, malignancy_accuracy both together: by the class of the highest-scoring finding, and "
     "an image whose lesion is missed counts as wrong in each. Normal images do not count."
 )
@@ -37,18 +47,23 @@ _AP_KINDS = {"mask": SEGM, "box": BBOX}
 _AP_STATS = {"ap50": "AP50", "ap": "AP"}
 
 
-def measure(protocol, results, class_names, settings, *, progress=None):
+def measure(
+    protocol: Protocol,
+    results: Sequence[ImageResult],
+    class_names: Sequence[str],
+    settings: StudySettings,
+    *,
+    progress: Progress | None = None,
+) -> tuple[list[Estimate], tuple[str, ...]]:
     """Numbers of a protocol.
 
     Args:
-        protocol: a Protocol.
-        results: ImageResults.
-        class_names: names by ``class_id``.
-        settings: StudySettings; what the protocol fixes is replaced.
+        class_names: by ``class_id``.
+        settings: what the protocol fixes is replaced.
         progress: as in ``study``.
 
     Returns:
-        (list of Estimates, named as the protocol's table names them; tuple of remarks).
+        (estimates, named as the protocol's table names them; remarks).
 
     Raises:
         DataError: nothing to measure on, or what ``study`` refuses.
@@ -64,7 +79,8 @@ def measure(protocol, results, class_names, settings, *, progress=None):
         )
     if not any(not lesion.iscrowd for result in results for lesion in result.truth.lesions):
         settings = dataclasses.replace(settings, subgroup_fields=())  # no class to divide lesions by
-    estimates, remarks = [], {}
+    estimates: list[Estimate] = []
+    remarks: dict[str, None] = {}
     for one in protocol.passes:
         chosen = [_prepared(result, protocol, one.shapes) for result in results]
         by_name, found = _estimates(one, chosen, class_names, settings, progress)
@@ -79,18 +95,24 @@ def measure(protocol, results, class_names, settings, *, progress=None):
     return estimates, tuple(remarks)
 
 
-def settings_of(protocol, settings):
-    """The StudySettings that a protocol measures with."""
+def settings_of(protocol: Protocol, settings: StudySettings) -> StudySettings:
+    """The settings that a protocol measures with."""
     return dataclasses.replace(settings, subgroup_fields=(CLASS,), **protocol.settings)
 
 
-def counted(protocol, results):
-    """The ImageResults that a protocol measures on, a list."""
+def counted(protocol: Protocol, results: Sequence[ImageResult]) -> list[ImageResult]:
+    """The results that a protocol measures on."""
     return [result for result in results if result.truth.lesions or not protocol.only_tumor_images]
 
 
-def _estimates(one, results, class_names, settings, progress):
-    """({name: Estimate}, the Study) of a Pass."""
+def _estimates(
+    one: Pass,
+    results: Sequence[ImageResult],
+    class_names: Sequence[str],
+    settings: StudySettings,
+    progress: Progress | None,
+) -> tuple[dict[str, Estimate], Study]:
+    """({name: estimate}, the study) of a pass."""
     found = study(results, class_names, settings, progress=progress)
     by_name = {estimate.name: estimate for estimate in found.estimates}
     by_name |= {f"{s.estimate.name}[{s.level}]": s.estimate for s in found.subgroups}
@@ -99,7 +121,7 @@ def _estimates(one, results, class_names, settings, progress):
     return by_name | {e.name: e for e in estimates_of(more, draw(len(found.cases), settings))}, found
 
 
-def _prepared(result, protocol, shapes):
+def _prepared(result: ImageResult, protocol: Protocol, shapes: str) -> ImageResult:
     findings = result.findings
     if protocol.only_highest:
         findings = tuple(sorted(findings, key=lambda finding: -finding.score)[:1])
@@ -110,20 +132,21 @@ def _prepared(result, protocol, shapes):
     return dataclasses.replace(result, truth=truth, findings=tuple(map(boxed, findings)))
 
 
-def _box(item):
+def _box(item: Shape) -> Shape:
     return dataclasses.replace(item, rle=None)
 
 
-def _tight_box(item):
+def _tight_box(item: Shape) -> Shape:
     """The item with the box around its mask; its own box where it has no mask, or an empty one."""
-    if item.rle is None or not coco_mask.area(item.rle):
+    rle: Any = item.rle  # pycocotools wants its own kind of dict
+    if rle is None or not coco_mask.area(rle):
         return _box(item)
-    box = tuple(box_xywh_to_xyxy(coco_mask.toBbox(item.rle)).tolist())
+    box = tuple(box_xywh_to_xyxy(coco_mask.toBbox(rle)).tolist())
     return dataclasses.replace(item, rle=None, box_xyxy=box)
 
 
-def _malignancy(found):
-    """Measures of MALIGNANCY from the rows of a Study's images; none where the classes are others."""
+def _malignancy(found: Study) -> Iterator[Measure]:
+    """Measures of MALIGNANCY from the rows of a study's images; none where the classes are others."""
     cases, rows = found.cases, found.per_image
     for name, (label, classes) in MALIGNANCY.items():
         if not set(classes) <= set(found.class_names):
@@ -135,13 +158,14 @@ def _malignancy(found):
         )
 
 
-def _ap_by_class(one, found, results, class_names):
+def _ap_by_class(
+    one: Pass, found: Study, results: Sequence[ImageResult], class_names: Sequence[str]
+) -> Iterator[Measure]:
     """Measures such as ``box_ap50[benign]``: the average precision of one class, in percent."""
     for kind, iou_type in _AP_KINDS.items():
         if not any(f"{kind}_{stat}" in one.measures for stat in _AP_STATS):
             continue
-        machine = ApMachine(results, class_names, iou_type)
-        values = Remembered(lambda weights, m=machine: m.resample(weights, found.cases.case_of_image))
+        values = _resampled_ap(results, class_names, iou_type, found.cases.case_of_image)
         for stat, key in _AP_STATS.items():
             for class_name in class_names:
                 yield Measure(
@@ -151,13 +175,24 @@ def _ap_by_class(one, found, results, class_names):
                     unit="lesions",
                     n=sum(row["class"] == class_name for row in found.per_lesion),
                     n_cases=len(found.cases),
-                    resample=lambda weights, v=values, k=f"{key}:{class_name}": v(weights)[k],
+                    resample=_one_of(values, f"{key}:{class_name}"),
                     in_percent=True,
                 )
 
 
-def _of_interest(remarks, protocol, one):
-    """The remarks of a study without those on measures that a Pass does not show, or on what it was made to be."""
+def _resampled_ap(
+    results: Sequence[ImageResult], class_names: Sequence[str], iou_type: str, case_of_image: NDArray[np.int64]
+) -> _Values:
+    machine = ApMachine(results, class_names, iou_type)
+    return Remembered(lambda weights: machine.resample(weights, case_of_image))
+
+
+def _one_of(values: _Values, key: str) -> Callable[[NDArray[np.int64]], NDArray[np.float64]]:
+    return lambda weights: values(weights)[key]
+
+
+def _of_interest(remarks: Sequence[str], protocol: Protocol, one: Pass) -> list[str]:
+    """The remarks of a study without those on measures that a pass does not show, or on what it was made to be."""
     beside_the_point = ["Undefined, "]
     if one.shapes != AS_THEY_ARE:
         beside_the_point.append(" have no mask: ")
@@ -168,7 +203,7 @@ def _of_interest(remarks, protocol, one):
     return [remark for remark in remarks if not any(text in remark for text in beside_the_point)]
 
 
-def _spreads(protocol, one, found):
+def _spreads(protocol: Protocol, one: Pass, found: Study) -> Iterator[str]:
     """Sentences on the standard deviation over lesions, for sources that print mean and standard deviation."""
     for column in protocol.spread_of:
         values = [row[column] for row in found.per_lesion if not math.isnan(row[column])]

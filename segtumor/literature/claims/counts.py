@@ -1,41 +1,19 @@
 """Checks by counting: ratios, sums, and what no set of subjects can do.
 
-Every function takes printed numbers and counts and returns an ``Outcome``. Not here: rates of a confusion matrix.
+Not here: rates of a confusion matrix (``rates``).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
-from segtumor.literature.checks.printed_numbers import ROUNDED, TRUNCATED
-from segtumor.literature.checks.verdict import FAILS, HOLDS, NOT_PRINTED, UNKNOWN, Outcome
+from segtumor.literature.claims.outcome import FAILS, HOLDS, Outcome, compare
+from segtumor.literature.printed_numbers import ROUNDED, Printed
 from segtumor.statistics.proportions import wilson
 
 
-def compare(printed, low, high=None, *, source, shown=None, why_not: str = ""):
-    """Outcome of a printed number beside the recomputed one, or beside the range [low, high] that rounding leaves.
-
-    Args:
-        printed: Printed, or None where the source does not print it: then it is reported, not judged.
-        source: where the recomputed value comes from, to end a sentence with.
-        shown: value to show; None shows ``low``.
-        why_not: a reason to add if it does not hold.
-    """
-    shown = low if shown is None else shown
-    if printed is None:
-        return Outcome(NOT_PRINTED, f"{shown:.4f}", UNKNOWN, f"follows from {source}; the source does not print it")
-    agreement = printed.agreement(low, high)
-    if high is not None and agreement != ROUNDED:
-        source += f", {printed.show(low)} to {printed.show(high)} as these are rounded,"
-    if agreement == ROUNDED:
-        return Outcome(printed.text, printed.show(shown), HOLDS, f"follows from {source}")
-    if agreement == TRUNCATED:
-        return Outcome(printed.text, printed.show(shown), HOLDS, f"follows from {source}, but cut off, not rounded")
-    reason = f"{source} gives another value" + (f"; {why_not}" if why_not else "")
-    return Outcome(printed.text, printed.show(shown), FAILS, reason)
-
-
-def ratio(*, k, n, printed=None):
-    """k of n prints as it is printed; if not, tells which count of n would, and Wilson's interval of k of n."""
+def ratio(*, k: int, n: int, printed: Printed | None = None) -> Outcome:
+    """k of n prints as it is printed; if not, says which count of n would, and Wilson's interval of k of n."""
     value = k / n if n else math.nan
     fitting = _counts_that_print(printed, n) if printed else []
     instead = f"{_listed(fitting)} of {n} would fit" if fitting else f"no count out of {n} gives it"
@@ -47,7 +25,7 @@ def ratio(*, k, n, printed=None):
     return replace(outcome, recomputed=f"{outcome.recomputed} (Wilson {low}-{high})")
 
 
-def attainable(*, printed, n):
+def attainable(*, printed: Printed, n: int) -> Outcome:
     """Some count out of n rounds to the printed value."""
     fitting = _counts_that_print(printed, n)
     if fitting:
@@ -58,7 +36,7 @@ def attainable(*, printed, n):
     return Outcome(printed.text, near, FAILS, f"no count out of {n} rounds to it")
 
 
-def total(*, parts, whole):
+def total(*, parts: Sequence[int], whole: int) -> Outcome:
     """The parts add up to the whole."""
     found = sum(parts)
     added = " + ".join(map(str, parts))
@@ -67,7 +45,7 @@ def total(*, parts, whole):
     return Outcome(str(whole), str(found), FAILS, f"{added} is {found}, which differs from it by {abs(found - whole)}")
 
 
-def subgroups(*, parts, whole):
+def subgroups(*, parts: Sequence[Sequence[int]], whole: Sequence[int]) -> Outcome:
     """[k, n] of subgroups add up to the [k, n] of all."""
     (k, n), sums = whole, [sum(column) for column in zip(*parts, strict=True)]
     printed, found = f"{k}/{n}", f"{sums[0]}/{sums[1]}"
@@ -76,8 +54,8 @@ def subgroups(*, parts, whole):
     return Outcome(printed, found, FAILS, "the subgroups do not add up to all")
 
 
-def fits_remainder(*, cell, others, whole):
-    """A subgroup's cell [k, n] is what the others leave of all; if not, tells the cell that is left."""
+def fits_remainder(*, cell: Sequence[int], others: Sequence[Sequence[int]], whole: Sequence[int]) -> Outcome:
+    """A subgroup's cell [k, n] is what the others leave of all; if not, says which cell is left."""
     left = [all_ - sum(column) for all_, *column in zip(whole, *others, strict=True)]
     printed, found = f"{cell[0]}/{cell[1]}", f"{left[0]}/{left[1]}"
     if left == list(cell):
@@ -87,7 +65,7 @@ def fits_remainder(*, cell, others, whole):
     )
 
 
-def both_wrong(*, both, first, second):
+def both_wrong(*, both: int, first: int, second: int) -> Outcome:
     """Two readers cannot share more errors than either made."""
     most = min(first, second)
     if both <= most:
@@ -97,7 +75,7 @@ def both_wrong(*, both, first, second):
     )
 
 
-def nearest_count(*, printed, k, n):
+def nearest_count(*, printed: Printed, k: int, n: int) -> Outcome:
     """k is the printed share of n, to the nearest subject."""
     exact = printed.value * n
     if abs(k - exact) <= 0.5:
@@ -105,7 +83,7 @@ def nearest_count(*, printed, k, n):
     return Outcome(str(k), f"{exact:.1f}", FAILS, f"{printed.text} of {n} is {exact:.1f}; {k} is {k / n:.1%}")
 
 
-def median_side(*, printed, cut, below, n):
+def median_side(*, printed: Printed, cut: float, below: int, n: int) -> Outcome:
     """A printed median lies on the side of the cut that the count of smaller values says."""
     at_or_above = below < n / 2
     side = f"{'at or above' if at_or_above else 'below'} {cut:g}"
@@ -114,13 +92,13 @@ def median_side(*, printed, cut, below, n):
     return Outcome(printed.text, side, verdict, f"{below} of {n} values are below {cut:g}")
 
 
-def layer_parameters(*, printed, inputs, outputs, kernel):
+def layer_parameters(*, printed: Printed, inputs: int, outputs: int, kernel: int) -> Outcome:
     """Weights and biases of a convolution, or of a dense layer as kernel 1."""
     count = kernel * kernel * inputs * outputs + outputs
     return compare(printed, float(count), source=f"{kernel} x {kernel} x {inputs} x {outputs} + {outputs}")
 
 
-def _counts_that_print(printed, n):
+def _counts_that_print(printed: Printed, n: int) -> list[int]:
     """The first and the last count out of n that round to it; empty if none does."""
     ends = [math.floor(bound * n) for bound in (printed.low, printed.high)]
     near = sorted({k for end in ends for k in range(end - 1, end + 3) if 0 <= k <= n})
@@ -128,5 +106,5 @@ def _counts_that_print(printed, n):
     return [fitting[0], fitting[-1]] if fitting else []
 
 
-def _listed(counts):
+def _listed(counts: Sequence[int]) -> str:
     return str(counts[0]) if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"

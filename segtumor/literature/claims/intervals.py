@@ -1,15 +1,15 @@
 """Checks of confidence intervals, and of what an interval gives away.
 
-Not here: intervals that need the scores themselves (DeLong, bootstrap); they are told to be beyond recomputing.
+Not here: intervals that need the scores themselves (DeLong, bootstrap), which cannot be recomputed.
 """
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from segtumor.errors import DataError
-from segtumor.literature.checks.counts import compare
-from segtumor.literature.checks.printed_numbers import ROUNDED
-from segtumor.literature.checks.verdict import FAILS, HOLDS, UNKNOWN, Outcome
+from segtumor.literature.claims.outcome import FAILS, HOLDS, UNKNOWN, Outcome, compare
+from segtumor.literature.printed_numbers import ROUNDED, Printed
 from segtumor.statistics.agreement import kappa, kappa_interval
 from segtumor.statistics.proportions import clopper_pearson, wilson
 
@@ -20,7 +20,7 @@ _STEPS = 200
 MAX_ERRORS = 200
 
 
-def proportion_interval(*, interval, k, n):
+def proportion_interval(*, interval: Sequence[Printed], k: int, n: int) -> Outcome:
     """A printed interval of k of n is Wilson's, Clopper and Pearson's or Wald's."""
     known = {"Wilson": wilson(k, n), "Clopper-Pearson": clopper_pearson(k, n)}
     ends = {name: (found.low, found.high) for name, found in known.items()}
@@ -35,7 +35,7 @@ def proportion_interval(*, interval, k, n):
     )
 
 
-def auc_interval(*, auc, interval, n):
+def auc_interval(*, auc: Printed, interval: Sequence[Printed], n: int) -> Outcome:
     """An interval of an area under a ROC curve is the binomial exact one of ``auc * n`` of n, as MedCalc prints.
 
     The area is known only as printed, so all areas that round to it are tried.
@@ -58,7 +58,7 @@ def auc_interval(*, auc, interval, n):
     )
 
 
-def auc_possible(*, auc, tp, fp, fn, tn):
+def auc_possible(*, auc: Printed, tp: int, fp: int, fn: int, tn: int) -> Outcome:
     """A curve through one printed operating point bounds the area under it."""
     if tp + fn == 0 or fp + tn == 0:
         raise DataError("an operating point needs positives and negatives", got=f"{tp + fn} and {fp + tn}")
@@ -70,12 +70,18 @@ def auc_possible(*, auc, tp, fp, fn, tn):
     return Outcome(auc.text, shown, FAILS, "no ROC curve through the printed operating point has this area")
 
 
-def kappa_with_interval(*, table, printed=None, interval=None, weights: str = "none"):
+def kappa_with_interval(
+    *,
+    table: Sequence[Sequence[int]],
+    printed: Printed | None = None,
+    interval: Sequence[Printed] | None = None,
+    weights: str = "none",
+) -> Outcome:
     """The kappa of a table and its large-sample interval (Fleiss, Cohen and Everitt), either printed or not."""
     value, found = float(kappa(table, weights=weights)), kappa_interval(table, weights=weights)
     if interval is None:
-        told = compare(printed, value, source=f"the table of {sum(map(sum, table))}")
-        return replace(told, recomputed=f"{told.recomputed} ({found.low:.3f}-{found.high:.3f})")
+        outcome = compare(printed, value, source=f"the table of {sum(map(sum, table))}")
+        return replace(outcome, recomputed=f"{outcome.recomputed} ({found.low:.3f}-{found.high:.3f})")
     shown, text = _show(interval, found.low, found.high), _text(interval)
     if printed is not None:
         shown, text = f"{printed.show(value)} ({shown})", f"{printed.text} ({text})"
@@ -88,7 +94,9 @@ def kappa_with_interval(*, table, printed=None, interval=None, weights: str = "n
     return Outcome(text, shown, FAILS, f"the {names}, not {', '.join(p.text for _, p, _ in wrong)}")
 
 
-def two_raters(*, printed, interval, first, second, n):
+def two_raters(
+    *, printed: Printed, interval: Sequence[Printed], first: Sequence[int], second: Sequence[int], n: Sequence[int]
+) -> Outcome:
     """Two raters' printed kappa fixes, with their margins, the table of their agreement, and so its interval.
 
     Args:
@@ -110,7 +118,9 @@ def two_raters(*, printed, interval, first, second, n):
     return Outcome(text, shown, verdict, why if len(tables) == 1 else f"{len(tables)} tables fit; shown: the first")
 
 
-def either_reader(*, printed, missed, misread, first, second, n):
+def either_reader(
+    *, printed: Printed, missed: int, misread: int, first: Sequence[int], second: Sequence[int], n: Sequence[int]
+) -> Outcome:
     """If printed numbers of errors mean "by either reader", the readers' kappa follows; is it the printed one?
 
     Args:
@@ -132,11 +142,11 @@ def either_reader(*, printed, missed, misread, first, second, n):
     return Outcome(text, shown, FAILS, f"{disagreements} disagreements follow, and with them another kappa")
 
 
-def one_sample_size(*, intervals):
+def one_sample_size(*, intervals: Mapping[str, Sequence[Printed]]) -> Outcome:
     """Printed intervals of proportions on one test set imply one n, if they are binomial ones.
 
     Args:
-        intervals: {name: [value, low, high]}, Printed.
+        intervals: {name: [value, low, high]}.
     """
     spans = {name: _implied_sizes(*row) for name, row in intervals.items()}
     shown = ", ".join(f"{name}: n = {low:.0f} to {high:.0f}" for name, (low, high) in spans.items())
@@ -147,7 +157,7 @@ def one_sample_size(*, intervals):
     return Outcome("one test set", shown, FAILS, why)
 
 
-def check_readers(first, second, n):
+def check_readers(first: Sequence[int], second: Sequence[int], n: Sequence[int]) -> None:
     """DataError unless two readers' errors fit the reference and are few enough to try every way they overlap."""
     fit = all(0 <= errors <= m for reader in (first, second) for errors, m in zip(reader, n, strict=True))
     if not fit or sum(n) == 0 or max(*first, *second) > MAX_ERRORS:
@@ -158,12 +168,12 @@ def check_readers(first, second, n):
         )
 
 
-def shared_errors(table, first, second):
+def shared_errors(table: Sequence[Sequence[int]], first: Sequence[int], second: Sequence[int]) -> int:
     """Subjects that both raters got wrong: all errors less those on which they disagree, halved."""
     return (sum(first) + sum(second) - table[0][1] - table[1][0]) // 2
 
 
-def _agreement_tables(first, second, n):
+def _agreement_tables(first: Sequence[int], second: Sequence[int], n: Sequence[int]) -> Iterator[list[list[int]]]:
     """All 2 x 2 tables [[both positive, only first], [only second, neither]] that the two readers' errors allow."""
     calls = [n[0] - missed + alarms for missed, alarms in (first, second)]
     most = min(first[0], second[0]) + min(first[1], second[1])
@@ -175,22 +185,22 @@ def _agreement_tables(first, second, n):
         yield [[both, only_first], [disagreements - only_first, sum(n) - both - disagreements]]
 
 
-def _implied_sizes(value, low, high):
+def _implied_sizes(value: Printed, low: Printed, high: Printed) -> tuple[float, float]:
     """n of a Wald interval of the printed width, as rounding of both ends leaves it."""
     variance = value.value * (1 - value.value) * (2 * _Z) ** 2
     narrowest = high.low - low.high
     return variance / (high.high - low.low) ** 2, variance / narrowest**2 if narrowest > 0 else math.inf
 
 
-def _misfits(interval, low, high):
+def _misfits(interval: Sequence[Printed], low: float, high: float) -> list[tuple[str, Printed, float]]:
     """[("lower"|"upper", Printed, value)] of the ends that do not round to the printed ones."""
     ends = (("lower", interval[0], low), ("upper", interval[1], high))
     return [(name, p, value) for name, p, value in ends if p.agreement(value) != ROUNDED]
 
 
-def _text(interval) -> str:
+def _text(interval: Sequence[Printed]) -> str:
     return f"{interval[0].text}-{interval[1].text}"
 
 
-def _show(interval, low, high) -> str:
+def _show(interval: Sequence[Printed], low: float, high: float) -> str:
     return f"{interval[0].show(low)}-{interval[1].show(high)}"

@@ -2,14 +2,18 @@
 
 import itertools
 import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from segtumor.errors import DataError
-from segtumor.literature.checks.counts import compare
-from segtumor.literature.checks.verdict import FAILS, HOLDS, NOT_PRINTED, UNKNOWN, Outcome
+from segtumor.literature.claims.outcome import FAILS, HOLDS, NOT_PRINTED, UNKNOWN, Outcome, compare
+from segtumor.literature.printed_numbers import ROUNDED, Printed
 from segtumor.statistics import agreement, rates
 
+_Rates = Mapping[str, Callable[..., Any]]
+
 #: Rates of a binary table: name -> function of its counts.
-_BINARY = {
+_BINARY: _Rates = {
     "accuracy": lambda tp, fp, fn, tn: rates.accuracy(tp=tp, fp=fp, fn=fn, tn=tn),
     "sensitivity": lambda tp, fp, fn, tn: rates.sensitivity(tp=tp, fn=fn),
     "specificity": lambda tp, fp, fn, tn: rates.specificity(tn=tn, fp=fp),
@@ -21,7 +25,7 @@ _BINARY = {
     "balanced_accuracy": lambda tp, fp, fn, tn: rates.balanced_accuracy(tp=tp, fp=fp, fn=fn, tn=tn),
     "kappa": lambda tp, fp, fn, tn: agreement.kappa([[tp, fn], [fp, tn]]),
 }
-_WHOLE_TABLE = {
+_WHOLE_TABLE: _Rates = {
     "accuracy": rates.overall_accuracy,
     "macro_recall": rates.macro_recall,
     "macro_precision": rates.macro_precision,
@@ -32,20 +36,22 @@ _WHOLE_TABLE = {
     "kappa_quadratic": lambda table: agreement.kappa(table, weights="quadratic"),
     "weighted_f1": lambda table: _weighted_f1(table),
 }
-_OF_A_CLASS = {
+_OF_A_CLASS: _Rates = {
     "recall": lambda hit, row, column: hit / row if row else math.nan,
     "precision": lambda hit, row, column: hit / column if column else math.nan,
     "f1": lambda hit, row, column: 2 * hit / (row + column) if row + column else math.nan,
 }
 
 
-def binary_rate(*, rate, tp, fp, fn, tn, printed=None):
+def binary_rate(*, rate: str, tp: int, fp: int, fn: int, tn: int, printed: Printed | None = None) -> Outcome:
     """A rate of a binary table of counts."""
     value = float(_known(_BINARY, rate)(tp, fp, fn, tn))
     return compare(printed, value, source=f"TP {tp}, FP {fp}, FN {fn}, TN {tn}")
 
 
-def table_rate(*, rate, table, printed=None, of_class=None):
+def table_rate(
+    *, rate: str, table: Sequence[Sequence[int]], printed: Printed | None = None, of_class: int | None = None
+) -> Outcome:
     """A rate of a confusion matrix (rows true), of all classes or of the class at position ``of_class``."""
     n = sum(map(sum, table))
     if of_class is None:
@@ -56,17 +62,17 @@ def table_rate(*, rate, table, printed=None, of_class=None):
     return compare(printed, value, source=f"the table of {n}")
 
 
-def swapped_rate(*, printed, table, of_class):
+def swapped_rate(*, printed: Printed, table: Sequence[Sequence[int]], of_class: int) -> Outcome:
     """A printed recall of a class is its recall, not its precision."""
     if of_class >= len(table) or 0 in _of_class(table, of_class)[1:]:
         raise DataError("the class is not in the table, or was never predicted", got=of_class)
     hit, row, column = _of_class(table, of_class)
     recall, precision = hit / row, hit / column
-    swapped = f"it is the precision, {hit}/{column}" if printed.agreement(precision) == "rounded" else ""
+    swapped = f"it is the precision, {hit}/{column}" if printed.agreement(precision) == ROUNDED else ""
     return compare(printed, recall, source=f"recall {hit}/{row}", why_not=swapped)
 
 
-def f1_of_rates(*, printed, precision, recall):
+def f1_of_rates(*, printed: Printed, precision: Printed, recall: Printed) -> Outcome:
     """F1 of printed precision and recall, over all values that round to these."""
     low, high = (_harmonic(precision.low, recall.low), _harmonic(precision.high, recall.high))
     source = f"2PR/(P+R) of {precision.text} and {recall.text}"
@@ -80,25 +86,25 @@ def f1_of_rates(*, printed, precision, recall):
     )
 
 
-def class_mean(*, printed, values):
+def class_mean(*, printed: Printed, values: Sequence[Printed]) -> Outcome:
     """A printed mean over classes, over all values that round to the printed ones."""
     low, high = (sum(getattr(v, side) for v in values) / len(values) for side in ("low", "high"))
     shown = sum(v.value for v in values) / len(values)
     return compare(printed, low, high, source=f"the mean of {', '.join(v.text for v in values)}", shown=shown)
 
 
-def difference(*, printed, first, second):
+def difference(*, printed: Printed, first: Printed, second: Printed) -> Outcome:
     """A printed difference of two printed numbers, over all values that round to these."""
     low, high = first.low - second.high, first.high - second.low
     source = f"{first.text} less {second.text}"
     return compare(printed, low, high, source=source, shown=first.value - second.value)
 
 
-def one_prevalence(*, models, reference):
+def one_prevalence(*, models: Mapping[str, Sequence[Printed]], reference: str) -> Outcome:
     """All models were tested on one set: the share of positives that accuracy, precision and recall imply is the same.
 
     Args:
-        models: {name: [accuracy, precision, recall]}, Printed.
+        models: {name: [accuracy, precision, recall]}.
         reference: name of the model that the others are compared with.
 
     Binary and not averaged over classes is assumed; the sentence says so.
@@ -115,7 +121,7 @@ def one_prevalence(*, models, reference):
     return Outcome("one test set", text, HOLDS if one else FAILS, why)
 
 
-def prevalence(*, accuracy, precision, recall):
+def prevalence(*, accuracy: Printed, precision: Printed, recall: Printed) -> Outcome:
     """The share of positives that three printed rates imply, if of two classes; impossible outside 0 to 1."""
     share = implied_prevalence(accuracy.value, precision.value, recall.value)
     text = f"{accuracy.text}, {precision.text}, {recall.text}"
@@ -129,7 +135,7 @@ def prevalence(*, accuracy, precision, recall):
     )
 
 
-def implied_prevalence(accuracy, precision, recall):
+def implied_prevalence(accuracy: float, precision: float, recall: float) -> float:
     """Share of positives: (1 - accuracy) / ((1 - recall) + recall (1 - precision) / precision); NaN if undefined."""
     if precision <= 0:
         return math.nan
@@ -137,28 +143,28 @@ def implied_prevalence(accuracy, precision, recall):
     return (1 - accuracy) / errors_per_positive if errors_per_positive > 0 else math.nan
 
 
-def _prevalence_range(accuracy, precision, recall):
+def _prevalence_range(accuracy: Printed, precision: Printed, recall: Printed) -> tuple[float, float]:
     corners = itertools.product(*((p.low, p.high) for p in (accuracy, precision, recall)))
     shares = [implied_prevalence(*corner) for corner in corners]
     return min(shares), max(shares)
 
 
-def _known(functions, rate):
+def _known(functions: _Rates, rate: str) -> Callable[..., Any]:
     if rate not in functions:
         raise DataError("no such rate here", got=rate, expected=", ".join(functions))
     return functions[rate]
 
 
-def _of_class(table, position):
+def _of_class(table: Sequence[Sequence[int]], position: int) -> tuple[int, int, int]:
     """Hits, true members and predicted members of one class."""
     return table[position][position], sum(table[position]), sum(row[position] for row in table)
 
 
-def _weighted_f1(table):
+def _weighted_f1(table: Sequence[Sequence[int]]) -> float:
     members = [sum(row) for row in table]
     scores = [_OF_A_CLASS["f1"](*_of_class(table, i)) for i in range(len(table))]
-    return sum(m * f for m, f in zip(members, scores, strict=True)) / sum(members)
+    return float(sum(m * f for m, f in zip(members, scores, strict=True)) / sum(members))
 
 
-def _harmonic(first, second):
+def _harmonic(first: float, second: float) -> float:
     return 2 * first * second / (first + second) if first + second else math.nan

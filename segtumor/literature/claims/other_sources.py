@@ -3,15 +3,19 @@
 The other source is an entry of the library; one that is not there cannot be checked. Not here: recomputing.
 """
 
-from segtumor.literature.checks.verdict import FAILS, HOLDS, UNKNOWN, Outcome
+from collections.abc import Mapping, Sequence
+
+from segtumor.literature.claims.outcome import FAILS, HOLDS, UNKNOWN, Outcome
+from segtumor.literature.entry import Entry, Result
+from segtumor.literature.printed_numbers import ROUNDED, Printed
 
 
-def independent_of(*, values, entry, library):
-    """This source's numbers were measured, not taken over: not all of them stand in another source.
+def independent_of(*, values: Sequence[Printed], entry: str, library: Mapping[str, Entry]) -> Outcome:
+    """This source's numbers were measured, not taken over: not all of them are in another source.
 
     Args:
-        values: Printed, this source's numbers.
-        entry: id of the other source; library: {id: Entry}.
+        values: this source's numbers.
+        entry: id of the other source; library: entries by id.
     """
     text = ", ".join(v.text for v in values)
     if entry not in library:
@@ -24,11 +28,11 @@ def independent_of(*, values, entry, library):
     return Outcome(text, shown, HOLDS, "not all of them stand in the other source")
 
 
-def measured_here(*, values, quoted, of):
+def measured_here(*, values: Sequence[Printed], quoted: Sequence[Printed], of: str) -> Outcome:
     """A row of a comparison was measured on the test set at hand, not copied from what the row's source printed.
 
     Args:
-        values: Printed, the row; quoted: Printed, what its source printed; of: the data of that source, in words.
+        values: the row; quoted: what its source printed; of: the data of that source, in words.
     """
     text, theirs = (", ".join(v.text for v in numbers) for numbers in (values, quoted))
     if [v.value for v in values] == [v.value for v in quoted]:
@@ -37,13 +41,15 @@ def measured_here(*, values, quoted, of):
     return Outcome(text, theirs, HOLDS, f"differs from what the row's source printed for {of}")
 
 
-def attributed(*, printed, entry, metric, library, group=None):
+def attributed(
+    *, printed: Printed, entry: str, metric: str, library: Mapping[str, Entry], group: str | None = None
+) -> Outcome:
     """A row attributed to another source beside what that source prints itself."""
     rows = library[entry].results if entry in library else ()
     theirs = [row for row in rows if row.metric == metric and group in (None, row.group)]
     if not theirs:
         return Outcome(printed.text, "-", UNKNOWN, f"no such number in entry {entry}")
-    same = any(printed.agreement(row.fraction) == "rounded" for row in theirs)
+    same = any(printed.agreement(row.fraction) == ROUNDED for row in theirs)
     shown = ", ".join(row.value for row in theirs)
     if same:
         why = f"{entry} printed the same for its own data: quoted, it seems, not measured"
@@ -52,7 +58,7 @@ def attributed(*, printed, entry, metric, library, group=None):
     return Outcome(printed.text, shown, UNKNOWN, why)
 
 
-def one_test_set(*, sizes):
+def one_test_set(*, sizes: Mapping[str, int]) -> Outcome:
     """Counts that should describe one test set are one number.
 
     Args:
@@ -64,5 +70,5 @@ def one_test_set(*, sizes):
     return Outcome(text, f"{min(sizes.values())} to {max(sizes.values())}", FAILS, "the counts of one test set differ")
 
 
-def _numbers(row):
+def _numbers(row: Result) -> tuple[float, ...]:
     return (row.fraction, *(p.value for p in row.ci or ()))

@@ -4,22 +4,25 @@ Not here: tests that need every subject's value (Kruskal-Wallis of ages); they c
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from segtumor.literature.checks.intervals import check_readers
-from segtumor.literature.checks.printed_numbers import ROUNDED
-from segtumor.literature.checks.verdict import FAILS, HOLDS, UNKNOWN, Outcome
+from segtumor.literature.claims.intervals import check_readers
+from segtumor.literature.claims.outcome import FAILS, HOLDS, UNKNOWN, Outcome
+from segtumor.literature.printed_numbers import ROUNDED, Printed
 from segtumor.statistics.agreement import kappa
 from segtumor.statistics.hypothesis import chi_squared
 
 _VARIANTS = {"no correction": "none", "(n - 1)/n": "n-1", "Yates": "yates"}
 #: Differences of kappa closer than this are one value.
 _TIE = 1e-12
+_Counts = NDArray[np.int64]
 
 
-def chi_squared_p(*, printed, table):
-    """A printed p-value of a chi-squared test; tells which variant reproduces it."""
+def chi_squared_p(*, printed: Printed, table: Sequence[Sequence[int]]) -> Outcome:
+    """A printed p-value of a chi-squared test; says which variant reproduces it."""
     two_by_two = len(table) == 2 and len(table[0]) == 2
     p_values = {
         name: float(chi_squared(table, correction=variant).p_value)
@@ -33,7 +36,7 @@ def chi_squared_p(*, printed, table):
     return Outcome(f"P={printed.text}", shown, FAILS, "no variant of the chi-squared test of these counts gives it")
 
 
-def kappa_permutation_p(*, printed, first, second, n):
+def kappa_permutation_p(*, printed: Printed, first: Sequence[int], second: Sequence[int], n: Sequence[int]) -> Outcome:
     """The p-values that a paired, two-sided permutation test of two readers' kappas can have, given their errors.
 
     Which subjects both got wrong is not printed; every possible number of them is tried, and each test is computed
@@ -61,13 +64,13 @@ def kappa_permutation_p(*, printed, first, second, n):
     return Outcome(label, shown, FAILS, why)
 
 
-def _possible_shared(first, second, n):
+def _possible_shared(first: Sequence[int], second: Sequence[int], n: Sequence[int]) -> list[tuple[int, int]]:
     """(shared errors on positives, on negatives) that two readers' numbers of errors allow."""
     ranges = [range(max(0, a + b - m), min(a, b) + 1) for a, b, m in zip(first, second, n, strict=True)]
     return [(positives, negatives) for positives in ranges[0] for negatives in ranges[1]]
 
 
-def _exact_p(first, second, shared, n):
+def _exact_p(first: Sequence[int], second: Sequence[int], shared: Sequence[int], n: Sequence[int]) -> float:
     """Two-sided p of |difference of kappas| over all swaps; swaps of one group of subjects are binomial."""
     pools = [a + b - 2 * s for a, b, s in zip(first, second, shared, strict=True)]
     wrong = [np.arange(pool + 1) + s for pool, s in zip(pools, shared, strict=True)]
@@ -75,16 +78,16 @@ def _exact_p(first, second, shared, n):
     positives, negatives = np.meshgrid(*wrong, indexing="ij")
     all_positives, all_negatives = (p + 2 * s for p, s in zip(pools, shared, strict=True))
     difference = _kappas(positives, negatives, n) - _kappas(all_positives - positives, all_negatives - negatives, n)
-    chance = np.outer(*([math.comb(pool, k) / 2**pool for k in range(pool + 1)] for pool in pools))
+    chance = np.outer(*(np.array([math.comb(pool, k) / 2**pool for k in range(pool + 1)]) for pool in pools))
     observed = difference[first[0] - shared[0], first[1] - shared[1]]
     return float(chance[np.abs(difference) >= abs(observed) - _TIE].sum())
 
 
-def _kappas(missed, alarms, n):
+def _kappas(missed: _Counts, alarms: _Counts, n: Sequence[int]) -> NDArray[np.float64]:
     table = np.stack([np.stack([n[0] - missed, missed], -1), np.stack([alarms, n[1] - alarms], -1)], -2)
-    return kappa(table)
+    return np.asarray(kappa(table))
 
 
-def not_recomputable(*, printed, why):
+def not_recomputable(*, printed: Printed, why: str) -> Outcome:
     """A number that cannot follow from anything the source prints."""
     return Outcome(printed.text, "-", UNKNOWN, why)

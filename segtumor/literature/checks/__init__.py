@@ -1,1 +1,0 @@
-"""Checks of published claims, one file for each kind of arithmetic."""

@@ -1,0 +1,1 @@
+"""What sources claim, recomputed: one file for each kind of arithmetic, and the table of kinds."""
