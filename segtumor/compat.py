@@ -13,6 +13,7 @@ import types
 from pathlib import Path
 
 from segtumor.errors import InstallationError, check_current_folder
+from segtumor.system.imports import unchanged_environment
 from segtumor.system.versions import detectron2_version
 
 #: Installs Detectron2 0.5 without a compiler, on top of an installed torch. pip 26.3 refuses the package for an
@@ -52,7 +53,8 @@ def prepare_detectron2():
     if is_adapted():
         _restore_removed_names()
         _stub_compiled_extension()
-        _import_model_zoo()
+        with unchanged_environment():  # it sets a variable of OpenCV's
+            _import_model_zoo()
 
 
 def _import_torchvision() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from segtumor.errors import needed
 from segtumor.export.graph_files import check_onnx, exporters_quiet
 from segtumor.runtime.sessions.graph_names import IMAGES
-from segtumor.system.offline import offline_imports
+from segtumor.system.imports import offline_imports
 
 #: Calibration uses so many radiographs at most, evenly spaced: ranges hardly change with more.
 MAX_CALIBRATION_IMAGES = 64

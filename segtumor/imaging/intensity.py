@@ -75,7 +75,9 @@ def _percentiles(sample, percentiles):
 
 def _code_percentiles(codes, percentiles):
     """Percentiles of unsigned integers, linear between neighbours in order, as ``np.percentile`` defines them."""
-    import cv2  # four times as quick as np.bincount; its float32 counts are exact, a sample having far below 2**24
+    from segtumor.system.opencv import (
+        cv2,  # four times as quick as np.bincount; its float32 counts are exact, a sample having far below 2**24
+    )
 
     levels = np.iinfo(codes.dtype).max + 1
     up_to = np.cumsum(

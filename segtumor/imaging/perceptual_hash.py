@@ -40,7 +40,7 @@ def thumbnail_of(pixels):
     Returns:
         (64, 64) uint8; percentiles 0.5 and 99.5 at 0 and 255, the aspect ratio given up.
     """
-    import cv2
+    from segtumor.system.opencv import cv2
 
     size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
     small = cv2.resize(normalize_window(pixels), size, interpolation=cv2.INTER_AREA)
@@ -76,7 +76,7 @@ def hamming_distances(first, hashes):
 
 def band_passed(thumbnail):
     """A thumbnail (64, 64) uint8 without its slow changes, float32, for ``aligned_correlation``."""
-    import cv2
+    from segtumor.system.opencv import cv2
 
     values = np.asarray(thumbnail, dtype=np.float32)
     return values - cv2.GaussianBlur(values, (0, 0), _BLUR_SIGMA_PX)
@@ -94,7 +94,7 @@ def aligned_correlation(first, second, *, good_enough=_GOOD_ENOUGH):
     Returns:
         Pearson correlation, float in [-1, 1]; 0 where either picture is flat.
     """
-    import cv2
+    from segtumor.system.opencv import cv2
 
     template = np.ascontiguousarray(first[_MARGIN_PX:-_MARGIN_PX, _MARGIN_PX:-_MARGIN_PX])
     if template.std() < _FLAT or np.std(second) < _FLAT:
@@ -111,7 +111,7 @@ def aligned_correlation(first, second, *, good_enough=_GOOD_ENOUGH):
 
 
 def _moved(picture, scale, angle_deg):
-    import cv2
+    from segtumor.system.opencv import cv2
 
     if scale == 1 and angle_deg == 0:
         return picture

@@ -130,7 +130,7 @@ def _cmyk_gray(samples):
 
 def _sixteen_bit_colors(file, colors):
     """(H, W, C) uint16 in the order of ``colors``, Pillow's 8-bit version, against which OpenCV's is checked."""
-    import cv2
+    from segtumor.system.opencv import cv2
 
     file.seek(0)
     decoded = cv2.imdecode(np.frombuffer(file.read(), dtype=np.uint8), cv2.IMREAD_UNCHANGED)

@@ -1,6 +1,6 @@
 """The size at which a model sees a radiograph, and the way there: the same for training, inference and exports."""
 
-import cv2
+from segtumor.system.opencv import cv2
 
 
 def resized_hw(size_hw, short_edge_px, max_long_edge_px):

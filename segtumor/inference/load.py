@@ -73,7 +73,7 @@ def load_model(arguments):
 @contextlib.contextmanager
 def opencv_threads(count):
     """OpenCV's own threads, for the time of a block."""
-    import cv2
+    from segtumor.system.opencv import cv2
 
     before = cv2.getNumThreads()
     cv2.setNumThreads(count)

@@ -5,11 +5,11 @@ radiograph with a hundred findings stays in kilobytes. Letters: H, W image heigh
 Inputs are never modified.
 """
 
-import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
 from segtumor.errors import DataError
+from segtumor.system.opencv import cv2
 
 
 def rle_from_mask(mask):

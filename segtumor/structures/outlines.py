@@ -4,8 +4,9 @@ Not here: the way back (``segtumor.structures.masks.rle_from_polygons``), and on
 (``segtumor.formats.shapes.single_outline``).
 """
 
-import cv2
 import numpy as np
+
+from segtumor.system.opencv import cv2
 
 
 def polygons_from_mask(mask):

@@ -11,12 +11,12 @@ import logging
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from segtumor.errors import ConfigError
 from segtumor.structures.boxes import box_areas, box_iou
 from segtumor.structures.masks import box_from_mask, crop_from_rle, mask_iou, rle_area, rle_from_crop
+from segtumor.system.opencv import cv2
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from segtumor.errors import SegtumorError, failed_import
-from segtumor.system.offline import offline_imports
+from segtumor.system.imports import offline_imports
 
 #: For one package; torch on a slow disk takes half a minute.
 LONGEST_S = 120

@@ -14,7 +14,6 @@ import io
 import itertools
 from dataclasses import dataclass
 
-import faster_coco_eval
 import numpy as np
 
 from segtumor.evaluation.facts.coco_inputs import (
@@ -31,6 +30,10 @@ from segtumor.evaluation.facts.coco_inputs import (
     pair_ious,
 )
 from segtumor.evaluation.summary.ratios import mean
+from segtumor.system.imports import unchanged_environment
+
+with unchanged_environment():  # it imports OpenCV
+    import faster_coco_eval
 
 FASTER, PYCOCOTOOLS = "faster", "pycocotools"
 #: The order of ``COCOeval.stats``.

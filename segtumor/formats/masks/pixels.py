@@ -8,7 +8,6 @@ import itertools
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from PIL import Image, ImageOps
 from pycocotools import mask as coco_mask
@@ -19,6 +18,7 @@ from segtumor.imaging import MAX_PIXELS, read_size_hw
 from segtumor.imaging.failures import foreign_errors
 from segtumor.imaging.radiograph import check_size
 from segtumor.imaging.raster_checks import check_coded_data
+from segtumor.system.opencv import cv2
 
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg")
 _FORMATS = ("PNG", "BMP", "TIFF", "JPEG")

@@ -9,13 +9,13 @@ import itertools
 import logging
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from segtumor.errors import SegtumorError
 from segtumor.reporting.pictures.overlay import draw_overlay
 from segtumor.structures.masks import dice_from_iou
+from segtumor.system.opencv import cv2
 
 _LOG = logging.getLogger(__name__)
 MAX_WIDTH_PX = 512

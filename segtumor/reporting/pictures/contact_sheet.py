@@ -5,7 +5,6 @@ Not here: findings of a model (``segtumor.reporting.pictures.overlay``).
 
 import math
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -14,6 +13,7 @@ from segtumor.cases import case_of
 from segtumor.escaping import printable, shortened
 from segtumor.imaging import normalize_window
 from segtumor.structures.masks import mask_contours, mask_from_rle
+from segtumor.system.opencv import cv2
 from segtumor.taxonomy import color_rgb
 
 _INK, _PAPER = (240, 240, 240), (24, 24, 24)

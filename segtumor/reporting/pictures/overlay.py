@@ -9,7 +9,6 @@ writing the picture to a file, and choosing what to show beyond a score threshol
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -19,6 +18,7 @@ from segtumor.reporting.files.findings_files import box_extent_mm, box_extent_px
 from segtumor.reporting.pictures.overlay_labels import leader_line, place_labels
 from segtumor.reporting.pictures.overlay_view import OverlayBase, View, overlay_base
 from segtumor.structures.masks import mask_contours
+from segtumor.system.opencv import cv2
 from segtumor.taxonomy import color_rgb
 
 FILL_OPACITY = 0.25

@@ -6,11 +6,11 @@ Not here: what is drawn (``overlay``).
 import functools
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from PIL import ImageFont
 
 from segtumor.structures.masks import crop_from_rle, rle_area
+from segtumor.system.opencv import cv2
 
 MIN_LONG_SIDE_PX, MAX_LONG_SIDE_PX = 768, 2000
 

@@ -4,7 +4,7 @@ from segtumor.errors import ModelError, needed
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
 from segtumor.runtime.sessions.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, outputs_of
-from segtumor.system.offline import offline_imports
+from segtumor.system.imports import offline_imports
 
 
 class OnnxGraphs:

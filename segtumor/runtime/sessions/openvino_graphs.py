@@ -8,7 +8,7 @@ from segtumor.errors import ModelError, needed
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
 from segtumor.runtime.sessions.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, numbered
-from segtumor.system.offline import offline_imports
+from segtumor.system.imports import offline_imports
 
 #: OpenVINO keeps memory for every number of rows that it has seen: (up to so many rows, multiples of this), then those
 #: of the last. Finely at first, as each row of the mask head is half a billion multiplications in a ResNet-50 model.

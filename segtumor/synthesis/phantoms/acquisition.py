@@ -6,11 +6,11 @@ away.
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from segtumor.synthesis.phantoms.fields import blur
 from segtumor.synthesis.phantoms.glyphs import render_text
+from segtumor.system.opencv import cv2
 
 NOTICE_IN_PIXELS = "SYNTHETIC"
 

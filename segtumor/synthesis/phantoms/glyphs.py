@@ -1,7 +1,8 @@
 """The few letters that are burned into phantoms, as 5 x 7 dot patterns: no font file, the same pixels everywhere."""
 
-import cv2
 import numpy as np
+
+from segtumor.system.opencv import cv2
 
 _LETTERS = {
     "C": (".###.", "#...#", "#....", "#....", "#....", "#...#", ".###."),

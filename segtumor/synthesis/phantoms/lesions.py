@@ -6,8 +6,9 @@ A plan is drawn once per lesion; both views of a case paint the same plan. How e
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+
+from segtumor.system.opencv import cv2
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ process; it is still what blurs and erases in the policy ``strong``.
 import dataclasses
 import functools
 
-import cv2
 import numpy as np
 
 from segtumor.errors import ConfigError
-from segtumor.system.offline import offline_imports
+from segtumor.system.imports import offline_imports
+from segtumor.system.opencv import cv2
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,6 @@
 Letters: H, W size of the file; h, w size the model sees; L lesions that are left after augmentation.
 """
 
-import cv2
 import numpy as np
 import torch
 from detectron2.structures import BitMasks, Boxes, Instances
@@ -12,6 +11,7 @@ from segtumor.imaging import normalize_window, read_radiograph
 from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.models.detectron2_detector import image_tensor
 from segtumor.structures.masks import box_from_mask, draw_polygons, mask_from_rle, rle_from_segmentation
+from segtumor.system.opencv import cv2
 from segtumor.training.batches.augmentation import Augmentation
 from segtumor.training.batches.cache import ImageCache
 
