@@ -1,19 +1,41 @@
-"""The further fields of COCO entries: copied through to records and tables, so they must be finite, shallow Unicode.
+"""The further fields of COCO entries: what may be copied through to records and tables, and their values as texts.
 
-Not here: the fields that mean something to us (``segtumor.annotations.validation``).
+They must be finite, shallow Unicode. Not here: the fields that mean something to us
+(``segtumor.annotations.validation``).
 """
 
 import math
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 DEEPEST = 20
 LARGEST_INTEGER = 2**63
 
 NOT_FINITE = "holds a number that is not finite"
-#: What is told while the file is used; tables show it as empty.
+#: What is reported while the file is used; tables show it as empty.
 TOLERATED = {NOT_FINITE}
 
 
-def attribute_faults(entry, checked):
+def texts_of(value: Any) -> tuple[str, ...]:
+    """The values of a field as texts, for strata, subgroups and tables; none where it says nothing.
+
+    A list has several. Texts are alike however their letters are composed and their blanks are set; a whole number is
+    written without a fraction: a centre 1.0 is centre 1. None, NaN and blank text are nothing.
+    """
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(filter(None, map(_text_of, values)))
+
+
+def _text_of(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return " ".join(unicodedata.normalize("NFC", str(value)).split())
+
+
+def attribute_faults(entry: Mapping[str, Any], checked: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yields (key, what) for each field of ``entry`` outside ``checked`` that cannot be carried along."""
     for key, value in entry.items():
         if key in checked:
@@ -27,7 +49,7 @@ def attribute_faults(entry, checked):
             yield key, what
 
 
-def value_fault(value):
+def value_fault(value: Any) -> str | None:
     """What is wrong with any JSON value, or None; without recursion, since nesting is one of the faults."""
     waiting = [(value, 0)]
     while waiting:
@@ -45,7 +67,7 @@ def value_fault(value):
     return None
 
 
-def _scalar_fault(item):
+def _scalar_fault(item: Any) -> str | None:
     kind = type(item)
     if kind is float and not math.isfinite(item):
         return NOT_FINITE
@@ -54,6 +76,6 @@ def _scalar_fault(item):
     return "holds text that is not Unicode" if kind is str and not is_unicode(item) else None
 
 
-def is_unicode(text):
+def is_unicode(text: str) -> bool:
     """Whether text can be written as UTF-8: JSON can hold half of a surrogate pair."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

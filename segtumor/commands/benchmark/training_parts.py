@@ -46,10 +46,10 @@ def read_training(paths):
 
 def centers_of(images):
     """Sorted values of ``center`` of mappings, UNKNOWN for those that lack it."""
+    from segtumor.annotations.attributes import texts_of
     from segtumor.literature.entry import UNKNOWN
 
-    values = (image.get("center") for image in images)
-    return tuple(sorted({UNKNOWN if value in (None, "") else str(value) for value in values}))
+    return tuple(sorted({"+".join(texts_of(image.get("center"))) or UNKNOWN for image in images}))
 
 
 def split_kind(info, path):

@@ -4,6 +4,7 @@ Not here: dividing the images (``deal``).
 """
 
 from segtumor.ages import AGE_GROUP, age_group
+from segtumor.annotations.attributes import texts_of
 from segtumor.datasets.splits.deal import SEVERITY
 from segtumor.errors import ConfigError
 from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY
@@ -24,12 +25,7 @@ def attribute_text(image, key):
     """
     if key == AGE_GROUP:
         return age_group(image.get("age")) or UNKNOWN
-    value = image.get(key)
-    if isinstance(value, (list, tuple)):
-        value = "+".join(sorted(map(str, value)))
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # a centre written as 1.0 is centre 1
-    return UNKNOWN if value is None or str(value).strip() == "" else str(value).strip()
+    return "+".join(sorted(texts_of(image.get(key)))) or UNKNOWN
 
 
 def stratum_keys(images, keys):

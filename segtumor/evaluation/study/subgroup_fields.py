@@ -6,12 +6,12 @@ to each. A missing value is the level "unknown". Not here: the measures (``subgr
 Letters: M lesions, N images.
 """
 
-import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
 
 from segtumor.ages import AGE_GROUP, AGE_GROUPS, OLDEST_YEARS, age_group, is_age
+from segtumor.annotations.attributes import texts_of
 from segtumor.errors import DataError
 from segtumor.evaluation.measures.measure import IMAGES, LESIONS
 from segtumor.evaluation.summary.summary import SIZE_RANGES_PX
@@ -94,7 +94,7 @@ def _lesion_levels(facts, field):
         return [(facts.class_names[class_id],) for class_id in table.class_id]
     if field == SIZE:
         return [(size_of(area),) for area in table.area_px]
-    return [_texts(facts.results[image].truth.attributes.get(field)) for image in table.image]
+    return [texts_of(facts.results[image].truth.attributes.get(field)) for image in table.image]
 
 
 def size_of(area_px):
@@ -107,7 +107,7 @@ def _image_levels(facts, field):
     attributes = [result.truth.attributes for result in facts.results]
     if field == AGE_GROUP:
         return [(group,) if (group := age_group(a.get("age"))) else () for a in attributes]
-    return [_texts(a.get(field)) for a in attributes]
+    return [texts_of(a.get(field)) for a in attributes]
 
 
 def _of_ages(facts):
@@ -120,10 +120,3 @@ def _of_ages(facts):
         f"The age of {len(unread)} images is no number, such as {example} (expected: 0 to {OLDEST_YEARS} years); their "
         "age group is unknown."
     ]
-
-
-def _texts(value):
-    """Levels of a field, alike however their letters are composed and their blanks are set."""
-    values = value if isinstance(value, (list, tuple)) else [value]
-    texts = (" ".join(unicodedata.normalize("NFC", str(v)).split()) for v in values if v is not None)
-    return tuple(filter(None, texts))
