@@ -6,11 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segtumor.annotations.plausibility import dataset_warnings
 from segtumor.annotations.reader_marks import read_readers
 from segtumor.annotations.tables.image_tables import match_images, read_image_table
-from segtumor.cases import case_of, case_or_own, case_text, cases_alike, doubts, is_placeholder
+from segtumor.cases import case_of, case_or_own, case_text, cases_alike, doubts, is_placeholder, own_case
 from segtumor.commands.benchmark.training_parts import read_training
 from segtumor.datasets.counts import describe
 from segtumor.datasets.image_checks import _cases as said_of_pair
@@ -74,10 +76,10 @@ def test_placeholders_of_anonymisers_are_known_and_pseudonyms_are_none():
 class Part:
     """A CocoDataset of images without lesions, one for each case."""
 
-    def __init__(self, cases, prefix):
+    def __init__(self, cases, prefix, first_id=0):
         self.images = [
             {"id": i, "file_name": f"{prefix}{i}.png", "width": 8, "height": 8, "case_id": case}
-            for i, case in enumerate(cases)
+            for i, case in enumerate(cases, start=first_id)
         ]
         self.image_root, self.info, self.annotations_of_image = "root", {}, {}
         self.taxonomy, self.category_id_of_class, self.class_of_category_id = Taxonomy(("benign",)), (1,), {1: 0}
@@ -107,6 +109,59 @@ def test_every_command_takes_two_spellings_for_one_case(first, second, tmp_path)
     split = {"a": {"case_id": first, "part": "train"}, "b": {"case_id": second, "part": "test"}}
     assert groups_in_several_parts(split) == {case: ["test", "train"]}
     assert leak_numbers(split).shared_cases == 1
+
+
+WRITTEN = st.sampled_from(
+    [
+        "7 ",
+        "7",
+        7,
+        7.0,
+        "7.0",
+        "007",
+        0,
+        "0",
+        -0.0,
+        "",
+        " ",
+        None,
+        math.nan,
+        "nan",
+        "N/A",
+        "unknown",
+        "Anonymous",
+        "000",
+    ]
+) | st.one_of(st.integers(-3, 3), st.floats(), st.text("07. aN", max_size=3))
+
+
+@given(st.lists(WRITTEN, min_size=2, max_size=6))
+def test_every_command_counts_the_same_cases(written):
+    """Images of any cases, the odd ones in train and the even ones in test."""
+    parts = {"train": Part(written[::2], "a"), "test": Part(written[1::2], "b", first_id=10)}
+    images = [image for part in parts.values() for image in part.images]
+    truths = [truth for part in parts.values() for truth in part.annotated_images]
+    of_part = {part: {case_of(image) for image in own.images} for part, own in parts.items()}
+    known, without = set().union(*of_part.values()) - {None}, sum(case_of(image) is None for image in images)
+    shared = of_part["train"] & of_part["test"] - {None}
+    distinct, n_cases = known_cases(images), len(known) + without
+    assert set(distinct) - known == {own_case(image["file_name"]) for image in images if case_of(image) is None}
+    assert len(set(distinct)) == n_cases == describe(parts).tables[1].rows[-1][3]
+    assert summarize({"images": images, "annotations": [], "categories": []}, label_of=Counter())["cases"] == n_cases
+    table = case_table(truths)
+    assert (len(table), table.n_without_id) == (n_cases, without) and known <= set(table.case_ids)
+    assert [distinct.index(case) for case in distinct] == [
+        table.case_of_image.tolist().index(i) for i in table.case_of_image
+    ]
+    report = find_leaks(parts)
+    assert report.pairs[0].cases == sorted(shared)
+    assert sum(counts.images_without_case for counts in report.parts.values()) == without
+    part_of = {image["file_name"]: part for part, own in parts.items() for image in own.images}
+    entries = zip(images, distinct, strict=True)
+    split = {image["file_name"]: {"case_id": case, "part": part_of[image["file_name"]]} for image, case in entries}
+    numbers = leak_numbers(split)
+    assert (numbers.cases, numbers.known_cases, numbers.shared_cases) == (n_cases, len(known), len(shared))
+    assert {case_of_result(SimpleNamespace(truth=truth)) for truth in truths} - {None} == known
 
 
 @pytest.mark.parametrize(("first", "second"), [("12", "12.0"), ("7 ", "7"), ("0.0", "0")])

@@ -8,6 +8,7 @@ from PIL import Image
 
 from segtumor.errors import BadImageError, DataError
 from segtumor.training.batches.catalog import check_image_sizes, dataset_paths, load_datasets, shared_cases
+from segtumor.training.data_identity import case_hashes
 
 pytestmark = pytest.mark.model
 
@@ -80,4 +81,6 @@ def test_a_case_in_two_parts_is_found_however_it_is_written():
     def part(*cases):
         return [SimpleNamespace(records=[{"file_name": f"{n}.png", "case_id": c} for n, c in enumerate(cases)])]
 
-    assert shared_cases({"train": part("12.0", 0, "7 "), "test": part(12, 1, 7.0)}) == [("train", "test", ["12", "7"])]
+    train, test = part("12.0", 0, "7 "), part(12, 1, 7.0)
+    assert shared_cases({"train": train, "test": test}) == [("train", "test", ["12", "7"])]
+    assert len(set(case_hashes(train)) & set(case_hashes(test))) == 2

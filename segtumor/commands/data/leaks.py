@@ -130,7 +130,7 @@ def _named_files(texts):
 
 def _divided(dataset, split_path):
     """The parts that a split file makes of one annotation file; images without a case get that of the split."""
-    from segtumor.cases import case_of
+    from segtumor.cases import case_of, is_own_case
     from segtumor.datasets.splits import read_split_document
     from segtumor.errors import DataError
 
@@ -144,8 +144,9 @@ def _divided(dataset, split_path):
     images_of_fold = {}
     for image in dataset.images:
         entry = assignment[image["file_name"]]
-        known = {} if case_of(image) is not None else {"case_id": entry["case_id"]}
-        images_of_fold.setdefault(entry["part"], []).append({**image, **known})
+        keeps_its_own = case_of(image) is not None or is_own_case(entry["case_id"])
+        known = image if keeps_its_own else {**image, "case_id": entry["case_id"]}
+        images_of_fold.setdefault(entry["part"], []).append(known)
     return {
         part: dataclasses.replace(
             dataset, images=tuple(image for fold in folds for image in images_of_fold.get(fold, ()))

@@ -50,7 +50,7 @@ def _task(dataset, image, remarks):
     if isinstance(chosen, list) and all(isinstance(text, str) for text in chosen):
         results.append(_choices("choices", chosen))
     data = {"image": "/data/local-files/?d=" + quote(image["file_name"])}
-    data |= {key: image[key] for key in ("case_id", "part") if isinstance(image.get(key), (str, int))}
+    data |= {key: image[key] for key in ("case_id", "part") if isinstance(image.get(key), (str, int, float))}
     annotation = {"result": results, "was_cancelled": False, "ground_truth": False}
     return {"id": image["id"], "data": data, "annotations": [annotation], "predictions": []}
 
