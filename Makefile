@@ -41,7 +41,7 @@ architecture: $(INSTALLED)  ## check that imports only go downwards
 	$(BIN)/python -m pytest tests/test_architecture.py
 
 docs: $(INSTALLED)  ## build the documentation site into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 install: $(INSTALLED)  ## create .venv
 

@@ -55,7 +55,7 @@ PRINTING = ("commands",)
 #: A folder with more files of Python is divided.
 MOST_FILES = 15
 #: Still to be divided.
-CROWDED = {"annotations", "training/speed"}
+CROWDED = {"annotations"}
 #: Calls that must not run when a module is imported: they change settings of the whole process.
 CONFIGURING = {"warnings.filterwarnings", "warnings.simplefilter", "logging.basicConfig", "matplotlib.use"}
 

@@ -13,7 +13,7 @@ from repository import tracked
 from test_architecture import RANK, TREES, is_ring
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = tracked("*.md", "docs/*.md", "configs/*.md", "datasets/README.md")
+DOCUMENTS = tracked("*.md", "configs/*.md", "datasets/README.md", "docs/**/*.md")
 CONFIGS_README = ROOT / "configs" / "README.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 #: What may follow a module's name in prose, as in `annotations.coco.load_coco`.
