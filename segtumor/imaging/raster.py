@@ -7,6 +7,7 @@ EXIF and TIFF orientation is applied; in PNG only from the eXIf chunk. Refused: 
 """
 
 import contextlib
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -21,6 +22,7 @@ from segtumor.imaging.intensity import luma, to_unit_range
 from segtumor.imaging.png import png_channels, png_exif
 from segtumor.imaging.radiograph import Radiograph, check_size
 from segtumor.imaging.raster_checks import check_coded_data
+from segtumor.system.shared_settings import SharedSetting
 
 # Pillow's classes rather than Image.open: its limit of 179 megapixels, a process-wide setting, stays out of the way of
 # ``max_pixels``, and no other decoder can be reached.
@@ -49,6 +51,19 @@ _UPRIGHT = {
 }
 
 
+@contextlib.contextmanager
+def _truncation_is_an_error() -> Iterator[None]:
+    """Pillow's process-wide leave to fill the missing part of a file with gray, taken back for the time of a read."""
+    before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+_no_truncated_images = SharedSetting(_truncation_is_an_error)
+
+
 def read_raster(file, path, kind, max_pixels):
     """Decode one picture.
 
@@ -62,7 +77,7 @@ def read_raster(file, path, kind, max_pixels):
         BadImageError: too large, several pages, or a colour mode that has no gray.
         Exception: whatever the decoder raises on damaged files; see ``failures.foreign_errors``.
     """
-    with _truncation_is_an_error():
+    with _no_truncated_images():
         image = _DECODERS[kind](file)
         bits = _bits_per_sample(image, file)
         stored_hw = _upright_size_hw(image, 1)
@@ -181,13 +196,3 @@ def _is_white_zero(image):
     """Whether a TIFF file counts from white and Pillow, which inverts up to 8 bits, leaves it so."""
     wide = image.mode.startswith(("I", "F"))
     return isinstance(image, TiffImageFile) and wide and image.tag_v2.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO
-
-
-@contextlib.contextmanager
-def _truncation_is_an_error():
-    """Pillow's process-wide leave to fill the missing part of a file with gray, taken back for the time of a read."""
-    before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
-    try:
-        yield
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = before

@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import threading
 import traceback
 import warnings
 
@@ -16,6 +17,7 @@ pydicom = pytest.importorskip("pydicom")
 from dicom_codecs import UIDS, codestream, compressed_dicom_bytes  # noqa: E402 - needs pydicom
 
 from segtumor.imaging.dicom import dicom_attributes, name_reveals_patient  # noqa: E402
+from segtumor.imaging.dicom.header import opened  # noqa: E402
 
 PICTURE = np.kron(GRAY, np.ones((8, 8), np.uint8))
 SALT = b"s" * 32
@@ -145,3 +147,49 @@ def test_pydicom_may_speak_again_afterwards(tmp_path, caplog):
     read_radiograph(path)
     logging.getLogger("pydicom").warning("audible")
     assert "audible" in caplog.text
+
+
+def _read_often(path, told) -> None:
+    for _ in range(20):
+        try:
+            told.append(repr(dicom_attributes(path, salt=SALT)) + repr(read_size_hw(path)))
+            read_radiograph(path)
+        except BadImageError as error:
+            told.append(everything_told(error))
+
+
+def test_threads_that_read_at_once_tell_nothing_and_leave_the_settings_of_the_process(tmp_path, monkeypatch, caplog):
+    """``catch_warnings`` in each thread let warnings of the others through, and left all warnings off for good."""
+    path, warned, told = tmp_path / "picture.dcm", [], []
+    path.write_bytes(CASES["character set is unknown"]())
+    mode = pydicom.config.settings.reading_validation_mode
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        monkeypatch.setattr(warnings, "showwarning", lambda message, *details, **options: warned.append(str(message)))
+        before = list(warnings.filters)
+        caplog.clear()
+        threads = [threading.Thread(target=_read_often, args=(path, told)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(20):
+            with warnings.catch_warnings():  # whatever others do with the filters meanwhile
+                warnings.simplefilter("always")
+        for thread in threads:
+            thread.join()
+        assert list(warnings.filters) == before
+    assert pydicom.config.settings.reading_validation_mode == mode
+    found = [secret for secret in SECRETS if secret in "\n".join([*told, *warned, caplog.text]).lower()]
+    assert not found and warned == []
+
+
+def test_pydicom_speaks_to_everyone_else_while_a_thread_reads(tmp_path, recwarn, caplog):
+    path = tmp_path / "picture.dcm"
+    path.write_bytes(patient_bytes())
+    with opened(path, ("Rows",)):
+        speaking = threading.Thread(target=pydicom.misc.warn_and_log, args=("a word of pydicom",))
+        speaking.start()
+        speaking.join()
+        pydicom.misc.warn_and_log("not a word")
+    pydicom.misc.warn_and_log("and afterwards")
+    assert [str(warning.message) for warning in recwarn] == ["a word of pydicom", "and afterwards"]
+    assert "a word of pydicom" in caplog.text and "not a word" not in caplog.text

@@ -5,8 +5,6 @@ error of pydicom can quote them. Left out: files that name no transfer syntax bu
 """
 
 import contextlib
-import logging
-import warnings
 from dataclasses import dataclass
 
 from segtumor.errors import BadImageError, needed
@@ -56,11 +54,12 @@ def opened(path, keywords):
         InstallationError: pydicom is missing.
         Exception: whatever pydicom raises on damaged files; see ``failures.foreign_errors``.
     """
-    pydicom = _import_pydicom()
-    from pydicom.filereader import read_dataset
-    from pydicom.tag import Tag
+    with needed("pydicom", "reading DICOM needs pydicom", remedy="Type: pip install pydicom"):
+        import pydicom
+        from pydicom.filereader import read_dataset
 
-    with open_ordinary(path) as file, _quiet(pydicom):
+        from segtumor.imaging.dicom.silence import silent_pydicom
+    with open_ordinary(path) as file, silent_pydicom():
         stream = BoundedFile(file)
         syntax = find_syntax(_transfer_syntax_uid(stream, read_dataset, path), path)
         if syntax.deflated:  # only now: a file of 1 MB may inflate to 1 GB
@@ -70,7 +69,7 @@ def opened(path, keywords):
             syntax.implicit,
             syntax.little_endian,
             stop_when=lambda tag, vr, length: tag in _PIXEL_TAGS,
-            specific_tags=[Tag(keyword) for keyword in keywords],
+            specific_tags=[pydicom.tag.Tag(keyword) for keyword in keywords],
         )
         implicit, _ = header.original_encoding
         yield OpenedDicom(header, stream, syntax, bool(implicit))
@@ -93,12 +92,6 @@ def _item_at(header, sequence, index):
     return items[index]
 
 
-def _import_pydicom():
-    with needed("pydicom", "reading DICOM needs pydicom", remedy="Type: pip install pydicom"):
-        import pydicom
-    return pydicom
-
-
 def _transfer_syntax_uid(stream, read_dataset, path):
     """The text in the file meta group, always Explicit VR Little Endian (PS3.10 7.1), or what the elements look like
     where there is none; the stream is left behind the group."""
@@ -116,22 +109,3 @@ def _transfer_syntax_uid(stream, read_dataset, path):
         specific_tags=[_TRANSFER_SYNTAX_TAG],
     )
     return str(meta.get("TransferSyntaxUID", "")).strip(" \0")
-
-
-@contextlib.contextmanager
-def _quiet(pydicom):
-    """pydicom's warnings and log lines quote values of the header, and none of its checks decides anything here."""
-    logger = logging.getLogger("pydicom")
-    silence = _Silence()
-    logger.addFilter(silence)
-    try:
-        with pydicom.config.disable_value_validation(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.removeFilter(silence)
-
-
-class _Silence(logging.Filter):
-    def filter(self, record) -> bool:
-        return False
