@@ -2,8 +2,8 @@
 
 Each is raised where bad input enters and says what is wrong, where, what was expected and how to mend it, in one
 or two lines. ``exit_code`` is what a command returns when the exception reaches it
-(``segtumor.commands.common.shell``). Not here: programming mistakes, which stay ordinary Python exceptions and keep
-their traceback.
+(``segtumor.commands.common.command_line``). Not here: programming mistakes, which stay ordinary Python exceptions and
+keep their traceback.
 """
 
 import collections.abc

@@ -13,7 +13,7 @@ from repository import tracked
 
 from segtumor import errors
 from segtumor.commands import cli
-from segtumor.commands.common import shell
+from segtumor.commands.common import command_line
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -127,7 +127,7 @@ def test_every_script_calls_a_command():
 
 def test_the_readme_opens_with_what_matters():
     text = README.read_text(encoding="utf-8")
-    assert 0 < text.index(shell.NOTICE) < text.index("make demo") < text.index("\n## ")
+    assert 0 < text.index(command_line.NOTICE) < text.index("make demo") < text.index("\n## ")
 
 
 def test_the_readme_is_read_in_two_minutes():
@@ -156,5 +156,5 @@ def test_every_exit_code_is_explained():
     table = text.partition("| code | |")[2].partition("\n\n")[0]
     explained = {int(code) for cell in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in cell.split(",")}
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    codes = {value for name, value in vars(shell).items() if name.startswith("EXIT_")}
+    codes = {value for name, value in vars(command_line).items() if name.startswith("EXIT_")}
     assert explained == {0} | codes | {cls.exit_code for cls in classes if issubclass(cls, errors.SegtumorError)}

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
 from segtumor.errors import DataError
 
 #: Least values on held-out phantoms.

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from segtumor.commands.common.shell import check_threads, make_parser, run
+from segtumor.commands.common.command_line import check_threads, make_parser, run
 from segtumor.errors import ConfigError, ModelError
 from segtumor.files import prepare_output_folder
 

@@ -8,34 +8,36 @@ import difflib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
 import segtumor
 from segtumor import NOTICE
-from segtumor.commands.common.shell import guarded, typed_as
+from segtumor.commands.common.command_line import guarded, typed_as
 from segtumor.commands.common.streams import sound_streams
 from segtumor.errors import InstallationError
 from segtumor.texts import aligned_table
 
-#: Sub-command -> (module of ``segtumor.commands``, what it does).
-COMMANDS = {
+#: Sub-command -> (module below ``segtumor.commands``, what it does).
+Commands = Mapping[str, tuple[str, str]]
+COMMANDS: Commands = {
     "train": ("train", "train a model, or evaluate one with --eval-only"),
-    "evaluate": ("evaluate", "compare predictions with the truth: every metric with its interval, and a report"),
-    "compare": ("compare", "two models, or a model and readers, on the same images: paired differences and tests"),
-    "benchmark": ("benchmark", "published numbers: audit them, list them, measure beside them"),
-    "crossval": ("crossval", "k-fold cross-validation by case: trains, pools, reports; continues where it was stopped"),
-    "prune": ("prune", "make a trained VGG model narrower, as a start for fine-tuning"),
-    "export": ("export", "turn a trained model into one for fast inference without torch, and prove it equal"),
-    "infer": ("infer", "find tumors on radiographs: overlays, predictions.json, findings.csv"),
-    "data": ("data", "convert, check, split and look at annotated radiographs"),
-    "prepare-btxrd": ("prepare_btxrd", "turn the BTXRD data set into COCO files, split by case"),
-    "prepare-phantoms": ("prepare_phantoms", "draw synthetic radiographs to try everything without data"),
-    "demo": ("demo", "draw synthetic data, train, evaluate and find, in minutes on a CPU"),
-    "doctor": ("doctor", "say what is installed, what is missing and how to get it"),
+    "evaluate": ("evaluate", "compare predictions with annotations: every metric with its interval, and a report"),
+    "compare": ("compare", "compare two models, or a model and readers, on the same images: paired tests"),
+    "benchmark": ("benchmark", "audit and list published numbers; measure predictions by the same rules"),
+    "crossval": ("crossval", "k-fold cross-validation by case: train, pool, report; resumes where it was stopped"),
+    "prune": ("prune", "make a trained VGG model narrower, as a starting point for fine-tuning"),
+    "export": ("export", "export a trained model for fast inference without torch, and check that it is equivalent"),
+    "infer": ("infer", "find tumours on radiographs: overlays, predictions.json, findings.csv"),
+    "data": ("data", "convert, check, split and inspect annotated radiographs"),
+    "prepare-btxrd": ("prepare_btxrd", "convert the BTXRD data set to COCO files, split by case"),
+    "prepare-phantoms": ("prepare_phantoms", "draw synthetic radiographs, to try everything without data"),
+    "demo": ("demo", "draw synthetic data, train, evaluate and predict, in minutes on a CPU"),
+    "doctor": ("doctor", "show what is installed, what is missing and how to get it"),
 }
 #: Sub-command -> (script of the repository, what it does). An installed package has no such scripts.
-SCRIPTS = {
+SCRIPTS: Commands = {
     "benchmark-speed": (
         "tools/benchmark_speed.py",
         "repository only: time and memory beside Detectron2 and torchvision, with equal results",
@@ -43,17 +45,19 @@ SCRIPTS = {
     "check-demo": ("tools/check_demo.py", "repository only: check that a finished demo reaches what it must"),
 }
 
-_DESCRIPTION = "Instance segmentation of bone tumors on radiographs."
+_DESCRIPTION = "Instance segmentation of bone tumours on radiographs."
 _EXAMPLES = ("segtumor doctor", "segtumor demo --help")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the sub-command that ``argv`` names; returns its exit code, or 2 if there is no such command."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     return dispatch("segtumor", {**COMMANDS, **SCRIPTS}, arguments, description=_DESCRIPTION, examples=_EXAMPLES)
 
 
-def dispatch(prog, commands, arguments, *, description, examples):
+def dispatch(
+    prog: str, commands: Commands, arguments: Sequence[str], *, description: str, examples: Sequence[str]
+) -> int:
     """Run the sub-command that ``arguments`` start with.
 
     Args:
@@ -69,7 +73,9 @@ def dispatch(prog, commands, arguments, *, description, examples):
         return guarded(lambda: _dispatch(prog, commands, arguments, description, examples))
 
 
-def _dispatch(prog, commands, arguments, description, examples):
+def _dispatch(
+    prog: str, commands: Commands, arguments: Sequence[str], description: str, examples: Sequence[str]
+) -> int:
     if not arguments:
         print(help_text(prog, commands, description, examples), file=sys.stderr)
         return 2
@@ -87,7 +93,7 @@ def _dispatch(prog, commands, arguments, description, examples):
     name = name.replace("_", "-")
     module_name, _ = commands[name]
     with typed_as(f"{prog} {name}"):
-        return load_command(module_name).main(rest)
+        return int(load_command(module_name).main(rest))
 
 
 def load_command(name: str) -> ModuleType:
@@ -122,7 +128,7 @@ def leaf_commands() -> dict[str, str]:
     return leaves
 
 
-def help_text(prog, commands, description, examples):
+def help_text(prog: str, commands: Commands, description: str, examples: Sequence[str]) -> str:
     """What ``--help`` prints; arguments as ``dispatch``."""
     lines = [f"  {line}" for line in aligned_table([(name, summary) for name, (_, summary) in commands.items()], "<")]
     version = " [--version]" if prog == "segtumor" else ""
@@ -143,7 +149,7 @@ def help_text(prog, commands, description, examples):
     )
 
 
-def _unknown(prog, commands, name) -> str:
+def _unknown(prog: str, commands: Commands, name: str) -> str:
     nearest = difflib.get_close_matches(name, commands, n=1)
     nearest = [f"{prog} {found}" for found in nearest] or [
         f"segtumor {leaf}" for leaf in leaf_commands() if leaf.endswith(f" {name}")

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from segtumor.commands.common.account import print_table, progress_bar
-from segtumor.commands.common.output_folder import add_overwrite_option, alone, refuse_earlier
-from segtumor.commands.common.shell import make_parser, run
-from segtumor.commands.common.study_options import add_study_options, leniency, study_settings
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
+from segtumor.commands.common.study_options import add_study_options, pairing_options, study_settings
+from segtumor.commands.common.terminal import print_table, progress_bar
 from segtumor.evaluation.pairing import pair
 
 _DESCRIPTION = """Compare two sets of predictions on the same images, or predictions with what readers marked.
@@ -62,7 +62,7 @@ def build_parser():
 
 def main(argv=None):
     """Run the command; returns its exit code."""
-    return run(alone(_body), build_parser(), argv)
+    return run(locks_output(_body), build_parser(), argv)
 
 
 def _body(args) -> None:
@@ -72,7 +72,7 @@ def _body(args) -> None:
     refuse_earlier(args, ("comparison.csv", "comparison.json", "comparison.md"))
     settings = study_settings(args)
     _check(args)
-    pairing = pair(args.annotations, args.predictions, **leniency(args))
+    pairing = pair(args.annotations, args.predictions, **pairing_options(args))
     _check_measures(args.measures, pairing, settings)
     prepare_output_folder(args.output)  # rather now than after minutes of comparing
     comparisons = list((_with_model if args.against else _with_readers)(args, pairing, settings))
@@ -107,7 +107,7 @@ def _check_measures(names, pairing, settings):
 
 
 def _with_model(args, pairing, settings):
-    other = pair(args.annotations, args.against, truth=pairing.truth, **leniency(args))
+    other = pair(args.annotations, args.against, truth=pairing.truth, **pairing_options(args))
     names = args.names or _two_names(args.predictions, args.against)
     unseen = [f"{name}: {text}" for name, p in zip(names, (pairing, other), strict=True) for text in p.sentences]
     yield _compared(args, pairing, settings, pairing.results, other.results, names=names, remarks=unseen)

@@ -1,24 +1,33 @@
-"""``segtumor crossval``: k-fold cross-validation by case, which continues where it was stopped."""
+"""``segtumor crossval``: k-fold cross-validation by case, which resumes where it was stopped."""
 
 import argparse
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from segtumor.commands.common.import_trials import import_what_evaluates
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.terminal import print_table, progress_bar, step_progress
+
+if TYPE_CHECKING:
+    from detectron2.config import CfgNode
+
+    from segtumor.evaluation.study.study import StudySettings
+    from segtumor.training.folds.crossval import Plan
 
 _DESCRIPTION = """k-fold cross-validation: pools the configured data sets, divides their cases into folds, and for each
-fold trains on the other cases and tests on that one. A part of the other cases chooses the best model, which never sees
-the test fold. Writes OUTPUT/folds.json, a run folder OUTPUT/fold_<k> for each fold, OUTPUT/pooled, OUTPUT/crossval.csv
-and OUTPUT/crossval.json. The same command again continues where it was stopped: finished folds are skipped, an
-unfinished one resumes from its last checkpoint.
+fold trains on the other cases and tests on that one. Some of the other cases are set aside to choose the best model,
+which never sees the test fold. Writes OUTPUT/folds.json, a run folder OUTPUT/fold_<k> for each fold, OUTPUT/pooled,
+OUTPUT/crossval.csv and OUTPUT/crossval.json. The same command again resumes: finished folds are skipped, an unfinished
+one continues from its last checkpoint.
 
-Read the numbers with care: the standard deviation over folds is no standard error, since the folds share training
-cases; average precision pooled over folds ranks the scores of different models together."""
+Interpret the numbers with care: the standard deviation over folds is not a standard error, since the folds share
+training cases; average precision pooled over folds ranks the scores of different models together."""
 _PARTS = ("train", "val", "test")
 _EXAMPLE = "segtumor crossval --config-file configs/tiny_phantoms.yaml"
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
     """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "segtumor crossval",
@@ -45,7 +54,11 @@ def build_parser():
     parser.add_argument("--overwrite", action="store_true", help="replace the cross-validation in DIR")
     _add_folds(parser.add_argument_group("folds"))
     parser.add_argument(
-        "--resamples", type=int, default=2000, metavar="N", help="of cases, for intervals (default 2000)"
+        "--resamples",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="resamples of cases, for intervals (default 2000)",
     )
     parser.add_argument(
         "opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="settings, e.g. SOLVER.MAX_ITER 500"
@@ -53,81 +66,81 @@ def build_parser():
     return parser
 
 
-def _add_folds(group) -> None:
+def _add_folds(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--folds", type=int, default=5, metavar="K", help="number of folds (default 5)")
     group.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the folds (default 0); of the training: SEED"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of the folds (default 0); training has the setting SEED",
     )
     group.add_argument(
         "--val-fraction",
         type=float,
         default=0.1,
         metavar="F",
-        help="share of the images outside the test fold that chooses the model (default 0.1); 0: the last is tested",
+        help="share of the images outside the test fold that choose the model (default 0.1); 0: test the last model",
     )
     group.add_argument(
-        "--parts", nargs="+", choices=_PARTS, default=_PARTS, help="configured parts that are pooled (default: all)"
+        "--parts", nargs="+", choices=_PARTS, default=_PARTS, help="configured parts to pool (default: all)"
     )
     group.add_argument(
         "--stratify",
         nargs="+",
         default=["label"],
         metavar="KEY",
-        help="what the folds shall be alike in: label (always first), center, age_group or another field; write -- "
-        "before KEY VALUE settings that follow",
+        help="fields to balance over the folds: label (always first), center, age_group or another; write -- before "
+        "KEY VALUE settings that follow",
     )
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     return run(_body, build_parser(), argv)
 
 
-def _body(args) -> int:
-    from segtumor.commands.common.account import progress_bar
+def _body(arguments: argparse.Namespace) -> int:
     from segtumor.config import load_config
     from segtumor.system.locks import alone_in
+    from segtumor.training.final_evaluation import import_late_dependencies
     from segtumor.training.folds.crossval import cross_validate, make_plan
 
-    cfg = load_config(args.config_file, args.opts)
-    output = args.output or f"output/{Path(args.config_file).stem}_crossval"
+    cfg = load_config(arguments.config_file, arguments.opts)
+    output = arguments.output or f"output/{Path(arguments.config_file).stem}_crossval"
     plan = make_plan(
         cfg,
-        folds=args.folds,
-        seed=args.seed,
-        val_fraction=args.val_fraction,
-        parts=[part for part in _PARTS if part in args.parts],
-        stratify=args.stratify,
+        folds=arguments.folds,
+        seed=arguments.seed,
+        val_fraction=arguments.val_fraction,
+        parts=[part for part in _PARTS if part in arguments.parts],
+        stratify=arguments.stratify,
     )
     _print_folds(plan)
-    if args.dry_run:
+    if arguments.dry_run:
         return 0
-    import_what_evaluates()
-    settings, progress = _settings(cfg, args), progress_bar("hashing")
+    import_late_dependencies()
+    settings, progress = _settings(cfg, arguments), progress_bar("hashing")
     with alone_in(output):
         predictions = cross_validate(
-            cfg, plan, output, init_from=args.init_from, overwrite=args.overwrite, progress=progress
+            cfg, plan, output, init_from=arguments.init_from, overwrite=arguments.overwrite, progress=progress
         )
         _report(plan, output, predictions, settings)
     return 0
 
 
-def _settings(cfg, args):
+def _settings(cfg: "CfgNode", arguments: argparse.Namespace) -> "StudySettings":
     from segtumor.evaluation.study.study import StudySettings
 
     return StudySettings(
         score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD,
         iou_threshold=cfg.TEST.HIT_IOU,
-        n_resamples=args.resamples,
-        seed=args.seed,
+        n_resamples=arguments.resamples,
+        seed=arguments.seed,
     )
 
 
-def _print_folds(plan) -> None:
-    import logging
-
-    from segtumor.commands.common.account import print_table
-
+def _print_folds(plan: "Plan") -> None:
     header = [
         "fold",
         "part",
@@ -137,7 +150,7 @@ def _print_folds(plan) -> None:
         "lesions",
         *(f"{name} les." for name in plan.class_names),
     ]
-    rows = []
+    rows: list[list[Any]] = []
     for number, parts in plan.summaries.items():
         for part in ("test", "train", "val"):
             counts = parts.get(part)
@@ -147,18 +160,16 @@ def _print_folds(plan) -> None:
         logging.getLogger(__name__).warning("%s", remark)
 
 
-def _cells(counts, plan):
+def _cells(counts: Mapping[str, Any], plan: "Plan") -> list[Any]:
     labels = [counts["images_by_label"][label] for label in plan.severity]
     classes = [counts["lesions_by_class"][name] for name in plan.class_names]
     return [counts["images"], counts["cases"], *labels, counts["lesions"], *classes]
 
 
-def _report(plan, output, predictions, settings) -> None:
-    from segtumor.commands.common.account import print_table
-    from segtumor.commands.common.study_options import study_progress
+def _report(plan: "Plan", output: str, predictions: Any, settings: "StudySettings") -> None:
     from segtumor.training.folds.report import fold_table, report
 
-    result = report(plan, output, predictions, settings=settings, progress=study_progress)
+    result = report(plan, output, predictions, settings=settings, progress=step_progress)
     print()
     print_table(*fold_table(result))
     print()

@@ -1,20 +1,30 @@
-"""The whole way in one command: synthetic radiographs, training, evaluation, overlays. ``make demo`` runs it."""
+"""The whole workflow in one command: synthetic radiographs, training, evaluation, overlays. ``make demo`` runs it."""
 
+import argparse
+import json
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segtumor.commands.common.import_trials import import_what_evaluates
-from segtumor.commands.common.output_folder import alone
-from segtumor.commands.common.shell import make_parser, run
-from segtumor.commands.prepare_phantoms import CaseProgress
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.output_folder import locks_output
+from segtumor.commands.common.terminal import CaseProgress
 from segtumor.errors import ConfigError
 from segtumor.system.locks import is_empty
 
+if TYPE_CHECKING:
+    from detectron2.config import CfgNode
 
-def build_parser():
+    from segtumor.evaluation.summary.summary import Evaluation
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "segtumor demo",
         "Make synthetic radiographs (phantoms), train a small Mask R-CNN on them, evaluate it on held-out cases and\n"
-        "draw what it found.",
+        "draw what it finds there.",
         examples=[
             "segtumor demo",
             "segtumor demo --output output/quick --cases 100 SOLVER.MAX_ITER 500 TEST.EVAL_PERIOD 250",
@@ -38,20 +48,22 @@ def build_parser():
     return parser
 
 
-def main(argv=None):
-    return run(alone(_body), build_parser(), argv)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(locks_output(_body), build_parser(), argv)
 
 
-def _body(arguments) -> int:
+def _body(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output)
     _refuse_earlier(output, overwrite=arguments.overwrite)
     from segtumor.config import load_config
+    from segtumor.training.final_evaluation import import_late_dependencies
 
     cfg = load_config(arguments.config_file, arguments.opts)
-    import_what_evaluates()
+    import_late_dependencies()
     cfg.OUTPUT_DIR = str(output / "run")
     print(f"1/3  Drawing {arguments.cases} synthetic cases (phantoms, no patient data)")
-    _make_phantoms(output / "phantoms", arguments)
+    _make_phantoms(output / "phantoms", cases=arguments.cases, seed=arguments.seed)
     print(f"2/3  Training {cfg.SOLVER.MAX_ITER} iterations, measuring on the validation part as it goes")
     evaluations = _train(cfg, output)
     print("3/3  Drawing what the model found on the held-out cases")
@@ -60,7 +72,7 @@ def _body(arguments) -> int:
     return 0
 
 
-def _refuse_earlier(output, *, overwrite):
+def _refuse_earlier(output: Path, *, overwrite: bool) -> None:
     if is_empty(output):
         return
     if not (output / "phantoms" / "SYNTHETIC.txt").is_file():
@@ -70,25 +82,21 @@ def _refuse_earlier(output, *, overwrite):
         raise ConfigError("the folder holds an earlier demo", where=output, remedy=remedy)
 
 
-def _make_phantoms(folder, arguments) -> None:
+def _make_phantoms(folder: Path, *, cases: int, seed: int) -> None:
     from segtumor.synthesis.phantoms import write_phantom_dataset
 
-    with CaseProgress(arguments.cases) as progress:
-        write_phantom_dataset(folder, cases=arguments.cases, seed=arguments.seed, overwrite=True, progress=progress)
+    with CaseProgress(cases) as progress:
+        write_phantom_dataset(folder, cases=cases, seed=seed, overwrite=True, progress=progress)
 
 
-def _train(cfg, output):
-    import os
-
+def _train(cfg: "CfgNode", output: Path) -> dict[str, "Evaluation"]:
     from segtumor.training.train import train
 
     os.environ["DETECTRON2_DATASETS"] = str(output)  # the names phantoms_train, ... are looked up there
     return train(cfg, overwrite=True)
 
 
-def _draw(cfg, output) -> None:
-    import json
-
+def _draw(cfg: "CfgNode", output: Path) -> None:
     from segtumor.inference.batch.run import Options, infer
     from segtumor.inference.load import model_of_config
     from segtumor.runs import find_run
@@ -116,7 +124,7 @@ def _draw(cfg, output) -> None:
     )
 
 
-def _show(evaluations, output) -> None:
+def _show(evaluations: Mapping[str, "Evaluation"], output: Path) -> None:
     from segtumor.evaluation.summary.summary import headline_table
 
     for evaluation in evaluations.values():

@@ -1,178 +1,55 @@
-"""``doctor``: what is installed here and can be imported, what is missing or broken, and exactly how to get it.
+"""``segtumor doctor``: what is installed and can be imported, what is missing or broken, and exactly how to get it."""
 
-Imports everything that it lists, in a process of its own (``imports``), so that it works where torch or Detectron2 is
-absent or broken. Not here: installing anything, and checks of data or of a model.
-"""
-
-import importlib.metadata
-import importlib.util
-import os
+import argparse
+import importlib
 import platform
-import shutil
 import sys
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 
 import segtumor
-from segtumor.commands.common.import_trials import Outcome, try_imports
-from segtumor.commands.common.shell import make_parser, run, use_color
+from segtumor.commands.common.command_line import make_parser, run, use_color
 from segtumor.errors import InstallationError
-from segtumor.system.processes import available_cores
+from segtumor.system.installation import BROKEN, MISSING, NOTE, OK, Check, check_installation
 
-OK, NOTE, MISSING, BROKEN = "ok", "note", "MISSING", "BROKEN"
 _COLOR_CODES = {OK: 32, NOTE: 33, MISSING: 31, BROKEN: 31}
-
-MINIMUM_PYTHON = (3, 11)
-# A training run of ResNet-50-FPN keeps two checkpoints with optimizer state of about 0.35 GB each, and its logs.
-MINIMUM_DISK_GB = 2.0
-# Data workers hand images over in shared memory; containers often come with 64 MB, and workers then die of a bus error.
-MINIMUM_SHARED_MEMORY_GB = 0.5
-
-
-@dataclass(frozen=True)
-class Package:
-    """A package to look for.
-
-    Attributes:
-        title: name shown.
-        module: what is imported, down to a part that is compiled.
-        distributions: names it goes by at the package index; any one will do.
-        remedy: what to type if it is missing.
-        needed: whether segtumor cannot work without it. One that is installed and broken is a failure in any case.
-    """
-
-    title: str
-    module: str
-    distributions: tuple[str, ...]
-    remedy: str
-    needed: bool = True
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the report; ``state`` is ``OK``, ``NOTE``, ``MISSING`` or ``BROKEN``."""
-
-    title: str
-    state: str
-    detail: str
-    remedy: str | None = None
-
-
-def _simple(name, *, module=None):
-    return Package(name, module or name, (name,), f"pip install {name}")
-
-
-def _only_for(purpose, title, *, module=None, distribution=None):
-    name = distribution or title
-    return Package(title, module or title, (name,), f"Only {purpose}: pip install {name}", needed=False)
-
-
-#: Where the package alone is not enough: a torchvision that was made for another torch.
-_INSTALL_AGAIN = {"torch": "torch torchvision", "torchvision": "torch torchvision"}
-#: Training needs them; an installation that only runs exported models does without.
-TRAINING_PACKAGES = (_simple("torch"), _simple("torchvision"), _simple("albumentations"))
-PACKAGES = (
-    _simple("numpy"),
-    _simple("scipy", module="scipy.ndimage"),
-    _simple("Pillow", module="PIL.Image"),
-    Package(
-        "OpenCV",
-        "cv2",
-        ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
-        "pip install opencv-python-headless",
-    ),
-    _simple("pycocotools", module="pycocotools.mask"),
-    _simple("faster-coco-eval", module="faster_coco_eval"),
-    _simple("simplejpeg"),
-    _simple("pandas"),
-    _simple("matplotlib"),
-    _simple("PyYAML", module="yaml"),
-    _simple("Jinja2", module="jinja2"),
-    _simple("defusedxml"),
-    _simple("tqdm"),
-    _simple("filelock"),
-    _only_for("for Excel tables", "openpyxl"),
-    _only_for("to find damage in JPEG data", "simplejpeg"),
-    _only_for("for DICOM files", "pydicom"),
-    _only_for("to notice damage inside JPEG data", "simplejpeg"),
-    _only_for("for JPEG 2000 in DICOM files", "OpenJPEG", module="openjpeg", distribution="pylibjpeg-openjpeg"),
-    _only_for("for lossless JPEG and JPEG-LS in DICOM files", "GDCM", module="gdcm", distribution="python-gdcm"),
-    _only_for("to run such exports", "OpenVINO", module="openvino", distribution="openvino"),
-    _only_for("to run such exports", "onnxruntime"),
-    _only_for("to write exports", "onnx"),
-)
-
-#: What Detectron2 imports; installing it with --no-deps leaves them out. Distribution -> module.
-DETECTRON2_IMPORTS = {
-    "fvcore": "fvcore",
-    "iopath": "iopath",
-    "yacs": "yacs",
-    "tabulate": "tabulate",
-    "cloudpickle": "cloudpickle",
-    "tensorboard": "tensorboard",
-    "omegaconf": "omegaconf",
-    "hydra-core": "hydra",
-    "termcolor": "termcolor",
-    "pydot": "pydot",
-    "future": "future",
+#: What takes more than an import: names that are no modules, and packages that segtumor imports with precautions.
+_PROBES = {
+    "detectron2": "segtumor.commands.doctor:detectron2_build",
+    "gpu": "segtumor.commands.doctor:gpu_names",
+    "matplotlib": "segtumor.reporting.figures.plotting_library:import_matplotlib",
+    "openvino": "segtumor.runtime.sessions.openvino_graphs:import_openvino",
 }
 
 
-def build_parser():
-    """Parser of ``doctor``."""
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of this command."""
     return make_parser(
         "segtumor doctor",
-        "Say what is installed and can be imported, what is missing or broken and how exactly to get it.\n"
+        "Show what is installed and can be imported, what is missing or broken, and exactly how to get it.\n"
         "Exit code 4 if something needed is missing, or something installed is broken.",
         examples=["segtumor doctor", "python -m segtumor doctor"],
     )
 
 
-def main(argv=None):
-    """Run ``doctor``; returns its exit code."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
     return run(_body, build_parser(), argv)
 
 
-def _body(arguments):
-    exports_only = runs_exports_only()
-    packages = PACKAGES if exports_only else (*PACKAGES, *TRAINING_PACKAGES)
-    names = [package.module for package in packages if is_installed(package.module)]
-    if not exports_only:
-        names += [*filter(is_installed, DETECTRON2_IMPORTS.values()), "detectron2", "gpu"]
-    outcomes = try_imports(names)
-    checks = [check_python(), *(check_package(package, outcomes) for package in PACKAGES)]
-    checks += [check_threads(), check_disk(), *check_shared_memory(), check_network()]
-    checks += [check_exports_only()] if exports_only else check_training(outcomes)
+def _body(_: argparse.Namespace) -> int:
+    checks = check_installation(_PROBES)
     print(f"segtumor {segtumor.__version__} on {platform.platform()}")
     print(report(checks, color=use_color(sys.stdout)))
     failed = [check.title for check in checks if check.state in (MISSING, BROKEN)]
     print(
         f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}."
         if failed
-        else "All that is needed is here."
+        else "Everything that is needed is installed."
     )
     return InstallationError.exit_code if failed else 0
 
 
-def runs_exports_only():
-    """Whether this installation has a runtime for exported models, and no torch to train with."""
-    installed = {name for name in ("torch", "openvino", "onnxruntime") if importlib.util.find_spec(name) is not None}
-    return bool(installed) and "torch" not in installed
-
-
-def check_exports_only():
-    """What an installation without torch can do."""
-    detail = "not installed: this installation runs exported models and evaluates, it does not train"
-    return Check("Training", NOTE, detail, "To train: install segtumor[train] and Detectron2 as the README says")
-
-
-def check_training(outcomes):
-    """Checks of what training needs; ``outcomes`` of ``try_imports``."""
-    packages = [check_package(package, outcomes) for package in TRAINING_PACKAGES]
-    return [*packages, check_detectron2(outcomes), check_detectron2_imports(outcomes), check_gpu(outcomes)]
-
-
-def report(checks, *, color: bool = False):
+def report(checks: Sequence[Check], *, color: bool = False) -> str:
     """The checks as aligned lines, each remedy below its line."""
     width = max(len(check.title) for check in checks)
     lines = []
@@ -185,114 +62,15 @@ def report(checks, *, color: bool = False):
     return "\n".join(lines)
 
 
-def check_python():
-    """Whether this Python is new enough."""
-    wanted = ".".join(map(str, MINIMUM_PYTHON))
-    if sys.version_info < MINIMUM_PYTHON:
-        return Check("Python", MISSING, platform.python_version(), f"Make an environment with Python {wanted} or newer")
-    return Check("Python", OK, f"{platform.python_version()} ({sys.executable})")
+def detectron2_build() -> str:
+    """Which Detectron2 it is, once it has been imported, the only real proof; ``segtumor.compat`` knows the builds."""
+    compat = importlib.import_module("segtumor.compat")
+    importlib.import_module("detectron2.modeling")
+    build = "Python part only, adapted by segtumor" if compat.is_adapted() else "used as it is"
+    return f"{compat.detectron2_version()} ({build})"
 
 
-def is_installed(module) -> bool:
-    """Whether a package is there, broken or not."""
-    return importlib.util.find_spec(module.partition(".")[0]) is not None
-
-
-def check_package(package, outcomes):
-    """Whether a package is installed and can be imported.
-
-    Args:
-        package: Package.
-        outcomes: {module: Outcome}; a module that is not in it was not tried.
-    """
-    if not is_installed(package.module):
-        return Check(package.title, MISSING if package.needed else NOTE, "not installed", package.remedy)
-    outcome = outcomes.get(package.module, Outcome())
-    if outcome.error is not None:
-        again = _INSTALL_AGAIN.get(package.module, package.distributions[0])
-        remedy = outcome.remedy or f"Install it again: pip install --force-reinstall {again}"
-        return Check(package.title, BROKEN, f"cannot be imported: {outcome.error}", remedy)
-    return Check(package.title, OK, _version(package.distributions) or "installed, version unknown")
-
-
-def check_detectron2(outcomes):
-    """Whether Detectron2 is installed, which one, and whether it can be imported on this torch."""
-    outcome = outcomes["detectron2"]
-    if outcome.error is None:
-        return Check("Detectron2", OK, outcome.value)
-    if outcome.remedy is not None and not is_installed("detectron2"):
-        return Check("Detectron2", MISSING, outcome.error, outcome.remedy)
-    remedy = "Mend what else is missing here first; then install it anew as the README says"
-    return Check("Detectron2", BROKEN, f"cannot be imported: {outcome.error}", remedy)
-
-
-def check_detectron2_imports(outcomes):
-    """Whether the packages that Detectron2 imports are there, and can be imported."""
-    title = "Detectron2 needs"
-    absent = [name for name, module in DETECTRON2_IMPORTS.items() if not is_installed(module)]
-    if absent:
-        return Check(title, MISSING, f"not installed: {', '.join(absent)}", f"pip install {' '.join(absent)}")
-    errors = {name: outcomes.get(module, Outcome()).error for name, module in DETECTRON2_IMPORTS.items()}
-    broken = {name: error for name, error in errors.items() if error is not None}
-    if broken:
-        detail = "; ".join(f"{name} cannot be imported: {error}" for name, error in broken.items())
-        return Check(title, BROKEN, detail, f"pip install --force-reinstall {' '.join(broken)}")
-    return Check(title, OK, f"all {len(DETECTRON2_IMPORTS)} packages installed")
-
-
-def check_threads():
-    """Processor cores this process may use, and the limit set for threads."""
-    limit = os.environ.get("OMP_NUM_THREADS")
-    return Check(
-        "Threads", OK, f"{available_cores()} CPU cores, OMP_NUM_THREADS {f'= {limit}' if limit else 'not set'}"
-    )
-
-
-def check_gpu(outcomes):
-    """The GPUs that torch sees."""
-    outcome = outcomes["gpu"]
-    if outcome.error is not None:
-        return Check("GPU", NOTE, "unknown without torch")
-    if outcome.value is None:
-        return Check("GPU", NOTE, "none that torch can use; training on the CPU works and is slow")
-    return Check("GPU", OK, outcome.value)
-
-
-def check_disk(folder: str = "."):
-    """Free space where results would be written."""
-    try:
-        free_gb = shutil.disk_usage(folder).free / 1e9
-        detail = f"{free_gb:.1f} GB free in {Path(folder).resolve()}"
-    except OSError as error:
-        return Check("Disk", NOTE, f"unknown: {error.strerror}", "Go to a folder that exists: cd")
-    if free_gb < MINIMUM_DISK_GB:
-        return Check("Disk", NOTE, detail, f"A training run may need {MINIMUM_DISK_GB:g} GB: free some space")
-    return Check("Disk", OK, detail)
-
-
-def check_shared_memory(folder: str = "/dev/shm"):
-    """Size of the shared memory that data workers use: a list of one check, empty where there is no such folder."""
-    if not Path(folder).is_dir():
-        return []
-    total_gb = shutil.disk_usage(folder).total / 1e9
-    if total_gb < MINIMUM_SHARED_MEMORY_GB:
-        remedy = "Give the container more (docker run --shm-size=2g), or train with DATALOADER.NUM_WORKERS 0"
-        return [Check("Shared memory", NOTE, f"{total_gb:.2f} GB", remedy)]
-    return [Check("Shared memory", OK, f"{total_gb:.1f} GB")]
-
-
-def check_network():
-    """What goes out of this computer: nothing, and what is done for that."""
-    detail = (
-        "no connection is opened, nothing is sent or downloaded; onnxruntime and OpenVINO report no use (SECURITY.md)"
-    )
-    return Check("Network", OK, detail)
-
-
-def _version(distributions):
-    for name in distributions:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
+def gpu_names() -> str | None:
+    """The GPUs that torch can use; None without one."""
+    cuda = importlib.import_module("torch").cuda
+    return ", ".join(cuda.get_device_name(i) for i in range(cuda.device_count())) if cuda.is_available() else None

@@ -2,9 +2,10 @@
 
 import dataclasses
 
-from segtumor.commands.common.output_folder import add_overwrite_option, alone, refuse_earlier
-from segtumor.commands.common.shell import make_parser, run
-from segtumor.commands.common.study_options import add_study_options, leniency, study_progress, study_settings
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
+from segtumor.commands.common.study_options import add_study_options, pairing_options, study_settings
+from segtumor.commands.common.terminal import step_progress
 from segtumor.evaluation.pairing import pair
 
 _DESCRIPTION = """Compare predictions with annotations, with intervals that resample cases.
@@ -65,7 +66,7 @@ def build_parser():
 
 def main(argv=None):
     """Run the command; returns its exit code."""
-    return run(alone(_body), build_parser(), argv)
+    return run(locks_output(_body), build_parser(), argv)
 
 
 def _body(args) -> None:
@@ -80,7 +81,7 @@ def _body(args) -> None:
         surface_tolerance_px=args.surface_tolerance,
         subgroup_fields=tuple(args.group_by) if args.group_by else None,
     )
-    pairing = pair(args.annotations, args.predictions, **leniency(args))
+    pairing = pair(args.annotations, args.predictions, **pairing_options(args))
     if args.calibrate_on:
         settings = dataclasses.replace(settings, temperature=_temperature(args, pairing))
         print(f"temperature of the scores, fitted on {args.calibrate_on[0]}: {settings.temperature:.3f}")
@@ -88,7 +89,7 @@ def _body(args) -> None:
     if args.run:
         read_training_history(args.run)
     _print_plan(pairing, settings)
-    found = study(pairing.results, pairing.truth.taxonomy.names, settings, progress=study_progress, **pairing.unseen)
+    found = study(pairing.results, pairing.truth.taxonomy.names, settings, progress=step_progress, **pairing.unseen)
     found = pairing.remarked(found)
     names = _write(args, pairing, found, provenance)
     for sentence in pairing.warnings:
@@ -114,7 +115,7 @@ def _temperature(args, pairing):
     from segtumor.evaluation.facts.temperature import fit_score_temperature, refuse_shared
 
     annotations, predictions = args.calibrate_on
-    fitted_on = pair(annotations, predictions, **leniency(args))
+    fitted_on = pair(annotations, predictions, **pairing_options(args))
     refuse_shared(fitted_on.truth.annotated_images, pairing.truth.annotated_images, where="--calibrate-on")
     return fit_score_temperature(fitted_on.results, fitted_on.truth.taxonomy.names)
 
@@ -175,7 +176,7 @@ def _print_counts(found) -> None:
 
 
 def _print_intervals(found) -> None:
-    from segtumor.commands.common.account import print_table
+    from segtumor.commands.common.terminal import print_table
     from segtumor.reporting.pages.study_page import HEADLINE
     from segtumor.reporting.words.study_text import count_text, interval_text, number_text
 

@@ -1,10 +1,12 @@
-"""A trained model to a folder that infers without torch: ``tools/export.py``."""
+"""Turn a trained model into a folder that runs without torch: ``tools/export.py``."""
 
 import argparse
 import logging
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
 from segtumor.inference.load import model_config
 from segtumor.texts import aligned_table
 
@@ -14,12 +16,13 @@ _LISTED = 8
 logger = logging.getLogger(__name__)
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "export.py",
         "Export a trained model for fast inference on a CPU. What is written is read back and compared with\n"
-        "Detectron2's own model on sample radiographs; an export of 32 bits that answers otherwise is not kept.\n"
-        "One of 8 bits is kept, and how far it is off is said: evaluate it before use.\n\n"
+        "Detectron2's own model on sample radiographs; a 32-bit export whose findings differ is not kept. An 8-bit\n"
+        "export is kept, and its deviation is reported: evaluate it before use.\n\n"
         "openvino and onnx need neither torch nor Detectron2 to run; torchscript needs torch. A TorchScript file is\n"
         "a program: open only those of people you trust.",
         examples=[
@@ -39,15 +42,17 @@ def build_parser():
     parser.add_argument(
         "--format", required=True, choices=("torchscript", "onnx", "openvino"), help="which runtime it is for"
     )
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder to make, whole or not at all")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write, completely or not at all")
     parser.add_argument(
-        "--int8", action="store_true", help="8-bit integers: smaller, quicker on some processors, other scores"
+        "--int8",
+        action="store_true",
+        help="8-bit integers: smaller, faster on some processors, different scores",
     )
     parser.add_argument(
         "--calibration",
         nargs="+",
         metavar="PATH",
-        help="radiographs to measure 8-bit ranges on: some dozens like those that will be read (not test data)",
+        help="radiographs to measure 8-bit ranges on: a few dozen like those that will be read (no test data)",
     )
     parser.add_argument(
         "--samples",
@@ -63,11 +68,12 @@ def build_parser():
     return parser
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
     return run(_body, build_parser(), argv)
 
 
-def _body(arguments) -> int:
+def _body(arguments: argparse.Namespace) -> int:
     from segtumor.export.export import check_options, check_output, export
 
     check_options(arguments.format, int8=arguments.int8, calibration=arguments.calibration)
@@ -87,7 +93,7 @@ def _body(arguments) -> int:
     return 0
 
 
-def _remark_on_8_bits(parity) -> str:
+def _remark_on_8_bits(parity: Mapping[str, Any]) -> str:
     change = f"{parity['max_score']:.2g}" if math.isfinite(parity["max_score"]) else "unknown"
     return (
         "8-bit integers change scores and masks: evaluate this export before use (largest change of a score"
@@ -95,7 +101,7 @@ def _remark_on_8_bits(parity) -> str:
     )
 
 
-def _table(manifest, output):
+def _table(manifest: Mapping[str, Any], output: str) -> list[str]:
     """What was written, how far it is from the model, how long that took."""
     rows = [(name, f"{entry['bytes'] / 1e6:.2f} MB") for name, entry in manifest["files"].items()]
     rows.append(("together", f"{sum(entry['bytes'] for entry in manifest['files'].values()) / 1e6:.2f} MB"))
@@ -108,7 +114,7 @@ def _table(manifest, output):
     return [title, *(f"  {line}".rstrip() for line in aligned_table(rows, "<"))]
 
 
-def _parity_rows(parity):
+def _parity_rows(parity: Mapping[str, Any]) -> list[tuple[str, str]]:
     counts = parity["findings_per_sample"]
     each = ", ".join(map(str, counts)) if len(counts) <= _LISTED else f"{min(counts)} to {max(counts)}"
     paired = parity["n_findings_reference"] - parity["n_unmatched_reference"]

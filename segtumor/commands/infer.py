@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import logging
 
-from segtumor.commands.common.shell import check_threads, make_parser, run
+from segtumor.commands.common.command_line import check_threads, make_parser, run
 from segtumor.errors import ConfigError, DataError, SomeInputsFailedError
 from segtumor.texts import counted
 

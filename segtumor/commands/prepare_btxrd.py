@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
-from segtumor.commands.common.account import print_remarks, progress_bar
-from segtumor.commands.common.output_folder import alone
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.output_folder import locks_output
+from segtumor.commands.common.terminal import print_remarks, progress_bar
 from segtumor.commands.data.split_account import split_is_by_case, warn_of_leaks, warn_of_names
 from segtumor.errors import DataError
 from segtumor.texts import aligned_table
@@ -85,7 +85,7 @@ def _add_split_options(parser) -> None:
 
 def main(argv=None):
     """Run the command; returns the exit code."""
-    return run(alone(_body), build_parser(), argv)
+    return run(locks_output(_body), build_parser(), argv)
 
 
 def _body(args) -> int:

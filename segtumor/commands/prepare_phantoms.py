@@ -2,7 +2,7 @@
 
 import sys
 
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
 from segtumor.progress import on_terminal
 
 

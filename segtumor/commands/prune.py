@@ -1,17 +1,21 @@
-"""Make a trained VGG model narrower, as a start for fine-tuning: ``tools/prune.py``."""
+"""Make a trained VGG model narrower, as a starting point for fine-tuning: ``tools/prune.py``."""
 
+import argparse
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from segtumor.commands.common.account import print_table
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.terminal import print_table
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "prune.py",
         "Remove the least important channels of a trained model with a VGG backbone.\n"
-        "The result finds less until it is fine-tuned; the command for that is printed.",
+        "The result finds fewer lesions until it is fine-tuned; the command for that is printed.",
         examples=[
             "python tools/prune.py --run output/vgg --fraction 0.5 --output output/vgg_pruned",
             "python tools/prune.py --run output/fast_vgg --fraction 0.5 --fc-dim 1024 --output output/fast_vgg_pruned",
@@ -21,14 +25,18 @@ def build_parser():
         "--run", required=True, metavar="DIR", help="folder of a training run; its best weights are used"
     )
     parser.add_argument(
-        "--fraction", type=float, required=True, metavar="F", help="part of the backbone's channels to remove, 0 to 1"
+        "--fraction",
+        type=float,
+        required=True,
+        metavar="F",
+        help="share of the backbone's channels to remove, 0 to 1",
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write; new or empty")
     parser.add_argument(
         "--scope",
         choices=("layer", "global"),
         default="layer",
-        help="remove that part of each layer, or of all layers together; default layer",
+        help="remove that share of each layer, or of all layers together; default layer",
     )
     parser.add_argument(
         "--multiple", type=int, default=8, metavar="N", help="each layer keeps a multiple of N channels; default 8"
@@ -39,11 +47,12 @@ def build_parser():
     return parser
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
     return run(_body, build_parser(), argv)
 
 
-def _body(arguments) -> int:
+def _body(arguments: argparse.Namespace) -> int:
     from segtumor.config import load_config
     from segtumor.export.pruned_run import prune_run
     from segtumor.runs import find_run
@@ -62,8 +71,8 @@ def _body(arguments) -> int:
     return 0
 
 
-def _show(report, folder) -> None:
-    def quote(path):
+def _show(report: Mapping[str, Any], folder: Path) -> None:
+    def quote(path: str | Path) -> str:
         return shlex.quote(str(path))
 
     before_after = [(entry["name"], entry["before"], entry["after"]) for entry in report["layers"]]
@@ -83,8 +92,8 @@ def _show(report, folder) -> None:
     print(
         f"\nLeast important by: {report['importance']}\n"
         f"Written to {folder}: config.yaml, model_pruned.pth, pruning.json\n"
-        "This is a start, not a result: fine-tune it. The schedule is still that of the run; SOLVER.BASE_LR and"
-        " SOLVER.MAX_ITER\nat the end of the line change it.\n"
+        "This is a starting point, not a result: fine-tune it. The schedule is still that of the run;"
+        " SOLVER.BASE_LR and SOLVER.MAX_ITER\nat the end of the line change it.\n"
         f"  python tools/train_net.py --config-file {quote(folder / 'config.yaml')}"
         f" --init-from {quote(folder / 'model_pruned.pth')} OUTPUT_DIR {quote(f'{folder}_finetuned')}"
     )

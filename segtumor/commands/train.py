@@ -1,18 +1,26 @@
 """Train a model, or evaluate one: ``tools/train_net.py``."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segtumor.commands.common.import_trials import import_what_evaluates
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
 
+if TYPE_CHECKING:
+    from detectron2.config import CfgNode
+
+    from segtumor.evaluation.summary.summary import Evaluation
+
+#: What Detectron2 sets where nobody has set it.
 _DETECTRON2_OUTPUT = "./output"
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "train_net.py",
-        "Train Mask R-CNN on radiographs with validation, best model and early stopping; evaluate it on the test set.",
+        "Train a model on radiographs, with validation, best weights and early stopping; evaluate it on the test set.",
         examples=[
             "python tools/train_net.py --config-file configs/tiny_phantoms.yaml",
             "python tools/train_net.py --config-file configs/btxrd256_R_18_FPN.yaml --dry-run",
@@ -27,13 +35,15 @@ def build_parser():
     how.add_argument(
         "--dry-run", action="store_true", help="check data and settings, take a few steps, print time and memory"
     )
-    parser.add_argument("--init-from", metavar="WEIGHTS", help="start a new run from these weights; says what was new")
+    parser.add_argument(
+        "--init-from", metavar="WEIGHTS", help="start a new run from these weights; reports what they lack"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the run in OUTPUT_DIR")
     parser.add_argument(
-        "--num-gpus", type=int, metavar="N", help="GPUs per machine; 0: the CPU; default: what MODEL.DEVICE says"
+        "--num-gpus", type=int, metavar="N", help="GPUs per machine; 0: the CPU; default: as MODEL.DEVICE says"
     )
     parser.add_argument("--num-machines", type=int, default=1, metavar="N", help="machines, each running this command")
-    parser.add_argument("--machine-rank", type=int, default=0, metavar="R", help="number of this machine, from 0")
+    parser.add_argument("--machine-rank", type=int, default=0, metavar="R", help="index of this machine, from 0")
     parser.add_argument("--dist-url", default="tcp://127.0.0.1:50152", metavar="URL", help="for several GPUs")
     parser.add_argument(
         "opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="settings, e.g. SOLVER.MAX_ITER 500"
@@ -41,11 +51,12 @@ def build_parser():
     return parser
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
     return run(_body, build_parser(), argv)
 
 
-def _body(arguments):
+def _body(arguments: argparse.Namespace) -> int:
     from segtumor.config import load_config
 
     cfg = load_config(arguments.config_file, arguments.opts)
@@ -65,17 +76,18 @@ def _body(arguments):
         num_machines=arguments.num_machines,
         machine_rank=arguments.machine_rank,
         dist_url=arguments.dist_url,
-        args=(cfg, arguments),
+        arguments=(cfg, arguments),
     )
     return 0
 
 
-def _check(arguments):
+def _check(arguments: argparse.Namespace) -> None:
     import torch
 
     from segtumor.errors import ConfigError, InstallationError
+    from segtumor.training.final_evaluation import import_late_dependencies
 
-    import_what_evaluates()
+    import_late_dependencies()
     if arguments.init_from and (arguments.resume or arguments.eval_only):
         raise ConfigError(
             "--init-from starts a new run", where="command line", remedy="Leave out --resume or --eval-only"
@@ -89,7 +101,7 @@ def _check(arguments):
         )
 
 
-def _work(cfg, arguments) -> int:
+def _work(cfg: "CfgNode", arguments: argparse.Namespace) -> int:
     from segtumor.training import final_evaluation
     from segtumor.training import train as training
 
@@ -106,9 +118,9 @@ def _work(cfg, arguments) -> int:
     return 0
 
 
-def _show(evaluations, folder) -> None:
+def _show(evaluations: Mapping[str, "Evaluation"], folder: str) -> None:
     from segtumor.evaluation.summary.summary import headline_table
 
     for name, evaluation in evaluations.items():
         print(f"\n{name}:\n{headline_table(evaluation)}")
-    print(f"\nEverything is in {folder}; tables and plots of each test set in its folder inference/")
+    print(f"\nEverything is in {folder}; tables and plots of each test set are in its folder inference/")

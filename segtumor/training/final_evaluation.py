@@ -1,5 +1,6 @@
 """The final evaluation: what a model finds on the test sets, measured, and reported in the run folder."""
 
+import importlib
 import logging
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from segtumor.imaging import read_radiograph
 from segtumor.models.build import create_model
 from segtumor.models.detectron2_detector import predictor_from_config
 from segtumor.models.weights import load_weights
+from segtumor.reporting.figures.plotting_library import import_matplotlib
 from segtumor.reporting.files.findings_files import InferenceOutcome, predictions_document
 from segtumor.reporting.files.study_files import write_study
 from segtumor.reporting.pages.study_examples import choose_examples, draw_examples
@@ -24,6 +26,19 @@ from segtumor.training.run_folder import check_appended, check_run_folder, lock_
 from segtumor.training.validation import predict_dataset
 
 logger = logging.getLogger(__name__)
+#: What functions of evaluation, reporting and training import when they are called.
+_IMPORTED_LATE = ("scipy.ndimage", "scipy.optimize", "scipy.special", "scipy.stats", "jinja2", "tensorboard")
+
+
+def import_late_dependencies() -> None:
+    """Import what is needed once training has ended: a broken package is reported now rather than after hours.
+
+    Raises:
+        ImportError, InstallationError: one is missing or broken.
+    """
+    for module in _IMPORTED_LATE:
+        importlib.import_module(module)
+    import_matplotlib()
 
 
 def evaluate_run(cfg, *, files=None):

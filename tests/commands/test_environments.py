@@ -8,7 +8,7 @@ import pytest
 from repository import ROOT
 
 from segtumor import errors
-from segtumor.commands import doctor
+from segtumor.system import installation
 
 CHECK = ("data", "check", ROOT / "datasets" / "examples" / "coco" / "annotations.json")
 GONE = "mkdir gone && cd gone && rmdir ../gone && "
@@ -55,7 +55,7 @@ def removed_folder(tmp_path, monkeypatch):
 def test_without_a_current_folder_torch_is_not_tried(removed_folder):
     with pytest.raises(errors.InstallationError, match="the current folder no longer exists"):
         errors.check_current_folder()
-    assert doctor.check_disk().state == doctor.NOTE
+    assert installation.check_disk().state == installation.NOTE
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs pseudo-terminals")

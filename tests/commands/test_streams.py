@@ -11,10 +11,9 @@ import pytest
 
 from segtumor import progress
 from segtumor.commands import cli
-from segtumor.commands.common.account import print_table, progress_bar
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
 from segtumor.commands.common.streams import sound_streams
-from segtumor.commands.prepare_phantoms import CaseProgress
+from segtumor.commands.common.terminal import CaseProgress, print_table, progress_bar
 
 
 class Failing(io.StringIO):
@@ -95,7 +94,7 @@ def test_results_that_cannot_be_printed_are_an_error_where_somebody_asked_for_th
     code = run(lambda a: finished.append(all_ways_of_saying_something(a)), make_parser("t", "T."), [])
     assert finished == [6]  # the work goes on to its end
     assert code == (4 if kind in LOST else 0)
-    assert ("error: standard output: not all could be written" in capsys.readouterr().err) == (kind in LOST)
+    assert ("error: standard output: not everything could be written" in capsys.readouterr().err) == (kind in LOST)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["data", "--help"], ["--version"], ["no-such"], ["benchmark"]])
@@ -133,7 +132,7 @@ def test_nested_commands_share_their_streams():
 @pytest.mark.skipif(os.name != "posix", reason="how a shell closes streams")
 def test_closed_descriptors_are_not_given_to_files_that_others_print_into(tmp_path):
     program = (
-        "import os, subprocess, sys; from segtumor.commands.common.shell import make_parser, run\n"
+        "import os, subprocess, sys; from segtumor.commands.common.command_line import make_parser, run\n"
         "def body(arguments):\n"
         "    with open('result', 'w') as file:\n"
         "        print('printed', file=sys.stderr)\n"

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from segtumor.commands.common import threads
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.system import threads
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import math
+import sys
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from segtumor.errors import ConfigError, DataError, ModelError, NonFiniteLossErr
 from segtumor.models.weights import read_checkpoint
 from segtumor.training import data_sets as training_sets
 from segtumor.training import train as training
-from segtumor.training.final_evaluation import evaluate_run
+from segtumor.training.final_evaluation import evaluate_run, import_late_dependencies
 
 pytestmark = pytest.mark.model
 
@@ -274,3 +275,11 @@ def test_an_evaluation_names_its_weights_and_replaces_no_other_models(phantoms, 
     metrics = json.loads((tmp_path / "eval" / "inference" / "phantoms_test" / "metrics.json").read_text())
     assert metrics["provenance"]["weights"] == str(other)
     assert len(metrics["provenance"]["weights_sha256"]) == 64
+
+
+@pytest.mark.parametrize("module", ["scipy.stats", "jinja2", "tensorboard", "matplotlib"])
+def test_what_the_final_evaluation_needs_is_imported_before_training(module, monkeypatch):
+    """Hours of training would end with what is broken."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError):
+        import_late_dependencies()

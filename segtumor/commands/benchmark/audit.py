@@ -7,7 +7,7 @@ import textwrap
 
 from segtumor import NOTICE
 from segtumor.commands.benchmark.choosing import add_entry_arguments, choose_entries, print_remarks
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
 from segtumor.texts import wrapped_table
 
 _HEADER = ("claim", "printed", "recomputed", "verdict", "why")

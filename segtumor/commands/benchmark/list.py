@@ -6,7 +6,7 @@ Not here: their numbers, which ``segtumor benchmark audit`` recomputes.
 import textwrap
 
 from segtumor.commands.benchmark.choosing import add_entry_arguments, choose_entries, print_remarks
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
 from segtumor.texts import wrapped_table
 
 _HEADER = ("source", "read", "dataset", "unit", "split", "n", "leak", "metrics")

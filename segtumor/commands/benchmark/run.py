@@ -4,9 +4,10 @@ Not here: the protocols and what was published (``segtumor.literature``).
 """
 
 from segtumor.commands.benchmark.training_parts import centers_of, read_training, split_kind, training_files
-from segtumor.commands.common.output_folder import add_overwrite_option, alone, refuse_earlier
-from segtumor.commands.common.shell import make_parser, run
-from segtumor.commands.common.study_options import add_study_options, leniency, study_progress, study_settings
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
+from segtumor.commands.common.study_options import add_study_options, pairing_options, study_settings
+from segtumor.commands.common.terminal import step_progress
 from segtumor.evaluation.pairing import pair
 
 _DESCRIPTION = """Measure predictions by the rules of a published study, and set our numbers beside the published ones.
@@ -47,7 +48,7 @@ def build_parser():
 
 def main(argv=None):
     """Run the command; returns its exit code."""
-    return run(alone(_body), build_parser(), argv)
+    return run(locks_output(_body), build_parser(), argv)
 
 
 def _body(args):
@@ -66,14 +67,14 @@ def _body(args):
     protocol, settings = find_protocol(args.protocol), study_settings(args)
     chosen, entries = choose_entries((), args.entries_folder)
     print_remarks(chosen)
-    pairing = pair(args.annotations, args.predictions, **leniency(args))
+    pairing = pair(args.annotations, args.predictions, **pairing_options(args))
     results, names = counted(protocol, pairing.results), pairing.truth.taxonomy.names
     tested, clean = _tested(args, results, pairing.truth, settings_of(protocol, settings))
     prepare_output_folder(args.output)  # rather now than after minutes of measuring
-    ours, remarks = measure(protocol, results, names, settings, progress=study_progress)
+    ours, remarks = measure(protocol, results, names, settings, progress=step_progress)
     leak_free = []
     if tested.leak is not None and tested.leak.n_images and clean:
-        leak_free, _ = measure(protocol, clean, names, settings, progress=study_progress)
+        leak_free, _ = measure(protocol, clean, names, settings, progress=step_progress)
     rows = comparison_table(protocol, entries, tested, ours, leak_free)
     sentences = [*_sentences(protocol, settings, tested), *pairing.sentences, *remarks]
     title = f"{protocol.name}: {protocol.title}"

@@ -1,5 +1,4 @@
-"""A command that writes a folder of files holds the folder's lock from its beginning to its end, and replaces what an
-earlier one has left there only if it is asked to."""
+"""The output folder of a command: locked while the command runs; earlier results are replaced only with --overwrite."""
 
 import argparse
 import contextlib
@@ -7,20 +6,21 @@ import functools
 from collections.abc import Iterable
 from pathlib import Path
 
+from segtumor.commands.common.command_line import Body
 from segtumor.errors import ConfigError
 from segtumor.system.locks import alone_in
 
 _NAMES_SHOWN = 3
 
 
-def alone(body):
-    """``body`` of a command (``shell.run``), which works only where no other command is writing into ``--output``.
+def locks_output(body: Body) -> Body:
+    """``body`` of a command (``command_line.run``), refused where another command is writing into ``--output``.
 
     Without ``--output``, where that is optional, nothing is locked.
     """
 
     @functools.wraps(body)
-    def locked(arguments):
+    def locked(arguments: argparse.Namespace) -> int | None:
         with alone_in(arguments.output) if arguments.output else contextlib.nullcontext():
             return body(arguments)
 
@@ -33,7 +33,7 @@ def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse_earlier(arguments: argparse.Namespace, patterns: Iterable[str]) -> None:
-    """Refuse an output folder with files that the command would replace, unless ``--overwrite`` is given.
+    """Refuse an output folder that holds files which the command would replace, unless ``--overwrite`` is given.
 
     Args:
         arguments: parsed, with ``output`` and ``overwrite``.

@@ -2,7 +2,7 @@
 
 Services, schedulers and pythonw start a command without some of them: Python then has None in their place, and the
 system gives their numbers to the next files that are opened, into which C libraries and child processes would print.
-A disk can also be full and a reader gone. A terminal obeys certain signs, which the name of a file or class may hold.
+A disk can also be full and a reader gone. A terminal obeys control characters, which a file or class name may hold.
 Not here: what is printed.
 """
 
@@ -22,7 +22,7 @@ class ReaderGoneError(BrokenPipeError):
 
 @contextlib.contextmanager
 def sound_streams() -> Iterator[None]:
-    """Inside the block the three standard streams exist, stay open and say themselves whether they are terminals.
+    """Inside the block the three standard streams exist, stay open and know whether they are terminals.
 
     What is written to a stream that is missing goes nowhere. What cannot be written to standard error is lost, since
     messages must not end the work. What cannot be written to standard output is a result: ``check_output`` reports it
@@ -50,12 +50,15 @@ def check_output() -> None:
         ReaderGoneError: its reader is gone.
     """
     sys.stdout.flush()
-    failure = getattr(sys.stdout, "failure", None)
+    output: Any = sys.stdout
+    failure = getattr(output, "failure", None)
     if failure is not None:
-        sys.stdout.failure = None
+        output.failure = None
         remedy = "Free some space, or send it elsewhere"
         got = getattr(failure, "strerror", None) or failure
-        raise OutputError("not all could be written", where="standard output", got=got, remedy=remedy) from failure
+        raise OutputError(
+            "not everything could be written", where="standard output", got=got, remedy=remedy
+        ) from failure
 
 
 class _Stream:
@@ -64,7 +67,7 @@ class _Stream:
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         if hasattr(stream, "reconfigure"):
-            # A name that cannot be written in the stream's letters is written with escapes, and does not end the work.
+            # A name that the stream's encoding lacks is written with escapes, and does not end the work.
             stream.reconfigure(errors="backslashreplace")
 
     @classmethod
@@ -95,7 +98,7 @@ class _Stream:
 class _Messages(_Stream):
     """Standard error: what cannot be written is lost."""
 
-    def _pass_on(self, method, *arguments) -> None:
+    def _pass_on(self, method: str, *arguments: Any) -> None:
         with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed meanwhile
             getattr(self._stream, method)(*arguments)
 
@@ -103,11 +106,11 @@ class _Messages(_Stream):
 class _Output(_Stream):
     """Standard output: the first failure is kept in ``failure``, and what follows is lost."""
 
-    def __init__(self, stream) -> None:
+    def __init__(self, stream: Any) -> None:
         super().__init__(stream)
-        self.failure = None
+        self.failure: OSError | ValueError | None = None
 
-    def _pass_on(self, method, *arguments):
+    def _pass_on(self, method: str, *arguments: Any) -> None:
         if self.failure is not None:
             return
         try:

@@ -1,61 +1,63 @@
 """Options of every command that measures with intervals: thresholds, absent images, rule of patients, bootstrap."""
 
+import argparse
+from typing import TYPE_CHECKING, Any
 
-def add_study_options(parser) -> None:
-    """Add the options to a parser; ``study_settings`` reads them, but for those of ``leniency``."""
+if TYPE_CHECKING:  # NumPy and SciPy would delay --help
+    from segtumor.evaluation.study.study import StudySettings
+
+
+def add_study_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options to a parser; ``study_settings`` reads them, but for those of ``pairing_options``."""
     parser.add_argument(
         "--score-threshold",
         type=float,
         default=0.5,
         metavar="P",
-        help="findings below it count in curves and AP only (0.5)",
+        help="findings below it count only in curves and AP (0.5)",
     )
     parser.add_argument(
         "--iou-threshold", type=float, default=0.5, metavar="IOU", help="overlap that makes a finding a hit (0.5)"
     )
     parser.add_argument(
-        "--only-annotated", action="store_true", help="leave out predictions for images that the annotations lack"
+        "--only-annotated", action="store_true", help="ignore predictions for images that are not annotated"
     )
     parser.add_argument(
         "--allow-absent",
         action="store_true",
-        help="count annotated images that predictions.json lists as failed, or not at all, as without findings; "
-        "otherwise an error",
+        help="count annotated images that failed or are missing in predictions.json as images without findings; "
+        "otherwise they are an error",
     )
     parser.add_argument(
-        "--rule", choices=("any", "mean", "max"), default="any", help="from the views of a patient to one answer (any)"
+        "--rule",
+        choices=("any", "mean", "max"),
+        default="any",
+        help="how a patient's views become one answer (any)",
     )
     parser.add_argument(
-        "--require-located", action="store_true", help="a tumor patient counts as found only with a lesion located"
+        "--require-located", action="store_true", help="a tumour patient counts as found only if a lesion is located"
     )
     parser.add_argument("--resamples", type=int, default=2000, metavar="N", help="bootstrap resamples of cases (2000)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the resampling (0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the resampling (0)")
     parser.add_argument("--level", type=float, default=0.95, metavar="P", help="confidence level (0.95)")
 
 
-def study_settings(args, **more):
-    """StudySettings of the parsed options; ConfigError for a value out of range."""
+def study_settings(arguments: argparse.Namespace, **more: Any) -> "StudySettings":
+    """StudySettings of the parsed options and ``more``; ConfigError for a value out of range."""
     from segtumor.evaluation.study.study import StudySettings
 
     return StudySettings(
-        score_threshold=args.score_threshold,
-        iou_threshold=args.iou_threshold,
-        rule=args.rule,
-        require_located=args.require_located,
-        n_resamples=args.resamples,
-        seed=args.seed,
-        level=args.level,
+        score_threshold=arguments.score_threshold,
+        iou_threshold=arguments.iou_threshold,
+        rule=arguments.rule,
+        require_located=arguments.require_located,
+        n_resamples=arguments.resamples,
+        seed=arguments.seed,
+        level=arguments.level,
         **more,
     )
 
 
-def leniency(args):
-    """Keyword arguments of ``pairing.pair``: what is done where predictions and annotations are of different images."""
-    return {"only_annotated": args.only_annotated, "allow_absent": args.allow_absent}
-
-
-def study_progress(what, items):
-    """``progress`` of ``study``: a bar on a terminal."""
-    from segtumor.commands.common.account import progress_bar
-
-    return progress_bar(what, unit="step")(items)
+def pairing_options(arguments: argparse.Namespace) -> dict[str, bool]:
+    """Keyword arguments of ``pairing.pair``: what happens where predictions and annotations cover different images."""
+    return {"only_annotated": arguments.only_annotated, "allow_absent": arguments.allow_absent}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
 
 
 def build_parser():

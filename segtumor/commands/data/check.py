@@ -5,8 +5,8 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
-from segtumor.commands.common.account import progress_bar
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.terminal import progress_bar
 from segtumor.commands.data.check_fix import fix
 
 _DESCRIPTION = """Check a COCO annotation file: everything that is wrong or odd, with entry, id, field and remedy.

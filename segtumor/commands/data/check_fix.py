@@ -6,7 +6,7 @@ Not here: what is repaired (``segtumor.annotations.repair``).
 from collections import Counter
 from pathlib import Path
 
-from segtumor.commands.common.account import progress_bar
+from segtumor.commands.common.terminal import progress_bar
 
 _SCHEMA_VERSION = 1
 _EXIT_PROBLEMS = 5

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from segtumor.commands.common.account import print_remarks, print_table, progress_bar
-from segtumor.commands.common.output_folder import alone
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.output_folder import locks_output
+from segtumor.commands.common.terminal import print_remarks, print_table, progress_bar
 
 #: --unannotated -> what it makes of an image that no annotation mentions.
 _UNANNOTATED = {"normal": "normal", "leave-out": "not annotated"}
@@ -91,7 +91,7 @@ def _add_doubt(group) -> None:
 
 def main(argv=None):
     """Run the command; returns the exit code."""
-    return run(alone(_body), build_parser(), argv)
+    return run(locks_output(_body), build_parser(), argv)
 
 
 def _body(args) -> int:

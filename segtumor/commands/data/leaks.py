@@ -3,8 +3,8 @@
 import argparse
 import dataclasses
 
-from segtumor.commands.common.account import print_table, progress_bar
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.terminal import print_table, progress_bar
 
 EXIT_LEAKS = 5
 _SHOWN = 5

@@ -3,8 +3,8 @@
 import logging
 from pathlib import Path
 
-from segtumor.commands.common.account import progress_bar
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.terminal import progress_bar
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import logging
 import time
 from pathlib import Path
 
-from segtumor.commands.common.output_folder import alone
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.output_folder import locks_output
 from segtumor.commands.data.split_making import KINDS, check_no_part_is_empty, fractions_of, make_split_of
 
 _LOG = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def _add_images(group) -> None:
 
 def main(argv=None):
     """Run the command; returns the exit code."""
-    return run(alone(_body), build_parser(), argv)
+    return run(locks_output(_body), build_parser(), argv)
 
 
 def _body(args) -> int:
@@ -179,7 +179,7 @@ def _check_usage(args):
 
 
 def _write(args, merged, made) -> None:
-    from segtumor.commands.common.account import progress_bar
+    from segtumor.commands.common.terminal import progress_bar
     from segtumor.datasets.splits import output as parts_output
     from segtumor.datasets.splits import split_document
     from segtumor.files import prepare_output_folder, write_json

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from segtumor.commands.common.account import print_table
+from segtumor.commands.common.terminal import print_table
 
 _NAMED = 5
 _LOG = logging.getLogger(__name__)

@@ -101,7 +101,7 @@ def _cases(args, merged, made):
 
 def _joined(merged, made, cases):
     """Cases of which images show the same picture, joined; the images are opened for it."""
-    from segtumor.commands.common.account import progress_bar
+    from segtumor.commands.common.terminal import progress_bar
     from segtumor.datasets.duplicates import exact_duplicates, near_duplicates
     from segtumor.datasets.fingerprints import fingerprint_images
     from segtumor.datasets.splits.cases import join_cases

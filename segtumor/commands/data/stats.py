@@ -1,8 +1,8 @@
 """``segtumor data stats``: what is in a data set, as tables."""
 
-from segtumor.commands.common.account import print_table
-from segtumor.commands.common.output_folder import add_overwrite_option, alone, refuse_earlier
-from segtumor.commands.common.shell import make_parser, run
+from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
+from segtumor.commands.common.terminal import print_table
 
 
 def build_parser():
@@ -24,7 +24,7 @@ def build_parser():
 
 def main(argv=None):
     """Run the command; returns the exit code."""
-    return run(alone(_body), build_parser(), argv)
+    return run(locks_output(_body), build_parser(), argv)
 
 
 def _body(args) -> None:

@@ -17,14 +17,16 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import Any, NoReturn
 
 from segtumor import NOTICE
 from segtumor.commands.common.streams import ReaderGoneError, check_output, sound_streams
-from segtumor.commands.common.threads import considerate_threads
 from segtumor.errors import ConfigError, OutputError, SegtumorError, error_of_text, failed_import
 from segtumor.escaping import printable
 from segtumor.system.resource_errors import scarcity_of
+from segtumor.system.threads import considerate_threads
 
 EXIT_UNEXPECTED = 1
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -39,12 +41,15 @@ _ENDING = {
     if hasattr(signal, name)
 }
 
-#: More than any machine has; libraries start as many as they are told.
+#: More than any machine has; libraries start as many as they are asked for.
 _MOST_THREADS = 1024
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
+#: A command after parsing: takes the arguments, returns an exit code or None for 0.
+Body = Callable[[argparse.Namespace], int | None]
 
-_typed = contextvars.ContextVar("typed", default=None)
+#: What the user typed to reach a command; see ``typed_as``.
+_typed: contextvars.ContextVar[str | None] = contextvars.ContextVar("typed", default=None)
 
 
 class _Terminated(SystemExit):
@@ -61,7 +66,7 @@ def typed_as(name: str) -> Iterator[None]:
         _typed.reset(token)
 
 
-def make_parser(prog, description, examples=()):
+def make_parser(prog: str, description: str, examples: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Parser of one command.
 
     Args:
@@ -70,8 +75,8 @@ def make_parser(prog, description, examples=()):
         examples: command lines that run, shown at the end of ``--help``.
 
     Returns:
-        argparse.ArgumentParser with ``--debug`` already added; it refuses abbreviated options, since an abbreviation in
-        somebody's script would change its meaning when an option is added.
+        Parser with ``--debug`` already added; it refuses abbreviated options, since an abbreviation in somebody's
+        script would change its meaning when an option is added.
     """
     lines = ["examples:", *(f"  {example}" for example in examples), ""] if examples else []
     parser = argparse.ArgumentParser(
@@ -89,7 +94,7 @@ def make_parser(prog, description, examples=()):
     return parser
 
 
-def run(body, parser, argv=None):
+def run(body: Body, parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> int:
     """Parse ``argv``, call ``body(arguments)`` and turn whatever happens into an exit code.
 
     Args:
@@ -104,17 +109,17 @@ def run(body, parser, argv=None):
         try:
             arguments = parser.parse_args(argv)
         except SystemExit as leaving:
-            told = leaving.code
-            code = guarded(lambda: told)
-            if code != told:  # the help could not be written
+            wanted = int(leaving.code or 0)
+            code = guarded(lambda: wanted)
+            if code != wanted:  # the help could not be written
                 return code
             raise
         debug = getattr(arguments, "debug", False)
         with _logging_to_stderr(debug), _libraries_quiet(debug), _signals_raise(), considerate_threads():
-            return guarded(lambda: _check_values(arguments) or body(arguments), debug=debug)
+            return guarded(lambda: body(_checked(arguments)), debug=debug)
 
 
-def guarded(work, *, debug: bool = False):
+def guarded(work: Callable[[], int | None], *, debug: bool = False) -> int:
     """Call ``work()`` and turn whatever happens into an exit code; needs ``sound_streams``.
 
     Args:
@@ -130,12 +135,12 @@ def guarded(work, *, debug: bool = False):
         return EXIT_INTERRUPTED
     except _Terminated as ended:
         _say("terminated")
-        return ended.code
+        return int(ended.code or 0)
     except Exception as error:  # noqa: BLE001 - the one place where errors end; it reports each of them
         return _report(error, debug)
 
 
-def check_threads(count):
+def check_threads(count: int | None) -> None:
     """Refuse a number of ``--threads`` that no machine has; None passes.
 
     Raises:
@@ -145,7 +150,7 @@ def check_threads(count):
         raise ConfigError("out of range", where="--threads", got=count, expected=f"1 to {_MOST_THREADS}")
 
 
-def use_color(stream):
+def use_color(stream: Any) -> bool:
     """Whether to colour text on ``stream``: only on a terminal that understands it, never when NO_COLOR is set."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
@@ -155,7 +160,7 @@ def use_color(stream):
         return False
 
 
-def _report(error, debug):
+def _report(error: Exception, debug: bool) -> int:
     if isinstance(error, ReaderGoneError):
         return EXIT_BROKEN_PIPE
     known = _as_user_error(error)
@@ -171,13 +176,15 @@ def _report(error, debug):
     return known.exit_code
 
 
-def _as_user_error(error):
-    """The error as one the user can mend, or None if nobody but a programmer can."""
+def _as_user_error(error: Exception) -> SegtumorError | None:
+    """The error as one the user can fix, or None if only a programmer can."""
     if type(error).__name__ == "ProcessRaisedException":  # of torch, from one of several processes that train
         error = error_of_text(str(error)) or error
     scarcity = scarcity_of(error)
-    if scarcity is not None or isinstance(error, SegtumorError):
-        return scarcity or error
+    if scarcity is not None:
+        return scarcity
+    if isinstance(error, SegtumorError):
+        return error
     if isinstance(error, OSError) and error.errno in _OUT_OF_SPACE:
         remedy = "Free some space, or write to another disk"
         return OutputError("no space left on the disk", where=error.filename or "output", remedy=remedy)
@@ -190,14 +197,15 @@ def _as_user_error(error):
     return None
 
 
-def _check_values(arguments):
+def _checked(arguments: argparse.Namespace) -> argparse.Namespace:
     """An empty value is most often a variable that was never set; as a path it would mean the current folder."""
     for name, value in vars(arguments).items():
         if value == "":
             raise ConfigError("empty", where=name.replace("_", "-"), remedy="Give it a value, or leave it out")
+    return arguments
 
 
-def _say(text) -> None:
+def _say(text: str) -> None:
     text = printable(text, keep="\n\t")
     if text.startswith("error:") and use_color(sys.stderr):
         text = "\033[31merror:\033[0m" + text.removeprefix("error:")
@@ -205,7 +213,7 @@ def _say(text) -> None:
 
 
 @contextlib.contextmanager
-def _logging_to_stderr(debug):
+def _logging_to_stderr(debug: bool) -> Iterator[None]:
     """Show segtumor's log on standard error while a command runs; standard output is for results."""
     logger = logging.getLogger("segtumor")
     handler = logging.StreamHandler(sys.stderr)
@@ -221,8 +229,8 @@ def _logging_to_stderr(debug):
 
 
 @contextlib.contextmanager
-def _libraries_quiet(debug):
-    """Hide what libraries tell programmers about future releases; users can do nothing about it."""
+def _libraries_quiet(debug: bool) -> Iterator[None]:
+    """Hide what libraries report to programmers about future releases; users can do nothing about it."""
     with warnings.catch_warnings():
         if not debug:
             for category in (FutureWarning, DeprecationWarning):
@@ -234,13 +242,13 @@ def _libraries_quiet(debug):
 class _Formatter(logging.Formatter):
     """Messages as plain lines; what is more serious than information is named."""
 
-    def format(self, record):
+    def format(self, record: logging.LogRecord) -> str:
         text = printable(super().format(record), keep="\n\t")
         return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
 
 
 @contextlib.contextmanager
-def _signals_raise():
+def _signals_raise() -> Iterator[None]:
     """While a command runs, SIGTERM and the end of its terminal unwind it, so that temporary files are removed,
     checkpoints stay whole and what was found is written."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
@@ -257,5 +265,5 @@ def _signals_raise():
             signal.signal(number, handler)
 
 
-def _raise_terminated(number, frame):
+def _raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
     raise _Terminated(_ENDING[number])

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from segtumor import errors
-from segtumor.commands.common.shell import NOTICE, check_threads, make_parser, run, use_color
+from segtumor.commands.common.command_line import NOTICE, check_threads, make_parser, run, use_color
 from segtumor.errors import ConfigError, DataError
 
 
@@ -160,7 +160,7 @@ def test_a_broken_pipe_between_processes_is_not_mistaken_for_a_closed_terminal(p
 @pytest.mark.parametrize("count", [1, 100000])  # found out on the last flush, and in the middle
 def test_a_reader_who_leaves_is_no_error(count):
     program = (
-        "import sys; from segtumor.commands.common.shell import make_parser, run\n"
+        "import sys; from segtumor.commands.common.command_line import make_parser, run\n"
         f"sys.exit(run(lambda a: print('x\\n' * {count}) or sys.stdin.read() and None, make_parser('t', 'T.'), []))"
     )
     process = subprocess.Popen(

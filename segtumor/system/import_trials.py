@@ -1,6 +1,6 @@
 """Whether packages can be imported, tried in a process of its own: a broken one may end it, or not come back.
 
-Not here: what is said of them (``doctor``).
+Not here: which packages (``installation``).
 """
 
 import faulthandler
@@ -11,8 +11,9 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from segtumor.errors import SegtumorError, failed_import
 from segtumor.system.imports import offline_imports
@@ -20,12 +21,9 @@ from segtumor.system.imports import offline_imports
 #: For one package; torch on a slow disk takes half a minute.
 LONGEST_S = 120
 
-#: What functions of evaluation, reporting and training import.
-_NEEDED_LATER = ("scipy.ndimage", "scipy.optimize", "scipy.special", "scipy.stats", "jinja2", "tensorboard")
-
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from segtumor.commands.common.import_trials import report; report(sys.argv[2:])"
+    "from segtumor.system.import_trials import report; report(json.loads(sys.argv[2]))"
 )
 
 
@@ -36,7 +34,7 @@ class Outcome:
     Attributes:
         error: why it failed, in a line; None if it did not.
         remedy: what to do about it, where that is known.
-        value: what was found out by it.
+        value: what the function returned that was called for it.
     """
 
     error: str | None = None
@@ -44,59 +42,52 @@ class Outcome:
     value: str | None = None
 
 
-def try_imports(names: Iterable[str]) -> dict[str, Outcome]:
+def try_imports(names: Iterable[str], probes: Mapping[str, str] = MappingProxyType({})) -> dict[str, Outcome]:
     """Import modules one after another, as a command would that needs them all.
 
     Args:
-        names: of modules; "detectron2" finds out which one it is, "gpu" which GPUs torch sees.
+        names: of modules, or of probes.
+        probes: {name: "module:function"} of what takes more than an import; the function's text is the value.
     """
-    outcomes, waiting = {}, list(names)
+    outcomes: dict[str, Outcome] = {}
+    waiting = {name: probes.get(name, name) for name in names}
     while waiting:
         reported, ended = _tried(waiting)
         outcomes.update(reported)
-        waiting = [name for name in waiting if name not in outcomes]
+        waiting = {name: target for name, target in waiting.items() if name not in outcomes}
         if waiting:  # the first of them ended the process
-            outcomes[waiting.pop(0)] = Outcome(error=ended)
+            first = next(iter(waiting))
+            outcomes[first] = Outcome(error=ended)
+            del waiting[first]
     return outcomes
 
 
-def import_what_evaluates() -> None:
-    """Import what is needed when a training has ended: a broken package is reported now rather than after hours.
-
-    Raises:
-        ImportError, InstallationError: one is missing or broken.
-    """
-    for module in ("segtumor.evaluation.study.study", "segtumor.reporting.pages.study_page", *_NEEDED_LATER):
-        importlib.import_module(module)
-    importlib.import_module("segtumor.reporting.figures.plotting_library").import_matplotlib()
-
-
-def report(names: list[str]) -> None:
-    """In the process of its own: write an Outcome for each name, as a line of JSON, and end."""
+def report(targets: Mapping[str, str]) -> None:
+    """In the process of its own: write an Outcome for each target, as a line of JSON, and end."""
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (1, 2):  # what packages print must not mix with the lines
         os.dup2(nowhere, standard)
     warnings.simplefilter("ignore")  # of which PYTHONWARNINGS may make errors
-    for name in names:
+    for name, target in targets.items():
         faulthandler.dump_traceback_later(LONGEST_S, exit=True, file=nowhere)
         with offline_imports():
-            outcome = _outcome(name)
+            outcome = _outcome(name, target)
         lines.write(json.dumps({name: vars(outcome)}) + "\n")
         lines.flush()
     os._exit(0)  # how a package leaves is not what is asked
 
 
-def _tried(names):
+def _tried(targets: Mapping[str, str]) -> tuple[dict[str, Outcome], str]:
     """({name: Outcome}, how the process ended) of as many as came to an end."""
-    command = [sys.executable, "-c", _PROGRAM, json.dumps(sys.path), *names]
+    command = [sys.executable, "-c", _PROGRAM, json.dumps(sys.path), json.dumps(targets)]
     try:
         result = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
         )
     except OSError as error:
         return {}, f"no process can be started: {error.strerror}"
-    found = {}
+    found: dict[str, Outcome] = {}
     for line in result.stdout.decode("utf-8", "replace").splitlines():
         found.update({name: Outcome(**values) for name, values in json.loads(line).items()})
     if result.returncode >= 0:
@@ -104,16 +95,16 @@ def _tried(names):
     return found, f"its import ends the process ({_signal_name(-result.returncode)})"
 
 
-def _signal_name(number):
+def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
 
 
-def _outcome(name):
+def _outcome(name: str, target: str) -> Outcome:
     try:
-        return Outcome(value=_STEPS.get(name, lambda: importlib.import_module(name) and None)())
+        return Outcome(value=_imported(target))
     except SegtumorError as error:
         return Outcome(error=error.what if error.got is None else f"{error.what} ({error.got})", remedy=error.remedy)
     except Exception as error:  # noqa: BLE001 - a broken package raises anything; the reason is reported
@@ -123,34 +114,11 @@ def _outcome(name):
         if failure.got is not None and failure.what.startswith(f"{name.partition('.')[0]} "):
             return Outcome(error=failure.got)
         reason = "" if failure.got is None else f": {failure.got}"
-        return Outcome(error=f"{failure.what}{reason}", remedy="Mend that first")
+        return Outcome(error=f"{failure.what}{reason}", remedy="Fix that first")
 
 
-def _detectron2() -> str:
-    # It knows the exact command, adapts the PyPI build and imports Detectron2, which is the only real proof.
-    compat = importlib.import_module("segtumor.compat")
-    versions = importlib.import_module("segtumor.system.versions")
-    importlib.import_module("detectron2.modeling")
-    build = "Python part only, adapted by segtumor" if compat.is_adapted() else "used as it is"
-    return f"{versions.detectron2_version()} ({build})"
-
-
-def _gpu():
-    cuda = importlib.import_module("torch").cuda
-    return ", ".join(cuda.get_device_name(i) for i in range(cuda.device_count())) if cuda.is_available() else None
-
-
-def _by(module: str, function: str) -> Callable[[], None]:
-    def step() -> None:
-        getattr(importlib.import_module(module), function)()
-
-    return step
-
-
-#: What is imported in a way of its own: names that are no modules, and packages that segtumor imports with precautions.
-_STEPS = {
-    "detectron2": _detectron2,
-    "gpu": _gpu,
-    "matplotlib": _by("segtumor.reporting.figures.plotting_library", "import_matplotlib"),
-    "openvino": _by("segtumor.runtime.sessions.openvino_graphs", "import_openvino"),
-}
+def _imported(target: str) -> str | None:
+    module, _, function = target.partition(":")
+    imported = importlib.import_module(module)
+    value = getattr(imported, function)() if function else None
+    return value if isinstance(value, str) else None
