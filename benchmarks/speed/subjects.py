@@ -16,8 +16,7 @@ from segtumor.errors import DataError
 from segtumor.export.export import export
 from segtumor.files import write_text
 from segtumor.imaging import Radiograph, list_images, read_radiograph
-from segtumor.models.build import create_model
-from segtumor.models.detectron2_detector import predictor_from_config
+from segtumor.models.build import create_model, predictor_from_config
 from segtumor.models.weights import load_weights
 from segtumor.runs import BEST_WEIGHTS, CONFIG
 from segtumor.runtime.breakdown import all_sound

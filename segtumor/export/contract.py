@@ -7,7 +7,7 @@ from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 
 from segtumor.errors import ConfigError
 from segtumor.export.graphs import pooling_of
-from segtumor.models.detectron2_detector import postprocessing_settings
+from segtumor.models.build import postprocessing_settings
 from segtumor.runtime.contract import Anchors, Contract, Preprocessing, Proposals, Regions
 
 

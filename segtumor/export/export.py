@@ -23,7 +23,8 @@ from segtumor.export.parity import check_parity, check_samples, image_files, mea
 from segtumor.export.quantization import MAX_CALIBRATION_IMAGES, evenly_spaced, quantize_dense
 from segtumor.files import TEMPORARY_PREFIX, output_errors, sha256_of_file, umask
 from segtumor.imaging import read_radiograph
-from segtumor.models.detectron2_detector import load_trained_model, recorded_training_data
+from segtumor.models.build import load_trained_model
+from segtumor.models.weights import recorded_training_data
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.exported import FORMATS, MANIFEST, file_names, is_export, open_export, write_manifest
 from segtumor.runtime.mask_rcnn.detector import model_images

@@ -12,7 +12,7 @@ import torch
 from segtumor.errors import ConfigError
 from segtumor.export.contract import contract_of
 from segtumor.export.graphs import EagerGraphs
-from segtumor.models.detectron2_detector import load_trained_model, predictor_from_config
+from segtumor.models.build import load_trained_model, predictor_from_config
 from segtumor.runtime.mask_rcnn.detector import Detector
 from segtumor.runtime.predictor import Predictor
 from segtumor.system.versions import detectron2_version

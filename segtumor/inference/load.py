@@ -154,7 +154,7 @@ def model_of_config(cfg, *, runtime=None, threads=None):
         threads: of the model; None for one on each core.
     """
     from segtumor.files import sha256_of_file
-    from segtumor.models.detectron2_detector import recorded_training_data
+    from segtumor.models.weights import recorded_training_data
 
     predictor, class_names, description = _predictor(cfg, runtime, threads)
     settings = {

@@ -1,15 +1,21 @@
-"""A model from a configuration, with what can be wrong in it said in a line."""
+"""A model from a configuration, with what can be wrong in it said in a line; its weights, and its predictor."""
 
 import torch
+from detectron2.config import CfgNode
 from detectron2.modeling import build_model
+from torch import nn
 
 from segtumor.errors import ConfigError, InstallationError
+from segtumor.models.kinds import class_count, kind_of
+from segtumor.models.weights import load_weights, read_checkpoint
+from segtumor.runtime.predictor import Predictor
+from segtumor.structures import postprocessing
 
 #: Detectron2's and torch's ways to say that a name or a value is wrong.
 _REFUSALS = (KeyError, AssertionError, ValueError, TypeError, IndexError, ZeroDivisionError, NotImplementedError)
 
 
-def create_model(cfg):
+def create_model(cfg: CfgNode) -> nn.Module:
     """Build the model that ``MODEL`` describes, on ``MODEL.DEVICE``, with fresh weights.
 
     Raises:
@@ -21,8 +27,63 @@ def create_model(cfg):
             "no usable GPU", where="MODEL.DEVICE", got=cfg.MODEL.DEVICE, remedy="Use --device cpu or MODEL.DEVICE cpu"
         )
     try:
-        model = build_model(cfg)
+        model: nn.Module = build_model(cfg)
     except _REFUSALS as error:
         reason = " ".join(str(error).strip("'\"").split()) or "a value that Detectron2 refuses"
         raise ConfigError(f"the model cannot be built: {reason:.200}", where="MODEL") from error
-    return model.to(memory_format=torch.channels_last) if cfg.MODEL.CHANNELS_LAST else model
+    if cfg.MODEL.CHANNELS_LAST:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack this one
+    return model
+
+
+def load_trained_model(cfg: CfgNode) -> tuple[nn.Module, list[str]]:
+    """Model and class names of ``MODEL.WEIGHTS``.
+
+    Raises:
+        ConfigError: no weights are named.
+        ModelError: they are missing, damaged or of another model.
+    """
+    if not cfg.MODEL.WEIGHTS:
+        raise ConfigError(
+            "no weights", where="MODEL.WEIGHTS", remedy="Use --run RUN_DIR or --opts MODEL.WEIGHTS model.pth"
+        )
+    checkpoint = read_checkpoint(cfg.MODEL.WEIGHTS)
+    names = checkpoint.get("class_names") or list(cfg.MODEL.CLASS_NAMES)
+    if not names:
+        raise ConfigError(
+            "the weights do not say what their classes are",
+            where=cfg.MODEL.WEIGHTS,
+            remedy="Add --opts MODEL.CLASS_NAMES \"['benign','malignant']\"",
+        )
+    if len(names) != class_count(cfg):
+        raise ConfigError(
+            "weights and configuration differ in their classes",
+            where=kind_of(cfg).count_key or "MODEL.CLASS_NAMES",
+            got=class_count(cfg),
+            expected=f"{len(names)} ({', '.join(names)})",
+        )
+    model = create_model(cfg)
+    load_weights(model, cfg.MODEL.WEIGHTS, strict=True, checkpoint=checkpoint)
+    return model.eval(), names
+
+
+def predictor_from_config(cfg: CfgNode, model: nn.Module) -> Predictor:
+    """The predictor that ``INPUT`` and ``POSTPROCESSING`` describe, around ``model`` as its kind reads radiographs."""
+    return Predictor(
+        kind_of(cfg).as_model(model),
+        short_edge_px=cfg.INPUT.MIN_SIZE_TEST,
+        max_long_edge_px=cfg.INPUT.MAX_SIZE_TEST,
+        window_percentiles=cfg.INPUT.WINDOW_PERCENTILES,
+        settings=postprocessing_settings(cfg),
+    )
+
+
+def postprocessing_settings(cfg: CfgNode) -> postprocessing.Postprocessing:
+    """``POSTPROCESSING`` as ``postprocessing.Postprocessing``."""
+    return postprocessing.Postprocessing(
+        suppression_iou=cfg.POSTPROCESSING.SUPPRESS_IOU,
+        fill_holes=cfg.POSTPROCESSING.FILL_HOLES,
+        min_part_fraction=cfg.POSTPROCESSING.MIN_PART_FRACTION,
+        smooth_radius_px=cfg.POSTPROCESSING.SMOOTH_RADIUS_PX,
+        min_area_px=cfg.POSTPROCESSING.MIN_AREA_PX,
+    )

@@ -1,19 +1,13 @@
-"""Detectron2's model as a detector, and the predictor of a configuration."""
+"""Detectron2's model as a detector."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from segtumor.errors import ConfigError
-from segtumor.models.build import create_model
-from segtumor.models.weights import load_weights, read_checkpoint
 from segtumor.runtime.breakdown import LARGEST_OUTPUT, broken_output
-from segtumor.runtime.predictor import Predictor
-from segtumor.structures import postprocessing
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
 
@@ -121,70 +115,6 @@ def _are_outputs(tensor: torch.Tensor) -> torch.Tensor:
 def _are_finite(tensor: torch.Tensor) -> torch.Tensor:
     # A sum takes half the time of looking at each number; what is so large that it overflows is unsound too.
     return torch.isfinite(tensor.sum(dtype=torch.float32))
-
-
-def predictor_from_config(cfg, model):
-    """The predictor that ``INPUT`` and ``POSTPROCESSING`` describe, with Detectron2's ``model`` as its detector."""
-    return Predictor(
-        ModelDetector(model),
-        short_edge_px=cfg.INPUT.MIN_SIZE_TEST,
-        max_long_edge_px=cfg.INPUT.MAX_SIZE_TEST,
-        window_percentiles=cfg.INPUT.WINDOW_PERCENTILES,
-        settings=postprocessing_settings(cfg),
-    )
-
-
-def postprocessing_settings(cfg):
-    """``POSTPROCESSING`` as ``postprocessing.Postprocessing``."""
-    return postprocessing.Postprocessing(
-        suppression_iou=cfg.POSTPROCESSING.SUPPRESS_IOU,
-        fill_holes=cfg.POSTPROCESSING.FILL_HOLES,
-        min_part_fraction=cfg.POSTPROCESSING.MIN_PART_FRACTION,
-        smooth_radius_px=cfg.POSTPROCESSING.SMOOTH_RADIUS_PX,
-        min_area_px=cfg.POSTPROCESSING.MIN_AREA_PX,
-    )
-
-
-def load_trained_model(cfg):
-    """Model and class names of ``MODEL.WEIGHTS``.
-
-    Raises:
-        ConfigError: no weights are named.
-        ModelError: they are missing, damaged or of another model.
-    """
-    if not cfg.MODEL.WEIGHTS:
-        raise ConfigError(
-            "no weights", where="MODEL.WEIGHTS", remedy="Use --run RUN_DIR or --opts MODEL.WEIGHTS model.pth"
-        )
-    checkpoint = read_checkpoint(cfg.MODEL.WEIGHTS)
-    names = checkpoint.get("class_names") or list(cfg.MODEL.CLASS_NAMES)
-    if not names:
-        raise ConfigError(
-            "the weights do not say what their classes are",
-            where=cfg.MODEL.WEIGHTS,
-            remedy="Add --opts MODEL.CLASS_NAMES \"['benign','malignant']\"",
-        )
-    if len(names) != cfg.MODEL.ROI_HEADS.NUM_CLASSES:
-        raise ConfigError(
-            "weights and configuration differ in their classes",
-            where="MODEL.ROI_HEADS.NUM_CLASSES",
-            got=cfg.MODEL.ROI_HEADS.NUM_CLASSES,
-            expected=f"{len(names)} ({', '.join(names)})",
-        )
-    model = create_model(cfg)
-    load_weights(model, cfg.MODEL.WEIGHTS, strict=True, checkpoint=checkpoint)
-    return model.eval(), names
-
-
-def recorded_training_data(path: str | Path) -> dict | None:
-    """What weights say of what they were trained on (``training.data_identity``), or None; of a file that was loaded
-    before: its tensors are not read again."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, ValueError):  # a format from before anything was recorded
-        return None
-    found = content.get("training_data") if isinstance(content, dict) else None
-    return found if isinstance(found, dict) else None
 
 
 @contextlib.contextmanager

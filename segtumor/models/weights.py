@@ -233,3 +233,14 @@ def write_checkpoint(path, state):
                     raise error.__context__ from None
                 raise OSError(str(error).splitlines()[0]) from error
         seal(temporary)
+
+
+def recorded_training_data(path: str | Path) -> dict | None:
+    """What weights say of what they were trained on (``training.data_identity``), or None; of a file that was loaded
+    before: its tensors are not read again."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, ValueError):  # a format from before anything was recorded
+        return None
+    found = content.get("training_data") if isinstance(content, dict) else None
+    return found if isinstance(found, dict) else None

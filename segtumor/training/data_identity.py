@@ -18,9 +18,9 @@ import yaml
 from segtumor.annotations.coco import CocoDataset
 from segtumor.cases import case_of
 from segtumor.errors import ConfigError
+from segtumor.training.batches.catalog import DataParts
 
 logger = logging.getLogger(__name__)
-Parts = Mapping[str, Sequence[CocoDataset]]
 #: Parts whose cases must not have been trained on.
 HELD_OUT = ("validation", "test")
 #: Settings that say where and how fast, not what; and the sets, whose content counts instead of their names.
@@ -133,7 +133,7 @@ def resumed_seed(folder: Path, seed: int) -> int:
     return first if type(first) is int and first >= 0 else seed
 
 
-def compare_data(start: Mapping[str, Any] | None, datasets: Parts) -> list[str]:
+def compare_data(start: Mapping[str, Any] | None, datasets: DataParts) -> list[str]:
     """What differs between the data of a run's earlier starts and those it is to go on with.
 
     Args:
@@ -173,7 +173,7 @@ def compare_data(start: Mapping[str, Any] | None, datasets: Parts) -> list[str]:
     return phrases
 
 
-def trained_on(weights: Path) -> set[str]:
+def trained_on(weights: str | Path) -> set[str]:
     """Hashes of the cases that weights have learnt from, as ``run.json`` beside them tells; empty if nothing does.
 
     Raises:
@@ -182,14 +182,14 @@ def trained_on(weights: Path) -> set[str]:
     return _trained(_starts(read_start(Path(weights).parent)))
 
 
-def seen_by(weights: Path | None) -> list[str]:
+def seen_by(weights: str | Path | None) -> list[str]:
     """The same, sorted; of no weights, and of those whose record is damaged (``warn_of_seen`` says so), none."""
     with contextlib.suppress(ConfigError):
         return sorted(trained_on(weights)) if weights else []
     return []
 
 
-def warn_of_seen(weights: Path, datasets: Parts) -> None:
+def warn_of_seen(weights: str | Path, datasets: DataParts) -> None:
     """Warn where weights have learnt from cases that are to judge them."""
     try:
         trained = trained_on(weights)

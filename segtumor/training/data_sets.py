@@ -1,18 +1,23 @@
 """The data sets of a training, and what is said before the first step: leaks, crowds, what cannot be measured."""
 
 import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from detectron2.config import CfgNode
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 
-from segtumor.annotations.crowds import CROWDS_AS_LESIONS, count_crowds
+from segtumor.annotations.coco import CocoDataset
+from segtumor.annotations.crowds import CROWDS_AS_LESIONS, Crowds, count_crowds
 from segtumor.errors import ConfigError
-from segtumor.training.batches.catalog import check_image_sizes, load_datasets, shared_cases
+from segtumor.models.kinds import class_weights, kind_of, set_classes
+from segtumor.training.batches.catalog import DataParts, Files, check_image_sizes, load_datasets, shared_cases
 
 logger = logging.getLogger(__name__)
 
 
-def complete_config(cfg, datasets):
+def complete_config(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
     """Take the classes from the data into ``cfg`` and freeze it.
 
     Raises:
@@ -21,20 +26,19 @@ def complete_config(cfg, datasets):
     names = list(datasets[0].taxonomy.names)
     if cfg.MODEL.CLASS_NAMES and list(cfg.MODEL.CLASS_NAMES) != names:
         raise ConfigError("classes differ", where="MODEL.CLASS_NAMES", got=list(cfg.MODEL.CLASS_NAMES), expected=names)
-    weights = cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS
+    weights = class_weights(cfg)
     if weights and len(weights) != len(names) + 1:
         raise ConfigError(
             "one weight per class and, last, one for background",
-            where="MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS",
-            got=list(weights),
+            where=kind_of(cfg).weights_key,
+            got=weights,
             expected=f"{len(names) + 1} numbers for {', '.join([*names, 'background'])}",
         )
-    cfg.MODEL.CLASS_NAMES = names
-    cfg.MODEL.ROI_HEADS.NUM_CLASSES = len(names)
+    set_classes(cfg, names)
     cfg.freeze()
 
 
-def load_training_sets(cfg, files=None):
+def load_training_sets(cfg: CfgNode, files: Files | None = None) -> DataParts:
     """Read and check every set that ``DATASETS`` names, complete ``cfg`` by them and seed the random generators.
 
     Args:
@@ -69,17 +73,17 @@ def load_training_sets(cfg, files=None):
     return datasets
 
 
-def records_of(datasets):
+def records_of(datasets: Iterable[CocoDataset]) -> list[dict[str, Any]]:
     """All records of some data sets."""
     return [record for dataset in datasets for record in dataset.records]
 
 
-def crowds_of(datasets):
+def crowds_of(datasets: Iterable[CocoDataset]) -> Crowds:
     """``Crowds`` of some data sets."""
     return count_crowds((record["file_name"], record["annotations"]) for record in records_of(datasets))
 
 
-def describe(datasets):
+def describe(datasets: Sequence[CocoDataset]) -> str:
     """Counts of some data sets, for people."""
     records, crowds = records_of(datasets), crowds_of(datasets)
     normal = sum(not record["annotations"] for record in records)
@@ -87,10 +91,10 @@ def describe(datasets):
     return f"{text}, {crowds.n_regions} crowd regions, not learnt from" if crowds.n_regions else text
 
 
-def can_choose(cfg, dataset) -> bool:
+def can_choose(cfg: CfgNode, dataset: CocoDataset) -> bool:
     """Whether ``SOLVER.BEST_METRIC`` is defined on a validation set; says where it is not, or not for every class."""
     lesions = [a for record in dataset.records for a in record["annotations"] if not a["iscrowd"]]
-    if not lesions and cfg.SOLVER.BEST_METRIC != "loss":
+    if not lesions and cfg.SOLVER.BEST_METRIC != "loss" and not cfg.SOLVER.BEST_METRIC.startswith("image/"):
         logger.warning(
             "The validation set %s has no lesion, so that %s is undefined on it: the last model is taken instead of "
             "the best, and training does not stop early. SOLVER.BEST_METRIC loss can choose a model there",
@@ -99,7 +103,7 @@ def can_choose(cfg, dataset) -> bool:
         return False
     shown = {lesion["category_id"] for lesion in lesions}
     missing = [name for class_id, name in enumerate(dataset.taxonomy.names) if class_id not in shown]
-    if missing and lesions:
+    if missing and lesions and kind_of(cfg).needs_lesions:
         logger.warning(
             "The validation set has no lesion of class %s, which has no part in choosing the best model",
             ", ".join(missing),
@@ -107,7 +111,7 @@ def can_choose(cfg, dataset) -> bool:
     return True
 
 
-def check_schedule(cfg) -> None:
+def check_schedule(cfg: CfgNode) -> None:
     """Warn where the learning rate hardly reaches ``SOLVER.BASE_LR`` before training ends."""
     warm_up, iterations = cfg.SOLVER.WARMUP_ITERS, cfg.SOLVER.MAX_ITER
     if 2 * warm_up > iterations:
@@ -118,9 +122,9 @@ def check_schedule(cfg) -> None:
         )
 
 
-def _check_lesions(cfg, datasets):
+def _check_lesions(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
     crowds = crowds_of(datasets)
-    if crowds.n_lesions:
+    if crowds.n_lesions or not kind_of(cfg).needs_lesions:
         return
     what, remedy = "the training set has no lesion", None
     if crowds.n_regions:

@@ -3,15 +3,23 @@
 import importlib
 import logging
 import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from detectron2.config import CfgNode
+from numpy.typing import NDArray
+from torch import nn
 
 from segtumor import progress
+from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError
 from segtumor.evaluation.study.study import StudySettings, study
+from segtumor.evaluation.summary.summary import Evaluation
 from segtumor.files import write_json
 from segtumor.imaging import read_radiograph
-from segtumor.models.build import create_model
-from segtumor.models.detectron2_detector import predictor_from_config
+from segtumor.models.build import create_model, predictor_from_config
 from segtumor.models.weights import load_weights
 from segtumor.reporting.figures.plotting_library import import_matplotlib
 from segtumor.reporting.files.findings_files import InferenceOutcome, predictions_document
@@ -19,7 +27,8 @@ from segtumor.reporting.files.study_files import write_study
 from segtumor.reporting.pages.study_examples import choose_examples, draw_examples
 from segtumor.reporting.provenance import study_provenance
 from segtumor.runs import find_run
-from segtumor.training.batches.catalog import load_datasets
+from segtumor.structures.lesions import ImageResult
+from segtumor.training.batches.catalog import Files, load_datasets
 from segtumor.training.data_identity import warn_of_seen
 from segtumor.training.data_sets import complete_config
 from segtumor.training.run_folder import check_appended, check_run_folder, lock_run, log_file
@@ -41,7 +50,7 @@ def import_late_dependencies() -> None:
     import_matplotlib()
 
 
-def evaluate_run(cfg, *, files=None):
+def evaluate_run(cfg: CfgNode, *, files: Files | None = None) -> dict[str, Evaluation]:
     """Evaluate ``MODEL.WEIGHTS``, or the best weights in ``OUTPUT_DIR``, on ``DATASETS.TEST``; {set name: Evaluation}.
 
     Args:
@@ -69,7 +78,10 @@ def evaluate_run(cfg, *, files=None):
             return evaluate_sets(cfg, model, datasets, folder, weights=weights)
 
 
-def evaluate_sets(cfg, model, datasets, folder, *, weights):
+def evaluate_sets(
+    cfg: CfgNode, model: nn.Module, datasets: Sequence[CocoDataset], folder: Path, *, weights: Path
+) -> dict[str, Evaluation]:
+    """Evaluate a model on the sets of ``DATASETS.TEST``, each in a folder of its name under ``inference``."""
     logger.info("Evaluating %s", weights)
     evaluations = {}
     for name, dataset in zip(cfg.DATASETS.TEST, datasets, strict=True):
@@ -77,7 +89,7 @@ def evaluate_sets(cfg, model, datasets, folder, *, weights):
     return evaluations
 
 
-def _evaluate_set(cfg, model, dataset, folder, weights):
+def _evaluate_set(cfg: CfgNode, model: nn.Module, dataset: CocoDataset, folder: Path, weights: Path) -> Evaluation:
     started = time.perf_counter()
     results = predict_dataset(
         predictor_from_config(cfg, model),
@@ -107,13 +119,13 @@ def _evaluate_set(cfg, model, dataset, folder, weights):
     return found.evaluation
 
 
-def _pixels_of(dataset, max_pixels):
+def _pixels_of(dataset: CocoDataset, max_pixels: int) -> Callable[[int], NDArray[np.float32]]:
     """Function of an image id that reads its pixels, for the report's examples."""
     paths = {record["image_id"]: record["file_name"] for record in dataset.records}
     return lambda image_id: read_radiograph(paths[image_id], max_pixels=max_pixels).pixels
 
 
-def coco_results(results, category_ids):
+def coco_results(results: Iterable[ImageResult], category_ids: Sequence[int]) -> list[dict[str, Any]]:
     """The plain COCO results list, with the annotation file's own ids."""
     return [
         {

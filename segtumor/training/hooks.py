@@ -3,20 +3,28 @@
 import logging
 import math
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
 
+from detectron2.config import CfgNode
 from detectron2.engine import HookBase
 from detectron2.utils import comm
 from detectron2.utils.events import EventWriter, get_event_storage
 from tqdm import tqdm
 
+from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError, NonFiniteOutputError
 from segtumor.evaluation.summary.summary import evaluate
+from segtumor.models.kinds import MASK_RCNN, Example, ModelKind, kind_of
 from segtumor.progress import SECONDS_BETWEEN_LINES, on_terminal
+from segtumor.runtime.predictor import Predictor
+from segtumor.training.checkpoints.checkpoint import Checkpointer
 from segtumor.training.divergence import not_finite
 from segtumor.training.validation import predict_dataset, validation_losses
 
 logger = logging.getLogger(__name__)
-#: What SOLVER.BEST_METRIC may name, and where it stands in an evaluation; "loss" is the validation loss.
+T = TypeVar("T")
+#: What SOLVER.BEST_METRIC may name, beside "loss", and where an evaluation has it; each kind of model has some of them.
 METRICS = {
     "segm/AP": ("detection", "segm", "AP"),
     "segm/AP50": ("detection", "segm", "AP50"),
@@ -24,6 +32,9 @@ METRICS = {
     "bbox/AP": ("detection", "bbox", "AP"),
     "bbox/AP50": ("detection", "bbox", "AP50"),
     "dice": ("overlap", "dice"),
+    "image/accuracy": ("images", "accuracy"),
+    "image/sensitivity": ("images", "sensitivity"),
+    "image/specificity": ("images", "specificity"),
 }
 _LOSS = "loss"
 
@@ -31,7 +42,7 @@ _LOSS = "loss"
 class Checkpoints(HookBase):
     """Every ``period`` iterations, write ``model_last.pth``, from which a run resumes. One file: VGG19's has 1.2 GB."""
 
-    def __init__(self, checkpointer, period) -> None:
+    def __init__(self, checkpointer: Checkpointer, period: int) -> None:
         self._checkpointer, self._period = checkpointer, period
 
     def after_step(self) -> None:
@@ -46,11 +57,12 @@ class Validation(HookBase):
     Writes ``val/loss``, ``val/dice``, ``val/segm_AP50``, ... to the run's metrics.
 
     Args:
+        kind: of the model; decides which metrics are measured.
         period: iterations between measurements; it also runs after the last one.
         dataset: ``CocoDataset``.
         predictor: ``Predictor`` on the model in training.
         loss_batches: function that returns an iterable of mapped batches.
-        best_metric: a key of ``METRICS`` or "loss".
+        best_metric: one of the kind's metrics or "loss".
         chooses: whether the metric is defined on this set, so that it can choose the best model and stop training.
         patience: measurements without improvement before training stops; 0 never stops.
         batch_size, max_pixels, score_threshold, iou_threshold, seed: see ``predict_dataset``, ``evaluate`` and
@@ -63,36 +75,47 @@ class Validation(HookBase):
     def __init__(
         self,
         *,
-        period,
-        dataset,
-        predictor,
-        loss_batches,
-        best_metric,
-        patience,
-        batch_size,
-        max_pixels,
-        score_threshold,
-        iou_threshold,
-        seed,
+        period: int,
+        dataset: CocoDataset,
+        predictor: Predictor,
+        loss_batches: Callable[[], Iterable[list[Example]]],
+        best_metric: str,
+        patience: int,
+        batch_size: int,
+        max_pixels: int,
+        score_threshold: float,
+        iou_threshold: float,
+        seed: int,
         chooses: bool = True,
+        kind: ModelKind = MASK_RCNN,
     ) -> None:
-        if best_metric not in METRICS and best_metric != _LOSS:
-            raise ConfigError(
-                "unknown metric", where="SOLVER.BEST_METRIC", got=best_metric, expected=", ".join([*METRICS, _LOSS])
-            )
+        known = [*kind.metrics, _LOSS]
+        if best_metric not in known:
+            raise ConfigError("unknown metric", where="SOLVER.BEST_METRIC", got=best_metric, expected=", ".join(known))
+        self._kind = kind
         self._period, self._dataset, self._predictor, self._loss_batches = period, dataset, predictor, loss_batches
         self._best_metric, self._patience = best_metric, patience
         self._batch_size, self._max_pixels, self._seed = batch_size, max_pixels, seed
         self._thresholds = {"score_threshold": score_threshold, "iou_threshold": iou_threshold}
-        self._chooses, self._best, self._without_improvement = chooses, None, 0
-        self._owed = None  # iterations done at a measurement that a signal has broken off
+        self._chooses, self._without_improvement = chooses, 0
+        self._best: float | None = None
+        self._owed: int | None = None  # iterations done at a measurement that a signal has broken off
         #: What the measurements depend on: a best value of others is no value to compare with.
         self._measures = {"metric": best_metric, "annotations_sha256": getattr(dataset, "sha256", None)}
 
     @classmethod
-    def from_config(cls, cfg, *, dataset, predictor, loss_batches, chooses: bool = True):
+    def from_config(
+        cls,
+        cfg: CfgNode,
+        *,
+        dataset: CocoDataset,
+        predictor: Predictor,
+        loss_batches: Callable[[], Iterable[list[Example]]],
+        chooses: bool = True,
+    ) -> "Validation":
         """The validation that ``TEST``, ``SOLVER`` and ``INPUT`` describe."""
         return cls(
+            kind=kind_of(cfg),
             chooses=chooses,
             period=cfg.TEST.EVAL_PERIOD or cfg.SOLVER.MAX_ITER,
             dataset=dataset,
@@ -127,12 +150,12 @@ class Validation(HookBase):
         """Take the next measured model as the best: the file of the earlier one is gone."""
         self._best = None
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """What a resumed run must remember."""
         memory = {"best": self._best, "without_improvement": self._without_improvement, "owed": self._owed}
         return {**memory, **self._measures}
 
-    def load_state_dict(self, state) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Counterpart of ``state_dict``. A best value by another metric or on other images is forgotten.
 
         Raises:
@@ -146,7 +169,7 @@ class Validation(HookBase):
             return
         self._best, self._without_improvement = None if best is None else float(best), count
 
-    def _measure(self, done) -> None:
+    def _measure(self, done: int) -> None:
         self._owed = done
         try:
             values = self._values(done)
@@ -162,10 +185,14 @@ class Validation(HookBase):
         logger.info("validation at iteration %d: %s", done, shown)
         self._keep_best(values[self._best_metric], done)
 
-    def _values(self, done):
+    def _values(self, done: int) -> dict[str, float]:
         where = f"validation at iteration {done}"
         losses = validation_losses(
-            self.trainer.model, self._unless_stopping(self._loss_batches()), seed=self._seed, where=where
+            self.trainer.model,
+            self._unless_stopping(self._loss_batches()),
+            seed=self._seed,
+            where=where,
+            losses_of=self._kind.losses,
         )
         try:
             results = predict_dataset(
@@ -178,22 +205,22 @@ class Validation(HookBase):
         except NonFiniteOutputError as error:
             raise not_finite("the model's output", where=where, images=[error.where]) from error
         metrics = evaluate(results, self._dataset.taxonomy.names, **self._thresholds).metrics
-        values = {name: _look_up(metrics, path) for name, path in METRICS.items()}
+        values = {name: _look_up(metrics, METRICS[name]) for name in self._kind.metrics}
         return {**values, _LOSS: losses["total"]}
 
-    def _unless_stopping(self, batches):
+    def _unless_stopping(self, batches: Iterable[T]) -> Iterator[T]:
         for batch in batches:
             if self.trainer.is_stopping:
                 raise _BrokenOffError
             yield batch
 
-    def _keep_best(self, value, done) -> None:
+    def _keep_best(self, value: float, done: int) -> None:
         if not self._chooses:
             return
         higher_is_better = self._best_metric != _LOSS
         # An undefined value is the worst there is: while there is nothing else, the last model is kept.
         score = (value if higher_is_better else -value) if math.isfinite(value) else -math.inf
-        if self._best in (None, -math.inf) or score > self._best:
+        if self._best is None or self._best == -math.inf or score > self._best:
             self._best, self._without_improvement = score, 0
             if comm.is_main_process():
                 self.trainer.checkpointer.save_weights("model_best", iteration=done - 1, **{self._best_metric: value})
@@ -211,9 +238,9 @@ class ProgressWriter(EventWriter):
         start_iter: iteration that this run starts with.
     """
 
-    def __init__(self, max_iter, start_iter=0) -> None:
+    def __init__(self, max_iter: int, start_iter: int = 0) -> None:
         self._max_iter, self._start_iter = max_iter, start_iter
-        self._bar = None
+        self._bar: tqdm[NoReturn] | None = None
         self._started = self._last_line = time.monotonic()
 
     def write(self) -> None:
@@ -231,7 +258,7 @@ class ProgressWriter(EventWriter):
         if self._bar is not None:
             self._bar.close()
 
-    def _update_bar(self, done, loss) -> None:
+    def _update_bar(self, done: int, loss: float) -> None:
         if self._bar is None:
             self._bar = tqdm(
                 total=self._max_iter, initial=self._start_iter, unit="it", desc="training", dynamic_ncols=True
@@ -239,7 +266,7 @@ class ProgressWriter(EventWriter):
         self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
         self._bar.update(done - self._bar.n)
 
-    def _write_line(self, done, loss) -> None:
+    def _write_line(self, done: int, loss: float) -> None:
         self._last_line = time.monotonic()
         per_iteration = (self._last_line - self._started) / max(1, done - self._start_iter)
         remaining_s = (self._max_iter - done) * per_iteration
@@ -258,10 +285,10 @@ class _BrokenOffError(Exception):
 
 
 _DIFFERING = {"metric": "SOLVER.BEST_METRIC differs", "annotations_sha256": "the validation set differs"}
-_SHOWN = ("loss", "segm/AP50", "bbox/AP50", "dice")
+_SHOWN = ("loss", "segm/AP50", "bbox/AP50", "dice", "image/accuracy")
 
 
-def _look_up(metrics, path):
+def _look_up(metrics: Any, path: Sequence[str]) -> float:
     for key in path:
         metrics = metrics[key]
     return float("nan") if metrics is None else float(metrics)

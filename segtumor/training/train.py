@@ -2,21 +2,28 @@
 
 import logging
 import resource
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
+from detectron2.config import CfgNode
 from detectron2.utils import comm
+from torch import nn
 from tqdm import tqdm
 
+from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError, DataError, ModelError
+from segtumor.evaluation.summary.summary import Evaluation
 from segtumor.files import write_text
-from segtumor.models.detectron2_detector import predictor_from_config
+from segtumor.models.build import predictor_from_config
 from segtumor.models.weights import load_weights, read_checkpoint
 from segtumor.reporting.files.evaluation_report import training_curves
 from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS
+from segtumor.training.batches.catalog import DataParts, Files
 from segtumor.training.batches.loaders import build_train_loader, validation_batches
-from segtumor.training.checkpoints.resuming import newest_checkpoint
+from segtumor.training.checkpoints.resuming import Newest, newest_checkpoint
 from segtumor.training.data_identity import (
     compare_data,
     compare_settings,
@@ -48,7 +55,14 @@ logger = logging.getLogger(__name__)
 _TIMED_STEPS = 3
 
 
-def train(cfg, *, resume: bool = False, overwrite: bool = False, init_from=None, files=None):
+def train(
+    cfg: CfgNode,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    init_from: str | Path | None = None,
+    files: Files | None = None,
+) -> dict[str, Evaluation]:
     """Train, validate, and evaluate the best model on the test sets.
 
     Args:
@@ -71,7 +85,9 @@ def train(cfg, *, resume: bool = False, overwrite: bool = False, init_from=None,
         return _train(cfg, datasets, resume=resume, overwrite=overwrite, init_from=init_from)
 
 
-def _train(cfg, datasets, *, resume, overwrite, init_from):
+def _train(
+    cfg: CfgNode, datasets: DataParts, *, resume: bool, overwrite: bool, init_from: str | Path | None
+) -> dict[str, Evaluation]:
     folder = Path(cfg.OUTPUT_DIR)
     check_run_folder(folder, resume=resume, overwrite=overwrite)
     newest = newest_checkpoint(folder) if resume else None
@@ -97,7 +113,7 @@ def _train(cfg, datasets, *, resume, overwrite, init_from):
         return _run(cfg, trainer, datasets, folder)
 
 
-def _resume(cfg, trainer, newest, datasets, folder):
+def _resume(cfg: CfgNode, trainer: Trainer, newest: Newest, datasets: DataParts, folder: Path) -> list[str]:
     """Put the trainer where the run in ``folder`` stopped; what the user should know, in sentences. Changes no file."""
     differing = compare_settings(folder, yaml.safe_load(cfg.dump()))
     remarks = trainer.restore(newest)
@@ -109,21 +125,23 @@ def _resume(cfg, trainer, newest, datasets, folder):
     return remarks + _forget_a_lost_best(trainer, folder / BEST_WEIGHTS)
 
 
-def _forget_a_lost_best(trainer, path):
+def _forget_a_lost_best(trainer: Trainer, path: Path) -> list[str]:
     """Let the next validation choose a new best model where the file of the earlier one is gone or damaged."""
+    if trainer.validation is None or not trainer.validation.has_best:
+        return []
     try:
-        if trainer.validation is None or not trainer.validation.has_best or read_checkpoint(path):
-            return []
+        read_checkpoint(path)
     except ModelError as error:
         trainer.validation.forget_best()
         return [f"{error} The next validation chooses a new best model"]
+    return []
 
 
-def _training_data(cfg, datasets, checkpoint):
+def _training_data(cfg: CfgNode, datasets: DataParts, checkpoint: Mapping[str, Any] | None) -> dict[str, Any]:
     return training_data(cfg.DATASETS.TRAIN, datasets["train"], checkpoint and checkpoint.get("training_data"))
 
 
-def _run(cfg, trainer, datasets, folder):
+def _run(cfg: CfgNode, trainer: Trainer, datasets: DataParts, folder: Path) -> dict[str, Evaluation]:
     trainer.train()
     if trainer.stop_reason:
         logger.info("Stopped early at iteration %d: %s", trainer.iter, trainer.stop_reason)
@@ -137,14 +155,14 @@ def _run(cfg, trainer, datasets, folder):
     return evaluate_sets(cfg, trainer.model, datasets["test"], folder, weights=best)
 
 
-def _draw_curves(folder) -> None:
+def _draw_curves(folder: Path) -> None:
     try:
         training_curves(folder)
     except DataError as error:  # the models are worth more than a picture of how they came about
         logger.warning("No training curves: %s", error)
 
 
-def dry_run(cfg, *, init_from=None):
+def dry_run(cfg: CfgNode, *, init_from: str | Path | None = None) -> list[str]:
     """Check data and configuration and take a few training steps, writing nothing.
 
     Returns:
@@ -166,11 +184,11 @@ def dry_run(cfg, *, init_from=None):
     ]
 
 
-def _initial(cfg, init_from):
-    return init_from or cfg.MODEL.WEIGHTS
+def _initial(cfg: CfgNode, init_from: str | Path | None) -> str | Path | None:
+    return init_from or cfg.MODEL.WEIGHTS or None
 
 
-def _build(cfg, datasets, *, init_from):
+def _build(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) -> tuple[Trainer, str]:
     """Trainer with its validation, and a sentence on the weights; touches no file of the run."""
     check_schedule(cfg)
     trainer = Trainer.from_config(cfg, build_train_loader(cfg, records_of(datasets["train"])))
@@ -181,13 +199,15 @@ def _build(cfg, datasets, *, init_from):
     if init_from:
         checkpoint = read_checkpoint(init_from)
         warn_of_seen(init_from, datasets)
-        how = {"strict": False, "class_names": cfg.MODEL.CLASS_NAMES, "checkpoint": checkpoint}
-        sentence = f"{init_from}: {load_weights(trainer.model, init_from, **how).sentence()}"
+        report = load_weights(
+            trainer.model, init_from, strict=False, class_names=cfg.MODEL.CLASS_NAMES, checkpoint=checkpoint
+        )
+        sentence = f"{init_from}: {report.sentence()}"
     trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, checkpoint))
     return trainer, sentence
 
 
-def _validation(cfg, datasets, model):
+def _validation(cfg: CfgNode, datasets: Sequence[CocoDataset], model: nn.Module) -> Validation | None:
     if not datasets:
         logger.warning("DATASETS.VALIDATION is empty: no best model is chosen, training does not stop early")
         return None

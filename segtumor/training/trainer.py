@@ -8,21 +8,30 @@ import contextlib
 import logging
 import math
 import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
+from detectron2.config import CfgNode
 from detectron2.engine import TrainerBase, hooks
 from detectron2.solver import LRMultiplier, build_lr_scheduler
 from detectron2.utils import comm
-from detectron2.utils.events import EventStorage, JSONWriter, TensorboardXWriter
+from detectron2.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import LRScheduler
 
 import segtumor
-from segtumor.errors import SegtumorError
+from segtumor.errors import NonFiniteLossError, SegtumorError
 from segtumor.models.build import create_model
+from segtumor.models.kinds import Example, LossesOf, kind_of, own_losses
+from segtumor.training.batches.loaders import TrainLoader
 from segtumor.training.checkpoints.checkpoint import Checkpointer
 from segtumor.training.checkpoints.random_states import RandomStates
+from segtumor.training.checkpoints.resuming import Newest
 from segtumor.training.divergence import not_finite
-from segtumor.training.hooks import Checkpoints, ProgressWriter
+from segtumor.training.hooks import Checkpoints, ProgressWriter, Validation
 from segtumor.training.optimizer import build_optimizer
 from segtumor.training.stopping import StopSignals
 
@@ -46,7 +55,18 @@ class Trainer(TrainerBase):
     """
 
     def __init__(
-        self, model, *, loader, optimizer, scheduler, folder, max_iter, checkpoint_period, extra, mixed_precision
+        self,
+        model: nn.Module,
+        *,
+        loader: TrainLoader,
+        optimizer: torch.optim.Optimizer,
+        scheduler: LRScheduler,
+        folder: str | Path,
+        max_iter: int,
+        checkpoint_period: int,
+        extra: Mapping[str, Any],
+        mixed_precision: bool,
+        losses: LossesOf = own_losses,
     ) -> None:
         """
         Args:
@@ -58,23 +78,27 @@ class Trainer(TrainerBase):
             checkpoint_period: iterations between checkpoints.
             extra: plain values stored in every checkpoint.
             mixed_precision: whether to compute in float16 on a GPU.
+            losses: module and batch to its losses (``models.kinds``).
         """
         super().__init__()
         self.model, self.optimizer, self.scheduler, self.max_iter = model, optimizer, scheduler, max_iter
         self.iter = self.start_iter = 0
         self._wrapped = _distributed(model)
-        self._loader, self._batches = loader, None
+        self._loader = loader
+        self._batches: Iterator[list[Example]] = iter(())
         self._folder, self._checkpoint_period = folder, checkpoint_period
-        self._mixed_precision = mixed_precision
+        self._mixed_precision, self._losses = mixed_precision, losses
         self._scaler = torch.amp.GradScaler(enabled=mixed_precision)
-        self.stop_reason = self.resumed_from = self.validation = None
+        self.stop_reason: str | None = None
+        self.resumed_from: Path | None = None
+        self.validation: Validation | None = None
         self._random = RandomStates()
         self._signals = StopSignals()
         parts = {"optimizer": optimizer, "scheduler": scheduler, "scaler": self._scaler, "random": self._random}
         self.checkpointer = Checkpointer(model, folder, parts=parts, extra=extra)
 
     @classmethod
-    def from_config(cls, cfg, loader):
+    def from_config(cls, cfg: CfgNode, loader: TrainLoader) -> "Trainer":
         """The trainer that a configuration describes; its hooks are added by ``add_hooks``."""
         model = create_model(cfg)
         optimizer = build_optimizer(cfg, model)
@@ -88,9 +112,10 @@ class Trainer(TrainerBase):
             checkpoint_period=cfg.SOLVER.CHECKPOINT_PERIOD,
             extra={"class_names": list(cfg.MODEL.CLASS_NAMES), "segtumor_version": segtumor.__version__},
             mixed_precision=cfg.SOLVER.AMP.ENABLED and cfg.MODEL.DEVICE != "cpu",
+            losses=kind_of(cfg).losses,
         )
 
-    def add_validation(self, validation) -> None:
+    def add_validation(self, validation: Validation) -> None:
         """Call this hook after every step, and keep its memory in the checkpoints; before ``restore``."""
         self.validation = validation
         self.checkpointer.add_part("validation", validation)
@@ -107,7 +132,7 @@ class Trainer(TrainerBase):
             self.register_hooks([Checkpoints(self.checkpointer, self._checkpoint_period)])
             self.register_hooks([hooks.PeriodicWriter(self._writers(), period=_WRITE_PERIOD)])
 
-    def restore(self, newest):
+    def restore(self, newest: Newest) -> list[str]:
         """Take up a checkpoint, so that ``train`` goes on as if it had not stopped. Changes no file.
 
         Weights, momentum, random numbers, the order of images and the memory of the validation come from the
@@ -154,7 +179,7 @@ class Trainer(TrainerBase):
                 self.after_train()
             if self.is_stopping:
                 self._save_before_the_end()
-            self._batches = None
+            self._batches = iter(())
         self._signals.deliver()
 
     def _loop(self) -> None:
@@ -182,7 +207,7 @@ class Trainer(TrainerBase):
             *(self.iter, self.max_iter, self._folder),
         )
 
-    def time_steps(self, count):
+    def time_steps(self, count: int) -> float:
         """Take one step to warm up and ``count`` more; returns the mean duration of those, s."""
         self.model.train()
         self.begin()
@@ -193,15 +218,15 @@ class Trainer(TrainerBase):
                 self.run_step()
         return (time.perf_counter() - started) / count
 
-    def stop(self, reason) -> None:
+    def stop(self, reason: str) -> None:
         """Ask to leave the loop after this iteration."""
         self.stop_reason = reason
 
-    def begin(self, iteration=0) -> None:
+    def begin(self, iteration: int = 0) -> None:
         """Let ``run_step`` take the batches from this iteration on."""
         self._batches = self._loader.after(iteration)
 
-    def run_step(self):
+    def run_step(self) -> None:
         """One batch forward, backward and an optimizer step.
 
         Raises:
@@ -214,7 +239,7 @@ class Trainer(TrainerBase):
         device = next(self.model.parameters()).device.type
         try:
             with torch.autocast(device, dtype=torch.float16, enabled=self._mixed_precision):
-                losses = self._wrapped(batch)
+                losses = self._losses(self._wrapped, batch)
         except FloatingPointError as error:  # raised by the proposal network on NaN or infinite boxes
             raise self._diverged(batch, "proposals") from error
         total = sum(losses.values())
@@ -228,7 +253,7 @@ class Trainer(TrainerBase):
         self._scaler.step(self.optimizer)
         self._scaler.update()
 
-    def _next_batch(self):
+    def _next_batch(self) -> list[Example]:
         try:
             return next(self._batches)
         except RuntimeError as error:
@@ -242,17 +267,17 @@ class Trainer(TrainerBase):
             last_line = str(error).rstrip(".\n").splitlines()[-1]
             raise type(error)(last_line.partition(": ")[2] or last_line) from error
 
-    def _diverged(self, batch, what):
+    def _diverged(self, batch: list[Example], what: str) -> NonFiniteLossError:
         images = [example["file_name"] for example in batch]
         return not_finite(what, where=f"iteration {self.iter}", images=images)
 
-    def _writers(self):
+    def _writers(self) -> list[EventWriter]:
         # Order matters: the progress writer reads what the storage still holds, Tensorboard marks it as written.
         metrics = JSONWriter(f"{self._folder}/metrics.json")
         return [ProgressWriter(self.max_iter, self.start_iter), metrics, TensorboardXWriter(self._folder)]
 
 
-def _distributed(model):
+def _distributed(model: nn.Module) -> nn.Module:
     if comm.get_world_size() == 1:
         return model
     return DistributedDataParallel(model, device_ids=[comm.get_local_rank()], broadcast_buffers=False)

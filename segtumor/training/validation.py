@@ -2,18 +2,29 @@
 
 import contextlib
 import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 from detectron2.utils.events import EventStorage
 from torch import nn
 
+from segtumor.annotations.coco import CocoDataset
 from segtumor.imaging import read_radiograph
-from segtumor.structures.lesions import ImageResult
+from segtumor.models.kinds import Example, LossesOf, own_losses
+from segtumor.runtime.predictor import Predictor
+from segtumor.structures.lesions import AnnotatedImage, ImageResult
+from segtumor.training.batches.mapper import Record
 from segtumor.training.divergence import not_finite
 
+#: A record, and what is true of it.
+Pair = tuple[Record, AnnotatedImage]
+Progress = Callable[[Sequence[Sequence[Pair]], int], Iterable[Sequence[Pair]]]
 
-def predict_dataset(predictor, dataset, *, batch_size, max_pixels, progress=None):
+
+def predict_dataset(
+    predictor: Predictor, dataset: CocoDataset, *, batch_size: int, max_pixels: int, progress: Progress | None = None
+) -> list[ImageResult]:
     """Findings of every image of a data set.
 
     Args:
@@ -28,7 +39,7 @@ def predict_dataset(predictor, dataset, *, batch_size, max_pixels, progress=None
     """
     pairs = list(zip(dataset.records, dataset.annotated_images, strict=True))
     batches = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
-    results = []
+    results: list[ImageResult] = []
     for batch in progress(batches, len(batches)) if progress else batches:
         radiographs = [read_radiograph(record["file_name"], max_pixels=max_pixels) for record, _ in batch]
         found = predictor.predict_batch(radiographs)
@@ -36,17 +47,25 @@ def predict_dataset(predictor, dataset, *, batch_size, max_pixels, progress=None
     return results
 
 
-def validation_losses(model, batches, *, seed, where: str = "validation"):
+def validation_losses(
+    model: nn.Module,
+    batches: Iterable[list[Example]],
+    *,
+    seed: int,
+    where: str = "validation",
+    losses_of: LossesOf = own_losses,
+) -> dict[str, float]:
     """Mean of each training loss over batches, without learning anything.
 
     Proposals are sampled at random, so the generators are seeded with ``seed`` and put back afterwards: the value is
     repeatable and the training that goes on is not disturbed.
 
     Args:
-        model: a Detectron2 model.
+        model: in training; its mode and statistics stay as they are.
         batches: iterable of lists of mapped records, at least one.
         seed: of the sampling.
         where: named in an error, e.g. "validation at iteration 400".
+        losses_of: model and batch to its losses (``models.kinds``).
 
     Returns:
         {loss name: mean}, and their sum as ``"total"``.
@@ -54,13 +73,14 @@ def validation_losses(model, batches, *, seed, where: str = "validation"):
     Raises:
         NonFiniteLossError: a loss, or what the proposal network predicts, is NaN or infinite.
     """
-    sums, count = {}, 0
+    sums: dict[str, float] = {}
+    count = 0
     numpy_state = np.random.get_state()
     # The heads log statistics to the current storage; one of its own keeps them out of the training's.
     with torch.random.fork_rng(), torch.no_grad(), _training_with_frozen_statistics(model), EventStorage():
         torch.manual_seed(seed)
         for batch in batches:
-            for name, value in _finite_losses(model, batch, where).items():
+            for name, value in _finite_losses(losses_of, model, batch, where).items():
                 sums[name] = sums.get(name, 0.0) + value * len(batch)
             count += len(batch)
     np.random.set_state(numpy_state)
@@ -68,9 +88,9 @@ def validation_losses(model, batches, *, seed, where: str = "validation"):
     return {**means, "total": sum(means.values())}
 
 
-def _finite_losses(model, batch, where):
+def _finite_losses(losses_of: LossesOf, model: nn.Module, batch: list[Example], where: str) -> dict[str, float]:
     try:
-        losses = {name: float(value) for name, value in model(batch).items()}
+        losses = {name: float(value) for name, value in losses_of(model, batch).items()}
     except FloatingPointError as error:  # raised by the proposal network on NaN or infinite boxes
         raise not_finite("proposals", where=where, images=_names(batch)) from error
     wrong = [name for name, value in losses.items() if not math.isfinite(value)]
@@ -79,12 +99,12 @@ def _finite_losses(model, batch, where):
     return losses
 
 
-def _names(batch):
+def _names(batch: list[Example]) -> list[str]:
     return [example["file_name"] for example in batch]
 
 
 @contextlib.contextmanager
-def _training_with_frozen_statistics(model):
+def _training_with_frozen_statistics(model: nn.Module) -> Iterator[None]:
     # Detectron2 returns losses in training mode only, in which batch normalisation would learn from the validation set.
     was_training = model.training
     model.train()

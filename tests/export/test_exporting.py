@@ -25,7 +25,8 @@ from segtumor.export.graph_files import write_onnx, write_openvino, write_torchs
 from segtumor.export.graphs import EagerGraphs
 from segtumor.export.parity import check_parity, measure_parity, sample_radiographs
 from segtumor.export.quantization import evenly_spaced, sensitive_convolutions
-from segtumor.models.detectron2_detector import ModelDetector, load_trained_model
+from segtumor.models.build import load_trained_model
+from segtumor.models.detectron2_detector import ModelDetector
 from segtumor.runtime.breakdown import is_broken
 from segtumor.runtime.differences import differences
 from segtumor.runtime.exported import load_graphs, open_export

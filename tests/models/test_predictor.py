@@ -9,12 +9,8 @@ from PIL import Image
 
 from segtumor.errors import ConfigError, InstallationError, ModelError
 from segtumor.imaging import Radiograph, read_radiograph
-from segtumor.models.detectron2_detector import (
-    evaluating,
-    findings_from_instances,
-    load_trained_model,
-    predictor_from_config,
-)
+from segtumor.models.build import load_trained_model, predictor_from_config
+from segtumor.models.detectron2_detector import evaluating, findings_from_instances
 from segtumor.structures.masks import box_from_mask, mask_from_rle
 
 pytestmark = pytest.mark.model

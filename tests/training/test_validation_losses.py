@@ -5,7 +5,7 @@ from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
 
 from segtumor.errors import NonFiniteLossError
-from segtumor.models.detectron2_detector import predictor_from_config
+from segtumor.models.build import predictor_from_config
 from segtumor.training import train as training
 from segtumor.training.batches.catalog import load_datasets
 from segtumor.training.batches.loaders import validation_batches

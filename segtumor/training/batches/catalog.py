@@ -7,17 +7,24 @@ annotation file (``segtumor.annotations.coco``).
 
 import itertools
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from segtumor.annotations.coco import load_coco
+from segtumor.annotations.coco import CocoDataset, load_coco
 from segtumor.cases import case_or_own
 from segtumor.errors import DataError
 from segtumor.imaging import read_size_hw
 
+#: {name: (annotation file, image folder)} of data sets that are not found by their name.
+Files = Mapping[str, tuple[Path, Path]]
+#: {"train": data sets, "validation": ..., "test": ...}
+DataParts = Mapping[str, Sequence[CocoDataset]]
 
-def dataset_paths(name, root=None):
+
+def dataset_paths(name: str, root: str | Path | None = None) -> tuple[Path, Path]:
     """Annotation file and image folder of a data set's name.
 
     Raises:
@@ -36,13 +43,15 @@ def dataset_paths(name, root=None):
     return json_path, root / folder / "images"
 
 
-def load_datasets(names, *, root=None, files=None):
+def load_datasets(
+    names: Iterable[str], *, root: str | Path | None = None, files: Files | None = None
+) -> list[CocoDataset]:
     """Read, check and register data sets.
 
     Args:
         names: of the data sets.
         root: folder of the data sets' folders; None takes ``$DETECTRON2_DATASETS`` or ``datasets``.
-        files: {name: (annotation file, image folder)} of data sets that lie elsewhere.
+        files: {name: (annotation file, image folder)} of data sets that are elsewhere.
 
     Returns:
         list of CocoDataset, in the order of ``names``.
@@ -50,7 +59,7 @@ def load_datasets(names, *, root=None, files=None):
     Raises:
         DataError: a file is missing or malformed, or the sets differ in their classes.
     """
-    files = files or {}
+    names, files = list(names), files or {}
     datasets = [load_coco(*(files[name] if name in files else dataset_paths(name, root))) for name in names]
     for name, dataset in zip(names, datasets, strict=True):
         if dataset.taxonomy != datasets[0].taxonomy:
@@ -64,7 +73,7 @@ def load_datasets(names, *, root=None, files=None):
     return datasets
 
 
-def check_image_sizes(records, *, max_pixels):
+def check_image_sizes(records: Iterable[Mapping[str, Any]], *, max_pixels: int) -> None:
     """Compare every image's header with its record, so that a wrong file stops a run before it starts.
 
     Raises:
@@ -91,8 +100,8 @@ def check_image_sizes(records, *, max_pixels):
         )
 
 
-def shared_cases(parts):
-    """Cases that stand in more than one part of a run.
+def shared_cases(parts: DataParts) -> list[tuple[str, str, list[str]]]:
+    """Cases that are in more than one part of a run.
 
     Args:
         parts: {part name: list of CocoDataset}.
@@ -107,7 +116,7 @@ def shared_cases(parts):
     return [pair for pair in pairs if pair[2]]
 
 
-def _register(name, dataset) -> None:
+def _register(name: str, dataset: CocoDataset) -> None:
     if name in DatasetCatalog.list():
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from segtumor.annotations.crowds import is_crowd
 from segtumor.errors import ConfigError
+from segtumor.models.kinds import class_weights, kind_of
 from segtumor.training.batches.mapper import RadiographMapper
 from segtumor.training.batches.order import BatchOrder
 from segtumor.training.batches.workers import InHand, answering
@@ -136,11 +137,11 @@ def _sampler(cfg, records):
             got=cfg.DATALOADER.REPEAT_THRESHOLD,
             expected="above 0, e.g. 0.3",
         )
-    if cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS:
+    if class_weights(cfg):
         raise ConfigError(
             "class weights and repeat-factor sampling correct the same imbalance twice",
             where="DATALOADER.SAMPLER_TRAIN",
-            remedy="Keep one of MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS and RepeatFactorTrainingSampler",
+            remedy=f"Keep one of {kind_of(cfg).weights_key} and RepeatFactorTrainingSampler",
         )
     # A crowd region is not learnt from, so that it makes no image worth repeating.
     lesions = [{"annotations": [a for a in record["annotations"] if not is_crowd(a)]} for record in records]

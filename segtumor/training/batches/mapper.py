@@ -3,21 +3,31 @@
 Letters: H, W size of the file; h, w size the model sees; L lesions that are left after augmentation.
 """
 
-import numpy as np
-import torch
-from detectron2.structures import BitMasks, Boxes, Instances
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+from detectron2.config import CfgNode
+from numpy.typing import NDArray
+
+from segtumor.evaluation.facts.image_level import true_class
 from segtumor.imaging import normalize_window, read_radiograph
 from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.models.detectron2_detector import image_tensor
-from segtumor.structures.masks import box_from_mask, draw_polygons, mask_from_rle, rle_from_segmentation
+from segtumor.models.kinds import Example, Truth, instance_targets, kind_of
+from segtumor.structures.lesions import AnnotatedImage, Lesion
+from segtumor.structures.masks import draw_polygons, mask_from_rle, rle_from_segmentation
 from segtumor.system.opencv import cv2
-from segtumor.training.batches.augmentation import Augmentation
+from segtumor.training.batches.augmentation import Augmentation, Motion
 from segtumor.training.batches.cache import ImageCache
+
+#: One image of a data set and its lesions: Detectron2's standard dataset dict.
+Record = Mapping[str, Any]
 
 
 class RadiographMapper:
-    """Maps records (Detectron2 dataset dicts) to what Detectron2's models take.
+    """Maps records to what models take.
 
     Args:
         short_edges_px: sizes of the image's shorter edge to choose from at random.
@@ -29,6 +39,8 @@ class RadiographMapper:
         cache_folder: keeps windowed images at the largest size that is asked for (``cache``); "" for none. Of several
             sizes, the smaller ones are then made from the largest.
         cache_max_gb: limit of the cache.
+        class_names: names by ``class_id``, to tell the class of an image by its label.
+        targets: what becomes of the truth of an image (``models.kinds.ModelKind.targets``).
 
     Raises:
         ConfigError: no such policy, or the folder for the cache holds other things.
@@ -37,24 +49,27 @@ class RadiographMapper:
     def __init__(
         self,
         *,
-        short_edges_px,
-        max_long_edge_px,
-        window_percentiles,
-        max_pixels,
-        augmentation,
-        min_lesion_area_px,
-        cache_folder: str = "",
+        short_edges_px: Sequence[int],
+        max_long_edge_px: int,
+        window_percentiles: Sequence[float],
+        max_pixels: int,
+        augmentation: str,
+        min_lesion_area_px: int,
+        cache_folder: str | Path = "",
         cache_max_gb: float = 0.0,
+        class_names: Sequence[str] = (),
+        targets: Callable[[Truth], Mapping[str, Any]] = instance_targets,
     ) -> None:
         self._short_edges_px, self._max_long_edge_px = tuple(short_edges_px), max_long_edge_px
         self._window_percentiles, self._max_pixels = tuple(window_percentiles), max_pixels
         self._augmentation = Augmentation(augmentation)
         self._min_lesion_area_px = min_lesion_area_px
+        self._class_names, self._targets = tuple(class_names), targets
         settings = [max(self._short_edges_px), max_long_edge_px, self._window_percentiles, max_pixels]
         self._cache = ImageCache(cache_folder, max_gb=cache_max_gb, settings=settings) if cache_folder else None
 
     @classmethod
-    def from_config(cls, cfg, *, is_train):
+    def from_config(cls, cfg: CfgNode, *, is_train: bool) -> "RadiographMapper":
         """The mapper that ``INPUT`` describes; without augmentation and at the test size unless ``is_train``."""
         return cls(
             short_edges_px=cfg.INPUT.MIN_SIZE_TRAIN if is_train else [cfg.INPUT.MIN_SIZE_TEST],
@@ -65,13 +80,15 @@ class RadiographMapper:
             min_lesion_area_px=cfg.INPUT.MIN_LESION_AREA_PX,
             cache_folder=cfg.INPUT.CACHE_DIR,
             cache_max_gb=cfg.INPUT.CACHE_MAX_GB,
+            class_names=cfg.MODEL.CLASS_NAMES,
+            targets=kind_of(cfg).targets,
         )
 
-    def __call__(self, record, seed=None):
-        """Record -> {"image": (3, h, w) float32 in 0..255, "instances", "height": H, "width": W, ...}.
+    def __call__(self, record: Record, seed: int | None = None) -> Example:
+        """Record -> {"image": (3, h, w) float32 in 0..255, "height": H, "width": W, ...}, and the targets of the kind.
 
         Args:
-            record: Detectron2 dataset dict.
+            record: of one image.
             seed: of the size and the augmentation; None takes one from NumPy's global generator.
 
         Raises:
@@ -86,24 +103,41 @@ class RadiographMapper:
             draw_lesion(lesion["segmentation"], size_hw, motion, mask)
         return {
             "image": image_tensor(self._augmentation.change_gray(motion.image(pixels), rng)),
-            "instances": _instances(masks, [a["category_id"] for a in lesions], self._min_lesion_area_px),
+            **self._targets(self._truth(record, masks, [a["category_id"] for a in lesions])),
             **{key: record[key] for key in ("height", "width", "image_id", "file_name")},
         }
 
-    def _window(self, path, short_edge_px):
+    def _truth(self, record: Record, masks: NDArray[np.bool_], class_ids: Sequence[int]) -> Truth:
+        areas = np.array([cv2.countNonZero(mask.view(np.uint8)) for mask in masks])
+        kept = np.flatnonzero(areas >= max(1, self._min_lesion_area_px))
+        return Truth(
+            masks=masks if len(kept) == len(masks) else masks[kept],
+            class_ids=[class_ids[index] for index in kept],
+            image_class=image_class_of(record, self._class_names),
+        )
+
+    def _window(self, path: str, short_edge_px: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
         """Image file -> ((h, w) float32 in [0, 1] at the size for the model, (H, W) of the file)."""
         if self._cache is None:
             return self._read(path, short_edge_px)
         largest, size_hw = self._cache.get(path, lambda: self._read(path, max(self._short_edges_px)))
         return resize(largest, resized_hw(size_hw, short_edge_px, self._max_long_edge_px)), size_hw
 
-    def _read(self, path, short_edge_px):
+    def _read(self, path: str, short_edge_px: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
         radiograph = read_radiograph(path, max_pixels=self._max_pixels)
         window = normalize_window(radiograph.pixels, *self._window_percentiles)
         return resize(window, resized_hw(window.shape, short_edge_px, self._max_long_edge_px)), window.shape
 
 
-def draw_lesion(segmentation, size_hw, motion, canvas) -> None:
+def image_class_of(record: Record, class_names: Sequence[str]) -> int:
+    """Class of a record's image as evaluation counts it: 0 normal, ``class_id`` + 1, below 0 unknown."""
+    nowhere = (0.0, 0.0, 0.0, 0.0)
+    lesions = tuple(Lesion(i, a["category_id"], nowhere, None, 0.0) for i, a in enumerate(record["annotations"]))
+    size_hw = (record["height"], record["width"])
+    return true_class(AnnotatedImage(record["image_id"], record["file_name"], size_hw, lesions, record), class_names)
+
+
+def draw_lesion(segmentation: Any, size_hw: tuple[int, int], motion: Motion, canvas: NDArray[np.bool_]) -> None:
     """Draw a COCO segmentation of an image of ``size_hw`` where ``motion`` takes it, at the size of ``canvas``.
 
     Args:
@@ -120,17 +154,3 @@ def draw_lesion(segmentation, size_hw, motion, canvas) -> None:
         return
     mask = np.ascontiguousarray(mask_from_rle(rle_from_segmentation(segmentation, size_hw))).view(np.uint8)
     canvas |= motion.mask(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST).view(bool))
-
-
-def _instances(masks, class_ids, min_area_px):
-    """(L, h, w) bool and their classes -> Instances of the lesions that are left, with tight boxes."""
-    areas = np.array([cv2.countNonZero(mask.view(np.uint8)) for mask in masks])
-    kept = np.flatnonzero(areas >= max(1, min_area_px))
-    masks = masks if len(kept) == len(masks) else masks[kept]
-    boxes = np.array([box_from_mask(mask) for mask in masks], dtype=np.float32).reshape(-1, 4)
-    instances = Instances(masks.shape[1:])
-    instances.gt_boxes = Boxes(torch.from_numpy(boxes))
-    instances.gt_classes = torch.tensor([class_ids[index] for index in kept], dtype=torch.int64)
-    # A normal image needs the field too: Detectron2 fails on a batch in which only some images have it.
-    instances.gt_masks = BitMasks(torch.from_numpy(masks))
-    return instances

@@ -24,6 +24,7 @@ from segtumor.datasets.splits.output import summarize, write_parts
 from segtumor.datasets.splits.strata import LABEL, image_labels, stratum_keys
 from segtumor.errors import ConfigError, ModelError
 from segtumor.files import prepare_output_folder, write_json
+from segtumor.models.kinds import kind_of
 from segtumor.taxonomy import NORMAL
 from segtumor.training.batches.catalog import dataset_paths, load_datasets
 from segtumor.training.data_sets import complete_config
@@ -126,7 +127,8 @@ def make_plan(cfg, *, folds=5, seed=0, val_fraction: float = 0.1, parts=tuple(PA
         options={**options, "stratify": [LABEL, *keys]},
         remarks=(*rare_classes(cases, shown, names, folds=folds), *_blind(summaries), *_cases_unknown(cases)),
     )
-    _check_lesions(plan)
+    if kind_of(cfg).needs_lesions:
+        _check_lesions(plan)
     return plan
 
 

@@ -1,0 +1,56 @@
+"""Modules that judge whole images or every pixel, with the methods of ``segtumor.runtime.protocols``.
+
+Letters: N windows, K classes without normal; h, w of a window.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from segtumor.errors import NonFiniteOutputError
+from segtumor.models.detectron2_detector import evaluating, image_tensor
+from segtumor.runtime.breakdown import broken_output
+from segtumor.runtime.protocols import Window
+from segtumor.structures.readings import ImageProbabilities
+
+
+class ModelClassifier:
+    """A classifier.
+
+    Args:
+        module: called with a list of dicts, each with ``"image"`` (3, h, w) in 0..255, it returns a list of dicts with
+            ``"image_probabilities"``, (K + 1,) in [0, 1], normal first.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def classify(self, windows: Sequence[Window]) -> list[ImageProbabilities | NonFiniteOutputError]:
+        """See ``runtime.protocols.Classifier``."""
+        outputs = _outputs(self.module, windows, "image_probabilities")
+        return [tuple(values.tolist()) if np.isfinite(values).all() else broken_output() for values in outputs]
+
+
+class ModelSegmenter:
+    """A segmenter.
+
+    Args:
+        module: as for ``ModelClassifier``, with ``"class_maps"``, (K, h, w) in [0, 1], at the size of the image.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def segment(self, windows: Sequence[Window]) -> list[NDArray[np.float32] | NonFiniteOutputError]:
+        """See ``runtime.protocols.Segmenter``."""
+        outputs = _outputs(self.module, windows, "class_maps")
+        return [maps if np.isfinite(maps).all() else broken_output() for maps in outputs]
+
+
+def _outputs(module: nn.Module, windows: Sequence[Window], name: str) -> list[NDArray[np.float32]]:
+    inputs = [{"image": image_tensor(window)} for window in windows]
+    with torch.inference_mode(), evaluating(module):
+        return [output[name].float().cpu().numpy() for output in module(inputs)]
