@@ -1,12 +1,20 @@
-"""``tools/evaluate.py``: compare a predictions file with the truth, print the headline and write every number."""
+"""``tools/evaluate.py``: compare a predictions file with annotations, print the headline, write every number."""
 
+import argparse
 import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.common.command_line import make_parser, run
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
 from segtumor.commands.common.study_options import add_study_options, pairing_options, study_settings
-from segtumor.commands.common.terminal import step_progress
-from segtumor.evaluation.pairing import pair
+from segtumor.commands.common.terminal import print_table, step_progress
+
+if TYPE_CHECKING:  # NumPy and SciPy would delay --help
+    from segtumor.annotations.coco import CocoDataset
+    from segtumor.evaluation.pairing import Pairing
+    from segtumor.evaluation.study.study import Study, StudySettings
 
 _DESCRIPTION = """Compare predictions with annotations, with intervals that resample cases.
 
@@ -29,7 +37,7 @@ _WRITTEN = (
 _ALSO_PRINTED = ("lesion_f1", "false_positives_per_normal_image")
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
     """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser("evaluate.py", _DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("--annotations", required=True, metavar="JSON", help="COCO file with the true lesions")
@@ -41,57 +49,63 @@ def build_parser():
         "--froc-hit",
         choices=("iou", "centre", "mask"),
         default="iou",
-        help="what hits a lesion in the FROC curve (iou)",
+        help="what counts as hitting a lesion in the FROC curve (iou)",
     )
     parser.add_argument(
         "--surface-tolerance", type=float, default=2.0, metavar="PX", help="of the normalized surface Dice, px (2)"
     )
     parser.add_argument(
-        "--group-by", nargs="+", metavar="FIELD", help="subgroups by these fields only, e.g. class size site sex center"
+        "--group-by",
+        nargs="+",
+        metavar="FIELD",
+        help="form subgroups by these fields only, e.g. class size site sex center",
     )
     parser.add_argument(
         "--calibrate-on",
         nargs=2,
         metavar=("ANNOTATIONS", "PREDICTIONS"),
-        help="fit a temperature for the scores on another set, normally validation",
+        help="fit a temperature for the scores on another set, normally the validation set",
     )
     parser.add_argument(
-        "--images", metavar="DIR", help="folder of the images, for the examples (beside the annotations)"
+        "--images", metavar="DIR", help="folder of the images, for the examples (default: beside the annotations)"
     )
-    parser.add_argument("--no-examples", action="store_true", help="no radiographs in the report")
-    parser.add_argument("--title", help="of the report (name of the annotation file)")
-    parser.add_argument("--run", metavar="DIR", help="training run (OUTPUT_DIR): its curves, config and weights' hash")
+    parser.add_argument("--no-examples", action="store_true", help="leave radiographs out of the report")
+    parser.add_argument("--title", help="title of the report (default: name of the annotation file)")
+    parser.add_argument(
+        "--run", metavar="DIR", help="training run (OUTPUT_DIR), for its curves, configuration and weights' hash"
+    )
     return parser
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     return run(locks_output(_body), build_parser(), argv)
 
 
-def _body(args) -> None:
+def _body(arguments: argparse.Namespace) -> None:
+    from segtumor.evaluation.pairing import pair
     from segtumor.evaluation.study.study import study
     from segtumor.reporting.files.evaluation_report import read_training_history, refuse_run_folder
 
-    refuse_run_folder(args.output)
-    refuse_earlier(args, _WRITTEN)
+    refuse_run_folder(arguments.output)
+    refuse_earlier(arguments, _WRITTEN)
     settings = study_settings(
-        args,
-        froc_criterion=args.froc_hit,
-        surface_tolerance_px=args.surface_tolerance,
-        subgroup_fields=tuple(args.group_by) if args.group_by else None,
+        arguments,
+        froc_criterion=arguments.froc_hit,
+        surface_tolerance_px=arguments.surface_tolerance,
+        subgroup_fields=tuple(arguments.group_by) if arguments.group_by else None,
     )
-    pairing = pair(args.annotations, args.predictions, **pairing_options(args))
-    if args.calibrate_on:
-        settings = dataclasses.replace(settings, temperature=_temperature(args, pairing))
-        print(f"temperature of the scores, fitted on {args.calibrate_on[0]}: {settings.temperature:.3f}")
-    provenance = _provenance(args)  # what cannot be read is reported now rather than after minutes of measuring
-    if args.run:
-        read_training_history(args.run)
+    pairing = pair(arguments.annotations, arguments.predictions, **pairing_options(arguments))
+    if arguments.calibrate_on:
+        settings = dataclasses.replace(settings, temperature=_temperature(arguments, pairing))
+        print(f"temperature of the scores, fitted on {arguments.calibrate_on[0]}: {settings.temperature:.3f}")
+    provenance = _provenance(arguments)  # what cannot be read is reported now rather than after minutes of measuring
+    if arguments.run:
+        read_training_history(arguments.run)
     _print_plan(pairing, settings)
     found = study(pairing.results, pairing.truth.taxonomy.names, settings, progress=step_progress, **pairing.unseen)
     found = pairing.remarked(found)
-    names = _write(args, pairing, found, provenance)
+    names = _write(arguments, pairing, found, provenance)
     for sentence in pairing.warnings:
         print(f"warning: {sentence}")
     _print_counts(found)
@@ -99,10 +113,10 @@ def _body(args) -> None:
     for sentence in found.remarks:
         if sentence not in pairing.warnings:
             print(f"- {sentence}")
-    print(f"written to {args.output}: {', '.join(names)}")
+    print(f"written to {arguments.output}: {', '.join(names)}")
 
 
-def _print_plan(pairing, settings) -> None:
+def _print_plan(pairing: "Pairing", settings: "StudySettings") -> None:
     """Say what will take its time."""
     from segtumor.evaluation.facts.cases import case_table
     from segtumor.texts import counted
@@ -111,48 +125,53 @@ def _print_plan(pairing, settings) -> None:
     print(f"{settings.n_resamples:,} resamples of {cases}, {counted(len(pairing.results), 'images')} ...", flush=True)
 
 
-def _temperature(args, pairing):
+def _temperature(arguments: argparse.Namespace, pairing: "Pairing") -> float:
     from segtumor.evaluation.facts.temperature import fit_score_temperature, refuse_shared
+    from segtumor.evaluation.pairing import pair
 
-    annotations, predictions = args.calibrate_on
-    fitted_on = pair(annotations, predictions, **pairing_options(args))
+    annotations, predictions = arguments.calibrate_on
+    fitted_on = pair(annotations, predictions, **pairing_options(arguments))
     refuse_shared(fitted_on.truth.annotated_images, pairing.truth.annotated_images, where="--calibrate-on")
     return fit_score_temperature(fitted_on.results, fitted_on.truth.taxonomy.names)
 
 
-def _provenance(args):
+def _provenance(arguments: argparse.Namespace) -> dict[str, Any]:
     from segtumor.reporting.provenance import study_provenance
 
     return study_provenance(
-        annotations=args.annotations,
-        predictions=args.predictions,
-        run_folder=args.run,
-        calibrated_on=args.calibrate_on,
+        annotations=arguments.annotations,
+        predictions=arguments.predictions,
+        run_folder=arguments.run,
+        calibrated_on=arguments.calibrate_on,
     )
 
 
-def _write(args, pairing, found, provenance):
-    """Write everything; names of the files."""
+def _write(
+    arguments: argparse.Namespace, pairing: "Pairing", found: "Study", provenance: Mapping[str, Any]
+) -> list[str]:
+    """Write everything; returns the names of the files."""
     from segtumor.reporting.files.study_files import write_study
 
     paths = write_study(
         found,
-        args.output,
+        arguments.output,
         provenance=provenance,
-        evaluation={"annotations": args.annotations, "predictions": args.predictions, "run_folder": args.run},
-        examples=[] if args.no_examples else _examples(args, pairing.truth, found),
-        title=args.title or f"Evaluation on {pairing.truth.json_path.stem}",
+        evaluation={
+            "annotations": arguments.annotations,
+            "predictions": arguments.predictions,
+            "run_folder": arguments.run,
+        },
+        examples=[] if arguments.no_examples else _examples(arguments, pairing.truth, found),
+        title=arguments.title or f"Evaluation on {pairing.truth.json_path.stem}",
     )
     return [path.name for path in paths]
 
 
-def _examples(args, truth, found):
-    from pathlib import Path
-
+def _examples(arguments: argparse.Namespace, truth: "CocoDataset", found: "Study") -> list[Any]:
     from segtumor.imaging import read_radiograph
     from segtumor.reporting.pages.study_examples import choose_examples, draw_examples
 
-    root = Path(args.images) if args.images else truth.image_root
+    root = Path(arguments.images) if arguments.images else truth.image_root
     if not root.is_dir():
         print(f"no radiographs in the report: no folder {root} (give --images)")
         return []
@@ -160,7 +179,7 @@ def _examples(args, truth, found):
     return draw_examples(found, choose_examples(found), lambda image_id: read_radiograph(root / names[image_id]).pixels)
 
 
-def _print_counts(found) -> None:
+def _print_counts(found: "Study") -> None:
     from segtumor.texts import counted
 
     counts, images = (found.evaluation.metrics[name] for name in ("counts", "images"))
@@ -175,8 +194,7 @@ def _print_counts(found) -> None:
     )
 
 
-def _print_intervals(found) -> None:
-    from segtumor.commands.common.terminal import print_table
+def _print_intervals(found: "Study") -> None:
     from segtumor.reporting.pages.study_page import HEADLINE
     from segtumor.reporting.words.study_text import count_text, interval_text, number_text
 
