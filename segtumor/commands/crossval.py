@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from segtumor.evaluation.study.study import StudySettings
     from segtumor.training.folds.crossval import Plan
+from segtumor.runs import REPORT
 
 _DESCRIPTION = """k-fold cross-validation: pools the configured data sets, divides their cases into folds, and for each
 fold trains on the other cases and tests on that one. Some of the other cases are set aside to choose the best model,
@@ -176,4 +177,4 @@ def _report(plan: "Plan", output: str, predictions: Any, settings: "StudySetting
     for remark in result.study.remarks:
         print(f"- {remark}")
     others = "crossval.csv, crossval.json, and a run folder for each fold"
-    print(f"\nIn {output}: {others}\nThe report: {Path(output) / 'pooled' / 'report.html'}")
+    print(f"\nIn {output}: {others}\nThe report: {Path(output) / 'pooled' / REPORT}")

@@ -11,6 +11,7 @@ from segtumor.commands.common.command_line import make_parser, run
 from segtumor.commands.common.output_folder import locks_output
 from segtumor.commands.common.terminal import CaseProgress
 from segtumor.errors import ConfigError
+from segtumor.runs import EVALUATIONS, FINDINGS, OVERLAYS, REPORT, TRAINING_CURVES, find_run
 from segtumor.system.locks import is_empty
 
 if TYPE_CHECKING:
@@ -99,7 +100,6 @@ def _train(cfg: "CfgNode", output: Path) -> dict[str, "Evaluation"]:
 def _draw(cfg: "CfgNode", output: Path) -> None:
     from segtumor.inference.batch.run import Options, infer
     from segtumor.inference.load import model_of_config
-    from segtumor.runs import find_run
 
     test = json.loads((output / "phantoms" / "annotations" / "test.json").read_text(encoding="utf-8"))
     paths = [output / "phantoms" / "images" / image["file_name"] for image in test["images"]]
@@ -129,8 +129,8 @@ def _show(evaluations: Mapping[str, "Evaluation"], output: Path) -> None:
 
     for evaluation in evaluations.values():
         print(f"\nHeld-out SYNTHETIC cases:\n{headline_table(evaluation)}\n")
-    print(f"Overlays to look at:   {output / 'found' / 'overlays'}")
-    print(f"Findings as a table:   {output / 'found' / 'findings.csv'}")
-    print(f"Report of all numbers: {output / 'run' / 'inference' / 'phantoms_test' / 'report.html'}")
-    print(f"Training curves:       {output / 'run' / 'training_curves.png'}")
+    print(f"Overlays to look at:   {output / 'found' / OVERLAYS}")
+    print(f"Findings as a table:   {output / 'found' / FINDINGS}")
+    print(f"Report of all numbers: {output / 'run' / EVALUATIONS / 'phantoms_test' / REPORT}")
+    print(f"Training curves:       {output / 'run' / TRAINING_CURVES}")
     print("These numbers are of synthetic images; they say nothing about real radiographs. Research use only.")

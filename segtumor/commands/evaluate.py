@@ -10,6 +10,7 @@ from segtumor.commands.common.command_line import make_parser, run
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
 from segtumor.commands.common.study_options import add_study_options, pairing_options, study_settings
 from segtumor.commands.common.terminal import print_table, step_progress
+from segtumor.runs import METRICS, REPORT, TRAINING_CURVES
 
 if TYPE_CHECKING:  # NumPy and SciPy would delay --help
     from segtumor.annotations.coco import CocoDataset
@@ -29,9 +30,9 @@ _EXAMPLES = (
 )
 #: What is written, by any options.
 _WRITTEN = (
-    *("report.html", "metrics.json", "estimates.csv", "subgroups.csv", "tests.csv", "curve_*.csv", "confusion_*.csv"),
+    *(REPORT, METRICS, "estimates.csv", "subgroups.csv", "tests.csv", "curve_*.csv", "confusion_*.csv"),
     *("per_case.csv", "per_image.csv", "per_lesion.csv"),
-    *("precision_recall.png", "confusion_matrix.png", "dice_histogram.png", "training_curves.png"),
+    *("precision_recall.png", "confusion_matrix.png", "dice_histogram.png", TRAINING_CURVES),
 )
 #: Beside the report's headline.
 _ALSO_PRINTED = ("lesion_f1", "false_positives_per_normal_image")

@@ -6,6 +6,7 @@ import logging
 
 from segtumor.commands.common.command_line import check_threads, make_parser, run
 from segtumor.errors import ConfigError, DataError, SomeInputsFailedError
+from segtumor.runs import FINDINGS, PREDICTIONS, SUMMARY
 from segtumor.texts import counted
 
 logger = logging.getLogger(__name__)
@@ -144,7 +145,7 @@ def _find_inputs(arguments, find_inputs):
     if visible:
         path, reason = visible[0]
         count = "1 file or folder is" if len(visible) == 1 else f"{len(visible)} files or folders are"
-        logger.warning("%s not read, first: %s (%s); summary.json names all", count, path, reason)
+        logger.warning("%s not read, first: %s (%s); %s names all", count, path, reason, SUMMARY)
     return inputs
 
 
@@ -179,7 +180,7 @@ def _options_of_model(options, arguments, model):
 def _tell(arguments, options, result) -> int:
     counts = result.counts
     written = ["overlays/"] if options.with_overlays else []
-    written += ["predictions.json", "findings.csv", "summary.json"]
+    written += [PREDICTIONS, FINDINGS, SUMMARY]
     print(
         f"{counted(counts['inputs'], 'inputs')}: {counts['with_findings']} with findings at or above"
         f" {options.confidence_threshold:.2f}, {counts['without_findings']} without, {counts['failed']} failed"

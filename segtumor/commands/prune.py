@@ -8,6 +8,7 @@ from typing import Any
 
 from segtumor.commands.common.command_line import make_parser, run
 from segtumor.commands.common.terminal import print_table
+from segtumor.runs import CONFIG, PRUNED_WEIGHTS, PRUNING, find_run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -55,7 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _body(arguments: argparse.Namespace) -> int:
     from segtumor.config import load_config
     from segtumor.export.pruned_run import prune_run
-    from segtumor.runs import find_run
 
     config_file, weights = find_run(arguments.run)
     report = prune_run(
@@ -91,9 +91,9 @@ def _show(report: Mapping[str, Any], folder: Path) -> None:
     print_table(("", "before", "after", "left"), rows)
     print(
         f"\nLeast important by: {report['importance']}\n"
-        f"Written to {folder}: config.yaml, model_pruned.pth, pruning.json\n"
+        f"Written to {folder}: {CONFIG}, {PRUNED_WEIGHTS}, {PRUNING}\n"
         "This is a starting point, not a result: fine-tune it. The schedule is still that of the run;"
         " SOLVER.BASE_LR and SOLVER.MAX_ITER\nat the end of the line change it.\n"
-        f"  python tools/train_net.py --config-file {quote(folder / 'config.yaml')}"
-        f" --init-from {quote(folder / 'model_pruned.pth')} OUTPUT_DIR {quote(f'{folder}_finetuned')}"
+        f"  python tools/train_net.py --config-file {quote(folder / CONFIG)}"
+        f" --init-from {quote(folder / PRUNED_WEIGHTS)} OUTPUT_DIR {quote(f'{folder}_finetuned')}"
     )

@@ -25,8 +25,9 @@ from segtumor.files import TEMPORARY_PREFIX, output_errors, sha256_of_file, umas
 from segtumor.imaging import read_radiograph
 from segtumor.models.build import load_trained_model
 from segtumor.models.weights import recorded_training_data
+from segtumor.runs import EXPORT
 from segtumor.runtime.contract import Contract
-from segtumor.runtime.exported import FORMATS, MANIFEST, file_names, is_export, open_export, write_manifest
+from segtumor.runtime.exported import FORMATS, file_names, is_export, open_export, write_manifest
 from segtumor.runtime.mask_rcnn.detector import model_images
 from segtumor.runtime.predictor import Predictor
 from segtumor.system.locks import alone_at
@@ -139,7 +140,7 @@ def check_output(output, *, overwrite):
 
 def _other_files(folder):
     """Names of what lies in the folder of an export and is no part of one."""
-    parts = {MANIFEST, *(name for format_name in FORMATS for name in file_names(format_name))}
+    parts = {EXPORT, *(name for format_name in FORMATS for name in file_names(format_name))}
     return sorted(path.name for path in folder.iterdir() if path.name not in parts)
 
 

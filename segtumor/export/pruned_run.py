@@ -16,10 +16,9 @@ from segtumor.files import sha256_of_file, write_json, write_text
 from segtumor.models.backbones.vgg import stage_channels
 from segtumor.models.build import create_model
 from segtumor.models.weights import fit_weights, read_checkpoint, write_checkpoint
-from segtumor.runs import CONFIG
+from segtumor.runs import CONFIG, PRUNED_WEIGHTS, PRUNING
 from segtumor.system.locks import alone_in, is_empty
 
-PRUNED_WEIGHTS, PRUNING = "model_pruned.pth", "pruning.json"
 SCOPES = ("layer", "global")
 _PLAIN, _PYRAMID = "build_vgg_backbone", "build_vgg_fpn_backbone"
 _GAMMA = "size of the batch normalisation's scale (Liu et al. 2017)"

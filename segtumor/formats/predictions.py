@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from segtumor import runs
 from segtumor.annotations.json_input import parse_json, read_bytes
 from segtumor.annotations.predictions.document import STATUS_OK, read_objects
 from segtumor.annotations.predictions.images import is_id, own_id
@@ -25,7 +26,7 @@ SUMMARY = "predictions.json of infer, to correct what a model found (cannot be w
 #: What was not predicted was not looked at.
 UNLISTED = NOT_ANNOTATED
 
-_NAME, _HEAD_BYTES, _USUAL_THRESHOLD = "predictions.json", 65_536, 0.5
+_HEAD_BYTES, _USUAL_THRESHOLD = 65_536, 0.5
 _LISTS_PREDICTED_IMAGES = re.compile(rb'"images"\s*:\s*\[\s*\{\s*"image_id"')
 
 
@@ -76,13 +77,13 @@ def read(source: str | Path, images: ImageFolder, *, progress: Callable = iter) 
 
 def _file_of(source: str | Path) -> Path:
     source = Path(source)
-    return source / _NAME if source.is_dir() else source
+    return source / runs.PREDICTIONS if source.is_dir() else source
 
 
 def _threshold(path: Path) -> float:
     """The score from which infer showed findings."""
     try:
-        threshold = parse_json(read_bytes(path.parent / "summary.json"), path)["settings"]["confidence_threshold"]
+        threshold = parse_json(read_bytes(path.parent / runs.SUMMARY), path)["settings"]["confidence_threshold"]
     except (DataError, KeyError, TypeError):
         return _USUAL_THRESHOLD
     return threshold if isinstance(threshold, (int, float)) else _USUAL_THRESHOLD

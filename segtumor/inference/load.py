@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segtumor.errors import ConfigError, InstallationError, check_current_folder
+from segtumor.runs import CONFIG, EXPORT
 
 logger = logging.getLogger(__name__)
 
@@ -39,15 +40,13 @@ def check_model(folder):
     Raises:
         ConfigError: it is missing, or neither a training run nor an export.
     """
-    from segtumor.runtime.exported import MANIFEST
-
-    if folder is None or any((Path(folder) / name).exists() for name in ("config.yaml", MANIFEST)):
+    if folder is None or any((Path(folder) / name).exists() for name in (CONFIG, EXPORT)):
         return
     missing = "" if Path(folder).exists() else ": no such folder"
     raise ConfigError(
         f"neither a training run nor an exported model{missing}",
         where=folder,
-        expected=f"a folder with config.yaml and weights, or with {MANIFEST}",
+        expected=f"a folder with {CONFIG} and weights, or with {EXPORT}",
         remedy="Check --run",
     )
 
@@ -60,11 +59,10 @@ def load_model(arguments):
         ModelError: it is missing, damaged or of another version.
         InstallationError: what runs it is not installed.
     """
-    from segtumor.runtime.exported import MANIFEST
 
     started = time.perf_counter()
     # Damaged or not: what is wrong with an export is said where exports are read.
-    exported = arguments.run is not None and (Path(arguments.run) / MANIFEST).exists()
+    exported = arguments.run is not None and (Path(arguments.run) / EXPORT).exists()
     model = _exported_model(arguments) if exported else _trained_model(arguments)
     logger.debug("model loaded after %.2f s", time.perf_counter() - started)
     return model
@@ -85,7 +83,7 @@ def opencv_threads(count):
 
 def _exported_model(arguments):
     from segtumor.files import sha256_of_file
-    from segtumor.runtime.exported import MANIFEST, open_export
+    from segtumor.runtime.exported import open_export
     from segtumor.runtime.mask_rcnn.detector import Detector
     from segtumor.runtime.predictor import Predictor
 
@@ -113,7 +111,7 @@ def _exported_model(arguments):
     }
     entry = {
         "folder": str(export.folder),
-        "export_sha256": sha256_of_file(export.folder / MANIFEST),
+        "export_sha256": sha256_of_file(export.folder / EXPORT),
         "format": export.manifest["format"],
         "precision": export.manifest["precision"],
         "weights_sha256": export.manifest["source"].get("weights_sha256"),

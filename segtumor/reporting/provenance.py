@@ -10,9 +10,7 @@ from pathlib import Path
 from segtumor.errors import DataError
 from segtumor.files import sha256_of_file
 from segtumor.reporting.files.evaluation_report import provenance
-
-_WEIGHTS = ("model_best.pth", "model_final.pth")
-
+from segtumor.runs import CONFIG, RUN_RECORD, best_weights
 
 #: Said of an annotation file that is not what the ``split.json`` beside it describes.
 NOT_OF_SPLIT = "does not match any part of this split"
@@ -32,7 +30,7 @@ def study_provenance(*, annotations, predictions, run_folder=None, weights=None,
         DataError: ``run.json`` or ``split.json`` cannot be read.
     """
     run = Path(run_folder) if run_folder is not None else None
-    weights = weights or _weights_of(run)
+    weights = weights or (best_weights(run) if run is not None else None)
     known = provenance(annotations=annotations, predictions=predictions, weights=weights)
     split = split_of(annotations)
     words = [Path(sys.argv[0]).name, *sys.argv[1:]] if command is None else list(command)
@@ -62,9 +60,9 @@ def study_provenance(*, annotations, predictions, run_folder=None, weights=None,
             for name, value in ((what, str(path)), (f"{what}, sha256", sha256_of_file(path)))
         }
     if run is not None:
-        record = _read_json(run / "run.json")
+        record = _read_json(run / RUN_RECORD)
         tables["Training"] = {name: record.get(name) for name in ("seed", "command", "versions", "datasets")}
-        tables["Configuration"] = {"config": str(run / "config.yaml"), "config_sha256": _hash(run / "config.yaml")}
+        tables["Configuration"] = {"config": str(run / CONFIG), "config_sha256": _hash(run / CONFIG)}
     return tables
 
 
@@ -94,11 +92,6 @@ def _part_of(split, sha256):
     if not recorded:
         return None
     return next((f"matches the part {name}" for name, value in recorded.items() if value == sha256), NOT_OF_SPLIT)
-
-
-def _weights_of(run):
-    found = [run / name for name in _WEIGHTS if (run / name).is_file()] if run is not None else []
-    return found[0] if found else None
 
 
 def _hash(path):

@@ -19,10 +19,11 @@ from typing import Any
 import segtumor
 from segtumor.errors import ModelError, check_current_folder, needed
 from segtumor.files import open_ordinary, sha256_of_file, write_json
+from segtumor.runs import EXPORT
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.sessions.graph_names import GRAPHS
 
-MANIFEST, KIND, SCHEMA_VERSION = "export.json", "segtumor export", 2
+KIND, SCHEMA_VERSION = "segtumor export", 2
 _OWN_HASH = "manifest_sha256"
 #: Format -> (suffixes of a graph's files, module and class that run them).
 FORMATS = {
@@ -55,7 +56,7 @@ class Export:
 def is_export(folder):
     """Whether ``folder`` says that it is an export, sound or not."""
     try:
-        with open_ordinary(Path(folder) / MANIFEST) as file:
+        with open_ordinary(Path(folder) / EXPORT) as file:
             manifest = json.load(file)
     except (OSError, ValueError, RecursionError):
         return False
@@ -78,7 +79,7 @@ def open_export(folder, *, threads=None):
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    contract = Contract.from_dict(manifest.get("contract"), folder / MANIFEST)
+    contract = Contract.from_dict(manifest.get("contract"), folder / EXPORT)
     return Export(contract, load_graphs(folder, manifest["format"], contract, threads=threads), manifest, folder)
 
 
@@ -103,7 +104,7 @@ def _import_runtime(module_name):
 def read_manifest(folder):
     """``export.json``, after its files were compared with it; errors as ``open_export``."""
     folder = Path(folder)
-    where = folder / MANIFEST
+    where = folder / EXPORT
     manifest = _read_json(folder, where)
     version = manifest.get("schema_version")
     if version != SCHEMA_VERSION:
@@ -161,7 +162,7 @@ def write_manifest(folder, *, format_name, precision, contract, source, made_wit
         "made_with": made_with,
         "parity": parity,
     }
-    path = folder / MANIFEST
+    path = folder / EXPORT
     write_json(path, manifest)
     # Of the values as they will be read: NaN is null by then.
     write_json(path, {**manifest, _OWN_HASH: _sha256_of_values(json.loads(path.read_text(encoding="utf-8")))})
@@ -181,7 +182,7 @@ def _sha256_of_values(manifest):
 
 def _read_json(folder, where):
     if not where.is_file():
-        raise ModelError("not an exported model", where=folder, expected=f"a folder with {MANIFEST}")
+        raise ModelError("not an exported model", where=folder, expected=f"a folder with {EXPORT}")
     try:
         manifest = json.loads(where.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

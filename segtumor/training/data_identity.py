@@ -18,6 +18,7 @@ import yaml
 from segtumor.annotations.coco import CocoDataset
 from segtumor.cases import case_of
 from segtumor.errors import ConfigError
+from segtumor.runs import CONFIG, RUN_RECORD
 from segtumor.training.batches.catalog import DataParts
 
 logger = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ def read_start(folder: Path) -> dict[str, Any] | None:
     Raises:
         ConfigError: it is damaged.
     """
-    path = Path(folder) / "run.json"
+    path = Path(folder) / RUN_RECORD
     if not path.is_file():
         return None
     try:
@@ -147,7 +148,7 @@ def compare_data(start: Mapping[str, Any] | None, datasets: DataParts) -> list[s
         ConfigError: cases that are now to judge the model were trained on before, and were not known to be so.
     """
     if start is None:
-        return ["run.json is missing, so that the data cannot be compared with those of the first start"]
+        return [f"{RUN_RECORD} is missing, so that the data cannot be compared with those of the first start"]
     starts = _starts(start)
     last = starts[-1]["datasets"]
     differing = [part for part, sets in datasets.items() if _hashes(last.get(part)) != [d.sha256 for d in sets]]
@@ -215,9 +216,9 @@ def compare_settings(folder: Path, settings: Mapping[str, Any]) -> list[str]:
     Raises:
         ConfigError: the file is damaged.
     """
-    path = Path(folder) / "config.yaml"
+    path = Path(folder) / CONFIG
     if not path.is_file():
-        return ["config.yaml is missing, so that the settings cannot be compared with the earlier ones"]
+        return [f"{CONFIG} is missing, so that the settings cannot be compared with the earlier ones"]
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:

@@ -26,7 +26,7 @@ from segtumor.reporting.files.findings_files import InferenceOutcome, prediction
 from segtumor.reporting.files.study_files import write_study
 from segtumor.reporting.pages.study_examples import choose_examples, draw_examples
 from segtumor.reporting.provenance import study_provenance
-from segtumor.runs import find_run
+from segtumor.runs import EVALUATIONS, PREDICTIONS, find_run
 from segtumor.structures.lesions import ImageResult
 from segtumor.training.batches.catalog import Files, load_datasets
 from segtumor.training.data_identity import warn_of_seen
@@ -85,7 +85,7 @@ def evaluate_sets(
     logger.info("Evaluating %s", weights)
     evaluations = {}
     for name, dataset in zip(cfg.DATASETS.TEST, datasets, strict=True):
-        evaluations[name] = _evaluate_set(cfg, model, dataset, folder / "inference" / name, weights)
+        evaluations[name] = _evaluate_set(cfg, model, dataset, folder / EVALUATIONS / name, weights)
     return evaluations
 
 
@@ -103,11 +103,11 @@ def _evaluate_set(cfg: CfgNode, model: nn.Module, dataset: CocoDataset, folder: 
     names = dataset.taxonomy.names
     outcomes = [InferenceOutcome(r.truth.file_name, r.truth.size_hw, r.findings) for r in results]
     document = predictions_document(outcomes, names)
-    write_json(folder / "predictions.json", document)
+    write_json(folder / PREDICTIONS, document)
     write_json(folder / "coco_instances_results.json", coco_results(results, dataset.category_id_of_class))
     settings = StudySettings(score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD, iou_threshold=cfg.TEST.HIT_IOU)
     found = study(results, names, settings)
-    files = {"annotations": dataset.json_path, "predictions": folder / "predictions.json", "weights": weights}
+    files = {"annotations": dataset.json_path, "predictions": folder / PREDICTIONS, "weights": weights}
     write_study(
         found,
         folder,

@@ -17,6 +17,7 @@ from segtumor.errors import ConfigError, NonFiniteOutputError
 from segtumor.evaluation.summary.summary import evaluate
 from segtumor.models.kinds import MASK_RCNN, Example, ModelKind, kind_of
 from segtumor.progress import SECONDS_BETWEEN_LINES, on_terminal
+from segtumor.runs import BEST_WEIGHTS, LAST_WEIGHTS
 from segtumor.runtime.predictor import Predictor
 from segtumor.training.checkpoints.checkpoint import Checkpointer
 from segtumor.training.divergence import not_finite
@@ -48,7 +49,7 @@ class Checkpoints(HookBase):
     def after_step(self) -> None:
         """Save when it is time."""
         if (self.trainer.iter + 1) % self._period == 0:
-            self._checkpointer.save("model_last", iteration=self.trainer.iter)
+            self._checkpointer.save(LAST_WEIGHTS, iteration=self.trainer.iter)
 
 
 class Validation(HookBase):
@@ -223,7 +224,7 @@ class Validation(HookBase):
         if self._best is None or self._best == -math.inf or score > self._best:
             self._best, self._without_improvement = score, 0
             if comm.is_main_process():
-                self.trainer.checkpointer.save_weights("model_best", iteration=done - 1, **{self._best_metric: value})
+                self.trainer.checkpointer.save_weights(BEST_WEIGHTS, iteration=done - 1, **{self._best_metric: value})
             return
         self._without_improvement += 1
         if self._patience and self._without_improvement >= self._patience:

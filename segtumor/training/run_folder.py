@@ -12,7 +12,16 @@ from detectron2.utils import comm
 import segtumor
 from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
-from segtumor.runs import CONFIG
+from segtumor.runs import (
+    ALL_WEIGHTS,
+    CONFIG,
+    EVALUATIONS,
+    NEWEST_CHECKPOINT,
+    RUN_RECORD,
+    TRAINING_CURVES,
+    TRAINING_LOG,
+    TRAINING_METRICS,
+)
 from segtumor.runtime.exported import is_export
 from segtumor.system.locks import alone_in
 from segtumor.system.versions import versions
@@ -20,16 +29,16 @@ from segtumor.training.batches.catalog import shared_cases
 from segtumor.training.data_identity import BEFORE, IMAGE_FILES, SAME, case_hashes, image_files_hash, read_start
 
 _FILES_OF_A_RUN = (
-    "model_*.pth",
-    "last_checkpoint",
-    "metrics.json",
+    ALL_WEIGHTS,
+    NEWEST_CHECKPOINT,
+    TRAINING_METRICS,
     "events.out.tfevents.*",
     CONFIG,
-    "run.json",
-    "log.txt",
-    "training_curves.png",
+    RUN_RECORD,
+    TRAINING_LOG,
+    TRAINING_CURVES,
 )
-_APPENDED = ("log.txt", "metrics.json")
+_APPENDED = (TRAINING_LOG, TRAINING_METRICS)
 #: Everything that can change a number.
 _VERSIONS = (
     *("segtumor", "python", "detectron2", "torch", "torchvision", "numpy", "scipy", "pycocotools", "albumentations"),
@@ -81,7 +90,7 @@ def prepare_run_folder(folder, *, resume) -> None:
     for pattern in _FILES_OF_A_RUN:  # by name: the folder may hold other things of the user
         for path in folder.glob(pattern):
             path.unlink()
-    shutil.rmtree(folder / "inference", ignore_errors=True)
+    shutil.rmtree(folder / EVALUATIONS, ignore_errors=True)
 
 
 def lock_run(folder):
@@ -92,13 +101,13 @@ def lock_run(folder):
 
 
 def _holds_run(folder):
-    return any(folder.glob("model_*.pth"))
+    return any(folder.glob(ALL_WEIGHTS))
 
 
 @contextlib.contextmanager
 def log_file(folder):
     """Everything segtumor logs meanwhile is appended to ``log.txt`` as well, with the time."""
-    handler = logging.FileHandler(Path(folder) / "log.txt", encoding="utf-8")
+    handler = logging.FileHandler(Path(folder) / TRAINING_LOG, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("segtumor")
     level = logger.level
@@ -127,7 +136,7 @@ def write_provenance(folder, *, datasets, seed, known=None, before=(), resumed: 
         resumed: whether the run continues an earlier one.
         command: arguments as typed; None takes those of the process.
     """
-    path = Path(folder) / "run.json"
+    path = Path(folder) / RUN_RECORD
     entry = {
         "schema_version": 1,
         "command": list(sys.argv if command is None else command),

@@ -20,7 +20,7 @@ from segtumor.files import write_text
 from segtumor.models.build import predictor_from_config
 from segtumor.models.weights import load_weights, read_checkpoint
 from segtumor.reporting.files.evaluation_report import training_curves
-from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS
+from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS, find_run
 from segtumor.training.batches.catalog import DataParts, Files
 from segtumor.training.batches.loaders import build_train_loader, validation_batches
 from segtumor.training.checkpoints.resuming import Newest, newest_checkpoint
@@ -147,10 +147,10 @@ def _run(cfg: CfgNode, trainer: Trainer, datasets: DataParts, folder: Path) -> d
         logger.info("Stopped early at iteration %d: %s", trainer.iter, trainer.stop_reason)
     if not comm.is_main_process():
         return {}
-    trainer.checkpointer.save("model_final", iteration=trainer.iter - 1)
+    trainer.checkpointer.save(FINAL_WEIGHTS, iteration=trainer.iter - 1)
     if trainer.iter > trainer.start_iter:
         _draw_curves(folder)
-    best = folder / BEST_WEIGHTS if (folder / BEST_WEIGHTS).is_file() else folder / FINAL_WEIGHTS
+    best = find_run(folder)[1]
     load_weights(trainer.model, best, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
     return evaluate_sets(cfg, trainer.model, datasets["test"], folder, weights=best)
 

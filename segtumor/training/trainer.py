@@ -26,6 +26,7 @@ import segtumor
 from segtumor.errors import NonFiniteLossError, SegtumorError
 from segtumor.models.build import create_model
 from segtumor.models.kinds import Example, LossesOf, kind_of, own_losses
+from segtumor.runs import LAST_WEIGHTS, TRAINING_METRICS
 from segtumor.training.batches.loaders import TrainLoader
 from segtumor.training.checkpoints.checkpoint import Checkpointer
 from segtumor.training.checkpoints.random_states import RandomStates
@@ -201,10 +202,10 @@ class Trainer(TrainerBase):
         if self.iter == self.start_iter:
             logger.warning("Stopped before the first iteration was done: there is nothing new to save")
             return
-        self.checkpointer.save("model_last", iteration=self.iter - 1)
+        self.checkpointer.save(LAST_WEIGHTS, iteration=self.iter - 1)
         logger.warning(
-            "Stopped after iteration %d of %d; to resume from there, it is saved in %s/model_last.pth",
-            *(self.iter, self.max_iter, self._folder),
+            "Stopped after iteration %d of %d; to resume from there, it is saved in %s",
+            *(self.iter, self.max_iter, f"{self._folder}/{LAST_WEIGHTS}"),
         )
 
     def time_steps(self, count: int) -> float:
@@ -273,7 +274,7 @@ class Trainer(TrainerBase):
 
     def _writers(self) -> list[EventWriter]:
         # Order matters: the progress writer reads what the storage still holds, Tensorboard marks it as written.
-        metrics = JSONWriter(f"{self._folder}/metrics.json")
+        metrics = JSONWriter(f"{self._folder}/{TRAINING_METRICS}")
         return [ProgressWriter(self.max_iter, self.start_iter), metrics, TensorboardXWriter(self._folder)]
 
 

@@ -53,7 +53,7 @@ def type_infer(tmp_path, monkeypatch):
         Image.fromarray(np.full((20, 30), ord(name), dtype=np.uint8)).save(tmp_path / "scans" / f"{name}.png")
     (tmp_path / "exported").mkdir()
     manifest = {"kind": exported.KIND, "format": "onnx", "precision": "float32", "source": {"weights_sha256": "ab"}}
-    (tmp_path / "exported" / exported.MANIFEST).write_text(json.dumps(manifest))
+    (tmp_path / "exported" / "export.json").write_text(json.dumps(manifest))
     graphs = SimpleNamespace(describe=lambda: {"runtime": "onnx", "version": "1", "threads": 2})
     opened = SimpleNamespace(contract=CONTRACT, graphs=graphs, manifest=manifest, folder=tmp_path / "exported")
     asked = {}

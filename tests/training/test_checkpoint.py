@@ -39,7 +39,7 @@ def checkpointer(folder, model, optimizer, class_names=("a",)):
 def test_resume_restores_weights_momentum_and_values(tmp_path):
     model, optimizer = parts()
     step(model, optimizer)
-    checkpointer(tmp_path, model, optimizer).save("model_last", iteration=0)
+    checkpointer(tmp_path, model, optimizer).save("model_last.pth", iteration=0)
     step(model, optimizer)
     expected = model.weight.detach().clone()
 
@@ -54,8 +54,8 @@ def test_resume_restores_weights_momentum_and_values(tmp_path):
 
 def test_the_note_names_the_newest_and_weights_alone_do_not_change_it(tmp_path):
     saver = checkpointer(tmp_path, *parts())
-    saver.save("model_last", iteration=1)
-    saver.save_weights("model_best", iteration=2)
+    saver.save("model_last.pth", iteration=1)
+    saver.save_weights("model_best.pth", iteration=2)
     assert (tmp_path / "last_checkpoint").read_text() == "model_last.pth"
     assert set(read_checkpoint(tmp_path / "model_best.pth")) == {"model", "class_names", "iteration"}
 
@@ -76,7 +76,7 @@ def test_a_full_disk_is_called_so(tmp_path, monkeypatch):
 def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, failure):
     model, optimizer = parts()
     saver = checkpointer(tmp_path, model, optimizer)
-    saver.save("model_last", iteration=1)
+    saver.save("model_last.pth", iteration=1)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def half_a_save(state, file):
@@ -86,9 +86,9 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, f
     step(model, optimizer)
     monkeypatch.setattr(torch, "save", half_a_save)
     with pytest.raises(OutputError, match=r"model_last\.pth"):
-        saver.save("model_last", iteration=2)
+        saver.save("model_last.pth", iteration=2)
     with pytest.raises(OutputError):
-        saver.save("model_final", iteration=2)
+        saver.save("model_final.pth", iteration=2)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -105,7 +105,7 @@ def test_an_interruption_leaves_no_half_file(tmp_path, monkeypatch):
 
 def test_a_checkpoint_without_the_optimizer_cannot_be_resumed(tmp_path):
     saver = checkpointer(tmp_path, *parts())
-    saver.save_weights("model_final")
+    saver.save_weights("model_final.pth")
     (tmp_path / "last_checkpoint").write_text("model_final.pth")
     with pytest.raises(ModelError, match="lacks the state of the optimizer"):
         saver.restore(newest_checkpoint(tmp_path))
@@ -114,7 +114,7 @@ def test_a_checkpoint_without_the_optimizer_cannot_be_resumed(tmp_path):
 def test_a_note_cannot_point_outside_the_folder(tmp_path):
     run = tmp_path / "run"
     run.mkdir()
-    checkpointer(tmp_path, *parts()).save("model_last", iteration=1)
+    checkpointer(tmp_path, *parts()).save("model_last.pth", iteration=1)
     (run / "last_checkpoint").write_text("../model_last.pth\n")
     with pytest.raises(ModelError, match="no such weights file"):
         newest_checkpoint(run)
@@ -123,12 +123,12 @@ def test_a_note_cannot_point_outside_the_folder(tmp_path):
 def test_a_part_added_later_is_saved_too(tmp_path):
     saver = checkpointer(tmp_path, *parts())
     saver.add_part("sampler", torch.optim.lr_scheduler.StepLR(parts()[1], 3))
-    saver.save("model_last", iteration=0)
+    saver.save("model_last.pth", iteration=0)
     assert "last_epoch" in read_checkpoint(tmp_path / "model_last.pth")["sampler"]
 
 
 def test_another_model_cannot_be_resumed(tmp_path):
-    checkpointer(tmp_path, *parts()).save("model_last", iteration=1)
+    checkpointer(tmp_path, *parts()).save("model_last.pth", iteration=1)
     other = nn.Linear(3, 1)
     with pytest.raises(ModelError, match="1 tensors loaded, 1 newly initialised, 1 unused"):
         checkpointer(tmp_path, other, torch.optim.SGD(other.parameters(), lr=1.0)).restore(newest_checkpoint(tmp_path))

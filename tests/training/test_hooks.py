@@ -78,7 +78,7 @@ def test_best_model_and_early_stopping(metric, values, patience, best_iterations
     assert (run.reason is not None) == (stops_at is not None)
     if stops_at is not None:
         assert run.iter == stops_at and metric in run.reason
-    assert {name for name, _ in run.kept} == {"model_best"}
+    assert {name for name, _ in run.kept} == {"model_best.pth"}
 
 
 @pytest.mark.parametrize(("period", "max_iter", "measured"), [(2, 6, 3), (4, 6, 2), (10, 6, 1), (3, 6, 2), (1, 3, 3)])

@@ -37,7 +37,7 @@ def run(folder, kind=SGD, *, class_names=("a", "b"), steps=1):
 def folder(tmp_path):
     """A run folder: model_last.pth after two steps, model_final.pth after three, which is noted."""
     for name, steps in (("model_last", 2), ("model_final", 3)):
-        run(tmp_path, steps=steps)[0].save(name, iteration=steps - 1)
+        run(tmp_path, steps=steps)[0].save(f"{name}.pth", iteration=steps - 1)
     return tmp_path
 
 
@@ -121,7 +121,7 @@ def test_a_note_of_an_absent_file_is_refused(folder):
 
 def test_a_folder_with_weights_alone_is_refused_and_one_without_any_is_new(tmp_path):
     assert newest_checkpoint(tmp_path) is None
-    run(tmp_path)[0].save_weights("model_best", iteration=0)
+    run(tmp_path)[0].save_weights("model_best.pth", iteration=0)
     with pytest.raises(ModelError, match=r"no checkpoint to resume from: model_best\.pth.*--init-from.*--overwrite"):
         newest_checkpoint(tmp_path)
 
@@ -171,7 +171,7 @@ def test_a_whole_checkpoint_that_does_not_fit_is_refused(folder, values, message
     ("trained", "now", "names"), [(SGD, ADAMW, "ADAMW; expected SGD"), (ADAMW, SGD, "SGD; expected")]
 )
 def test_another_optimizer_is_named(tmp_path, trained, now, names):
-    run(tmp_path, trained)[0].save("model_last", iteration=0)
+    run(tmp_path, trained)[0].save("model_last.pth", iteration=0)
     with pytest.raises(ModelError, match=rf"SOLVER\.OPTIMIZER: trained with another optimizer \(got {names}"):
         run(tmp_path, now)[0].restore(newest_checkpoint(tmp_path))
 
@@ -183,8 +183,8 @@ def test_what_is_not_finite_never_replaces_a_checkpoint(tmp_path, part):
     model(torch.rand(3, 2)).sum().backward()
     optimizer.step()
     saver = Checkpointer(model, tmp_path, parts={"optimizer": optimizer}, extra={})
-    saver.save("model_last", iteration=6)
-    saver.save_weights("model_best", iteration=6)
+    saver.save("model_last.pth", iteration=6)
+    saver.save_weights("model_best.pth", iteration=6)
     before = contents(tmp_path)
     tensor = {
         "weights": model[0].weight.data,
@@ -193,11 +193,11 @@ def test_what_is_not_finite_never_replaces_a_checkpoint(tmp_path, part):
     }[part]
     tensor[0] = float("inf")
     with pytest.raises(NonFiniteLossError, match=r"NaN or infinite.*SOLVER\.BASE_LR") as caught:
-        saver.save("model_last", iteration=7)
+        saver.save("model_last.pth", iteration=7)
     assert caught.value.exit_code == 5 and "model_last.pth after iteration 8" in str(caught.value)
     if part != "momentum":
         with pytest.raises(NonFiniteLossError):
-            saver.save_weights("model_best", iteration=7)
+            saver.save_weights("model_best.pth", iteration=7)
     assert contents(tmp_path) == before
 
 

@@ -11,11 +11,9 @@ from pathlib import Path
 from segtumor.errors import ConfigError
 from segtumor.files import open_ordinary
 from segtumor.inference.batch.journal import JOURNAL_NAME
-from segtumor.runtime.exported import MANIFEST
+from segtumor.runs import CONFIG, EXPORT, FINDINGS, METRICS, OVERLAYS, PREDICTIONS, REPORT, RUN_RECORD, SUMMARY
 
-OVERLAYS = "overlays"
-CONFIG = "config.yaml"
-TABLES = ("summary.json", "predictions.json", "findings.csv")
+TABLES = (SUMMARY, PREDICTIONS, FINDINGS)
 _ELSEWHERE = "Choose another --output"
 
 logger = logging.getLogger(__name__)
@@ -72,7 +70,7 @@ def _check_earlier_run(folder, has_journal, summary, *, continued, overwrite):
 
 
 def _model_in(folder):
-    if (folder / MANIFEST).exists():
+    if (folder / EXPORT).exists():
         return "an exported model"
     if (folder / CONFIG).exists() and any(folder.glob("model_*.pth")):
         return "a training run"
@@ -89,7 +87,7 @@ def kind_of_output(folder: Path) -> str | None:
     """What a folder holds that segtumor wrote, in a few words, None for any other: no radiographs lie there."""
     if is_overlay(folder / "x"):
         return "overlays of an earlier run"
-    names = {"a training run": (CONFIG, "run.json"), "an evaluation": ("metrics.json", "report.html")}
+    names = {"a training run": (CONFIG, RUN_RECORD), "an evaluation": (METRICS, REPORT)}
     return next((kind for kind, files in names.items() if all((folder / name).exists() for name in files)), None)
 
 
@@ -100,7 +98,7 @@ def _holds_results(folder: Path) -> bool:
 def read_summary(folder):
     """summary.json of an earlier run, a dict; None where there is none that segtumor wrote."""
     try:
-        with open_ordinary(Path(folder) / "summary.json") as file:
+        with open_ordinary(Path(folder) / SUMMARY) as file:
             summary = json.load(file)
     except (OSError, ValueError, RecursionError):
         return None

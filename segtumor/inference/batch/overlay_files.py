@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 from segtumor.errors import ConfigError
-from segtumor.inference.batch.earlier_output import OVERLAYS, read_summary
+from segtumor.inference.batch.earlier_output import read_summary
 from segtumor.inference.batch.inputs import file_identity
 from segtumor.inference.batch.journal import JOURNAL_NAME, overlays_in
+from segtumor.runs import OVERLAYS
 
 
 def check_inputs(paths, folder):

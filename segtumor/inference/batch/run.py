@@ -20,7 +20,6 @@ from segtumor.inference.batch.inputs import distinct, file_identity, overlay_nam
 from segtumor.inference.batch.journal import JOURNAL_NAME, Journal, make_header
 from segtumor.inference.batch.ordered_threads import in_background
 from segtumor.inference.batch.overlay_files import (
-    OVERLAYS,
     check_inputs,
     known_overlays,
     other_pictures,
@@ -30,6 +29,7 @@ from segtumor.inference.batch.predicting import predict_all
 from segtumor.inference.batch.preparing import Reader
 from segtumor.inference.batch.tables import write_tables
 from segtumor.reporting.files.findings_files import STATUS_FAILED, STATUS_NOT_REACHED, InferenceOutcome
+from segtumor.runs import OVERLAYS
 from segtumor.settings.kinds import percent_hint
 from segtumor.system.locks import alone_in
 from segtumor.texts import counted

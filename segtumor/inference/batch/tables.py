@@ -4,6 +4,7 @@ import dataclasses
 
 from segtumor.files import write_csv, write_json_stream
 from segtumor.reporting.files import findings_files as entries
+from segtumor.runs import FINDINGS, PREDICTIONS, SUMMARY
 from segtumor.structures.postprocessing import keep_above
 
 
@@ -31,14 +32,14 @@ def write_tables(folder, outcomes, class_names, *, threshold, settings, model, l
             yield dataclasses.replace(outcome, findings=tuple(keep_above(outcome.findings, threshold)))
 
     lists = {"images": _images(outcomes()), "annotations": _annotations(outcomes(), class_names)}
-    write_json_stream(folder / "predictions.json", entries.predictions_head(class_names), lists)
+    write_json_stream(folder / PREDICTIONS, entries.predictions_head(class_names), lists)
     rows = (row for outcome in shown() for row in entries.rows_of_one(_noted(outcome, note), class_names))
-    write_csv(folder / "findings.csv", rows, entries.findings_columns(class_names))
+    write_csv(folder / FINDINGS, rows, entries.findings_columns(class_names))
     counts = entries.count(shown())
     head = {**entries.summary_head(settings=settings, model=model, counts=counts), "note": note}
     passed_over = ({"file": str(path), "reason": reason} for path, reason in left_out)
     lists = {"inputs": map(entries.summary_entry, shown()), "left_out": passed_over}
-    write_json_stream(folder / "summary.json", head, lists)
+    write_json_stream(folder / SUMMARY, head, lists)
     return counts
 
 

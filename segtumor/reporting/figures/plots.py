@@ -18,6 +18,7 @@ from segtumor.reporting.figures.figure import (
     new_figure,
     say_empty,
 )
+from segtumor.runs import TRAINING_METRICS
 
 
 def precision_recall_figure(curves, *, iou_type):
@@ -146,7 +147,7 @@ def _curves(axes, history, labels, ylabel) -> None:
     if drawn:
         axes.legend(loc="best", framealpha=0.9)
     else:
-        say_empty(axes, f"no {' or '.join(labels)} in metrics.json")
+        say_empty(axes, f"no {' or '.join(labels)} in {TRAINING_METRICS}")
 
 
 def _thresholds(score_threshold, iou_threshold) -> str:

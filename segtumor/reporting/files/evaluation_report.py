@@ -21,6 +21,7 @@ from segtumor.files import (
     write_csv,
     write_json,
 )
+from segtumor.runs import METRICS, TRAINING_CURVES, TRAINING_METRICS
 from segtumor.system.versions import versions
 
 _IDENTITY = ("image_id", "file_name", "case_id")
@@ -35,7 +36,6 @@ _IMAGE_COLUMNS = (
     *("true_positives", "false_positives", "missed", "crowd_regions", "findings_in_crowds"),
 )
 _OF_CROWDS = ("crowd_regions", "findings_in_crowds")
-_CURVES = "training_curves.png"
 _VERSIONS = ("segtumor", "python", "numpy", "scipy", "pycocotools", "faster-coco-eval")
 
 logger = logging.getLogger(__name__)
@@ -72,14 +72,14 @@ def write_evaluation(
     }
     rows, images = (study.per_lesion, study.per_image) if study else (evaluation.per_lesion, evaluation.per_image)
     folder = prepare_output_folder(folder)
-    earlier = (folder / "metrics.json").exists()  # with the curves of the run that was evaluated then
-    remove_files([folder / name for name in ("metrics.json", *([_CURVES] if earlier else []))])
+    earlier = (folder / METRICS).exists()  # with the curves of the run that was evaluated then
+    remove_files([folder / name for name in (METRICS, *([TRAINING_CURVES] if earlier else []))])
     _write_rows(folder / "per_lesion.csv", rows, _LESION_COLUMNS)
     _write_rows(folder / "per_image.csv", images, _IMAGE_COLUMNS)
     for name, picture in pictures.items():
         write_bytes(folder / name, picture)
-    write_json(folder / "metrics.json", metrics)
-    return [folder / name for name in ("metrics.json", "per_lesion.csv", "per_image.csv", *pictures)]
+    write_json(folder / METRICS, metrics)
+    return [folder / name for name in (METRICS, "per_lesion.csv", "per_image.csv", *pictures)]
 
 
 def _estimates(study):
@@ -101,7 +101,7 @@ def _write_rows(path, rows, columns) -> None:
 
 def refuse_run_folder(folder):
     """Raise ConfigError if ``folder`` has a ``metrics.json`` that no evaluation wrote, which would be lost."""
-    path = Path(folder) / "metrics.json"
+    path = Path(folder) / METRICS
     if not path.exists():
         return
     try:
@@ -110,7 +110,7 @@ def refuse_run_folder(folder):
         ours = False
     if not ours:
         raise ConfigError(
-            "holds a metrics.json of something else, such as a training run",
+            f"holds a {METRICS} of something else, such as a training run",
             where=folder,
             remedy="Choose another output folder",
         )
@@ -132,7 +132,7 @@ def training_curves(run_folder, path=None):
     from segtumor.reporting.figures.figure import png_bytes
     from segtumor.reporting.figures.plots import training_curves_figure
 
-    path = Path(path) if path is not None else Path(run_folder) / _CURVES
+    path = Path(path) if path is not None else Path(run_folder) / TRAINING_CURVES
     history = read_training_history(run_folder)
     write_bytes(path, png_bytes(lambda: training_curves_figure(history)))
     return path
@@ -150,7 +150,7 @@ def read_training_history(run_folder):
     Raises:
         DataError: the file is missing, or none of its lines can be used.
     """
-    path = Path(run_folder) / "metrics.json"
+    path = Path(run_folder) / TRAINING_METRICS
     try:
         lines = read_ordinary(path).decode("utf-8", "replace").splitlines()
     except OSError as error:
@@ -194,7 +194,7 @@ def _pictures(evaluation, history):
         ),
     }
     if history is not None:
-        figures[_CURVES] = lambda: plots.training_curves_figure(history)
+        figures[TRAINING_CURVES] = lambda: plots.training_curves_figure(history)
     return {name: png_bytes(draw) for name, draw in figures.items()}
 
 

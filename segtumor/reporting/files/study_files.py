@@ -12,6 +12,7 @@ import numpy as np
 
 from segtumor.files import prepare_output_folder, remove_files, write_csv, write_text
 from segtumor.reporting.files.evaluation_report import refuse_run_folder, write_evaluation
+from segtumor.runs import REPORT
 
 _ESTIMATE_COLUMNS = (
     *("name", "label", "group", "unit", "value", "low", "high", "method", "n", "successes", "n_cases", "n_defined"),
@@ -23,7 +24,7 @@ _CURVES = ("roc_image", "roc_patient", "pr_image", "pr_patient", "froc", "reliab
 _CONFUSIONS = ("image_class", "patient_class")
 #: What a study writes, the page first, which must not outlive the rest.
 _NAMES = (
-    *("report.html", "estimates.csv", "subgroups.csv", "tests.csv", "per_case.csv"),
+    *(REPORT, "estimates.csv", "subgroups.csv", "tests.csv", "per_case.csv"),
     *(f"curve_{name}.csv" for name in _CURVES),
     *(f"confusion_{name}.csv" for name in _CONFUSIONS),
 )
@@ -70,8 +71,8 @@ def write_study(
     paths = [] if evaluation is None else write_evaluation(study.evaluation, folder, study=study, **evaluation)
     for name, (rows, columns) in tables.items():
         write_csv(folder / name, [{key: _cell(value) for key, value in row.items()} for row in rows], columns)
-    write_text(folder / "report.html", page)
-    return [*paths, *(folder / name for name in (*tables, "report.html"))]
+    write_text(folder / REPORT, page)
+    return [*paths, *(folder / name for name in (*tables, REPORT))]
 
 
 def _main_tables(study):

@@ -11,7 +11,8 @@ from pathlib import Path
 from segtumor.errors import ModelError
 from segtumor.files import write_text
 from segtumor.models.weights import check_class_names, fit_weights, write_checkpoint
-from segtumor.training.checkpoints.resuming import LAST, Newest, check_state
+from segtumor.runs import NEWEST_CHECKPOINT
+from segtumor.training.checkpoints.resuming import Newest, check_state
 from segtumor.training.divergence import check_finite
 
 #: Parts that checkpoints of earlier versions lack; without them a run goes on, but not as if it had not been stopped.
@@ -45,7 +46,7 @@ class Checkpointer:
         return self._extra.get("training_data")
 
     def save(self, name, **values) -> None:
-        """Write ``<name>.pth`` with the model, the parts and ``values``, and note it as the newest.
+        """Write the file ``name`` with the model, the parts and ``values``, and note it as the newest.
 
         Raises:
             NonFiniteLossError: there are NaN or infinities in it; an earlier checkpoint stays as it was.
@@ -53,10 +54,10 @@ class Checkpointer:
         """
         parts = {part_name: part.state_dict() for part_name, part in self._parts.items()}
         self._write(name, {"model": self._model.state_dict(), **parts, **self._extra, **values})
-        write_text(self._folder / LAST, f"{name}.pth")
+        write_text(self._folder / NEWEST_CHECKPOINT, name)
 
     def save_weights(self, name, **values) -> None:
-        """Write ``<name>.pth`` with the model alone; a later ``resume`` does not start from it. Raises as ``save``."""
+        """Write the file ``name`` with the model alone; a ``resume`` does not start from it. Raises as ``save``."""
         self._write(name, {"model": self._model.state_dict(), **self._extra, **values})
 
     def restore(self, newest: Newest) -> list[str]:
@@ -83,8 +84,8 @@ class Checkpointer:
         return remarks
 
     def _write(self, name, state) -> None:
-        check_finite(state, where=f"{name}.pth after iteration {state.get('iteration', -1) + 1}")
-        write_checkpoint(self._folder / f"{name}.pth", state)
+        check_finite(state, where=f"{name} after iteration {state.get('iteration', -1) + 1}")
+        write_checkpoint(self._folder / name, state)
 
 
 _INSTEAD = "Use --init-from and another OUTPUT_DIR to start from its weights alone"

@@ -14,10 +14,11 @@ from torch.optim import Optimizer
 
 from segtumor.errors import ModelError
 from segtumor.models.weights import read_checkpoint
+from segtumor.runs import FINAL_WEIGHTS, LAST_WEIGHTS, NEWEST_CHECKPOINT
 from segtumor.training.divergence import names_of_not_finite
 
-#: Note of the newest checkpoint, and the files that hold all that a training needs to go on.
-LAST, RESUMABLE = "last_checkpoint", ("model_last.pth", "model_final.pth")
+#: The files that hold all that a training needs to go on.
+RESUMABLE = (LAST_WEIGHTS, FINAL_WEIGHTS)
 _LONGEST_NAME = 255
 _WHOLE = ("model", "optimizer", "scheduler", "iteration")
 _FOREIGN = (
@@ -45,7 +46,7 @@ def noted_name(folder: Path) -> str | None:
     Raises:
         ModelError: the note is no file name.
     """
-    note = Path(folder) / LAST
+    note = Path(folder) / NEWEST_CHECKPOINT
     if not note.exists():
         return None
     try:
@@ -72,7 +73,7 @@ def newest_checkpoint(folder: Path) -> Newest | None:
     if noted is not None:
         if not (folder / noted).is_file():
             what = f"names {noted}, and there is no such weights file"
-            raise ModelError(what, where=folder / LAST, remedy=_without_note(folder))
+            raise ModelError(what, where=folder / NEWEST_CHECKPOINT, remedy=_without_note(folder))
         names.insert(0, noted)
     if not names:
         return _none_in(folder)
@@ -182,7 +183,7 @@ def _iteration(checkpoint: Mapping[str, Any]) -> int:
 
 def _why(name: str, noted: str | None) -> list[str]:
     if noted is None:
-        return [f"{LAST} is missing: {name} is the newest checkpoint of the folder"]
+        return [f"{NEWEST_CHECKPOINT} is missing: {name} is the newest checkpoint of the folder"]
     return [] if name == noted else [f"{noted} is passed over for the older {name}"]
 
 
@@ -199,4 +200,4 @@ def _none_in(folder: Path) -> None:
 
 
 def _without_note(folder: Path) -> str:
-    return f"Delete {LAST} to resume from the newest checkpoint that {folder} holds"
+    return f"Delete {NEWEST_CHECKPOINT} to resume from the newest checkpoint that {folder} holds"

@@ -25,6 +25,7 @@ from segtumor.datasets.splits.strata import LABEL, image_labels, stratum_keys
 from segtumor.errors import ConfigError, ModelError
 from segtumor.files import prepare_output_folder, write_json
 from segtumor.models.kinds import kind_of
+from segtumor.runs import EVALUATIONS, PREDICTIONS
 from segtumor.taxonomy import NORMAL
 from segtumor.training.batches.catalog import dataset_paths, load_datasets
 from segtumor.training.data_sets import complete_config
@@ -174,7 +175,7 @@ def _finish(cfg, plan, fold, folder, setup, init_from):
     counts = {part: len(positions) for part, positions in fold.parts.items()}
     logger.info("%s: %d images to train, %d to choose the model, %d to test", name, *counts.values())
     _run(cfg, plan, fold, folder, init_from)
-    predictions = folder / "inference" / f"fold{fold.number}_test" / "predictions.json"
+    predictions = folder / EVALUATIONS / f"fold{fold.number}_test" / PREDICTIONS
     mark_finished(folder, fold.number, predictions, setup)
     return predictions
 

@@ -18,8 +18,8 @@ from segtumor.annotations.json_input import parse_json, read_bytes
 from segtumor.datasets.splits import split_document
 from segtumor.errors import ConfigError, DataError, OutputError
 from segtumor.files import sha256_of_file, write_json
-from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS
-from segtumor.training.checkpoints.resuming import LAST, RESUMABLE, noted_name
+from segtumor.runs import CONFIG, FINAL_WEIGHTS, NEWEST_CHECKPOINT, best_weights
+from segtumor.training.checkpoints.resuming import RESUMABLE, noted_name
 from segtumor.training.data_identity import flat_settings, has_learnt_from
 
 FOLDS, FOLD, POOLED, TABLE, REPORT = "folds.json", "fold.json", "pooled", "crossval.csv", "crossval.json"
@@ -167,14 +167,14 @@ def mark_finished(folder, number, predictions, setup) -> None:
         predictions: path of its predictions, below ``folder``.
         setup: from ``setup_of``.
     """
-    weights = next((name for name in (BEST_WEIGHTS, FINAL_WEIGHTS) if (folder / name).is_file()), None)
+    weights = best_weights(folder)
     document = {
         "schema_version": 1,
         "fold": number,
         "predictions": predictions.relative_to(folder).as_posix(),
         "predictions_sha256": sha256_of_file(predictions),
-        "weights": weights,
-        "weights_sha256": None if weights is None else sha256_of_file(folder / weights),
+        "weights": None if weights is None else weights.name,
+        "weights_sha256": None if weights is None else sha256_of_file(weights),
         "setup_sha256": _hash(setup),
     }
     write_json(folder / FOLD, document)
@@ -201,7 +201,7 @@ def finished_predictions(folder, setup):
 
 def is_trained(folder):
     """Whether the training of a fold has come to its end; its test may be missing."""
-    if not any((folder / name).is_file() for name in (BEST_WEIGHTS, FINAL_WEIGHTS)):
+    if best_weights(folder) is None:
         return False
     noted = noted_name(folder)
     return noted == FINAL_WEIGHTS or (noted is None and (folder / FINAL_WEIGHTS).is_file())
@@ -209,7 +209,7 @@ def is_trained(folder):
 
 def can_resume(folder):
     """Whether there is a checkpoint to continue from."""
-    return any((folder / name).is_file() for name in (LAST, *RESUMABLE))
+    return any((folder / name).is_file() for name in (NEWEST_CHECKPOINT, *RESUMABLE))
 
 
 def _fold_folders(output):

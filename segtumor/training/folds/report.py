@@ -20,6 +20,7 @@ from segtumor.evaluation.study.unpredicted import unpredicted_remarks
 from segtumor.files import write_csv, write_json
 from segtumor.reporting.files.study_files import write_study
 from segtumor.reporting.provenance import study_provenance
+from segtumor.runs import PREDICTIONS
 from segtumor.structures.lesions import ImageResult
 from segtumor.training.folds.folder import FOLD, FOLDS, POOLED, REPORT, TABLE, fold_folder
 
@@ -130,13 +131,13 @@ def _pool(plan, folder, predictions):
     }
     documents = [parse_json(read_bytes(path), path) for path in predictions]
     write_json(folder / "annotations.json", truth, indent=None)
-    write_json(folder / "predictions.json", pool_predictions(documents, plan.file_names), indent=None)
-    return _results(folder / "annotations.json", folder / "predictions.json")
+    write_json(folder / PREDICTIONS, pool_predictions(documents, plan.file_names), indent=None)
+    return _results(folder / "annotations.json", folder / PREDICTIONS)
 
 
 def _write_pooled(plan, result, output) -> None:
     folder = output / POOLED
-    files = {"annotations": folder / "annotations.json", "predictions": folder / "predictions.json"}
+    files = {"annotations": folder / "annotations.json", "predictions": folder / PREDICTIONS}
     write_study(
         result.study,
         folder,
