@@ -9,12 +9,13 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from segtumor.annotations.problems import ProblemKind
+
 DEEPEST = 20
 LARGEST_INTEGER = 2**63
 
-NOT_FINITE = "holds a number that is not finite"
 #: What is reported while the file is used; tables show it as empty.
-TOLERATED = {NOT_FINITE}
+TOLERATED = {ProblemKind.NOT_FINITE}
 
 
 def texts_of(value: Any) -> tuple[str, ...]:
@@ -35,8 +36,8 @@ def _text_of(value: Any) -> str:
     return " ".join(unicodedata.normalize("NFC", str(value)).split())
 
 
-def attribute_faults(entry: Mapping[str, Any], checked: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yields (key, what) for each field of ``entry`` outside ``checked`` that cannot be carried along."""
+def attribute_faults(entry: Mapping[str, Any], checked: Collection[str]) -> Iterator[tuple[str, ProblemKind]]:
+    """Yields (key, ProblemKind) for each field of ``entry`` outside ``checked`` that cannot be carried along."""
     for key, value in entry.items():
         if key in checked:
             continue
@@ -44,21 +45,21 @@ def attribute_faults(entry: Mapping[str, Any], checked: Collection[str]) -> Iter
         kind = type(value)
         if value is None or kind is bool or (kind is str and value.isascii()):
             continue
-        what = value_fault(value)
-        if what is not None:
-            yield key, what
+        kind_of_fault = value_fault(value)
+        if kind_of_fault is not None:
+            yield key, kind_of_fault
 
 
-def value_fault(value: Any) -> str | None:
+def value_fault(value: Any) -> ProblemKind | None:
     """What is wrong with any JSON value, or None; without recursion, since nesting is one of the faults."""
     waiting = [(value, 0)]
     while waiting:
         item, depth = waiting.pop()
         if depth > DEEPEST:
-            return "is nested too deeply"
-        what = _scalar_fault(item)
-        if what is not None:
-            return what
+            return ProblemKind.NESTED_TOO_DEEPLY
+        fault = _scalar_fault(item)
+        if fault is not None:
+            return fault
         if isinstance(item, dict):
             waiting += [(key, depth) for key in item]
             waiting += [(inner, depth + 1) for inner in item.values()]
@@ -67,13 +68,13 @@ def value_fault(value: Any) -> str | None:
     return None
 
 
-def _scalar_fault(item: Any) -> str | None:
+def _scalar_fault(item: Any) -> ProblemKind | None:
     kind = type(item)
     if kind is float and not math.isfinite(item):
-        return NOT_FINITE
+        return ProblemKind.NOT_FINITE
     if kind is int and not -LARGEST_INTEGER <= item < LARGEST_INTEGER:
-        return "holds a number that is too large"
-    return "holds text that is not Unicode" if kind is str and not is_unicode(item) else None
+        return ProblemKind.NUMBER_TOO_LARGE
+    return ProblemKind.NOT_UNICODE if kind is str and not is_unicode(item) else None
 
 
 def is_unicode(text: str) -> bool:

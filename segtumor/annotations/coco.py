@@ -10,20 +10,27 @@ classes are numbered from 0 in the order of the ids. Not here: reading pixels, o
 import functools
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from segtumor.annotations.crowds import Crowds, count_crowds
 from segtumor.annotations.json_input import is_predictions, parse_json, read_bytes
-from segtumor.annotations.regions import BOX_ALONE, BOXES_REMEDY, has_outline, region_remarks, regions_by_image
-from segtumor.annotations.validation import ERROR, WARNING, problems
+from segtumor.annotations.problems import ERROR, Problem, ProblemKind
+from segtumor.annotations.regions import (
+    BOXES_REMEDY,
+    Crowds,
+    count_crowds,
+    has_outline,
+    region_remarks,
+    regions_by_image,
+)
+from segtumor.annotations.validation import find_problems
 from segtumor.errors import DataError
 from segtumor.structures.boxes import box_xywh_to_xyxy, clip_boxes
-from segtumor.structures.lesions import AnnotatedImage, Lesion
+from segtumor.structures.lesions import AnnotatedImage, Box, Lesion
 from segtumor.structures.masks import rle_area, rle_from_segmentation
 from segtumor.structures.polygons import clip_polygon, outside_image
 from segtumor.taxonomy import Taxonomy
@@ -61,7 +68,7 @@ class CocoDataset:
     annotations_of_image: Mapping[int, list[Mapping[str, Any]]]
 
     @functools.cached_property
-    def records(self):
+    def records(self) -> list[dict[str, Any]]:
         """list of Detectron2 dataset dicts, one for every image, normal ones included; ``category_id`` is the class_id.
 
         Every further field of the image (case_id, image_label, ...) is kept.
@@ -69,7 +76,7 @@ class CocoDataset:
         return [self._record(image) for image in self.images]
 
     @functools.cached_property
-    def annotated_images(self):
+    def annotated_images(self) -> tuple[AnnotatedImage, ...]:
         """tuple of AnnotatedImage, in the order of ``records``; masks are rasterised at the first use."""
         return tuple(self._annotated_image(image) for image in self.images)
 
@@ -80,11 +87,11 @@ class CocoDataset:
         return count_crowds((image["file_name"], regions.get(image["id"], ())) for image in self.images)
 
     @functools.cached_property
-    def class_of_category_id(self):
+    def class_of_category_id(self) -> dict[int, int]:
         """{category id in the file: class_id}."""
         return {category_id: class_id for class_id, category_id in enumerate(self.category_id_of_class)}
 
-    def _record(self, image):
+    def _record(self, image: Mapping[str, Any]) -> dict[str, Any]:
         size_hw = (image["height"], image["width"])
         annotations = [self._record_annotation(a, size_hw) for a in self.annotations_of_image.get(image["id"], ())]
         return {
@@ -96,7 +103,7 @@ class CocoDataset:
             "annotations": annotations,
         }
 
-    def _record_annotation(self, annotation, size_hw):
+    def _record_annotation(self, annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> dict[str, Any]:
         x0, y0, x1, y1 = _clipped_box(annotation["bbox"], size_hw)
         record = {
             "bbox": [x0, y0, x1 - x0, y1 - y0],
@@ -107,12 +114,12 @@ class CocoDataset:
         segmentation = _segmentation(annotation, size_hw)
         return record if segmentation is None else {**record, "segmentation": segmentation}
 
-    def _annotated_image(self, image):
+    def _annotated_image(self, image: Mapping[str, Any]) -> AnnotatedImage:
         size_hw = (image["height"], image["width"])
         lesions = tuple(self._lesion(a, size_hw) for a in self.annotations_of_image.get(image["id"], ()))
         return AnnotatedImage(image["id"], image["file_name"], size_hw, lesions, attributes_of(image))
 
-    def _lesion(self, annotation, size_hw):
+    def _lesion(self, annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> Lesion:
         segmentation = _segmentation(annotation, size_hw)
         rle = None if segmentation is None else rle_from_segmentation(segmentation, size_hw)
         box = _clipped_box(annotation["bbox"], size_hw)
@@ -123,7 +130,9 @@ class CocoDataset:
         return Lesion(annotation["id"], class_id, box, rle, float(area), bool(annotation.get("iscrowd", 0)))
 
 
-def load_coco(json_path, image_root=None, *, check_files: bool = True, require_masks: bool = True):
+def load_coco(
+    json_path: Path | str, image_root: Path | str | None = None, *, check_files: bool = True, require_masks: bool = True
+) -> CocoDataset:
     """Read and check a COCO file.
 
     Args:
@@ -146,12 +155,11 @@ def load_coco(json_path, image_root=None, *, check_files: bool = True, require_m
     if is_predictions(coco):
         remedy = "Swapped with --predictions? Give the COCO file of the true lesions"
         raise DataError("this is a predictions file, not annotations", where=json_path, remedy=remedy)
-    found = problems(coco, require_masks=require_masks, image_root=image_root if check_files else None)
-    n_warnings = sum(problem.severity == WARNING for problem in found)
-    found = [problem for problem in found if problem.severity == ERROR]
-    if found:
-        raise DataError(_listing(found), where=json_path, remedy=f"{_remedy(found)}; none of it was used")
-    if n_warnings:
+    found = find_problems(coco, require_masks=require_masks, image_root=image_root if check_files else None)
+    errors = [problem for problem in found if problem.severity == ERROR]
+    if errors:
+        raise DataError(_listing(errors), where=json_path, remedy=f"{_remedy(errors)}; none of it was used")
+    if n_warnings := len(found):
         count = counted(n_warnings, "warnings")
         _LOG.warning("%s: %s; `segtumor data check %s` shows them", json_path.name, count, json_path)
     for sentence in region_remarks(regions_by_image(coco["images"], coco["annotations"])):
@@ -159,7 +167,7 @@ def load_coco(json_path, image_root=None, *, check_files: bool = True, require_m
     return _dataset(coco, json_path, image_root, hashlib.sha256(data).hexdigest())
 
 
-def load_annotated_images(json_path, *, require_masks: bool = True):
+def load_annotated_images(json_path: Path | str, *, require_masks: bool = True) -> tuple[AnnotatedImage, ...]:
     """The truth of a COCO file, for evaluation; the image files themselves need not be there.
 
     Returns:
@@ -171,27 +179,27 @@ def load_annotated_images(json_path, *, require_masks: bool = True):
     return load_coco(json_path, check_files=False, require_masks=require_masks).annotated_images
 
 
-def attributes_of(image):
+def attributes_of(image: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a COCO image entry beyond id, file name and size."""
     return {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
 
 
-def _remedy(found):
+def _remedy(found: Sequence[Problem]) -> str:
     """The option that would help, where there is one for all."""
-    if any(problem.what.startswith(BOX_ALONE) for problem in found):
+    if any(problem.kind is ProblemKind.BOX_ALONE for problem in found):
         return BOXES_REMEDY
-    return found[0].remedy.capitalize() if found[0].what == "is empty" else "Fix the file"
+    return found[0].remedy.capitalize() if found[0].kind is ProblemKind.EMPTY else "Fix the file"
 
 
-def _listing(found):
+def _listing(found: Sequence[Problem]) -> str:
     count = counted(len(found), "problems")
     rest = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     return "\n  ".join([f"{count}:", *map(str, found[:_SHOWN]), *rest])
 
 
-def _dataset(coco, json_path, image_root, sha256):
+def _dataset(coco: Mapping[str, Any], json_path: Path, image_root: Path, sha256: str) -> CocoDataset:
     categories = sorted(coco["categories"], key=lambda category: category["id"])
-    annotations_of_image = {}
+    annotations_of_image: dict[int, list[Mapping[str, Any]]] = {}
     for annotation in coco["annotations"]:
         annotations_of_image.setdefault(annotation["image_id"], []).append(annotation)
     info = coco.get("info")
@@ -207,14 +215,15 @@ def _dataset(coco, json_path, image_root, sha256):
     )
 
 
-def _clipped_box(box_xywh, size_hw):
+def _clipped_box(box_xywh: Sequence[float], size_hw: tuple[int, int]) -> Box:
     x, y, width, height = box_xywh
     if x >= 0 and y >= 0 and x + width <= size_hw[1] and y + height <= size_hw[0]:  # nearly always; arrays are slow
         return float(x), float(y), float(x + width), float(y + height)
-    return tuple(clip_boxes(box_xywh_to_xyxy(box_xywh), size_hw).tolist())
+    x0, y0, x1, y1 = clip_boxes(box_xywh_to_xyxy(box_xywh), size_hw).tolist()
+    return x0, y0, x1, y1
 
 
-def _segmentation(annotation, size_hw):
+def _segmentation(annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> Any:
     """Polygons cut at the border, a compressed RLE, or None where only a box was annotated."""
     segmentation = annotation["segmentation"] if has_outline(annotation) else None
     if isinstance(segmentation, dict):
@@ -222,7 +231,7 @@ def _segmentation(annotation, size_hw):
     return segmentation and _clipped_polygons(segmentation, size_hw)
 
 
-def _clipped_polygons(polygons, size_hw):
+def _clipped_polygons(polygons: Sequence[Sequence[float]], size_hw: tuple[int, int]) -> list[Sequence[float]]:
     return [
         clip_polygon(np.reshape(polygon, (-1, 2)), size_hw).ravel().tolist()
         if outside_image(polygon, size_hw)

@@ -1,4 +1,4 @@
-"""What is odd about a sound annotation file: told, and used.
+"""What is odd about a sound annotation file: reported, and used.
 
 Boxes, areas and outlines that disagree, lesions annotated twice or too small to be seen, classes out of balance, images
 without a case. All lesions are compared at once, as arrays. Not here: what keeps a file from being used
@@ -6,12 +6,14 @@ without a case. All lesions are compared at once, as arrays. Not here: what keep
 """
 
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from segtumor.annotations.crowds import count_crowds, is_crowd
-from segtumor.annotations.problem import place, show, warning
-from segtumor.annotations.segmentations import FITS_BADLY_IOU, paired_iou
+from segtumor.annotations.problems import Problem, ProblemKind, place, show, warning
+from segtumor.annotations.regions import count_crowds, is_crowd
+from segtumor.annotations.segmentations import FITS_BADLY_IOU, Bools, Floats, SizeHw, paired_iou
 from segtumor.cases import case_of, cases_alike, is_placeholder
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
 
@@ -23,25 +25,35 @@ BORDER_TOLERANCE_PX = 0.01
 TWIN_IOU, TWIN_AREA_RATIO = 0.8, 0.4
 #: Each lesion is compared with so many neighbours from the left: linear, however many one image has.
 _NEIGHBOURS = 8
-#: A warning here; ``segtumor data check`` and training take it for an error.
-ALL_CROWDS = "all regions are crowds, so that there is no lesion"
 IMBALANCE, MOSTLY_NORMAL = 10, 0.9
 #: Fewer images may well be of one patient; of more, one with most of them is likely no patient.
 FEW_IMAGES, MOSTLY_ONE_CASE = 3, 0.5
 SMALL_PX = 4
 
+#: (position, annotation, size_hw) of annotations without an error.
+Lesions = Sequence[tuple[int, Mapping[str, Any], SizeHw]]
+#: (position, entry) pairs of one list.
+Entries = Sequence[tuple[int, Mapping[str, Any]]]
 
-def lesion_warnings(lesions, areas_px, boxes_xyxy, *, short_edge_px=None, max_long_edge_px=None):
+
+class Measured(NamedTuple):
+    """N lesions, and areas (N,) and tight boxes (N, 4) of their outlines; NaN where there is only a box."""
+
+    lesions: Lesions
+    areas_px: Floats
+    boxes_xyxy: Floats
+
+
+def lesion_warnings(
+    measured: Measured, *, short_edge_px: float | None = None, max_long_edge_px: float | None = None
+) -> list[Problem]:
     """Warnings about single lesions.
 
     Args:
-        lesions: N tuples (position, annotation, size_hw) of annotations without an error.
-        areas_px, boxes_xyxy: (N,) and (N, 4), of their outlines; NaN where there is only a box.
+        measured: the lesions.
         short_edge_px, max_long_edge_px: the training size; None takes the images as they are.
-
-    Returns:
-        list of Problem.
     """
+    lesions, areas_px, boxes_xyxy = measured
     if not lesions:
         return []
     given = np.array([annotation["bbox"] for _, annotation, _ in lesions], dtype=np.float64)
@@ -49,7 +61,7 @@ def lesion_warnings(lesions, areas_px, boxes_xyxy, *, short_edge_px=None, max_lo
     sizes_hw = np.array([size_hw for *_, size_hw in lesions], dtype=np.float64)
     boxes = np.where(np.isnan(boxes_xyxy), given, boxes_xyxy)
     areas = np.where(np.isnan(areas_px), np.prod(given[:, 2:] - given[:, :2], axis=1), areas_px)
-    found = []
+    found: list[Problem] = []
     _warn_of_border(lesions, given, boxes_xyxy, sizes_hw, found)
     _warn_of_loose_boxes(lesions, given, boxes_xyxy, sizes_hw, found)
     _warn_of_areas(lesions, areas, boxes, sizes_hw, found)
@@ -58,54 +70,56 @@ def lesion_warnings(lesions, areas_px, boxes_xyxy, *, short_edge_px=None, max_lo
     return found
 
 
-def _tell(lesions, which, field, what, got, found) -> None:
+def _warn(
+    lesions: Lesions, which: Bools, field: str, kind: ProblemKind, got: Callable[[int], str], found: list[Problem]
+) -> None:
     """One warning for each lesion of a (N,) bool; ``got`` makes the words of number i."""
     for i in np.flatnonzero(which).tolist():
         index, annotation, _ = lesions[i]
-        found.append(warning(place("annotations", index, annotation), field, what, got(i)))
+        found.append(warning(place("annotations", index, annotation), field, kind, got(i)))
 
 
-def _beyond(boxes, sizes_hw):
+def _beyond(boxes: Floats, sizes_hw: Floats) -> Floats:
     over = np.concatenate([-boxes[:, :2], boxes[:, 2:] - sizes_hw[:, ::-1]], axis=1)
-    return np.nan_to_num(over, nan=-1).max(axis=1)
+    most: Floats = np.nan_to_num(over, nan=-1).max(axis=1)
+    return most
 
 
-def _warn_of_border(lesions, given, outlines, sizes_hw, found) -> None:
+def _warn_of_border(lesions: Lesions, given: Floats, outlines: Floats, sizes_hw: Floats, found: list[Problem]) -> None:
     for field, boxes in (("bbox", given), ("segmentation", outlines)):
         over = _beyond(boxes, sizes_hw)
-        _tell(
-            lesions,
-            over > BORDER_TOLERANCE_PX,
-            field,
-            "reaches over the border of the image",
-            lambda i, over=over: f"by {over[i]:.4g} px",
-            found,
-        )
+        _warn(lesions, over > BORDER_TOLERANCE_PX, field, ProblemKind.OVER_BORDER, _by_px(over), found)
 
 
-def _warn_of_loose_boxes(lesions, given, outlines, sizes_hw, found) -> None:
+def _by_px(over: Floats) -> Callable[[int], str]:
+    return lambda i: f"by {over[i]:.4g} px"
+
+
+def _warn_of_loose_boxes(
+    lesions: Lesions, given: Floats, outlines: Floats, sizes_hw: Floats, found: list[Problem]
+) -> None:
     limits = np.concatenate([sizes_hw[:, ::-1]] * 2, axis=1)
     iou = paired_iou(np.clip(given, 0, limits), np.clip(outlines, 0, limits))
-    what = "does not bound its segmentation"
-    _tell(lesions, iou < FITS_BADLY_IOU, "bbox", what, lambda i: f"IoU {iou[i]:.2f} with its tight box", found)
+    kind = ProblemKind.LOOSE_BOX
+    _warn(lesions, iou < FITS_BADLY_IOU, "bbox", kind, lambda i: f"IoU {iou[i]:.2f} with its tight box", found)
 
 
-def _warn_of_areas(lesions, areas, boxes, sizes_hw, found) -> None:
+def _warn_of_areas(lesions: Lesions, areas: Floats, boxes: Floats, sizes_hw: Floats, found: list[Problem]) -> None:
     """Only of lesions inside the image: over the border, the area may be of the part inside, or of all."""
     given = np.array([annotation.get("area", np.nan) for _, annotation, _ in lesions], dtype=np.float64)
     apart = (given > areas * AREA_FACTOR) | (given * AREA_FACTOR < areas)
     wrong = apart & (np.abs(given - areas) > AREA_TOLERANCE_PX) & (_beyond(boxes, sizes_hw) <= 0)
-    _tell(
+    _warn(
         lesions,
         wrong,
         "area",
-        "disagrees with the mask",
+        ProblemKind.OTHER_AREA,
         lambda i: f"{given[i]:.6g} px², the mask has {areas[i]:.6g}",
         found,
     )
 
 
-def _warn_of_twins(lesions, boxes, areas, found) -> None:
+def _warn_of_twins(lesions: Lesions, boxes: Floats, areas: Floats, found: list[Problem]) -> None:
     image = np.array([annotation["image_id"] for _, annotation, _ in lesions])
     category = np.array([annotation["category_id"] for _, annotation, _ in lesions])
     order = np.lexsort((boxes[:, 1], boxes[:, 0], category, image))
@@ -118,32 +132,40 @@ def _warn_of_twins(lesions, boxes, areas, found) -> None:
         close = paired_iou(boxes[first], boxes[second]) >= TWIN_IOU
         low, high = np.minimum(first[close], second[close]), np.maximum(first[close], second[close])
         twin_of[high] = low
-    what = "is nearly the same lesion as another of its class and image"
-    _tell(lesions, twin_of >= 0, "bbox", what, lambda i: f"that of id {show(lesions[twin_of[i]][1]['id'])}", found)
+    _warn(
+        lesions,
+        twin_of >= 0,
+        "bbox",
+        ProblemKind.TWIN,
+        lambda i: f"that of id {show(lesions[twin_of[i]][1]['id'])}",
+        found,
+    )
 
 
-def _scales(sizes_hw, short_edge_px, max_long_edge_px):
+def _scales(sizes_hw: Floats, short_edge_px: float | None, max_long_edge_px: float | None) -> Floats | None:
     """(N,) factors to the training size, as Detectron2's ResizeShortestEdge has it; None if neither is given."""
     if short_edge_px is None and max_long_edge_px is None:
         return None
     scales = np.full(len(sizes_hw), np.inf) if short_edge_px is None else short_edge_px / sizes_hw.min(axis=1)
-    return scales if max_long_edge_px is None else np.minimum(scales, max_long_edge_px / sizes_hw.max(axis=1))
+    if max_long_edge_px is not None:
+        scales = np.minimum(scales, max_long_edge_px / sizes_hw.max(axis=1))
+    return scales
 
 
-def _warn_of_tiny(lesions, areas, scales, found) -> None:
+def _warn_of_tiny(lesions: Lesions, areas: Floats, scales: Floats | None, found: list[Problem]) -> None:
     """``scales`` of None: no training size was given, and the images' own pixels count."""
     sides = np.sqrt(areas) * (1 if scales is None else scales)
-    what = "is smaller than one pixel" + ("" if scales is None else " at the training size")
-    _tell(lesions, sides < 1, "segmentation", what, lambda i: f"side {sides[i]:.2g} px", found)
+    kind = ProblemKind.TINY if scales is None else ProblemKind.TINY_IN_TRAINING
+    _warn(lesions, sides < 1, "segmentation", kind, lambda i: f"side {sides[i]:.2g} px", found)
     n_small = int(np.count_nonzero(sides < SMALL_PX))
     if n_small and scales is not None:
         got = f"{n_small} of {len(lesions)} lesions"
-        found.append(warning("file", "segmentation", "lesions are smaller than 4 px at the training size", got))
+        found.append(warning("file", "segmentation", ProblemKind.SMALL_IN_TRAINING, got))
 
 
-def dataset_warnings(images, annotations, categories):
-    """Warnings about the file as a whole: (position, entry) pairs in, list of Problem out."""
-    found = []
+def dataset_warnings(images: Entries, annotations: Entries, categories: Entries) -> list[Problem]:
+    """Warnings about the file as a whole."""
+    found: list[Problem] = []
     _warn_of_labels(images, found)
     _warn_of_cases(images, found)
     n_of_category = Counter(a["category_id"] for _, a in annotations if type(a.get("category_id")) is int)
@@ -151,83 +173,85 @@ def dataset_warnings(images, annotations, categories):
         category_id = category.get("id")
         if type(category_id) is int and category_id not in n_of_category:
             where = place("categories", index, category)
-            found.append(warning(where, "id", "is used by no annotation", show(category.get("name"))))
+            found.append(warning(where, "id", ProblemKind.UNUSED, show(category.get("name"))))
     _warn_of_crowds(images, annotations, found)
     _warn_of_imbalance(categories, n_of_category, found)
     _warn_of_normal_images(images, annotations, found)
     return found
 
 
-def _warn_of_crowds(images, annotations, found) -> None:
+def _warn_of_crowds(images: Entries, annotations: Entries, found: list[Problem]) -> None:
     """Of images that hold crowds, and of a file without anything else: there is nothing to learn or to find."""
-    regions = {image["id"]: (index, image, []) for index, image in images if type(image.get("id")) is int}
+    regions: dict[int, tuple[int, Mapping[str, Any], list[Mapping[str, Any]]]] = {
+        image["id"]: (index, image, []) for index, image in images if type(image.get("id")) is int
+    }
     for _, annotation in annotations:
         if type(annotation.get("image_id")) is int and annotation["image_id"] in regions:
             regions[annotation["image_id"]][2].append(annotation)
     for index, image, own in regions.values():
         n = sum(map(is_crowd, own))
         if n:
-            what = f"holds crowd regions{' only' if n == len(own) else ''}, neither trained on nor counted as lesions"
-            found.append(warning(place("images", index, image), "iscrowd", what, f"{n} of {len(own)} regions"))
+            kind = ProblemKind.CROWDS_ONLY if n == len(own) else ProblemKind.CROWDS
+            found.append(warning(place("images", index, image), "iscrowd", kind, f"{n} of {len(own)} regions"))
     crowds = count_crowds((place("images", index, image), own) for index, image, own in regions.values())
     if crowds.all_regions:
         got = f"{crowds.n_regions} regions in {len(crowds.images)} images"
-        found.append(warning("file", "iscrowd", ALL_CROWDS, got))
+        found.append(warning("file", "iscrowd", ProblemKind.ALL_CROWDS, got))
 
 
-def _warn_of_labels(images, found) -> None:
+def _warn_of_labels(images: Entries, found: list[Problem]) -> None:
     if not _missing(images, "image_label", found):
         return
     for index, image in images:
         label = image.get("image_label")
         if label is not None and label not in (NORMAL, BENIGN, MALIGNANT):
-            what = "is none of normal, benign, malignant"
-            found.append(warning(place("images", index, image), "image_label", what, show(label)))
+            found.append(warning(place("images", index, image), "image_label", ProblemKind.OTHER_LABEL, show(label)))
 
 
-def _warn_of_cases(images, found) -> None:
+def _warn_of_cases(images: Entries, found: list[Problem]) -> None:
     """Of images without a case, and of cases that are no patient, or of which two may be one."""
     if not _missing(images, "case_id", found, case_of):
         return
     counts = Counter(filter(None, (case_of(image) for _, image in images)))
     most = max(counts.values(), default=0)
     if most == len(images) >= FEW_IMAGES:
-        found.append(warning("file", "case_id", "is the same in every image", f"{most} images of one case"))
+        found.append(warning("file", "case_id", ProblemKind.ONE_CASE, f"{most} images of one case"))
     elif most > MOSTLY_ONE_CASE * len(images) and len(images) >= FEW_IMAGES:
         got = f"{most} of {len(images)} images are of one case"
-        found.append(warning("file", "case_id", "is the same in most images", got))
+        found.append(warning("file", "case_id", ProblemKind.MOSTLY_ONE_CASE, got))
     for case in filter(is_placeholder, counts):
         if not case.isdecimal():  # patients may well be counted from 0
             got = f"{show(case)} in {counts[case]} images"
-            found.append(warning("file", "case_id", "is a placeholder and names no patient", got))
+            found.append(warning("file", "case_id", ProblemKind.PLACEHOLDER, got))
     for alike in cases_alike(counts):
-        what = "cases differ only in capitals, separators or leading zeros"
-        found.append(warning("file", "case_id", what, ", ".join(map(show, alike))))
+        found.append(warning("file", "case_id", ProblemKind.CASES_ALIKE, ", ".join(map(show, alike))))
 
 
-def _missing(images, key, found, value_of=None) -> bool:
+def _missing(
+    images: Entries, key: str, found: list[Problem], value_of: Callable[[Mapping[str, Any]], Any] | None = None
+) -> bool:
     """Warn of the images without ``key``, in one line if none has it; whether any has it."""
     value_of = value_of or (lambda image: image.get(key))
     without = [(index, image) for index, image in images if value_of(image) is None]
     if images and len(without) == len(images):
-        found.append(warning("file", key, "is missing in every image", f"{len(without)} images"))
+        found.append(warning("file", key, ProblemKind.MISSING_EVERYWHERE, f"{len(without)} images"))
         return False
-    found.extend(warning(place("images", index, image), key, "is missing") for index, image in without)
+    found.extend(warning(place("images", index, image), key, ProblemKind.MISSING) for index, image in without)
     return True
 
 
-def _warn_of_imbalance(categories, n_of_category, found) -> None:
+def _warn_of_imbalance(categories: Entries, n_of_category: Mapping[int, int], found: list[Problem]) -> None:
     names = {c["id"]: c.get("name") for _, c in categories if type(c.get("id")) is int}
     counts = {show(names[i]): n for i, n in n_of_category.items() if i in names}
     if counts and max(counts.values()) > IMBALANCE * min(counts.values()):
-        rare, common = min(counts, key=counts.get), max(counts, key=counts.get)
+        rare, common = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
         got = f"{counts[rare]} lesions of {rare}, {counts[common]} of {common}"
-        found.append(warning("file", "categories", f"classes are imbalanced beyond 1:{IMBALANCE}", got))
+        found.append(warning("file", "categories", ProblemKind.IMBALANCED, got, limit=IMBALANCE))
 
 
-def _warn_of_normal_images(images, annotations, found) -> None:
+def _warn_of_normal_images(images: Entries, annotations: Entries, found: list[Problem]) -> None:
     annotated = {a["image_id"] for _, a in annotations if type(a.get("image_id")) is int}
     n_normal = sum(type(image.get("id")) is int and image["id"] not in annotated for _, image in images)
     if annotated and n_normal > MOSTLY_NORMAL * len(images):
         got = f"{n_normal} of {len(images)} without a lesion"
-        found.append(warning("file", "images", "most images are normal", got))
+        found.append(warning("file", "images", ProblemKind.MOSTLY_NORMAL, got))

@@ -1,22 +1,78 @@
-"""What of a set's regions can be trained on, in words that are the same for every command.
+"""Regions of a data set that are no single, outlined lesion: crowds, and boxes alone; in words that all commands share.
 
-A lesion without an outline has only a box, a crowd is no single lesion: training takes neither. Not here: what is wrong
-with an outline that is there (``segmentations``).
+COCO means by a crowd (``iscrowd`` 1) a region of many objects that nobody outlined one by one. Training takes none of
+them as a lesion, and evaluation counts what is found there neither as right nor as wrong. Drawing tools mean something
+else: every mask that CVAT and others export as a run-length code is called a crowd, though it is one lesion. A lesion
+without an outline has only a box: a mask model cannot be trained on it. Not here: what is wrong with an outline that is
+there (``segmentations``), and taking crowds as lesions (``repair``).
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from segtumor.annotations.crowds import count_crowds, is_crowd
+Annotation = Mapping[str, Any]
+#: (file name, annotations of the image) pairs.
+RegionsOfImages = Iterable[tuple[str, Iterable[Annotation]]]
 
-#: The option of ``data convert`` and ``data check --fix`` that makes outlines of boxes.
+#: The option of ``data convert`` and ``data check --fix`` that takes each crowd region as one lesion.
+CROWDS_AS_LESIONS = "--crowds-as-lesions"
+#: The option of both that makes outlines of boxes.
 BOXES_AS_MASKS = "--boxes-as-masks"
 BOXES_REMEDY = f"Outline the lesions, or make each box its own outline: `segtumor data convert` with {BOXES_AS_MASKS}"
-#: What is wrong with a lesion without an outline where outlines are needed.
-BOX_ALONE = "is missing; boxes alone are accepted only when asked for"
 
 
-def has_outline(annotation: Mapping[str, Any]) -> bool:
+class Crowds(NamedTuple):
+    """What is crowds in a set of images.
+
+    Attributes:
+        n_regions: crowd regions.
+        n_lesions: all other regions.
+        images: file names of the images that hold any, in their order.
+        only: file names of the images that hold crowds and no lesion.
+    """
+
+    n_regions: int
+    n_lesions: int
+    images: tuple[str, ...]
+    only: tuple[str, ...]
+
+    @property
+    def all_regions(self) -> bool:
+        """Whether there are regions and every one is a crowd, so that there is nothing to learn or to find."""
+        return self.n_regions > 0 and self.n_lesions == 0
+
+    @property
+    def sentence(self) -> str:
+        """What a user must know of them; empty where there are none."""
+        if not self.n_regions:
+            return ""
+        total = self.n_regions + self.n_lesions
+        return (
+            f"{self.n_regions} of {total} regions, in {len(self.images)} images, are crowds (iscrowd 1): neither "
+            f"trained on nor counted as lesions; {len(self.only)} images hold crowds only"
+        )
+
+
+def is_crowd(annotation: Annotation) -> bool:
+    """Whether a COCO annotation, or a record's, is a crowd region; a missing ``iscrowd`` is 0."""
+    return annotation.get("iscrowd", 0) == 1
+
+
+def count_crowds(regions_of_image: RegionsOfImages) -> Crowds:
+    """Crowds of (file name, annotations of the image) pairs."""
+    n_regions, n_lesions, images, only = 0, 0, [], []
+    for name, annotations in regions_of_image:
+        flags = [is_crowd(annotation) for annotation in annotations]
+        n_regions += sum(flags)
+        n_lesions += len(flags) - sum(flags)
+        if any(flags):
+            images.append(name)
+        if flags and all(flags):
+            only.append(name)
+    return Crowds(n_regions, n_lesions, tuple(images), tuple(only))
+
+
+def has_outline(annotation: Annotation) -> bool:
     """Whether an annotation has a segmentation that holds anything, sound or not.
 
     Tools write none in many ways: no key, null, "", [], [[]], {} and {"counts": ""}.
@@ -44,7 +100,7 @@ def counted_regions(annotations: Iterable[Any]) -> str:
     return text + (f" beside {sum(crowds)} crowd regions" if any(crowds) else "")
 
 
-def boxes_sentence(regions_of_image: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> str:
+def boxes_sentence(regions_of_image: RegionsOfImages) -> str:
     """What a user must know of lesions without an outline; empty where there are none.
 
     Args:
@@ -62,7 +118,7 @@ def boxes_sentence(regions_of_image: Iterable[tuple[str, Iterable[Mapping[str, A
     )
 
 
-def region_remarks(regions_of_image: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> list[str]:
+def region_remarks(regions_of_image: RegionsOfImages) -> list[str]:
     """A sentence on crowds and one on boxes without an outline, where there are any.
 
     Args:

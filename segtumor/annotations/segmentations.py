@@ -4,21 +4,30 @@ Polygons are measured many at once (``measure_polygons``). A compressed RLE is d
 pycocotools reads past the end of a corrupt one. Not here: the other fields (``segtumor.annotations.validation``).
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from segtumor.annotations.problems import LONGEST_OUTLINE_PX, ProblemKind
 from segtumor.structures.polygons import clip_polygon, measure_polygons, polygon_area, polygon_lengths
 from segtumor.structures.rle import rle_runs
 
 #: No coordinate of a radiograph comes near it; products of larger ones would overflow.
 COORDINATE_LIMIT_PX = 1e6
-#: pycocotools walks along each edge in steps of 0.2 px, in memory.
-LONGEST_OUTLINE_PX = 5_000_000
 #: A box is taken for corners [x0, y0, x1, y1] if it fits the outline this well as corners, and this badly as it is.
 FITS_AS_CORNERS_IOU, FITS_BADLY_IOU = 0.9, 0.5
-NOT_NESTED = "is not a list of polygons [[x0, y0, x1, y1, ...], ...]"
 _CHUNK = 1 << 20  # coordinates measured at once: a few dozen MB
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+SizeHw = tuple[int, int]
+#: (key, annotation, size_hw or None, bbox xywh or None); the last two are None where they are themselves wrong, which
+#: leaves out the checks that need them.
+Segmented = tuple[Any, Mapping[str, Any], SizeHw | None, Sequence[float] | None]
+#: What is wrong with one polygon or RLE, and which.
+_Reason = tuple[ProblemKind, str]
 
 
 class Fault(NamedTuple):
@@ -26,7 +35,7 @@ class Fault(NamedTuple):
 
     order: int
     field: str
-    what: str
+    kind: ProblemKind
     got: str = ""
 
 
@@ -34,22 +43,22 @@ class Outlines(NamedTuple):
     """The outlines of N annotations.
 
     Attributes:
-        faults: list of Fault, in the order given.
+        faults: in the order given.
         areas_px: (N,) float64; sum of the polygons' areas or number of pixels, NaN where there is no sound outline.
         boxes_xyxy: (N, 4) float64, tight, px; NaN where there is no sound outline.
     """
 
-    faults: list
-    areas_px: np.ndarray
-    boxes_xyxy: np.ndarray
+    faults: list[Fault]
+    areas_px: Floats
+    boxes_xyxy: Floats
 
 
-def is_number(value, limit=COORDINATE_LIMIT_PX):
+def is_number(value: Any, limit: float = COORDINATE_LIMIT_PX) -> bool:
     """Whether it is an int or float, no bool, finite and of plausible size."""
     return type(value) in (int, float) and -limit <= value <= limit
 
 
-def nested_polygons(segmentation):
+def nested_polygons(segmentation: Any) -> list[list[float]] | None:
     """The list of polygons that a list of another nesting can only mean; None if it is one, or nobody knows.
 
     Known are one flat polygon [x0, y0, ...], points [[x0, y0], ...] and polygons of points [[[x0, y0], ...], ...].
@@ -65,39 +74,27 @@ def nested_polygons(segmentation):
     return None
 
 
-def _is_flat(segmentation):
+def _is_flat(segmentation: Any) -> bool:
     """Whether a list holds numbers, not polygons."""
     return isinstance(segmentation, list) and bool(segmentation) and all(map(is_number, segmentation))
 
 
-def _nesting(segmentation):
+def _nesting(segmentation: Sequence[Any]) -> str:
     return f"one flat list of {len(segmentation)}" if _is_flat(segmentation) else "points [x, y]"
 
 
-def _is_point(value):
+def _is_point(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
 
 
-def segmentation_problems(segmented):
-    """Faults of many segmentations.
-
-    Args:
-        segmented: tuples (key, annotation, size_hw or None, bbox xywh or None); the last two are None where they are
-            themselves wrong, which leaves out the checks that need them.
-
-    Returns:
-        list of (key, annotation, what is wrong), in the order given.
-    """
-    return [(*segmented[fault.order][:2], fault.what) for fault in check_outlines(segmented).faults]
-
-
-def check_outlines(segmented):
-    """Check and measure many segmentations; arguments as ``segmentation_problems``. Returns Outlines."""
-    faults, polygons = [], _Polygons(len(segmented))
+def check_outlines(segmented: Sequence[Segmented]) -> Outlines:
+    """Check and measure many segmentations."""
+    faults: list[Fault] = []
+    polygons = _Polygons(len(segmented))
     for order, (_, annotation, size_hw, box_xywh) in enumerate(segmented):
         segmentation = annotation["segmentation"]
         if _is_flat(segmentation) or nested_polygons(segmentation) is not None:
-            faults.append(Fault(order, "segmentation", NOT_NESTED, _nesting(segmentation)))
+            faults.append(Fault(order, "segmentation", ProblemKind.NOT_NESTED, _nesting(segmentation)))
         elif isinstance(segmentation, list):
             faults.extend(
                 Fault(order, "segmentation", *f) for f in polygons.add(order, segmentation, size_hw, box_xywh)
@@ -106,7 +103,7 @@ def check_outlines(segmented):
             fault = _check_rle(order, segmentation, size_hw, box_xywh, polygons.areas_px, polygons.boxes_xyxy)
             faults.extend(Fault(order, "segmentation", *f) for f in [fault] if f)
         else:
-            faults.append(Fault(order, "segmentation", "segmentation is neither polygons nor an RLE"))
+            faults.append(Fault(order, "segmentation", ProblemKind.NO_OUTLINE))
     polygons.measure()
     faults.extend(Fault(order, "segmentation", *fault) for order, *fault in polygons.faults)
     outlines = Outlines(faults, polygons.areas_px, np.where(np.isinf(polygons.boxes_xyxy), np.nan, polygons.boxes_xyxy))
@@ -115,17 +112,18 @@ def check_outlines(segmented):
     return outlines
 
 
-def paired_iou(first_xyxy, second_xyxy):
+def paired_iou(first_xyxy: Floats, second_xyxy: Floats) -> Floats:
     """IoU of boxes pair by pair: (N, 4) and (N, 4) -> (N,), 0 where the union has no area; NaN stays NaN."""
     low = np.maximum(first_xyxy[:, :2], second_xyxy[:, :2])
     high = np.minimum(first_xyxy[:, 2:], second_xyxy[:, 2:])
     shared = np.prod(np.clip(high - low, 0, None), axis=1)
-    union = sum(np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1) for boxes in (first_xyxy, second_xyxy))
-    union = union - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union != 0)
+    first, second = (np.prod(np.clip(b[:, 2:] - b[:, :2], 0, None), axis=1) for b in (first_xyxy, second_xyxy))
+    union = first + second - shared
+    iou: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union != 0)
+    return iou
 
 
-def _boxes_as_corners(segmented, tight_xyxy):
+def _boxes_as_corners(segmented: Sequence[Segmented], tight_xyxy: Floats) -> Iterator[Fault]:
     """Faults of boxes that were written as corners, which would train on boxes twice as large."""
     if not segmented:
         return
@@ -134,21 +132,22 @@ def _boxes_as_corners(segmented, tight_xyxy):
     as_is = paired_iou(np.concatenate([given[:, :2], given[:, :2] + given[:, 2:]], axis=1), tight_xyxy)
     corners = paired_iou(given, tight_xyxy) >= FITS_AS_CORNERS_IOU
     for order in np.flatnonzero(corners & (as_is < FITS_BADLY_IOU)).tolist():
-        yield Fault(
-            order, "bbox", "is [x0, y0, x1, y1] of the outline, not [x, y, width, height]", str(segmented[order][3])
-        )
+        yield Fault(order, "bbox", ProblemKind.CORNERS, str(segmented[order][3]))
 
 
 class _Polygons:
     """Polygons on their way to being measured, with what they are measured against."""
 
-    def __init__(self, n) -> None:
-        self.faults = []
+    def __init__(self, n: int) -> None:
+        self.faults: list[tuple[int, ProblemKind, str]] = []
         self.areas_px = np.full(n, np.nan)
         self.boxes_xyxy = np.tile([np.inf, np.inf, -np.inf, -np.inf], (n, 1))
-        self._waiting, self._n_coordinates = [], 0
+        self._waiting: list[tuple[int, int, Floats, tuple[float, ...]]] = []
+        self._n_coordinates = 0
 
-    def add(self, order, polygons, size_hw, box_xywh):
+    def add(
+        self, order: int, polygons: Sequence[Any], size_hw: SizeHw | None, box_xywh: Sequence[float] | None
+    ) -> Iterator[_Reason]:
         """Keep the polygons of one annotation; yields the faults of those that cannot be measured."""
         height, width = size_hw or (np.inf, np.inf)
         x, y, box_width, box_height = box_xywh or (-np.inf, -np.inf, np.inf, np.inf)
@@ -176,44 +175,47 @@ class _Polygons:
         areas, boxes = measure_polygons(arrays)
         found = _measured_faults(arrays, areas, boxes, np.array(limits))
         found = [
-            ("polygon holds something that is not a finite number", ~sound),
-            *((what, w & sound) for what, w in found),
+            (ProblemKind.POLYGON_NO_NUMBERS, ~sound),
+            *((kind, wrong & sound) for kind, wrong in found),
         ]
-        for what, wrong in found:
-            self.faults += [(orders[i], what, f"polygon {numbers[i]}") for i in np.flatnonzero(wrong)]
-        orders = np.array(orders)
-        self.areas_px[orders] = np.nan_to_num(self.areas_px[orders])
-        np.add.at(self.areas_px, orders, areas)
-        np.minimum.at(self.boxes_xyxy[:, :2], orders, boxes[:, :2])
-        np.maximum.at(self.boxes_xyxy[:, 2:], orders, boxes[:, 2:])
+        for kind, wrong in found:
+            self.faults += [(orders[i], kind, f"polygon {numbers[i]}") for i in np.flatnonzero(wrong)]
+        of = np.array(orders)
+        self.areas_px[of] = np.nan_to_num(self.areas_px[of])
+        np.add.at(self.areas_px, of, areas)
+        np.minimum.at(self.boxes_xyxy[:, :2], of, boxes[:, :2])
+        np.maximum.at(self.boxes_xyxy[:, 2:], of, boxes[:, 2:])
 
 
-def _shape_fault(polygon):
+def _shape_fault(polygon: Any) -> _Reason | None:
     """(what, detail) if it is no list of numbers (x, y, ...) of three points or more, else None."""
     if not isinstance(polygon, list):
-        return "polygon is not a list [x0, y0, x1, y1, ...]", ""
+        return ProblemKind.POLYGON_NO_LIST, ""
     if not set(map(type, polygon)) <= {int, float} or (int in map(type, polygon) and not _fits_float(polygon)):
-        return "polygon holds something that is not a finite number", ""
+        return ProblemKind.POLYGON_NO_NUMBERS, ""
     if len(polygon) % 2:
-        return "polygon has an odd number of coordinates", f" of {len(polygon)}"
+        return ProblemKind.POLYGON_ODD, f" of {len(polygon)}"
     if len(polygon) < 6:
-        return "polygon has fewer than three points", f" of {len(polygon) // 2}"
+        return ProblemKind.POLYGON_TOO_SHORT, f" of {len(polygon) // 2}"
     return None
 
 
-def _fits_float(numbers):
+def _fits_float(numbers: Sequence[float]) -> bool:
     """Whether no integer is too large to become a float."""
     return all(type(number) is float or -COORDINATE_LIMIT_PX <= number <= COORDINATE_LIMIT_PX for number in numbers)
 
 
-def _plausible(arrays):
+def _plausible(arrays: Sequence[Floats]) -> Bools:
     """(N,) bool: whether all coordinates of each polygon are finite and of plausible size."""
     starts = np.concatenate([[0], np.cumsum([len(array) for array in arrays])[:-1]])
-    return np.logical_and.reduceat(np.abs(np.concatenate(arrays)) <= COORDINATE_LIMIT_PX, starts)
+    within: Bools = np.logical_and.reduceat(np.abs(np.concatenate(arrays)) <= COORDINATE_LIMIT_PX, starts)
+    return within
 
 
-def _measured_faults(arrays, areas, boxes, limits):
-    """(what, (N,) bool) of polygons without area, outside the image, away from their box or endless."""
+def _measured_faults(
+    arrays: Sequence[Floats], areas: Floats, boxes: Floats, limits: Floats
+) -> list[tuple[ProblemKind, Bools]]:
+    """(kind, (N,) bool) of polygons without area, outside the image, away from their box or endless."""
     size_wh, box_low, box_high = limits[:, :2], limits[:, 2:4], limits[:, 4:]
     outside = np.any((boxes[:, 2:] <= 0) | (boxes[:, :2] >= size_wh), axis=1)
     for i in np.flatnonzero(np.any((boxes[:, :2] < 0) | (boxes[:, 2:] > size_wh), axis=1) & ~outside):
@@ -222,38 +224,45 @@ def _measured_faults(arrays, areas, boxes, limits):
     apart = np.any((boxes[:, 2:] < box_low) | (boxes[:, :2] > box_high), axis=1)
     flat = ~(areas > 0)
     return [
-        ("polygon has no area", flat),
-        ("polygon is wholly outside the image", outside & ~flat),
-        ("polygon does not touch its bbox (bbox is [x, y, width, height])", apart & ~outside & ~flat),
-        (f"polygon is longer than {LONGEST_OUTLINE_PX:,} px", polygon_lengths(arrays) > LONGEST_OUTLINE_PX),
+        (ProblemKind.POLYGON_FLAT, flat),
+        (ProblemKind.POLYGON_OUTSIDE, outside & ~flat),
+        (ProblemKind.POLYGON_APART, apart & ~outside & ~flat),
+        (ProblemKind.POLYGON_TOO_LONG, polygon_lengths(arrays) > LONGEST_OUTLINE_PX),
     ]
 
 
-def _check_rle(order, rle, size_hw, box_xywh, areas_px, boxes_xyxy):
-    """(what,) or (what, got), or None for a sound one, whose area and tight box are then noted."""
+def _check_rle(
+    order: int,
+    rle: Mapping[str, Any],
+    size_hw: SizeHw | None,
+    box_xywh: Sequence[float] | None,
+    areas_px: Floats,
+    boxes_xyxy: Floats,
+) -> _Reason | None:
+    """What is wrong with an RLE, or None for a sound one, whose area and tight box are then noted."""
     size, counts = rle.get("size"), rle.get("counts")
     if not isinstance(size, list) or len(size) != 2 or not all(type(n) is int and n > 0 for n in size):
-        return ("RLE has no size [height, width]",)
+        return ProblemKind.RLE_NO_SIZE, ""
     if size_hw is not None and tuple(size) != tuple(size_hw):
-        return "RLE is of another image size", f"{size}, the image is {list(size_hw)}"
+        return ProblemKind.RLE_OTHER_SIZE, f"{size}, the image is {list(size_hw)}"
     runs, n_pixels = rle_runs(counts), size[0] * size[1]
     if runs is None or runs.max() > n_pixels:
-        return ("RLE counts cannot be read",)
+        return ProblemKind.RLE_UNREADABLE, ""
     if int(runs.sum()) != n_pixels:
-        return "RLE counts do not add up to the image", f"{int(runs.sum())} px of {n_pixels}"
+        return ProblemKind.RLE_WRONG_SUM, f"{int(runs.sum())} px of {n_pixels}"
     marked = int(runs[1::2].sum())
     if marked == 0:
-        return ("RLE marks no pixel",)
+        return ProblemKind.RLE_EMPTY, ""
     areas_px[order], boxes_xyxy[order] = marked, _runs_box(runs, size[0])
     x0, y0, x1, y1 = boxes_xyxy[order]
     if box_xywh and (
         x1 < box_xywh[0] or y1 < box_xywh[1] or x0 > box_xywh[0] + box_xywh[2] or y0 > box_xywh[1] + box_xywh[3]
     ):
-        return "RLE does not touch its bbox (bbox is [x, y, width, height])", f"bbox {box_xywh}"
+        return ProblemKind.RLE_APART, f"bbox {box_xywh}"
     return None
 
 
-def _runs_box(runs, height):
+def _runs_box(runs: NDArray[np.int64], height: int) -> tuple[int, int, int, int]:
     """Tight box (x0, y0, x1, y1) of runs down the columns, at least one of them set."""
     ends = np.cumsum(runs)[1::2]
     starts = ends - runs[1::2]

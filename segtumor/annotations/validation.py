@@ -2,21 +2,22 @@
 
 Detectron2 loads most malformed files in silence, or fails late in a worker; here nothing is loaded until a file is
 sound. Linear in the size of the file. Errors keep a file from being used; warnings are reported. The parts: names of
-files (``file_names``), outlines (``segmentations``), what is merely odd (``plausibility``), what to do about each
-(``remedies``). Not here: opening the images (``image_checks``), mending a file (``repair``).
+files (``file_names``), outlines (``segmentations``), what is merely odd (``plausibility``), words and remedies
+(``problems``). Not here: opening the images (``segtumor.datasets.image_checks``), repairing a file (``repair``).
 """
 
 from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from segtumor.annotations.attributes import TOLERATED, attribute_faults, is_unicode
-from segtumor.annotations.file_names import check_files, check_names, file_name_fault
-from segtumor.annotations.plausibility import dataset_warnings, lesion_warnings
-from segtumor.annotations.problem import ERROR, WARNING, Problem, error, place, show, value_at, warning
-from segtumor.annotations.regions import BOX_ALONE, has_outline
-from segtumor.annotations.segmentations import check_outlines, is_number
+from segtumor.annotations.file_names import check_files, check_names
+from segtumor.annotations.plausibility import Measured, dataset_warnings, lesion_warnings
+from segtumor.annotations.problems import ERROR, Problem, ProblemKind, error, place, show, value_at, warning
+from segtumor.annotations.regions import has_outline
+from segtumor.annotations.segmentations import Segmented, check_outlines, is_number
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
-
-__all__ = ["ERROR", "LISTS", "WARNING", "Problem", "file_name_fault", "problems", "show"]
 
 LISTS = ("images", "annotations", "categories")
 #: Ids beyond it are changed by every reader that takes numbers for float64.
@@ -29,16 +30,24 @@ _IMAGE_FIELDS = {"id", "file_name", "width", "height", "spacing_mm"}
 _ANNOTATION_FIELDS = {"id", "image_id", "category_id", "bbox", "segmentation", "area", "iscrowd"}
 _CATEGORY_FIELDS = {"id", "name"}
 
+Entry = Mapping[str, Any]
+#: (position, entry) pairs of one list.
+Entries = Sequence[tuple[int, Entry]]
+#: (height, width) by image id; None where they are wrong.
+_Sizes = dict[int, tuple[int, int] | None]
+#: (field, what is wrong with it).
+_Faults = list[tuple[str, ProblemKind]]
 
-def problems(
-    coco,
+
+def find_problems(
+    coco: Any,
     *,
     require_masks: bool = True,
-    image_root=None,
+    image_root: Path | str | None = None,
     with_warnings: bool = True,
-    short_edge_px=None,
-    max_long_edge_px=None,
-):
+    short_edge_px: float | None = None,
+    max_long_edge_px: float | None = None,
+) -> list[Problem]:
     """Everything that keeps a COCO object from being used, and what is odd about it.
 
     Args:
@@ -54,8 +63,9 @@ def problems(
         warnings about lesions and about the file as a whole; empty for a sound file.
     """
     if not isinstance(coco, dict):
-        return [error("file", "(top)", "is not a JSON object with images, annotations and categories", show(coco))]
-    found, entries = [], {}
+        return [error("file", "(top)", ProblemKind.NO_COCO, show(coco))]
+    found: list[Problem] = []
+    entries: dict[str, Entries] = {}
     for name in LISTS:
         entries[name] = _dicts(name, _listed(coco, name, found), found)
     found.extend(_attribute_problems(coco, LISTS))
@@ -68,52 +78,53 @@ def problems(
     _check_labels(entries["images"], entries["annotations"], found)
     if not with_warnings:
         return [problem for problem in found if problem.severity == ERROR]
-    found += lesion_warnings(*sound, short_edge_px=short_edge_px, max_long_edge_px=max_long_edge_px)
+    found += lesion_warnings(sound, short_edge_px=short_edge_px, max_long_edge_px=max_long_edge_px)
     return found + dataset_warnings(entries["images"], entries["annotations"], entries["categories"])
 
 
-def _listed(coco, name, found):
+def _listed(coco: Entry, name: str, found: list[Problem]) -> Sequence[Any]:
     value = coco.get(name)
     if not isinstance(value, list):
-        what = "is missing" if name not in coco else "is not a list of entries"
-        found.append(error("file", name, what, value_at(coco, name)))
+        kind = ProblemKind.MISSING if name not in coco else ProblemKind.NO_LIST
+        found.append(error("file", name, kind, value_at(coco, name)))
         return []
     if not value and name != "annotations":  # a set of normal images only has none, rightly
-        found.append(error("file", name, "is empty"))
+        found.append(error("file", name, ProblemKind.EMPTY))
     return value
 
 
-def _dicts(name, values, found):
+def _dicts(name: str, values: Sequence[Any], found: list[Problem]) -> Entries:
     for index, value in enumerate(values):
         if not isinstance(value, dict):
-            found.append(error(f"{name}[{index}]", "(entry)", "is not a JSON object", show(value)))
+            found.append(error(f"{name}[{index}]", "(entry)", ProblemKind.NO_OBJECT, show(value)))
     return [(index, value) for index, value in enumerate(values) if isinstance(value, dict)]
 
 
-def _attribute_problems(entry, checked, name=None, index=0):
-    for key, what in attribute_faults(entry, checked):
-        make = warning if what in TOLERATED else error
-        yield make(place(name, index, entry) if name else "file", show(key)[1:-1], what, show(entry[key]))
+def _attribute_problems(
+    entry: Entry, checked: Collection[str], name: str | None = None, index: int = 0
+) -> Iterator[Problem]:
+    for key, kind in attribute_faults(entry, checked):
+        make = warning if kind in TOLERATED else error
+        yield make(place(name, index, entry) if name else "file", show(key)[1:-1], kind, show(entry[key]))
 
 
-def _check_id(name, index, entry, seen, found) -> None:
+def _check_id(name: str, index: int, entry: Entry, seen: dict[int, Any], found: list[Problem]) -> None:
     """Adds the id to ``seen``; reports one that is missing, no integer or taken."""
-    value, what = entry.get("id"), None
+    value, kind = entry.get("id"), None
     if type(value) is not int:
-        what = "is missing" if "id" not in entry else "is not an integer"
+        kind = ProblemKind.MISSING if "id" not in entry else ProblemKind.NO_INTEGER
     elif not -LARGEST_ID <= value <= LARGEST_ID:
-        what = "is beyond 2^53"
+        kind = ProblemKind.ID_TOO_LARGE
     elif value in seen:
-        what = "is used twice"
+        kind = ProblemKind.TWICE
     else:
         seen[value] = None
-    if what is not None:
-        found.append(error(place(name, index, entry), "id", what, value_at(entry, "id")))
+    if kind is not None:
+        found.append(error(place(name, index, entry), "id", kind, value_at(entry, "id")))
 
 
-def _check_images(images, found):
-    """Returns {image id: (height, width), or None where they are wrong}."""
-    sizes = {}
+def _check_images(images: Entries, found: list[Problem]) -> _Sizes:
+    sizes: _Sizes = {}
     for index, image in images:
         _check_id("images", index, image, sizes, found)
         size_hw = _check_size(index, image, found)
@@ -125,87 +136,96 @@ def _check_images(images, found):
     return sizes
 
 
-def _check_size(index, image, found):
+def _check_size(index: int, image: Entry, found: list[Problem]) -> tuple[int, int] | None:
     """(height, width), or None where they are wrong."""
-    size_hw = (image.get("height"), image.get("width"))
-    sound = True
-    for key, value in zip(("height", "width"), size_hw, strict=True):
-        if type(value) is not int or not 0 < value <= LONGEST_EDGE_PX:
-            what = "is missing" if key not in image else f"is not a whole number from 1 to {LONGEST_EDGE_PX:,}"
-            found.append(error(place("images", index, image), key, what, value_at(image, key)))
-            sound = False
-    if sound and size_hw[0] * size_hw[1] > MOST_PIXELS:
-        found.append(error(place("images", index, image), "width", "image has more than 2^30 px", f"{size_hw}"))
-        sound = False
-    return size_hw if sound else None
+    height, width = image.get("height"), image.get("width")
+    wrong = [key for key in ("height", "width") if not _is_length(image.get(key))]
+    for key in wrong:
+        kind = ProblemKind.NO_LENGTH if key in image else ProblemKind.MISSING
+        found.append(error(place("images", index, image), key, kind, value_at(image, key), limit=LONGEST_EDGE_PX))
+    if wrong or height is None or width is None:
+        return None
+    if height * width > MOST_PIXELS:
+        got = f"{(height, width)}"
+        found.append(error(place("images", index, image), "width", ProblemKind.TOO_MANY_PIXELS, got))
+        return None
+    return height, width
 
 
-def _check_meaning(index, image, found) -> None:
+def _is_length(value: Any) -> bool:
+    return type(value) is int and 0 < value <= LONGEST_EDGE_PX
+
+
+def _check_meaning(index: int, image: Entry, found: list[Problem]) -> None:
     """What splits and measurements rely on: the case, and the size of a pixel."""
     case_id, spacing = image.get("case_id"), image.get("spacing_mm")
     if case_id is not None and type(case_id) not in (str, int, float):
-        what = "is neither text nor a number"
-        found.append(error(place("images", index, image), "case_id", what, show(case_id)))
+        found.append(error(place("images", index, image), "case_id", ProblemKind.NO_CASE, show(case_id)))
     if spacing is None:
         return
     sound = isinstance(spacing, list) and len(spacing) == 2 and all(is_number(n) and n > 1e-6 for n in spacing)
     if not sound:
-        what = "is not [row, column] of two positive numbers"
-        found.append(error(place("images", index, image), "spacing_mm", what, show(spacing)))
+        found.append(error(place("images", index, image), "spacing_mm", ProblemKind.NO_SPACING, show(spacing)))
 
 
-def _check_numbers(images, annotations, found) -> None:
+def _check_numbers(images: Entries, annotations: Entries, found: list[Problem]) -> None:
     counts = Counter(a["image_id"] for _, a in annotations if type(a.get("image_id")) is int)
     for index, image in images:
         n = counts[image["id"]] if type(image.get("id")) is int else 0
         if n > MOST_REGIONS:
-            what = f"image has more than {MOST_REGIONS:,} regions"
-            found.append(error(place("images", index, image), "annotations", what, f"{n:,}"))
+            kind, where = ProblemKind.TOO_MANY_REGIONS, place("images", index, image)
+            found.append(error(where, "annotations", kind, f"{n:,}", limit=MOST_REGIONS))
 
 
-def _check_labels(images, annotations, found) -> None:
+def _check_labels(images: Entries, annotations: Entries, found: list[Problem]) -> None:
     """An image that is called a tumor but has none outlined would count, and train, as normal; and the reverse."""
     annotated = {a["image_id"] for _, a in annotations if type(a.get("image_id")) is int}
     for index, image in images:
         label, image_id = image.get("image_label"), image.get("id")
         has_lesion = type(image_id) is int and image_id in annotated
         if (label == NORMAL and has_lesion) or (label in (BENIGN, MALIGNANT) and not has_lesion):
-            what = "contradicts the annotations, of which it has " + ("some" if has_lesion else "none")
-            found.append(error(place("images", index, image), "image_label", what, show(label)))
+            kind = ProblemKind.NORMAL_BUT_LESIONS if has_lesion else ProblemKind.LABEL_BUT_NO_LESION
+            found.append(error(place("images", index, image), "image_label", kind, show(label)))
 
 
-def _check_categories(categories, found):
-    ids, names = {}, set()
+def _check_categories(categories: Entries, found: list[Problem]) -> set[int]:
+    ids: dict[int, None] = {}
+    names: set[str] = set()
     for index, category in categories:
         _check_id("categories", index, category, ids, found)
-        name, what = category.get("name"), None
+        name, kind = category.get("name"), None
         if not isinstance(name, str) or not name.strip() or not is_unicode(name):
-            what = "is missing" if "name" not in category else "is not a name"
+            kind = ProblemKind.MISSING if "name" not in category else ProblemKind.NO_NAME
         elif name in names:
-            what = "is used twice"
+            kind = ProblemKind.TWICE
         else:
             names.add(name)
-        if what is not None:
-            found.append(error(place("categories", index, category), "name", what, value_at(category, "name")))
+        if kind is not None:
+            found.append(error(place("categories", index, category), "name", kind, value_at(category, "name")))
         found.extend(_attribute_problems(category, _CATEGORY_FIELDS, "categories", index))
     return set(ids)
 
 
-def _check_annotations(annotations, image_sizes, category_ids, require_masks, found):
-    """Returns the annotations without an error as (position, annotation, size_hw), their areas and tight boxes."""
-    seen, checked, sound = {}, [], []
+def _check_annotations(
+    annotations: Entries, image_sizes: _Sizes, category_ids: set[int], require_masks: bool, found: list[Problem]
+) -> Measured:
+    """Returns the annotations without an error, measured."""
+    seen: dict[int, None] = {}
+    checked: list[Segmented] = []
+    sound: list[bool] = []
     for index, annotation in annotations:
-        faults, n_before = [], len(found)
+        faults: _Faults = []
+        n_before = len(found)
         _check_id("annotations", index, annotation, seen, found)
         size_hw = _check_references(annotation, image_sizes, category_ids, faults)
         box_sound = _check_box(annotation, size_hw, faults)
         _check_flags(annotation, faults)
         outlined = has_outline(annotation)
         if not outlined and require_masks:
-            faults.append(("segmentation", BOX_ALONE))
+            faults.append(("segmentation", ProblemKind.BOX_ALONE))
         if faults:
             where = place("annotations", index, annotation)
-            found.extend(error(where, field, what, value_at(annotation, field)) for field, what in faults)
+            found.extend(error(where, field, kind, value_at(annotation, field)) for field, kind in faults)
         found.extend(_annotation_warnings(index, annotation))
         # An annotation that has only a box is measured as one without polygons.
         measured = annotation if outlined else {"segmentation": []}
@@ -214,60 +234,66 @@ def _check_annotations(annotations, image_sizes, category_ids, require_masks, fo
     return _check_outlines(annotations, checked, sound, found)
 
 
-def _check_outlines(annotations, checked, sound, found):
+def _check_outlines(
+    annotations: Entries, checked: Sequence[Segmented], sound: list[bool], found: list[Problem]
+) -> Measured:
     outlines = check_outlines(checked)
     for fault in outlines.faults:
         index, annotation = annotations[fault.order]
-        found.append(error(place("annotations", index, annotation), *fault[1:]))
+        found.append(error(place("annotations", index, annotation), fault.field, fault.kind, fault.got))
         sound[fault.order] = False
-    lesions = [(*annotations[i], checked[i][2]) for i, good in enumerate(sound) if good]
-    return lesions, outlines.areas_px[sound], outlines.boxes_xyxy[sound]
+    sizes = [size_hw for _, _, size_hw, _ in checked]
+    lesions = [(*annotations[i], size_hw) for i, size_hw in enumerate(sizes) if sound[i] and size_hw is not None]
+    return Measured(lesions, outlines.areas_px[sound], outlines.boxes_xyxy[sound])
 
 
-def _annotation_warnings(index, annotation):
+def _annotation_warnings(index: int, annotation: Entry) -> Iterator[Problem]:
     yield from _attribute_problems(annotation, _ANNOTATION_FIELDS, "annotations", index)
     for key in ("iscrowd", "area"):
         if key not in annotation:
-            yield warning(place("annotations", index, annotation), key, "is missing")
+            yield warning(place("annotations", index, annotation), key, ProblemKind.MISSING)
 
 
-def _check_references(annotation, image_sizes, category_ids, faults):
+def _check_references(
+    annotation: Entry, image_sizes: _Sizes, category_ids: set[int], faults: _Faults
+) -> tuple[int, int] | None:
     """Returns the image's (height, width), or None if unknown. No complaint about ids where their list is missing."""
-    for key, known in (("image_id", image_sizes), ("category_id", category_ids)):
+    lists: tuple[tuple[str, Collection[int]], ...] = (("image_id", image_sizes), ("category_id", category_ids))
+    for key, known in lists:
         value = annotation.get(key)
         if type(value) is not int:
-            faults.append((key, "is missing" if key not in annotation else "is not an integer"))
+            faults.append((key, ProblemKind.MISSING if key not in annotation else ProblemKind.NO_INTEGER))
         elif known and value not in known:
-            faults.append((key, "is not the id of any entry"))
+            faults.append((key, ProblemKind.NO_SUCH_ID))
     image_id = annotation.get("image_id")
     return image_sizes.get(image_id) if type(image_id) is int else None
 
 
-def _check_box(annotation, size_hw, faults) -> bool:
+def _check_box(annotation: Entry, size_hw: tuple[int, int] | None, faults: _Faults) -> bool:
     """Whether ``bbox`` is four finite numbers with an extent that meets the image."""
     box = annotation.get("bbox")
-    what = None
+    kind = None
     if not isinstance(box, list) or len(box) != 4:
-        what = "is missing" if "bbox" not in annotation else "is not [x, y, width, height]"
+        kind = ProblemKind.MISSING if "bbox" not in annotation else ProblemKind.NO_BOX
     elif not all(map(is_number, box)):
-        what = "holds something that is not a finite number"
+        kind = ProblemKind.NO_NUMBERS
     elif box[2] <= 0 or box[3] <= 0:
-        what = "has no extent"
+        kind = ProblemKind.NO_EXTENT
     elif size_hw is not None and not _meets_image(box, size_hw):
-        what = "is wholly outside the image"
-    if what is not None:
-        faults.append(("bbox", what))
-    return what is None
+        kind = ProblemKind.BOX_OUTSIDE
+    if kind is not None:
+        faults.append(("bbox", kind))
+    return kind is None
 
 
-def _meets_image(box_xywh, size_hw):
+def _meets_image(box_xywh: Sequence[float], size_hw: tuple[int, int]) -> bool:
     x, y, width, height = box_xywh
     return x < size_hw[1] and y < size_hw[0] and x + width > 0 and y + height > 0
 
 
-def _check_flags(annotation, faults) -> None:
+def _check_flags(annotation: Entry, faults: _Faults) -> None:
     crowd, area = annotation.get("iscrowd", 0), annotation.get("area", 1)
     if type(crowd) not in (int, bool) or crowd not in (0, 1):
-        faults.append(("iscrowd", "is neither 0 nor 1"))
+        faults.append(("iscrowd", ProblemKind.NO_FLAG))
     if not is_number(area, limit=1e12) or area < 0:
-        faults.append(("area", "is not a finite number of square pixels"))
+        faults.append(("area", ProblemKind.NO_AREA))

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segtumor.ages import AGE_GROUP, AGE_GROUPS, is_age
-from segtumor.annotations.crowds import count_crowds, is_crowd
-from segtumor.annotations.regions import region_remarks
+from segtumor.annotations.regions import count_crowds, is_crowd, region_remarks
 from segtumor.cases import case_or_own
 from segtumor.datasets.splits.strata import UNKNOWN, attribute_text
 from segtumor.taxonomy import NORMAL

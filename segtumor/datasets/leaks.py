@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
-from segtumor.annotations.crowds import is_crowd
+from segtumor.annotations.regions import is_crowd
 from segtumor.cases import case_of, doubts
 from segtumor.datasets.duplicates import Pair, near_duplicates
 

@@ -111,7 +111,7 @@ def pair(annotations, predictions, *, truth=None, only_annotated: bool = False, 
 
 def _refuse_crowds_only(annotations, crowds):
     """Nothing could be found or missed, though lesions are drawn."""
-    from segtumor.annotations.crowds import CROWDS_AS_LESIONS
+    from segtumor.annotations.regions import CROWDS_AS_LESIONS
     from segtumor.errors import DataError
 
     if crowds.all_regions:

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from segtumor.annotations.crowds import is_crowd
 from segtumor.annotations.flat_polygons import box_polygon
+from segtumor.annotations.problems import ERROR, ProblemKind
+from segtumor.annotations.regions import is_crowd
 from segtumor.annotations.remarks import LeftOutError, Remark
-from segtumor.annotations.validation import ERROR, problems
+from segtumor.annotations.validation import find_problems
 from segtumor.errors import ConfigError, DataError
 from segtumor.formats.collection import NORMAL, Collection, SourceImage
 from segtumor.formats.labels import classes_of_labels, image_labels, label_key, taxonomy_of
@@ -31,7 +32,12 @@ UNLISTED_LEFT_OUT = "image without annotation"
 CROWD = "crowd region (iscrowd 1), neither trained on nor counted as a lesion"
 _KINDS_SHOWN, _DETAIL_LENGTH = 3, 200
 #: What a slip of the mouse leaves behind, in the words of the validator.
-_STRAY = re.compile(r"has no area|has no extent|fewer than three|marks no pixel")
+_STRAY = {
+    ProblemKind.POLYGON_FLAT,
+    ProblemKind.POLYGON_TOO_SHORT,
+    ProblemKind.NO_EXTENT,
+    ProblemKind.RLE_EMPTY,
+}
 
 
 class NothingLeftError(DataError):
@@ -236,7 +242,7 @@ def _rle_box(rle):
 def _sound(entries, taxonomy, left_out, notes):
     """The entries that the validator accepts, without stray clicks."""
     faults = {"images": {}, "annotations": {}}
-    for problem in problems(_document(entries, taxonomy), require_masks=False):
+    for problem in find_problems(_document(entries, taxonomy), require_masks=False):
         place = _ENTRY.match(problem.where)
         if problem.severity == ERROR and place:
             faults[place[1]].setdefault(int(place[2]), []).append(problem)
@@ -261,7 +267,7 @@ def _sound(entries, taxonomy, left_out, notes):
 
 
 def _is_stray(problem):
-    return bool(_STRAY.search(problem.what))
+    return problem.kind in _STRAY
 
 
 def _without_crowds(image, notes):

@@ -20,7 +20,7 @@ from segtumor.annotations.regions import has_outline
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.rescaling import scale_of, scaled_fields, scaled_segmentation, scaled_spacing
 from segtumor.annotations.segmentations import is_number
-from segtumor.annotations.validation import problems
+from segtumor.annotations.validation import find_problems
 from segtumor.datasets.image_placement import leads_out
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary, prepare_output_folder, write_json
@@ -148,7 +148,7 @@ def _names_lists(ends):
 def _read_file(path, where, part, images, collection, progress):
     """Add what a file holds to ``collection``; returns the names of the categories that are used."""
     coco = read_json(path)
-    wrong = problems(coco, require_masks=False, with_warnings=False)
+    wrong = find_problems(coco, require_masks=False, with_warnings=False)
     if wrong:
         raise DataError(_listing(wrong), where=path, remedy=f"See: segtumor data check {path} --fix MENDED.json")
     categories = sorted(coco["categories"], key=lambda category: category["id"])

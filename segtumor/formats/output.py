@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segtumor import __version__
 from segtumor.annotations.coco import CocoDataset
-from segtumor.annotations.crowds import is_crowd
+from segtumor.annotations.regions import is_crowd
 from segtumor.annotations.remarks import Remark, kinds_of
 from segtumor.datasets.image_placement import place_images
 from segtumor.errors import ConfigError

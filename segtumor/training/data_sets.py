@@ -9,7 +9,7 @@ from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 
 from segtumor.annotations.coco import CocoDataset
-from segtumor.annotations.crowds import CROWDS_AS_LESIONS, Crowds, count_crowds
+from segtumor.annotations.regions import CROWDS_AS_LESIONS, Crowds, count_crowds
 from segtumor.errors import ConfigError
 from segtumor.models.kinds import class_weights, kind_of, set_classes
 from segtumor.training.batches.catalog import DataParts, Files, check_image_sizes, load_datasets, shared_cases

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segtumor.annotations.crowds import count_crowds, is_crowd
+from segtumor.annotations.regions import count_crowds, is_crowd
 
 
 def _flags(*flags):

@@ -11,9 +11,9 @@ import pytest
 
 from segtumor.annotations.coco import load_coco
 from segtumor.annotations.json_input import read_bytes
-from segtumor.annotations.problem import ERROR, WARNING
+from segtumor.annotations.problems import ERROR, WARNING
 from segtumor.annotations.repair import repair
-from segtumor.annotations.validation import problems
+from segtumor.annotations.validation import find_problems
 from segtumor.errors import DataError
 
 NAN, INF = float("nan"), float("inf")
@@ -285,14 +285,14 @@ def test_the_table_is_long_enough_and_every_kind_stands_in_it_once():
 
 
 def test_the_sound_file_has_no_problem(folder):
-    assert problems(SOUND) == []
+    assert find_problems(SOUND) == []
     assert len(_load(SOUND, folder).records) == 3
 
 
 @pytest.mark.parametrize(("kind", "path", "value", "severity", "field", "words"), TABLE, ids=[row[0] for row in TABLE])
 def test_every_kind_is_found_told_with_a_remedy_and_never_loaded(kind, path, value, severity, field, words, folder):
     coco = changed(path, value)
-    found = problems(coco)
+    found = find_problems(coco)
     matching = [p for p in found if (p.severity, p.field) == (severity, field) and words in p.what]
     assert matching, found
     assert all(problem.remedy for problem in found)
@@ -313,7 +313,7 @@ def test_every_kind_is_repaired_or_left_out(kind, path, value, severity, field, 
     except DataError:
         assert path[0] in ("images", "categories")  # without the one or the other nothing is left
     else:
-        assert not [p for p in problems(repaired.coco) if p.severity == ERROR]
+        assert not [p for p in find_problems(repaired.coco) if p.severity == ERROR]
         assert severity == WARNING or repaired.changes or repaired.left_out
     assert repr(coco) == before
 
@@ -368,28 +368,28 @@ def test_warnings_are_logged_in_one_line(folder, caplog):
 def test_many_lesions_of_two_classes_and_many_normal_images_are_told_to_be_out_of_balance():
     coco = {**SOUND, "annotations": [_lesion(1, id=n, bbox=[10, 10, 20, 5 + n]) for n in range(3, 25)]}
     coco["annotations"].append(_lesion(2))
-    assert "classes are imbalanced beyond 1:10" in [problem.what for problem in problems(coco)]
+    assert "classes are imbalanced beyond 1:10" in [problem.what for problem in find_problems(coco)]
     coco = {**SOUND, "images": SOUND["images"] + [_image(n, image_label="normal") for n in range(4, 40)]}
-    assert "most images are normal" in [problem.what for problem in problems(coco)]
+    assert "most images are normal" in [problem.what for problem in find_problems(coco)]
 
 
 def test_a_rectangle_beside_the_polygon_of_the_same_lesion_is_told():
     diamond = [10, 20, 20, 10, 30, 20, 20, 30]
     coco = {**SOUND, "annotations": [*SOUND["annotations"], _lesion(3, image_id=1, category_id=1, area=200)]}
     coco["annotations"][2]["segmentation"] = [diamond]
-    assert [(p.where, p.got) for p in problems(coco)] == [("annotations[2] (id 3)", "that of id 1")]
+    assert [(p.where, p.got) for p in find_problems(coco)] == [("annotations[2] (id 3)", "that of id 1")]
 
 
 def test_category_id_zero_and_any_order_are_fine():
     coco = copy.deepcopy(SOUND)
     coco["categories"][0]["id"] = coco["annotations"][0]["category_id"] = 0
-    assert problems(coco) == []
+    assert find_problems(coco) == []
 
 
 def test_more_regions_than_any_radiograph_has_are_refused_before_they_become_masks(monkeypatch):
     monkeypatch.setattr("segtumor.annotations.validation.MOST_REGIONS", 2)
     coco = {**SOUND, "annotations": [_lesion(n, image_id=1, category_id=1, bbox=[10, 10, 20, n]) for n in range(3, 6)]}
     coco["images"] = [*SOUND["images"][:1], *SOUND["images"][2:]]
-    (found,) = [p for p in problems(coco) if p.severity == ERROR]
+    (found,) = [p for p in find_problems(coco) if p.severity == ERROR]
     assert (found.field, found.what, found.got) == ("annotations", "image has more than 2 regions", "3")
     assert [remark.image for remark in repair(coco).left_out] == ["1.png"]

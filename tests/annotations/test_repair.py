@@ -11,9 +11,9 @@ from PIL import Image
 
 from segtumor.annotations.coco import load_coco
 from segtumor.annotations.json_input import parse_json
-from segtumor.annotations.problem import ERROR
+from segtumor.annotations.problems import ERROR
 from segtumor.annotations.repair import repair
-from segtumor.annotations.validation import problems
+from segtumor.annotations.validation import find_problems
 from segtumor.errors import DataError, SegtumorError
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
 
@@ -171,7 +171,7 @@ def test_what_the_image_files_say(tmp_path):
     sizes = {image["file_name"]: (image["width"], image["height"]) for image in repaired.coco["images"]}
     assert sizes == {"a/1.png": (60, 40), "2.png": (60, 40), "3.png": (50, 45)}
     assert [remark.image for remark in repaired.left_out] == ["4.png"]
-    assert problems(repaired.coco, image_root=tmp_path, with_warnings=False) == []
+    assert find_problems(repaired.coco, image_root=tmp_path, with_warnings=False) == []
     coco["annotations"][1] |= {"bbox": [40, 10, 19, 20], "segmentation": [[40, 10, 59, 10, 59, 30, 40, 30]]}
     Image.new("L", (50, 40)).save(tmp_path / "2.png")
     kept = repair(coco, image_root=tmp_path).coco["images"]
@@ -294,7 +294,7 @@ def test_generated_malformed_files_meet_only_our_own_errors(start, tmp_path):
             coco = parse_json(data, path)
         except SegtumorError:
             continue
-        errors = [problem for problem in problems(coco) if problem.severity == ERROR]
+        errors = [problem for problem in find_problems(coco) if problem.severity == ERROR]
         try:
             _use(path)
             accepted += 1
@@ -334,7 +334,7 @@ def test_malformed_files_beside_pictures_of_other_sizes_are_repaired_or_refused(
             continue
         repaired += 1
         checked = {"image_root": folder, "require_masks": options["require_masks"]}
-        assert [p for p in problems(done.coco, **checked) if p.severity == ERROR] == [], seed
+        assert [p for p in find_problems(done.coco, **checked) if p.severity == ERROR] == [], seed
         for image in done.coco["images"]:
             with Image.open(folder / image["file_name"]) as picture:
                 assert picture.size == (image["width"], image["height"]), seed

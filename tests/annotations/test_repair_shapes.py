@@ -3,10 +3,10 @@
 import pytest
 from PIL import Image
 
-from segtumor.annotations.problem import ERROR
+from segtumor.annotations.problems import ERROR
 from segtumor.annotations.regions import boxes_sentence, counted_regions, has_outline, region_remarks
 from segtumor.annotations.repair import repair
-from segtumor.annotations.validation import problems
+from segtumor.annotations.validation import find_problems
 
 SQUARE = [20, 20, 60, 20, 60, 60, 20, 60]
 NOTHING = [None, [], "", {}, [[]], [[], []], [None], {"size": [100, 200], "counts": ""}, {"counts": []}]
@@ -24,7 +24,7 @@ def _coco(*lesions, images=1):
 
 
 def _errors(coco, **options):
-    return [(p.field, p.what) for p in problems(coco, **options) if p.severity == ERROR]
+    return [(p.field, p.what) for p in find_problems(coco, **options) if p.severity == ERROR]
 
 
 @pytest.mark.parametrize("nothing", NOTHING, ids=repr)
@@ -76,7 +76,7 @@ POINTS = [[20, 20], [60, 20], [60, 60], [20, 60]]
 def test_a_flat_outline_is_one_error_and_mended(outline):
     coco = _coco(_lesion(segmentation=outline))
     assert [field for field, _ in _errors(coco)] == ["segmentation"]
-    (problem,) = (p for p in problems(coco) if p.severity == ERROR)
+    (problem,) = (p for p in find_problems(coco) if p.severity == ERROR)
     assert "--fix" in problem.remedy
     assert repair(coco).coco["annotations"][0]["segmentation"] == [SQUARE]
 

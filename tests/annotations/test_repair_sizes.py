@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segtumor.annotations.problem import ERROR
+from segtumor.annotations.problems import ERROR
 from segtumor.annotations.repair import repair
-from segtumor.annotations.validation import problems
+from segtumor.annotations.validation import find_problems
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
 
 SQUARE = [40, 20, 80, 20, 80, 60, 40, 60]
@@ -45,7 +45,7 @@ def repaired(tmp_path):
         before = copy.deepcopy(coco)
         done = repair(coco, image_root=tmp_path)
         assert coco == before
-        assert [p for p in problems(done.coco, image_root=tmp_path) if p.severity == ERROR] == []
+        assert [p for p in find_problems(done.coco, image_root=tmp_path) if p.severity == ERROR] == []
         if not done.coco["annotations"]:
             assert [remark.image for remark in done.left_out] == ["r.png"] and done.left_out[0].detail
             return None

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segtumor.annotations.segmentations import check_outlines, segmentation_problems
-from segtumor.annotations.validation import ERROR, problems
+from segtumor.annotations.problems import ERROR
+from segtumor.annotations.segmentations import check_outlines
+from segtumor.annotations.validation import find_problems
 from segtumor.structures.masks import box_from_mask, rle_from_mask
 
 NAN, INF = float("nan"), float("inf")
@@ -129,7 +130,7 @@ CASES = [
 
 
 def errors(coco, **options):
-    return [problem for problem in problems(coco, **options) if problem.severity == ERROR]
+    return [problem for problem in find_problems(coco, **options) if problem.severity == ERROR]
 
 
 def _changed(path, value):
@@ -210,9 +211,9 @@ def test_every_rle_of_pycocotools_is_accepted(height, width, seed, share):
     mask = np.random.default_rng(seed).random((height, width)) < share
     mask[0, 0] = True
     rle = rle_from_mask(mask)
-    assert segmentation_problems([(0, {"segmentation": rle}, (height, width), None)]) == []
+    assert check_outlines([(0, {"segmentation": rle}, (height, width), None)]).faults == []
     cut = {**rle, "counts": rle["counts"][:-1]}
-    assert len(segmentation_problems([(0, {"segmentation": cut}, (height, width), None)])) == 1
+    assert len(check_outlines([(0, {"segmentation": cut}, (height, width), None)]).faults) == 1
 
 
 @settings(max_examples=60, deadline=None)

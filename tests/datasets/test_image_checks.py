@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 from repository import ROOT
 
-from segtumor.annotations.problem import ERROR, WARNING
+from segtumor.annotations.problems import ERROR, WARNING
 from segtumor.datasets.image_checks import image_problems
 
 

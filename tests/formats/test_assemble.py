@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segtumor.annotations.problems import ERROR
 from segtumor.annotations.remarks import LeftOutError
-from segtumor.annotations.validation import ERROR, problems
+from segtumor.annotations.validation import find_problems
 from segtumor.errors import ConfigError, DataError
 from segtumor.formats.assemble import add_unlisted, assemble, drop_labels
 from segtumor.formats.collection import NORMAL, NOT_ANNOTATED, Collection, Region, SourceImage
@@ -123,7 +124,7 @@ def test_a_class_for_a_label_that_is_not_there_is_a_mistake():
 )
 def test_what_cannot_be_used_is_left_out_with_its_image(regions, lesions, left_out, notes):
     done = assemble(collection(("a.png", regions), ("ok.png", (polygon("benign"),))))
-    assert not [p for p in problems(done.document) if p.severity == ERROR]
+    assert not [p for p in find_problems(done.document) if p.severity == ERROR]
     assert len(done.document["annotations"]) == (lesions or 0) + 1
     assert kinds(done.left_out) == [("a.png", kind) for kind in left_out]
     assert kinds(done.notes) == [("a.png", kind) for kind in notes]

@@ -1,19 +1,23 @@
-"""A repaired copy of a COCO file: what is certain is mended, an image with anything else is left out, and all is told.
+"""A repaired copy of a COCO file: what is certain is put right, an image with anything else is left out, all reported.
 
 An image goes with all its annotations: one whose only lesion was dropped would train as normal. The copy has no error
 that ``segtumor.annotations.validation`` knows, always. Not here: guessing, and writing files (``segtumor data check
 --fix``).
 """
 
-from segtumor.annotations.problem import ERROR, place, show
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from segtumor.annotations.problems import place, show
 from segtumor.annotations.repair.images import repair_image
-from segtumor.annotations.repair.ledger import Change, Ledger, Repaired
+from segtumor.annotations.repair.ledger import Change, Ledger, Repaired, Work
 from segtumor.annotations.repair.lesions import repair_lesions
 from segtumor.annotations.repair.numbering import read_ids, remove_copies, renumber, renumber_texts, resolve_names
 from segtumor.annotations.repair.omission import leave_out, leave_out_images
 from segtumor.annotations.repair.shapes import outline_boxes, remove_empty, repair_shapes
 from segtumor.annotations.repair.sizes import repair_sizes
-from segtumor.annotations.validation import LISTS, problems
+from segtumor.annotations.validation import LISTS, find_problems
 from segtumor.errors import DataError
 from segtumor.taxonomy import NORMAL
 
@@ -21,15 +25,15 @@ __all__ = ["Change", "Repaired", "repair"]
 
 
 def repair(
-    coco,
+    coco: Any,
     *,
-    image_root=None,
+    image_root: Path | str | None = None,
     require_masks: bool = True,
-    unusable=None,
+    unusable: Mapping[str, str] | None = None,
     crowds_as_lesions: bool = False,
     boxes_as_masks: bool = False,
-):
-    """Mend what is certain, leave out what is not.
+) -> Repaired:
+    """Put right what is certain, leave out what is not.
 
     Args:
         coco: the parsed JSON; not modified.
@@ -40,7 +44,7 @@ def repair(
         boxes_as_masks: whether a box without an outline becomes its own outline.
 
     Returns:
-        Repaired; ``problems(repaired.coco)`` has no errors.
+        Repaired; ``find_problems(repaired.coco)`` has no errors.
 
     Raises:
         DataError: it is no COCO object, the image root is no folder, or nothing is left.
@@ -72,24 +76,26 @@ def repair(
     return _without_errors(rest, work, ledger, require_masks=require_masks, image_root=image_root)
 
 
-def _entries(coco):
+def _entries(coco: Mapping[str, Any]) -> Work:
     """{list: [(position, copy of the entry)]}; what is no object stays as it is, to be left out and reported."""
-    lists = {name: coco.get(name) if isinstance(coco.get(name), list) else [] for name in LISTS}
+    lists = {name: value if isinstance(value := coco.get(name), list) else [] for name in LISTS}
     return {name: [(i, dict(e) if isinstance(e, dict) else e) for i, e in enumerate(lists[name])] for name in LISTS}
 
 
-def _name(image):
+def _name(image: Mapping[str, Any]) -> str | None:
     name = image.get("file_name")
     return name if isinstance(name, str) else None
 
 
-def _without_errors(rest, work, ledger, **options):
+def _without_errors(
+    rest: dict[str, Any], work: Work, ledger: Ledger, *, require_masks: bool, image_root: Path | str | None
+) -> Repaired:
     """Leave out whatever still has an error, until none has; each round takes at least one entry away."""
     while True:
         coco = {**rest, **{name: [entry for _, entry in work[name]] for name in LISTS}}
-        errors = [p for p in problems(coco, with_warnings=False, **options) if p.severity == ERROR]
+        errors = find_problems(coco, require_masks=require_masks, image_root=image_root, with_warnings=False)
         if not errors:
-            return Repaired(coco, ledger.changes, ledger.left_out)
+            return Repaired(coco, ledger.changes, ledger.left_out, frozenset(ledger.kinds))
         for problem in [p for p in errors if p.where == "file" and p.field in rest]:
             ledger.change("file", problem.field, f"removed: it {problem.what}", rest.pop(problem.field), None)
             errors.remove(problem)

@@ -4,13 +4,15 @@ out (``omission``)."""
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 from segtumor.annotations.file_names import file_name_fault
+from segtumor.annotations.repair.ledger import Ledger
 from segtumor.annotations.repair.numbering import as_id
 from segtumor.annotations.segmentations import is_number
 
 
-def repair_image(image, where, image_root, ledger) -> None:
+def repair_image(image: dict[str, Any], where: str, image_root: Path | str | None, ledger: Ledger) -> None:
     """Put one entry right, in place: file name, size and spacing, numbers that are not finite."""
     name = image.get("file_name")
     if image_root is not None and isinstance(name, str):
@@ -28,7 +30,7 @@ def repair_image(image, where, image_root, ledger) -> None:
             ledger.set(image, where, key, "made null: not a finite number", None)
 
 
-def _repair_name(image, name, where, root, ledger) -> None:
+def _repair_name(image: dict[str, Any], name: str, where: str, root: Path, ledger: Ledger) -> None:
     """Backslashes, and folders down to the image root's own, are taken off if the file is there and no other fits."""
     if _is_there(name, root):
         return
@@ -40,11 +42,11 @@ def _repair_name(image, name, where, root, ledger) -> None:
         ledger.set(image, where, "file_name", what, found[0])
 
 
-def _is_there(name, root):
+def _is_there(name: str, root: Path) -> bool:
     return file_name_fault(name) is None and os.path.isfile(root / name)
 
 
-def _is_spacing(value):
+def _is_spacing(value: Any) -> bool:
     if value is None:
         return True
     return isinstance(value, list) and len(value) == 2 and all(is_number(n) and n > 1e-6 for n in value)

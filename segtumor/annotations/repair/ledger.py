@@ -2,8 +2,11 @@
 
 from typing import Any, NamedTuple
 
-from segtumor.annotations.problem import show
+from segtumor.annotations.problems import ProblemKind, show
 from segtumor.annotations.remarks import Remark
+
+#: {list: (position in the file, entry)}; an entry may be anything. What repairs change, in place.
+Work = dict[str, list[tuple[int, Any]]]
 
 
 class Change(NamedTuple):
@@ -21,31 +24,35 @@ class Repaired(NamedTuple):
 
     Attributes:
         coco: the repaired copy; shares unchanged values with what was given.
-        changes: list of Change.
-        left_out: list of Remark, one for each image, category or annotation without an image that is not in the copy.
+        changes: of single values.
+        left_out: one Remark for each image, category or annotation without an image that is not in the copy.
+        kinds: of the problems for which something was left out.
     """
 
     coco: dict[str, Any]
-    changes: list
-    left_out: list
+    changes: list[Change]
+    left_out: list[Remark]
+    kinds: frozenset[ProblemKind]
 
 
 class Ledger:
     """Collects changes and what was left out."""
 
     def __init__(self) -> None:
-        self.changes, self.left_out = [], []
+        self.changes: list[Change] = []
+        self.left_out: list[Remark] = []
+        self.kinds: set[ProblemKind] = set()
 
-    def change(self, where, field, what, before, after) -> None:
+    def change(self, where: str, field: str, what: str, before: Any, after: Any) -> None:
         """Note one change; the values are shortened."""
         self.changes.append(Change(where, field, what, show(before), show(after)))
 
-    def set(self, entry, where, field, what, value) -> None:
+    def set(self, entry: dict[str, Any], where: str, field: str, what: str, value: Any) -> None:
         """Give ``field`` of ``entry`` a new value, and note it."""
         before = show(entry[field]) if field in entry else ""
         entry[field] = value
         self.changes.append(Change(where, field, what, before, show(value)))
 
-    def leave_out(self, name, kind, detail: str = "") -> None:
+    def leave_out(self, name: str, kind: str, detail: str = "") -> None:
         """Note that something is not in the copy."""
         self.left_out.append(Remark(name, kind, detail))

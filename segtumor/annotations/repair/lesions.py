@@ -3,20 +3,34 @@
 Not here: outlines of which nobody knows the truth; their images are left out (``omission``).
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from segtumor.annotations.plausibility import AREA_FACTOR, AREA_TOLERANCE_PX
-from segtumor.annotations.problem import place
+from segtumor.annotations.problems import place
 from segtumor.annotations.regions import has_outline
+from segtumor.annotations.repair.ledger import Ledger, Work
 from segtumor.annotations.repair.shapes import NOTHING
-from segtumor.annotations.segmentations import FITS_BADLY_IOU, check_outlines, is_number, paired_iou
+from segtumor.annotations.segmentations import (
+    FITS_BADLY_IOU,
+    Floats,
+    Outlines,
+    SizeHw,
+    check_outlines,
+    is_number,
+    paired_iou,
+)
 from segtumor.annotations.validation import LONGEST_EDGE_PX, MOST_PIXELS
 from segtumor.structures.polygons import clip_polygon, outside_image, polygon_area
 
 _FLAGS = {None: 0, "0": 0, "1": 1, 0.0: 0, 1.0: 1}
+#: (position, annotation, size of its image) of annotations whose image has one.
+Lesions = Sequence[tuple[int, dict[str, Any], SizeHw]]
 
 
-def repair_lesions(work, ledger) -> None:
+def repair_lesions(work: Work, ledger: Ledger) -> None:
     """Put annotations right, in place, wherever their image's size is known."""
     sizes = {}
     for _, image in work["images"]:
@@ -34,27 +48,27 @@ def repair_lesions(work, ledger) -> None:
     _repair_measures(lesions, ledger)
 
 
-def _size_hw(image):
-    size_hw = image.get("height"), image.get("width")
-    if not all(type(n) is int and 0 < n <= LONGEST_EDGE_PX for n in size_hw) or size_hw[0] * size_hw[1] > MOST_PIXELS:
+def _size_hw(image: Mapping[str, Any]) -> SizeHw | None:
+    height, width = image.get("height"), image.get("width")
+    if type(height) is not int or type(width) is not int or not min(height, width) > 0:
         return None
-    return size_hw
+    return None if max(height, width) > LONGEST_EDGE_PX or height * width > MOST_PIXELS else (height, width)
 
 
-def _repair_flag(index, annotation, ledger) -> None:
+def _repair_flag(index: int, annotation: dict[str, Any], ledger: Ledger) -> None:
     flag = annotation.get("iscrowd")
     if type(flag) in (type(None), str, float) and flag in _FLAGS:
         what = "added" if flag is None else "read as an integer"
         ledger.set(annotation, place("annotations", index, annotation), "iscrowd", what, _FLAGS[flag])
 
 
-def _measured(lesions):
+def _measured(lesions: Lesions) -> Outlines:
     """Outlines of all lesions, against their images but not their boxes."""
     outlined = [a if has_outline(a) else {"segmentation": []} for _, a, _ in lesions]
     return check_outlines([(None, a, lesion[2], None) for a, lesion in zip(outlined, lesions, strict=True)])
 
 
-def _repair_outlines(lesions, ledger) -> None:
+def _repair_outlines(lesions: Lesions, ledger: Ledger) -> None:
     """Polygons with nothing in the image beside others are dropped, copies removed, the rest cut at the border."""
     outlines = _measured(lesions)
     faulty = {fault.order for fault in outlines.faults}
@@ -70,7 +84,7 @@ def _repair_outlines(lesions, ledger) -> None:
             _cut(annotation, where, size_hw, ledger)
 
 
-def _drop_polygons(annotation, where, size_hw, faulty, ledger) -> None:
+def _drop_polygons(annotation: dict[str, Any], where: str, size_hw: SizeHw, faulty: bool, ledger: Ledger) -> None:
     polygons = annotation["segmentation"]
     different = [polygon for i, polygon in enumerate(polygons) if not _in(polygon, polygons[max(0, i - 20) : i])]
     if len(different) < len(polygons):
@@ -78,21 +92,19 @@ def _drop_polygons(annotation, where, size_hw, faulty, ledger) -> None:
     if not faulty:
         return
     faults = [check_outlines([(None, {"segmentation": [p]}, size_hw, None)]).faults for p in different]
-    kept = [
-        polygon for polygon, found in zip(different, faults, strict=True) if not found or found[0].what not in NOTHING
-    ]
+    kept = [p for p, found in zip(different, faults, strict=True) if not found or found[0].kind not in NOTHING]
     if kept and len(kept) < len(different):
         ledger.set(annotation, where, "segmentation", "polygons without any area in the image removed", kept)
 
 
-def _in(polygon, others) -> bool:
+def _in(polygon: Any, others: Sequence[Any]) -> bool:
     try:
         return polygon in others
     except RecursionError:  # nested beyond measure, and left out for that
         return False
 
 
-def _cut(annotation, where, size_hw, ledger) -> None:
+def _cut(annotation: dict[str, Any], where: str, size_hw: SizeHw, ledger: Ledger) -> None:
     polygons = annotation["segmentation"]
     if check_outlines([(None, annotation, size_hw, None)]).faults:
         return
@@ -101,14 +113,15 @@ def _cut(annotation, where, size_hw, ledger) -> None:
         ledger.set(annotation, where, "segmentation", "cut at the border of the image", cut)
 
 
-def _cut_polygon(polygon, size_hw):
+def _cut_polygon(polygon: Sequence[float], size_hw: SizeHw) -> list[float]:
     points = clip_polygon(np.reshape(polygon, (-1, 2)), size_hw)
     rounded = np.round(points, 3)
     # Rounding may flatten a sliver; it then keeps its digits.
-    return (rounded if polygon_area(rounded) > 0 else points).ravel().tolist()
+    cut: list[float] = (rounded if polygon_area(rounded) > 0 else points).ravel().tolist()
+    return cut
 
 
-def _repair_measures(lesions, ledger) -> None:
+def _repair_measures(lesions: Lesions, ledger: Ledger) -> None:
     outlines = _measured(lesions)
     faulty = {fault.order for fault in outlines.faults}
     for order, (index, annotation, size_hw) in enumerate(lesions):
@@ -121,44 +134,50 @@ def _repair_measures(lesions, ledger) -> None:
         _repair_area(annotation, where, outlines.areas_px[order] if known else None, ledger)
 
 
-def _repair_box(annotation, where, tight_xyxy, size_hw, ledger) -> None:
+def _repair_box(
+    annotation: dict[str, Any], where: str, tight_xyxy: Floats | None, size_hw: SizeHw, ledger: Ledger
+) -> None:
     """The box cut at the border; that of the outline where the one given is unsound or far from it."""
     given, height, width = _corners(annotation.get("bbox")), *size_hw
     limits = np.array([width, height, width, height], dtype=np.float64)
     clipped = None if given is None else np.clip(given, 0, limits)
-    usable = clipped is not None and np.all(clipped[2:] > clipped[:2])
+    if clipped is not None and not np.all(clipped[2:] > clipped[:2]):
+        clipped = None
     if tight_xyxy is not None:
         tight = np.clip(tight_xyxy, 0, limits)
-        if not usable or paired_iou(clipped[None], tight[None])[0] < FITS_BADLY_IOU:
+        if clipped is None or paired_iou(clipped[None], tight[None])[0] < FITS_BADLY_IOU:
             ledger.set(annotation, where, "bbox", "taken from the outline", _xywh(tight))
             return
-    if usable and np.any(clipped != given):
+    if clipped is not None and np.any(clipped != given):
         ledger.set(annotation, where, "bbox", "cut at the border of the image", _xywh(clipped))
 
 
-def _corners(box):
+def _corners(box: Any) -> Floats | None:
     if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)) or box[2] <= 0 or box[3] <= 0:
         return None
     return np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]], dtype=np.float64)
 
 
-def _xywh(box_xyxy):
+def _xywh(box_xyxy: Floats) -> list[float]:
     x0, y0, x1, y1 = map(float, box_xyxy)
     exact = [x0, y0, x1 - x0, y1 - y0]
     rounded = [round(value, 3) for value in exact]
     return rounded if min(rounded[2:]) > 0 else exact
 
 
-def _repair_area(annotation, where, area_px, ledger) -> None:
+def _repair_area(annotation: dict[str, Any], where: str, area_px: float | None, ledger: Ledger) -> None:
     given, box = annotation.get("area"), annotation.get("bbox")
-    if area_px is None and _corners(box) is None:
+    if area_px is not None:
+        area = round(float(area_px), 3)
+    elif box is not None and _corners(box) is not None:
+        area = round(box[2] * box[3], 3)
+    else:
         return
-    area = round(float(area_px), 3) if area_px is not None else round(box[2] * box[3], 3)
     if not is_number(given, limit=1e12) or given < 0:
         ledger.set(annotation, where, "area", f"taken from the {'box' if area_px is None else 'outline'}", area)
     elif area_px is not None and _disagree(given, area):
         ledger.set(annotation, where, "area", "taken from the outline", area)
 
 
-def _disagree(given, area):
+def _disagree(given: float, area: float) -> bool:
     return abs(given - area) > AREA_TOLERANCE_PX and (given > area * AREA_FACTOR or given * AREA_FACTOR < area)

@@ -5,8 +5,11 @@ Not here: ids that contradict each other, which nothing repairs (``omission``).
 
 import re
 from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from segtumor.annotations.problem import place, show
+from segtumor.annotations.problems import place, show
+from segtumor.annotations.repair.ledger import Ledger, Work
 from segtumor.annotations.validation import LARGEST_ID
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,14}")
@@ -20,7 +23,7 @@ _IDS = (
 _COMPARED = 8  # copies of a lesion that share its box; keeps the search linear
 
 
-def as_id(value):
+def as_id(value: Any) -> int | None:
     """The integer that a value can only mean: 12 for 12, "12", "12 " and 12.0; None if there is none."""
     if type(value) is str and _INTEGER.fullmatch(value.strip()):
         return int(value)
@@ -29,7 +32,7 @@ def as_id(value):
     return value if type(value) is int else None
 
 
-def read_ids(work, ledger) -> None:
+def read_ids(work: Work, ledger: Ledger) -> None:
     """Ids and references that are integers in disguise become integers, everywhere at once."""
     for name, key in _IDS:
         for index, entry in work[name]:
@@ -38,7 +41,7 @@ def read_ids(work, ledger) -> None:
                 ledger.set(entry, place(name, index, entry), key, "read as an integer", as_id(value))
 
 
-def resolve_names(work, ledger) -> None:
+def resolve_names(work: Work, ledger: Ledger) -> None:
     """Annotations that name their image by its file, or their class by its name, get the id of the only one so called.
 
     A name that is somebody's id stays, to be read as that.
@@ -55,11 +58,11 @@ def resolve_names(work, ledger) -> None:
                 ledger.set(entry, place("annotations", index, entry), key, what, id_of[value])
 
 
-def _text(value):
+def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def renumber_texts(work, ledger) -> None:
+def renumber_texts(work: Work, ledger: Ledger) -> None:
     """Ids of images and categories that are text, or beyond 2^53, become numbers; annotations follow theirs.
 
     Only where each is one entry's own: of one that stands twice nobody knows whose the annotations are.
@@ -77,22 +80,21 @@ def renumber_texts(work, ledger) -> None:
                     ledger.set(entry, place(entries, index, entry), field, what, number_of[value])
 
 
-def _is_odd(value):
+def _is_odd(value: Any) -> bool:
     return (type(value) is str and value.strip() != "") or (type(value) is int and not _is_id(value))
 
 
-def remove_copies(work, ledger) -> None:
+def remove_copies(work: Work, ledger: Ledger) -> None:
     """Drop images and categories that stand twice word for word, and lesions whose class, box and outline do."""
-    for name, compared in (
-        ("images", _same),
-        ("categories", _same_category),
-        ("annotations", _same_lesion),
-    ):
+    for name, compared in {"images": _same, "categories": _same_category, "annotations": _same_lesion}.items():
         work[name] = _without_copies(name, work[name], compared, ledger)
 
 
-def _without_copies(name, entries, same, ledger):
-    kept, buckets = [], {}
+def _without_copies(
+    name: str, entries: list[tuple[int, Any]], same: Callable[[Any, Any], bool], ledger: Ledger
+) -> list[tuple[int, Any]]:
+    kept: list[tuple[int, Any]] = []
+    buckets: dict[tuple[str, ...], list[Any]] = {}
     for index, entry in entries:
         if isinstance(entry, dict):
             bucket = buckets.setdefault(_bucket(name, entry), [])
@@ -105,33 +107,33 @@ def _without_copies(name, entries, same, ledger):
     return kept
 
 
-def _bucket(name, entry):
+def _bucket(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     keys = ("image_id", "category_id", "bbox") if name == "annotations" else ("id",)
     return tuple(show(entry.get(key)) for key in keys)
 
 
-def _same(first, second):
+def _same(first: Any, second: Any) -> bool:
     try:
-        return first == second
+        return bool(first == second)
     except RecursionError:  # nested beyond measure, and left out for that
         return False
 
 
-def _same_category(first, second):
+def _same_category(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Of one id and name; whatever else they say."""
     return all(key in first and _same(first[key], second.get(key)) for key in ("id", "name"))
 
 
-def _same_lesion(first, second):
+def _same_lesion(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     keys = ("image_id", "category_id", "bbox", "segmentation")
     return all(_same(first.get(key), second.get(key)) for key in keys)
 
 
-def renumber(annotations, ledger) -> None:
+def renumber(annotations: list[tuple[int, Any]], ledger: Ledger) -> None:
     """Give annotations whose id is missing, unreadable or taken a new one above all others."""
     ids = [entry.get("id") for _, entry in annotations if isinstance(entry, dict)]
     following = max([value for value in ids if _is_id(value) and value < LARGEST_ID // 2], default=0) + 1
-    taken = set()
+    taken: set[int] = set()
     for index, entry in annotations:
         if not isinstance(entry, dict):
             continue
@@ -142,5 +144,5 @@ def renumber(annotations, ledger) -> None:
         taken.add(entry["id"])
 
 
-def _is_id(value):
+def _is_id(value: Any) -> bool:
     return type(value) is int and -LARGEST_ID <= value <= LARGEST_ID

@@ -2,13 +2,22 @@
 
 import posixpath
 import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from segtumor.annotations.problem import place
+from segtumor.annotations.problems import Problem, ProblemKind, place
+from segtumor.annotations.repair.ledger import Ledger, Work
 
 _PLACE = re.compile(r"(images|annotations|categories)\[(\d+)\]")
 
 
-def leave_out_images(work, ledger, which, kind, details=None) -> None:
+def leave_out_images(
+    work: Work,
+    ledger: Ledger,
+    which: Callable[[dict[str, Any]], bool],
+    kind: str,
+    details: Mapping[str, str] | None = None,
+) -> None:
     """Leave out the images for which ``which(entry)``, with their annotations."""
     out = {i: (kind, "") for i, (_, entry) in enumerate(work["images"]) if isinstance(entry, dict) and which(entry)}
     if details:
@@ -16,15 +25,17 @@ def leave_out_images(work, ledger, which, kind, details=None) -> None:
     _drop_images(work, out, ledger)
 
 
-def leave_out(errors, work, ledger) -> None:
+def leave_out(errors: Iterable[Problem], work: Work, ledger: Ledger) -> None:
     """Leave out everything that ``errors``, the problems of the lists in ``work``, point at.
 
     Of entries that share an id or name all go: nobody knows which of them is meant.
     """
-    pointed = {"images": {}, "annotations": {}, "categories": {}}
+    pointed: dict[str, dict[int, Problem]] = {"images": {}, "annotations": {}, "categories": {}}
     for problem in errors:
-        name, index = _PLACE.match(problem.where).groups()
-        pointed[name].setdefault(int(index), problem)
+        found = _PLACE.match(problem.where)
+        if found is not None:
+            pointed[found[1]].setdefault(int(found[2]), problem)
+    ledger.kinds.update(problem.kind for own in pointed.values() for problem in own.values())
     for name in ("images", "categories"):
         _add_namesakes(work[name], pointed[name])
     images, orphans = _images_of_annotations(work, pointed["annotations"])
@@ -41,9 +52,9 @@ def leave_out(errors, work, ledger) -> None:
         work[name] = [pair for pair in work[name] if pair[0] not in places]
 
 
-def _add_namesakes(entries, pointed) -> None:
+def _add_namesakes(entries: list[tuple[int, Any]], pointed: dict[int, Problem]) -> None:
     for field in ("id", "file_name", "name"):
-        twice = {i: p for i, p in pointed.items() if p.what == "is used twice" and p.field == field}
+        twice = {i: p for i, p in pointed.items() if p.kind is ProblemKind.TWICE and p.field == field}
         problem_of = {_normal(entries[i][1][field]): problem for i, problem in twice.items()}
         for j, (_, entry) in enumerate(entries if problem_of else []):
             value = _normal(entry.get(field)) if isinstance(entry, dict) else None
@@ -51,19 +62,22 @@ def _add_namesakes(entries, pointed) -> None:
                 pointed.setdefault(j, problem_of[value])
 
 
-def _normal(value):
+def _normal(value: Any) -> str | int | None:
     if isinstance(value, str):
         return posixpath.normpath(value)
     return value if type(value) is int else None
 
 
-def _images_of_annotations(work, pointed):
+def _images_of_annotations(
+    work: Work, pointed: Mapping[int, Problem]
+) -> tuple[dict[int, tuple[str, str]], dict[int, Problem]]:
     """Splits faulty annotations into the images they belong to and those that belong to none."""
     of_id = {}
     for i, (_, image) in enumerate(work["images"]):
         if isinstance(image, dict) and type(image.get("id")) is int:
             of_id[image["id"]] = i
-    images, orphans = {}, {}
+    images: dict[int, tuple[str, str]] = {}
+    orphans: dict[int, Problem] = {}
     for j, problem in pointed.items():
         index, annotation = work["annotations"][j]
         image_id = annotation.get("image_id") if isinstance(annotation, dict) else None
@@ -75,7 +89,7 @@ def _images_of_annotations(work, pointed):
     return images, orphans
 
 
-def _drop_images(work, out, ledger) -> None:
+def _drop_images(work: Work, out: Mapping[int, tuple[str, str]], ledger: Ledger) -> None:
     """``out``: {position in the work list: (kind, detail)}. Annotations go with their image."""
     if not out:
         return
@@ -92,12 +106,12 @@ def _drop_images(work, out, ledger) -> None:
     work["annotations"] = [pair for pair in work["annotations"] if _image_id(pair[1]) not in gone_ids]
 
 
-def _image_id(annotation):
+def _image_id(annotation: Any) -> int | None:
     image_id = annotation.get("image_id") if isinstance(annotation, dict) else None
     return image_id if type(image_id) is int else None
 
 
-def _name(name, index, entry):
+def _name(name: str, index: int, entry: Any) -> str:
     if not isinstance(entry, dict):
         return f"{name}[{index}]"
     file_name = entry.get("file_name")

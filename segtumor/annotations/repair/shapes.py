@@ -3,17 +3,20 @@
 Not here: where outlines lie (``sizes``), and whether they fit their boxes (``lesions``).
 """
 
+from typing import Any
+
 from segtumor.annotations.flat_polygons import box_polygon
-from segtumor.annotations.problem import place
+from segtumor.annotations.problems import ProblemKind, place
 from segtumor.annotations.regions import has_outline
+from segtumor.annotations.repair.ledger import Ledger, Work
 from segtumor.annotations.segmentations import check_outlines, is_number, nested_polygons
 
 #: An outline with one of these faults has nothing in the image.
-NOTHING = ("polygon has fewer than three points", "polygon has no area", "polygon is wholly outside the image")
+NOTHING = {ProblemKind.POLYGON_TOO_SHORT, ProblemKind.POLYGON_FLAT, ProblemKind.POLYGON_OUTSIDE}
 _NO_OUTLINE = (None, [])
 
 
-def repair_shapes(work, ledger, *, crowds_as_lesions) -> None:
+def repair_shapes(work: Work, ledger: Ledger, *, crowds_as_lesions: bool) -> None:
     """Nest flat outlines, write those that hold nothing as [], take crowds as lesions if asked to; all in place."""
     for index, annotation in work["annotations"]:
         if not isinstance(annotation, dict):
@@ -28,7 +31,7 @@ def repair_shapes(work, ledger, *, crowds_as_lesions) -> None:
             ledger.set(annotation, where, "iscrowd", "crowd taken as a lesion, as asked", 0)
 
 
-def remove_empty(work, ledger) -> None:
+def remove_empty(work: Work, ledger: Ledger) -> None:
     """Remove objects of nothing, with neither outline nor box, beside others; an image of such alone is left to go."""
     empty, others = [], set()
     for index, annotation in work["annotations"]:
@@ -45,7 +48,7 @@ def remove_empty(work, ledger) -> None:
     work["annotations"] = [pair for pair in work["annotations"] if pair[0] not in gone]
 
 
-def _is_empty(annotation):
+def _is_empty(annotation: dict[str, Any]) -> bool:
     box = annotation.get("bbox")
     if box not in _NO_OUTLINE and not (
         isinstance(box, list) and len(box) == 4 and all(map(is_number, box)) and min(box[2:]) == 0
@@ -55,11 +58,11 @@ def _is_empty(annotation):
         return True
     faults = check_outlines([(None, annotation, None, None)]).faults
     polygons = annotation["segmentation"] if isinstance(annotation["segmentation"], list) else [None]
-    empty = [fault for fault in faults if fault.what in (*NOTHING, "RLE marks no pixel")]
+    empty = [fault for fault in faults if fault.kind in {*NOTHING, ProblemKind.RLE_EMPTY}]
     return len(empty) == len(faults) == len(polygons)
 
 
-def outline_boxes(work, ledger) -> None:
+def outline_boxes(work: Work, ledger: Ledger) -> None:
     """Make each box without an outline its own outline, marked as such (``mask_from_box``)."""
     for index, annotation in work["annotations"]:
         box = annotation.get("bbox") if isinstance(annotation, dict) and not has_outline(annotation) else None

@@ -5,26 +5,33 @@ whether a picture opens (``segtumor.datasets.image_checks``).
 """
 
 import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from segtumor.annotations.file_names import file_name_fault
-from segtumor.annotations.problem import place
+from segtumor.annotations.problems import place
 from segtumor.annotations.regions import has_outline
 from segtumor.annotations.remarks import LeftOutError
+from segtumor.annotations.repair.ledger import Ledger, Work
 from segtumor.annotations.repair.omission import leave_out_images
 from segtumor.annotations.repair.shapes import NOTHING
-from segtumor.annotations.rescaling import scale_of, scaled_fields, scaled_segmentation, scaled_spacing
-from segtumor.annotations.segmentations import check_outlines, is_number
+from segtumor.annotations.rescaling import Scale, scale_of, scaled_fields, scaled_segmentation, scaled_spacing
+from segtumor.annotations.segmentations import Segmented, SizeHw, check_outlines, is_number
 from segtumor.errors import DataError
 from segtumor.imaging import read_size_hw
 
 #: Outlines are drawn a little over the border, by rounding and by hand; further beyond it, they are of another size.
 _OVER_PX, _OVER_PART = 1.0, 0.02
 _SCALED = "scaled to the size of the image file"
+#: (position, annotation).
+Lesion = tuple[int, dict[str, Any]]
 
 
-def repair_sizes(work, image_root, ledger) -> None:
+def repair_sizes(work: Work, image_root: Path | str, ledger: Ledger) -> None:
     """Make sizes those of the files' headers, outlines with them; images for which that is no certain repair go."""
-    lesions, out = {}, {}
+    lesions: dict[int, list[Lesion]] = {}
+    out: dict[int, tuple[dict[str, Any], LeftOutError]] = {}
     for index, annotation in work["annotations"]:
         if isinstance(annotation, dict) and type(annotation.get("image_id")) is int:
             lesions.setdefault(annotation["image_id"], []).append((index, annotation))
@@ -42,21 +49,28 @@ def repair_sizes(work, image_root, ledger) -> None:
     for kind in dict.fromkeys(reason.kind for _, reason in out.values()):
         gone = {number: pair for number, pair in out.items() if pair[1].kind == kind}
         details = {image["file_name"]: reason.detail for image, reason in gone.values()}
-        leave_out_images(work, ledger, lambda entry, gone=gone: id(entry) in gone, kind, details)
+        leave_out_images(work, ledger, _is_one_of(gone), kind, details)
 
 
-def _size_in_header(path):
+def _is_one_of(gone: Mapping[int, Any]) -> Callable[[dict[str, Any]], bool]:
+    return lambda entry: id(entry) in gone
+
+
+def _size_in_header(path: str) -> SizeHw | None:
     """(height, width), or None for a file that is not there or no image; both are reported by the checks."""
     try:
-        return tuple(int(n) for n in read_size_hw(path)) if os.path.isfile(path) else None
+        if not os.path.isfile(path):
+            return None
+        height, width = read_size_hw(path)
     except (DataError, ValueError):
         return None
+    return int(height), int(width)
 
 
-def _repair_size(index, image, own, size_hw, ledger) -> None:
-    where, listed = place("images", index, image), (image.get("height"), image.get("width"))
-    if not all(type(n) is int and n > 0 for n in listed):
-        listed = None  # unknown: the outlines may be of the file, if they fit it
+def _repair_size(index: int, image: dict[str, Any], own: Sequence[Lesion], size_hw: SizeHw, ledger: Ledger) -> None:
+    where, height, width = place("images", index, image), image.get("height"), image.get("width")
+    is_known = all(type(n) is int and n > 0 for n in (height, width))
+    listed = (height, width) if is_known else None  # unknown: the outlines may be of the file, if they fit it
     drawn_hw = _drawn_hw(own, listed, size_hw)
     if drawn_hw != size_hw and own:
         scale_xy = scale_of(drawn_hw, size_hw)
@@ -70,7 +84,7 @@ def _repair_size(index, image, own, size_hw, ledger) -> None:
             ledger.set(image, where, key, "taken from the image file", value)
 
 
-def _drawn_hw(own, listed, size_hw):
+def _drawn_hw(own: Sequence[Lesion], listed: SizeHw | None, size_hw: SizeHw) -> SizeHw:
     """The size that everything was drawn on; LeftOutError where it is neither that of the list nor that of the file."""
     masks = {_mask_size(annotation) for _, annotation in own} - {None}
     if len(masks) > 1 or not masks <= {listed, size_hw}:
@@ -81,21 +95,23 @@ def _drawn_hw(own, listed, size_hw):
     return drawn_hw
 
 
-def _compared(listed, size_hw) -> str:
+def _compared(listed: SizeHw | None, size_hw: SizeHw) -> str:
     said = "unknown" if listed is None else f"{listed[1]} x {listed[0]} px"
     return f"{said}, the file is {size_hw[1]} x {size_hw[0]} px"
 
 
-def _mask_size(annotation):
+def _mask_size(annotation: Mapping[str, Any]) -> SizeHw | None:
     segmentation = annotation.get("segmentation")
     size = segmentation.get("size") if isinstance(segmentation, dict) and has_outline(annotation) else None
-    return tuple(size) if isinstance(size, list) and len(size) == 2 and all(type(n) is int for n in size) else None
+    is_size = isinstance(size, list) and len(size) == 2 and all(type(n) is int for n in size)
+    return (size[0], size[1]) if is_size and size is not None else None
 
 
-def _fits(annotation, drawn_hw):
+def _fits(annotation: Mapping[str, Any], drawn_hw: SizeHw) -> bool:
     height, width = drawn_hw
     box, segmentation = annotation.get("bbox"), annotation.get("segmentation")
-    x, y = [], []
+    x: list[float] = []
+    y: list[float] = []
     if isinstance(box, list) and len(box) == 4 and all(map(is_number, box)):
         x, y = [box[0], box[0] + box[2]], [box[1], box[1] + box[3]]
     for polygon in segmentation if isinstance(segmentation, list) else ():
@@ -105,14 +121,14 @@ def _fits(annotation, drawn_hw):
     return all(-over[0] <= v <= width + over[0] for v in x) and all(-over[1] <= v <= height + over[1] for v in y)
 
 
-def _check_outlines(own, drawn_hw):
-    outlined = [(place("annotations", n, a), a, drawn_hw, None) for n, a in own if has_outline(a)]
-    unsound = [fault.order for fault in check_outlines(outlined).faults if fault.what not in NOTHING]
+def _check_outlines(own: Sequence[Lesion], drawn_hw: SizeHw) -> None:
+    outlined: list[Segmented] = [(place("annotations", n, a), a, drawn_hw, None) for n, a in own if has_outline(a)]
+    unsound = [fault.order for fault in check_outlines(outlined).faults if fault.kind not in NOTHING]
     if unsound:
         raise LeftOutError("size is not that of the file", f"and the outline of {outlined[unsound[0]][0]} is unsound")
 
 
-def _scale_spacing(image, where, drawn_hw, size_hw, ledger) -> None:
+def _scale_spacing(image: dict[str, Any], where: str, drawn_hw: SizeHw, size_hw: SizeHw, ledger: Ledger) -> None:
     try:
         scale_xy = scale_of(drawn_hw, size_hw)
     except LeftOutError:  # an image without annotations, which its size alone cannot spoil
@@ -121,7 +137,9 @@ def _scale_spacing(image, where, drawn_hw, size_hw, ledger) -> None:
         ledger.set(image, where, "spacing_mm", _SCALED, scaled_spacing(image["spacing_mm"], scale_xy))
 
 
-def _scale(annotation, where, drawn_hw, size_hw, scale_xy, ledger) -> None:
+def _scale(
+    annotation: dict[str, Any], where: str, drawn_hw: SizeHw, size_hw: SizeHw, scale_xy: Scale, ledger: Ledger
+) -> None:
     """Everything in px of one annotation. What cannot be read stays, and the checks name it."""
     box, segmentation = annotation.get("bbox"), annotation.get("segmentation")
     if has_outline(annotation):

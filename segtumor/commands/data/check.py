@@ -121,20 +121,19 @@ def _image_root(args):
 
 def _find(args, coco, repeated, image_root):
     """All problems, and the number of images opened (None if none was to be)."""
-    from segtumor.annotations.plausibility import ALL_CROWDS
-    from segtumor.annotations.problem import ERROR, error
-    from segtumor.annotations.validation import problems
+    from segtumor.annotations.problems import ERROR, ProblemKind, error
+    from segtumor.annotations.validation import find_problems
 
     short, long = args.train_size or (None, None)
-    found = [error("file" + where, f"{key!r:.40}", "stands twice in one object") for key, where in repeated]
-    found += problems(
+    found = [error("file" + where, f"{key!r:.40}", ProblemKind.KEY_TWICE) for key, where in repeated]
+    found += find_problems(
         coco,
         require_masks=not args.boxes_only,
         image_root=image_root,
         short_edge_px=short,
         max_long_edge_px=long,
     )
-    found = [p._replace(severity=ERROR) if p.what == ALL_CROWDS else p for p in found]
+    found = [p._replace(severity=ERROR) if p.kind is ProblemKind.ALL_CROWDS else p for p in found]
     if image_root is None or args.no_open or not isinstance(coco, dict):
         return found, None
     images = _openable(coco, found)
@@ -149,7 +148,7 @@ def _openable(coco, found):
 
 
 def _is_error(problem):
-    from segtumor.annotations.problem import ERROR
+    from segtumor.annotations.problems import ERROR
 
     return problem.severity == ERROR
 
@@ -190,7 +189,7 @@ def _write_report(args, found, sha256, image_root, n_opened) -> None:
         "image_files_looked_for": image_root is not None,
         "images_checked": n_opened or 0,
         "counts": {"error": n_errors, "warning": len(found) - n_errors},
-        "problems": [problem._asdict() for problem in found],
+        "problems": [problem.as_json() for problem in found],
     }
     write_json(args.json, report)
     print(f"all problems: {args.json}")

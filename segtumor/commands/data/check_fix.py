@@ -44,8 +44,7 @@ def _of_boxes(args, coco):
 
 def _verdict(args, coco):
     """(sentences on what of the copy cannot be trained on, exit code)."""
-    from segtumor.annotations.crowds import CROWDS_AS_LESIONS, count_crowds
-    from segtumor.annotations.regions import boxes_sentence, regions_by_image
+    from segtumor.annotations.regions import CROWDS_AS_LESIONS, boxes_sentence, count_crowds, regions_by_image
 
     regions = regions_by_image(coco["images"], coco["annotations"])
     crowds, boxes = count_crowds(regions), boxes_sentence(regions)
@@ -56,7 +55,7 @@ def _verdict(args, coco):
 
 def _still_unusable(coco, image_root):
     """{file name: why} of images of the repaired copy that cannot be opened or contradict what it says of them."""
-    from segtumor.annotations.problem import ERROR
+    from segtumor.annotations.problems import ERROR
     from segtumor.datasets.image_checks import image_problems
 
     names = [image["file_name"] for image in coco["images"]]
@@ -97,7 +96,8 @@ def _kinds_of_changes(repaired):
 
 
 def _print_repaired(args, repaired, verdict) -> None:
-    from segtumor.annotations.regions import BOX_ALONE, BOXES_AS_MASKS, counted_regions
+    from segtumor.annotations.problems import ProblemKind
+    from segtumor.annotations.regions import BOXES_AS_MASKS, counted_regions
     from segtumor.annotations.remarks import kinds_of
 
     n_images, regions = len(repaired.coco["images"]), counted_regions(repaired.coco["annotations"])
@@ -108,5 +108,5 @@ def _print_repaired(args, repaired, verdict) -> None:
     print(f"left out: {len(repaired.left_out)} entries")
     for kind, number in kinds_of(repaired.left_out).items():
         print(f"{number:>7}  {kind}")
-    if any(remark.kind.endswith(BOX_ALONE) for remark in repaired.left_out):
+    if ProblemKind.BOX_ALONE in repaired.kinds:
         print(f"         to keep boxes without an outline, add --boxes-only, or {BOXES_AS_MASKS}")

@@ -228,8 +228,7 @@ def _check_strict(args, assembled):
 
 def _check_crowds(args, assembled):
     """Raise for a set without a lesion whose lesions were perhaps drawn with a brush, and exported as crowds."""
-    from segtumor.annotations.crowds import CROWDS_AS_LESIONS, count_crowds
-    from segtumor.annotations.regions import regions_by_image
+    from segtumor.annotations.regions import CROWDS_AS_LESIONS, count_crowds, regions_by_image
     from segtumor.errors import DataError
 
     crowds = count_crowds(regions_by_image(assembled.document["images"], assembled.document["annotations"]))
@@ -284,8 +283,7 @@ def _print_account(args, source_format, assembled, lost) -> None:
 
 def _print_counts(document) -> None:
     """Images and lesions by class, and what of the regions cannot be trained on."""
-    from segtumor.annotations.crowds import count_crowds, is_crowd
-    from segtumor.annotations.regions import boxes_sentence, regions_by_image
+    from segtumor.annotations.regions import boxes_sentence, count_crowds, is_crowd, regions_by_image
 
     regions = regions_by_image(document["images"], document["annotations"])
     lesions = [annotation for annotation in document["annotations"] if not is_crowd(annotation)]

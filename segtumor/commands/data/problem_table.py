@@ -3,7 +3,7 @@
 Not here: the options of ``segtumor data check``.
 """
 
-from segtumor.annotations.problem import ERROR, NAMES_THE_PATIENT, place, show
+from segtumor.annotations.problems import ERROR, ProblemKind, place, show
 
 
 def problem_table(found, coco, n_shown):
@@ -14,7 +14,7 @@ def problem_table(found, coco, n_shown):
         coco: the checked value, from which the examples take their file names.
         n_shown: examples of each kind; None shows all.
     """
-    names = _file_names(coco, {problem.where for problem in found if problem.what == NAMES_THE_PATIENT})
+    names = _file_names(coco, {problem.where for problem in found if problem.kind is ProblemKind.NAMES_THE_PATIENT})
     for (severity, where, field, what, remedy), group in _kinds(found).items():
         yield f"{severity:<7} {len(group):>7}  {where}{field} {what}"
         for problem in group[:n_shown]:

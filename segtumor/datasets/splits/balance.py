@@ -5,7 +5,7 @@ Folds stand for themselves: each training part is all the others. Not here: prin
 
 from collections import Counter
 
-from segtumor.annotations.crowds import is_crowd
+from segtumor.annotations.regions import is_crowd
 from segtumor.datasets.splits.strata import attribute_text
 
 _MOST_COLUMNS = 8

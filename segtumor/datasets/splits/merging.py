@@ -12,7 +12,7 @@ from typing import Any
 
 from segtumor.annotations.json_input import parse_json, read_bytes
 from segtumor.annotations.regions import region_remarks, regions_by_image
-from segtumor.annotations.validation import problems
+from segtumor.annotations.validation import find_problems
 from segtumor.errors import DataError
 
 _SHOWN = 20
@@ -77,7 +77,7 @@ def _read(path, image_root, sources):
     """The checked content of one file; appends its name and hash to ``sources``."""
     data = read_bytes(path, remedy="Make it with `segtumor data convert`")
     coco = parse_json(data, path)
-    found = problems(coco, require_masks=False, image_root=image_root, with_warnings=False)
+    found = find_problems(coco, require_masks=False, image_root=image_root, with_warnings=False)
     if found:
         rest = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
         listing = "\n  ".join([f"{len(found)} problems:", *map(str, found[:_SHOWN]), *rest])

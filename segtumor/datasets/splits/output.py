@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from segtumor.annotations.crowds import is_crowd
+from segtumor.annotations.regions import is_crowd
 from segtumor.cases import case_or_own
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import read_ordinary, sha256_of_file, write_bytes, write_json

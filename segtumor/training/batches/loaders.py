@@ -8,7 +8,7 @@ from detectron2.data.samplers import RepeatFactorTrainingSampler, TrainingSample
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset
 
-from segtumor.annotations.crowds import is_crowd
+from segtumor.annotations.regions import is_crowd
 from segtumor.errors import ConfigError
 from segtumor.models.kinds import class_weights, kind_of
 from segtumor.training.batches.mapper import RadiographMapper

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segtumor.annotations.crowds import CROWDS_AS_LESIONS, is_crowd
+from segtumor.annotations.regions import CROWDS_AS_LESIONS, is_crowd
 from segtumor.cases import is_own_case
 from segtumor.datasets.splits import Split, hash_images
 from segtumor.datasets.splits.cases import known_cases
