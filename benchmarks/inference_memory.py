@@ -106,17 +106,13 @@ def _in_a_child(work):
 
 def _run(args, paths, folder, *, n_findings, with_overlays, marks):
     from segtumor.inference.batch.run import Options, infer
-    from segtumor.runtime.predictor import Predictor
+    from segtumor.runtime.predictor import Predictor, Windowing
     from segtumor.structures.postprocessing import Postprocessing
 
     detector = _Detector(n_findings, marks)
-    predictor = Predictor(
-        detector,
-        short_edge_px=_SMALL_PX if marks else 800,
-        max_long_edge_px=1333,
-        window_percentiles=(0.5, 99.5),
-        settings=Postprocessing(),
-    )
+    names, short_edge_px = ("benign", "malignant"), _SMALL_PX if marks else 800
+    windowing = Windowing(short_edge_px=short_edge_px, max_long_edge_px=1333, window_percentiles=(0.5, 99.5))
+    predictor = Predictor(detector, class_names=names, windowing=windowing, settings=Postprocessing())
     options = Options(
         confidence_threshold=0.3,
         batch_size=args.batch_size,
@@ -124,7 +120,7 @@ def _run(args, paths, folder, *, n_findings, with_overlays, marks):
         with_overlays=with_overlays,
     )
     before_mb, started = _peak_mb(), time.perf_counter()
-    infer(predictor, ("benign", "malignant"), paths, Path(folder) / "found", options, settings={}, model={})
+    infer(predictor, paths, Path(folder) / "found", options, settings={}, model={})
     peaks = [*detector.peaks, ("the tables", _peak_mb())]
     return {"before_mb": before_mb, "peaks_mb": peaks, "seconds": time.perf_counter() - started}
 

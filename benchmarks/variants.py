@@ -31,7 +31,7 @@ def main(argv=None):
     timed = [[_seconds(model, r) for model, _ in models.values()] for r in radiographs[: arguments.n_timed + 1]][1:]
     rows = []
     for (name, (model, megabytes)), seconds in zip(models.items(), zip(*timed, strict=True), strict=True):
-        found = [model.predict(radiograph) for radiograph in radiographs]
+        found = [model.read(radiograph).findings for radiograph in radiographs]
         rows.append((name, megabytes, statistics.median(seconds), *_accuracy(truths, found, dataset.taxonomy.names)))
     _print(rows)
     return 0
@@ -77,7 +77,7 @@ def _load(folder, threads):
 
 def _seconds(predictor, radiograph):
     started = time.perf_counter()
-    predictor.predict(radiograph)
+    predictor.read(radiograph)
     return time.perf_counter() - started
 
 

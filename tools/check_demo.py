@@ -73,7 +73,7 @@ def _prepare(run_folder):
     model = create_model(cfg)
     load_weights(model, weights, strict=True)
     (dataset,) = load_datasets(cfg.DATASETS.TEST)
-    predictor = predictor_from_config(cfg, model)
+    predictor = predictor_from_config(cfg, model, dataset.taxonomy.names)
 
     def measure():
         results = predict_dataset(

@@ -85,7 +85,7 @@ def _sizes(ways, folder, sizes_px, repeats, threads):
 def _size_steps(options, image, size_px, repeats, threads):
     argv = [*options, "--input", str(image), "--output", "unused", "--threads", str(threads)]
     predict = {
-        "call": "@model:predictor.predict_windows",
+        "call": "@model:predictor.read_windows",
         "arguments": {"windows": ["@read:pixels"], "sizes_hw": [[size_px, size_px]]},
     }
     load = "segtumor.inference.load:load_model"

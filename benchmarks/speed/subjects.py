@@ -16,7 +16,7 @@ from segtumor.errors import DataError
 from segtumor.export.export import export
 from segtumor.files import write_text
 from segtumor.imaging import Radiograph, list_images, read_radiograph
-from segtumor.models.build import create_model, predictor_from_config
+from segtumor.models.build import create_model, windowing_from_config
 from segtumor.models.weights import load_weights
 from segtumor.runs import BEST_WEIGHTS, CONFIG
 from segtumor.runtime.breakdown import all_sound
@@ -139,8 +139,8 @@ def make_subject(cfg, weights, radiographs):
 
 def windows_of(cfg, radiographs):
     """What a model of ``cfg`` sees of each radiograph, (h, w) float32 in [0, 1]."""
-    predictor = predictor_from_config(cfg, None)
-    return [predictor.window(radiograph.pixels) for radiograph in radiographs]
+    windowing = windowing_from_config(cfg)
+    return [windowing.window(radiograph.pixels) for radiograph in radiographs]
 
 
 def class_names(cfg):

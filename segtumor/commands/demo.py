@@ -115,7 +115,6 @@ def _draw(cfg: "CfgNode", output: Path) -> None:
     )
     infer(
         model.predictor,
-        model.class_names,
         paths,
         output / "found",
         options,

@@ -119,7 +119,6 @@ def _body(arguments):
             logger.warning("%s", model.remark)
         result = infer(
             model.predictor,
-            model.class_names,
             inputs.paths,
             arguments.output,
             options,

@@ -84,7 +84,7 @@ def pair(annotations, predictions, *, truth=None, only_annotated: bool = False, 
     """
     from segtumor.annotations.coco import load_coco
     from segtumor.annotations.predictions.document import read_predictions
-    from segtumor.structures.lesions import ImageResult
+    from segtumor.structures.readings import image_result
 
     truth = truth or load_coco(annotations, check_files=False, require_masks=False)
     _refuse_crowds_only(annotations, truth.crowds)
@@ -102,7 +102,7 @@ def pair(annotations, predictions, *, truth=None, only_annotated: bool = False, 
         _refuse_unpredicted(predictions, truth, found.failed_ids, "failed when predicting")
     return Pairing(
         truth,
-        [ImageResult(image, found.findings[image.image_id]) for image in truth.annotated_images],
+        [image_result(image, found.readings[image.image_id]) for image in truth.annotated_images],
         found.absent_ids,
         found.failed_ids,
         found.n_left_out,

@@ -29,7 +29,7 @@ from segtumor.runs import EXPORT
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.exported import FORMATS, file_names, is_export, open_export, write_manifest
 from segtumor.runtime.mask_rcnn.detector import model_images
-from segtumor.runtime.predictor import Predictor
+from segtumor.runtime.predictor import Windowing
 from segtumor.system.locks import alone_at
 from segtumor.system.versions import versions
 
@@ -179,9 +179,9 @@ def _write_graphs(model, folder, format_name, calibration_images) -> None:
 
 def _calibration_images(contract, paths):
     """The dense graph's input of each calibration radiograph, one after the other."""
-    predictor, preprocessing = Predictor.from_contract(contract, None), contract.preprocessing
+    windowing, preprocessing = Windowing.from_contract(contract), contract.preprocessing
     for path in evenly_spaced(image_files(paths), MAX_CALIBRATION_IMAGES):
-        window = predictor.window(read_radiograph(path, max_pixels=preprocessing.max_pixels).pixels)
+        window = windowing.window(read_radiograph(path, max_pixels=preprocessing.max_pixels).pixels)
         yield model_images(
             [window],
             pixel_mean=preprocessing.pixel_mean,

@@ -17,7 +17,7 @@ from segtumor.models.detectron2_detector import ModelDetector
 from segtumor.runtime.breakdown import all_sound
 from segtumor.runtime.differences import ALLOWED_MASK_PX, differences, edges_of
 from segtumor.runtime.mask_rcnn.detector import Detector
-from segtumor.runtime.predictor import Predictor
+from segtumor.runtime.predictor import Windowing
 from segtumor.synthesis.phantoms import make_phantoms
 
 #: What rounding of 32-bit floats may change in an export.
@@ -164,9 +164,9 @@ def _radiograph(pixels, name):
 
 def _detect(detector, contract, radiographs):
     """Findings per radiograph; ModelError where the model or the export breaks down."""
-    predictor, found = Predictor.from_contract(contract, detector), []
+    windowing, found = Windowing.from_contract(contract), []
     for radiograph in radiographs:
-        of_one = detector.detect([predictor.window(radiograph.pixels)], [radiograph.pixels.shape])
+        of_one = detector.detect([windowing.window(radiograph.pixels)], [radiograph.pixels.shape])
         try:
             found += all_sound(of_one, [radiograph.name])
         except NonFiniteOutputError as error:

@@ -47,14 +47,14 @@ def load_fast_predictor(cfg, *, threads=None, fallback: bool = True):
                 error.what, where=error.where, got=error.got, expected=error.expected, remedy=remedy
             ) from error
         logger.info("Detectron2 itself computes this model: %s", error)
-        return predictor_from_config(cfg, model), class_names, _detectron2_description()
+        return predictor_from_config(cfg, model, class_names), class_names, _detectron2_description()
     return Predictor.from_contract(contract, Detector(graphs, contract)), class_names, graphs.describe()
 
 
 def load_detectron2_predictor(cfg, *, threads=None):
     """The predictor of ``MODEL.WEIGHTS`` with all of Detectron2's own steps; as ``load_fast_predictor``."""
     model, class_names = _load(cfg, threads)
-    return predictor_from_config(cfg, model), class_names, _detectron2_description()
+    return predictor_from_config(cfg, model, class_names), class_names, _detectron2_description()
 
 
 def _load(cfg, threads):

@@ -12,7 +12,7 @@ from typing import Any
 
 from segtumor import runs
 from segtumor.annotations.json_input import parse_json, read_bytes
-from segtumor.annotations.predictions.document import STATUS_OK, read_objects
+from segtumor.annotations.predictions.document import read_objects
 from segtumor.annotations.predictions.images import is_id, own_id
 from segtumor.annotations.predictions.items import finding_of
 from segtumor.annotations.remarks import LeftOutError, Remark
@@ -21,6 +21,7 @@ from segtumor.files import open_ordinary
 from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, SourceImage
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.structures.lesions import Finding
+from segtumor.structures.outcomes import STATUS_OK
 
 SUMMARY = "predictions.json of infer, to correct what a model found (cannot be written)"
 #: What was not predicted was not looked at.
@@ -115,7 +116,10 @@ def _image(
     if len(shown) < len(findings):
         kind = f"findings with a score below {threshold:.2f} left out"
         collection.notes.append(Remark(name, kind, str(len(findings) - len(shown))))
-    return SourceImage(name, size_hw, tuple(_region(finding, labels) for finding in shown))
+    placed = [finding for finding in shown if finding.is_placed]
+    if len(placed) < len(shown):
+        collection.notes.append(Remark(name, "findings without a place left out", str(len(shown) - len(placed))))
+    return SourceImage(name, size_hw, tuple(_region(finding, labels) for finding in placed))
 
 
 def _region(finding: Finding, labels: tuple[str, ...]) -> Region:

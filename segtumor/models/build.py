@@ -1,5 +1,7 @@
 """A model from a configuration, with what can be wrong in it said in a line; its weights, and its predictor."""
 
+from collections.abc import Sequence
+
 import torch
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
@@ -8,7 +10,7 @@ from torch import nn
 from segtumor.errors import ConfigError, InstallationError
 from segtumor.models.kinds import class_count, kind_of
 from segtumor.models.weights import load_weights, read_checkpoint
-from segtumor.runtime.predictor import Predictor
+from segtumor.runtime.predictor import Predictor, Windowing
 from segtumor.structures import postprocessing
 
 #: Detectron2's and torch's ways to say that a name or a value is wrong.
@@ -67,14 +69,22 @@ def load_trained_model(cfg: CfgNode) -> tuple[nn.Module, list[str]]:
     return model.eval(), names
 
 
-def predictor_from_config(cfg: CfgNode, model: nn.Module) -> Predictor:
+def predictor_from_config(cfg: CfgNode, model: nn.Module, class_names: Sequence[str]) -> Predictor:
     """The predictor that ``INPUT`` and ``POSTPROCESSING`` describe, around ``model`` as its kind reads radiographs."""
     return Predictor(
         kind_of(cfg).as_model(model),
+        class_names=class_names,
+        windowing=windowing_from_config(cfg),
+        settings=postprocessing_settings(cfg),
+    )
+
+
+def windowing_from_config(cfg: CfgNode) -> Windowing:
+    """What ``INPUT`` says of how a radiograph becomes what a model sees."""
+    return Windowing(
         short_edge_px=cfg.INPUT.MIN_SIZE_TEST,
         max_long_edge_px=cfg.INPUT.MAX_SIZE_TEST,
         window_percentiles=cfg.INPUT.WINDOW_PERCENTILES,
-        settings=postprocessing_settings(cfg),
     )
 
 

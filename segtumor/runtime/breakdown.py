@@ -6,12 +6,18 @@ graph, before anything is chosen. Runtimes hide it as well: OpenVINO's ReLU make
 """
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from segtumor.errors import NonFiniteOutputError
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+#: What a model says of one image: findings, a reading ...
+Answer = TypeVar("Answer")
 
 #: Of logits and offsets. Beyond it float32 has no fractions: neither a probability nor a pixel follows from that.
 LARGEST_OUTPUT = 2.0**24
@@ -26,32 +32,32 @@ def is_sound(array: np.ndarray, largest: float = LARGEST_OUTPUT) -> bool:
 
 
 def broken_output() -> NonFiniteOutputError:
-    """What a detector returns in place of the findings of an image on which the model broke down."""
+    """What a model returns in place of its answer about an image on which it broke down."""
     return NonFiniteOutputError(
         "the model's output is NaN or infinite",
         remedy="Nothing is known of this radiograph; copy the weights or the export again, or use another model",
     )
 
 
-def all_sound(found: list, names: Iterable[Any]) -> list:
-    """What a detector found, if the model broke down on none of the images.
+def all_sound(found: Sequence[Answer | NonFiniteOutputError], names: Iterable[object]) -> list[Answer]:
+    """What a model found, if it broke down on none of the images.
 
     Args:
-        found: what ``detect`` returned.
+        found: answers, one for each image.
         names: of the images.
 
     Raises:
         NonFiniteOutputError: names the images.
     """
-    broken = [str(name) for name, findings in zip(names, found, strict=True) if is_broken(findings)]
+    broken = [str(name) for name, answer in zip(names, found, strict=True) if is_broken(answer)]
     if broken:
         raise named(broken_output(), ", ".join(broken))
-    return found
+    return [answer for answer in found if not is_broken(answer)]
 
 
-def is_broken(findings: Any) -> bool:
-    """Whether an item of what ``detect`` returns stands for an image on which the model broke down."""
-    return isinstance(findings, NonFiniteOutputError)
+def is_broken(answer: object) -> "TypeIs[NonFiniteOutputError]":
+    """Whether an answer stands for an image on which the model broke down."""
+    return isinstance(answer, NonFiniteOutputError)
 
 
 def named(error: NonFiniteOutputError, where: Any) -> NonFiniteOutputError:

@@ -1,49 +1,48 @@
-"""Radiograph to findings: the path that inference, evaluation, validation during training and exports share.
+"""Radiograph to reading: the path that inference, evaluation, validation during training and exports share.
 
-What a detector computes is not decided here, only what it is given and what becomes of its answer. A detector has
-``detect(windows, sizes_hw)``: of windows, (h, w) float32 in [0, 1], all of one shape, and the sizes (H, W) of their
-radiographs in px it makes one sequence of Finding each, in px of the radiograph, or ``breakdown.broken_output`` where
-the model broke down.
+What a model computes is not decided here, only what it is given and what becomes of its answer; ``protocols`` says
+which method it has.
 """
 
-import numpy as np
+import dataclasses
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from segtumor.errors import BadImageError
-from segtumor.imaging import normalize_window
+import numpy as np
+from numpy.typing import NDArray
+
+from segtumor.errors import BadImageError, NonFiniteOutputError
+from segtumor.imaging import Radiograph, normalize_window
 from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.runtime.breakdown import all_sound, is_broken
+from segtumor.runtime.contract import Contract
+from segtumor.runtime.protocols import Model, SizeHW, Window
+from segtumor.runtime.reading_models import reading_model
 from segtumor.structures import postprocessing
+from segtumor.structures.readings import ABOUT_PICTURE, Note, Reading
 
 
-class Predictor:
-    """A detector with its way of preparing images and cleaning findings.
+@dataclass(frozen=True, kw_only=True)
+class Windowing:
+    """How a radiograph becomes what a model sees.
 
-    Args:
-        detector: see above.
+    Attributes:
         short_edge_px: size the shorter edge is scaled to.
         max_long_edge_px: limit of the longer edge.
-        window_percentiles: gray values made black and white.
-        settings: ``postprocessing.Postprocessing``.
+        window_percentiles: gray values made black and white, 0 to 100.
     """
 
-    def __init__(self, detector, *, short_edge_px, max_long_edge_px, window_percentiles, settings) -> None:
-        self.detector, self.short_edge_px = detector, short_edge_px
-        self._max_long_edge_px, self._window_percentiles = max_long_edge_px, tuple(window_percentiles)
-        self._settings = settings
+    short_edge_px: int
+    max_long_edge_px: int
+    window_percentiles: Sequence[float]
 
     @classmethod
-    def from_contract(cls, contract, detector):
-        """The predictor that a ``Contract`` describes."""
-        preprocessing = contract.preprocessing
-        return cls(
-            detector,
-            short_edge_px=preprocessing.short_edge_px,
-            max_long_edge_px=preprocessing.max_long_edge_px,
-            window_percentiles=preprocessing.window_percentiles,
-            settings=postprocessing.Postprocessing(**contract.postprocessing),
-        )
+    def from_contract(cls, contract: Contract) -> "Windowing":
+        """That of a ``Contract``."""
+        return cls(**{field.name: getattr(contract.preprocessing, field.name) for field in dataclasses.fields(cls)})
 
-    def window(self, pixels, *, short_edge_px=None):
+    def window(self, pixels: NDArray[np.float32], *, short_edge_px: int | None = None) -> Window:
         """What the model sees of (H, W) pixels: (h, w) float32 in [0, 1]; ``short_edge_px`` for another size.
 
         Raises:
@@ -51,53 +50,108 @@ class Predictor:
         """
         if not np.isfinite(pixels).all():
             raise BadImageError("the picture has pixels that are NaN or infinite")
-        short_edge_px = short_edge_px or self.short_edge_px
-        size_hw = resized_hw(pixels.shape, short_edge_px, self._max_long_edge_px)
-        return resize(normalize_window(pixels, *self._window_percentiles), size_hw)
+        size_hw = resized_hw(pixels.shape, short_edge_px or self.short_edge_px, self.max_long_edge_px)
+        return resize(normalize_window(pixels, *self.window_percentiles), size_hw)
 
-    def predict(self, radiograph):
-        """Findings of one radiograph, every score the model returned, highest first.
 
-        Args:
-            radiograph: ``imaging.Radiograph`` of any size.
+class Predictor:
+    """A model with its way of preparing images and cleaning findings.
 
-        Returns:
-            tuple of Finding, in px of the radiograph.
+    Args:
+        model: a detector, segmenter, classifier or ``ReadingModel`` (``protocols``).
+        class_names: of what it finds, by ``class_id``.
+        windowing: what the model sees of a radiograph.
+        settings: the clean-up of findings.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        class_names: Sequence[str],
+        windowing: Windowing,
+        settings: postprocessing.Postprocessing,
+    ) -> None:
+        self.model, self.class_names, self._windowing = model, tuple(class_names), windowing
+        self._settings, self._read = settings, reading_model(model, class_names)
+
+    @classmethod
+    def from_contract(cls, contract: Contract, model: Model) -> "Predictor":
+        """The predictor that a ``Contract`` describes."""
+        settings = postprocessing.Postprocessing(**contract.postprocessing)
+        windowing = Windowing.from_contract(contract)
+        return cls(model, class_names=contract.class_names, windowing=windowing, settings=settings)
+
+    @property
+    def short_edge_px(self) -> int:
+        """Size the shorter edge of a radiograph is scaled to."""
+        return self._windowing.short_edge_px
+
+    def window(self, pixels: NDArray[np.float32], *, short_edge_px: int | None = None) -> Window:
+        """As ``Windowing.window``."""
+        return self._windowing.window(pixels, short_edge_px=short_edge_px)
+
+    def read(self, radiograph: Radiograph) -> Reading:
+        """The reading of one radiograph of any size: every finding the model returned, in px of the radiograph.
 
         Raises:
             NonFiniteOutputError: the model broke down; nothing is known of the radiograph.
         """
-        return self.predict_batch([radiograph])[0]
+        return self.read_batch([radiograph])[0]
 
-    def predict_batch(self, radiographs):
-        """``predict`` for several radiographs at once; a list of tuples of Finding. The error names the broken ones."""
-        found = self.predict_windows(
-            [self.window(radiograph.pixels) for radiograph in radiographs],
-            [radiograph.pixels.shape for radiograph in radiographs],
-        )
-        return all_sound(found, [radiograph.name for radiograph in radiographs])
+    def read_batch(self, radiographs: Sequence[Radiograph]) -> list[Reading]:
+        """``read`` for several radiographs at once. The error names the broken ones."""
+        started = time.perf_counter()
+        windows = [self.window(radiograph.pixels) for radiograph in radiographs]
+        prepared_s, started = time.perf_counter() - started, time.perf_counter()
+        found = self.read_windows(windows, [radiograph.size_hw for radiograph in radiographs])
+        timings_s = {"prepare": prepared_s, "model": time.perf_counter() - started}
+        share_s = {name: seconds / max(1, len(radiographs)) for name, seconds in timings_s.items()}
+        sound = all_sound(found, [radiograph.name for radiograph in radiographs])
+        return [
+            dataclasses.replace(
+                reading,
+                name=radiograph.name,
+                spacing_mm=radiograph.spacing_mm,
+                spacing_source=radiograph.spacing_source,
+                notes=(*picture_notes(radiograph.remarks), *reading.notes),
+                timings_s=share_s,
+            )
+            for reading, radiograph in zip(sound, radiographs, strict=True)
+        ]
 
-    def predict_windows(self, windows, sizes_hw):
+    def read_windows(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]
+    ) -> list[Reading | NonFiniteOutputError]:
         """The same for windows that are made already (``window``) and the sizes (H, W) of their radiographs, px.
 
-        Where the model broke down the list holds what the detector returned (``breakdown.is_broken``), so that the
-        others of a batch have their findings.
+        The readings know nothing of their radiographs but the size. Where the model broke down the list holds
+        ``breakdown.broken_output`` (``breakdown.is_broken``), so that the others of a batch have their readings.
         """
-        found = [()] * len(windows)
+        found: dict[int, Reading | NonFiniteOutputError] = {}
         for group in _same_shapes(windows):
-            detected = self.detector.detect([windows[i] for i in group], [sizes_hw[i] for i in group])
-            for index, findings in zip(group, detected, strict=True):
-                found[index] = findings if is_broken(findings) else postprocessing.apply(findings, self._settings)
-        return found
+            read = self._read([windows[i] for i in group], [sizes_hw[i] for i in group])
+            found.update(zip(group, read, strict=True))
+        return [self._cleaned(found[index]) for index in range(len(windows))]
+
+    def _cleaned(self, reading: Reading | NonFiniteOutputError) -> Reading | NonFiniteOutputError:
+        if is_broken(reading):
+            return reading
+        return dataclasses.replace(reading, findings=postprocessing.apply(reading.findings, self._settings))
 
 
-def _same_shapes(windows):
+def picture_notes(remarks: Iterable[str]) -> tuple[Note, ...]:
+    """The remarks of a radiograph as notes."""
+    return tuple(Note(ABOUT_PICTURE, remark) for remark in remarks)
+
+
+def _same_shapes(windows: Sequence[Window]) -> Iterable[list[int]]:
     """Indices of the windows, grouped by their shape.
 
     A batch is padded to its largest image, and the padding changes what is found: a radiograph's findings must not
     depend on its neighbours.
     """
-    groups = {}
+    groups: dict[tuple[int, ...], list[int]] = {}
     for index, window in enumerate(windows):
         groups.setdefault(window.shape, []).append(index)
     return groups.values()

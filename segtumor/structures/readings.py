@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from segtumor.structures.lesions import Finding
+from segtumor.structures.lesions import AnnotatedImage, Finding, ImageResult
 
 #: Codes of notes. What the picture or its file has to say of itself (``imaging.Radiograph.remarks``).
 ABOUT_PICTURE = "picture"
@@ -177,3 +177,15 @@ def _check_map(name: str, values: NDArray[np.float32], size_hw: tuple[int, int])
         raise ValueError(f"map {name!r} must be a float32 array of the radiograph's size {tuple(size_hw)}")
     if not (values.min() >= 0 and values.max() <= 1):
         raise ValueError(f"map {name!r} must lie in [0, 1]")
+
+
+def image_result(truth: AnnotatedImage, reading: Reading) -> ImageResult:
+    """A reading beside the truth, as evaluation takes them.
+
+    Findings without a place are no lesions: they are left out, after the image was judged with them.
+    """
+    placed = tuple(finding for finding in reading.findings if finding.is_placed)
+    probabilities = reading.image_probabilities
+    if probabilities is None and len(placed) < len(reading.findings):
+        probabilities = tuple(reading.class_scores.tolist())
+    return ImageResult(truth, placed, probabilities)

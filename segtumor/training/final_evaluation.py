@@ -14,6 +14,7 @@ from torch import nn
 
 from segtumor import progress
 from segtumor.annotations.coco import CocoDataset
+from segtumor.annotations.predictions.writing import predictions_document
 from segtumor.errors import ConfigError
 from segtumor.evaluation.study.study import StudySettings, study
 from segtumor.evaluation.summary.summary import Evaluation
@@ -22,17 +23,17 @@ from segtumor.imaging import read_radiograph
 from segtumor.models.build import create_model, predictor_from_config
 from segtumor.models.weights import load_weights
 from segtumor.reporting.figures.plotting_library import import_matplotlib
-from segtumor.reporting.files.findings_files import InferenceOutcome, predictions_document
 from segtumor.reporting.files.study_files import write_study
 from segtumor.reporting.pages.study_examples import choose_examples, draw_examples
 from segtumor.reporting.provenance import study_provenance
 from segtumor.runs import EVALUATIONS, PREDICTIONS, find_run
 from segtumor.structures.lesions import ImageResult
+from segtumor.structures.outcomes import InferenceOutcome
 from segtumor.training.batches.catalog import Files, load_datasets
 from segtumor.training.data_identity import warn_of_seen
 from segtumor.training.data_sets import complete_config
 from segtumor.training.run_folder import check_appended, check_run_folder, lock_run, log_file
-from segtumor.training.validation import predict_dataset
+from segtumor.training.validation import image_results, read_dataset
 
 logger = logging.getLogger(__name__)
 #: What functions of evaluation, reporting and training import when they are called.
@@ -91,17 +92,18 @@ def evaluate_sets(
 
 def _evaluate_set(cfg: CfgNode, model: nn.Module, dataset: CocoDataset, folder: Path, weights: Path) -> Evaluation:
     started = time.perf_counter()
-    results = predict_dataset(
-        predictor_from_config(cfg, model),
+    names = dataset.taxonomy.names
+    readings = read_dataset(
+        predictor_from_config(cfg, model, names),
         dataset,
         batch_size=cfg.SOLVER.IMS_PER_BATCH,
         max_pixels=cfg.INPUT.MAX_PIXELS,
         progress=lambda batches, total: progress.bar(batches, total, "evaluating"),
     )
     seconds = time.perf_counter() - started
-    logger.info("%d images in %.1f s (%.3f s each)", len(results), seconds, seconds / max(1, len(results)))
-    names = dataset.taxonomy.names
-    outcomes = [InferenceOutcome(r.truth.file_name, r.truth.size_hw, r.findings) for r in results]
+    logger.info("%d images in %.1f s (%.3f s each)", len(readings), seconds, seconds / max(1, len(readings)))
+    results = image_results(dataset, readings)
+    outcomes = [InferenceOutcome(r.truth.file_name, reading) for r, reading in zip(results, readings, strict=True)]
     document = predictions_document(outcomes, names)
     write_json(folder / PREDICTIONS, document)
     write_json(folder / "coco_instances_results.json", coco_results(results, dataset.category_id_of_class))

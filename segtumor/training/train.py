@@ -216,7 +216,7 @@ def _validation(cfg: CfgNode, datasets: Sequence[CocoDataset], model: nn.Module)
     return Validation.from_config(
         cfg,
         dataset=datasets[0],
-        predictor=predictor_from_config(cfg, model),
+        predictor=predictor_from_config(cfg, model, datasets[0].taxonomy.names),
         loss_batches=lambda: validation_batches(cfg, datasets[0].records),
         chooses=can_choose(cfg, datasets[0]),
     )

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,38 +14,48 @@ from segtumor.annotations.coco import CocoDataset
 from segtumor.imaging import read_radiograph
 from segtumor.models.kinds import Example, LossesOf, own_losses
 from segtumor.runtime.predictor import Predictor
-from segtumor.structures.lesions import AnnotatedImage, ImageResult
+from segtumor.structures.lesions import ImageResult
+from segtumor.structures.readings import Reading, image_result
 from segtumor.training.batches.mapper import Record
 from segtumor.training.divergence import not_finite
 
-#: A record, and what is true of it.
-Pair = tuple[Record, AnnotatedImage]
-Progress = Callable[[Sequence[Sequence[Pair]], int], Iterable[Sequence[Pair]]]
+#: Batches of records and their number to what shows how far they have come.
+Progress = Callable[[Sequence[Sequence[Record]], int], Iterable[Sequence[Record]]]
 
 
-def predict_dataset(
-    predictor: Predictor, dataset: CocoDataset, *, batch_size: int, max_pixels: int, progress: Progress | None = None
-) -> list[ImageResult]:
-    """Findings of every image of a data set.
+def read_dataset(
+    predictor: Predictor,
+    dataset: CocoDataset,
+    *,
+    batch_size: int,
+    max_pixels: int,
+    progress: Progress | None = None,
+) -> list[Reading]:
+    """The readings of every image of a data set, in its order.
 
     Args:
-        predictor: ``Predictor``.
-        dataset: ``CocoDataset``.
+        predictor: of the model.
+        dataset: with images that can be read.
         batch_size: radiographs per forward pass.
         max_pixels: larger images are refused.
-        progress: called with an iterable of batches and their number; returns the iterable to use, e.g. tqdm.
-
-    Returns:
-        list of ImageResult, in the order of the data set.
+        progress: called with a list of batches and their number; returns the iterable to use, e.g. tqdm.
     """
-    pairs = list(zip(dataset.records, dataset.annotated_images, strict=True))
-    batches = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
-    results: list[ImageResult] = []
+    records = dataset.records
+    batches = [records[start : start + batch_size] for start in range(0, len(records), batch_size)]
+    readings: list[Reading] = []
     for batch in progress(batches, len(batches)) if progress else batches:
-        radiographs = [read_radiograph(record["file_name"], max_pixels=max_pixels) for record, _ in batch]
-        found = predictor.predict_batch(radiographs)
-        results += [ImageResult(truth, findings) for (_, truth), findings in zip(batch, found, strict=True)]
-    return results
+        readings += predictor.read_batch([read_radiograph(r["file_name"], max_pixels=max_pixels) for r in batch])
+    return readings
+
+
+def image_results(dataset: CocoDataset, readings: Sequence[Reading]) -> list[ImageResult]:
+    """The readings of ``read_dataset`` beside the truth."""
+    return [image_result(truth, reading) for truth, reading in zip(dataset.annotated_images, readings, strict=True)]
+
+
+def predict_dataset(predictor: Predictor, dataset: CocoDataset, **options: Any) -> list[ImageResult]:
+    """What was found on every image of a data set beside the truth, in its order; arguments as ``read_dataset``."""
+    return image_results(dataset, read_dataset(predictor, dataset, **options))
 
 
 def validation_losses(

@@ -6,10 +6,12 @@ import pytest
 
 from segtumor.annotations.coco import load_coco
 from segtumor.annotations.predictions.document import read_predictions
+from segtumor.annotations.predictions.writing import predictions_document
 from segtumor.errors import DataError
-from segtumor.reporting.files.findings_files import InferenceOutcome, predictions_document
 from segtumor.structures.lesions import AnnotatedImage, Finding
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
+from segtumor.structures.outcomes import InferenceOutcome, failed
+from segtumor.structures.readings import Note, Reading
 
 NAMES = ("benign", "malignant")
 HERE = [AnnotatedImage(1, "a/x.png", (4, 6)), AnnotatedImage(2, "b/x.png", (4, 6)), AnnotatedImage(3, "y.png", (4, 6))]
@@ -100,16 +102,82 @@ def test_absent_and_failed_images_are_named(read):
         assert read(own_form([listed(1, "y.png", status)])).failed_ids == (3,)
 
 
+def reading(*findings, **fields):
+    return Reading(class_names=NAMES, size_hw=(4, 6), findings=findings, **fields)
+
+
 def test_what_infer_writes_is_read_back(read):
     finding = Finding(1, 0.75, (2.0, 1.0, 5.0, 3.0), rle_from_mask(MASK), (0.25, 0.75))
     outcomes = [
-        InferenceOutcome("y.png", (4, 6), (finding, Finding(0, 0.5, (0.0, 0.0, 1.0, 1.0), None))),
-        InferenceOutcome("a/x.png", None, status="failed", reason="truncated"),
-        InferenceOutcome("b/x.png", (4, 6)),
+        InferenceOutcome("y.png", reading(finding, Finding(0, 0.5, (0.0, 0.0, 1.0, 1.0), None))),
+        failed("a/x.png", "truncated"),
+        InferenceOutcome("b/x.png", reading()),
     ]
     predictions = read(predictions_document(outcomes, NAMES))
     assert predictions.findings == {1: (), 2: (), 3: outcomes[0].findings}
     assert (predictions.absent_ids, predictions.failed_ids) == ((), (1,))
+
+
+def test_what_a_model_says_of_the_whole_image_is_read_back(read):
+    notes = (Note("picture", "blank"), Note("size_reduced", "computed at 400 px"))
+    of_image = {"image_probabilities": (0.25, 0.5, 0.25), "uncertainty": 0.0, "notes": notes}
+    unplaced, uncertain = Finding(0, 0.5), Finding(1, 0.25, (0.0, 0.0, 1.0, 1.0), None, (float("nan"), 0.25))
+    written = [
+        InferenceOutcome("y.png", reading(unplaced, uncertain, name="y.png", **of_image)),
+        InferenceOutcome("a/x.png", reading(name="a/x.png")),
+        InferenceOutcome("b/x.png", reading(name="b/x.png", image_probabilities=(1.0, 0.0, 0.0))),
+    ]
+    document = json.loads(json.dumps(predictions_document(written, NAMES)).replace("NaN", "null"))
+    assert document["annotations"][0]["bbox"] is None
+    assert document["images"][0]["notes"][1] == {"code": "size_reduced", "text": "computed at 400 px"}
+    assert document["images"][1].keys() == {"image_id", "file_name", "width", "height", "status"}
+    readings = read(document).readings
+    assert [repr(readings[i]) for i in (3, 1, 2)] == [repr(outcome.reading) for outcome in written]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"image_probabilities": {"normal": 1}}, "malformed image_probabilities"),
+        ({"image_probabilities": [1, 0, 0]}, "malformed image_probabilities"),
+        ({"image_probabilities": {"normal": 1.5, "benign": 0, "malignant": 0}}, "image probability out of range"),
+        ({"uncertainty": -1}, "uncertainty out of range"),
+        ({"notes": ["blank"]}, "malformed notes"),
+        ({"timings_s": {"model": -1}}, "malformed timings_s"),
+    ],
+)
+def test_malformed_images_are_named(read, entry, message):
+    with pytest.raises(DataError, match=rf"images\[1\].*{message}"):
+        read(own_form([listed(1, "y.png"), {**listed(2, "a/x.png"), **entry}], schema_version=2))
+
+
+#: Written by segtumor 0.1.0 before a file could say anything of a whole image.
+OLD_FILE = """{
+  "schema_version": 1, "segtumor_version": "0.1.0", "notice": "Research use only. Not a medical device.",
+  "categories": [{"id": 1, "name": "benign", "supercategory": "bone tumor"},
+                 {"id": 2, "name": "malignant", "supercategory": "bone tumor"}],
+  "images": [
+    {"image_id": 1, "file_name": "scans/y.png", "width": 6, "height": 4, "status": "ok"},
+    {"image_id": 2, "file_name": "scans/a/x.png", "width": null, "height": null, "status": "failed"},
+    {"image_id": 3, "file_name": "scans/b/x.png", "width": 6, "height": 4, "status": "ok"}],
+  "annotations": [
+    {"image_id": 1, "category_id": 2, "bbox": [2.0, 1.0, 3.0, 2.0], "score": 0.75,
+     "segmentation": {"size": [4, 6], "counts": "92222222:"},
+     "class_probabilities": {"benign": 0.25, "malignant": 0.75}},
+    {"image_id": 1, "category_id": 1, "bbox": [0.0, 0.0, 1.0, 1.0], "score": 0.5, "segmentation": null,
+     "class_probabilities": {}}]
+}"""
+
+
+def test_files_of_the_first_version_are_still_read(read):
+    old = OLD_FILE.replace("92222222:", rle_from_mask(MASK)["counts"])
+    predictions = read(old)
+    finding = Finding(1, 0.75, (2.0, 1.0, 5.0, 3.0), rle_from_mask(MASK), (0.25, 0.75))
+    assert predictions.findings == {1: (), 2: (), 3: (finding, Finding(0, 0.5, (0.0, 0.0, 1.0, 1.0), None))}
+    assert (predictions.absent_ids, predictions.failed_ids) == ((), (1,))
+    found = predictions.readings[3]
+    assert (found.image_probabilities, found.uncertainty, found.notes) == (None, None, ())
+    assert (found.tumor_score, found.image_class(0.5)) == (0.75, 2)
 
 
 def test_ids_serve_where_there_are_no_names(read):
@@ -185,7 +253,7 @@ def test_the_same_path_wins_over_the_same_name(read):
             r"2 images that are not annotated: z.png, w.png",
         ),
         ([listed(1, "y.png"), listed(2, "other/y.png")], "both match"),
-        ([listed(1, "y.png"), listed(1, "a/x.png")], r"images\[1\].*stands twice"),
+        ([listed(1, "y.png"), listed(1, "a/x.png")], r"images\[1\].*occurs twice"),
         ([listed(None, "y.png")], "image id that is none"),
         ([listed([1], "y.png")], "image id that is none"),
         ([listed(9, ["y.png"])], r"not annotated: \['y.png'\]"),
@@ -253,10 +321,10 @@ def test_missing_file(tmp_path):
 
 def test_own_form_is_checked(read):
     with pytest.raises(DataError, match="schema version"):
-        read(own_form([], schema_version=2))
+        read(own_form([], schema_version=3))
     with pytest.raises(DataError, match="category that the annotations lack"):
         read(own_form([], categories=[{"id": 1, "name": "cyst"}]))
-    with pytest.raises(DataError, match="stands twice"):
+    with pytest.raises(DataError, match="occurs twice"):
         read(own_form([], categories=[{"id": 1, "name": "benign"}, {"id": 1, "name": "malignant"}]))
     with pytest.raises(DataError, match=r"annotations\[0\].*score"):
         read(own_form([listed(3, "y.png")], [item(category_id=1, score=2)]))

@@ -177,7 +177,7 @@ def test_a_name_that_is_not_utf8_is_printed(type_infer, tmp_path, monkeypatch):
     (tmp_path / "scans" / "a.png").rename(tmp_path / "scans" / os.fsdecode(b"a\xff.png"))
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "utf-8"))
-    monkeypatch.setattr(drawing, "draw_overlay", starved)
+    monkeypatch.setattr(drawing, "draw_reading", starved)
     # What pytest captures of the log goes from one of its processes to another, which such a name does not survive.
     monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
     assert type_infer() == 0

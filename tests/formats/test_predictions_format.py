@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segtumor.annotations.predictions.writing import predictions_document
 from segtumor.errors import DataError
 from segtumor.formats import predictions
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.formats.table import detect_format
-from segtumor.reporting.files.findings_files import InferenceOutcome, predictions_document
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
+from segtumor.structures.outcomes import InferenceOutcome, failed
+from segtumor.structures.readings import Reading
 
 NAMES = ("benign", "malignant")
 MASK = np.zeros((4, 6), dtype=bool)
@@ -21,6 +23,10 @@ FINDINGS = (
     Finding(1, 0.9, (2.0, 1.0, 5.0, 3.0), rle_from_mask(MASK), (0.05, 0.9)),
     Finding(0, 0.4, (0.0, 0.0, 1.0, 2.0), None, (0.4, 0.1)),
 )
+
+
+def reading(size_hw, findings=()):
+    return Reading(class_names=NAMES, size_hw=size_hw, findings=findings)
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def read(tmp_path):
 
 @pytest.mark.parametrize(("threshold", "count"), [(None, 1), (0.3, 2), (0.95, 0), ("x", 1)])
 def test_findings_from_the_threshold_of_the_run_become_regions(read, threshold, count):
-    collection = read(InferenceOutcome("/elsewhere/p2/a.png", (4, 6), FINDINGS), threshold=threshold)
+    collection = read(InferenceOutcome("/elsewhere/p2/a.png", reading((4, 6), FINDINGS)), threshold=threshold)
     (image,) = collection.images
     assert (image.file_name, image.size_hw, collection.labels) == ("p2/a.png", (4, 6), NAMES)
     regions = [(r.label, r.segmentation, r.box_xywh, r.extra) for r in image.regions]
@@ -59,11 +65,11 @@ def test_findings_from_the_threshold_of_the_run_become_regions(read, threshold, 
 
 def test_what_is_not_known_is_left_out_and_named(read):
     collection = read(
-        InferenceOutcome("p1/a.png", (4, 6)),
-        InferenceOutcome("p2/a.png", None, status="failed", reason="r"),
-        InferenceOutcome("b.png", (6, 4), FINDINGS),
-        InferenceOutcome("p3/a.png", (4, 6)),
-        InferenceOutcome("a.png", (4, 6)),
+        InferenceOutcome("p1/a.png", reading((4, 6))),
+        failed("p2/a.png", "r"),
+        InferenceOutcome("b.png", reading((6, 4), FINDINGS)),
+        InferenceOutcome("p3/a.png", reading((4, 6))),
+        InferenceOutcome("a.png", reading((4, 6))),
     )
     assert [(image.file_name, image.regions) for image in collection.images] == [("p1/a.png", ())]
     assert [(remark.image, remark.kind) for remark in collection.left_out] == [
@@ -75,7 +81,7 @@ def test_what_is_not_known_is_left_out_and_named(read):
 
 
 def test_other_files_are_no_predictions(read, tmp_path):
-    read(InferenceOutcome("b.png", (4, 6), FINDINGS))
+    read(InferenceOutcome("b.png", reading((4, 6), FINDINGS)))
     path = tmp_path / "found" / "predictions.json"
     assert detect_format(path) == "predictions" and predictions.recognises(tmp_path / "found")
     path.write_text(json.dumps([{"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 0.5}]))
@@ -98,7 +104,7 @@ def test_other_files_are_no_predictions(read, tmp_path):
     ],
 )
 def test_ids_that_do_not_fit_together_are_refused(read, tmp_path, change, message):
-    read(InferenceOutcome("b.png", (4, 6), FINDINGS))
+    read(InferenceOutcome("b.png", reading((4, 6), FINDINGS)))
     path = tmp_path / "found" / "predictions.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(DataError, match=message):

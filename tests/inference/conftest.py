@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from fake_detector import MODEL, NAMES, SETTINGS, FakeDetector, predictor_of
+from fake_detector import MODEL, SETTINGS, FakeDetector, predictor_of
 from PIL import Image
 
 from segtumor.inference.batch.run import Options, infer
@@ -33,7 +33,7 @@ def work(tmp_path):
         options = {"with_overlays": False, "confidence_threshold": settings["confidence_threshold"], **options}
         predictor = predictor_of(detector or FakeDetector(), short_edge_px)
         output = tmp_path / name
-        result = infer(predictor, NAMES, paths, output, Options(**options), settings=settings, model=model)
+        result = infer(predictor, paths, output, Options(**options), settings=settings, model=model)
         return result, output
 
     return work

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segtumor.runtime.predictor import Predictor
+from segtumor.runtime.predictor import Predictor, Windowing
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
 from segtumor.structures.postprocessing import Postprocessing
@@ -45,10 +45,7 @@ def _findings(mean, size_hw):
 
 
 def predictor_of(detector, short_edge_px=32):
-    return Predictor(
-        detector,
-        short_edge_px=short_edge_px,
-        max_long_edge_px=4 * short_edge_px,
-        window_percentiles=(0.5, 99.5),
-        settings=Postprocessing(),
+    windowing = Windowing(
+        short_edge_px=short_edge_px, max_long_edge_px=4 * short_edge_px, window_percentiles=(0.5, 99.5)
     )
+    return Predictor(detector, class_names=NAMES, windowing=windowing, settings=Postprocessing())

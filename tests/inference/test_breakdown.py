@@ -63,8 +63,8 @@ def test_from_python_it_is_an_error_that_names_the_radiographs():
         for height in (40, BROKEN_HEIGHT)
     ]
     with pytest.raises(NonFiniteOutputError, match=r"46\.png: the model's output is NaN or infinite"):
-        predictor.predict_batch(images)
-    assert predictor.predict(images[0]) == () and NonFiniteOutputError.exit_code == 5
+        predictor.read_batch(images)
+    assert predictor.read(images[0]).findings == () and NonFiniteOutputError.exit_code == 5
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

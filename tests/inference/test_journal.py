@@ -6,14 +6,15 @@ import random
 from pathlib import Path
 
 import pytest
-from fake_detector import MODEL, SETTINGS, FakeDetector
+from fake_detector import MODEL, NAMES, SETTINGS, FakeDetector
 
 import segtumor
 from segtumor.errors import ConfigError
 from segtumor.inference.batch.journal import JOURNAL_NAME, Journal, make_header
 from segtumor.inference.batch.journal_lines import encoded
-from segtumor.reporting.files.findings_files import InferenceOutcome
 from segtumor.structures.lesions import Finding
+from segtumor.structures.outcomes import InferenceOutcome, failed
+from segtumor.structures.readings import Note, Reading
 
 
 @pytest.fixture
@@ -330,19 +331,33 @@ def test_of_settings_that_differ_only_those_are_named_and_hashes_are_cut(picture
     )
 
 
+def reading(name, size_hw, *findings, **fields):
+    return Reading(class_names=NAMES, size_hw=size_hw, findings=findings, name=name, **fields)
+
+
 def test_an_outcome_comes_back_as_it_was(tmp_path):
     finding = Finding(1, 0.1 + 0.2, (0.1, 2.0, 3.5, 4.0), {"size": [4, 6], "counts": "04`0"}, (0.25, float("nan")))
+    spacing = {"spacing_mm": (0.1, 0.2), "spacing_source": "mm"}
+    of_image = {
+        "image_probabilities": (0.25, 0.5, 0.25),
+        "uncertainty": 0.125,
+        "notes": (Note("picture", "n"), Note("size_reduced", "m")),
+        "timings_s": {"model": 0.5},
+    }
     outcomes = [
-        InferenceOutcome("ä b.dcm", (4, 6), (finding,), seconds=0.5, spacing_mm=(0.1, 0.2), spacing_source="mm"),
-        InferenceOutcome("b.png", None, status="failed", reason="r"),
-        InferenceOutcome("c.png", (1, 1), (Finding(0, 1.0, (0.0, 0.0, 1.0, 1.0), None),), overlay="c.png", note="n"),
+        InferenceOutcome("ä b.dcm", reading("ä b.dcm", (4, 6), finding, **spacing), seconds=0.5),
+        failed("b.png", "r", size_hw=(3, 2)),
+        InferenceOutcome(
+            "c.png", reading("c.png", (1, 1), Finding(0, 1.0, (0.0, 0.0, 1.0, 1.0), None)), overlay="c.png"
+        ),
+        InferenceOutcome("e.png", reading("e.png", (1, 1), Finding(0, 0.5), **of_image)),
     ]
-    header = make_header(settings={"a": (1, 2)}, model={}, class_names=("benign", "malignant"))
+    header = make_header(settings={"a": (1, 2)}, model={}, class_names=NAMES)
     with Journal(tmp_path / "j", header, continued=False) as journal:
         for outcome in outcomes:
             journal.append(outcome, None)
     with Journal(tmp_path / "j", header, continued=True) as journal:
         assert [repr(journal.outcome(outcome.file_name)) for outcome in outcomes] == list(map(repr, outcomes))
         assert journal.outcome("d.png") is None and journal.overlays == {journal.key_of("c.png"): "c.png"}
-        assert [journal.is_done(outcome.file_name) for outcome in outcomes] == [True, False, True]
+        assert [journal.is_done(outcome.file_name) for outcome in outcomes] == [True, False, True, True]
     assert json.loads((tmp_path / "j").read_text().splitlines()[0])["settings"] == {"a": [1, 2]}

@@ -13,16 +13,13 @@ from PIL import Image
 
 import segtumor.inference.batch.drawing
 from segtumor import files
+from segtumor.annotations.predictions.writing import predictions_document
 from segtumor.errors import ConfigError, OutputError
 from segtumor.inference.batch.journal import JOURNAL_NAME
 from segtumor.inference.batch.run import Options
-from segtumor.reporting.files.findings_files import (
-    InferenceOutcome,
-    findings_columns,
-    predictions_document,
-    rows_of_one,
-    summary_head,
-)
+from segtumor.reporting.files.findings_files import findings_columns, rows_of_one, summary_head
+from segtumor.structures.outcomes import InferenceOutcome
+from segtumor.structures.readings import Reading
 
 
 def interrupting(at_call):
@@ -74,7 +71,8 @@ def test_the_tables_are_those_of_the_whole_documents(pictures, work, tmp_path):
     assert (tmp_path / "again.json").read_bytes() == (folder / "predictions.json").read_bytes()
     files.write_json(tmp_path / "again.json", json.loads((folder / "summary.json").read_text()))
     assert (tmp_path / "again.json").read_bytes() == (folder / "summary.json").read_bytes()
-    outcomes = [InferenceOutcome(image["file_name"], (1, 1)) for image in document["images"]]
+    nothing = Reading(class_names=NAMES, size_hw=(1, 1))
+    outcomes = [InferenceOutcome(image["file_name"], nothing) for image in document["images"]]
     assert list(document) == list(predictions_document(outcomes, NAMES))
     head = summary_head(settings={}, model={}, counts={})
     assert list(json.loads((folder / "summary.json").read_text())) == [*head, "note", "inputs", "left_out"]
@@ -245,7 +243,7 @@ def test_a_picture_that_cannot_be_drawn_for_memory_keeps_its_findings(pictures, 
     def draw(base, *arguments, **options):
         raise MemoryError
 
-    monkeypatch.setattr(segtumor.inference.batch.drawing, "draw_overlay", draw)
+    monkeypatch.setattr(segtumor.inference.batch.drawing, "draw_reading", draw)
     result, folder = work(pictures[:2], with_overlays=True)
     assert result.counts["ok"] == result.notes == 2 and "no overlay" in result.first_note
     assert "no overlay" in (folder / "findings.csv").read_text()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.model
 def predictor(tiny_config):
     torch.manual_seed(0)
     cfg = tiny_config()
-    return predictor_from_config(cfg, build_model(cfg))
+    return predictor_from_config(cfg, build_model(cfg), ("benign", "malignant"))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_instances_without_masks_and_no_instances():
 
 def test_findings_are_in_pixels_of_the_radiograph(predictor, picture):
     # Twice as long as high, and larger than what the model sees.
-    findings = predictor.predict(radiograph(np.tile(picture, (2, 4)) / 255))
+    findings = predictor.read(radiograph(np.tile(picture, (2, 4)) / 255)).findings
     assert findings and all(mask_from_rle(finding.rle).shape == (192, 384) for finding in findings)
     for finding in findings:
         x0, y0, x1, y1 = finding.box_xyxy
@@ -73,18 +73,18 @@ def test_findings_are_in_pixels_of_the_radiograph(predictor, picture):
 @pytest.mark.parametrize("size_hw", [(1, 1), (1, 300), (300, 2), (5, 7)])
 def test_odd_sizes_are_predicted(predictor, size_hw):
     pixels = np.random.default_rng(0).random(size_hw)
-    for finding in predictor.predict(radiograph(pixels)):
+    for finding in predictor.read(radiograph(pixels)).findings:
         assert mask_from_rle(finding.rle).shape == size_hw
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_a_uniform_image_is_predicted(predictor, value):
-    assert isinstance(predictor.predict(radiograph(np.full((40, 40), value))), tuple)
+    assert isinstance(predictor.read(radiograph(np.full((40, 40), value))).findings, tuple)
 
 
 def test_gray_scale_and_offset_do_not_matter(predictor, picture):
-    plain = predictor.predict(radiograph(picture / 255))
-    shifted = predictor.predict(radiograph(picture / 255 * 0.5 + 0.25))
+    plain = predictor.read(radiograph(picture / 255)).findings
+    shifted = predictor.read(radiograph(picture / 255 * 0.5 + 0.25)).findings
     assert [f.class_id for f in plain] == [f.class_id for f in shifted]
     assert [f.score for f in plain] == pytest.approx([f.score for f in shifted], abs=1e-4)
 
@@ -94,7 +94,7 @@ def test_8_and_16_bit_files_give_the_same_findings(predictor, picture, tmp_path)
     Image.fromarray(picture.astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
     eight, sixteen = (read_radiograph(tmp_path / f"{name}.png") for name in ("eight", "sixteen"))
     assert (eight.source_dtype, sixteen.source_dtype) == ("uint8", "uint16")
-    first, second = predictor.predict(eight), predictor.predict(sixteen)
+    first, second = predictor.read(eight).findings, predictor.read(sixteen).findings
     assert len(first) == len(second) > 0
     for one, other in zip(first, second, strict=True):
         assert (one.class_id, one.rle) == (other.class_id, other.rle)
@@ -104,14 +104,14 @@ def test_8_and_16_bit_files_give_the_same_findings(predictor, picture, tmp_path)
 
 def test_prediction_puts_the_model_back_into_its_mode(predictor, picture):
     for training in (True, False):
-        predictor.detector.model.train(training)
-        predictor.predict(radiograph(picture / 255))
-        assert predictor.detector.model.training is training
-    predictor.detector.model.train()
-    with pytest.raises(ZeroDivisionError), evaluating(predictor.detector.model):
-        assert not predictor.detector.model.training
+        predictor.model.model.train(training)
+        predictor.read(radiograph(picture / 255))
+        assert predictor.model.model.training is training
+    predictor.model.model.train()
+    with pytest.raises(ZeroDivisionError), evaluating(predictor.model.model):
+        assert not predictor.model.model.training
         raise ZeroDivisionError
-    assert predictor.detector.model.training
+    assert predictor.model.model.training
 
 
 def test_a_predictor_needs_weights_of_its_classes(tiny_config, tiny_run, tmp_path):
@@ -135,12 +135,12 @@ def test_a_missing_gpu_is_said_in_one_line(tiny_config, tiny_run):
 def test_findings_do_not_depend_on_the_other_images_of_a_batch(tiny_config, tiny_run):
     """Detectron2 pads a batch to its largest image; a wide neighbour must not change what is found."""
     cfg = tiny_config({"MODEL.WEIGHTS": tiny_run / "model_best.pth", "MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0})
-    predictor = predictor_from_config(cfg, load_trained_model(cfg)[0])
+    predictor = predictor_from_config(cfg, *load_trained_model(cfg))
     rng = np.random.default_rng(0)
     shapes = [(96, 96), (96, 160), (130, 96), (96, 96)]
     images = [Radiograph(rng.random(shape, dtype=np.float32), None, None, "a.png", "uint8") for shape in shapes]
-    alone = [predictor.predict(image) for image in images]
-    together = predictor.predict_batch(images)
+    alone = [predictor.read(image).findings for image in images]
+    together = [reading.findings for reading in predictor.read_batch(images)]
     assert [len(findings) for findings in alone] == [len(findings) for findings in together]
     assert sum(map(len, alone)) > 0
     for one, other in zip(sum(alone, ()), sum(together, ()), strict=True):

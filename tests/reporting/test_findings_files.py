@@ -6,17 +6,12 @@ import pytest
 
 import segtumor
 from segtumor import files
-from segtumor.reporting.files.findings_files import (
-    InferenceOutcome,
-    count,
-    findings_columns,
-    predictions_document,
-    rows_of_one,
-    summary_entry,
-    summary_head,
-)
+from segtumor.annotations.predictions.writing import predictions_document
+from segtumor.reporting.files.findings_files import count, findings_columns, rows_of_one, summary_entry, summary_head
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
+from segtumor.structures.outcomes import InferenceOutcome, failed
+from segtumor.structures.readings import SIZE_REDUCED, Note, Reading
 
 NAMES = ("benign", "malignant")
 MASK = np.zeros((8, 10), dtype=bool)
@@ -24,11 +19,17 @@ MASK[2:5, 1:5] = True
 MASK[2, 1] = False
 SEEN = Finding(1, 0.875, (1.0, 2.0, 5.0, 5.0), rle_from_mask(MASK), (0.125, 0.875))
 BOX_ONLY = Finding(0, 0.5, (0.0, 0.0, 2.0, 1.0), None)
+
+
+def reading(size_hw, *findings, **fields):
+    return Reading(class_names=NAMES, size_hw=size_hw, findings=findings, **fields)
+
+
 OUTCOMES = (
-    InferenceOutcome("a.png", (8, 10), (SEEN, BOX_ONLY), seconds=0.5),
-    InferenceOutcome("normal.png", (4, 4), seconds=0.25),
-    InferenceOutcome("broken.png", None, status="failed", reason="broken.png: truncated."),
-    InferenceOutcome("b.dcm", (8, 10), (SEEN,), spacing_mm=(0.5, 0.2), spacing_source="mm at detector"),
+    InferenceOutcome("a.png", reading((8, 10), SEEN, BOX_ONLY), seconds=0.5),
+    InferenceOutcome("normal.png", reading((4, 4)), seconds=0.25),
+    failed("broken.png", "broken.png: truncated."),
+    InferenceOutcome("b.dcm", reading((8, 10), SEEN, spacing_mm=(0.5, 0.2), spacing_source="mm at detector")),
 )
 
 
@@ -38,7 +39,7 @@ def rows_of(outcomes):
 
 def test_predictions_are_coco_results_with_what_they_speak_of():
     document = predictions_document(OUTCOMES, NAMES)
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert document["segtumor_version"] == segtumor.__version__
     assert document["notice"] == segtumor.NOTICE
     assert [(c["id"], c["name"]) for c in document["categories"]] == [(1, "benign"), (2, "malignant")]
@@ -105,7 +106,7 @@ def test_rows_fit_their_columns_as_a_file(tmp_path):
 
 def test_an_unknown_probability_is_an_empty_cell_and_null(tmp_path):
     finding = Finding(0, 0.5, (0, 0, 1, 1), None, (0.5, float("nan")))
-    outcomes = [InferenceOutcome("a.png", (2, 2), (finding,))]
+    outcomes = [InferenceOutcome("a.png", reading((2, 2), finding))]
     assert rows_of(outcomes)[0]["probability_malignant"] == ""
     files.write_json(tmp_path / "p.json", predictions_document(outcomes, NAMES))
     written = json.loads((tmp_path / "p.json").read_text())["annotations"][0]["class_probabilities"]
@@ -138,7 +139,8 @@ def test_the_summary_counts_every_input():
 
 
 def test_a_note_is_in_the_table_and_in_the_summary():
-    outcomes = [InferenceOutcome("a.png", (8, 10), (SEEN, BOX_ONLY), note="at 400 px"), OUTCOMES[1]]
+    note = Note(SIZE_REDUCED, "at 400 px")
+    outcomes = [InferenceOutcome("a.png", reading((8, 10), SEEN, BOX_ONLY, notes=(note,))), OUTCOMES[1]]
     assert [row["note"] for row in rows_of(outcomes)] == ["at 400 px", "at 400 px", ""]
     assert [summary_entry(outcome)["note"] for outcome in outcomes] == ["at 400 px", None]
 
@@ -149,7 +151,7 @@ def test_nothing_at_all_gives_complete_documents():
 
 
 def test_an_input_that_was_not_reached_has_not_failed():
-    outcome = InferenceOutcome("a.png", None, status="not reached", reason="the run was stopped before it")
+    outcome = InferenceOutcome("a.png", status="not reached", reason="the run was stopped before it")
     counts = count([outcome])
     assert (counts["not_reached"], counts["ok"], counts["failed"], counts["without_findings"]) == (1, 0, 0, 0)
     (row,) = rows_of_one(outcome, ("benign",))
@@ -159,9 +161,11 @@ def test_an_input_that_was_not_reached_has_not_failed():
 
 def test_mistakes_of_the_caller_are_not_written_down():
     with pytest.raises(ValueError, match="status"):
-        InferenceOutcome("a.png", None, status="maybe")
+        InferenceOutcome("a.png", reading((2, 2)), status="maybe")
     with pytest.raises(ValueError, match="reason"):
-        InferenceOutcome("a.png", None, status="failed")
+        InferenceOutcome("a.png", status="failed")
+    with pytest.raises(ValueError, match="reading"):
+        InferenceOutcome("a.png")
     with pytest.raises(ValueError, match="3 probabilities for 2 classes"):
         finding = Finding(0, 0.5, (0, 0, 1, 1), None, (0.5, 0.2, 0.3))
-        predictions_document([InferenceOutcome("a.png", (2, 2), (finding,))], NAMES)
+        predictions_document([InferenceOutcome("a.png", reading((2, 2), finding))], NAMES)

@@ -124,7 +124,7 @@ def test_the_trainings_storage_is_left_alone(model, batches):
 
 def test_every_image_is_predicted_in_order_whatever_the_batch(model, phantoms, tiny_config):
     (dataset,) = load_datasets(["phantoms_val"])
-    predictor = predictor_from_config(tiny_config(), model)
+    predictor = predictor_from_config(tiny_config(), model, dataset.taxonomy.names)
     one, three = (predict_dataset(predictor, dataset, batch_size=n, max_pixels=10**6) for n in (1, 3))
     assert [result.truth for result in one] == list(dataset.annotated_images) == [result.truth for result in three]
     assert any(result.findings for result in one)
@@ -141,7 +141,6 @@ def test_progress_sees_every_batch(model, phantoms, tiny_config):
         seen.append((len(batches), total))
         return batches
 
-    predict_dataset(
-        predictor_from_config(tiny_config(), model), dataset, batch_size=3, max_pixels=10**6, progress=progress
-    )
+    predictor = predictor_from_config(tiny_config(), model, dataset.taxonomy.names)
+    predict_dataset(predictor, dataset, batch_size=3, max_pixels=10**6, progress=progress)
     assert seen == [(2, 2)]

@@ -1,28 +1,34 @@
-"""One item of a predictions file -> a Finding, checked field by field.
+"""One item of a predictions file -> a Finding, one image of it -> what is said of it as a whole; checked by field.
 
-Not here: files, images and which item belongs to which (``predictions``).
+Not here: files, images and which item belongs to which (``document``).
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from segtumor.errors import DataError
 from segtumor.structures.boxes import box_xywh_to_xyxy
-from segtumor.structures.lesions import Finding
+from segtumor.structures.lesions import UNPLACED, Box, Finding, Rle
 from segtumor.structures.masks import rle_box, rle_from_segmentation
+from segtumor.structures.readings import OTHER_NOTE, Note
 from segtumor.structures.rle import rle_runs
+from segtumor.taxonomy import NORMAL
 
 _LARGEST = 1e12  # no coordinate comes near it
 #: Of one finding. Drawing takes time by the length of the outlines, which in a file of 1 MB can be that of a planet.
 _MOST_POLYGONS, _LONGEST_OUTLINE_PX = 1_000, 1e6
 
 
-def finding_of(item, size_hw, classes, class_names):
+def finding_of(
+    item: Mapping[str, Any], size_hw: tuple[int, int], classes: Mapping[int, int], class_names: Sequence[str]
+) -> Finding:
     """The Finding of a result item.
 
     Args:
-        item: dict as in a COCO results list, perhaps with ``class_probabilities``.
+        item: as in a COCO results list, perhaps with ``class_probabilities``.
         size_hw: of its image.
         classes: {category id: class_id}.
         class_names: names by ``class_id``.
@@ -40,16 +46,62 @@ def finding_of(item, size_hw, classes, class_names):
     return Finding(classes[category_id], float(score), _box(item, rle), rle, _probabilities(item, class_names))
 
 
-def _box(item, rle):
+def reading_fields(image: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
+    """The fields of ``Reading`` that an entry of "images" has, ``class_names`` and ``size_hw`` apart.
+
+    Raises:
+        DataError: whatever is wrong with them.
+    """
+    fields: dict[str, Any] = {}
+    if image.get("image_probabilities") is not None:
+        fields["image_probabilities"] = _image_probabilities(image["image_probabilities"], class_names)
+    if image.get("uncertainty") is not None:
+        fields["uncertainty"] = float(_probability("uncertainty", image["uncertainty"]))
+    if image.get("notes") is not None:
+        fields["notes"] = _notes(image["notes"])
+    if image.get("timings_s") is not None:
+        fields["timings_s"] = _timings(image["timings_s"])
+    return fields
+
+
+def _image_probabilities(given: Any, class_names: Sequence[str]) -> tuple[float, ...]:
+    names = (NORMAL, *class_names)
+    if not isinstance(given, dict) or set(given) != set(names):
+        raise DataError("malformed image_probabilities", got=f"{given!r:.60}", expected=f"one each for {list(names)}")
+    return tuple(float(_probability("image probability", given[name])) for name in names)
+
+
+def _notes(given: Any) -> tuple[Note, ...]:
+    if not isinstance(given, list) or not all(isinstance(note, dict) for note in given):
+        raise DataError("malformed notes", got=f"{given!r:.60}", expected='a list of {"code", "text"}')
+    return tuple(Note(str(note.get("code", OTHER_NOTE)), str(note.get("text", ""))) for note in given)
+
+
+def _timings(given: Any) -> dict[str, float]:
+    if not isinstance(given, dict) or not all(_is_number(seconds) and seconds >= 0 for seconds in given.values()):
+        raise DataError("malformed timings_s", got=f"{given!r:.60}", expected="seconds by name")
+    return {str(name): float(seconds) for name, seconds in given.items()}
+
+
+def _probability(what: str, value: Any) -> float:
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise DataError(f"{what} out of range", got=value, expected="0 to 1")
+    return float(value)
+
+
+def _box(item: Mapping[str, Any], rle: Rle | None) -> Box:
     if item.get("bbox") is None and rle is not None:
         return rle_box(rle)
+    if "bbox" in item and item["bbox"] is None and "segmentation" in item:
+        return UNPLACED  # written down as such; a key that is missing is a mistake
     box = item.get("bbox")
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)) or min(box[2:]) < 0:
         raise DataError("malformed bbox", got=box, expected="[x, y, width, height], finite, no negative size")
-    return tuple(box_xywh_to_xyxy(box).tolist())
+    x0, y0, x1, y1 = box_xywh_to_xyxy(box).tolist()
+    return x0, y0, x1, y1
 
 
-def _mask(segmentation, size_hw):
+def _mask(segmentation: Any, size_hw: tuple[int, int]) -> Rle:
     if isinstance(segmentation, list):
         _check_polygons(segmentation, size_hw)
     try:
@@ -64,7 +116,7 @@ def _mask(segmentation, size_hw):
     return rle
 
 
-def _check_polygons(polygons, size_hw):
+def _check_polygons(polygons: Sequence[Any], size_hw: tuple[int, int]) -> None:
     reach = max(size_hw)  # pycocotools walks along each edge: a point far outside would cost memory without end
     for polygon in polygons:
         good = isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0
@@ -77,27 +129,29 @@ def _check_polygons(polygons, size_hw):
         raise DataError("outline too long", got=f"{len(polygons)} polygons", expected=expected)
 
 
-def _length_px(polygon):
+def _length_px(polygon: Sequence[float]) -> float:
     points = np.reshape(polygon, (-1, 2))
     return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
 
 
-def _probabilities(item, class_names):
+def _probabilities(item: Mapping[str, Any], class_names: Sequence[str]) -> tuple[float, ...]:
     given = item.get("class_probabilities")
     if given is None or given == {}:
         return ()
     if not isinstance(given, dict) or not set(given) <= set(class_names):
         raise DataError("malformed class_probabilities", got=f"{given!r:.60}", expected=f"of {list(class_names)}")
-    if not all(_is_number(p) and 0 <= p <= 1 for p in given.values()):
+    # null is NaN: of a class that was not judged at this place (``postprocessing.suppress_across_classes``).
+    if not all(p is None or (_is_number(p) and 0 <= p <= 1) for p in given.values()):
         raise DataError("class probability out of range", got=given, expected="0 to 1")
-    return tuple(float(given.get(name, 0.0)) for name in class_names)
+    probabilities = (given.get(name, 0.0) for name in class_names)
+    return tuple(math.nan if p is None else float(p) for p in probabilities)
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     """Whether a JSON value is a number that one can compute with: no NaN, no infinity, nothing absurdly large."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
-def is_int(value):
+def is_int(value: Any) -> TypeGuard[int]:
     """Whether a JSON value is an integer, which True is not."""
     return isinstance(value, int) and not isinstance(value, bool)

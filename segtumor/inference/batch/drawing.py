@@ -1,16 +1,21 @@
 """The last step of one input: its overlay, drawn and saved, and its outcome. Runs in threads."""
 
+import dataclasses
 import time
+from collections.abc import Mapping
+from pathlib import Path
 
 from segtumor.files import atomic_path
-from segtumor.reporting.files.findings_files import STATUS_FAILED, InferenceOutcome
-from segtumor.reporting.pictures.overlay import draw_overlay
+from segtumor.inference.batch.predicting import Predicted
+from segtumor.reporting.pictures.overlay import draw_reading
+from segtumor.structures.outcomes import InferenceOutcome, failed
+from segtumor.structures.readings import NOT_DRAWN, Note, Reading
 from segtumor.system.resource_errors import is_out_of_memory
 
-_NOT_DRAWN = "out of memory while drawing, no overlay"
+_NO_OVERLAY = Note(NOT_DRAWN, "out of memory while drawing, no overlay")
 
 
-def _title(path, overlay):
+def _title(path: Path, overlay: Path) -> str:
     """The name of the file, with its folder where the overlay's has more than that: IM0001 of which patient."""
     return path.name if path.stem.startswith(overlay.stem) else f"{path.parent.name}/{path.name}"
 
@@ -21,57 +26,52 @@ class Drawer:
     Args:
         folder: where they go; None draws none.
         names: {path: name of its overlay}.
-        class_names: names by ``class_id``.
         score_threshold: findings below it are not drawn.
         note: a sentence for the footer, or None.
     """
 
-    def __init__(self, folder, names, class_names, *, score_threshold, note) -> None:
-        self._folder, self._names, self._class_names = folder, names, class_names
+    def __init__(
+        self, folder: Path | None, names: Mapping[Path, str], *, score_threshold: float, note: str | None
+    ) -> None:
+        self._folder, self._names = folder, names
         self._score_threshold, self._note = score_threshold, note
 
-    def __call__(self, predicted):
-        """``predicting.Predicted`` -> (InferenceOutcome, identity of the file); raises OutputError where the overlay
-        cannot be written."""
+    def __call__(self, predicted: Predicted) -> tuple[InferenceOutcome, list[int] | None]:
+        """(what became of it, identity of the file); raises OutputError where the overlay cannot be written."""
         return self._outcome(predicted), predicted.prepared.identity
 
-    def _outcome(self, predicted):
-        started, prepared, name, note = time.perf_counter(), predicted.prepared, None, predicted.note
-        if predicted.reason is not None:
-            return InferenceOutcome(str(prepared.path), prepared.size_hw, status=STATUS_FAILED, reason=predicted.reason)
+    def _outcome(self, predicted: Predicted) -> InferenceOutcome:
+        started, prepared, reading = time.perf_counter(), predicted.prepared, predicted.reading
+        if reading is None:
+            return failed(str(prepared.path), str(predicted.reason), size_hw=prepared.size_hw)
+        name = None
         if self._folder is not None:
             name = self._names[prepared.path]
             try:
-                self._draw(predicted, self._folder / name)
+                self._draw(predicted, reading, self._folder / name)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                name, note = None, f"{note}; {_NOT_DRAWN}" if note else _NOT_DRAWN
-        seconds = prepared.seconds + predicted.seconds + time.perf_counter() - started
+                name, reading = None, dataclasses.replace(reading, notes=(*reading.notes, _NO_OVERLAY))
+        drawn_s = time.perf_counter() - started
+        timings_s = {"read": prepared.seconds, "model": predicted.seconds, "draw": drawn_s}
         return InferenceOutcome(
             str(prepared.path),
-            prepared.size_hw,
-            predicted.findings,
-            seconds=round(seconds, 4),
-            spacing_mm=prepared.spacing_mm,
-            spacing_source=prepared.spacing_source,
+            dataclasses.replace(reading, timings_s={key: round(value, 4) for key, value in timings_s.items()}),
+            seconds=round(sum(timings_s.values()), 4),
             overlay=name,
-            note=note,
         )
 
-    def _draw(self, predicted, path) -> None:
+    def _draw(self, predicted: Predicted, reading: Reading, path: Path) -> None:
         from PIL import Image
 
-        prepared, notes = predicted.prepared, [self._note, predicted.note]
-        picture = draw_overlay(
-            prepared.base,
-            predicted.findings,
-            self._class_names,
+        notes = [self._note, reading.note]
+        picture = draw_reading(
+            predicted.prepared.base,
+            reading,
             score_threshold=self._score_threshold,
             note="; ".join(note for note in notes if note) or None,
-            file_name=_title(prepared.path, path),
-            spacing_mm=prepared.spacing_mm,
-            spacing_source=prepared.spacing_source,
+            file_name=_title(predicted.prepared.path, path),
         )
         with atomic_path(path) as temporary:
             Image.fromarray(picture).save(temporary, compress_level=3)  # half the time of 6 for a sixth more bytes

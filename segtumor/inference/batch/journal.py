@@ -10,17 +10,19 @@ import json
 import logging
 import os
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Self
 
 import segtumor
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import open_ordinary, output_errors, write_bytes
 from segtumor.inference.batch.inputs import file_identity, input_keys
-from segtumor.inference.batch.journal_lines import encoded, input_line, is_input, outcome_line, outcome_of, parsed
-from segtumor.reporting.files.findings_files import STATUS_OK
+from segtumor.inference.batch.journal_lines import Line, encoded, input_line, is_input, outcome_line, outcome_of, parsed
+from segtumor.structures.outcomes import STATUS_OK, InferenceOutcome
 
 JOURNAL_NAME = "infer.journal.jsonl"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _SHA256_DIGITS, _SHOWN_DIGITS, _LONGEST_SHOWN = 64, 12, 40
 _SECONDS_BETWEEN_SYNCS = 5
 #: Places, not what lies there: a model may be named by another path when a run is continued.
@@ -29,7 +31,7 @@ _PLACES = {"model": ("weights", "folder")}
 logger = logging.getLogger(__name__)
 
 
-def make_header(*, settings, model, class_names):
+def make_header(*, settings: Mapping[str, Any], model: Mapping[str, Any], class_names: Sequence[str]) -> Line:
     """The journal's first line, a dict. All of it must be the same for a run to be continued."""
     header = {
         "schema_version": SCHEMA_VERSION,
@@ -38,7 +40,8 @@ def make_header(*, settings, model, class_names):
         "model": model,
         "class_names": class_names,
     }
-    return json.loads(json.dumps(header))  # as it will be read: tuples are lists
+    as_read: Line = json.loads(json.dumps(header))  # tuples are lists
+    return as_read
 
 
 class Journal:
@@ -54,11 +57,13 @@ class Journal:
         OutputError: it cannot be written.
     """
 
-    def __init__(self, path, header, *, continued) -> None:
-        self._path, self._class_count = Path(path), len(header["class_names"])
+    def __init__(self, path: str | Path, header: Line, *, continued: bool) -> None:
+        self._path, self._class_names = Path(path), tuple(header["class_names"])
         self._key_of, self._synced = input_keys(), time.monotonic()
-        self._names, self._positions, self._overlays = {}, {}, {}  # by key
-        self._outdated = set()
+        self._names: dict[str, str] = {}  # these three by key
+        self._positions: dict[str, int] = {}
+        self._overlays: dict[str, str] = {}
+        self._outdated: set[str] = set()
         if not continued:
             write_bytes(self._path, encoded(header))
         with output_errors(self._path):
@@ -70,26 +75,26 @@ class Journal:
             self._file.close()
             raise
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     @property
-    def overlays(self):
+    def overlays(self) -> dict[str, str]:
         """{key: overlay} of what is done."""
         return dict(self._overlays)
 
-    def overlay_of(self, path):
+    def overlay_of(self, path: str | Path) -> str | None:
         """Name of an input's overlay, or None."""
         return self._overlays.get(self._key_of(path))
 
-    def key_of(self, path):
+    def key_of(self, path: str | Path) -> str:
         """What the journal knows an input by, however its folder is typed."""
         return self._key_of(path)
 
-    def add(self, paths) -> None:
+    def add(self, paths: Iterable[str | Path]) -> None:
         """Note down inputs before any is worked on, so that none is forgotten if the run is stopped."""
         named = {self._key_of(path): str(path) for path in paths}
         new = {key: name for key, name in named.items() if self._names.get(key) != name}
@@ -97,12 +102,12 @@ class Journal:
         self._append(b"".join(encoded(input_line(key, name)) for key, name in new.items()))
         self._sync()
 
-    def besides(self, paths):
+    def besides(self, paths: Iterable[str | Path]) -> list[Path]:
         """Inputs that the run was asked for but for these, a list of Path in the order in which they were named."""
         named = set(map(self._key_of, paths))
         return [Path(key) for key in self._names if key not in named]
 
-    def is_done(self, path):
+    def is_done(self, path: str | Path) -> bool:
         """Whether an input was finished without a failure, and its file has not changed since (it may be gone).
 
         Findings of a file that has changed no longer count.
@@ -113,9 +118,9 @@ class Journal:
         entry = self._entry(key)
         if file_identity(path) not in (None, entry["file"]):
             self._outdated.add(key)
-        return entry["status"] == STATUS_OK and key not in self._outdated
+        return bool(entry["status"] == STATUS_OK) and key not in self._outdated
 
-    def append(self, outcome, identity) -> None:
+    def append(self, outcome: InferenceOutcome, identity: list[int] | None) -> None:
         """Write one outcome; an earlier one of the same input no longer counts.
 
         Args:
@@ -128,14 +133,14 @@ class Journal:
             self._sync()
         self._remember(key, position, outcome.overlay)
 
-    def outcome(self, path):
+    def outcome(self, path: str | Path) -> InferenceOutcome | None:
         """The latest InferenceOutcome of an input, under the name that it was last given; None if there is none."""
         key = self._key_of(path)
         if key not in self._positions or key in self._outdated:
             return None
-        return outcome_of({**self._entry(key), "name": self.name_of(path)}, self._class_count)
+        return outcome_of({**self._entry(key), "name": self.name_of(path)}, self._class_names)
 
-    def name_of(self, path):
+    def name_of(self, path: str | Path) -> str:
         """The name that an input was last given."""
         return self._names.get(self._key_of(path), str(path))
 
@@ -144,14 +149,14 @@ class Journal:
         with output_errors(self._path):
             self._file.close()
 
-    def _remember(self, key, position, overlay) -> None:
+    def _remember(self, key: str, position: int, overlay: str | None) -> None:
         self._positions[key] = position
         self._outdated.discard(key)
         self._overlays.pop(key, None)
         if overlay:
             self._overlays[key] = overlay
 
-    def _append(self, data):
+    def _append(self, data: bytes) -> int:
         """Write lines to the end; returns where they begin."""
         with output_errors(self._path):
             position = self._file.seek(0, os.SEEK_END)
@@ -164,7 +169,7 @@ class Journal:
             os.fsync(self._file.fileno())
         self._synced = time.monotonic()
 
-    def _entry(self, key):
+    def _entry(self, key: str) -> Line:
         with output_errors(self._path):  # what could not be written before is tried again here
             self._file.seek(self._positions[key])
             entry = parsed(self._file.readline())
@@ -172,14 +177,14 @@ class Journal:
             raise OutputError("the journal was changed while the run went on", where=self._path)
         return entry
 
-    def _read(self, header) -> None:
+    def _read(self, header: Line) -> None:
         _check_header(self._file.readline(), header, self._path)
         position, damaged = self._file.tell(), 0
         for line in iter(self._file.readline, b""):
             entry = parsed(line)
             if is_input(entry):
                 self._names[entry["key"]] = entry["name"]
-            elif outcome_of(entry, self._class_count):
+            elif entry and outcome_of(entry, self._class_names):
                 self._names.setdefault(entry["key"], entry["name"])  # the line that named it may be damaged
                 self._remember(entry["key"], position, entry["overlay"])
             elif line.endswith(b"\n"):
@@ -195,7 +200,7 @@ class Journal:
             logger.info("continuing: %d of %d inputs are in %s", len(self._positions), len(self._names), self._path)
 
 
-def overlays_in(path):
+def overlays_in(path: str | Path) -> list[str]:
     """Names of the overlays that a journal lists; nothing where there is none that can be read."""
     with contextlib.suppress(OSError), open_ordinary(path) as file:
         overlays = [(parsed(line) or {}).get("overlay") for line in file]
@@ -203,7 +208,7 @@ def overlays_in(path):
     return []
 
 
-def _check_header(line, wanted, path):
+def _check_header(line: bytes, wanted: Line, path: Path) -> None:
     remedy, found = "Choose another --output; --overwrite replaces what is there", parsed(line)
     if found is None or found.get("schema_version") != SCHEMA_VERSION:
         what = "the first line is damaged, or of another version of segtumor: it cannot be continued"
@@ -217,7 +222,7 @@ def _check_header(line, wanted, path):
         )
 
 
-def _differing(found, wanted):
+def _differing(found: Line, wanted: Line) -> list[str]:
     """Sentences on what is not the same in two headers."""
     pairs = [(name, found.get(name), wanted[name]) for name in ("segtumor_version", "class_names")]
     for part in ("settings", "model"):
@@ -227,9 +232,9 @@ def _differing(found, wanted):
     return [f"{name} was {_short(before)}, is {_short(now)}" for name, before, now in pairs if before != now]
 
 
-def _flat(values):
+def _flat(values: Line) -> Line:
     """{"a": {"b": 1}} -> {"a.b": 1}, so that of settings that differ only those are named."""
-    flat = {}
+    flat: Line = {}
     for key, value in values.items():
         if isinstance(value, dict):
             flat.update({f"{key}.{inner}": found for inner, found in _flat(value).items()})
@@ -238,7 +243,7 @@ def _flat(values):
     return flat
 
 
-def _short(value):
+def _short(value: Any) -> str:
     text = str(value)
     longest = _SHOWN_DIGITS if len(text) == _SHA256_DIGITS and text.isalnum() else _LONGEST_SHOWN
     return text if len(text) <= longest else f"{text[:longest]}..."

@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from segtumor.errors import BadImageError, SegtumorError
-from segtumor.imaging import normalize_window, read_radiograph
+from segtumor.imaging import Radiograph, normalize_window, read_radiograph
 from segtumor.imaging.listing import is_dicom
 from segtumor.imaging.radiograph import OneFrameError, TooLargeError
 from segtumor.inference.batch.earlier_output import is_overlay
 from segtumor.inference.batch.inputs import file_identity
 from segtumor.reporting.pictures.overlay_view import OverlayBase, overlay_base
+from segtumor.runtime.predictor import Predictor
+from segtumor.runtime.protocols import Window
 from segtumor.system.resource_errors import is_out_of_memory
 
 # While a DICOM header is read, warnings that would quote it are switched off for the whole process; two threads at it
@@ -57,21 +59,28 @@ class Prepared:
     seconds: float = 0.0
 
 
-class Reader:
+class Preparer:
     """Reads, windows and resizes files.
 
     Args:
-        predictor: has ``window(pixels, *, short_edge_px=None)``.
+        predictor: of the model; says what it sees of a radiograph.
         window_percentiles: gray values made black and white on overlays; None where none are drawn.
         max_pixels: larger pictures fail, px.
         frame: of DICOM files with several, from 0; None lets these fail.
     """
 
-    def __init__(self, predictor, *, window_percentiles, max_pixels, frame=None) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        *,
+        window_percentiles: tuple[float, float] | None,
+        max_pixels: int,
+        frame: int | None = None,
+    ) -> None:
         self._predictor, self._window_percentiles, self._max_pixels = predictor, window_percentiles, max_pixels
         self._frame = frame
 
-    def __call__(self, path):
+    def __call__(self, path: Path) -> Prepared:
         """Path -> Prepared; what is wrong with the file becomes its ``reason``."""
         started, identity = time.perf_counter(), file_identity(path)
         try:
@@ -83,11 +92,11 @@ class Reader:
             prepared = Prepared(path, reason=str(_no_memory(path) if starved else error), starved=starved)
         return dataclasses.replace(prepared, identity=identity, seconds=time.perf_counter() - started)
 
-    def window(self, path, short_edge_px):
+    def window(self, path: Path, short_edge_px: int) -> Window:
         """What the model sees of a file at another size, (h, w) float32; raises as ``read_radiograph``."""
         return self._predictor.window(self._read(path).pixels, short_edge_px=short_edge_px)
 
-    def _prepare(self, path):
+    def _prepare(self, path: Path) -> Prepared:
         radiograph = self._read(path)
         base = None
         if self._window_percentiles is not None:
@@ -102,7 +111,7 @@ class Reader:
             remarks=radiograph.remarks,
         )
 
-    def _read(self, path):
+    def _read(self, path: Path) -> Radiograph:
         if is_overlay(path):
             remedy = "Give the radiograph that it was drawn on"
             raise BadImageError("this is an overlay of an earlier run, not a radiograph", where=path, remedy=remedy)
@@ -112,7 +121,7 @@ class Reader:
             except TooLargeError as error:
                 raise _too_large(error) from error
 
-    def _chosen_frame(self, path):
+    def _chosen_frame(self, path: Path) -> Radiograph:
         options = {"max_pixels": self._max_pixels, "log": False}  # its remarks become notes
         try:
             return read_radiograph(path, frame=self._frame, **options)
@@ -120,12 +129,12 @@ class Reader:
             return read_radiograph(path, **options)
 
 
-def _too_large(error):
+def _too_large(error: TooLargeError) -> BadImageError:
     """The same error with the option that helps."""
     remedy = f"Resize it, or add --max-pixels {error.needed_pixels} if the file can be trusted"
     return BadImageError(error.what, where=error.where, got=error.got, expected=error.expected, remedy=remedy)
 
 
-def _no_memory(path):
+def _no_memory(path: Path) -> BadImageError:
     remedy = "Use fewer threads (--num-workers 0), or a machine with more memory"
     return BadImageError("out of memory while reading", where=path, remedy=remedy)

@@ -9,11 +9,14 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from segtumor import progress
 from segtumor.errors import ConfigError, SegtumorError
+from segtumor.imaging.listing import LeftOut
 from segtumor.inference.batch.drawing import Drawer
 from segtumor.inference.batch.earlier_output import check_output, remove_tables
 from segtumor.inference.batch.inputs import distinct, file_identity, overlay_names
@@ -26,11 +29,12 @@ from segtumor.inference.batch.overlay_files import (
     remove_overlays,
 )
 from segtumor.inference.batch.predicting import predict_all
-from segtumor.inference.batch.preparing import Reader
+from segtumor.inference.batch.preparing import Preparer
 from segtumor.inference.batch.tables import write_tables
-from segtumor.reporting.files.findings_files import STATUS_FAILED, STATUS_NOT_REACHED, InferenceOutcome
 from segtumor.runs import OVERLAYS
+from segtumor.runtime.predictor import Predictor
 from segtumor.settings.kinds import percent_hint
+from segtumor.structures.outcomes import STATUS_FAILED, STATUS_NOT_REACHED, InferenceOutcome
 from segtumor.system.locks import alone_in
 from segtumor.texts import counted
 
@@ -68,7 +72,7 @@ class Options:
     continued: bool = False
     overwrite: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.confidence_threshold <= 1:
             got, what = self.confidence_threshold, "confidence threshold out of range"
             raise ConfigError(what, got=got, expected="0 to 1", remedy=percent_hint(got))
@@ -91,13 +95,13 @@ class Result:
         first_note: the first of them, with its file, or None.
     """
 
-    counts: dict
+    counts: Mapping[str, int]
     first_failure: str | None
     notes: int
     first_note: str | None
 
 
-def check(paths, output, options) -> None:
+def check(paths: Iterable[str | Path], output: str | Path, options: Options) -> None:
     """Refuse what would be lost, before a model is loaded, which takes seconds.
 
     Args:
@@ -110,28 +114,33 @@ def check(paths, output, options) -> None:
     check_inputs(paths, output)
 
 
-def infer(predictor, class_names, paths, output, options, *, settings, model, left_out=()):
+def infer(
+    predictor: Predictor,
+    paths: Iterable[str | Path],
+    output: str | Path,
+    options: Options,
+    *,
+    settings: Mapping[str, Any],
+    model: Mapping[str, Any],
+    left_out: Sequence[LeftOut] = (),
+) -> Result:
     """Predict every file and write overlays, predictions.json, findings.csv and summary.json.
 
     Args:
-        predictor: ``runtime.predictor.Predictor``.
-        class_names: names by ``class_id``.
+        predictor: of a model of any kind.
         paths: image files; one that cannot be read becomes a failed outcome, the others go on.
         output: folder, created if needed. Interrupted, it keeps the tables of what is done.
-        options: Options.
-        settings: dict of what decides the findings, for summary.json and for continuing.
-        model: dict that identifies the model, likewise.
-        left_out: ``imaging.listing.LeftOut`` of files that were passed over, for summary.json.
-
-    Returns:
-        Result.
+        options: how files are worked through.
+        settings: what decides the readings, for summary.json and for continuing.
+        model: what identifies the model, likewise.
+        left_out: files that were passed over, for summary.json.
 
     Raises:
         ConfigError: as ``check``, or the run in the folder cannot be continued, or another one is writing there.
         OutputError: the folder cannot be written.
     """
     check(paths, output, options)
-    paths = distinct(map(Path, paths))
+    paths, class_names = distinct(map(Path, paths)), predictor.class_names
     _warn_of_mixture(paths, output)
     settings = settings if options.frame is None else {**settings, "frame": options.frame}
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
@@ -147,7 +156,7 @@ def infer(predictor, class_names, paths, output, options, *, settings, model, le
             journal.add(paths)
             paths = [*_unnamed(journal, paths), *paths]
 
-            def finish():
+            def finish() -> Result:
                 counts = write_tables(
                     folder,
                     lambda: _outcomes(journal, paths),
@@ -161,7 +170,7 @@ def infer(predictor, class_names, paths, output, options, *, settings, model, le
                 return _result(counts, _outcomes(journal, paths))
 
             try:
-                _work(predictor, class_names, paths, folder, options, journal, earlier)
+                _work(predictor, paths, folder, options, journal, earlier)
             except BaseException:  # what was found before an interruption or a full memory is not lost
                 _finish_as_far_as_it_goes(finish)
                 raise
@@ -171,13 +180,13 @@ def infer(predictor, class_names, paths, output, options, *, settings, model, le
     return result
 
 
-def _warn_of_mixture(paths, output) -> None:
+def _warn_of_mixture(paths: Iterable[Path], output: str | Path) -> None:
     folder = os.path.realpath(output)
     if any(os.path.realpath(parent) == folder for parent in {path.parent for path in paths}):
         logger.warning("%s: results are written among the radiographs; another --output keeps them apart", output)
 
 
-def _unnamed(journal, paths):
+def _unnamed(journal: Journal, paths: Sequence[Path]) -> list[Path]:
     """Inputs that the run was asked for before and not now: those with a result, and those that can still get one."""
     before = journal.besides(paths)
     gone = [path for path in before if file_identity(path) is None]
@@ -190,29 +199,30 @@ def _unnamed(journal, paths):
     return [path for path in before if path not in lost]
 
 
-def _some(journal, paths):
+def _some(journal: Journal, paths: Collection[Path]) -> tuple[str, str]:
     """("2 inputs", name of the first)."""
     return counted(len(paths), "inputs"), min(map(journal.name_of, paths))
 
 
-def _work(predictor, class_names, paths, folder, options, journal, earlier) -> None:
+def _work(
+    predictor: Predictor, paths: Sequence[Path], folder: Path, options: Options, journal: Journal, earlier: set[str]
+) -> None:
     """Read, predict, draw and note down every input that is not done; ``earlier`` overlays may be replaced."""
     started, left = time.perf_counter(), [path for path in paths if not _is_done(journal, path, folder)]
     keys, drawn = [Path(journal.key_of(path)) for path in paths], journal.overlays
     taken = other_pictures(folder, {*earlier, *drawn.values()})
     names = dict(zip(paths, overlay_names(keys, drawn, taken=taken), strict=True))
     percentiles = options.window_percentiles if options.with_overlays else None
-    reader = Reader(predictor, window_percentiles=percentiles, max_pixels=options.max_pixels, frame=options.frame)
+    preparer = Preparer(predictor, window_percentiles=percentiles, max_pixels=options.max_pixels, frame=options.frame)
     drawer = Drawer(
         folder / OVERLAYS if options.with_overlays else None,
         names,
-        class_names,
         score_threshold=options.confidence_threshold,
         note=options.note,
     )
     workers, ahead = options.num_workers, 2 * options.batch_size + options.num_workers
-    prepared = in_background(reader, left, workers=workers, ahead=ahead)
-    predicted = predict_all(predictor, prepared, reader, batch_size=options.batch_size)
+    prepared = in_background(preparer, left, workers=workers, ahead=ahead)
+    predicted = predict_all(predictor, prepared, preparer, batch_size=options.batch_size)
     outcomes = in_background(drawer, predicted, workers=workers, ahead=ahead, finish=True)
     with contextlib.closing(prepared), contextlib.closing(predicted), contextlib.closing(outcomes):
         for number, (outcome, identity) in enumerate(progress.files(outcomes, len(left)), start=1):
@@ -223,14 +233,14 @@ def _work(predictor, class_names, paths, folder, options, journal, earlier) -> N
             journal.append(outcome, identity)
 
 
-def _is_done(journal, path, folder):
+def _is_done(journal: Journal, path: Path, folder: Path) -> bool:
     """Whether an input needs no more work: neither its findings nor its overlay, if it can be drawn again."""
     overlay = journal.overlay_of(path)
     is_drawn = overlay is None or (folder / OVERLAYS / overlay).exists() or file_identity(path) is None
     return journal.is_done(path) and is_drawn
 
 
-def _finish_as_far_as_it_goes(finish) -> None:
+def _finish_as_far_as_it_goes(finish: Callable[[], object]) -> None:
     """Tables of a run that was stopped; why it was stopped matters more than that they cannot be written."""
     try:
         finish()
@@ -240,16 +250,16 @@ def _finish_as_far_as_it_goes(finish) -> None:
         logger.info("stopped; --continue goes on from here")
 
 
-def _outcomes(journal, paths):
+def _outcomes(journal: Journal, paths: Iterable[Path]) -> Iterator[InferenceOutcome]:
     for path in paths:
         yield journal.outcome(path) or _not_reached(journal.name_of(path))
 
 
-def _not_reached(name):
-    return InferenceOutcome(name, None, status=STATUS_NOT_REACHED, reason="the run was stopped before it")
+def _not_reached(name: str) -> InferenceOutcome:
+    return InferenceOutcome(name, status=STATUS_NOT_REACHED, reason="the run was stopped before it")
 
 
-def _result(counts, outcomes):
+def _result(counts: Mapping[str, int], outcomes: Iterable[InferenceOutcome]) -> Result:
     first_failure, notes, first_note = None, 0, None
     for outcome in outcomes:
         first_failure = first_failure or outcome.reason

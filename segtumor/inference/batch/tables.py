@@ -1,23 +1,39 @@
 """predictions.json, findings.csv and summary.json, written as streams: one input is in memory at a time."""
 
 import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+from segtumor.annotations.predictions.writing import annotation_entries, image_entry, predictions_head
 from segtumor.files import write_csv, write_json_stream
+from segtumor.imaging.listing import LeftOut
 from segtumor.reporting.files import findings_files as entries
 from segtumor.runs import FINDINGS, PREDICTIONS, SUMMARY
+from segtumor.structures.outcomes import InferenceOutcome
 from segtumor.structures.postprocessing import keep_above
 
 
-def write_tables(folder, outcomes, class_names, *, threshold, settings, model, left_out=(), note=None):
+def write_tables(
+    folder: Path,
+    outcomes: Callable[[], Iterator[InferenceOutcome]],
+    class_names: Sequence[str],
+    *,
+    threshold: float,
+    settings: Mapping[str, Any],
+    model: Mapping[str, Any],
+    left_out: Sequence[LeftOut] = (),
+    note: str | None = None,
+) -> dict[str, int]:
     """All findings to predictions.json, as average precision needs them; those above the threshold to the others.
 
     Args:
-        folder: Path.
-        outcomes: function of nothing -> iterator of InferenceOutcome; called once for each list that is written.
+        folder: of the output.
+        outcomes: called once for each list that is written.
         class_names: names by ``class_id``.
         threshold: score, 0 to 1.
-        settings, model: dicts for summary.json.
-        left_out: ``imaging.listing.LeftOut`` of what was passed over, for summary.json.
+        settings, model: for summary.json.
+        left_out: what was passed over, for summary.json.
         note: what holds for every input, for summary.json and each row of findings.csv, or None.
 
     Returns:
@@ -27,14 +43,14 @@ def write_tables(folder, outcomes, class_names, *, threshold, settings, model, l
         OutputError: a file cannot be written.
     """
 
-    def shown():
-        for outcome in outcomes():
-            yield dataclasses.replace(outcome, findings=tuple(keep_above(outcome.findings, threshold)))
+    def shown() -> Iterator[InferenceOutcome]:
+        return (_above(outcome, threshold) for outcome in outcomes())
 
     lists = {"images": _images(outcomes()), "annotations": _annotations(outcomes(), class_names)}
-    write_json_stream(folder / PREDICTIONS, entries.predictions_head(class_names), lists)
-    rows = (row for outcome in shown() for row in entries.rows_of_one(_noted(outcome, note), class_names))
-    write_csv(folder / FINDINGS, rows, entries.findings_columns(class_names))
+    write_json_stream(folder / PREDICTIONS, predictions_head(class_names), lists)
+    columns = {"judges_images": any(map(entries.judges_image, outcomes()))}
+    rows = (row for outcome in shown() for row in entries.rows_of_one(outcome, class_names, note=note, **columns))
+    write_csv(folder / FINDINGS, rows, entries.findings_columns(class_names, **columns))
     counts = entries.count(shown())
     head = {**entries.summary_head(settings=settings, model=model, counts=counts), "note": note}
     passed_over = ({"file": str(path), "reason": reason} for path, reason in left_out)
@@ -43,15 +59,18 @@ def write_tables(folder, outcomes, class_names, *, threshold, settings, model, l
     return counts
 
 
-def _noted(outcome, note):
-    notes = [text for text in (outcome.note, note) if text]
-    return dataclasses.replace(outcome, note="; ".join(notes) or None)
+def _above(outcome: InferenceOutcome, threshold: float) -> InferenceOutcome:
+    """The outcome without the findings below the threshold."""
+    if outcome.reading is None:
+        return outcome
+    kept = keep_above(outcome.findings, threshold)
+    return dataclasses.replace(outcome, reading=dataclasses.replace(outcome.reading, findings=kept))
 
 
-def _images(outcomes):
-    return (entries.image_entry(image_id, outcome) for image_id, outcome in enumerate(outcomes, start=1))
+def _images(outcomes: Iterator[InferenceOutcome]) -> Iterator[dict[str, Any]]:
+    return (image_entry(image_id, outcome) for image_id, outcome in enumerate(outcomes, start=1))
 
 
-def _annotations(outcomes, class_names):
+def _annotations(outcomes: Iterator[InferenceOutcome], class_names: Sequence[str]) -> Iterator[dict[str, Any]]:
     for image_id, outcome in enumerate(outcomes, start=1):
-        yield from entries.annotation_entries(image_id, outcome, class_names)
+        yield from annotation_entries(image_id, outcome, class_names)

@@ -1,100 +1,29 @@
-"""What inference writes beside its pictures: predictions.json, findings.csv and summary.json, as plain values.
+"""What inference writes beside predictions.json and its pictures: findings.csv and summary.json, as plain values.
 
 Each function is pure; ``segtumor.files`` writes what they return, of thousands of inputs one entry after the other.
-Nothing is left out in silence: a file that failed has its entry in each of the three, and so has one on which nothing
-was found. Sizes are the extents of a finding's box.
+Nothing is left out in silence: a file that failed has its entry in both, and so has one on which nothing was found.
+Sizes are the extents of a finding's box. Not here: predictions.json (``segtumor.annotations.predictions.writing``).
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import segtumor
 from segtumor import NOTICE
-from segtumor.structures.boxes import box_xyxy_to_xywh
+from segtumor.annotations.predictions.writing import named_image_probabilities, named_probabilities
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_area
-from segtumor.taxonomy import Taxonomy
+from segtumor.structures.outcomes import STATUS_OK, InferenceOutcome
+from segtumor.structures.readings import Reading
+from segtumor.taxonomy import NORMAL
 
 SCHEMA_VERSION = 1
-STATUS_OK, STATUS_FAILED, STATUS_NOT_REACHED = "ok", "failed", "not reached"
 
 
-@dataclass(frozen=True)
-class InferenceOutcome:
-    """What became of one input.
-
-    Attributes:
-        file_name: name by which the user knows the file.
-        size_hw: (height, width) in px; None if the file could not be read.
-        findings: what was found, highest score first; the position from 1 is a finding's number everywhere.
-        status: "ok", "failed", or "not reached" if the run was stopped before it.
-        reason: why it is not "ok"; None if it is.
-        seconds: time taken, s.
-        spacing_mm: (row, column) distance between pixels in mm, or None if unknown.
-        spacing_source: where ``spacing_mm`` comes from, or None.
-        overlay: name of its overlay in ``overlays/``, or None.
-        note: what a reader of the findings must know of how they came about, or None.
-    """
-
-    file_name: str
-    size_hw: tuple[int, int] | None
-    findings: tuple[Finding, ...] = ()
-    status: str = STATUS_OK
-    reason: str | None = None
-    seconds: float | None = None
-    spacing_mm: tuple[float, float] | None = None
-    spacing_source: str | None = None
-    overlay: str | None = None
-    note: str | None = None
-
-    def __post_init__(self):
-        if self.status not in (STATUS_OK, STATUS_FAILED, STATUS_NOT_REACHED):
-            raise ValueError(f"unknown status {self.status!r}")
-        if (self.status == STATUS_OK) != (self.reason is None):
-            raise ValueError(f"an input that is not 'ok' has a reason and no other has one: {self.file_name}")
-
-
-def predictions_document(outcomes, class_names):
-    """predictions.json: COCO results with the images and categories they speak of.
-
-    Args:
-        outcomes: sequence of InferenceOutcome; ``image_id`` is the position from 1.
-        class_names: names by ``class_id``; ``category_id`` is ``class_id + 1``.
-    """
-    numbered = list(enumerate(outcomes, start=1))
-    return {
-        **predictions_head(class_names),
-        "images": [image_entry(image_id, outcome) for image_id, outcome in numbered],
-        "annotations": [
-            entry for image_id, outcome in numbered for entry in annotation_entries(image_id, outcome, class_names)
-        ],
-    }
-
-
-def predictions_head(class_names):
-    """What stands before the lists of images and annotations in predictions.json."""
-    return {**_heading(), "categories": Taxonomy(tuple(class_names)).coco_categories()}
-
-
-def image_entry(image_id, outcome):
-    """One of "images" in predictions.json."""
-    height, width = outcome.size_hw or (None, None)
-    return {
-        "image_id": image_id,
-        "file_name": outcome.file_name,
-        "width": width,
-        "height": height,
-        "status": outcome.status,
-    }
-
-
-def annotation_entries(image_id, outcome, class_names):
-    """Those of "annotations" in predictions.json that belong to one input, a list of dicts."""
-    return [_annotation(image_id, finding, class_names) for finding in outcome.findings]
-
-
-def findings_columns(class_names):
-    """Columns of findings.csv, in order."""
+def findings_columns(class_names: Sequence[str], *, judges_images: bool = False) -> tuple[str, ...]:
+    """Columns of findings.csv, in order; the last ones only where whole images are judged."""
+    of_images = (*(f"image_probability_{name}" for name in (NORMAL, *class_names)), "uncertainty")
     return (
         "file",
         "status",
@@ -108,40 +37,51 @@ def findings_columns(class_names):
         "overlay",
         "reason",
         "note",
+        *(of_images if judges_images else ()),
     )
 
 
-def rows_of_one(outcome, class_names):
+def judges_image(outcome: InferenceOutcome) -> bool:
+    """Whether there is something to write in the last columns."""
+    reading = outcome.reading
+    return reading is not None and (reading.image_probabilities is not None or reading.uncertainty is not None)
+
+
+def rows_of_one(
+    outcome: InferenceOutcome, class_names: Sequence[str], *, note: str | None = None, judges_images: bool = False
+) -> list[dict[str, Any]]:
     """Rows of findings.csv that belong to one input, dicts by ``findings_columns``: one per finding.
 
-    An input without a finding has one row with "none" as its finding, one that is not "ok" a row with its reason.
-    Cells that do not apply are empty: sizes in mm without a spacing, the area without a mask.
+    ``note`` holds for every input and comes after the reading's own. An input without a finding has one row with "none"
+    as its finding, one that is not "ok" a row with its reason. Cells that do not apply are empty: sizes in mm without a
+    spacing, the area without a mask.
     """
-    common = {"file": outcome.file_name, "status": outcome.status, "note": outcome.note or ""}
-    if outcome.status != STATUS_OK:
-        return [_row(class_names, **common, reason=outcome.reason)]
-    common["overlay"] = outcome.overlay or ""
-    if not outcome.findings:
-        return [_row(class_names, **common, finding="none")]
+    common = dict.fromkeys(findings_columns(class_names, judges_images=judges_images), "")
+    notes = "; ".join(text for text in (outcome.note, note) if text)
+    common |= {"file": outcome.file_name, "status": outcome.status, "note": notes}
+    if outcome.reading is None:
+        return [{**common, "reason": outcome.reason}]
+    common |= {"overlay": outcome.overlay or "", **(_cells_of_image(outcome.reading) if judges_images else {})}
     return [
-        _row(class_names, **common, finding=number, **_cells(finding, outcome, class_names))
+        {**common, "finding": number, **_cells(finding, outcome.reading)}
         for number, finding in enumerate(outcome.findings, start=1)
-    ]
+    ] or [{**common, "finding": "none"}]
 
 
-def summary_head(*, settings, model, counts):
-    """What stands before the list of inputs in summary.json.
+def summary_head(*, settings: Mapping[str, Any], model: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+    """What comes before the list of inputs in summary.json.
 
     Args:
-        settings: dict of what the run was asked to do.
-        model: dict that identifies the model (file, hash, classes, ...).
+        settings: what the run was asked to do.
+        model: what identifies the model (file, hash, classes, ...).
         counts: from ``count``.
     """
-    return {**_heading(), "settings": settings, "model": model, "counts": counts}
+    heading = {"schema_version": SCHEMA_VERSION, "segtumor_version": segtumor.__version__, "notice": NOTICE}
+    return {**heading, "settings": settings, "model": model, "counts": counts}
 
 
-def count(outcomes):
-    """The "counts" of summary.json, of any iterable of InferenceOutcome."""
+def count(outcomes: Iterable[InferenceOutcome]) -> dict[str, int]:
+    """The "counts" of summary.json."""
     names = ("inputs", "ok", "failed", "not_reached", "with_findings", "without_findings", "findings")
     counts = dict.fromkeys(names, 0)
     for outcome in outcomes:
@@ -154,9 +94,9 @@ def count(outcomes):
     return counts
 
 
-def summary_entry(outcome):
+def summary_entry(outcome: InferenceOutcome) -> dict[str, Any]:
     """One of "inputs" in summary.json."""
-    return {
+    entry = {
         "file": outcome.file_name,
         "status": outcome.status,
         "reason": outcome.reason,
@@ -165,75 +105,58 @@ def summary_entry(outcome):
         "overlay": outcome.overlay,
         "note": outcome.note,
     }
+    if outcome.reading is not None and outcome.reading.image_probabilities is not None:
+        entry["image_probabilities"] = named_image_probabilities(outcome.reading)
+    return entry
 
 
-def box_extent_px(finding):
+def box_extent_px(finding: Finding) -> tuple[float, float]:
     """(width, height) of a finding's box, px."""
     x0, y0, x1, y1 = finding.box_xyxy
     return x1 - x0, y1 - y0
 
 
-def box_extent_mm(finding, spacing_mm):
+def box_extent_mm(finding: Finding, spacing_mm: tuple[float, float]) -> tuple[float, float]:
     """(width, height) of a finding's box in mm; ``spacing_mm`` is (row, column), as DICOM orders it."""
     width_px, height_px = box_extent_px(finding)
     row_mm, column_mm = spacing_mm
     return width_px * column_mm, height_px * row_mm
 
 
-def _heading():
-    return {"schema_version": SCHEMA_VERSION, "segtumor_version": segtumor.__version__, "notice": NOTICE}
+def _cells_of_image(reading: Reading) -> dict[str, Any]:
+    cells = {f"image_probability_{name}": _number(p, 4) for name, p in named_image_probabilities(reading).items()}
+    return cells if reading.uncertainty is None else {**cells, "uncertainty": _number(reading.uncertainty, 4)}
 
 
-def _annotation(image_id, finding, class_names):
-    return {
-        "image_id": image_id,
-        "category_id": finding.class_id + 1,
-        "bbox": box_xyxy_to_xywh(finding.box_xyxy).tolist(),
-        "score": float(finding.score),
-        "segmentation": None if finding.rle is None else dict(finding.rle),
-        "class_probabilities": _named_probabilities(finding, class_names),
-    }
-
-
-def _named_probabilities(finding, class_names):
-    """{name: probability}; empty if the model gave none."""
-    if len(finding.probabilities) > len(class_names):
-        raise ValueError(f"{len(finding.probabilities)} probabilities for {len(class_names)} classes")
-    return {name: float(p) for name, p in zip(class_names, finding.probabilities, strict=False)}
-
-
-def _row(class_names, **cells):
-    return dict.fromkeys(findings_columns(class_names), "") | cells
-
-
-def _cells(finding, outcome, class_names):
+def _cells(finding: Finding, reading: Reading) -> dict[str, Any]:
     corners = zip(("x0_px", "y0_px", "x1_px", "y1_px"), finding.box_xyxy, strict=True)
     width_px, height_px = box_extent_px(finding)
+    probabilities = named_probabilities(finding, reading.class_names)
     cells = {
-        "class": class_names[finding.class_id],
+        "class": reading.class_names[finding.class_id],
         "score": round(float(finding.score), 4),
-        **{f"probability_{name}": _number(p, 4) for name, p in _named_probabilities(finding, class_names).items()},
+        **{f"probability_{name}": _number(p, 4) for name, p in probabilities.items()},
         **{name: _number(value, 1) for name, value in corners},
         "width_px": _number(width_px, 1),
         "height_px": _number(height_px, 1),
         "area_px": "" if finding.rle is None else rle_area(finding.rle),
     }
-    return cells | _cells_mm(finding, outcome)
+    return cells | _cells_mm(finding, reading)
 
 
-def _cells_mm(finding, outcome):
-    if outcome.spacing_mm is None:
+def _cells_mm(finding: Finding, reading: Reading) -> dict[str, Any]:
+    if reading.spacing_mm is None:
         return {}
-    width_mm, height_mm = box_extent_mm(finding, outcome.spacing_mm)
-    row_mm, column_mm = outcome.spacing_mm
+    width_mm, height_mm = box_extent_mm(finding, reading.spacing_mm)
+    row_mm, column_mm = reading.spacing_mm
     return {
         "width_mm": _number(width_mm, 1),
         "height_mm": _number(height_mm, 1),
         "area_mm2": "" if finding.rle is None else _number(rle_area(finding.rle) * row_mm * column_mm, 1),
-        "spacing_source": outcome.spacing_source or "",
+        "spacing_source": reading.spacing_source or "",
     }
 
 
-def _number(value, digits):
+def _number(value: float, digits: int) -> float | str:
     """Rounded for reading; an undefined number is an empty cell."""
     return "" if math.isnan(value) else round(float(value), digits)

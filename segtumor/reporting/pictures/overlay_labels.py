@@ -4,11 +4,19 @@ Not here: what labels say and how they are drawn (``overlay``). Inputs are never
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
+from segtumor.structures.lesions import Box
 
 
-def place_labels(anchors_xyxy, sizes_wh, picture_wh):
+def place_labels(
+    anchors_xyxy: Sequence[NDArray[np.float64]],
+    sizes_wh: Sequence[tuple[float, float]],
+    picture_wh: tuple[int, int],
+) -> list[Box | None]:
     """Where to write labels: each near its anchor, inside the picture, none over another, off the anchors if possible.
 
     Args:
@@ -35,13 +43,15 @@ def place_labels(anchors_xyxy, sizes_wh, picture_wh):
     return placed
 
 
-def leader_line(box, anchor):
+def leader_line(box: Box, anchor: NDArray[np.float64]) -> Box:
     """End points (x0, y0, x1, y1) of the shortest line between two boxes."""
     near = [np.clip((max(box[i], anchor[i]) + min(box[i + 2], anchor[i + 2])) / 2, box[i], box[i + 2]) for i in (0, 1)]
     return (*near, *(np.clip(near[i], anchor[i], anchor[i + 2]) for i in (0, 1)))
 
 
-def _candidates(anchor, size_wh, picture_wh):
+def _candidates(
+    anchor: NDArray[np.float64], size_wh: NDArray[np.float64], picture_wh: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """(C, 4) places for a label inside the picture, the usual ones first: above, below, right, left, then a grid."""
     room = picture_wh - size_wh
     if np.any(room < 0):
@@ -56,13 +66,13 @@ def _candidates(anchor, size_wh, picture_wh):
     return np.concatenate([corners, corners + size_wh], axis=1)
 
 
-def _intersections(first, second):
+def _intersections(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, 4), (M, 4) -> (N, M) areas that the boxes share, px^2."""
     sides = np.minimum(first[:, None, 2:], second[None, :, 2:]) - np.maximum(first[:, None, :2], second[None, :, :2])
     return np.prod(np.clip(sides, 0, None), axis=-1)
 
 
-def _gaps(boxes, anchor):
+def _gaps(boxes: NDArray[np.float64], anchor: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, 4), (4,) -> (N,) distance between box and anchor, px; 0 where they touch."""
     sides = np.maximum(boxes[:, :2] - anchor[2:], anchor[:2] - boxes[:, 2:])
     return np.hypot(*np.clip(sides, 0, None).T)

@@ -5,12 +5,17 @@ Not here: what is drawn (``overlay``).
 
 import functools
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ImageFont
 
+from segtumor.structures.lesions import Box, Finding, Lesion
 from segtumor.structures.masks import crop_from_rle, rle_area
 from segtumor.system.opencv import cv2
+
+Font: TypeAlias = ImageFont.FreeTypeFont
 
 MIN_LONG_SIDE_PX, MAX_LONG_SIDE_PX = 768, 2000
 
@@ -28,11 +33,11 @@ class OverlayBase:
         image_hw: (H, W) of the radiograph, px.
     """
 
-    gray: np.ndarray
+    gray: NDArray[np.uint8]
     image_hw: tuple[int, int]
 
 
-def overlay_base(pixels):
+def overlay_base(pixels: NDArray[np.floating]) -> OverlayBase:
     """(H, W) float in [0, 1] -> OverlayBase: at most 4 MB, whatever the radiograph; raises ValueError as shapes do."""
     pixels = np.asarray(pixels, dtype=np.float32)
     if pixels.ndim != 2 or pixels.size == 0:
@@ -58,7 +63,7 @@ class View:
     font_px: int
 
     @classmethod
-    def of(cls, image_hw):
+    def of(cls, image_hw: tuple[int, int]) -> "View":
         height, width = image_hw
         long_side = max(image_hw)
         scale = min(max(long_side, MIN_LONG_SIDE_PX), MAX_LONG_SIDE_PX) / long_side
@@ -70,21 +75,21 @@ class View:
         return cls((height, width), scale, scaled_wh, offset_xy, canvas_wh, font_px)
 
     @property
-    def font(self):
+    def font(self) -> Font:
         return _font(self.font_px)
 
-    def framed(self, gray):
+    def framed(self, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The radiograph, (h, w) uint8, to the picture, RGB, inside its surround."""
         (x, y), (width, height), (canvas_width, canvas_height) = self.offset_xy, self.scaled_wh, self.canvas_wh
         right, below = canvas_width - width - x, canvas_height - height - y
         colored = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)  # ten times as fast as NumPy's copy into three channels
         return cv2.copyMakeBorder(colored, y, below, x, right, cv2.BORDER_CONSTANT, value=_SURROUND)
 
-    def box(self, box_xyxy):
+    def box(self, box_xyxy: Box) -> NDArray[np.float64]:
         x, y = self.offset_xy
         return np.asarray(box_xyxy, dtype=np.float64) * self.scale + [x, y, x, y]
 
-    def region(self, item):
+    def region(self, item: Finding | Lesion) -> tuple[NDArray[np.bool_], int, int]:
         """Where a finding or lesion lies in the picture: its mask, or its box if it has none.
 
         Returns:
@@ -105,7 +110,7 @@ class View:
         # A lesion too small for the reduced picture still shows where it is.
         return (part > 127 if np.any(part > 127) else part > 0), top + y, left + x
 
-    def _scaled(self, crop, top, left):
+    def _scaled(self, crop: NDArray[np.bool_], top: int, left: int) -> NDArray[np.uint8]:
         """Part of a mask of the image -> (h, w) uint8 as large as the radiograph is drawn."""
         mask = np.zeros(self.image_hw, dtype=np.uint8)
         mask[top : top + crop.shape[0], left : left + crop.shape[1]] = crop * np.uint8(255)
@@ -113,5 +118,7 @@ class View:
 
 
 @functools.cache
-def _font(size_px):
-    return ImageFont.load_default(size_px)
+def _font(size_px: int) -> Font:
+    font = ImageFont.load_default(size_px)
+    assert isinstance(font, ImageFont.FreeTypeFont)  # what Pillow returns for a size
+    return font

@@ -21,7 +21,7 @@ from segtumor.files import write_csv, write_json
 from segtumor.reporting.files.study_files import write_study
 from segtumor.reporting.provenance import study_provenance
 from segtumor.runs import PREDICTIONS
-from segtumor.structures.lesions import ImageResult
+from segtumor.structures.readings import image_result
 from segtumor.training.folds.folder import FOLD, FOLDS, POOLED, REPORT, TABLE, fold_folder
 
 SCHEMA_VERSION = 1
@@ -201,7 +201,7 @@ def _results(annotations, predictions):
         class_names=truth.taxonomy.names,
         category_id_of_class=truth.category_id_of_class,
     )
-    results = [ImageResult(image, found.findings[image.image_id]) for image in truth.annotated_images]
+    results = [image_result(image, found.readings[image.image_id]) for image in truth.annotated_images]
     return results, found.failed_ids
 
 

@@ -1,0 +1,190 @@
+"""Models of any kind, made to answer in readings.
+
+* A detector's findings are the reading's.
+* A classifier's probabilities are those of the whole image.
+* A segmenter's maps become findings: a pixel belongs to its most probable class if that reaches one half; pixels of one
+  class that touch, diagonally too, are one finding, whose score and probabilities are the means of the maps over it.
+  The maps are kept, by the names of the classes.
+
+Not here: what is asked of a model (``protocols``) and the clean-up of findings (``structures.postprocessing``).
+Letters: K classes; h, w of a window, H, W of its radiograph.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segtumor.errors import ModelError, NonFiniteOutputError
+from segtumor.imaging.resizing import resize
+from segtumor.runtime.breakdown import Answer, broken_output, is_broken
+from segtumor.runtime.protocols import (
+    Classifier,
+    Detector,
+    Model,
+    ReadingModel,
+    Segmenter,
+    SizeHW,
+    Window,
+)
+from segtumor.structures.lesions import Finding
+from segtumor.structures.masks import rle_from_crop
+from segtumor.structures.readings import Reading
+from segtumor.system.opencv import cv2
+
+#: A pixel belongs to a class from this probability on.
+PIXEL_THRESHOLD = 0.5
+#: Of one class on one image, the largest: as many as a detector finds. Noise makes thousands of specks.
+MAX_REGIONS = 100
+
+#: What ``reading_model`` returns: windows and sizes of radiographs to their readings.
+Read = Callable[[Sequence[Window], Sequence[SizeHW]], list[Reading | NonFiniteOutputError]]
+
+
+def reading_model(model: Model, class_names: Sequence[str]) -> Read:
+    """How a model of any kind answers in readings.
+
+    Args:
+        model: has one of the methods of ``protocols``; of several, ``read`` is asked before ``detect``, ``segment`` and
+            ``classify``.
+        class_names: K names of what it finds.
+
+    Returns:
+        function as ``ReadingModel.read``; it raises ModelError where the model answers otherwise than it should.
+
+    Raises:
+        TypeError: it has none of the methods.
+    """
+    names = tuple(class_names)
+    if isinstance(model, ReadingModel):
+        return _reader(model, names)
+    if isinstance(model, Detector):
+        return _detector(model, names)
+    if isinstance(model, Segmenter):
+        return _segmenter(model, names)
+    if isinstance(model, Classifier):
+        return _classifier(model, names)
+    raise TypeError(f"{type(model).__name__} has neither read, detect, segment nor classify")
+
+
+def findings_from_maps(maps: NDArray[np.float32]) -> tuple[Finding, ...]:
+    """Regions of class maps (K, H, W) in [0, 1], highest score first; the rule is above."""
+    winner = np.argmax(maps, axis=0)
+    found = [
+        finding
+        for class_id in range(len(maps))
+        for finding in _regions(maps, class_id, (winner == class_id) & (maps[class_id] >= PIXEL_THRESHOLD))
+    ]
+    return tuple(sorted(found, key=lambda finding: -finding.score))
+
+
+def _regions(maps: NDArray[np.float32], class_id: int, mask: NDArray[np.bool_]) -> list[Finding]:
+    _, found, counted, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    labels, statistics = np.asarray(found, dtype=np.int32), np.asarray(counted, dtype=np.int32)
+    areas = statistics[1:, cv2.CC_STAT_AREA]
+    return [
+        _region(maps, class_id, labels, label, statistics[label])
+        for label in 1 + np.argsort(-areas, kind="stable")[:MAX_REGIONS]
+    ]
+
+
+def _region(
+    maps: NDArray[np.float32], class_id: int, labels: NDArray[np.int32], label: int, statistics: NDArray[np.int32]
+) -> Finding:
+    left, top, width, height = map(int, statistics[:4])
+    window = (slice(top, top + height), slice(left, left + width))
+    crop = labels[window] == label
+    means = tuple(float(values[window][crop].mean(dtype=np.float64)) for values in maps)
+    box = (float(left), float(top), float(left + width), float(top + height))
+    return Finding(class_id, means[class_id], box, rle_from_crop(crop, top, left, labels.shape), means)
+
+
+def _reader(model: ReadingModel, names: tuple[str, ...]) -> Read:
+    def read(windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+        answers = _one_each(model, model.read(windows, sizes_hw), windows)
+        for answer in answers:
+            if not is_broken(answer) and answer.class_names != names:
+                raise _wrong(model, got=", ".join(answer.class_names), expected=", ".join(names))
+        return answers
+
+    return read
+
+
+def _detector(model: Detector, names: tuple[str, ...]) -> Read:
+    def read(windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+        answers = _one_each(model, model.detect(windows, sizes_hw), windows)
+        return [
+            answer if is_broken(answer) else Reading(class_names=names, size_hw=size_hw, findings=tuple(answer))
+            for answer, size_hw in zip(answers, _plain(sizes_hw), strict=True)
+        ]
+
+    return read
+
+
+def _segmenter(model: Segmenter, names: tuple[str, ...]) -> Read:
+    def read(windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+        answers = _one_each(model, model.segment(windows), windows)
+        return [
+            answer if is_broken(answer) else _of_maps(model, np.asarray(answer), window, size_hw, names)
+            for answer, window, size_hw in zip(answers, windows, _plain(sizes_hw), strict=True)
+        ]
+
+    return read
+
+
+def _of_maps(
+    model: Segmenter, maps: NDArray[np.float32], window: Window, size_hw: SizeHW, names: tuple[str, ...]
+) -> Reading | NonFiniteOutputError:
+    if maps.shape != (len(names), *window.shape):
+        raise _wrong(model, got=f"maps {maps.shape}", expected=f"{(len(names), *window.shape)}")
+    if not np.isfinite(maps).all():
+        return broken_output()
+    _check_range(model, maps)
+    large = np.stack([resize(values.astype(np.float32), size_hw) for values in maps])
+    np.clip(large, 0, 1, out=large)  # rounding
+    by_name = dict(zip(names, large, strict=True))
+    return Reading(class_names=names, size_hw=size_hw, findings=findings_from_maps(large), maps=by_name)
+
+
+def _classifier(model: Classifier, names: tuple[str, ...]) -> Read:
+    def read(windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+        answers = _one_each(model, model.classify(windows), windows)
+        return [
+            answer if is_broken(answer) else _of_probabilities(model, answer, size_hw, names)
+            for answer, size_hw in zip(answers, _plain(sizes_hw), strict=True)
+        ]
+
+    return read
+
+
+def _of_probabilities(
+    model: Classifier, answer: Sequence[float], size_hw: SizeHW, names: tuple[str, ...]
+) -> Reading | NonFiniteOutputError:
+    probabilities = np.asarray(answer, dtype=np.float64)
+    if probabilities.shape != (len(names) + 1,):
+        raise _wrong(model, got=f"{probabilities.shape} probabilities", expected=f"normal and {', '.join(names)}")
+    if not np.isfinite(probabilities).all():
+        return broken_output()
+    _check_range(model, probabilities)
+    return Reading(class_names=names, size_hw=size_hw, image_probabilities=tuple(probabilities.tolist()))
+
+
+def _one_each(
+    model: Model, answers: Sequence[Answer | NonFiniteOutputError], windows: Sequence[Window]
+) -> list[Answer | NonFiniteOutputError]:
+    if len(answers) != len(windows):
+        raise _wrong(model, got=f"{len(answers)} answers", expected=f"{len(windows)}, one for each radiograph")
+    return list(answers)
+
+
+def _check_range(model: Model, values: NDArray[np.floating]) -> None:
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        raise _wrong(model, got=f"{values.min():.3g} to {values.max():.3g}", expected="probabilities, 0 to 1")
+
+
+def _plain(sizes_hw: Sequence[SizeHW]) -> list[SizeHW]:
+    return [(int(height), int(width)) for height, width in sizes_hw]
+
+
+def _wrong(model: Model, *, got: str, expected: str) -> ModelError:
+    return ModelError("the model does not answer as it should", where=type(model).__name__, got=got, expected=expected)
