@@ -5,7 +5,7 @@ Not here: what is drawn (``overlay``).
 
 import functools
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +119,4 @@ class View:
 
 @functools.cache
 def _font(size_px: int) -> Font:
-    font = ImageFont.load_default(size_px)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # what Pillow returns for a size
-    return font
+    return cast(Font, ImageFont.load_default(size_px))  # a FreeType font wherever a size is given
