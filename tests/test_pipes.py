@@ -50,7 +50,7 @@ def evaluation_of(path):
 
 
 def training_log_of(path):
-    from segtumor.reporting.files.evaluation_report import read_training_history
+    from segtumor.reporting.figures.training_curves import read_training_history
 
     return read_training_history(path.parent)
 

@@ -86,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _body(arguments: argparse.Namespace) -> None:
     from segtumor.evaluation.pairing import pair
     from segtumor.evaluation.study.study import study
-    from segtumor.reporting.files.evaluation_report import read_training_history, refuse_run_folder
+    from segtumor.reporting.figures.training_curves import read_training_history
+    from segtumor.reporting.files.evaluation_report import refuse_run_folder
 
     refuse_run_folder(arguments.output)
     refuse_earlier(arguments, _WRITTEN)
@@ -197,7 +198,7 @@ def _print_counts(found: "Study") -> None:
 
 def _print_intervals(found: "Study") -> None:
     from segtumor.reporting.pages.study_page import HEADLINE
-    from segtumor.reporting.words.study_text import count_text, interval_text, number_text
+    from segtumor.reporting.words.estimates import count_text, interval_text, number_text
 
     known = {estimate.name: estimate for estimate in found.estimates}
     rows = [

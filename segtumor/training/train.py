@@ -19,7 +19,7 @@ from segtumor.evaluation.summary.summary import Evaluation
 from segtumor.files import write_text
 from segtumor.models.build import predictor_from_config
 from segtumor.models.weights import load_weights, read_checkpoint
-from segtumor.reporting.files.evaluation_report import training_curves
+from segtumor.reporting.figures.training_curves import training_curves
 from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS, find_run
 from segtumor.training.batches.catalog import DataParts, Files
 from segtumor.training.batches.loaders import build_train_loader, validation_batches

@@ -7,7 +7,7 @@ from segtumor.evaluation.facts.matching import match_image
 from segtumor.evaluation.facts.study_types import Estimate, GroupTest, Study, StudySettings, SubgroupEstimate
 from segtumor.evaluation.measures.froc import froc
 from segtumor.evaluation.summary.summary import evaluate
-from segtumor.reporting.words.metric_texts import METRIC_TEXTS
+from segtumor.reporting.words.metric_texts import metric_texts
 from segtumor.statistics.calibration import reliability
 from segtumor.statistics.roc import pr_curve, roc_curve
 from segtumor.structures.lesions import AnnotatedImage, Finding, ImageResult, Lesion
@@ -89,7 +89,7 @@ def fake_study(results=None, *, settings=None, seed=0, **changes):
     n = len(images)
     estimates = tuple(
         estimate(name, float(rng.uniform(0.3, 0.9)) if defined else np.nan, n if defined else 0)
-        for name in METRIC_TEXTS
+        for name in metric_texts()
         if not name.endswith("_mm")
     )
     known = {e.name: e for e in estimates}

@@ -8,16 +8,16 @@ import sys
 import matplotlib
 import pytest
 
-from segtumor.reporting.figures.data_plots import age_histogram_figure
-from segtumor.reporting.figures.figure import png_bytes
+from segtumor.reporting.figures.canvas import png_bytes
+from segtumor.reporting.figures.histograms import age_histogram_figure
 
 AGES = [1.0, 2.0, 30.0, 40.5, 71.0]
 #: Prints the hash of a plot, the variables that drawing it changed, and whether pyplot was imported.
 PROGRAM = f"""
 import hashlib, os, sys
 before = dict(os.environ)
-from segtumor.reporting.figures.data_plots import age_histogram_figure
-from segtumor.reporting.figures.figure import png_bytes
+from segtumor.reporting.figures.histograms import age_histogram_figure
+from segtumor.reporting.figures.canvas import png_bytes
 print(hashlib.sha256(png_bytes(lambda: age_histogram_figure({AGES}))).hexdigest())
 print(before == dict(os.environ), "matplotlib.pyplot" in sys.modules)
 """

@@ -17,8 +17,8 @@ from segtumor.reporting.files.study_files import write_study
 def pictures():
     """Names in place of pictures, whose drawing takes nearly all the time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segtumor.reporting.figures.study_plots.StudyFigure.png", lambda self: self.name.encode())
-        patch.setattr("segtumor.reporting.figures.figure.png_bytes", lambda draw, **_: b"")
+        patch.setattr("segtumor.reporting.pages.study_figures.StudyFigure.png", lambda self: self.name.encode())
+        patch.setattr("segtumor.reporting.figures.canvas.png_bytes", lambda draw, **_: b"")
         yield
 
 

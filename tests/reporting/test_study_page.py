@@ -11,12 +11,12 @@ from fake_study import CLASSES, estimate, fake_study, finding, some_results
 from segtumor import NOTICE
 from segtumor.evaluation.study.study import StudySettings, SubgroupEstimate
 from segtumor.evaluation.study.study import study as measure
-from segtumor.reporting.figures.study_plots import study_figures
+from segtumor.reporting.pages.study_figures import study_figures
 from segtumor.reporting.pages.study_page import HEADLINE, study_page
 from segtumor.reporting.provenance import NOT_OF_SPLIT
-from segtumor.reporting.words import study_text
-from segtumor.reporting.words.checklists import AUTHORS, CLAIM_2024, FACTS, NOT_ANSWERED, TRIPOD_AI, filled
-from segtumor.reporting.words.metric_texts import METRIC_TEXTS, metric_text
+from segtumor.reporting.words import estimates, summary
+from segtumor.reporting.words.checklists import AUTHORS, NOT_ANSWERED, checklists, facts, filled
+from segtumor.reporting.words.metric_texts import metric_text, metric_texts
 from segtumor.structures.lesions import AnnotatedImage, ImageResult
 
 PROVENANCE = {
@@ -62,7 +62,7 @@ class Page(HTMLParser):
 def pictures():
     """Names in place of pictures, whose drawing takes nearly all the time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segtumor.reporting.figures.study_plots.StudyFigure.png", lambda self: self.name.encode())
+        patch.setattr("segtumor.reporting.pages.study_figures.StudyFigure.png", lambda self: self.name.encode())
         yield
 
 
@@ -97,7 +97,7 @@ def test_links_lead_somewhere(page):
     anchors = {value for _, name, value in page.attributes if name == "id"}
     targets = {value[1:] for _, name, value in page.attributes if name == "href"}
     assert targets <= anchors
-    assert {item.section for item in (*TRIPOD_AI, *CLAIM_2024) if item.section} <= anchors
+    assert {item.section for _, items in checklists() for item in items if item.section} <= anchors
 
 
 def test_every_figure_has_a_picture_with_a_name_and_a_caption(page):
@@ -119,8 +119,8 @@ def test_values_with_interval_and_count(page):
     study = fake_study()
     known = {e.name: e for e in study.estimates}
     for name in ("lesion_recall", "dice", "mask_ap50", "hausdorff_95_px"):
-        assert study_text.number_text(known[name]) in page.prose
-        assert study_text.interval_text(known[name]) in page.prose
+        assert estimates.number_text(known[name]) in page.prose
+        assert estimates.interval_text(known[name]) in page.prose
     assert f"{known['lesion_recall'].successes} of 12 lesions" in page.prose
 
 
@@ -149,7 +149,7 @@ def test_an_interval_without_width_is_not_shown_as_certainty():
     level = SubgroupEstimate("sex", "F", estimate("dice", 0.0, 6, **equal))
     made = Page(study_page(fake_study(subgroups=(level,)), title="t", provenance={}))
     assert "0.000 (no interval: all resamples equal), 6 lesions" in made.prose
-    (said,) = [s for s in study_text.summary_sentences(with_estimate("dice", **equal)) if "mean Dice" in s]
+    (said,) = [s for s in summary.summary_sentences(with_estimate("dice", **equal)) if "mean Dice" in s]
     assert said.endswith("(no interval: all resamples equal).")
 
 
@@ -166,7 +166,7 @@ def test_intervals_of_few_cases_are_marked():
     made = Page(study_page(fake_study(subgroups=(level,)), title="t", provenance={}))
     assert "0.300 (0.200 to 0.400, few cases), 6 lesions" in made.prose
     study = with_estimate("dice", method=method)
-    assert any("likely too narrow: dice." in sentence for sentence in study_text.summary_sentences(study))
+    assert any("likely too narrow: dice." in sentence for sentence in summary.summary_sentences(study))
     assert "percentile bootstrap of cases (few cases: likely too narrow)" in Page(page_of(study)).prose
 
 
@@ -179,20 +179,20 @@ def test_uneven_views_are_told_beside_the_numbers_of_patients():
         for truth in uneven
     ]
     words = "Normal patients have 5.0 images on average, those with tumor 2.0; by the rule any"
-    sentences = study_text.summary_sentences(fake_study(kept))
+    sentences = summary.summary_sentences(fake_study(kept))
     (position,) = [n for n, sentence in enumerate(sentences) if sentence.startswith(words)]
     assert sentences[position - 1].startswith("The AUC for telling patients with a tumor from those without")
     assert words in next(figure.caption for figure in study_figures(fake_study(kept)) if figure.name == "fig-roc")
-    assert not any("Normal patients" in sentence for sentence in study_text.summary_sentences(study))
+    assert not any("Normal patients" in sentence for sentence in summary.summary_sentences(study))
     by_mean = fake_study(kept, settings=StudySettings(rule="mean"))
-    assert not any("Normal patients" in sentence for sentence in study_text.summary_sentences(by_mean))
+    assert not any("Normal patients" in sentence for sentence in summary.summary_sentences(by_mean))
 
 
 def test_the_summary_tells_the_auc_of_images_and_of_patients():
     study = with_estimate("patient_auc", value=0.469, low=0.2, high=0.7)
-    said = " ".join(study_text.summary_sentences(study))
+    said = " ".join(summary.summary_sentences(study))
     assert "The AUC for telling patients with a tumor from those without was 0.469" in said
-    (wide,) = [s for s in study_text.summary_sentences(study) if "much uncertainty" in s]
+    (wide,) = [s for s in summary.summary_sentences(study) if "much uncertainty" in s]
     assert "patient auc" in wide
 
 
@@ -207,7 +207,7 @@ def test_further_tables_stand_after_the_headline():
 def test_the_note_on_counts_quotes_this_report():
     study = fake_study()
     recall = next(e for e in study.estimates if e.name == "lesion_recall")
-    assert f"“{study_text.count_text(recall)}” counts successes" in Page(page_of(study)).prose
+    assert f"“{estimates.count_text(recall)}” counts successes" in Page(page_of(study)).prose
     without = dataclasses.replace(
         study, estimates=tuple(dataclasses.replace(e, successes=None) for e in study.estimates)
     )
@@ -240,12 +240,12 @@ def page_of(study, **options):
 
 def test_images_that_were_not_predicted_are_in_the_summary():
     study = fake_study()
-    assert not any("count as without findings" in sentence for sentence in study_text.summary_sentences(study))
+    assert not any("count as without findings" in sentence for sentence in summary.summary_sentences(study))
     counts = study.evaluation.metrics["counts"]
     counts |= {"n_images_absent": 2, "n_images_failed": 1}
-    assert any(sentence.startswith("3 of the ") for sentence in study_text.summary_sentences(study))
+    assert any(sentence.startswith("3 of the ") for sentence in summary.summary_sentences(study))
     counts |= {"n_images_absent": None, "n_images_failed": 0}  # a plain results list
-    assert not any("count as without findings" in sentence for sentence in study_text.summary_sentences(study))
+    assert not any("count as without findings" in sentence for sentence in summary.summary_sentences(study))
 
 
 @pytest.mark.parametrize(("rule", "words"), [("any", "the highest of"), ("mean", "the mean of")])
@@ -264,7 +264,7 @@ def test_a_patient_who_must_be_located_changes_the_texts_of_what_follows():
     assert located.count(words) == 4
     assert "predictive values, F1, Matthews correlation and classes do not" in located
     assert "Whether a lesion was located is not asked here." in located
-    assert metric_text("patient_ppv", located=True) == METRIC_TEXTS["patient_ppv"]
+    assert metric_text("patient_ppv", located=True) == metric_texts()["patient_ppv"]
 
 
 def test_the_note_on_intervals_claims_no_more_than_is_true(text, page):
@@ -342,7 +342,7 @@ def test_temperature_shows_before_and_after():
 def test_a_study_as_it_is_measured():
     study = measure(some_results(10), CLASSES, StudySettings(n_resamples=10))
     made = Page(study_page(study, title="t", provenance={}))
-    assert {e.name for e in study.estimates} <= set(METRIC_TEXTS)
+    assert {e.name for e in study.estimates} <= set(metric_texts())
     assert set(HEADLINE) - {e.name for e in study.estimates} == {
         "hausdorff_95_mm",
         "image_brier_calibrated",
@@ -375,8 +375,8 @@ def names_of_the_interface():
 
 
 def test_every_measure_is_defined_in_one_sentence():
-    assert set(names_of_the_interface()) == set(METRIC_TEXTS)
-    for text in METRIC_TEXTS.values():
+    assert set(names_of_the_interface()) == set(metric_texts())
+    for text in metric_texts().values():
         assert text[0].isupper() and text.endswith(".") and "{" not in text
 
 
@@ -393,28 +393,28 @@ def test_every_measure_is_defined_in_one_sentence():
 )
 def test_numbers_as_text(name, options, value, interval):
     one = estimate(name, **{"value": 0.5, "n": 4, **options})
-    assert study_text.number_text(one) == value
-    assert study_text.interval_text(one) == interval
+    assert estimates.number_text(one) == value
+    assert estimates.interval_text(one) == interval
 
 
 def test_counts_and_methods_as_text():
     one = estimate("lesion_recall", 0.5, 4, n_defined=7, method="percentile (no jackknife)")
-    assert study_text.count_text(one) == "2 of 4 lesions"
-    assert study_text.method_text(one, 10) == "percentile bootstrap of cases (no jackknife); 7 of 10 resamples defined"
-    assert study_text.value_cell(estimate("dice", np.nan, 0)) == "undefined: no lesions to measure it on"
+    assert estimates.count_text(one) == "2 of 4 lesions"
+    assert estimates.method_text(one, 10) == "percentile bootstrap of cases (no jackknife); 7 of 10 resamples defined"
+    assert estimates.value_cell(estimate("dice", np.nan, 0)) == "undefined: no lesions to measure it on"
     exact = estimate("image_auc", 1.0, 9, method="clopper-pearson for 3 cases of the rarer kind (all resamples equal)")
-    assert study_text.method_text(exact, 10).startswith("Clopper-Pearson for 3 cases")
+    assert estimates.method_text(exact, 10).startswith("Clopper-Pearson for 3 cases")
     one_class = estimate("image_mcc", np.nan, 9, method="undefined: cannot be computed")
-    assert study_text.value_cell(one_class) == "undefined: cannot be computed from these 9 images"
+    assert estimates.value_cell(one_class) == "undefined: cannot be computed from these 9 images"
 
 
-@pytest.mark.parametrize("items", [TRIPOD_AI, CLAIM_2024])
+@pytest.mark.parametrize("items", [items for _, items in checklists()])
 def test_a_checklist_promises_only_what_the_report_holds(items):
-    everything, nothing = filled(items, FACTS), filled(items, ())
+    everything, nothing = filled(items, facts()), filled(items, ())
     assert everything == list(items)
     assert len({item.number for item in items}) == len(items)
     for item, bare in zip(items, nothing, strict=True):
-        assert set(item.needs) <= set(FACTS)
+        assert set(item.needs) <= set(facts())
         assert bare.status == (NOT_ANSWERED if item.needs else item.status)
         assert item.section or item.status == NOT_ANSWERED
         assert AUTHORS in bare.answer or not item.needs

@@ -51,7 +51,7 @@ def _beside_lines(rows, numbers):
 
 
 def _alone_lines(rows):
-    from segtumor.reporting.words.study_text import count_text
+    from segtumor.reporting.words.estimates import count_text
 
     leaks = any(row.leak_free for row in rows)
     header = ("metric", "ours", *(("no shared cases",) if leaks else ()), "n")
@@ -64,7 +64,7 @@ def _alone_lines(rows):
 
 def _number(estimate):
     """Value with its interval; a dash for None."""
-    from segtumor.reporting.words.study_text import interval_text, number_text
+    from segtumor.reporting.words.estimates import interval_text, number_text
 
     if estimate is None:
         return "–"

@@ -61,7 +61,10 @@ def _import_again() -> ModuleType:
 
 @contextlib.contextmanager
 def _without_the_users_settings() -> Iterator[None]:
-    own_file = Path(importlib.util.find_spec("matplotlib").origin).parent / "mpl-data" / _SETTINGS_FILE
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        raise ImportError("matplotlib cannot be found")
+    own_file = Path(spec.origin).parent / "mpl-data" / _SETTINGS_FILE
     before = {name: os.environ.pop(name, None) for name in ("MPLBACKEND", "MATPLOTLIBRC")}
     os.environ["MATPLOTLIBRC"] = str(own_file)
     try:

@@ -8,7 +8,7 @@ import shlex
 
 from segtumor import NOTICE, __version__
 from segtumor.files import prepare_output_folder, remove_files, write_csv, write_json, write_text
-from segtumor.reporting.words.study_text import count_text, interval_text, value_cell
+from segtumor.reporting.words.estimates import count_text, interval_text, value_cell
 from segtumor.texts import is_undefined, markdown_table, markdown_text
 
 _CLEAN = "ours, no shared cases"

@@ -10,7 +10,7 @@ import math
 from segtumor import NOTICE, __version__
 from segtumor.evaluation.comparison.comparison import ComparisonRow
 from segtumor.files import prepare_output_folder, remove_files, write_csv, write_json, write_text
-from segtumor.reporting.words.study_text import capital
+from segtumor.reporting.words.estimates import capital
 from segtumor.texts import (
     UNDEFINED,
     counted,

@@ -5,12 +5,10 @@ Each file is written atomically. A folder that holds a training run is refused, 
 """
 
 import json
-import logging
 import math
-from collections import defaultdict
 from pathlib import Path
 
-from segtumor.errors import ConfigError, DataError
+from segtumor.errors import ConfigError
 from segtumor.evaluation.summary.tables import SUBGROUP_FIELDS
 from segtumor.files import (
     prepare_output_folder,
@@ -21,7 +19,8 @@ from segtumor.files import (
     write_csv,
     write_json,
 )
-from segtumor.runs import METRICS, TRAINING_CURVES, TRAINING_METRICS
+from segtumor.reporting.figures import training_curves
+from segtumor.runs import METRICS, TRAINING_CURVES
 from segtumor.system.versions import versions
 
 _IDENTITY = ("image_id", "file_name", "case_id")
@@ -37,8 +36,6 @@ _IMAGE_COLUMNS = (
 )
 _OF_CROWDS = ("crowd_regions", "findings_in_crowds")
 _VERSIONS = ("segtumor", "python", "numpy", "scipy", "pycocotools", "faster-coco-eval")
-
-logger = logging.getLogger(__name__)
 
 
 def write_evaluation(
@@ -63,7 +60,7 @@ def write_evaluation(
         OutputError: a file cannot be written.
     """
     refuse_run_folder(folder)
-    history = read_training_history(run_folder) if run_folder is not None else None
+    history = training_curves.read_training_history(run_folder) if run_folder is not None else None
     pictures = _pictures(evaluation, history)
     metrics = {
         **evaluation.metrics,
@@ -127,74 +124,25 @@ def provenance(*, annotations=None, predictions=None, weights=None):
     }
 
 
-def training_curves(run_folder, path=None):
-    """Draw the training curves of a run to ``path`` (by default ``training_curves.png`` in it); returns the path."""
-    from segtumor.reporting.figures.figure import png_bytes
-    from segtumor.reporting.figures.plots import training_curves_figure
-
-    path = Path(path) if path is not None else Path(run_folder) / TRAINING_CURVES
-    history = read_training_history(run_folder)
-    write_bytes(path, png_bytes(lambda: training_curves_figure(history)))
-    return path
-
-
-def read_training_history(run_folder):
-    """Scalars of a training run from Detectron2's ``metrics.json``, a JSON object per line.
-
-    Lines that are damaged, or that a killed run left unfinished, are skipped with a warning. An iteration that a
-    resumed run wrote again counts as it was written last.
-
-    Returns:
-        {key: (iterations, values)}, two equally long lists, iterations rising.
-
-    Raises:
-        DataError: the file is missing, or none of its lines can be used.
-    """
-    path = Path(run_folder) / TRAINING_METRICS
-    try:
-        lines = read_ordinary(path).decode("utf-8", "replace").splitlines()
-    except OSError as error:
-        raise DataError("cannot read the training log", where=path, remedy="Give the OUTPUT_DIR of a run") from error
-    values, n_bad = defaultdict(dict), 0
-    for line in filter(str.strip, lines):
-        record = _record(line)
-        if record is None:
-            n_bad += 1
-            continue
-        for key, value in record.items():
-            if isinstance(value, (int, float)):
-                values[key][record["iteration"]] = value
-    if n_bad and not values:
-        raise DataError("no training log: no line has an iteration", where=path)
-    if n_bad:
-        logger.warning("%s: %d unreadable lines skipped", path, n_bad)
-    return {key: (sorted(points), [points[i] for i in sorted(points)]) for key, points in values.items()}
-
-
-def _record(line):
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("iteration"), int) else None
-
-
 def _pictures(evaluation, history):
     """{file name: PNG} of the plots."""
-    from segtumor.reporting.figures import plots  # matplotlib takes half a second to import
-    from segtumor.reporting.figures.figure import png_bytes
+    # matplotlib takes half a second to import
+    from segtumor.reporting.figures.canvas import png_bytes
+    from segtumor.reporting.figures.confusion import lesion_confusion_figure
+    from segtumor.reporting.figures.curves import precision_recall_figure
+    from segtumor.reporting.figures.histograms import dice_histogram_figure
 
     settings = evaluation.metrics["settings"]
     kind = "segm" if _measured(evaluation, "segm") or not _measured(evaluation, "bbox") else "bbox"
     figures = {
-        "precision_recall.png": lambda: plots.precision_recall_figure(evaluation.curves[kind], iou_type=kind),
-        "confusion_matrix.png": lambda: plots.confusion_matrix_figure(evaluation.confusion, **settings),
-        "dice_histogram.png": lambda: plots.dice_histogram_figure(
+        "precision_recall.png": lambda: precision_recall_figure(evaluation.curves[kind], iou_type=kind),
+        "confusion_matrix.png": lambda: lesion_confusion_figure(evaluation.confusion, **settings),
+        "dice_histogram.png": lambda: dice_histogram_figure(
             evaluation.per_lesion, score_threshold=settings["score_threshold"]
         ),
     }
     if history is not None:
-        figures[TRAINING_CURVES] = lambda: plots.training_curves_figure(history)
+        figures[TRAINING_CURVES] = lambda: training_curves.training_curves_figure(history)
     return {name: png_bytes(draw) for name, draw in figures.items()}
 
 

@@ -4,29 +4,42 @@ Self-contained: pictures are embedded, nothing is fetched. Not here: the countin
 """
 
 import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from segtumor import NOTICE, __version__
-from segtumor.reporting.figures.data_plots import age_histogram_figure, lesion_size_figure
-from segtumor.reporting.figures.figure import png_bytes
+from segtumor.annotations.coco import CocoDataset
+from segtumor.datasets.counts import Statistics
+from segtumor.reporting.figures.canvas import png_bytes
+from segtumor.reporting.figures.histograms import age_histogram_figure, lesion_size_figure
 from segtumor.reporting.pages.page import data_url, environment
 from segtumor.reporting.pictures.contact_sheet import contact_sheet
+from segtumor.structures.lesions import AnnotatedImage
 
 
-def data_card(title, parts, statistics, examples, *, split_sha256=None):
+def data_card(
+    title: str,
+    parts: Mapping[str, CocoDataset],
+    statistics: Statistics,
+    examples: Sequence[tuple[AnnotatedImage, NDArray[np.float32]]],
+    *,
+    split_sha256: str | None = None,
+) -> str:
     """A page as text.
 
     Args:
         title: name of the data set.
-        parts: {part: CocoDataset}.
-        statistics: ``segtumor.datasets.counts.Statistics`` of the same parts.
-        examples: (AnnotatedImage, pixels) pairs to show; may be empty.
+        parts: by name.
+        statistics: of the same parts.
+        examples: images with their pixels, (H, W) in [0, 1], to show; may be empty.
         split_sha256: hash of the split, if the data set has one.
 
     Returns:
-        HTML, str.
+        HTML.
     """
     page = environment().get_template("data_card.html")
     return page.render(
@@ -43,14 +56,14 @@ def data_card(title, parts, statistics, examples, *, split_sha256=None):
     )
 
 
-def _infos(datasets):
+def _infos(datasets: Iterable[CocoDataset]) -> dict[str, Any]:
     """What the files say of themselves, where they all say the same: "part" is of one of several files."""
     infos = [dataset.info for dataset in datasets]
     said = {key: value for info in infos for key, value in info.items() if isinstance(value, (str, int))}
     return {key: value for key, value in said.items() if all(info.get(key) == value for info in infos)}
 
 
-def _figures(statistics):
+def _figures(statistics: Statistics) -> Iterator[tuple[str, bytes]]:
     yield (
         "Lesion sizes by class. Further right is larger; lesions of fewer than about 8 px are hard for any model.",
         png_bytes(lambda: lesion_size_figure(statistics.sides_px)),
@@ -59,7 +72,7 @@ def _figures(statistics):
         yield "Ages of the images whose age is known.", png_bytes(lambda: age_histogram_figure(statistics.ages))
 
 
-def _png(pixels):
+def _png(pixels: ArrayLike) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.asarray(pixels)).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

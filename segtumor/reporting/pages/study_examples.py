@@ -7,13 +7,19 @@ Chosen by numbers alone, ties by image id, so that the same study shows the same
 import io
 import itertools
 import logging
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from segtumor.errors import SegtumorError
+from segtumor.evaluation.facts.matching import Match, MatchedImage
+from segtumor.evaluation.facts.study_types import Study
 from segtumor.reporting.pictures.overlay import draw_overlay
+from segtumor.structures.lesions import Lesion
 from segtumor.structures.masks import dice_from_iou
 from segtumor.system.opencv import cv2
 
@@ -24,33 +30,36 @@ _JPEG_QUALITY = 82
 
 @dataclass(frozen=True)
 class Example:
-    """An image worth looking at: its MatchedImage, why it was chosen (``title``) and what to see (``caption``)."""
+    """An image worth looking at, why it was chosen (``title``) and what to see (``caption``)."""
 
-    image: object
+    image: MatchedImage
     title: str
     caption: str
 
 
-def choose_examples(study, n_worst=6, n_best=4):
+def choose_examples(study: Study, n_worst: int = 6, n_best: int = 4) -> list[Example]:
     """Choose images to show; none twice.
 
     The worst are taken in turn from three lists: the largest lesions that were missed, the hit or touched lesions of
     lowest Dice, and the false positives of highest score. Then the lesions of highest Dice.
 
     Returns:
-        list of Examples, the worst first; fewer than asked for where there are not as many.
+        the worst first; fewer than asked for where there are not as many.
     """
     worst_lists = [_missed(study), _touched(study, highest=False), _false_positives(study)]
     in_turn = (example for row in itertools.zip_longest(*worst_lists) for example in row if example is not None)
-    worst = _first_of_each_image(in_turn, n_worst, used := set())
+    used: set[int] = set()
+    worst = _first_of_each_image(in_turn, n_worst, used)
     return worst + _first_of_each_image(_touched(study, highest=True), n_best, used)
 
 
-def draw_examples(study, examples, read_pixels):
-    """The pictures of Examples.
+def draw_examples(
+    study: Study, examples: Iterable[Example], read_pixels: Callable[[int], NDArray[np.float32]]
+) -> list[dict[str, Any]]:
+    """The pictures of examples.
 
     Args:
-        study: the Study they were chosen from.
+        study: what they were chosen from.
         examples: from ``choose_examples``.
         read_pixels: function of an image id giving pixels (H, W) float in [0, 1]; where it fails, as with a damaged
             file or for want of a decoder or of memory, the example is kept without picture, says so and is logged.
@@ -65,7 +74,9 @@ def draw_examples(study, examples, read_pixels):
     ]
 
 
-def _picture(study, example, read_pixels):
+def _picture(
+    study: Study, example: Example, read_pixels: Callable[[int], NDArray[np.float32]]
+) -> tuple[str, bytes | None]:
     image = example.image
     try:
         pixels = read_pixels(image.truth.image_id)
@@ -84,24 +95,23 @@ def _picture(study, example, read_pixels):
     return example.caption, _jpeg(drawn)
 
 
-def _not_shown(example, reason) -> str:
+def _not_shown(example: Example, reason: str) -> str:
     """The caption of an example without picture."""
     _LOG.warning("not shown in the report: %s: %s", example.image.truth.file_name, reason)
     return f"{example.caption} The image cannot be shown: {reason}"
 
 
-def _jpeg(picture):
+def _jpeg(picture: NDArray[np.uint8]) -> bytes:
     height, width = picture.shape[:2]
-    if width > MAX_WIDTH_PX:
-        size_wh = MAX_WIDTH_PX, max(1, round(height * MAX_WIDTH_PX / width))
-        picture = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA)
+    size_wh = MAX_WIDTH_PX, max(1, round(height * MAX_WIDTH_PX / width))
+    shown = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA) if width > MAX_WIDTH_PX else picture
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    Image.fromarray(np.ascontiguousarray(shown)).save(buffer, "JPEG", quality=_JPEG_QUALITY)
     return buffer.getvalue()
 
 
-def _pairs(study):
-    """(MatchedImage, lesion, Match or None) of every lesion."""
+def _pairs(study: Study) -> list[tuple[MatchedImage, Lesion, Match | None]]:
+    """(image, lesion, its match) of every lesion."""
     return [
         (image, lesion, match)
         for image in study.images
@@ -109,7 +119,7 @@ def _pairs(study):
     ]
 
 
-def _missed(study):
+def _missed(study: Study) -> Iterator[Example]:
     found = [(image, lesion) for image, lesion, match in _pairs(study) if match is None]
     found.sort(key=lambda pair: (-pair[1].area_px, pair[0].truth.image_id))
     for image, lesion in found:
@@ -121,7 +131,7 @@ def _missed(study):
         )
 
 
-def _touched(study, *, highest):
+def _touched(study: Study, *, highest: bool) -> Iterator[Example]:
     found = [(image, lesion, match) for image, lesion, match in _pairs(study) if match is not None]
     found.sort(key=lambda row: (-row[2].iou if highest else row[2].iou, row[0].truth.image_id))
     for image, lesion, match in found:
@@ -134,7 +144,7 @@ def _touched(study, *, highest):
         )
 
 
-def _false_positives(study):
+def _false_positives(study: Study) -> Iterator[Example]:
     found = [(image, finding) for image in study.images for finding in image.false_positives]
     found.sort(key=lambda pair: (-pair[1].score, pair[0].truth.image_id))
     for image, finding in found:
@@ -148,8 +158,8 @@ def _false_positives(study):
         )
 
 
-def _first_of_each_image(examples, count, used):
-    chosen = []
+def _first_of_each_image(examples: Iterable[Example], count: int, used: set[int]) -> list[Example]:
+    chosen: list[Example] = []
     for example in examples:
         if len(chosen) >= count:
             break
@@ -159,5 +169,5 @@ def _first_of_each_image(examples, count, used):
     return chosen
 
 
-def _where(image):
+def _where(image: MatchedImage) -> str:
     return image.truth.file_name

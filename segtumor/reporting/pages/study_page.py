@@ -4,23 +4,27 @@ Self-contained: pictures are embedded, nothing is fetched, nothing runs. The sam
 no date. Not here: writing it (``study_files``), choosing examples (``study_examples``).
 """
 
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
 from segtumor import NOTICE, __version__
-from segtumor.reporting.figures.study_plots import FOREST_MEASURES, study_figures, subgroups_of
+from segtumor.evaluation.facts.study_types import Estimate, Study, StudySettings
 from segtumor.reporting.pages.page import data_url, environment
+from segtumor.reporting.pages.study_figures import FOREST_MEASURES, study_figures, subgroups_of
 from segtumor.reporting.provenance import NOT_OF_SPLIT
-from segtumor.reporting.words.checklists import CLAIM_2024, TRIPOD_AI, filled
-from segtumor.reporting.words.metric_texts import metric_text
-from segtumor.reporting.words.study_terms import RULES, field_text, froc_criterion_text, term_texts
-from segtumor.reporting.words.study_text import (
+from segtumor.reporting.words.checklists import checklists, filled
+from segtumor.reporting.words.estimates import (
     capital,
     count_text,
     interval_text,
     method_text,
     spread_text,
-    summary_sentences,
     value_cell,
     wilson_text,
 )
+from segtumor.reporting.words.metric_texts import metric_text
+from segtumor.reporting.words.study_terms import field_text, froc_criterion_text, rule_text, term_texts
+from segtumor.reporting.words.summary import summary_sentences
 from segtumor.texts import UNDEFINED, counted, is_undefined, p_text, percent_text
 
 #: Measures that are looked at first, in this order; those a study lacks are left out.
@@ -33,6 +37,8 @@ HEADLINE = (
     *("image_brier", "image_brier_calibrated", "image_ece", "image_ece_calibrated"),
 )
 NOT_RECORDED = "not recorded"
+#: (heading, note, header, rows of cells).
+ExtraTable = tuple[str, str, Sequence[str], Iterable[Sequence[str]]]
 _GROUPS = {
     "detection": "Detection",
     "overlap": "Overlap",
@@ -44,19 +50,25 @@ _GROUPS = {
 }
 
 
-def study_page(study, *, title, provenance, examples=(), extra_tables=()):
+def study_page(
+    study: Study,
+    *,
+    title: str,
+    provenance: Mapping[str, Mapping[str, Any]],
+    examples: Sequence[Mapping[str, Any]] = (),
+    extra_tables: Sequence[ExtraTable] = (),
+) -> str:
     """A page as text.
 
     Args:
-        study: a Study.
         title: heading of the page.
         provenance: {heading: {name: value}}: command line, configuration, hashes, versions; None is "not recorded".
         examples: dicts of ``title``, ``caption`` and ``png`` (bytes of a PNG or JPEG, or None), as
             ``study_examples.draw_examples`` gives them.
-        extra_tables: (heading, note, header, rows of cells) of further tables, shown after the headline.
+        extra_tables: shown after the headline.
 
     Returns:
-        HTML, str.
+        HTML.
     """
     figures = study_figures(study)
     facts = _facts(study, provenance, examples)
@@ -88,27 +100,24 @@ def study_page(study, *, title, provenance, examples=(), extra_tables=()):
                 (capital(e.label), e.name, metric_text(e.name, located=study.settings.require_located))
                 for e in study.estimates
             ],
-            checklists=[
-                ("TRIPOD+AI (Collins et al. 2024, doi 10.1136/bmj-2023-078378)", filled(TRIPOD_AI, facts)),
-                ("CLAIM 2024 (Tejani et al. 2024, doi 10.1148/ryai.240300)", filled(CLAIM_2024, facts)),
-            ],
+            checklists=[(title, filled(items, facts)) for title, items in checklists()],
         )
     )
 
 
-def _headline(study):
+def _headline(study: Study) -> list[dict[str, str]]:
     known = {estimate.name: estimate for estimate in study.estimates}
     return [_row(known[name], study.settings.n_resamples) for name in HEADLINE if name in known]
 
 
-def _count_example(study):
-    """A count of successes that stands in the headline, such as "7 of 12 lesions"; "" if none does."""
+def _count_example(study: Study) -> str:
+    """A count of successes in the headline, such as "7 of 12 lesions"; "" if none does."""
     known = {estimate.name: estimate for estimate in study.estimates}
     counts = (count_text(known[name]) for name in HEADLINE if name in known and known[name].successes is not None)
     return next(counts, "")
 
 
-def _groups(study):
+def _groups(study: Study) -> Iterator[tuple[str, list[dict[str, str]]]]:
     """(heading, rows) of all estimates by group."""
     names = list(dict.fromkeys([*_GROUPS, *(estimate.group for estimate in study.estimates)]))
     for name in names:
@@ -117,7 +126,7 @@ def _groups(study):
             yield _GROUPS.get(name, name), rows
 
 
-def _row(estimate, n_resamples):
+def _row(estimate: Estimate, n_resamples: int) -> dict[str, str]:
     return {
         "label": capital(estimate.label),
         "value": value_cell(estimate),
@@ -128,7 +137,7 @@ def _row(estimate, n_resamples):
     }
 
 
-def _subgroup_table(study):
+def _subgroup_table(study: Study) -> tuple[list[str], list[tuple[str, str, list[str]]]]:
     """Header and rows: a row per field and level, a column per measure."""
     known = {estimate.name: estimate for estimate in study.estimates}
     names = [name for name in FOREST_MEASURES if name in known and subgroups_of(study, name)]
@@ -141,7 +150,7 @@ def _subgroup_table(study):
     return [capital(known[name].label) for name in names], rows
 
 
-def _cell(estimate):
+def _cell(estimate: Estimate | None) -> str:
     if estimate is None or not estimate.n:
         return "–"
     if is_undefined(estimate.value):
@@ -149,7 +158,7 @@ def _cell(estimate):
     return f"{value_cell(estimate)} ({spread_text(estimate)}), {counted(estimate.n, estimate.unit)}"
 
 
-def _test_rows(study):
+def _test_rows(study: Study) -> list[dict[str, Any]]:
     labels = {estimate.name: capital(estimate.label) for estimate in study.estimates}
     return [
         {
@@ -166,7 +175,7 @@ def _test_rows(study):
     ]
 
 
-def _settings_rows(settings):
+def _settings_rows(settings: StudySettings) -> list[tuple[str, Any]]:
     located = "; with tumor it counts as found only where a lesion is hit" if settings.require_located else ""
     temperature = (
         "none: scores as the model gives them" if settings.temperature is None else f"{settings.temperature:.3f}"
@@ -174,7 +183,7 @@ def _settings_rows(settings):
     return [
         ("score threshold", f"{settings.score_threshold:.3f}"),
         ("IoU threshold of a hit", f"{settings.iou_threshold:.2f}"),
-        ("patient", f"{RULES.get(settings.rule, settings.rule)}{located}"),
+        ("patient", f"{rule_text(settings.rule)}{located}"),
         ("hit in the FROC curve", froc_criterion_text(settings)),
         (
             "tolerance of the surface Dice",
@@ -188,12 +197,14 @@ def _settings_rows(settings):
     ]
 
 
-def _provenance_tables(provenance):
+def _provenance_tables(
+    provenance: Mapping[str, Mapping[str, Any]],
+) -> list[tuple[str, list[tuple[str, str]]]]:
     """(heading, rows) with values as text; what is nested deeper becomes rows of dotted names."""
     return [(heading, list(_flat(content))) for heading, content in provenance.items()]
 
 
-def _flat(content, prefix: str = ""):
+def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(content, (list, tuple)) and any(isinstance(item, dict) for item in content):
         content = {str(number): item for number, item in enumerate(content, start=1)}
     if not isinstance(content, dict):
@@ -203,19 +214,21 @@ def _flat(content, prefix: str = ""):
         yield from _flat(value, f"{prefix}.{name}" if prefix else str(name))
 
 
-def _text(value):
+def _text(value: Any) -> str:
     if value is None or (isinstance(value, float) and is_undefined(value)):
         return NOT_RECORDED
     return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def _facts(study, provenance, examples):
+def _facts(
+    study: Study, provenance: Mapping[str, Mapping[str, Any]], examples: Sequence[Mapping[str, Any]]
+) -> set[str]:
     """What the page holds, for the checklists."""
     values = {text for _, rows in _provenance_tables(provenance) for _, text in rows}
     recorded = [name.rpartition(".")[2] for _, rows in _provenance_tables(provenance) for name, text in rows
                 if text != NOT_RECORDED]  # fmt: skip
-    held = {"subgroups": study.subgroups, "tests": study.tests, "examples": examples}
-    held["temperature"] = study.settings.temperature is not None
+    held: dict[str, Collection[Any]] = {"subgroups": study.subgroups, "tests": study.tests, "examples": examples}
+    held["temperature"] = [] if study.settings.temperature is None else [study.settings.temperature]
     for subject in ("annotations", "weights", "split"):
         held[subject] = [name for name in recorded if name.startswith(subject) and name.endswith("sha256")]
     if NOT_OF_SPLIT in values:

@@ -6,9 +6,11 @@ from PIL import Image
 
 from segtumor.evaluation.summary.classification import Confusion
 from segtumor.evaluation.summary.detection import PrecisionRecall
-from segtumor.reporting.figures import plots
-from segtumor.reporting.figures.data_plots import lesion_size_figure
-from segtumor.reporting.figures.figure import png_bytes
+from segtumor.reporting.figures.canvas import png_bytes
+from segtumor.reporting.figures.confusion import lesion_confusion_figure
+from segtumor.reporting.figures.curves import precision_recall_figure
+from segtumor.reporting.figures.histograms import dice_histogram_figure, lesion_size_figure
+from segtumor.reporting.figures.training_curves import training_curves_figure
 
 NAMES = ("benign", "malignant")
 RECALL = np.linspace(0, 1, 101)
@@ -34,7 +36,7 @@ def curves(*n_lesions):
 
 
 def test_precision_recall_names_classes_and_counts():
-    figure = plots.precision_recall_figure(curves(3, 4), iou_type="segm")
+    figure = precision_recall_figure(curves(3, 4), iou_type="segm")
     assert "n = 7 lesions" in texts(figure)
     assert "benign: AP50 50.0, n = 3" in texts(figure)
     colors = [line.get_color() for line in figure.axes[0].lines]
@@ -42,12 +44,12 @@ def test_precision_recall_names_classes_and_counts():
 
 
 def test_a_class_without_lesions_has_no_line():
-    figure = plots.precision_recall_figure(curves(3, 0), iou_type="bbox")
+    figure = precision_recall_figure(curves(3, 0), iou_type="bbox")
     assert len(figure.axes[0].lines) == 1
 
 
 def test_confusion_matrix_shows_counts_and_parts():
-    figure = plots.confusion_matrix_figure(Confusion(np.array([[3, 1, 0], [0, 2, 2], [5, 0, 0]]), NAMES), **THRESHOLDS)
+    figure = lesion_confusion_figure(Confusion(np.array([[3, 1, 0], [0, 2, 2], [5, 0, 0]]), NAMES), **THRESHOLDS)
     shown = texts(figure)
     assert "n = 8, 5 false positives" in shown
     assert "score ≥ 0.50, IoU ≥ 0.25" in shown
@@ -58,7 +60,7 @@ def test_confusion_matrix_shows_counts_and_parts():
 
 def test_dice_histogram_keeps_the_missed_apart():
     rows = [{"dice": 0.9, "matched": True}, {"dice": 0.7, "matched": True}, {"dice": 0.0, "matched": False}]
-    shown = texts(plots.dice_histogram_figure(rows, score_threshold=0.5))
+    shown = texts(dice_histogram_figure(rows, score_threshold=0.5))
     assert "n = 3, 1 paired with no finding" in shown
     assert "mean of all: 0.533" in shown
     assert "mean of matched: 0.800" in shown
@@ -67,10 +69,10 @@ def test_dice_histogram_keeps_the_missed_apart():
 @pytest.mark.parametrize(
     ("draw", "sentence"),
     [
-        (lambda: plots.precision_recall_figure(curves(0, 0), iou_type="segm"), "no lesions"),
-        (lambda: plots.confusion_matrix_figure(NOTHING, **THRESHOLDS), "no lesions and no findings"),
-        (lambda: plots.dice_histogram_figure([], score_threshold=0.5), "no lesions"),
-        (lambda: plots.training_curves_figure({}), "no lr in metrics.json"),
+        (lambda: precision_recall_figure(curves(0, 0), iou_type="segm"), "no lesions"),
+        (lambda: lesion_confusion_figure(NOTHING, **THRESHOLDS), "no lesions and no findings"),
+        (lambda: dice_histogram_figure([], score_threshold=0.5), "no lesions"),
+        (lambda: training_curves_figure({}), "no lr in metrics.json"),
     ],
 )
 def test_empty_plots_say_so(draw, sentence):
@@ -78,7 +80,7 @@ def test_empty_plots_say_so(draw, sentence):
 
 
 def test_all_missed_has_no_mean_of_matched():
-    figure = plots.dice_histogram_figure([{"dice": 0.0, "matched": False}], score_threshold=0.5)
+    figure = dice_histogram_figure([{"dice": 0.0, "matched": False}], score_threshold=0.5)
     assert "mean of matched" not in texts(figure)
 
 
@@ -88,7 +90,7 @@ def test_training_curves():
         "val/segm_AP50": ([20, 40], [10.0, 30.0]),
         "lr": ([0, 20, 40], [0.1, 0.1, 0.01]),
     }
-    figure = plots.training_curves_figure(history)
+    figure = training_curves_figure(history)
     assert "Training up to iteration 40" in texts(figure)
     assert figure.axes[1].lines[0].get_ydata().tolist() == [0.1, 0.3]  # beside Dice, in 0 to 1
     assert figure.axes[2].get_ylabel() == "Learning rate"
@@ -96,7 +98,7 @@ def test_training_curves():
 
 def test_training_panels_share_their_axis():
     history = {"total_loss": ([0, 20, 40], [2.0, 1.0, 0.5]), "val/dice": ([30], [0.5]), "lr": ([10, 20], [0.1, 0.1])}
-    figure = plots.training_curves_figure(history)
+    figure = training_curves_figure(history)
     assert len({axes.get_xlim() for axes in figure.axes}) == 1
     assert figure.axes[0].get_xlim()[1] > 40
 
@@ -104,7 +106,7 @@ def test_training_panels_share_their_axis():
 def test_lesions_that_are_paired_but_missed_are_told_apart():
     rows = [{"dice": dice, "matched": dice > 0, "hit": dice > 0.6} for dice in (0.9, 0.2, 0.3, 0.0)]
     assert "matched, n = 3\n(2 of them overlap too little to hit)" in texts(
-        plots.dice_histogram_figure(rows, score_threshold=0.5)
+        dice_histogram_figure(rows, score_threshold=0.5)
     )
 
 
@@ -114,12 +116,12 @@ ODD_NAMES = (r"$\frac", "_hidden", "a\nb\x1b", "", "{0} %s", "x" * 255, "<b>&", 
 def test_names_that_others_chose_can_be_drawn():
     odd = {name: PrecisionRecall(RECALL, np.full(101, 0.5), 1) for name in ODD_NAMES}
     table = Confusion(np.ones((len(ODD_NAMES) + 1,) * 2, dtype=int), ODD_NAMES)
-    figure = plots.precision_recall_figure(odd, iou_type="segm")
+    figure = precision_recall_figure(odd, iou_type="segm")
     assert len(figure.axes[0].get_legend().get_texts()) == len(ODD_NAMES)
     shown = texts(figure)
     assert r"\$\frac: AP50" in shown and " _hidden: AP50" in shown and r"a\nb\x1b: AP50" in shown
     assert "(no name): AP50" in shown and "x" * 29 not in shown
-    for draw in (lambda: figure, lambda: plots.confusion_matrix_figure(table, **THRESHOLDS),
+    for draw in (lambda: figure, lambda: lesion_confusion_figure(table, **THRESHOLDS),
                  lambda: lesion_size_figure({name: [10.0, 20.0] for name in ODD_NAMES})):  # fmt: skip
         assert png_bytes(draw, dpi=30).startswith(b"\x89PNG")
 
@@ -131,5 +133,5 @@ def test_no_legend_lies_on_the_bars():
 
 
 def test_png_is_large_enough_to_read():
-    png = png_bytes(lambda: plots.precision_recall_figure(curves(3, 4), iou_type="segm"))
+    png = png_bytes(lambda: precision_recall_figure(curves(3, 4), iou_type="segm"))
     assert min(Image.open(io.BytesIO(png)).size) >= 600

@@ -1,12 +1,22 @@
 """A forest plot: one measure by subgroup, each level with its number, point and interval.
 
-Undefined levels keep their row and say so. Not here: choosing the measures (``study_plots``).
+Undefined levels keep their row and say so. Not here: choosing the measures (``pages.study_figures``).
 """
 
-from segtumor.reporting.figures.figure import DARK, NEUTRAL, class_color, name_text, new_figure, say_empty
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from segtumor.evaluation.facts.study_types import Estimate, SubgroupEstimate
+from segtumor.reporting.figures.canvas import DARK, NEUTRAL, class_color, name_text, new_figure, say_empty
+from segtumor.reporting.words.estimates import capital, is_of_few_cases
 from segtumor.reporting.words.study_terms import field_text
-from segtumor.reporting.words.study_text import capital, is_of_few_cases
 from segtumor.texts import is_undefined
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: More rows make a picture nobody reads; what is left out is named in the plot and is in ``subgroups.csv``.
 MAX_ROWS = 60
@@ -14,12 +24,12 @@ _ROW_IN, _LONGEST = 0.24, 34
 _INK = class_color(6)
 
 
-def forest_figure(overall, subgroups, *, higher_is_better: bool = True):
+def forest_figure(overall: Estimate, subgroups: Iterable[SubgroupEstimate], *, higher_is_better: bool = True) -> Figure:
     """Levels from top to bottom, grouped by field; the broken line is the value of all.
 
     Args:
-        overall: Estimate of all units.
-        subgroups: SubgroupEstimates of the same measure, those of a field side by side.
+        overall: of all units.
+        subgroups: of the same measure, those of a field side by side.
         higher_is_better: which side of the line is better, for the axis.
     """
     rows = _rows(overall, subgroups)
@@ -46,9 +56,10 @@ def forest_figure(overall, subgroups, *, higher_is_better: bool = True):
     return figure
 
 
-def _rows(overall, subgroups):
-    """(label, Estimate), with (field, None) as the heading of each field."""
-    rows, field = [(f"all (n = {overall.n})", overall)], None
+def _rows(overall: Estimate, subgroups: Iterable[SubgroupEstimate]) -> list[tuple[str, Estimate | None]]:
+    """(label, estimate), with (field, None) as the heading of each field."""
+    rows: list[tuple[str, Estimate | None]] = [(f"all (n = {overall.n})", overall)]
+    field = None
     for item in subgroups:
         if item.field != field:
             field = item.field
@@ -57,7 +68,7 @@ def _rows(overall, subgroups):
     return rows
 
 
-def _draw_row(axes, row, estimate, *, is_all) -> None:
+def _draw_row(axes: Axes, row: int, estimate: Estimate, *, is_all: bool) -> None:
     if is_undefined(estimate.value):
         axes.text(0.5, row, "undefined", transform=axes.get_yaxis_transform(), ha="center", va="center", fontsize=9)
         return
@@ -67,7 +78,7 @@ def _draw_row(axes, row, estimate, *, is_all) -> None:
     axes.plot(estimate.value, row, "D" if is_all else "o", color=DARK if is_all else _INK, ms=7 if is_all else 6)
 
 
-def _limits(estimates):
+def _limits(estimates: Iterable[Estimate]) -> tuple[float, float]:
     """Zero to one for ratios, else what holds every interval."""
     values = [v for e in estimates for v in (e.low, e.value, e.high) if not is_undefined(v)]
     return (-0.02, max([1.02, *(1.05 * value for value in values if value > 1)]))

@@ -11,12 +11,12 @@ from PIL import Image
 from segtumor.errors import BadImageError, InstallationError
 from segtumor.evaluation.facts.study_types import StudySettings, SubgroupEstimate
 from segtumor.evaluation.study.study import study as measure
-from segtumor.reporting.figures.count_plots import class_confusion_figure
-from segtumor.reporting.figures.curve_plots import froc_figure, pr_figure, reliability_figure, roc_figure
-from segtumor.reporting.figures.figure import png_bytes
-from segtumor.reporting.figures.forest_plot import MAX_ROWS, forest_figure
-from segtumor.reporting.figures.study_plots import study_figures
+from segtumor.reporting.figures.canvas import png_bytes
+from segtumor.reporting.figures.confusion import class_confusion_figure
+from segtumor.reporting.figures.curves import froc_figure, pr_figure, reliability_figure, roc_figure
+from segtumor.reporting.figures.forest import MAX_ROWS, forest_figure
 from segtumor.reporting.pages.study_examples import MAX_WIDTH_PX, choose_examples, draw_examples
+from segtumor.reporting.pages.study_figures import study_figures
 from segtumor.statistics.calibration import reliability
 from segtumor.structures.lesions import AnnotatedImage, ImageResult
 
