@@ -13,6 +13,7 @@ import segtumor
 RANK = {
     "__init__": 0,
     "errors": 1,
+    "arrays": 1,
     "escaping": 1,
     "statistics": 2,
     "ages": 2,

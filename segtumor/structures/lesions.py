@@ -8,14 +8,10 @@ is in ``segtumor.structures.readings``.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from segtumor.arrays import Box, Mask, Rle
 
-Rle = Mapping[str, Any]
-Box = tuple[float, float, float, float]
 #: The box of a finding that says what there is and not where.
 UNPLACED: Box = (math.nan, math.nan, math.nan, math.nan)
 
@@ -74,7 +70,7 @@ class Finding:
         return not math.isnan(self.box_xyxy[0])
 
     @property
-    def mask(self) -> "NDArray[np.bool_] | None":
+    def mask(self) -> Mask | None:
         """(H, W) bool at the size of the radiograph, decoded anew at each use; None without a mask."""
         from segtumor.structures.masks import mask_from_rle
 

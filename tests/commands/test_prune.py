@@ -44,7 +44,7 @@ def test_the_command_printed_fine_tunes_what_was_written(vgg_run, phantoms, caps
     output = vgg_run.parent / "my pruned"
     assert prune.main(["--run", str(vgg_run), "--fraction", "0.5", "--output", str(output), "--fc-dim", "8"]) == 0
     text = capsys.readouterr().out
-    assert "features.0" in text and "box_head.fc1" in text and "a start, not a result" in text
+    assert "features.0" in text and "box_head.fc1" in text and "a starting point, not a result" in text
     (line,) = [line for line in text.splitlines() if "train_net.py" in line]
     assert train.main(shlex.split(line)[2:]) == 0
     config, weights = find_run(f"{output}_finetuned")
