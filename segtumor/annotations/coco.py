@@ -91,9 +91,17 @@ class CocoDataset:
         """{category id in the file: class_id}."""
         return {category_id: class_id for class_id, category_id in enumerate(self.category_id_of_class)}
 
+    def annotations_of(self, image: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """Annotation entries of one of ``images``; none for a normal image."""
+        return self.annotations_of_image.get(image["id"], ())
+
+    def label_of(self, annotation: Mapping[str, Any]) -> str:
+        """Name of the class of an annotation entry."""
+        return self.taxonomy.names[self.class_of_category_id[annotation["category_id"]]]
+
     def _record(self, image: Mapping[str, Any]) -> dict[str, Any]:
         size_hw = (image["height"], image["width"])
-        annotations = [self._record_annotation(a, size_hw) for a in self.annotations_of_image.get(image["id"], ())]
+        annotations = [self._record_annotation(a, size_hw) for a in self.annotations_of(image)]
         return {
             **attributes_of(image),
             "file_name": str(self.image_root / image["file_name"]),
@@ -116,7 +124,7 @@ class CocoDataset:
 
     def _annotated_image(self, image: Mapping[str, Any]) -> AnnotatedImage:
         size_hw = (image["height"], image["width"])
-        lesions = tuple(self._lesion(a, size_hw) for a in self.annotations_of_image.get(image["id"], ()))
+        lesions = tuple(self._lesion(a, size_hw) for a in self.annotations_of(image))
         return AnnotatedImage(image["id"], image["file_name"], size_hw, lesions, attributes_of(image))
 
     def _lesion(self, annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> Lesion:

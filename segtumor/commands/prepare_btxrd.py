@@ -91,8 +91,8 @@ def main(argv=None):
 def _body(args) -> int:
     from segtumor.datasets.splits.output import check_no_earlier_split
     from segtumor.formats.btxrd.convert import convert
-    from segtumor.formats.btxrd.output import write_dataset
-    from segtumor.formats.btxrd.table import read_cases
+    from segtumor.formats.btxrd.dataset_table import read_cases
+    from segtumor.formats.btxrd.writer import write_dataset
     from segtumor.formats.earlier_output import check_no_earlier
     from segtumor.taxonomy import BINARY, SUBTYPES
 
@@ -168,7 +168,7 @@ def _listing(args, conversion):
     from segtumor.annotations.remarks import Remark
     from segtumor.cases import is_own_case
     from segtumor.datasets.splits.official import match, read_lists
-    from segtumor.formats.btxrd.table import find_table, read_parts
+    from segtumor.formats.btxrd.dataset_table import find_table, read_parts
 
     if args.split != "official":
         return None
@@ -190,7 +190,7 @@ def _listing(args, conversion):
 def _tables(args):
     """The files that the conversion was made from, for their hashes."""
     from segtumor.datasets.splits.official import path_of
-    from segtumor.formats.btxrd.table import find_table
+    from segtumor.formats.btxrd.dataset_table import find_table
 
     groups = [args.groups] if args.groups else []
     return [find_table(args.source), *groups, *(path_of(spec) for spec in args.lists)]

@@ -2,28 +2,34 @@
 
 An image is left out, and named, where its truth cannot be known: an image whose lesion was dropped would train as
 normal. A stray click (an outline without area) beside sound outlines is dropped and reported. Not here: reading any
-format, tables of cases (``tables``), and files.
+format, tables of cases (``segtumor.annotations.tables``), and files.
 """
 
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from segtumor.annotations.flat_polygons import box_polygon
-from segtumor.annotations.problems import ERROR, ProblemKind
+from segtumor.annotations.problems import ERROR, Problem, ProblemKind
 from segtumor.annotations.regions import is_crowd
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.validation import find_problems
 from segtumor.errors import ConfigError, DataError
-from segtumor.formats.collection import NORMAL, Collection, SourceImage
-from segtumor.formats.labels import classes_of_labels, image_labels, label_key, taxonomy_of
+from segtumor.formats.collection import NORMAL, Collection, Region, Segmentation, SourceImage, Unlisted
+from segtumor.formats.labels import classes_of_labels, label_fields, label_key, taxonomy_of
 from segtumor.structures.boxes import box_xyxy_to_xywh
+from segtumor.structures.lesions import Box, Rle
 from segtumor.structures.masks import box_from_mask, mask_from_rle, rle_area, rle_from_segmentation
 from segtumor.structures.polygons import polygon_area, tight_box
 from segtumor.structures.rle import rle_runs
-from segtumor.taxonomy import SUBTYPE_ENTITY
+from segtumor.taxonomy import SUBTYPE_ENTITY, Taxonomy
+
+#: A COCO image entry without id, and its annotation entries without ids.
+_Entry = tuple[dict[str, Any], list[dict[str, Any]]]
 
 _ENTRY = re.compile(r"(images|annotations)\[(\d+)\]")
 #: Kind of the Remark on an image that no annotation mentions and that is not taken as normal.
@@ -43,12 +49,12 @@ _STRAY = {
 class NothingLeftError(DataError):
     """No image can be used; ``left_out`` and ``notes`` are the Remarks that say why, by image."""
 
-    def __init__(self, root, left_out, notes) -> None:
+    def __init__(self, root: Path, left_out: Sequence[Remark], notes: Sequence[Remark]) -> None:
         self.left_out, self.notes = left_out, notes
         remedy = "Check --source, --images and --from"
         super().__init__("no image can be used", where=root, got=_first_reasons(left_out), remedy=remedy)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.where, self.left_out, self.notes)
 
 
@@ -62,26 +68,28 @@ class Assembled:
         notes: Remarks on what was used and is unusual.
     """
 
-    document: dict
-    left_out: list
-    notes: list
+    document: dict[str, Any]
+    left_out: list[Remark]
+    notes: list[Remark]
 
 
 def assemble(
-    collection, *, classes=None, attributes=None, boxes_as_masks: bool = False, crowds_as_lesions: bool = False
-):
+    collection: Collection,
+    *,
+    classes: Mapping[str, str] | None = None,
+    attributes: Mapping[str, Mapping[str, Any]] | None = None,
+    boxes_as_masks: bool = False,
+    crowds_as_lesions: bool = False,
+) -> Assembled:
     """Make COCO of what a format's reader found.
 
     Args:
-        collection: ``collection.Collection``.
+        collection: what a format's reader found; not changed.
         classes: {label: name of its class} for labels that are to be renamed or joined, without regard to case; None
             keeps every label as its own class.
         attributes: {file name: further fields of the image}, for example from a table of cases; they win.
         boxes_as_masks: whether a box without an outline becomes its own outline (``mask_from_box``).
         crowds_as_lesions: whether each crowd region with an outline becomes one lesion, as drawn with a brush.
-
-    Returns:
-        Assembled.
 
     Raises:
         ConfigError: ``classes`` names a label that is not there.
@@ -118,7 +126,9 @@ def leave_out_contested(collection: Collection, contested: Mapping[str, list[str
     collection.left_out += [Remark(file_name, kind, ", ".join(names)) for file_name, names in contested.items()]
 
 
-def add_unlisted(collection, names, size_of, meaning) -> None:
+def add_unlisted(
+    collection: Collection, names: Iterable[str], size_of: Callable[[str], tuple[int, int]], meaning: Unlisted
+) -> None:
     """Add the images that no annotation mentions, as normal ones, or leave them out; either is reported.
 
     Args:
@@ -127,10 +137,10 @@ def add_unlisted(collection, names, size_of, meaning) -> None:
         size_of: file name -> (height, width), px; raises LeftOutError.
         meaning: NORMAL or NOT_ANNOTATED of ``collection``.
     """
-    told = {image.file_name for image in collection.images} | {remark.image for remark in collection.left_out}
-    told |= collection.not_images
+    known = {image.file_name for image in collection.images} | {remark.image for remark in collection.left_out}
+    known |= collection.not_images
     for name in names:
-        if name in told:
+        if name in known:
             continue
         if meaning != NORMAL:
             collection.left_out.append(Remark(name, UNLISTED_LEFT_OUT))
@@ -142,7 +152,7 @@ def add_unlisted(collection, names, size_of, meaning) -> None:
             collection.left_out.append(reason.remark(name))
 
 
-def drop_labels(collection, labels):
+def drop_labels(collection: Collection, labels: Iterable[str]) -> None:
     """Take the regions of some labels out of ``collection``, in place, as the user asked, and report it by image.
 
     Raises:
@@ -160,7 +170,7 @@ def drop_labels(collection, labels):
             collection.images[index] = dataclasses.replace(image, regions=kept)
 
 
-def _first_reasons(left_out):
+def _first_reasons(left_out: Sequence[Remark]) -> str:
     """The most frequent kinds, each with how many and the first of them in full."""
     reasons = []
     for kind, count in Counter(remark.kind for remark in left_out).most_common(_KINDS_SHOWN):
@@ -170,9 +180,9 @@ def _first_reasons(left_out):
     return "; ".join(reasons) or "no image at all"
 
 
-def _distinct(images, left_out, notes):
+def _distinct(images: Iterable[SourceImage], left_out: list[Remark], notes: list[Remark]) -> list[SourceImage]:
     """Images in the order of their names; one that is annotated twice, differently, has no known truth."""
-    by_name = {}
+    by_name: dict[str, list[SourceImage]] = {}
     for image in images:
         by_name.setdefault(image.file_name, []).append(image)
     distinct = []
@@ -186,22 +196,29 @@ def _distinct(images, left_out, notes):
     return distinct
 
 
-def _entry(image, class_of, taxonomy, attributes, boxes_as_masks):
-    """(image entry, annotation entries) without ids."""
+def _entry(
+    image: SourceImage,
+    class_of: Mapping[str, str],
+    taxonomy: Taxonomy,
+    attributes: Mapping[str, Mapping[str, Any]],
+    boxes_as_masks: bool,
+) -> _Entry:
     annotations = [_annotation(region, class_of, taxonomy, image, boxes_as_masks) for region in image.regions]
-    entry = {"file_name": image.file_name, "width": image.size_hw[1], "height": image.size_hw[0]}
-    entry |= {**image_labels(annotations, taxonomy), **image.attributes, **attributes.get(image.file_name, {})}
+    entry: dict[str, Any] = {"file_name": image.file_name, "width": image.size_hw[1], "height": image.size_hw[0]}
+    entry |= {**label_fields(annotations, taxonomy), **image.attributes, **attributes.get(image.file_name, {})}
     return entry, annotations
 
 
-def _annotation(region, class_of, taxonomy, image, boxes_as_masks):
+def _annotation(
+    region: Region, class_of: Mapping[str, str], taxonomy: Taxonomy, image: SourceImage, boxes_as_masks: bool
+) -> dict[str, Any]:
     if not region.label.strip():
         raise LeftOutError("annotation without a label")
     name = class_of[region.label]
     segmentation, extra = region.segmentation, dict(region.extra)
     if segmentation is None and region.box_xywh is None:
         raise LeftOutError("annotation without an outline or a box", region.label)
-    if segmentation is None and boxes_as_masks:
+    if segmentation is None and region.box_xywh is not None and boxes_as_masks:
         segmentation, extra["mask_from_box"] = [box_polygon(region.box_xywh)], True
     if label_key(region.label) != label_key(name):
         extra["label"] = region.label.strip()
@@ -212,20 +229,23 @@ def _annotation(region, class_of, taxonomy, image, boxes_as_masks):
     return entry if segmentation is None else {**entry, "segmentation": segmentation}
 
 
-def _extent(segmentation, box_xywh, size_hw):
+def _extent(
+    segmentation: Segmentation | None, box_xywh: Box | None, size_hw: tuple[int, int]
+) -> tuple[list[float], float]:
     """(bbox, area) of a region; nonsense gives an empty box, which the validator then names."""
-    if isinstance(segmentation, dict):
+    if isinstance(segmentation, Mapping):
         runs = rle_runs(segmentation.get("counts"))
         if (
             list(segmentation.get("size") or ()) != list(size_hw)
             or runs is None
             or runs.sum() != size_hw[0] * size_hw[1]
         ):
-            return box_xywh or [0, 0, 0, 0], 0
+            return list(box_xywh or (0, 0, 0, 0)), 0
         rle = rle_from_segmentation(segmentation, size_hw)
         return list(box_xywh) if box_xywh else _rle_box(rle), rle_area(rle)
     if not segmentation:
-        return list(box_xywh), box_xywh[2] * box_xywh[3]
+        box = box_xywh or (0, 0, 0, 0)
+        return list(box), box[2] * box[3]
     points = [[polygon[i : i + 2] for i in range(0, len(polygon) - 1, 2)] for polygon in segmentation]
     area = sum(polygon_area(polygon) for polygon in points)
     if box_xywh is not None:
@@ -234,21 +254,22 @@ def _extent(segmentation, box_xywh, size_hw):
     return (box_xyxy_to_xywh(tight_box(corners)).tolist() if corners else [0, 0, 0, 0]), area
 
 
-def _rle_box(rle):
+def _rle_box(rle: Rle) -> list[float]:
     box = box_from_mask(mask_from_rle(rle))
     return [0, 0, 0, 0] if box is None else box_xyxy_to_xywh(box).tolist()
 
 
-def _sound(entries, taxonomy, left_out, notes):
+def _sound(entries: Sequence[_Entry], taxonomy: Taxonomy, left_out: list[Remark], notes: list[Remark]) -> list[_Entry]:
     """The entries that the validator accepts, without stray clicks."""
-    faults = {"images": {}, "annotations": {}}
+    faults: dict[str, dict[int, list[Problem]]] = {"images": {}, "annotations": {}}
     for problem in find_problems(_document(entries, taxonomy), require_masks=False):
         place = _ENTRY.match(problem.where)
         if problem.severity == ERROR and place:
             faults[place[1]].setdefault(int(place[2]), []).append(problem)
         elif problem.severity == ERROR and entries:
             raise DataError(f"the classes cannot be used: {problem}", remedy="Rename them with --class LABEL=CLASS")
-    kept, first = [], 0
+    kept: list[_Entry] = []
+    first = 0
     for index, (image, annotations) in enumerate(entries):
         own = range(first, first + len(annotations))
         wrong = {n - first: faults["annotations"][n] for n in own if n in faults["annotations"]}
@@ -266,11 +287,11 @@ def _sound(entries, taxonomy, left_out, notes):
     return kept
 
 
-def _is_stray(problem):
+def _is_stray(problem: Problem) -> bool:
     return problem.kind in _STRAY
 
 
-def _without_crowds(image, notes):
+def _without_crowds(image: SourceImage, notes: list[Remark]) -> SourceImage:
     crowds = [is_crowd(region.extra) and region.segmentation is not None for region in image.regions]
     if not any(crowds):
         return image
@@ -282,7 +303,7 @@ def _without_crowds(image, notes):
     return dataclasses.replace(image, regions=regions)
 
 
-def _note_boxes_and_crowds(entries, notes) -> None:
+def _note_boxes_and_crowds(entries: Iterable[_Entry], notes: list[Remark]) -> None:
     for image, annotations in entries:
         crowds = sum(map(is_crowd, annotations))
         if crowds:
@@ -292,8 +313,9 @@ def _note_boxes_and_crowds(entries, notes) -> None:
             notes.append(Remark(image["file_name"], "box without an outline", f"{count} of {len(annotations)}"))
 
 
-def _document(entries, taxonomy):
-    images, annotations = [], []
+def _document(entries: Iterable[_Entry], taxonomy: Taxonomy) -> dict[str, Any]:
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for image, own in entries:
         images.append({"id": len(images) + 1, **image})
         for annotation in own:

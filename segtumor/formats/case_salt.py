@@ -1,7 +1,7 @@
-"""The secret that turns patients into case ids (``imaging.dicom.dicom_attributes``).
+"""The secret that turns patients into case ids (``imaging.dicom.attributes``).
 
-It lies outside every data set, so that who has the data alone cannot find out, by trying, which patient a case is. Left
-out: more than one secret; two collections that must not be linked need two files.
+It is kept outside every data set, so that nobody who has the data alone can find out, by trying, which patient a case
+is. Not supported: more than one secret; two collections that must not be linked need two files.
 """
 
 import os
@@ -15,13 +15,13 @@ from segtumor.files import read_ordinary
 SALT_BYTES = 32
 
 
-def default_salt_path():
+def default_salt_path() -> Path:
     """$XDG_CONFIG_HOME/segtumor/case_salt; without that variable, in ~/.config."""
     base = os.environ.get("XDG_CONFIG_HOME")
     return (Path(base) if base else Path.home() / ".config") / "segtumor" / "case_salt"
 
 
-def load_salt(path=None):
+def load_salt(path: str | Path | None = None) -> bytes:
     """The 32 secret bytes of ``path``; on first use they are drawn, and the file is created for its owner alone (0600).
 
     Two processes that start at the same time end with the same salt.
@@ -37,7 +37,7 @@ def load_salt(path=None):
     if not path.exists():
         _create(path)
     try:
-        salt, mode = read_ordinary(path), path.stat().st_mode
+        salt, mode = bytes(read_ordinary(path)), path.stat().st_mode
     except OSError as error:
         raise DataError(f"the salt of the case ids cannot be read: {error.strerror}", where=path) from error
     if len(salt) != SALT_BYTES:
@@ -53,7 +53,7 @@ def load_salt(path=None):
     return salt
 
 
-def _create(path):
+def _create(path: Path) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -70,7 +70,7 @@ def _create(path):
         raise OutputError(f"the salt of the case ids cannot be written: {error.strerror}", where=path) from error
 
 
-def _publish(temporary, path) -> None:
+def _publish(temporary: Path, path: Path) -> None:
     """Give the complete file its name unless another process was first, whose salt then counts."""
     try:
         os.link(temporary, path)

@@ -4,15 +4,20 @@ Nothing here is checked beyond what a format's own reader must understand; ``ass
 validator. Polygons are flat lists [x0, y0, x1, y1, ...] in px of the upright image, as in COCO.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from segtumor.annotations.remarks import Remark
+from segtumor.structures.lesions import Box, Rle
 
-#: What images without any annotation are taken for, by the custom of a format.
-NORMAL, NOT_ANNOTATED = "normal", "not annotated"
+#: Flat polygons whose union is a lesion, or an RLE as in COCO.
+Segmentation = Sequence[Sequence[float]] | Rle
+#: What an image without any annotation is taken for, by the custom of a format.
+Unlisted = Literal["normal", "not annotated"]
+NORMAL: Unlisted = "normal"
+NOT_ANNOTATED: Unlisted = "not annotated"
 
 
 @dataclass(frozen=True)
@@ -21,14 +26,14 @@ class Region:
 
     Attributes:
         label: as written in the file.
-        segmentation: list of flat polygons whose union is the lesion, or an RLE as in COCO, or None for a box alone.
+        segmentation: its outline, or None for a box alone.
         box_xywh: box as annotated, px; None takes the tight box of the segmentation.
         extra: further fields of the COCO annotation, kept on the way back: drawn_box, group, ...
     """
 
     label: str
-    segmentation: list | Mapping[str, Any] | None = None
-    box_xywh: tuple[float, float, float, float] | None = None
+    segmentation: Segmentation | None = None
+    box_xywh: Box | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -56,13 +61,13 @@ class Collection:
     """What was read.
 
     Attributes:
-        images: SourceImages, in any order.
+        root: folder of the images, which their file names are relative to.
+        images: in any order.
         labels: classes in the format's own order, used or not; empty if the format has no list of them.
-        left_out: Remarks on images and files that could not be used.
-        notes: Remarks on what was used and is unusual.
+        left_out: what could not be used, by image or file.
+        notes: what was used and is unusual.
         not_images: names of files below the image root that are annotations: masks beside their images.
         groups: labels that may be no classes but the name of a group of them.
-        root: folder of the images; ``image_root`` of the file names.
     """
 
     root: Path

@@ -1,43 +1,50 @@
-"""What DICOM headers tell about the images of a collection: case, age, sex, view, spacing; never a name, id or date."""
+"""What DICOM headers say about the images of a collection: case, age, sex, view, spacing; never a name, id or date."""
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segtumor.annotations.remarks import Remark
 from segtumor.cases import case_of
 from segtumor.errors import BadImageError
+from segtumor.formats.case_salt import load_salt
+from segtumor.formats.collection import Collection, SourceImage
+
+if TYPE_CHECKING:  # pydicom is slow to import
+    from segtumor.imaging.dicom.attributes import Identity
 
 
-def with_dicom_headers(collection, salt_path=None) -> None:
-    """Add to each DICOM image of ``collection``, in place, what its header tells; what is known already wins.
+def add_dicom_headers(collection: Collection, salt_path: str | Path | None = None) -> None:
+    """Add to each DICOM image of ``collection``, in place, what its header says; what is known already wins.
 
     Args:
-        collection: ``collection.Collection``.
+        collection: changed.
         salt_path: file of the secret that patients' numbers are hashed with; None takes the one in the user's settings.
     """
     from segtumor.imaging.dicom.attributes import dicom_identity
     from segtumor.imaging.listing import is_dicom
 
-    salt, identities = None, {}
+    salt: bytes | None = None
+    identities: dict[str, Identity] = {}
     for index, image in enumerate(collection.images):
         path = collection.root / image.file_name
         if image.content is not None or not is_dicom(path):
             continue
         if salt is None:
-            from segtumor.formats.case_salt import load_salt
-
             salt = load_salt(salt_path)
         try:
-            told, identities[image.file_name] = dicom_identity(path, salt=salt)
+            fields, identities[image.file_name] = dicom_identity(path, salt=salt)
         except BadImageError as error:
             collection.notes.append(Remark(image.file_name, "DICOM header not usable", str(error)))
             continue
-        attributes = {**told, **image.attributes}
+        attributes = {**fields, **image.attributes}
         collection.images[index] = dataclasses.replace(image, attributes=attributes)
     collection.notes += _notes_on_cases(collection.images, identities)
 
 
-def _notes_on_cases(images, identities):
+def _notes_on_cases(images: Iterable[SourceImage], identities: Mapping[str, "Identity"]) -> Iterator[Remark]:
     """Remarks on placeholders in place of a PatientID, known and supposed: they must not make one case of many."""
     read = [image for image in images if image.file_name in identities]
     for image in read:

@@ -1,8 +1,8 @@
 """An earlier conversion in the output folder: refused, or removed by the list of files in its report, and nothing else.
 
-What stays of an earlier conversion is read as if it belonged to the new one: outlines of images that it left out. So a
-report lists the files it speaks of; a conversion writes over none that was there, and takes its own away if it fails.
-Not here: the parts of a split (``splits.output``), whose names split.json holds.
+What is left of an earlier conversion would be read as part of the new one: outlines of images that it left out. So a
+report lists the files of its conversion; a conversion overwrites no other file, and removes its own if it fails. Not
+here: the parts of a split (``segtumor.datasets.splits.output``), whose names split.json holds.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ REPORT = "conversion_report.json"
 _ELSEWHERE = "Choose another --output, or remove it yourself"
 
 
-def check_no_earlier(output, *, overwrite: bool) -> None:
+def check_no_earlier(output: str | Path, *, overwrite: bool) -> None:
     """Refuse a folder with an earlier conversion.
 
     Raises:
@@ -31,11 +31,11 @@ def check_no_earlier(output, *, overwrite: bool) -> None:
         remedy = "Choose another --output, or replace it with --overwrite"
         raise ConfigError("the folder holds an earlier conversion", where=output, remedy=remedy)
     if _listed(report) is None:
-        what = "the report of the earlier conversion does not list its files, so that they cannot be told from yours"
+        what = "the report of the earlier conversion does not list its files: they cannot be distinguished from yours"
         raise ConfigError(what, where=report, remedy=_ELSEWHERE)
 
 
-def remove_earlier(output, *, keep: Iterable = ()) -> list[str]:
+def remove_earlier(output: str | Path, *, keep: Iterable[str | Path] = ()) -> list[str]:
     """Remove what the report of an earlier conversion lists, the report last, and the folders that become empty.
 
     Args:
@@ -65,7 +65,7 @@ def remove_earlier(output, *, keep: Iterable = ()) -> list[str]:
 
 
 @contextlib.contextmanager
-def new_files(output) -> Iterator[list[Path]]:
+def new_files(output: str | Path) -> Iterator[list[Path]]:
     """Collects the files written inside the block; none may replace another, and after a failure they are gone.
 
     Yields:
@@ -74,13 +74,15 @@ def new_files(output) -> Iterator[list[Path]]:
     Raises:
         ConfigError: a file would be replaced that was there before.
     """
-    output, written, known = Path(output), [], set()
+    output = Path(output)
+    written: list[Path] = []
+    known: set[Path] = set()
 
-    def watch(path):
+    def watch(path: Path) -> None:
         if path in known:
             return
         if os.path.lexists(path):
-            raise ConfigError("a file is there that is of no conversion", where=path, remedy=_ELSEWHERE)
+            raise ConfigError("a file is there that no conversion has written", where=path, remedy=_ELSEWHERE)
         known.add(path)
         written.append(path)
 
@@ -98,12 +100,12 @@ def new_files(output) -> Iterator[list[Path]]:
         raise
 
 
-def names_of_files(output, written: Iterable[Path]) -> list[str]:
+def names_of_files(output: Path, written: Iterable[Path]) -> list[str]:
     """What a report lists: paths below ``output``, folders separated by /."""
     return sorted(Path(path).relative_to(output).as_posix() for path in written)
 
 
-def _listed(report):
+def _listed(report: Path) -> list[str] | None:
     """The files of a report, or None where it does not list them."""
     try:
         files = json.loads(read_ordinary(report))["files"]
@@ -112,7 +114,7 @@ def _listed(report):
     return files if isinstance(files, list) and all(isinstance(name, str) for name in files) else None
 
 
-def _is_inside(output, name):
+def _is_inside(output: Path, name: str) -> bool:
     """Whether a listed name is below the folder, also after following links: reports may be changed by hand."""
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
@@ -121,7 +123,7 @@ def _is_inside(output, name):
     return folder == root or folder.startswith(root.rstrip(os.sep) + os.sep)
 
 
-def _remove(path) -> bool:
+def _remove(path: Path) -> bool:
     try:
         if path.is_dir() and not path.is_symlink():
             return False

@@ -1,22 +1,30 @@
-"""Labels as annotators wrote them to classes, and what the classes say about a whole image.
+"""Labels as annotators wrote them: those of lesions to classes, and what they and the image's own words say of it.
 
 Labels that differ only in case or blanks are one class. Benign and malignant, and the subtypes of
 ``segtumor.taxonomy``, are spelled as there; every other label stays as written.
 """
 
 from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from segtumor.annotations.remarks import Remark
+from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.errors import ConfigError
+from segtumor.formats.collection import SourceImage
 from segtumor.taxonomy import BENIGN, BINARY, MALIGNANT, NORMAL, SUBTYPE_ENTITY, Taxonomy
 
+#: What the whole image can be called, by a tag of CVAT or a choice in Label Studio.
+IMAGE_LABELS = (NORMAL, BENIGN, MALIGNANT)
 
-def label_key(label):
+
+def label_key(label: str) -> str:
     """What two spellings of one label have in common."""
     return " ".join(label.split()).casefold()
 
 
-def classes_of_labels(images, labels, classes, notes):
+def classes_of_labels(
+    images: Iterable[SourceImage], labels: Collection[str], classes: Mapping[str, str], notes: list[Remark]
+) -> dict[str, str]:
     """{label as written: class name}; labels that differ only in case or blanks are one class, which is reported."""
     wanted = {label_key(label): name for label, name in classes.items()}
     written = Counter(region.label for image in images for region in image.regions if region.label.strip())
@@ -29,7 +37,7 @@ def classes_of_labels(images, labels, classes, notes):
             got=", ".join(missing),
             expected=f"one of {', '.join(sorted(set(written) | set(labels)))}",
         )
-    first_spelling = {}
+    first_spelling: dict[str, str] = {}
     for label in (*labels, *(label for label, _ in written.most_common())):
         spelling = first_spelling.setdefault(label_key(label), " ".join(label.split()))
         if label.strip() != spelling and label in written:
@@ -39,7 +47,7 @@ def classes_of_labels(images, labels, classes, notes):
     return {label: names[label_key(label)] for label in (*labels, *written)}
 
 
-def taxonomy_of(labels, class_of):
+def taxonomy_of(labels: Iterable[str], class_of: Mapping[str, str]) -> Taxonomy:
     """Benign and malignant in our order where they are all there is; else the format's order; else the alphabet's."""
     used = set(class_of.values())
     if used <= set(BINARY.names):
@@ -48,8 +56,8 @@ def taxonomy_of(labels, class_of):
     return Taxonomy(tuple(ordered) + tuple(sorted(used - set(ordered))))
 
 
-def image_labels(annotations, taxonomy):
-    """image_label and subtype, as far as the classes tell them."""
+def label_fields(annotations: Sequence[Mapping[str, Any]], taxonomy: Taxonomy) -> dict[str, str]:
+    """The image_label and subtype of an image, as far as the classes of its annotations say them."""
     if not annotations:
         return {"image_label": NORMAL}
     labels = {label_key(a.get("label", taxonomy.names[a["category_id"] - 1])) for a in annotations}
@@ -62,5 +70,29 @@ def image_labels(annotations, taxonomy):
     return found
 
 
-def _entity(name):
+def image_label_and_rest(words: Sequence[str], has_lesions: bool) -> tuple[str | None, list[str]]:
+    """Sort the words that were chosen for an image.
+
+    Args:
+        words: texts, in any case.
+        has_lesions: whether a lesion is annotated.
+
+    Returns:
+        (normal, benign, malignant or None; the other words).
+
+    Raises:
+        LeftOutError: the words contradict each other or the lesions; the truth of the image is not known.
+    """
+    labels = {word.strip().casefold() for word in words} & set(IMAGE_LABELS)
+    if len(labels) > 1:
+        raise LeftOutError("several labels for one image", ", ".join(sorted(labels)))
+    label = labels.pop() if labels else None
+    if label == NORMAL and has_lesions:
+        raise LeftOutError("called normal, but lesions are annotated")
+    if label in (BENIGN, MALIGNANT) and not has_lesions:
+        raise LeftOutError("called benign or malignant, but no lesion is annotated", label)
+    return label, [word for word in words if word.strip().casefold() not in IMAGE_LABELS]
+
+
+def _entity(name: str) -> str | None:
     return name if name in BINARY.names else SUBTYPE_ENTITY.get(name)

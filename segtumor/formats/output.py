@@ -1,10 +1,14 @@
 """A converted collection to files: the standard tree of datasets/README.md, or another format; and its report.
 
-The report is written last and stands for a complete conversion. Not here: parts (``segtumor.datasets.splits``).
+The report is written last: where there is one, the conversion is complete. Not here: parts of a split
+(``segtumor.datasets.splits``).
 """
 
 import os
+from collections.abc import Collection as Items
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from segtumor import __version__
 from segtumor.annotations.coco import CocoDataset
@@ -14,22 +18,32 @@ from segtumor.datasets.image_placement import place_images
 from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_bytes, write_json
 from segtumor.formats.assemble import Assembled
+from segtumor.formats.collection import Collection
 from segtumor.formats.earlier_output import REPORT, names_of_files, new_files, remove_earlier
+from segtumor.formats.table import WritableFormat
+from segtumor.progress import Progress
 from segtumor.taxonomy import Taxonomy
 
 
 def write_conversion(
-    output, collection, assembled, *, format_module=None, report, placing: str = "link", progress=iter
-):
+    output: str | Path,
+    collection: Collection,
+    assembled: Assembled,
+    *,
+    target: WritableFormat | None = None,
+    report: Mapping[str, Any],
+    placing: str = "link",
+    progress: Progress = iter,
+) -> list[Remark]:
     """Write a conversion and, last, its report, which lists the files; after a failure nothing of it is left.
 
     Args:
         output: folder, made if needed; an earlier conversion in it is removed (``earlier.check_no_earlier`` refuses).
         collection: where the images are.
         assembled: what is written.
-        format_module: format to write; None writes ``annotations/all.json`` and makes the images reachable in
+        target: format to write; None writes ``annotations/all.json`` and makes the images reachable in
             ``images``.
-        report: fields of the report beyond what is counted here.
+        report: fields of the report beyond what is counted here, among them ``source``.
         placing: of COCO: link (``images`` becomes a link to the source's folder) or copy; pictures that were embedded
             in annotation files are always written, and the others then copied.
         progress: wraps the images written or copied, as tqdm does.
@@ -41,32 +55,41 @@ def write_conversion(
         ConfigError: a file of the user's would be replaced, or a source removed.
         OutputError: something cannot be written, or ``output/images`` holds something else.
     """
-    output, lost = prepare_output_folder(output), []
+    output, lost = prepare_output_folder(output), list[Remark]()
     used = [collection.root / image.file_name for image in collection.images if image.content is None]
     remove_earlier(output, keep=[report["source"], *used])
-    if format_module is not None and format_module.recognises(output):
-        what, remedy = "annotations of that format are there that are of no conversion", "Choose another --output"
+    if target is not None and target.recognises(output):
+        what, remedy = "annotations of that format are there that no conversion has written", "Choose another --output"
         raise ConfigError(what, where=output, remedy=remedy)
     with new_files(output) as written:
-        if format_module is None:
+        if target is None:
             _write_coco(output, collection, assembled, placing, progress, written)
         else:
-            lost = _write_other(output, format_module, collection, assembled, progress)
+            lost = _write_other(output, target, collection, assembled, progress)
         files = names_of_files(output, written)
         write_json(output / REPORT, {**report, **_report(output, assembled, lost), "files": files})
     return lost
 
 
-def write_failure(output, *, report, left_out, notes):
-    """The report of a conversion that came to nothing, where no other report stands; for every reason by image."""
+def write_failure(
+    output: str | Path, *, report: Mapping[str, Any], left_out: Sequence[Remark], notes: Sequence[Remark]
+) -> Path:
+    """Report of a conversion that came to nothing, with every reason by image, unless there is another report."""
     path = Path(output) / REPORT
     if not os.path.lexists(path):
-        document = {"images": [], "annotations": []}
-        write_json(path, {**report, **_report(output, Assembled(document, left_out, notes), ()), "files": []})
+        nothing = Assembled({"images": [], "annotations": []}, list(left_out), list(notes))
+        write_json(path, {**report, **_report(Path(output), nothing, ()), "files": []})
     return path
 
 
-def _write_coco(output, collection, assembled, placing, progress, written) -> None:
+def _write_coco(
+    output: Path,
+    collection: Collection,
+    assembled: Assembled,
+    placing: str,
+    progress: Progress,
+    written: list[Path],
+) -> None:
     target, had_images = output / "images", os.path.lexists(output / "images")
     names = [image["file_name"] for image in assembled.document["images"]]
     _place(target, collection, names, placing, progress)
@@ -76,20 +99,22 @@ def _write_coco(output, collection, assembled, placing, progress, written) -> No
     write_json(output / "annotations" / "all.json", {"info": info, **assembled.document}, indent=None)
 
 
-def _write_other(output, format_module, collection, assembled, progress):
+def _write_other(
+    output: Path, target: WritableFormat, collection: Collection, assembled: Assembled, progress: Progress
+) -> list[Remark]:
     _write_embedded(output / "images", collection, {image["file_name"] for image in assembled.document["images"]})
     dataset = as_dataset(assembled.document, collection.root)
-    lost = format_module.write(dataset, output, progress=progress)
-    if not getattr(format_module, "KEEPS_CROWDS", False):
+    lost = target.write(dataset, output, progress=progress)
+    if not target.KEEPS_CROWDS:
         lost = lost + [Remark(name, "crowd flag left out") for name in dataset.crowds.images]
     return lost
 
 
-def _report(output, assembled, lost):
+def _report(output: Path, assembled: Assembled, lost: Iterable[Remark]) -> dict[str, Any]:
     """What was converted, left out and unusual, by image; ``lost`` are the Remarks on what the target cannot hold."""
-    document, annotations = assembled.document, Path(output) / "annotations" / "all.json"
+    document, annotations = assembled.document, output / "annotations" / "all.json"
     crowds = sum(map(is_crowd, document["annotations"]))
-    report = {
+    report: dict[str, Any] = {
         "schema_version": 1,
         "converted": {"images": len(document["images"]), "lesions": len(document["annotations"]) - crowds},
         "crowd_regions": crowds,
@@ -101,9 +126,9 @@ def _report(output, assembled, lost):
     return report
 
 
-def as_dataset(document, image_root):
+def as_dataset(document: Mapping[str, Any], image_root: str | Path) -> CocoDataset:
     """A sound COCO object as CocoDataset, as if it had been loaded."""
-    annotations_of_image = {}
+    annotations_of_image: dict[int, list[Mapping[str, Any]]] = {}
     for annotation in document["annotations"]:
         annotations_of_image.setdefault(annotation["image_id"], []).append(annotation)
     categories = sorted(document["categories"], key=lambda category: category["id"])
@@ -119,17 +144,17 @@ def as_dataset(document, image_root):
     )
 
 
-def _place(target, collection, names, placing, progress) -> None:
+def _place(target: Path, collection: Collection, names: Sequence[str], placing: str, progress: Progress) -> None:
     embedded = _embedded(collection, set(names))
     on_disk = [name for name in names if name not in embedded]
     place_images(collection.root, target, on_disk, mode="copy" if embedded else placing, progress=progress)
     _write_embedded(target, collection, set(names))
 
 
-def _embedded(collection, names):
+def _embedded(collection: Collection, names: Items[str]) -> dict[str, bytes]:
     return {image.file_name: image.content for image in collection.images if image.content and image.file_name in names}
 
 
-def _write_embedded(target, collection, names) -> None:
+def _write_embedded(target: Path, collection: Collection, names: Items[str]) -> None:
     for name, content in _embedded(collection, names).items():
         write_bytes(target / name, content)

@@ -1,12 +1,12 @@
 """Findings of a model as annotations to correct: segtumor's predictions.json, read only.
 
-Findings below the threshold of the run (``summary.json`` beside the file says it, else 0.5) are left out and counted;
+Findings below the threshold of the run (from ``summary.json`` beside the file, else 0.5) are left out and counted;
 the others keep their score as ``description``, not as ``score``: what is corrected is truth. What failed is left out.
 Not supported: COCO results lists, which name neither images nor classes.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,39 +17,35 @@ from segtumor.annotations.predictions.images import is_id, own_id
 from segtumor.annotations.predictions.items import finding_of
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
-from segtumor.files import open_ordinary
 from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, SourceImage
+from segtumor.formats.sources.files import head_of
 from segtumor.formats.sources.image_folder import ImageFolder
+from segtumor.progress import Progress
 from segtumor.structures.lesions import Finding
 from segtumor.structures.outcomes import STATUS_OK
 
-SUMMARY = "predictions.json of infer, to correct what a model found (cannot be written)"
 #: What was not predicted was not looked at.
 UNLISTED = NOT_ANNOTATED
 
-_HEAD_BYTES, _USUAL_THRESHOLD = 65_536, 0.5
+_USUAL_THRESHOLD = 0.5
 _LISTS_PREDICTED_IMAGES = re.compile(rb'"images"\s*:\s*\[\s*\{\s*"image_id"')
 
 
-def recognises(source: str | Path) -> bool:
+def recognises(source: Path) -> bool:
     """Whether it is a predictions.json, or the folder of one."""
-    try:
-        with open_ordinary(_file_of(source)) as file:
-            return bool(_LISTS_PREDICTED_IMAGES.search(file.read(_HEAD_BYTES)))
-    except OSError:
-        return False
+    return bool(_LISTS_PREDICTED_IMAGES.search(head_of(_file_of(source))))
 
 
-def read(source: str | Path, images: ImageFolder, *, progress: Callable = iter) -> Collection:
+def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
     """Read a predictions.json.
 
     Args:
         source: file, or the output folder of infer.
-        images: ``ImageFolder``.
-        progress: wraps the images, as tqdm does.
+        images: where the images are looked for.
+        progress: wraps the images.
 
     Returns:
-        Collection; ``labels`` are the categories in the order of their ids.
+        What was read; ``labels`` are the categories in the order of their ids.
 
     Raises:
         DataError: it is no predictions file, or its ids do not fit together.
@@ -57,7 +53,7 @@ def read(source: str | Path, images: ImageFolder, *, progress: Callable = iter) 
     path = _file_of(source)
     listed, items, names = read_objects(path)
     threshold, collection = _threshold(path), Collection(images.root, labels=tuple(names.values()))
-    items_of = {own_id(image): [] for image in listed if is_id(own_id(image))}
+    items_of: dict[Any, list[Any]] = {own_id(image): [] for image in listed if is_id(own_id(image))}
     if len(items_of) < len(listed):
         raise DataError("images without an id, or two of one id", where=path)
     for index, item in enumerate(items):
@@ -76,8 +72,7 @@ def read(source: str | Path, images: ImageFolder, *, progress: Callable = iter) 
     return collection
 
 
-def _file_of(source: str | Path) -> Path:
-    source = Path(source)
+def _file_of(source: Path) -> Path:
     return source / runs.PREDICTIONS if source.is_dir() else source
 
 

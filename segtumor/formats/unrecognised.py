@@ -1,6 +1,6 @@
-"""Why a source is in none of the known formats: which file is nearly one, and what is odd in it.
+"""Why a source is in none of the known formats: which file is nearly in one, and what is odd about it.
 
-Not here: recognising formats, which each format does for itself (``formats``).
+Not here: recognising formats, which each format does for itself.
 """
 
 import os
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from segtumor.annotations.json_input import read_bytes
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.annotations.tables.csv_rows import first_cells
 from segtumor.errors import DataError
 from segtumor.formats.csv_boxes.layout import layout_of
 from segtumor.formats.masks.names import FOLDERS
 from segtumor.formats.masks.pixels import SUFFIXES, binary_mask, read_mask
-from segtumor.formats.sources.encodings import read_json, xml_fault, xml_of
-from segtumor.formats.sources.files import MAX_FILE_BYTES, files_below, part_named
+from segtumor.formats.sources.encodings import read_json, read_xml
+from segtumor.formats.sources.files import MAX_FILE_BYTES, files_below
+from segtumor.formats.sources.parts import part_named
 from segtumor.formats.yolo.lines import read_lines, share_of_sound_lines
 from segtumor.formats.yolo.names import NAME_FILES, find_names
 from segtumor.imaging import SUPPORTED_SUFFIXES
@@ -48,7 +48,7 @@ def reasons(source: Path) -> list[str]:
     return found[:_ASKED] or _of_other_kinds(source)
 
 
-def _of_json(source) -> Iterator[str]:
+def _of_json(source: Path) -> Iterator[str]:
     for path in islice(files_below(source, (".json",)), _ASKED):
         try:
             document = read_json(path, max_bytes=MAX_FILE_BYTES)
@@ -70,25 +70,17 @@ def _of_json(source) -> Iterator[str]:
             yield f"{path.name}: JSON with {', '.join(map(repr, list(document)[:4])) or 'nothing'}"
 
 
-def _of_xml(source) -> Iterator[str]:
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import ParseError, fromstring
-
+def _of_xml(source: Path) -> Iterator[str]:
     for path in islice(files_below(source, (".xml",)), _ASKED):
         try:
-            data = xml_of(read_bytes(path, max_bytes=MAX_FILE_BYTES), path.name)
-            root = fromstring(data, forbid_dtd=True)
+            root = read_xml(path, max_bytes=MAX_FILE_BYTES)
         except DataError as error:
             yield f"{path.name}: {error.what}"
-        except DefusedXmlException:
-            yield f"{path.name}: XML with a DTD or entities is refused"
-        except (ParseError, ValueError, LookupError) as error:
-            yield f"{path.name}: {xml_fault(error, data)}"
         else:
             yield f"{path.name}: XML that begins with <{root.tag:.40}>, neither <annotation> nor <annotations>"
 
 
-def _of_texts(source) -> Iterator[str]:
+def _of_texts(source: Path) -> Iterator[str]:
     """Label files of YOLO without class names, or with odd lines."""
     paths = [p for p in islice(files_below(source, (".txt",)), 50) if p.name.lower() not in NAME_FILES]
     if not paths:
@@ -98,17 +90,21 @@ def _of_texts(source) -> Iterator[str]:
     except DataError as error:
         yield str(error).rstrip(".")
         return
-    labels = [path for path in paths if share_of_sound_lines(path) > 0]
-    if names is None and labels:
-        yield f"{labels[0].name}: YOLO, but without class names (data.yaml, classes.txt or obj.names)"
-    for path in paths[:_ASKED] if names is not None else ():
+    if names is None:
+        label = next((path for path in paths if share_of_sound_lines(path) > 0), None)
+        if label is not None:
+            yield f"{label.name}: YOLO, but without class names (data.yaml, classes.txt or obj.names)"
+        return
+    for path in paths[:_ASKED]:
         try:
             read_lines(path, names.key_points)
-        except (LeftOutError, DataError) as error:
-            yield getattr(error, "detail", "") or str(error)
+        except LeftOutError as error:
+            yield error.detail or str(error)
+        except DataError as error:
+            yield str(error)
 
 
-def _of_tables(source) -> Iterator[str]:
+def _of_tables(source: Path) -> Iterator[str]:
     for path in islice(files_below(source, (".csv", ".tsv")), _ASKED):
         try:
             layout_of(first_cells(path), path)
@@ -117,7 +113,7 @@ def _of_tables(source) -> Iterator[str]:
             yield f"{path.name}: {error.what}" + (f" (columns {error.got}{expected})" if error.got else "")
 
 
-def _of_masks(source) -> Iterator[str]:
+def _of_masks(source: Path) -> Iterator[str]:
     """Pictures in folders of masks that cannot be read as such, or are none."""
     for path in islice((p for p in files_below(source, SUFFIXES) if p.parent.name.lower() in FOLDERS), _ASKED):
         try:
@@ -126,7 +122,7 @@ def _of_masks(source) -> Iterator[str]:
             yield f"{path.name}: {error.kind}" + (f": {error.detail}" if error.detail else "")
 
 
-def _of_other_kinds(source):
+def _of_other_kinds(source: Path) -> list[str]:
     names = [source.name] if source.is_file() else sorted(name for _, _, names in os.walk(source) for name in names)
     for suffix, advice in _OTHER_KINDS.items():
         name = next((name for name in names if name.lower().endswith(suffix)), None)

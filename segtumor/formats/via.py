@@ -12,10 +12,10 @@ by name).
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from segtumor.annotations.flat_polygons import ellipse_polygon
 from segtumor.annotations.json_input import parse_json, read_bytes
@@ -23,40 +23,48 @@ from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.segmentations import is_number
 from segtumor.annotations.tables.csv_rows import csv_rows
 from segtumor.errors import DataError
-from segtumor.files import open_ordinary
 from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, SourceImage
-from segtumor.formats.image_labels import IMAGE_LABELS, image_label_and_rest
+from segtumor.formats.labels import IMAGE_LABELS, image_label_and_rest
 from segtumor.formats.sources.encodings import read_json, utf8_of
-from segtumor.formats.sources.files import MAX_FILE_BYTES, files_below, find_from, folder_of, part_of_path
-from segtumor.formats.sources.image_folder import ImageFolder
+from segtumor.formats.sources.files import MAX_FILE_BYTES, ascii_head_of, files_below, folder_of
+from segtumor.formats.sources.image_folder import ImageFolder, find_from
+from segtumor.formats.sources.parts import part_of_path
+from segtumor.progress import Progress
+from segtumor.structures.lesions import Box
 
-SUMMARY = "VIA (VGG Image Annotator 1 and 2): its JSON or CSV (cannot be written)"
 UNLISTED = NOT_ANNOTATED
 
-_ASKED, _HEAD_BYTES = 5, 65_536
+_LOOKED_AT = 5
 _JSON = re.compile(rb'"(regions|_via_img_metadata|_via_settings)"\s*:')
 _JSON_TOO = re.compile(rb'"(filename|region_attributes|shape_attributes|_via_\w+)"\s*:')
 _CSV = (b"region_shape_attributes", b"region_attributes")
-_CLASS_NAMES = ("label", "class", "classname", "class_name", "category", "type", "name", "lesion", "tumor", "tumour")
-_CLASS_NAMES += ("diagnosis", "entity", "object")
+_CLASS_NAMES = (
+    *("label", "class", "classname", "class_name", "category", "type", "name", "lesion", "tumor", "tumour"),
+    *("diagnosis", "entity", "object"),
+)
 _LESION = "lesion"
+
+#: The outline of a shape, or its box.
+_Drawn = tuple[list[list[float]] | None, Box | None]
+#: A region -> (its class, its other attributes).
+_Choose = Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]]]
 
 
 def recognises(source: Path) -> bool:
     """Whether it is a file of VIA, or a folder with one among its first."""
-    return any(map(_begins_as_via, _files(source, at_most=_ASKED)))
+    return any(map(_begins_as_via, islice(_files(source), _LOOKED_AT)))
 
 
-def read(source: Path, images: ImageFolder, *, progress: Callable = iter) -> Collection:
+def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
     """Read one file, or those of a folder and of its subfolders.
 
     Raises:
         DataError: there is no such file, or one is unreadable or of VIA 3.
     """
-    paths = [path for path in _files(source) if path == Path(source) or _begins_as_via(path)]
+    paths = [path for path in _files(source) if path == source or _begins_as_via(path)]
     if not paths:
         raise DataError("no file of VIA", where=source, expected="its JSON or CSV", remedy="Check --source")
-    collection, entries = Collection(images.root), []
+    collection, entries = Collection(images.root), list[tuple[str, dict[str, Any]]]()
     for path in paths:
         folder = path.parent.relative_to(folder_of(source)).as_posix()
         entries += [(folder, entry) for entry in _entries(path)]
@@ -66,29 +74,22 @@ def read(source: Path, images: ImageFolder, *, progress: Callable = iter) -> Col
     return collection
 
 
-def _files(source, at_most=None):
-    for number, path in enumerate(files_below(source, (".json", ".csv"))):
-        if at_most is not None and number >= at_most:
-            return
-        yield path
+def _files(source: Path) -> Iterator[Path]:
+    return files_below(source, (".json", ".csv"))
 
 
-def _begins_as_via(path):
-    try:
-        with open_ordinary(path) as file:
-            head = file.read(_HEAD_BYTES).replace(b"\0", b"")
-    except OSError:
-        return False
+def _begins_as_via(path: Path) -> bool:
+    head = ascii_head_of(path)
     if path.suffix.lower() == ".csv":
         return all(name in head.partition(b"\n")[0] for name in _CSV)
     return bool(_JSON.search(head) and _JSON_TOO.search(head)) and b'"shapes"' not in head
 
 
-def _entries(path):
+def _entries(path: Path) -> list[dict[str, Any]]:
     """Images of a file: dicts with filename, regions (each shape_attributes, region_attributes) and file_attributes."""
     if path.suffix.lower() == ".csv":
         return _entries_of_csv(path)
-    document, options = read_json(path, max_bytes=MAX_FILE_BYTES), {}
+    document, options = read_json(path, max_bytes=MAX_FILE_BYTES), dict[str, dict[str, str]]()
     if isinstance(document, dict):
         options = _options(document)
         document = document.get("_via_img_metadata", document)
@@ -103,7 +104,7 @@ def _entries(path):
     ]
 
 
-def _options(project):
+def _options(project: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """{attribute: {number of an option: its description}} of the region attributes of a saved project."""
     try:
         found = {name: attribute.get("options") for name, attribute in project["_via_attributes"]["region"].items()}
@@ -116,7 +117,7 @@ def _options(project):
     }
 
 
-def _described(region, options):
+def _described(region: dict[str, Any], options: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """A region whose attributes hold the descriptions of options that a project only numbers: benign instead of 0."""
     attributes = region.get("region_attributes")
     if not options or not isinstance(attributes, dict):
@@ -130,7 +131,7 @@ def _described(region, options):
     return {**region, "region_attributes": described}
 
 
-def _regions_of(regions, path):
+def _regions_of(regions: Any, path: Path) -> list[dict[str, Any]]:
     """The regions of an image: a list, in VIA 1 a dict by number."""
     found = list(regions.values()) if isinstance(regions, dict) else regions or []
     if not isinstance(found, list) or not all(isinstance(region, dict) for region in found):
@@ -138,10 +139,10 @@ def _regions_of(regions, path):
     return found
 
 
-def _entries_of_csv(path):
+def _entries_of_csv(path: Path) -> list[dict[str, Any]]:
     data = utf8_of(read_bytes(path, max_bytes=MAX_FILE_BYTES), path)
     header, *rows = [row.cells for row in csv_rows(data, path) if row.cells] or [[]]
-    entries = {}
+    entries: dict[str, dict[str, Any]] = {}
     for number, cells in enumerate(rows, start=2):
         row = dict(zip(header, cells, strict=False))
         name = row.get("filename") or row.get("#filename") or ""
@@ -155,14 +156,14 @@ def _entries_of_csv(path):
     return list(entries.values())
 
 
-def _cell(text, where):
+def _cell(text: str | None, where: str) -> dict[str, Any]:
     value = parse_json(text, where) if text and text.strip() else {}
     if not isinstance(value, dict):
-        raise DataError("a cell is no JSON object", where=where, got=text[:40])
+        raise DataError("a cell is no JSON object", where=where, got=f"{text:.40}")
     return value
 
 
-def _chooser(regions, notes):
+def _chooser(regions: Sequence[Mapping[str, Any]], notes: list[Remark]) -> _Choose:
     """What finds the class of a region, by the attributes of all."""
     filled = [attributes for region in regions if (attributes := _filled(region))]
     names = list(dict.fromkeys(name for attributes in filled for name in attributes))
@@ -171,7 +172,7 @@ def _chooser(regions, notes):
     if regions and not names:
         notes.append(Remark("", f"regions without attributes, called {_LESION}", str(len(regions))))
 
-    def choose(region):
+    def choose(region: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         if not names:
             return _LESION, {}
         if not chosen:
@@ -182,12 +183,12 @@ def _chooser(regions, notes):
     return choose
 
 
-def _filled(region):
+def _filled(region: Mapping[str, Any]) -> dict[str, Any]:
     attributes = region.get("region_attributes")
     return {key: value for key, value in attributes.items() if value} if isinstance(attributes, dict) else {}
 
 
-def _text(value):
+def _text(value: Any) -> str:
     """A class: text, or the one that is ticked."""
     if isinstance(value, dict):
         ticked = [name for name, is_set in value.items() if is_set in (True, "true", 1)]
@@ -197,11 +198,11 @@ def _text(value):
     return str(value or "").strip()
 
 
-def _add(folder, entry, choose, images, collection) -> None:
+def _add(folder: str, entry: Mapping[str, Any], choose: _Choose, images: ImageFolder, collection: Collection) -> None:
     name = str(entry.get("filename"))
     try:
         found = find_from(folder, name, images)
-        name, notes = found.file_name, []
+        name, notes = found.file_name, list[Remark]()
         if found.unusual:
             notes.append(Remark(name, found.unusual, str(entry["filename"])))
         size_hw = images.size_hw(name)
@@ -218,17 +219,18 @@ def _add(folder, entry, choose, images, collection) -> None:
         collection.left_out.append(reason.remark(name))
 
 
-def _words(attributes):
+def _words(attributes: Any) -> list[str]:
     values = attributes.values() if isinstance(attributes, dict) else ()
     texts = [_text(value) for value in values if isinstance(value, (str, dict))]
     return [text for text in texts if text.casefold() in IMAGE_LABELS]
 
 
-def _regions(name, listed, choose, notes):
-    regions, unusable = [], []
+def _regions(name: str, listed: Iterable[Mapping[str, Any]], choose: _Choose, notes: list[Remark]) -> list[Region]:
+    regions, unusable = list[Region](), list[str]()
     for region in listed:
         shape = region.get("shape_attributes")
-        kind = str(shape.get("name")) if isinstance(shape, dict) else "None"
+        shape = shape if isinstance(shape, dict) else {}
+        kind = str(shape.get("name"))
         if kind not in _SHAPES or (kind == "polyline" and not _is_closed(shape)):
             unusable.append(kind[:20])
             continue
@@ -242,43 +244,55 @@ def _regions(name, listed, choose, notes):
     return regions
 
 
-def _numbers(shape, *keys):
-    numbers = [shape.get(key) for key in keys]
+def _numbers(shape: Mapping[str, Any], *keys: str) -> list[float]:
+    numbers: list[Any] = [shape.get(key) for key in keys]
     if not all(map(is_number, numbers)):
         raise LeftOutError("number not readable", f"{', '.join(keys)}: {numbers!r:.60}")
     return numbers
 
 
-def _polygon(shape):
+def _flat_points(shape: Mapping[str, Any]) -> list[float]:
     lists = [shape.get(key) for key in ("all_points_x", "all_points_y")]
-    if not all(isinstance(some, list) and all(map(is_number, some)) for some in lists) or len({*map(len, lists)}) > 1:
+    sound = [some for some in lists if isinstance(some, list) and all(map(is_number, some))]
+    if len(sound) < 2 or len(sound[0]) != len(sound[1]):
         raise LeftOutError("polygon not readable", f"{lists!r:.60}")
-    return [np.stack(lists, axis=1).astype(float).ravel().tolist()], None
+    return [float(value) for pair in zip(*sound, strict=True) for value in pair]
 
 
-def _is_closed(polyline):
-    points = _polygon(polyline)[0][0]
+def _polygon(shape: Mapping[str, Any]) -> _Drawn:
+    return [_flat_points(shape)], None
+
+
+def _is_closed(polyline: Mapping[str, Any]) -> bool:
+    points = _flat_points(polyline)
     return len(points) >= 8 and points[:2] == points[-2:]
 
 
-def _polyline(shape):
-    return [_polygon(shape)[0][0][:-2]], None
+def _polyline(shape: Mapping[str, Any]) -> _Drawn:
+    return [_flat_points(shape)[:-2]], None
 
 
-def _rect(shape):
-    return None, tuple(map(float, _numbers(shape, "x", "y", "width", "height")))
+def _rect(shape: Mapping[str, Any]) -> _Drawn:
+    x, y, width, height = map(float, _numbers(shape, "x", "y", "width", "height"))
+    return None, (x, y, width, height)
 
 
-def _circle(shape):
+def _circle(shape: Mapping[str, Any]) -> _Drawn:
     x, y, radius = _numbers(shape, "cx", "cy", "r")
     return [ellipse_polygon((x, y), (radius, radius))], None
 
 
-def _ellipse(shape):
+def _ellipse(shape: Mapping[str, Any]) -> _Drawn:
     x, y, radius_x, radius_y = _numbers(shape, "cx", "cy", "rx", "ry")
     (theta,) = _numbers({"theta": 0, **shape}, "theta")
     return [ellipse_polygon((x, y), (radius_x, radius_y), math.degrees(theta))], None
 
 
 #: Name of a shape -> shape_attributes -> (segmentation, box).
-_SHAPES = {"polygon": _polygon, "polyline": _polyline, "rect": _rect, "circle": _circle, "ellipse": _ellipse}
+_SHAPES: Mapping[str, Callable[[Mapping[str, Any]], _Drawn]] = {
+    "polygon": _polygon,
+    "polyline": _polyline,
+    "rect": _rect,
+    "circle": _circle,
+    "ellipse": _ellipse,
+}

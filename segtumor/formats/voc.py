@@ -8,55 +8,63 @@ Coordinates are taken as LabelImg and its followers mean them: corners of the dr
 image, so that the width is xmax - xmin. LabelImg cuts them to whole numbers and makes 0 a 1. (The devkit's own files
 count pixels from 1 and include the last one; their boxes come out shifted by up to one pixel.)
 
-The image is that with the name of the XML file, as LabelImg looks for it; ``filename``, often stale, is asked second.
+The image is that with the name of the XML file, as LabelImg looks for it; ``filename``, often stale, comes second.
 Parts of a split come from ``ImageSets/Main/{train,val,test}.txt``, else from folders called train, valid, test. Kept as
 fields of the COCO annotation: ``difficult``, ``truncated``, ``occluded`` (True where set) and ``pose``.
 A turned box (``robndbox`` of roLabelImg, the attribute ``rotation`` of CVAT) is the outline of its four corners. XML
 may be in any encoding that it declares. Not supported: the masks of SegmentationObject (see ``masks``).
 """
 
-import itertools
 import math
 import posixpath
 import re
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError, SubElement, indent, tostring
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.flat_polygons import scale_between, scale_polygon
 from segtumor.annotations.image_names import parts_of
 from segtumor.annotations.json_input import read_bytes
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.segmentations import is_number
 from segtumor.errors import DataError
-from segtumor.files import open_ordinary, prepare_output_folder, write_bytes
+from segtumor.files import prepare_output_folder, write_bytes
 from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, SourceImage
 from segtumor.formats.shapes.drawn_boxes import CENTER, rotated_box, rotated_box_polygon
-from segtumor.formats.shapes.single_outline import keyhole_polygon
-from segtumor.formats.shapes.unit_round_trips import number_read_as, without_noise
-from segtumor.formats.sources.encodings import xml_fault, xml_head, xml_of
-from segtumor.formats.sources.files import MAX_FILE_BYTES, files_below, find_image_of, folder_of, part_of_path
+from segtumor.formats.shapes.scaling import scale_box
+from segtumor.formats.shapes.single_outline import BRIDGED, is_compound, keyhole_polygon
+from segtumor.formats.shapes.unit_round_trips import end_of, length_between
+from segtumor.formats.sources.encodings import read_xml
+from segtumor.formats.sources.files import MAX_FILE_BYTES, ascii_head_of, files_below, folder_of
+from segtumor.formats.sources.image_folder import ImageFolder, find_image_of
+from segtumor.formats.sources.parts import part_of_path
+from segtumor.progress import Progress
+from segtumor.structures.lesions import Box
 
-SUMMARY = "Pascal VOC XML: one .xml file per image (LabelImg, Roboflow, CVAT)"
 UNLISTED = NOT_ANNOTATED
+KEEPS_CROWDS = False
 
 _ROOT = re.compile(rb"<annotation[\s>]")
-_ASKED = 3
+_LOOKED_AT, _HEAD_BYTES = 3, 4096
 _MAX_COORDINATES = 1_000_000
 _FOLDERS = ("annotations", "xml", "xmls", "labels")
 _FLAGS = ("truncated", "difficult", "occluded")
 
 
-def recognises(source):
+def recognises(source: Path) -> bool:
     """Whether the first XML files have ``annotation`` (not ``annotations``, as CVAT) as their outermost element."""
-    first = list(itertools.islice(files_below(source, (".xml",)), _ASKED))
+    first = list(islice(files_below(source, (".xml",)), _LOOKED_AT))
     return bool(first) and all(_looks_like_voc(path) for path in first)
 
 
-def read(source, images, *, progress=iter):
+def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
     """Read all XML files of a folder.
 
     Returns:
-        Collection; a file that is damaged, refused (DTD, entities) or without its image is in ``left_out``.
+        What was read; a file that is damaged, refused (DTD, entities) or without its image is in ``left_out``.
 
     Raises:
         DataError: there is no XML file.
@@ -79,14 +87,14 @@ def read(source, images, *, progress=iter):
             collection.left_out.append(reason.remark(where))
         except DataError as error:
             collection.left_out.append(Remark(where, "annotation file cannot be read", str(error)))
-    annotated = {Path(path).stem for path in paths}
+    annotated = {path.stem for path in paths}
     collection.left_out += [
         Remark(stem, "listed in ImageSets, but has no annotation file") for stem in part_of if stem not in annotated
     ]
     return collection
 
 
-def write(dataset, output, *, progress=iter):
+def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> list[Remark]:
     """Write ``<name of the image>.xml`` for every image, normal ones without an object; in the images' subfolders.
 
     An outline is written as ``polygon``; holes and several parts become one outline with bridges of no width.
@@ -94,7 +102,7 @@ def write(dataset, output, *, progress=iter):
     Returns:
         Remarks on images whose outlines have such bridges.
     """
-    output, remarks, taken = prepare_output_folder(output), [], set()
+    output, remarks, taken = prepare_output_folder(output), list[Remark](), set[str]()
     for image in progress(dataset.images):
         name, size_hw = image["file_name"], (image["height"], image["width"])
         target = Path(name).with_suffix(".xml").as_posix()
@@ -102,39 +110,34 @@ def write(dataset, output, *, progress=iter):
             target = f"{name}.xml"
         taken.add(target.casefold())
         root = _image_element(image)
-        for annotation in dataset.annotations_of_image.get(image["id"], ()):
-            label = dataset.taxonomy.names[dataset.class_of_category_id[annotation["category_id"]]]
-            root.append(_object_element(annotation, label, size_hw))
-            if _is_compound(annotation):
-                remarks.append(Remark(name, "holes or parts written as one outline with bridges"))
+        for annotation in dataset.annotations_of(image):
+            root.append(_object_element(annotation, dataset.label_of(annotation), size_hw))
+            if is_compound(annotation):
+                remarks.append(Remark(name, BRIDGED))
         indent(root, "\t")
         write_bytes(output / target, tostring(root, encoding="utf-8") + b"\n")
     return remarks
 
 
-def _looks_like_voc(path):
-    with open_ordinary(path) as file:
-        return bool(_ROOT.search(xml_head(file.read(4096))))
+def _looks_like_voc(path: Path) -> bool:
+    return bool(_ROOT.search(ascii_head_of(path, _HEAD_BYTES)))
 
 
-def _parse(path):
-    """The outermost element; DTDs and entities are refused, whatever they hold."""
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
-
-    data = xml_of(read_bytes(path, max_bytes=MAX_FILE_BYTES), path.name)
-    try:
-        root = fromstring(data, forbid_dtd=True)
-    except DefusedXmlException as error:
-        raise DataError("XML with a DTD or entities is refused", where=path.name) from error
-    except (ParseError, ValueError, LookupError) as error:
-        raise DataError(xml_fault(error, data), where=path.name) from error
+def _parse(path: Path) -> Element:
+    root = read_xml(path, max_bytes=MAX_FILE_BYTES)
     if root.tag != "annotation":
         raise DataError("is not a Pascal VOC file", where=path.name, got=f"<{root.tag:.40}>", expected="<annotation>")
     return root
 
 
-def _read_image(root, name, file_name, images, part_of, notes):
+def _read_image(
+    root: Element,
+    name: str,
+    file_name: str,
+    images: ImageFolder,
+    part_of: Mapping[str, str | None],
+    notes: list[Remark],
+) -> SourceImage:
     size_hw = images.size_hw(file_name)
     scale_xy = _scale(root, size_hw)
     if scale_xy != (1, 1):
@@ -144,52 +147,54 @@ def _read_image(root, name, file_name, images, part_of, notes):
     return SourceImage(file_name, size_hw, regions, {"part": part} if part else {})
 
 
-def _find_image(root, name, images):
+def _find_image(root: Element, name: str, images: ImageFolder) -> tuple[str, str]:
     """(file name of the image, what is unusual or "")."""
     file_name = _text(root, "filename").replace("\\", "/")
     folder, stated = name.rpartition("/")[0], file_name.rpartition("/")[2]
     paths = (file_name, _text(root, "path"), f"{_text(root, 'folder')}/{stated}")
-    where = {"stated_path": next((path for path in paths if parts_of(path).folders), "")}
+    stated_path = next((path for path in paths if parts_of(path).folders), "")
     same_stem = Path(stated).stem.casefold() == Path(name).stem.casefold()
     beside = posixpath.join(folder, stated)
     own = beside if same_stem else name  # the stated suffix tells x.png from x.jpg
     try:
-        found = find_image_of(own, images, _FOLDERS, **where)
+        found = find_image_of(own, images, _FOLDERS, stated_path=stated_path)
     except LeftOutError:
         if same_stem or not stated:
             raise
-        found = find_image_of(beside, images, _FOLDERS, **where)
+        found = find_image_of(beside, images, _FOLDERS, stated_path=stated_path)
         return found.file_name, "found by the file name in the XML, not by that of the XML"
     return found.file_name, found.unusual if same_stem or not stated else "XML names another image than its own name"
 
 
-def _scale(root, size_hw):
+def _scale(root: Element, size_hw: tuple[int, int]) -> tuple[float, float]:
     """Factors (x, y) to the image's size; LabelImg writes 0 x 0 where it could not read the image."""
     stated = [_text(root, f"size/{key}") for key in ("height", "width")]
-    drawn_hw = tuple(float(text) if re.fullmatch(r"\d{1,7}(\.0*)?", text) else 0.0 for text in stated)
+    height, width = (float(text) if re.fullmatch(r"\d{1,7}(\.0*)?", text) else 0.0 for text in stated)
+    drawn_hw = (height, width)
     if 0 in drawn_hw or drawn_hw == size_hw:
         return 1, 1
     return scale_between(drawn_hw, size_hw)
 
 
-def _region(item, scale_xy):
+def _region(item: Element, scale_xy: tuple[float, float]) -> Region:
     label = _text(item, "name")
     if not label:
         raise LeftOutError("object without a name")
     box, polygons = item.find("bndbox"), [_polygon(element) for element in item.findall("polygon")]
-    turned, more = _turned_box(item), {}
+    turned, extra = _turned_box(item), _extra(item)
     if turned is not None and not polygons:
-        polygons, box, more = [rotated_box_polygon(turned)], None, {"rotated_box": turned} if scale_xy == (1, 1) else {}
+        polygons, box = [rotated_box_polygon(turned)], None
+        extra |= {"rotated_box": turned} if scale_xy == (1, 1) else {}
     if box is None and not polygons:
         raise LeftOutError("shape not usable", f"{label}: neither bndbox nor polygon")
-    box = None if box is None else _box(box)
+    box_xywh = None if box is None else _box(box)
     if scale_xy != (1, 1):
         polygons = [scale_polygon(polygon, scale_xy) for polygon in polygons]
-        box = box and tuple(value * factor for value, factor in zip(box, scale_xy * 2, strict=True))
-    return Region(label, polygons or None, box, {**_extra(item), **more})
+        box_xywh = box_xywh and scale_box(box_xywh, scale_xy)
+    return Region(label, polygons or None, box_xywh, extra)
 
 
-def _turned_box(item):
+def _turned_box(item: Element) -> dict[str, Any] | None:
     """The turned box of roLabelImg (radians), or of CVAT, which writes the angle (degrees) as an attribute; or None."""
     turned, box = item.find("robndbox"), item.find("bndbox")
     if turned is not None:
@@ -200,12 +205,12 @@ def _turned_box(item):
     return None if box is None or degrees % 360 == 0 else rotated_box(_box(box), degrees, CENTER)
 
 
-def _box(element):
+def _box(element: Element) -> Box:
     x0, y0, x1, y1 = (_number(_text(element, key), key) for key in ("xmin", "ymin", "xmax", "ymax"))
-    return x0, y0, without_noise(x1 - x0), without_noise(y1 - y0)
+    return x0, y0, length_between(x0, x1), length_between(y0, y1)
 
 
-def _polygon(element):
+def _polygon(element: Element) -> list[float]:
     texts = {child.tag: (child.text or "").strip() for child in element}
     count = len(texts) // 2
     if count > _MAX_COORDINATES or set(texts) != {f"{axis}{n}" for n in range(1, count + 1) for axis in "xy"}:
@@ -213,29 +218,29 @@ def _polygon(element):
     return [_number(texts[f"{axis}{n}"], f"{axis}{n}") for n in range(1, count + 1) for axis in "xy"]
 
 
-def _number(text, key):
+def _number(text: str, key: str) -> float:
     try:
         value = int(text) if re.fullmatch(r"-?\d{1,7}", text) else float(text)
     except ValueError:
-        value = None
+        value = math.nan
     if not is_number(value):
         raise LeftOutError("coordinate is not a finite number", f"{key}: {text!r:.40}")
     return value
 
 
-def _extra(item):
-    extra = {key: True for key in _FLAGS if _text(item, key) == "1"}
+def _extra(item: Element) -> dict[str, Any]:
+    extra: dict[str, Any] = {key: True for key in _FLAGS if _text(item, key) == "1"}
     pose = _text(item, "pose")
     return {**extra, "pose": pose} if pose and pose.lower() != "unspecified" else extra
 
 
-def _text(element, path):
+def _text(element: Element, path: str) -> str:
     return (element.findtext(path) or "").strip()
 
 
-def _image_sets(folder, notes):
+def _image_sets(folder: Path, notes: list[Remark]) -> dict[str, str | None]:
     """{stem: part} of ImageSets/Main; an image in several lists has no part."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for root in (folder, folder.parent):
         lists = root / "ImageSets" / "Main"
         if lists.is_dir():
@@ -249,12 +254,7 @@ def _image_sets(folder, notes):
     return {stem: parts[0] if len(parts) == 1 else None for stem, parts in found.items()}
 
 
-def _is_compound(annotation):
-    segmentation = annotation.get("segmentation")
-    return isinstance(segmentation, dict) or len(segmentation or ()) > 1
-
-
-def _image_element(image):
+def _image_element(image: Mapping[str, Any]) -> Element:
     folder, _, name = image["file_name"].rpartition("/")
     root = Element("annotation")
     for key, text in (("folder", folder), ("filename", name), ("path", image["file_name"])):
@@ -267,7 +267,7 @@ def _image_element(image):
     return root
 
 
-def _object_element(annotation, label, size_hw):
+def _object_element(annotation: Mapping[str, Any], label: str, size_hw: tuple[int, int]) -> Element:
     item = Element("object")
     SubElement(item, "name").text = label
     SubElement(item, "pose").text = str(annotation.get("pose", "Unspecified"))
@@ -276,7 +276,7 @@ def _object_element(annotation, label, size_hw):
             SubElement(item, key).text = str(int(annotation.get(key) is True))
     x, y, width, height = annotation["bbox"]
     box = SubElement(item, "bndbox")
-    corners = (x, y, _far_side(x, width), _far_side(y, height))
+    corners = (x, y, end_of(x, width), end_of(y, height))
     for key, value in zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True):
         SubElement(box, key).text = _written(value)
     polygon = keyhole_polygon(annotation["segmentation"], size_hw) if annotation.get("segmentation") else []
@@ -287,11 +287,6 @@ def _object_element(annotation, label, size_hw):
     return item
 
 
-def _far_side(start, length):
-    """``start + length``, such that ``_box`` finds the very length again."""
-    return number_read_as(length, start + length, lambda end: without_noise(end - start))
-
-
-def _written(value):
+def _written(value: float) -> str:
     """A number as text: whole ones without a point, others so that they read back exactly."""
     return str(int(value)) if value == int(value) else repr(float(value))

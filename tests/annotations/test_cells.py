@@ -9,7 +9,7 @@ from segtumor.annotations.tables.csv_rows import filled_rows
 from segtumor.annotations.tables.image_tables import read_image_table
 from segtumor.cases import case_text
 from segtumor.files import write_csv
-from segtumor.formats.btxrd.table import read_table
+from segtumor.formats.btxrd.dataset_table import read_table
 from segtumor.formats.csv_boxes.layout import layout_of, parse_row
 from segtumor.taxonomy import SUBTYPE_ENTITY
 

@@ -246,7 +246,7 @@ def test_files_of_the_user_are_never_replaced(tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "case2_malignant.json").write_text("mine")
     assert run_convert(EXAMPLES / "coco", tmp_path / "out", "--to", "labelme") == 2
-    assert "a file is there that is of no conversion" in capsys.readouterr().err
+    assert "a file is there that no conversion has written" in capsys.readouterr().err
     assert files_of(tmp_path / "out") == {"case2_malignant.json"}
 
 
@@ -356,7 +356,7 @@ def test_annotations_of_no_conversion_are_not_mixed_with_new_ones(name, tmp_path
         path.rename(path.with_name(path.name.replace("case1", "other")))
     files = files_of(out)
     assert run_convert(EXAMPLES / "coco", out, "--to", name, "--overwrite") == 2
-    assert "that are of no conversion" in capsys.readouterr().err and files_of(out) == files
+    assert "that no conversion has written" in capsys.readouterr().err and files_of(out) == files
 
 
 def test_a_file_that_cannot_be_read_is_in_the_report(tmp_path, capsys):

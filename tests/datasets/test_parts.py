@@ -5,7 +5,7 @@ import shutil
 from repository import ROOT
 
 from segtumor.datasets.parts import load_parts
-from segtumor.formats.sources.annotation_files import files_of
+from segtumor.formats.sources.files import files_in
 
 EXAMPLE = ROOT / "datasets" / "examples" / "coco" / "annotations.json"
 
@@ -17,4 +17,4 @@ def test_hidden_files_are_no_annotations(tmp_path):
     for name in (".segtumor.abcd_123.json", "._train.json"):
         (folder / name).write_text("{")
     assert list(load_parts(tmp_path, check_files=False)) == ["train"]
-    assert [path.name for path in files_of(folder, ".json")] == ["train.json"]
+    assert [path.name for path in files_in(folder, ".json")] == ["train.json"]

@@ -42,7 +42,7 @@ def write_release(folder, cases):
 
 
 def _row(name, case, view):
-    from segtumor.formats.btxrd.table import BONES_AND_JOINTS, REGIONS
+    from segtumor.formats.btxrd.dataset_table import BONES_AND_JOINTS, REGIONS
     from segtumor.taxonomy import SUBTYPE_ENTITY
 
     columns = (*BONES_AND_JOINTS, "tumor", "benign", "malignant", *SUBTYPE_ENTITY, *REGIONS, *VIEWS)

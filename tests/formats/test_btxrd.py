@@ -11,7 +11,7 @@ from segtumor.commands.prepare_btxrd import main
 from segtumor.datasets.splits import make_kfold, read_split, read_split_document, split_document, verify_split
 from segtumor.errors import DataError, OutputError
 from segtumor.formats.btxrd.convert import convert
-from segtumor.formats.btxrd.table import BONES_AND_JOINTS, REGIONS, VIEWS, read_cases, read_table
+from segtumor.formats.btxrd.dataset_table import BONES_AND_JOINTS, REGIONS, VIEWS, read_cases, read_table
 from segtumor.taxonomy import BINARY, SUBTYPE_ENTITY, SUBTYPES
 
 COLUMNS = (
@@ -370,7 +370,7 @@ def test_parts_in_a_column_of_the_table(folder, tmp_path, capsys):
         (("--split", "none", "--fractions", 1, 1, 1), 2, "add up to 1"),
         (("--split", "none", "--seed", -1), 2, "seed is negative"),
         (("--split", "none", "--lists", "train.txt"), 2, "lists are for --split official"),
-        (("--split", "official"), 2, "no column that tells the parts"),
+        (("--split", "official"), 2, "no column with the parts"),
     ],
 )
 def test_wrong_usage(release, tmp_path, capsys, more, code, expected):

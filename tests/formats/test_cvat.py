@@ -12,9 +12,9 @@ from repository import ROOT
 
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
+from segtumor.formats import cvat
 from segtumor.formats.assemble import assemble
 from segtumor.formats.collection import Collection, Region, SourceImage
-from segtumor.formats.cvat import reader as cvat
 from segtumor.formats.output import as_dataset
 from segtumor.formats.shapes.drawn_boxes import rotated_box, rotated_box_polygon
 from segtumor.formats.sources.image_folder import ImageFolder

@@ -8,11 +8,8 @@ import pytest
 from repository import ROOT
 
 from segtumor.errors import SegtumorError
-from segtumor.formats import coco, via, voc
+from segtumor.formats import coco, csv_boxes, cvat, labelme, via, voc
 from segtumor.formats.assemble import assemble
-from segtumor.formats.csv_boxes import reader as csv_boxes
-from segtumor.formats.cvat import reader as cvat
-from segtumor.formats.labelme import reader as labelme
 from segtumor.formats.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
 

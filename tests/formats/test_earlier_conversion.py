@@ -80,7 +80,10 @@ def test_when_an_earlier_conversion_is_refused(tmp_path, report, overwrite, mess
 
 def test_new_files_replace_none_and_go_after_a_failure(folder):
     before = _names(folder)
-    with pytest.raises(ConfigError, match=r"a file is there that is of no conversion"), new_files(folder) as written:
+    with (
+        pytest.raises(ConfigError, match=r"that no conversion has written"),
+        new_files(folder) as written,
+    ):
         write_text(folder / "new" / "b.txt", "b")
         write_text(folder / "new" / "b.txt", "again")  # its own may be written twice
         assert [path.name for path in written] == ["b.txt"]

@@ -3,7 +3,7 @@
 import pytest
 
 from segtumor.annotations.remarks import LeftOutError
-from segtumor.formats.image_labels import image_label_and_rest
+from segtumor.formats.labels import image_label_and_rest
 
 
 @pytest.mark.parametrize(

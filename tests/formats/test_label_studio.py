@@ -15,9 +15,9 @@ from repository import ROOT
 
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
+from segtumor.formats import label_studio
 from segtumor.formats.assemble import assemble
 from segtumor.formats.collection import Collection, Region, SourceImage
-from segtumor.formats.label_studio import reader as label_studio
 from segtumor.formats.label_studio.brush_rle import brush_from_mask
 from segtumor.formats.label_studio.tasks import names_of
 from segtumor.formats.output import as_dataset

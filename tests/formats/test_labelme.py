@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segtumor.errors import DataError
-from segtumor.formats.btxrd.labelme import DrawnLesion, fit_lesion, pair_shapes, read_labelme
+from segtumor.formats.btxrd.drawn_lesions import DrawnLesion, fit_lesion, pair_shapes, read_labelme
 
 
 def _rectangle(x0, y0, x1, y1, label="osteosarcoma"):

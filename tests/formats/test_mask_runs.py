@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segtumor.annotations.remarks import LeftOutError
-from segtumor.formats.shapes.mask_runs import mask_from_row_runs, resize_mask, row_runs_of_mask, scale_segmentation
+from segtumor.formats.cvat.row_runs import mask_from_row_runs, row_runs_of_mask
+from segtumor.formats.shapes.scaling import resize_mask, scale_segmentation
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
 
 

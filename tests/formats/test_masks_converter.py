@@ -16,9 +16,9 @@ from scipy.ndimage import label as scipy_label
 
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
+from segtumor.formats import masks
 from segtumor.formats.assemble import assemble
 from segtumor.formats.collection import Collection, Region, SourceImage
-from segtumor.formats.masks import reader as masks
 from segtumor.formats.masks.pixels import component_rles
 from segtumor.formats.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder, usual_image_root

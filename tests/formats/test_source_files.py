@@ -2,7 +2,8 @@
 
 import pytest
 
-from segtumor.formats.sources.files import files_below, folder_of, part_of_path
+from segtumor.formats.sources.files import files_below, folder_of
+from segtumor.formats.sources.parts import part_of_path
 
 
 def test_files_below_leaves_out_the_hidden_and_takes_a_file_itself(tmp_path):

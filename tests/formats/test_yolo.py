@@ -9,11 +9,11 @@ from repository import ROOT
 
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
+from segtumor.formats import yolo
 from segtumor.formats.assemble import add_unlisted, assemble
 from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
-from segtumor.formats.yolo import reader as yolo
 from segtumor.structures.masks import rle_from_mask, rle_from_segmentation
 
 EXAMPLES = ROOT / "datasets" / "examples"

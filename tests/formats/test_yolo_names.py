@@ -1,5 +1,7 @@
 """Class names beside YOLO label files, from files that may be hostile."""
 
+from pathlib import Path
+
 import pytest
 
 from segtumor.errors import DataError
@@ -89,4 +91,4 @@ def test_too_large_or_not_text_is_refused_before_parsing(tmp_path):
 )
 def test_part_by_yaml(path, part):
     folders = {"train": ["./images/one", "both"], "val": ["../set/two", "both", "list.txt"], "test": [""]}
-    assert part_by_yaml(path, folders) == part
+    assert part_by_yaml(Path(path), folders) == part

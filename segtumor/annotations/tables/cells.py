@@ -1,7 +1,7 @@
 """What the cells of tables that people bring mean: numbers, ages, sexes, cases, lists. The one definition.
 
 A cell is read where it leaves no doubt; what cannot be read is None, and the caller names it. Not here: which column is
-which (``image_tables``, ``formats.csv_boxes.layout``, ``formats.btxrd.table``), and DICOM headers.
+which (``image_tables``, ``formats.csv_boxes.layout``, ``formats.btxrd.dataset_table``), and DICOM headers.
 """
 
 import math

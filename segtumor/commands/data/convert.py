@@ -141,7 +141,7 @@ def _read(args, format_name, dropped):
     from segtumor.annotations.remarks import Remark
     from segtumor.errors import DataError
     from segtumor.formats.assemble import add_unlisted, drop_labels, leave_out_contested
-    from segtumor.formats.dicom_headers import with_dicom_headers
+    from segtumor.formats.dicom_headers import add_dicom_headers
     from segtumor.formats.sources.image_folder import ImageFolder, usual_image_root
     from segtumor.formats.table import load_format
 
@@ -159,7 +159,7 @@ def _read(args, format_name, dropped):
     drop_labels(collection, dropped)
     meaning = _UNANNOTATED[args.unannotated] if args.unannotated else format_module.UNLISTED
     add_unlisted(collection, images.names, images.size_hw, meaning)
-    with_dicom_headers(collection, args.salt_file)
+    add_dicom_headers(collection, args.salt_file)
     return collection
 
 
@@ -240,13 +240,13 @@ def _check_crowds(args, assembled):
 
 def _write(args, collection, assembled, source_format):
     from segtumor.formats.output import write_conversion
-    from segtumor.formats.table import load_format
+    from segtumor.formats.table import load_writable_format
 
     return write_conversion(
         args.output,
         collection,
         assembled,
-        format_module=None if args.to == "coco" else load_format(args.to),
+        target=None if args.to == "coco" else load_writable_format(args.to),
         report={"source": str(args.source), "format": source_format},
         placing=args.place,
         progress=progress_bar("writing"),

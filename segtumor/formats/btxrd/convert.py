@@ -2,11 +2,13 @@
 
 An image is left out, and named, where its truth is not known: training on a tumour without its outline as if it were
 normal would teach the wrong thing. What is merely unusual is used, and named too. Not here: parts and files
-(``output``).
+(``writer``).
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from segtumor.annotations.flat_polygons import scale_between
 from segtumor.annotations.image_names import parts_of, stem_of
@@ -14,11 +16,13 @@ from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.cases import own_case
 from segtumor.datasets.image_placement import leads_out
 from segtumor.errors import DataError
-from segtumor.formats.btxrd.labelme import fit_lesion, pair_shapes, read_labelme
-from segtumor.formats.btxrd.table import find_table, read_table
+from segtumor.formats.btxrd.dataset_table import TableRow, find_table, read_table
+from segtumor.formats.btxrd.drawn_lesions import DrawnLesion, fit_lesion, pair_shapes, read_labelme
+from segtumor.formats.labelme.shapes import LabelmeFile
 from segtumor.imaging import list_images, read_size_hw
+from segtumor.progress import Progress
 from segtumor.structures.polygons import polygon_area, tight_box
-from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY
+from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY, Taxonomy
 
 
 @dataclass
@@ -34,25 +38,24 @@ class Conversion:
         listed: number of rows of the table.
     """
 
-    images: list = field(default_factory=list)
-    annotations: list = field(default_factory=list)
-    left_out: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
+    images: list[dict[str, Any]] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    left_out: list[Remark] = field(default_factory=list)
+    notes: list[Remark] = field(default_factory=list)
     images_without_case: int = 0
     listed: int = 0
 
 
-def convert(source, *, taxonomy, cases=None, progress=iter):
+def convert(
+    source: str | Path, *, taxonomy: Taxonomy, cases: Mapping[str, str] | None = None, progress: Progress = iter
+) -> Conversion:
     """Convert a BTXRD folder.
 
     Args:
         source: folder with images, Annotations and dataset.csv or dataset.xlsx.
         taxonomy: ``segtumor.taxonomy.BINARY`` or ``SUBTYPES``.
         cases: {stem of an image: case id}; an image without one is a case of its own.
-        progress: wraps the iterated rows, as tqdm does.
-
-    Returns:
-        Conversion.
+        progress: wraps the rows.
 
     Raises:
         DataError: the folder or its table cannot be used at all.
@@ -70,9 +73,9 @@ def convert(source, *, taxonomy, cases=None, progress=iter):
     return result
 
 
-def _files_by_stem(folder, result):
+def _files_by_stem(folder: Path, result: Conversion) -> dict[str, list[Path]]:
     """{name without suffix: images}, without links out of the folder: what they lead to may be anybody's."""
-    files = {}
+    files: dict[str, list[Path]] = {}
     for path in list_images(folder):
         if leads_out(path, folder):
             result.left_out.append(Remark(path.name, "link that leads out of the folder of the images"))
@@ -81,7 +84,9 @@ def _files_by_stem(folder, result):
     return files
 
 
-def _remark_unlisted(source, files, rows, result) -> None:
+def _remark_unlisted(
+    source: Path, files: Mapping[str, Sequence[Path]], rows: Iterable[TableRow], result: Conversion
+) -> None:
     listed = {row.stem for row in rows}
     for stem, paths in files.items():
         if stem not in listed:
@@ -91,9 +96,9 @@ def _remark_unlisted(source, files, rows, result) -> None:
             result.left_out.append(Remark(path.name, "outlines of an image not listed in the table"))
 
 
-def _distinct(rows, result):
+def _distinct(rows: Iterable[TableRow], result: Conversion) -> list[TableRow]:
     """Rows of distinct images; equal repetitions count once, contradicting ones not at all."""
-    by_stem = {}
+    by_stem: dict[str, list[TableRow]] = {}
     for row in rows:
         by_stem.setdefault(row.stem, []).append(row)
     distinct = []
@@ -107,7 +112,14 @@ def _distinct(rows, result):
     return distinct
 
 
-def _convert_row(row, source, files, taxonomy, cases, result):
+def _convert_row(
+    row: TableRow,
+    source: Path,
+    files: Mapping[str, Sequence[Path]],
+    taxonomy: Taxonomy,
+    cases: Mapping[str, str],
+    result: Conversion,
+) -> None:
     path = _image_path(row, files.get(row.stem, []), result)
     try:
         size_hw = read_size_hw(path)
@@ -138,7 +150,7 @@ def _convert_row(row, source, files, taxonomy, cases, result):
         result.annotations.append(_annotation(lesion, len(result.annotations) + 1, image["id"], taxonomy))
 
 
-def _image_path(row, candidates, result):
+def _image_path(row: TableRow, candidates: Sequence[Path], result: Conversion) -> Path:
     exact = [path for path in candidates if path.name == row.image_id]
     if not exact and len(candidates) > 1:
         raise LeftOutError("several images of that name", ", ".join(path.name for path in candidates))
@@ -152,13 +164,13 @@ def _image_path(row, candidates, result):
     return (exact or candidates)[0]
 
 
-def _lesions(row, json_path, size_hw, result):
+def _lesions(row: TableRow, json_path: Path, size_hw: tuple[int, int], result: Conversion) -> list[DrawnLesion]:
     """Lesions of one image on its own pixels; remarks on whatever is odd about them."""
     if json_path.is_symlink() and leads_out(json_path, json_path.parent):
         raise LeftOutError("outlines are a link that leads out of their folder")
     if not json_path.is_file():
         if row.label != NORMAL:
-            raise LeftOutError("tumor without a file of outlines", row.label)
+            raise LeftOutError("tumor without a file of outlines", str(row.label))
         return []
     try:
         drawn = read_labelme(json_path)
@@ -173,7 +185,7 @@ def _lesions(row, json_path, size_hw, result):
     return _fitted(row, drawn, size_hw, result)
 
 
-def _fitted(row, drawn, size_hw, result):
+def _fitted(row: TableRow, drawn: LabelmeFile, size_hw: tuple[int, int], result: Conversion) -> list[DrawnLesion]:
     scale_xy = scale_between(drawn.size_hw or size_hw, size_hw)
     if scale_xy != (1.0, 1.0):
         detail = f"{drawn.size_hw} to {size_hw} (height, width)"
@@ -190,11 +202,11 @@ def _fitted(row, drawn, size_hw, result):
         elif fitted.drawn_box_xyxy is None:
             result.notes.append(Remark(row.image_id, "polygon without a rectangle", fitted.label))
     if not lesions:
-        raise LeftOutError("tumor without a usable outline", row.label)
+        raise LeftOutError("tumor without a usable outline", str(row.label))
     return lesions
 
 
-def _compare_labels(row, subtypes, result):
+def _compare_labels(row: TableRow, subtypes: Sequence[str], result: Conversion) -> None:
     """The outlines' label is used for the subtype; where it contradicts benign or malignant, nobody knows the truth."""
     unknown = [label for label in subtypes if label not in SUBTYPE_ENTITY]
     if unknown:
@@ -208,7 +220,7 @@ def _compare_labels(row, subtypes, result):
         result.notes.append(Remark(row.image_id, "another subtype in the table, that of the outlines used", detail))
 
 
-def _annotation(lesion, annotation_id, image_id, taxonomy):
+def _annotation(lesion: DrawnLesion, annotation_id: int, image_id: int, taxonomy: Taxonomy) -> dict[str, Any]:
     name = lesion.label if lesion.label in taxonomy.names else SUBTYPE_ENTITY[lesion.label]
     return {
         "id": annotation_id,
@@ -226,6 +238,6 @@ def _annotation(lesion, annotation_id, image_id, taxonomy):
     }
 
 
-def _xywh(box_xyxy):
+def _xywh(box_xyxy: Sequence[float]) -> list[float]:
     x0, y0, x1, y1 = box_xyxy
     return [x0, y0, round(x1 - x0, 3), round(y1 - y0, 3)]

@@ -1,24 +1,28 @@
 """Which columns of a table of boxes mean what, decided by their names alone; and one row read by it.
 
-Corners or width and height cannot be told from the numbers: every [x, y, width, height] may also be a pair of corners.
-Not here: what the rows say together about an image (``csv_boxes``).
+The numbers do not show whether they are corners or width and height: [x, y, width, height] may be two corners as well.
+Not here: what the rows say together about an image (``reader``).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from segtumor.annotations.flat_polygons import box_from_corners
 from segtumor.annotations.segmentations import is_number
 from segtumor.annotations.tables.cells import FIELD_OF_COLUMN, cell_number, typed_fields
 from segtumor.errors import DataError
+from segtumor.structures.lesions import Box
 
 CORNERS, EXTENT = "corners", "extent"
 
-_IMAGE = ("file_name", "filename", "image", "image_name", "image_path", "file_path", "filepath", "img", "path", "file")
-_IMAGE += ("image_index", "image_id", "imageid")
+_IMAGE = (
+    *("file_name", "filename", "image", "image_name", "image_path", "file_path", "filepath", "img", "path", "file"),
+    *("image_index", "image_id", "imageid"),
+)
 _LABEL = ("label", "class", "class_name", "category", "category_name", "name", "finding_label", "labelname")
 _BOXES = (
     (CORNERS, ("xmin", "ymin", "xmax", "ymax")),
@@ -90,22 +94,22 @@ class Row(NamedTuple):
     line: int
     image: str
     label: str
-    box_xywh: tuple[float, float, float, float] | None
+    box_xywh: Box | None
     size_hw: tuple[int, int] | None
     others: Mapping[str, Any]
     unread: tuple[str, ...]
     fault: str
 
 
-def layout_of(first_row, where):
+def layout_of(first_row: Sequence[str], where: Path) -> Layout:
     """Layout of a table, from its first row.
 
     Args:
-        first_row: list of str, the header; or, as keras-retinanet has it, a row path,x1,y1,x2,y2,class without header.
+        first_row: the header; or, as keras-retinanet has it, a row path,x1,y1,x2,y2,class without header.
         where: path, for messages.
 
     Raises:
-        DataError: the columns are not there, or there twice.
+        DataError: columns are missing, or there twice.
     """
     if _is_retinanet_row(first_row):
         return Layout(0, 5, (1, 2, 3, 4), CORNERS, has_header=False)
@@ -124,19 +128,21 @@ def layout_of(first_row, where):
         what = "duplicate boxes: " + " and ".join(", ".join(columns) for _, columns in boxes)
         raise DataError(what, where=where, remedy="Remove one of the two")
     kind, columns = boxes[0]
-    size = next((pair for pair in _SIZES if set(pair) <= set(names) and not set(pair) & set(columns)), ())
+    given = set(names) - set(columns)
+    size: tuple[str, ...] = next((pair for pair in _SIZES if set(pair) <= given), ())
     used = {names[image], names[label], *columns, *size}
     further = {i: _ALIASES.get(name, name) for i, name in enumerate(names) if name and name not in used}
-    box, size = (tuple(map(names.index, some)) for some in (columns, size))
     others = {i: name for i, name in further.items() if name not in _RESERVED}
     not_kept = tuple(name for name in further.values() if name in _RESERVED)
     angle = next((names.index(name) for name in _ANGLES if name in names), None)
-    return Layout(image, label, box, kind, size, others, not_kept, angle=angle)
+    box, sides = tuple(map(names.index, columns)), tuple(map(names.index, size))
+    return Layout(image, label, box, kind, sides, others, not_kept, angle=angle)
 
 
-def parse_row(line, cells, layout, width):
-    """Row of ``cells``; ``width`` is the number of columns, and missing cells at the end are blank."""
-    box, fault = None, f"has {len(cells)} cells, the first row {width}"
+def parse_row(line: int, cells: Sequence[str], layout: Layout, width: int) -> Row:
+    """What the cells of a line say; ``width`` is the number of columns, and missing cells at the end are blank."""
+    box: Box | None = None
+    fault = f"has {len(cells)} cells, the first row {width}"
     cells = [cell.strip() for cell in cells] + [""] * (width - len(cells))
     image, label = cells[layout.image], cells[layout.label]
     if len(cells) == width:
@@ -146,13 +152,16 @@ def parse_row(line, cells, layout, width):
     angle = "" if layout.angle is None else cells[layout.angle]
     if box is not None and not fault and cell_number(angle) not in (None, 0):
         box, fault = None, f"has a box turned by {angle:.20}, about a point and in a unit that are not known"
-    sizes = [cell_number(cells[column]) for column in layout.size]
-    size_hw = (sizes[1], sizes[0]) if sizes and all(type(n) is int and n > 0 for n in sizes) else None
     others, unread = typed_fields({name: cells[column] for column, name in layout.others.items()})
-    return Row(line, image, label, box, size_hw, others, unread, fault)
+    return Row(line, image, label, box, _size_hw(cells, layout), others, unread, fault)
 
 
-def _box(cells, layout):
+def _size_hw(cells: Sequence[str], layout: Layout) -> tuple[int, int] | None:
+    sizes = [number for column in layout.size if type(number := cell_number(cells[column])) is int and number > 0]
+    return (sizes[1], sizes[0]) if len(sizes) == 2 else None
+
+
+def _box(cells: Sequence[str], layout: Layout) -> tuple[Box | None, str]:
     """(box_xywh or None, what is wrong with it or "")."""
     texts = [cells[column] for column in layout.box]
     if len(texts) == 1 and texts[0]:
@@ -161,18 +170,17 @@ def _box(cells, layout):
         return None, ""
     if len(texts) != 4 or not all(map(_NUMBER.fullmatch, texts)) or not all(is_number(float(t)) for t in texts):
         return None, f"has a box that is not four numbers: {', '.join(texts):.60}"
-    box = tuple(map(float, texts))
-    if layout.kind == CORNERS:
-        box = box_from_corners(map(Decimal, texts))
+    x, y, width, height = map(float, texts)
+    box = box_from_corners(map(Decimal, texts)) if layout.kind == CORNERS else (x, y, width, height)
     return (box, "") if box[2] > 0 and box[3] > 0 else (None, f"has a box without extent: {', '.join(texts):.60}")
 
 
-def _column(text):
+def _column(text: str) -> str:
     """``Bbox [x`` -> bbox_x; ``Image-Index`` -> image_index; ``XMin`` -> xmin."""
     return re.sub(r"[\s_-]+", "_", re.sub(r"[\[\]]", "", text).strip().lower())
 
 
-def _is_retinanet_row(row):
+def _is_retinanet_row(row: Sequence[str]) -> bool:
     cells = [cell.strip() for cell in row]
     if len(cells) != 6 or not cells[0]:
         return False

@@ -1,53 +1,46 @@
-"""CVAT, "CVAT for images 1.1": one XML file with an ``<image>`` for each image, and shapes in it.
-
-Specification: docs.cvat.ai, "XML annotation format". Read are box (turned about its centre), polygon, mask (run
-lengths row by row, background first, of the part of the image that left, top, width and height name), ellipse and tag.
-Polygons and masks of one label with one ``group_id`` are one lesion, and a single box among them is its box. Tags
-called normal, benign or malignant are the ``image_label``, others go to ``tags``; ``subset`` goes to ``part``. An image
-that is listed without a shape has been looked at: it is normal; one that is not listed is not annotated.
-Kept for the way back: ``attributes``, ``occluded`` (only if set) and ``rotated_box`` of an annotation.
-Not supported: "CVAT for video" (refused), zip files, and polyline, points, cuboid and skeleton, which have no area.
-"""
+"""CVAT's XML to images with regions, an element at a time."""
 
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from segtumor.annotations.json_input import read_bytes
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
-from segtumor.formats.collection import NOT_ANNOTATED, Collection, SourceImage
+from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.cvat.shapes import SHAPES, UNUSABLE_SHAPES, join_groups, scale_region
-from segtumor.formats.cvat.writer import write
-from segtumor.formats.image_labels import image_label_and_rest
-from segtumor.formats.sources.annotation_files import MAX_BYTES, check_size, files_of, head_of
-from segtumor.formats.sources.encodings import xml_fault, xml_file, xml_head, xml_of
-from segtumor.formats.sources.files import part_named
+from segtumor.formats.labels import image_label_and_rest
+from segtumor.formats.sources.encodings import xml_fault, xml_file, xml_of
+from segtumor.formats.sources.files import MAX_FILE_BYTES, ascii_head_of, check_size, files_in
+from segtumor.formats.sources.image_folder import Found, ImageFolder
+from segtumor.formats.sources.parts import part_named
+from segtumor.progress import Progress
 from segtumor.taxonomy import NORMAL
 
-__all__ = ["SUMMARY", "UNLISTED", "read", "recognises", "write"]
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
-SUMMARY = 'CVAT: annotations.xml of the export "CVAT for images 1.1"'
-UNLISTED = NOT_ANNOTATED
 _ROOT = re.compile(rb"<annotations[\s>]")
 #: What a project of CVAT calls the subset of an image that is in none.
 _NO_SUBSET = "default"
 
 
-def recognises(source):
+def recognises(source: Path) -> bool:
     """Whether it is an XML file that begins as CVAT's do, or a folder with one."""
-    return any(_begins_as_cvat(path) for path in files_of(source, ".xml", at_most=3))
+    return any(_begins_as_cvat(path) for path in files_in(source, ".xml", at_most=3))
 
 
-def read(source, images, *, progress=iter):
+def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
     """Read one XML file, or those of a folder.
 
     Raises:
         DataError: there is no such file, or the only one is unreadable, of a video, or holds a document type.
     """
-    paths = [path for path in files_of(source, ".xml") if path == Path(source) or _begins_as_cvat(path)]
+    paths = [path for path in files_in(source, ".xml") if path == source or _begins_as_cvat(path)]
     if not paths:
         raise DataError("no annotation file of CVAT", where=source, expected="annotations.xml", remedy="Check --source")
-    collection, labels = Collection(root=images.root), {}
+    collection, labels = Collection(root=images.root), dict[str, None]()
     for path in paths:
         try:
             part = _read_file(path, images, progress)
@@ -64,14 +57,14 @@ def read(source, images, *, progress=iter):
     return collection
 
 
-def _begins_as_cvat(path):
-    return bool(_ROOT.search(xml_head(head_of(path))))
+def _begins_as_cvat(path: Path) -> bool:
+    return bool(_ROOT.search(ascii_head_of(path)))
 
 
-def _read_file(path, images, progress):
+def _read_file(path: Path, images: ImageFolder, progress: Progress) -> Collection:
     check_size(path)
     part = Collection(root=images.root)
-    labels = {}
+    labels: dict[str, None] = {}
     for element in progress(_elements(path)):
         if element.tag == "label":
             name, kind = element.findtext("name", "").strip(), element.findtext("type", "any").strip()
@@ -91,38 +84,39 @@ def _read_file(path, images, progress):
     return part
 
 
-def _find(name, subset, images):
+def _find(name: str, subset: str, images: ImageFolder) -> Found:
     """The image; in a project's export it lies in a folder called as its subset, and equal names are other images."""
     if not subset or not name:
         return images.find(name)
     found = images.find(f"{subset}/{name}")
-    return found._replace(unusual="") if found.file_name == name else found
+    return Found(name) if found.file_name == name else found
 
 
-def _elements(path):
+def _elements(path: Path) -> "Iterator[Element]":
     """The label and image elements of a file, each forgotten after its turn, so that memory does not grow with it."""
     from xml.etree.ElementTree import ParseError
 
     from defusedxml.common import DefusedXmlException
     from defusedxml.ElementTree import iterparse
 
-    depth, root = 0, None
+    depth = 0
+    root: Element | None = None
     try:
-        for event, element in iterparse(xml_file(path, MAX_BYTES), events=("start", "end"), forbid_dtd=True):
+        for event, element in iterparse(xml_file(path, MAX_FILE_BYTES), events=("start", "end"), forbid_dtd=True):
             depth += 1 if event == "start" else -1
             if event == "start":
                 root = element if root is None else root
                 _check_element(element, root, path)
             elif element.tag == "label" or (element.tag == "image" and depth == 1):
                 yield element
-            if event == "end" and depth == 1:
+            if event == "end" and depth == 1 and root is not None:
                 root.clear()
     except (DefusedXmlException, ParseError, UnicodeError, LookupError, OSError, ValueError) as error:
         remedy = "Export the task again as CVAT for images 1.1"
         raise DataError(xml_fault(error, xml_of(read_bytes(path), path)), where=path, remedy=remedy) from error
 
 
-def _check_element(element, root, path):
+def _check_element(element: "Element", root: "Element", path: Path) -> None:
     if root.tag != "annotations":
         raise DataError("not an annotation file of CVAT", where=path, got=f"<{root.tag}>", expected="<annotations>")
     if element.tag == "track":
@@ -130,9 +124,9 @@ def _check_element(element, root, path):
         raise DataError("CVAT for video is not supported", where=path, remedy=remedy)
 
 
-def _image(element, found, size_hw, notes):
+def _image(element: "Element", found: Found, size_hw: tuple[int, int], notes: list[Remark]) -> SourceImage:
     drawn_hw = _drawn_size(element, size_hw)
-    grouped, words, unusable = [], [], []
+    grouped, words, unusable = list[tuple[Region, str]](), list[str](), list[str]()
     for shape in element:
         if shape.tag == "tag":
             words.append(shape.get("label", ""))
@@ -144,30 +138,31 @@ def _image(element, found, size_hw, notes):
             raise LeftOutError("shape not known", shape.tag)
     if unusable and not grouped:
         raise LeftOutError("shape not usable", ", ".join(unusable))
-    regions, own = join_groups(grouped, drawn_hw), []
+    regions = join_groups(grouped, drawn_hw)
+    own: list[tuple[str, str]] = []
     if drawn_hw != size_hw:
         regions = [scale_region(region, drawn_hw, size_hw) for region in regions]
         own.append(("outlines scaled to the size of the image", f"from {drawn_hw} to {size_hw} (height, width)"))
     if unusable:
         own.append(("shape not usable", ", ".join(unusable)))
     if found.unusual:
-        own.append((found.unusual, element.get("name")))
+        own.append((found.unusual, element.get("name", "")))
     attributes = _attributes(element, words, regions)
     notes.extend(Remark(found.file_name, *remark) for remark in own)
     return SourceImage(found.file_name, size_hw, tuple(regions), attributes)
 
 
-def _drawn_size(element, size_hw):
+def _drawn_size(element: "Element", size_hw: tuple[int, int]) -> tuple[int, int]:
     """(height, width) as the file states it, or that of the image where it does not."""
-    given = [element.get(key, "") for key in ("height", "width")]
-    if not all(re.fullmatch(r"0*[1-9]\d{0,5}", number) for number in given):
-        return tuple(size_hw)
-    return tuple(map(int, given))
+    height, width = element.get("height", ""), element.get("width", "")
+    if not all(re.fullmatch(r"0*[1-9]\d{0,5}", number) for number in (height, width)):
+        return size_hw
+    return int(height), int(width)
 
 
-def _attributes(element, words, regions):
+def _attributes(element: "Element", words: Sequence[str], regions: Sequence[Region]) -> dict[str, Any]:
     label, rest = image_label_and_rest(words, bool(regions))
-    attributes = {} if label is None else {"image_label": label}
+    attributes: dict[str, Any] = {} if label is None else {"image_label": label}
     if rest:
         attributes["tags"] = rest
     subset = element.get("subset", "").strip()

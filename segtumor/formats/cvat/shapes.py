@@ -3,17 +3,22 @@
 import dataclasses
 import math
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from segtumor.annotations.flat_polygons import ellipse_polygon, scale_between
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.annotations.segmentations import is_number
-from segtumor.formats.collection import Region
+from segtumor.formats.collection import Region, Segmentation
+from segtumor.formats.cvat.row_runs import mask_from_row_runs
 from segtumor.formats.shapes.drawn_boxes import CENTER, rotated_box, rotated_box_polygon
-from segtumor.formats.shapes.mask_runs import mask_from_row_runs, scale_segmentation
-from segtumor.formats.shapes.unit_round_trips import without_noise
+from segtumor.formats.shapes.scaling import scale_box, scale_segmentation
+from segtumor.formats.shapes.unit_round_trips import length_between
 from segtumor.imaging import MAX_PIXELS
+from segtumor.structures.lesions import Box
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_segmentation
 
 #: Shapes without an area.
@@ -21,11 +26,11 @@ UNUSABLE_SHAPES = ("polyline", "points", "cuboid", "skeleton")
 _RUNS = re.compile(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*")
 
 
-def _box(element, drawn_hw):
+def _box(element: Element, drawn_hw: tuple[int, int]) -> Region:
     left, top, right, bottom = (_number(element, key) for key in ("xtl", "ytl", "xbr", "ybr"))
     if right < left or bottom < top:
         raise LeftOutError("box upside down", f"{left}, {top}, {right}, {bottom}")
-    box = (left, top, without_noise(right - left), without_noise(bottom - top))
+    box = (left, top, length_between(left, right), length_between(top, bottom))
     degrees = _number(element, "rotation", 0.0)
     if degrees % 360 == 0:
         return _region(element, None, box)
@@ -33,14 +38,14 @@ def _box(element, drawn_hw):
     return _region(element, [rotated_box_polygon(rotated)], None, rotated_box=rotated)
 
 
-def _polygon(element, drawn_hw):
+def _polygon(element: Element, drawn_hw: tuple[int, int]) -> Region:
     pairs = [pair.split(",") for pair in element.get("points", "").strip().strip(";").split(";")]
     if any(len(pair) != 2 for pair in pairs):
         raise LeftOutError("polygon not readable", element.get("points", "")[:60])
     return _region(element, [[_parse(text, "points") for pair in pairs for text in pair]])
 
 
-def _ellipse(element, drawn_hw):
+def _ellipse(element: Element, drawn_hw: tuple[int, int]) -> Region:
     center = (_number(element, "cx"), _number(element, "cy"))
     radii = (_number(element, "rx"), _number(element, "ry"))
     if min(radii) < 0:
@@ -48,7 +53,7 @@ def _ellipse(element, drawn_hw):
     return _region(element, [ellipse_polygon(center, radii, _number(element, "rotation", 0.0))])
 
 
-def _mask(element, drawn_hw):
+def _mask(element: Element, drawn_hw: tuple[int, int]) -> Region:
     left, top, width, height = (_number(element, key) for key in ("left", "top", "width", "height"))
     inside = 0 <= left <= left + width <= drawn_hw[1] and 0 <= top <= top + height <= drawn_hw[0]
     if not inside or not all(number.is_integer() for number in (left, top, width, height)):
@@ -65,10 +70,15 @@ def _mask(element, drawn_hw):
 
 
 #: Tag of a shape -> (element, (height, width) of the image in the file) -> Region; raises LeftOutError.
-SHAPES = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}
+SHAPES: Mapping[str, Callable[[Element, tuple[int, int]], Region]] = {
+    "box": _box,
+    "polygon": _polygon,
+    "ellipse": _ellipse,
+    "mask": _mask,
+}
 
 
-def _region(element, segmentation, box_xywh=None, **extra):
+def _region(element: Element, segmentation: Segmentation | None, box_xywh: Box | None = None, **extra: Any) -> Region:
     texts = {child.get("name", ""): (child.text or "") for child in element if child.tag == "attribute"}
     if texts:
         extra["attributes"] = texts
@@ -77,68 +87,67 @@ def _region(element, segmentation, box_xywh=None, **extra):
     return Region(element.get("label", ""), segmentation, box_xywh, extra)
 
 
-def _number(element, key, default=None):
+def _number(element: Element, key: str, default: float | None = None) -> float:
     text = element.get(key)
     if text is None and default is not None:
         return default
     return _parse(text, key)
 
 
-def _parse(text, key):
+def _parse(text: str | None, key: str) -> float:
     try:
-        value = float(text)
-    except (TypeError, ValueError):
+        value = math.nan if text is None else float(text)
+    except ValueError:
         value = math.nan
     if not is_number(value):
         raise LeftOutError("number not readable", f"{key} {str(text)[:40]!r}")
     return value
 
 
-def join_groups(grouped, size_hw):
+def join_groups(grouped: Iterable[tuple[Region, str]], size_hw: tuple[int, int]) -> list[Region]:
     """Shapes of one label and one group_id (not 0) as one lesion.
 
     Args:
-        grouped: (Region, group_id) in the order of the file.
+        grouped: regions and their group_id in the order of the file.
         size_hw: (height, width) that they were drawn on, px.
 
     Returns:
-        list of Regions; boxes are not joined to one another, but the only box of a group becomes that of its lesion.
+        lesions; boxes are not joined to one another, but the only box of a group becomes that of its lesion.
     """
-    lesions = {}
+    lesions: dict[tuple[int] | tuple[str, str], list[Region]] = {}
     for order, (region, group_id) in enumerate(grouped):
         lesions.setdefault((order,) if group_id in ("", "0") else (region.label, group_id), []).append(region)
     return [joined for members in lesions.values() for joined in _joined(members, size_hw)]
 
 
-def _joined(members, size_hw):
-    outlined = [region for region in members if region.segmentation is not None]
+def _joined(members: list[Region], size_hw: tuple[int, int]) -> list[Region]:
+    outlined = [(region, region.segmentation) for region in members if region.segmentation is not None]
     boxes = [region for region in members if region.segmentation is None]
     if len(members) == 1 or not outlined:
         return members
-    first = outlined[0]
+    first = outlined[0][0]
     if len(outlined) > 1:
-        extra = {key: value for region in outlined for key, value in region.extra.items() if key != "rotated_box"}
-        first = Region(first.label, _union([region.segmentation for region in outlined], size_hw), None, extra)
+        extra = {key: value for region, _ in outlined for key, value in region.extra.items() if key != "rotated_box"}
+        first = Region(first.label, _union([segmentation for _, segmentation in outlined], size_hw), None, extra)
     if len(boxes) == 1:
         return [dataclasses.replace(first, box_xywh=boxes[0].box_xywh)]
     return [first, *boxes]
 
 
-def _union(segmentations, size_hw):
-    if not any(isinstance(segmentation, dict) for segmentation in segmentations):
-        return [polygon for segmentation in segmentations for polygon in segmentation]
-    if any(len(polygon) < 6 for s in segmentations if isinstance(s, list) for polygon in s):
+def _union(segmentations: Sequence[Segmentation], size_hw: tuple[int, int]) -> Segmentation:
+    outlines = [segmentation for segmentation in segmentations if not isinstance(segmentation, Mapping)]
+    polygons = [polygon for outline in outlines for polygon in outline]
+    if len(outlines) == len(segmentations):
+        return polygons
+    if any(len(polygon) < 6 for polygon in polygons):
         raise LeftOutError("polygon with fewer than three points")
     masks = [mask_from_rle(rle_from_segmentation(segmentation, size_hw)) for segmentation in segmentations]
     return rle_from_mask(np.logical_or.reduce(masks))
 
 
-def scale_region(region, drawn_hw, size_hw):
+def scale_region(region: Region, drawn_hw: tuple[int, int], size_hw: tuple[int, int]) -> Region:
     """A region drawn on an image of another size; raises LeftOutError if the two differ in shape."""
-    scale_x, scale_y = scale_between(drawn_hw, size_hw)
-    box = region.box_xywh and tuple(
-        value * scale for value, scale in zip(region.box_xywh, (scale_x, scale_y) * 2, strict=True)
-    )
+    box = region.box_xywh and scale_box(region.box_xywh, scale_between(drawn_hw, size_hw))
     segmentation = scale_segmentation(region.segmentation, drawn_hw, size_hw)
     extra = {key: value for key, value in region.extra.items() if key != "rotated_box"}
     return Region(region.label, segmentation, box, extra)

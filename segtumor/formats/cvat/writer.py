@@ -1,32 +1,38 @@
 """A data set as CVAT's annotations.xml ("CVAT for images 1.1"), which CVAT's "Upload annotations" takes."""
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from numpy import bool_
+from numpy.typing import NDArray
+
+from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.remarks import Remark
 from segtumor.files import write_text
-from segtumor.formats.image_labels import IMAGE_LABELS
+from segtumor.formats.cvat.row_runs import row_runs_of_mask
+from segtumor.formats.labels import IMAGE_LABELS
 from segtumor.formats.shapes.drawn_boxes import CENTER, box_drawn_apart, box_turned_about, rotated_box_of
-from segtumor.formats.shapes.mask_runs import row_runs_of_mask
-from segtumor.formats.shapes.unit_round_trips import number_read_as, without_noise
+from segtumor.formats.shapes.unit_round_trips import end_of
+from segtumor.progress import Progress
 from segtumor.structures.masks import box_from_mask, mask_from_rle, rle_from_segmentation
 
 #: What XML 1.0 cannot hold, even escaped.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def write(dataset, output, *, progress=iter):
+def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> list[Remark]:
     """Write ``annotations.xml`` into the folder ``output``, or the file itself if the name ends in .xml.
 
     Several polygons of a lesion share a group_id, and so do an outline and a box that is not its tight box.
 
     Returns:
-        list of Remarks on what the format cannot hold.
+        Remarks on what the format cannot hold.
     """
-    output = Path(output)
     path = output if output.suffix.lower() == ".xml" else output / "annotations.xml"
-    remarks, body, groups = [], [], iter(range(1, 2**31))
+    remarks, body, groups = list[Remark](), list[str](), iter(range(1, 2**31))
     for number, image in enumerate(progress(dataset.images)):
         if _ILLEGAL.search(image["file_name"]):
             remarks.append(Remark(image["file_name"], "image left out, XML cannot hold its name"))
@@ -37,16 +43,15 @@ def write(dataset, output, *, progress=iter):
     return remarks
 
 
-def _meta_lines(dataset):
+def _meta_lines(dataset: CocoDataset) -> list[str]:
     names = dict.fromkeys(dataset.taxonomy.names, "any")
     for image in dataset.images:
         for tag in _tags(image):
             names.setdefault(tag, "tag")
-    attributes = {}
+    attributes: dict[str, dict[str, None]] = {}
     for annotations in dataset.annotations_of_image.values():
         for annotation in annotations:
-            label = dataset.taxonomy.names[dataset.class_of_category_id[annotation["category_id"]]]
-            attributes.setdefault(label, {}).update(dict.fromkeys(_texts(annotation)))
+            attributes.setdefault(dataset.label_of(annotation), {}).update(dict.fromkeys(_texts(annotation)))
     lines = ["  <meta>", "    <task>", f"      <size>{len(dataset.images)}</size>", "      <mode>annotation</mode>"]
     lines.append("      <labels>")
     for name, kind in names.items():
@@ -56,31 +61,34 @@ def _meta_lines(dataset):
     return [*lines, "      </labels>", "    </task>", "  </meta>"]
 
 
-def _attribute_of_label(name) -> str:
+def _attribute_of_label(name: str) -> str:
     kind = "<mutable>False</mutable><input_type>text</input_type><default_value></default_value><values></values>"
     return f"<attribute><name>{_text(name)}</name>{kind}</attribute>"
 
 
-def _tags(image):
+def _tags(image: Mapping[str, Any]) -> list[str]:
     label, tags = image.get("image_label"), image.get("tags")
     given = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
-    return [label, *given] if label in IMAGE_LABELS else given
+    return [str(label), *given] if label in IMAGE_LABELS else given
 
 
-def _texts(annotation):
+def _texts(annotation: Mapping[str, Any]) -> dict[str, str]:
     given = annotation.get("attributes")
     return {str(key): str(value) for key, value in given.items()} if isinstance(given, dict) else {}
 
 
-def _image_lines(dataset, image, number, groups):
+def _image_lines(dataset: CocoDataset, image: Mapping[str, Any], number: int, groups: Iterator[int]) -> list[str]:
     start = {"id": number, "name": image["file_name"]}
     if isinstance(image.get("part"), str):
         start["subset"] = image["part"]
     lines = [f"  <image{_attributes({**start, 'width': image['width'], 'height': image['height']})}>"]
-    for annotation in dataset.annotations_of_image.get(image["id"], ()):
-        label = dataset.taxonomy.names[dataset.class_of_category_id[annotation["category_id"]]]
+    for annotation in dataset.annotations_of(image):
         shapes = list(_shapes(annotation, (image["height"], image["width"])))
-        common = {"label": label, "source": "manual", "occluded": int(annotation.get("occluded") is True)}
+        common = {
+            "label": dataset.label_of(annotation),
+            "source": "manual",
+            "occluded": int(annotation.get("occluded") is True),
+        }
         group = {"group_id": next(groups)} if len(shapes) > 1 else {}
         inner = "".join(
             f"<attribute name={_quoted(key)}>{_text(value)}</attribute>" for key, value in _texts(annotation).items()
@@ -92,7 +100,7 @@ def _image_lines(dataset, image, number, groups):
     return [*lines, "  </image>"]
 
 
-def _shapes(annotation, size_hw):
+def _shapes(annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> Iterator[tuple[str, dict[str, Any]]]:
     """(tag, attributes) of the shapes of one lesion."""
     segmentation, box = annotation.get("segmentation"), annotation["bbox"]
     rotated = rotated_box_of(annotation)
@@ -117,29 +125,25 @@ def _shapes(annotation, size_hw):
         yield "box", _corners(box)
 
 
-def _corners(box_xywh):
+def _corners(box_xywh: Sequence[float]) -> dict[str, str]:
     x, y, width, height = map(float, box_xywh)
-    return {"xtl": repr(x), "ytl": repr(y), "xbr": repr(_end(x, width)), "ybr": repr(_end(y, height))}
+    return {"xtl": repr(x), "ytl": repr(y), "xbr": repr(end_of(x, width)), "ybr": repr(end_of(y, height))}
 
 
-def _end(start, length):
-    return number_read_as(length, start + length, lambda end: without_noise(end - start))
-
-
-def _mask_attributes(mask):
+def _mask_attributes(mask: NDArray[bool_]) -> dict[str, Any]:
     left, top, right, bottom = map(int, box_from_mask(mask))
     runs = row_runs_of_mask(mask[top:bottom, left:right])
     place = {"left": left, "top": top, "width": right - left, "height": bottom - top}
     return {"rle": ", ".join(map(str, runs)), **place}
 
 
-def _attributes(values):
+def _attributes(values: Mapping[str, Any]) -> str:
     return "".join(f" {key}={_quoted(value)}" for key, value in values.items())
 
 
-def _quoted(value):
+def _quoted(value: Any) -> str:
     return quoteattr(_ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", str(value)))
 
 
-def _text(value):
+def _text(value: Any) -> str:
     return escape(_ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", str(value)))

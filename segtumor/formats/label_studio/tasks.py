@@ -1,11 +1,15 @@
 """Tasks of a Label Studio export: which annotation counts, which image is meant; JSON-MIN brought into full form."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.imaging import SUPPORTED_SUFFIXES
+
+#: Kind and detail of a Remark on the image of a task, while that is not yet found.
+KindAndDetail = tuple[str, str]
 
 #: Label Studio puts hex digits, eight as a rule, before the name of an uploaded file.
 _UPLOAD_PREFIX = re.compile(r"[0-9a-fA-F]{6,8}-(?=.)")
@@ -14,12 +18,12 @@ _LONGEST_NAME = 4096
 _IMAGE_KEYS = ("image", "img", "image_url")
 
 
-def chosen_annotation(task, notes):
-    """The results of the annotation that counts: a list of dicts.
+def chosen_annotation(task: Mapping[str, Any], notes: list[KindAndDetail]) -> list[dict[str, Any]]:
+    """The results of the annotation that counts.
 
     Args:
-        task: dict of the export; ``completions`` is what annotations were called before version 1.0.
-        notes: (kind, detail) are added to it.
+        task: of the export; ``completions`` is what annotations were called before version 1.0.
+        notes: added to.
 
     Raises:
         LeftOutError: the task was skipped or not annotated.
@@ -36,16 +40,17 @@ def chosen_annotation(task, notes):
     if len(usable) > 1:
         why = "the ground truth" if best.get("ground_truth") is True else "the last updated"
         notes.append(("annotated several times, one used", f"{why} of {len(usable)}"))
-    if not isinstance(best.get("result"), list) or not all(isinstance(r, dict) for r in best["result"]):
+    results = best.get("result")
+    if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
         raise LeftOutError("annotation not readable", "its result is not a list of objects")
-    return best["result"]
+    return results
 
 
-def _updated(annotation):
+def _updated(annotation: Mapping[str, Any]) -> str:
     return str(annotation.get("updated_at") or annotation.get("created_at") or "")
 
 
-def image_reference(task):
+def image_reference(task: Mapping[str, Any]) -> str:
     """What a task calls its image: a path or address, in the field of its data that is, or looks like, one.
 
     Raises:
@@ -60,12 +65,13 @@ def image_reference(task):
     references = named[:1] or [value for value in data.values() if _looks_like_image(value)]
     if len(references) != 1:
         raise LeftOutError("several images in one task" if references else "task without an image")
-    if references[0].lstrip().startswith("data:"):
+    reference = str(references[0])
+    if reference.lstrip().startswith("data:"):
         raise LeftOutError("picture embedded as a data URI", "export the images as files")
-    return references[0]
+    return reference
 
 
-def _looks_like_image(value):
+def _looks_like_image(value: Any) -> bool:
     if not isinstance(value, str):
         return False
     if value.startswith("data:image/"):
@@ -75,14 +81,14 @@ def _looks_like_image(value):
     return any(name.lower().endswith(SUPPORTED_SUFFIXES) for name in (_path_of(value), value.partition("?d=")[2]))
 
 
-def _path_of(reference):
+def _path_of(reference: str) -> str:
     try:
         return urlsplit(reference).path
     except ValueError:
         return reference
 
 
-def names_of(reference):
+def names_of(reference: str) -> list[str]:
     """Names that the image may have on disk, the likelier first: as written, and without the prefix of an upload.
 
     Of an upload only the last part is used (its folder is the number of the project), else the whole path, since the
@@ -106,31 +112,33 @@ def names_of(reference):
     return list(dict.fromkeys(candidates))
 
 
-def full_tasks(tasks):
+def full_tasks(tasks: Iterable[Any]) -> list[Any]:
     """Tasks of JSON-MIN, which has one flat object for each annotation, as tasks of the full export; others as given.
 
     JSON-MIN names neither skipped tasks nor the ground truth; regions without a label are lost in it.
     """
-    full, by_id = [], {}
+    full: list[Any] = []
+    by_id: dict[int | str, dict[str, Any]] = {}
     for task in tasks:
         if not isinstance(task, Mapping) or "data" in task or not {"annotation_id", "annotator"} & set(task):
             full.append(task)
             continue
         results = [result for value in task.values() for result in _min_results(value)]
         annotation = {"result": results, "updated_at": task.get("updated_at")}
-        known = by_id.get(task["id"]) if isinstance(task.get("id"), (int, str)) else None
+        task_id = task.get("id")
+        known = by_id.get(task_id) if isinstance(task_id, (int, str)) else None
         if known is not None:
             known["annotations"].append(annotation)
             continue
         data = {key: value for key, value in task.items() if key in ("case_id", "part") or _looks_like_image(value)}
         data |= {key: task[key] for key in _IMAGE_KEYS if key in task}
-        full.append({"id": task.get("id"), "data": data, "annotations": [annotation]})
-        if isinstance(task.get("id"), (int, str)):
-            by_id[task["id"]] = full[-1]
+        full.append({"id": task_id, "data": data, "annotations": [annotation]})
+        if isinstance(task_id, (int, str)):
+            by_id[task_id] = full[-1]
     return full
 
 
-def _min_results(value):
+def _min_results(value: Any) -> list[dict[str, Any]]:
     """Results in one field of a JSON-MIN task: regions, or the choices made (texts; an image's address is none)."""
     if isinstance(value, dict) and isinstance(value.get("choices"), list):
         return [{"type": "choices", "value": value}]

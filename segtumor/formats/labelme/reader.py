@@ -1,18 +1,12 @@
-"""LabelMe: one JSON file for each image (https://github.com/wkentaro/labelme, version 5; older ones are read too).
-
-Read: polygons, rectangles (boxes), circles, masks (their holes survive); ``group_id`` joins shapes of one label to one
-lesion, and a rectangle around a polygon of its label is that lesion's box. Kept as fields of the COCO annotation:
-``drawn_box`` [x, y, w, h], ``circle`` [x, y, radius], ``group_id``, ``description``, ``flags``, and what stands in
-``attributes``; of the image: ``flags``, ``attributes``, and the part that a folder train, val or test tells. The image
-is looked for by ``imagePath``, then taken from ``imageData``, then looked for by the name of the JSON file. A file
-without shapes is a normal image. A turned box of X-AnyLabeling is the outline of its corners. Not supported: lines,
-points, and other shapes of plugins.
-"""
+"""LabelMe files to lesions; an image without its file is looked for in the JSON itself."""
 
 import io
 import posixpath
 import re
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from segtumor.annotations.attributes import is_unicode
 from segtumor.annotations.flat_polygons import scale_between
@@ -20,53 +14,42 @@ from segtumor.annotations.image_names import stem_of
 from segtumor.annotations.json_input import parse_json
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.errors import BadImageError, DataError
-from segtumor.files import open_ordinary
-from segtumor.formats.collection import NOT_ANNOTATED, Collection, SourceImage
+from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.labelme.regions import regions
-from segtumor.formats.labelme.shapes import OtherFileError, decoded, read_labelme
-from segtumor.formats.labelme.writer import write
+from segtumor.formats.labelme.shapes import LabelmeFile, OtherFileError, decoded, read_labelme
 from segtumor.formats.sources.encodings import utf8_of
-from segtumor.formats.sources.files import files_below, folder_of, part_of_path
+from segtumor.formats.sources.files import HEAD_BYTES, files_below, folder_of, head_of
+from segtumor.formats.sources.image_folder import Found, ImageFolder
+from segtumor.formats.sources.parts import part_of_path
 from segtumor.imaging.failures import foreign_errors
 from segtumor.imaging.radiograph import MAX_PIXELS, check_size
 from segtumor.imaging.raster import raster_size_hw
+from segtumor.progress import Progress
 
-__all__ = ["SUMMARY", "UNLISTED", "read", "recognises", "write"]
-
-SUMMARY = "LabelMe: a folder with one JSON file for each image"
-#: LabelMe writes no file for an image that nobody saved.
-UNLISTED = NOT_ANNOTATED
-#: Whether ``write`` keeps ``iscrowd``.
-KEEPS_CROWDS = True
-
-_LOOKED_AT, _HEAD_BYTES = 10, 65_536
+_LOOKED_AT = 10
 _SHAPES = re.compile(rb'"shapes"\s*:\s*\[')
 _UNSAFE = re.compile(r"[\\:\x00-\x1f]")
 _OWN = {"id", "file_name", "width", "height"}
 _EMBEDDED = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\x00": "TIFF", b"MM\x00*": "TIFF", b"BM": "BMP"}
 
 
-def recognises(source):
+def recognises(source: Path) -> bool:
     """Whether it is a JSON file with LabelMe's shapes, or a folder with such files among its first."""
-    first = (path for path, _ in zip(files_below(source, (".json",)), range(_LOOKED_AT), strict=False))
-    return any(map(_is_labelme, first))
+    return any(map(_is_labelme, islice(files_below(source, (".json",)), _LOOKED_AT)))
 
 
-def read(source, images, *, progress=iter):
+def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
     """Read a LabelMe file or a folder of them, with its subfolders.
 
     Args:
         source: file or folder.
-        images: ``ImageFolder``.
-        progress: wraps the files, as tqdm does.
-
-    Returns:
-        Collection.
+        images: where the images are looked for.
+        progress: wraps the files.
 
     Raises:
         DataError: there is no JSON file.
     """
-    source, collection = Path(source), Collection(images.root)
+    collection = Collection(images.root)
     paths = list(files_below(source, (".json",))) if source.is_dir() else [source]
     if not paths:
         raise DataError("no JSON file in this folder", where=source, remedy="Check --source")
@@ -86,20 +69,19 @@ def read(source, images, *, progress=iter):
     return collection
 
 
-def _is_labelme(path):
+def _is_labelme(path: Path) -> bool:
     """Whether the first bytes have a list of shapes; a small file must also be JSON with that list at its top."""
+    head = head_of(path)
+    if not _SHAPES.search(head.replace(b"\0", b"")):  # UTF-16
+        return False
     try:
-        with open_ordinary(path) as file:
-            head = file.read(_HEAD_BYTES)
-        if not _SHAPES.search(head.replace(b"\0", b"")):  # UTF-16
-            return False
-        document = parse_json(utf8_of(head, path), path) if len(head) < _HEAD_BYTES else {"shapes": []}
-    except (OSError, DataError):
+        document = parse_json(utf8_of(head, path), path) if len(head) < HEAD_BYTES else {"shapes": []}
+    except DataError:
         return False
     return isinstance(document, dict) and isinstance(document.get("shapes"), list)
 
 
-def _read_file(path, name, images, collection) -> None:
+def _read_file(path: Path, name: str, images: ImageFolder, collection: Collection) -> None:
     drawn = read_labelme(path)
     file_name, content, size_hw, unusual = _image(drawn, name, images)
     if unusual:
@@ -112,7 +94,7 @@ def _read_file(path, name, images, collection) -> None:
     collection.images.append(SourceImage(file_name, size_hw, found, _attributes(drawn, name), content))
 
 
-def _lesions(drawn, file_name, size_hw, notes):
+def _lesions(drawn: LabelmeFile, file_name: str, size_hw: tuple[int, int], notes: list[Remark]) -> tuple[Region, ...]:
     if not drawn.shapes and drawn.unusable:
         raise LeftOutError("no usable shape", "; ".join(drawn.unusable))
     if not all(shape.label and is_unicode(shape.label) for shape in drawn.shapes):
@@ -129,23 +111,24 @@ def _lesions(drawn, file_name, size_hw, notes):
     return found
 
 
-def _attributes(drawn, name):
-    attributes = {key: value for key, value in drawn.fields.get("attributes", {}).items() if key not in _OWN}
+def _attributes(drawn: LabelmeFile, name: str) -> dict[str, Any]:
+    given: Mapping[str, Any] = drawn.fields.get("attributes", {})
+    attributes = {key: value for key, value in given.items() if key not in _OWN}
     if "flags" in drawn.fields:
         attributes["flags"] = drawn.fields["flags"]
     part = part_of_path(name)
     return {**attributes, "part": part} if part else attributes
 
 
-def _image(drawn, name, images):
+def _image(drawn: LabelmeFile, name: str, images: ImageFolder) -> tuple[str, bytes | None, tuple[int, int], str]:
     """(file name, embedded bytes or None, (height, width), what is unusual)."""
     try:
-        found = _find(drawn, name, images)
+        found, unusual = _find(drawn, name, images)
     except LeftOutError:
         if not drawn.image_data:
             raise
     else:
-        return found.file_name, None, images.size_hw(found.file_name), found.unusual
+        return found.file_name, None, images.size_hw(found.file_name), unusual
     try:
         content = decoded(drawn.image_data)
         suffix, size_hw = _embedded_size(content)
@@ -154,11 +137,12 @@ def _image(drawn, name, images):
     return f"{_UNSAFE.sub('_', name.rpartition('.')[0])}.{suffix}", content, size_hw, "image taken from the JSON file"
 
 
-def _find(drawn, name, images):
-    """The image as seen from the JSON file's folder; or that of the same name, since people rename both together."""
+def _find(drawn: LabelmeFile, name: str, images: ImageFolder) -> tuple[Found, str]:
+    """The image as seen from the JSON file's folder, or of the same name, since people rename both; what is unusual."""
     wanted = drawn.image_path.replace("\\", "/")
     try:
-        return images.find(posixpath.normpath(posixpath.join(posixpath.dirname(name), wanted)) if wanted else "")
+        found = images.find(posixpath.normpath(posixpath.join(posixpath.dirname(name), wanted)) if wanted else "")
+        return found, found.unusual
     except LeftOutError:
         if drawn.image_data:
             raise
@@ -170,10 +154,10 @@ def _find(drawn, name, images):
             found = images.find(posixpath.normpath(beside))
         except LeftOutError:
             raise LeftOutError("image listed but not in the folder", drawn.image_path) from None
-        return found._replace(unusual="found by the name of the JSON file")
+        return found, "found by the name of the JSON file"
 
 
-def _embedded_size(content):
+def _embedded_size(content: bytes) -> tuple[str, tuple[int, int]]:
     """(suffix, (height, width)) of an embedded picture, from its header; raises BadImageError."""
     kind = next((kind for magic, kind in _EMBEDDED.items() if content.startswith(magic)), None)
     if kind is None:

@@ -1,33 +1,40 @@
 """The shapes of one LabelMe file as lesions, each once: groups joined, rectangles given to the outlines they enclose.
 
 ``group_id`` says that shapes of one label are one lesion. What it does not link is paired by geometry, as in BTXRD,
-whose lesions were drawn twice. Not here: reading (``labelme_shapes``).
+whose lesions were drawn twice. Not here: reading (``shapes``).
 """
+
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
 from segtumor.annotations.flat_polygons import box_from_corners, ellipse_polygon, scale_mask, scale_polygon
 from segtumor.formats.collection import Region
-from segtumor.formats.labelme.shapes import CIRCLE, MASK, POLYGON, RECTANGLE, pair_by_label
+from segtumor.formats.labelme.shapes import CIRCLE, MASK, POLYGON, RECTANGLE, Shape, pair_by_label
+from segtumor.formats.shapes.scaling import scale_box
+from segtumor.structures.lesions import Box
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_polygons
 
 #: Fields of a COCO annotation that an ``attributes`` of a shape must not overwrite.
 _OWN = {"id", "image_id", "category_id", "bbox", "segmentation", "area"}
 
 
-def regions(shapes, *, drawn_hw, size_hw, scale_xy):
+def regions(
+    shapes: Sequence[Shape], *, drawn_hw: tuple[int, int], size_hw: tuple[int, int], scale_xy: tuple[float, float]
+) -> tuple[tuple[Region, ...], int]:
     """Lesions of an image, and how many of them had a rectangle beside their outline.
 
     Args:
-        shapes: ``labelme_shapes.Shape`` of one image.
+        shapes: of one image.
         drawn_hw: (height, width) that they were drawn on, px.
         size_hw: (height, width) of the image, px.
         scale_xy: factors from the one to the other.
 
     Returns:
-        tuple of Region, in the order of their first outlines, boxes alone last; and the number of joined ones.
+        regions in the order of their first outlines, boxes alone last; and the number of joined ones.
     """
-    outlined, boxed = [], []
+    outlined, boxed = list[list[Shape]](), list[list[Shape]]()
     for unit in _units(shapes):
         (boxed if all(shape.kind == RECTANGLE for shape in unit) else outlined).append(unit)
     free = [number for number, unit in enumerate(outlined) if not _rectangles(unit)]
@@ -43,32 +50,32 @@ def regions(shapes, *, drawn_hw, size_hw, scale_xy):
     return tuple(found), sum(bool(_rectangles(unit)) for unit in outlined)
 
 
-def _units(shapes):
-    """Lists of the shapes of one lesion, as far as the groups tell."""
-    units = {}
+def _units(shapes: Sequence[Shape]) -> Collection[list[Shape]]:
+    """Lists of the shapes of one lesion, as far as the groups say."""
+    units: dict[tuple[int | str, int | None], list[Shape]] = {}
     for number, shape in enumerate(shapes):
         key = (number, None) if shape.group is None else (shape.label, shape.group)
         units.setdefault(key, []).append(shape)
     return units.values()
 
 
-def _rectangles(unit):
+def _rectangles(unit: Sequence[Shape]) -> list[Shape]:
     return [shape for shape in unit if shape.kind == RECTANGLE]
 
 
-def _hull(unit):
-    boxes = np.array([shape.box_xyxy for shape in unit])
-    return (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
+def _hull(unit: Sequence[Shape]) -> Box:
+    """The box xyxy around all shapes."""
+    lefts, tops, rights, bottoms = zip(*(shape.box_xyxy for shape in unit), strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def _box(rectangles, scale_xy):
-    corners = _hull(rectangles)
-    if scale_xy != (1.0, 1.0):
-        corners = (np.array(corners) * np.tile(scale_xy, 2)).tolist()
-    return box_from_corners(corners)
+def _box(rectangles: Sequence[Shape], scale_xy: tuple[float, float]) -> Box:
+    return box_from_corners(scale_box(_hull(rectangles), scale_xy))
 
 
-def _outlined(unit, drawn_hw, size_hw, scale_xy):
+def _outlined(
+    unit: Sequence[Shape], drawn_hw: tuple[int, int], size_hw: tuple[int, int], scale_xy: tuple[float, float]
+) -> Region:
     outlines, rectangles, extra = [shape for shape in unit if shape.kind != RECTANGLE], _rectangles(unit), _extra(unit)
     if rectangles:
         extra["drawn_box"] = list(_box(rectangles, scale_xy))
@@ -80,21 +87,21 @@ def _outlined(unit, drawn_hw, size_hw, scale_xy):
         return Region(outlines[0].label, polygons, None, extra)
     union = mask_from_rle(rle_from_polygons(polygons, size_hw)) if polygons else np.zeros(size_hw, dtype=bool)
     for shape in masks:
-        corner_xy = tuple(int(value) for value in shape.points_xy[0])
+        corner_xy = (int(shape.points_xy[0, 0]), int(shape.points_xy[0, 1]))
         union |= scale_mask(shape.mask, size_hw, corner_xy=corner_xy, drawn_hw=drawn_hw)
     return Region(outlines[0].label, rle_from_mask(union), None, extra)
 
 
-def _polygon(shape, scale_xy):
+def _polygon(shape: Shape, scale_xy: tuple[float, float]) -> list[float]:
     if shape.kind == CIRCLE:
         flat = ellipse_polygon(shape.points_xy[0], (shape.radius_px, shape.radius_px))
     else:
-        flat = shape.points_xy.ravel().tolist()
+        flat = [float(value) for value in shape.points_xy.ravel()]
     return flat if scale_xy == (1.0, 1.0) else scale_polygon(flat, scale_xy)
 
 
-def _extra(unit):
-    extra = {}
+def _extra(unit: Sequence[Shape]) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
     for shape in reversed(unit):  # where shapes of one lesion contradict each other, the first wins
         attributes = shape.fields.get("attributes", {})
         extra |= {key: value for key, value in attributes.items() if key not in _OWN}

@@ -1,29 +1,30 @@
 """The shapes of one LabelMe file, and which rectangle belongs to which outline.
 
-Follows LabelMe 5 (``labelme/label_file.py``, ``labelme/shape.py``). Nothing is joined or scaled here:
-``labelme_regions`` does that for the converter, ``segtumor.formats.btxrd.labelme`` for BTXRD.
+Follows LabelMe 5 (``labelme/label_file.py``, ``labelme/shape.py``). Nothing is joined or scaled here: ``regions`` does
+that for the converter, ``segtumor.formats.btxrd.drawn_lesions`` for BTXRD.
 """
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segtumor.annotations.segmentations import is_number
 from segtumor.errors import BadImageError, DataError
 from segtumor.formats.sources.encodings import read_json
+from segtumor.formats.sources.files import MAX_FILE_BYTES
 from segtumor.imaging.failures import foreign_errors
 from segtumor.imaging.radiograph import MAX_PIXELS, check_size
 from segtumor.structures.boxes import box_iou
+from segtumor.structures.lesions import Box
 from segtumor.structures.polygons import polygon_area, tight_box
 
 POLYGON, RECTANGLE, CIRCLE, MASK = KINDS = ("polygon", "rectangle", "circle", "mask")
-#: Larger files are refused unread; an embedded image of 64 megapixels in 16 bits fits.
-MAX_BYTES = 256 * 2**20
 #: In BTXRD the loosest rectangle of a polygon reaches 0.37 and the tightest one of a neighbour 0.05.
 MIN_PAIR_IOU = 0.2
 #: The turned box of X-AnyLabeling, given by its corners.
@@ -42,7 +43,7 @@ class Shape:
     """One drawn shape.
 
     Attributes:
-        label: as the reader was told to clean it.
+        label: cleaned as ``read_labelme`` was asked to.
         kind: one of KINDS.
         points_xy: (P, 2) float64, px; a rectangle has opposite corners, a circle its centre and a point on it, a mask
             its first and last pixel.
@@ -53,13 +54,13 @@ class Shape:
 
     label: str
     kind: str
-    points_xy: np.ndarray
+    points_xy: NDArray[np.float64]
     group: int | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
-    mask: np.ndarray | None = None
+    mask: NDArray[np.bool_] | None = None
 
     @property
-    def box_xyxy(self):
+    def box_xyxy(self) -> Box:
         """Tight box (x0, y0, x1, y1), px."""
         if self.kind == CIRCLE:
             (x, y), radius = self.points_xy[0].tolist(), self.radius_px
@@ -68,7 +69,7 @@ class Shape:
         return (x0, y0, x1 + 1, y1 + 1) if self.kind == MASK else (x0, y0, x1, y1)
 
     @property
-    def radius_px(self):
+    def radius_px(self) -> float:
         """Radius of a circle."""
         return float(np.hypot(*(self.points_xy[1] - self.points_xy[0])))
 
@@ -94,7 +95,9 @@ class LabelmeFile:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_labelme(path, *, kinds=KINDS, clean_label=str.strip):
+def read_labelme(
+    path: str | Path, *, kinds: Collection[str] = KINDS, clean_label: Callable[[str], str] = str.strip
+) -> LabelmeFile:
     """Read a LabelMe file.
 
     Args:
@@ -103,18 +106,18 @@ def read_labelme(path, *, kinds=KINDS, clean_label=str.strip):
         clean_label: text -> label; two shapes of one label and the same points are one.
 
     Returns:
-        LabelmeFile; degenerate, repeated and unknown shapes are left out of ``shapes`` and named in ``unusable``.
+        what it holds; degenerate, repeated and unknown shapes are left out of ``shapes`` and named in ``unusable``.
 
     Raises:
         DataError: it cannot be read or has no list of shapes; OtherFileError if nothing in it is of LabelMe.
     """
     path = Path(path)
-    document = read_json(path, max_bytes=MAX_BYTES)
+    document = read_json(path, max_bytes=MAX_FILE_BYTES)
     if not isinstance(document, dict) or not {"shapes", "imagePath"} & document.keys():
         raise OtherFileError("not a LabelMe file: it has neither shapes nor imagePath", where=path)
     if not isinstance(document.get("shapes"), list):
         raise DataError("not a LabelMe file: it has no list of shapes", where=path)
-    shapes, unusable, seen = [], [], set()
+    shapes, unusable, seen = list[Shape](), list[str](), set[tuple[str, str, bytes, bytes]]()
     for number, entry in enumerate(document["shapes"]):
         shape, fault = _shape(entry, kinds, clean_label)
         if shape is not None and _drawn(shape) in seen:
@@ -130,22 +133,24 @@ def read_labelme(path, *, kinds=KINDS, clean_label=str.strip):
     return LabelmeFile(_size_hw(document), tuple(shapes), tuple(unusable), image_path, image_data, fields)
 
 
-def pair_by_label(rectangles, outlines, *, min_iou=MIN_PAIR_IOU):
+def pair_by_label(
+    rectangles: Sequence[tuple[str, Box]], outlines: Sequence[tuple[str, Box]], *, min_iou: float = MIN_PAIR_IOU
+) -> dict[int, int]:
     """Which rectangle was drawn around which outline.
 
     Among those of one label, rectangles and tight boxes of outlines are matched one to one for the largest sum of IoU
     (Kuhn 1955); pairs below ``min_iou`` are none.
 
     Args:
-        rectangles, outlines: lists of (label, box_xyxy), px.
+        rectangles, outlines: (label, box_xyxy) of each, px.
         min_iou: in [0, 1].
 
     Returns:
-        dict {number of the outline: number of its rectangle}.
+        {number of the outline: number of its rectangle}.
     """
     from scipy.optimize import linear_sum_assignment  # scipy is slow to import, and --help comes this way
 
-    pairs = {}
+    pairs: dict[int, int] = {}
     for label in {label for label, _ in rectangles}:
         first = [number for number, (other, _) in enumerate(rectangles) if other == label]
         second = [number for number, (other, _) in enumerate(outlines) if other == label]
@@ -155,8 +160,10 @@ def pair_by_label(rectangles, outlines, *, min_iou=MIN_PAIR_IOU):
     return pairs
 
 
-def _shape(entry, kinds, clean_label):
-    """(Shape, None), or (None, why not)."""
+def _shape(
+    entry: Any, kinds: Collection[str], clean_label: Callable[[str], str]
+) -> tuple[Shape, None] | tuple[None, str]:
+    """The shape, or why it is not used."""
     if not isinstance(entry, dict) or not isinstance(entry.get("label"), str):
         return None, "has no label"
     kind, points = entry.get("shape_type", POLYGON), entry.get("points")  # LabelMe 3 knew polygons only
@@ -178,12 +185,12 @@ def _shape(entry, kinds, clean_label):
     return (shape, None) if _has_area(shape) else (None, f"({kind}) has no area")
 
 
-def _is_point(point):
+def _is_point(point: Any) -> bool:
     return isinstance(point, list) and len(point) == 2 and all(map(is_number, point))
 
 
-def _has_area(shape):
-    if shape.kind == MASK:
+def _has_area(shape: Shape) -> bool:
+    if shape.mask is not None:
         return bool(shape.mask.any())
     if shape.kind == POLYGON:
         return polygon_area(shape.points_xy) > 0
@@ -191,7 +198,7 @@ def _has_area(shape):
     return x1 > x0 and y1 > y0
 
 
-def _mask(text, points):
+def _mask(text: Any, points: Sequence[Sequence[float]]) -> tuple[NDArray[np.bool_], None] | tuple[None, str]:
     """(pixels, None) of a mask in base64, which must be as large as its corners say, or (None, why not)."""
     from PIL.PngImagePlugin import PngImageFile
 
@@ -207,7 +214,7 @@ def _mask(text, points):
         return None, f"cannot be decoded: {error}"
 
 
-def decoded(text):
+def decoded(text: Any) -> bytes:
     """Bytes of base64 text; raises BadImageError if it is none."""
     try:
         return base64.b64decode(text, validate=True)
@@ -215,16 +222,20 @@ def decoded(text):
         raise BadImageError("not base64 text", where="embedded image") from error
 
 
-def _filled(entry, keys):
+def _filled(entry: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     return {key: entry[key] for key in keys if isinstance(entry.get(key), _FIELD_TYPES[key]) and entry[key]}
 
 
-def _drawn(shape):
+def _drawn(shape: Shape) -> tuple[str, str, bytes, bytes]:
     """What a repeated shape has in common with the first: label, kind, points and pixels."""
     pixels = b"" if shape.mask is None else shape.mask.tobytes()
     return shape.label, shape.kind, (shape.points_xy + 0.0).tobytes(), pixels  # + 0.0: -0.0 becomes 0.0
 
 
-def _size_hw(document):
-    size_hw = (document.get("imageHeight"), document.get("imageWidth"))
-    return size_hw if all(type(n) is int and 0 < n <= 1_000_000 for n in size_hw) else None
+def _size_hw(document: Mapping[str, Any]) -> tuple[int, int] | None:
+    height, width = document.get("imageHeight"), document.get("imageWidth")
+    return (height, width) if _is_length(height) and _is_length(width) else None
+
+
+def _is_length(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 < value <= 1_000_000

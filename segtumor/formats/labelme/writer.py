@@ -2,47 +2,52 @@
 
 Polygons of one lesion share a ``group_id``; an RLE becomes a mask, so that its holes survive; a box alone and a
 ``drawn_box`` become rectangles, a kept ``circle`` a circle. LabelMe preserves fields that it does not know: what else
-an image or annotation has stands in ``attributes``. The images themselves stay where they are (``imagePath``).
+an image or annotation has is in ``attributes``. The images themselves stay where they are (``imagePath``).
 """
 
 import base64
 import io
 import os
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from segtumor.annotations.coco import attributes_of
+from segtumor.annotations.coco import CocoDataset, attributes_of
 from segtumor.annotations.flat_polygons import box_corners
 from segtumor.annotations.remarks import Remark
 from segtumor.annotations.segmentations import is_number
 from segtumor.files import prepare_output_folder, write_json
+from segtumor.formats.shapes.drawn_boxes import box_drawn_apart
+from segtumor.progress import Progress
+from segtumor.structures.lesions import Rle
 from segtumor.structures.masks import box_from_mask, mask_from_rle, rle_from_segmentation
 
 _VERSION = "5.4.1"
 _OWN = ("id", "image_id", "category_id", "bbox", "segmentation", "area")
 
 
-def write(dataset, output, *, progress=iter):
+def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> list[Remark]:
     """Write a LabelMe file for each image of ``dataset``.
 
     Args:
-        dataset: ``segtumor.annotations.coco.CocoDataset``.
+        dataset: what is written.
         output: folder, made if needed.
-        progress: wraps the images, as tqdm does.
+        progress: wraps the images.
 
     Returns:
-        list of Remark on what LabelMe cannot hold: a box that is not the tight one of its outline.
+        Remarks on what LabelMe cannot hold: a box that is not the tight one of its outline.
 
     Raises:
         OutputError: a file cannot be written.
     """
-    output, lost = prepare_output_folder(output), []
+    output, lost = prepare_output_folder(output), list[Remark]()
     names = _json_names([image["file_name"] for image in dataset.images])
     for image in progress(dataset.images):
         path = output / names[image["file_name"]]
-        annotations = dataset.annotations_of_image.get(image["id"], [])
+        annotations = dataset.annotations_of(image)
         write_json(path, _document(image, annotations, dataset, path, output))
         loose = sum(_has_loose_box(annotation) for annotation in annotations)
         if loose:
@@ -50,20 +55,24 @@ def write(dataset, output, *, progress=iter):
     return lost
 
 
-def _json_names(file_names):
+def _json_names(file_names: Iterable[str]) -> dict[str, str]:
     """{name of an image: name of its JSON file}; a.png and a.jpg become a.png.json and a.jpg.json."""
     stems = {name: os.path.splitext(name)[0] for name in file_names}
     count = Counter(stem.casefold() for stem in stems.values())
     return {name: f"{stem if count[stem.casefold()] == 1 else name}.json" for name, stem in stems.items()}
 
 
-def _document(image, annotations, dataset, path, output):
+def _document(
+    image: Mapping[str, Any],
+    annotations: Sequence[Mapping[str, Any]],
+    dataset: CocoDataset,
+    path: Path,
+    output: Path,
+) -> dict[str, Any]:
     size_hw = (image["height"], image["width"])
-    groups = _groups(annotations)
     shapes = []
-    for annotation, group in zip(annotations, groups, strict=True):
-        label = dataset.taxonomy.names[dataset.class_of_category_id[annotation["category_id"]]]
-        shapes += _shapes(annotation, label, group, size_hw)
+    for annotation, group in zip(annotations, _groups(annotations), strict=True):
+        shapes += _shapes(annotation, dataset.label_of(annotation), group, size_hw)
     attributes = {key: value for key, value in attributes_of(image).items() if value is not None}
     flags = attributes.pop("flags") if isinstance(attributes.get("flags"), dict) else {}
     more = {"attributes": attributes} if attributes else {}
@@ -79,9 +88,9 @@ def _document(image, annotations, dataset, path, output):
     }
 
 
-def _image_path(name, image_root, path, output):
+def _image_path(name: str, image_root: Path, path: Path, output: Path) -> str:
     """The image as seen from the JSON file; the bare name where no relative path leads there (another drive)."""
-    target = Path(image_root) / name
+    target = image_root / name
     if not target.exists() and (output / "images" / name).exists():
         target = output / "images" / name  # it was embedded in the source
     try:
@@ -90,26 +99,26 @@ def _image_path(name, image_root, path, output):
         return name
 
 
-def _kept(annotation):
+def _kept(annotation: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that have a place of their own in LabelMe, as far as they are what they should be."""
-    checks = {
-        "group_id": lambda value: type(value) is int,
-        "description": lambda value: isinstance(value, str),
-        "flags": lambda value: isinstance(value, dict),
-        "drawn_box": lambda value: _are_numbers(value, 4),
-        "circle": lambda value: _are_numbers(value, 3),
+    sound = {
+        "group_id": type(annotation.get("group_id")) is int,
+        "description": isinstance(annotation.get("description"), str),
+        "flags": isinstance(annotation.get("flags"), dict),
+        "drawn_box": _are_numbers(annotation.get("drawn_box"), 4),
+        "circle": _are_numbers(annotation.get("circle"), 3),
     }
-    return {key: annotation[key] for key, is_sound in checks.items() if key in annotation and is_sound(annotation[key])}
+    return {key: annotation[key] for key, is_sound in sound.items() if is_sound}
 
 
-def _are_numbers(value, count):
+def _are_numbers(value: Any, count: int) -> bool:
     return isinstance(value, (list, tuple)) and len(value) == count and all(map(is_number, value))
 
 
-def _groups(annotations):
+def _groups(annotations: Sequence[Mapping[str, Any]]) -> list[int | None]:
     """A group number for each annotation that has one or needs one, else None; no two of one class share one."""
     kept = Counter((annotation["category_id"], _kept(annotation).get("group_id")) for annotation in annotations)
-    groups, taken = [], {group for _, group in kept}
+    groups, taken = list[int | None](), {group for _, group in kept}
     for annotation in annotations:
         group = _kept(annotation).get("group_id")
         if group is None or kept[annotation["category_id"], group] > 1:
@@ -120,13 +129,15 @@ def _groups(annotations):
     return groups
 
 
-def _shape_count(annotation):
+def _shape_count(annotation: Mapping[str, Any]) -> int:
     segmentation = annotation.get("segmentation")
     outlines = len(segmentation) if isinstance(segmentation, list) else 1
     return outlines + ("drawn_box" in _kept(annotation) and bool(segmentation))
 
 
-def _shapes(annotation, label, group, size_hw):
+def _shapes(
+    annotation: Mapping[str, Any], label: str, group: int | None, size_hw: tuple[int, int]
+) -> list[dict[str, Any]]:
     """The shapes of one lesion."""
     segmentation, kept = annotation.get("segmentation"), _kept(annotation)
     drawn_box, circle = kept.get("drawn_box"), kept.get("circle")
@@ -149,12 +160,12 @@ def _shapes(annotation, label, group, size_hw):
     return [{"label": label, "group_id": group, "mask": None, **described, **shape, **more} for shape in drawn]
 
 
-def _rectangle(box_xywh):
+def _rectangle(box_xywh: Sequence[float]) -> dict[str, Any]:
     x0, y0, x1, y1 = box_corners(box_xywh)
     return {"points": [[x0, y0], [x1, y1]], "shape_type": "rectangle"}
 
 
-def _mask(segmentation, size_hw):
+def _mask(segmentation: Rle, size_hw: tuple[int, int]) -> dict[str, Any]:
     """A mask from its first to its last pixel, both included, as a PNG of zeros and ones."""
     from PIL import Image
 
@@ -166,11 +177,9 @@ def _mask(segmentation, size_hw):
     return {"points": [[x0, y0], [x1 - 1, y1 - 1]], "shape_type": "mask", "mask": text}
 
 
-def _has_loose_box(annotation):
+def _has_loose_box(annotation: Mapping[str, Any]) -> bool:
     """Whether the box beside polygons is not their tight one. An RLE's is taken to be tight: decoding it is slow."""
     segmentation, box = annotation.get("segmentation"), annotation["bbox"]
     if not segmentation or isinstance(segmentation, dict):
         return False
-    points = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in segmentation])
-    tight = np.concatenate([points.min(axis=0), np.ptp(points, axis=0)])
-    return bool(np.max(np.abs(tight - box)) > 0.01)
+    return box_drawn_apart(box, [value for polygon in segmentation for value in polygon])

@@ -1,14 +1,15 @@
 """Mask images to numbers: the values or colours as stored, and what they mean.
 
 Unlike radiographs, masks are not scaled: a palette picture gives its indices, 16 bits stay 16 bits. Decoded with
-Pillow; the size is asked of the header first. Not here: which file belongs to which image (``mask_names``).
+Pillow; the size is read from the header first. Not here: which file belongs to which image (``names``).
 """
 
 import itertools
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from pycocotools import mask as coco_mask
 
@@ -18,6 +19,7 @@ from segtumor.imaging import MAX_PIXELS, read_size_hw
 from segtumor.imaging.failures import foreign_errors
 from segtumor.imaging.radiograph import check_size
 from segtumor.imaging.raster_checks import check_coded_data
+from segtumor.structures.lesions import Rle
 from segtumor.system.opencv import cv2
 
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg")
@@ -46,6 +48,10 @@ _JPEG_BLACK = 16
 _MAX_PARTS = 10_000
 
 
+class UnnamedValuesError(LeftOutError):
+    """A mask holds values of classes without their names, or only what is to be ignored."""
+
+
 class MaskImage(NamedTuple):
     """A decoded mask.
 
@@ -57,18 +63,21 @@ class MaskImage(NamedTuple):
         void: index that the palette paints as Pascal VOC paints what is to be ignored, or None.
     """
 
-    values: np.ndarray
+    values: NDArray[np.int64]
     is_colored: bool = False
     is_lossy: bool = False
     is_palette: bool = False
     void: int | None = None
 
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """(height, width), px."""
+        height, width = self.values.shape
+        return height, width
 
-def read_mask(path):
+
+def read_mask(path: str | Path) -> MaskImage:
     """Decode one mask image.
-
-    Returns:
-        MaskImage.
 
     Raises:
         LeftOutError: it cannot be read, is too large, or holds fractions.
@@ -86,24 +95,24 @@ def read_mask(path):
     return MaskImage(values, is_colored, is_lossy, palette is not None, _VOID if void else None)
 
 
-def binary_mask(image):
+def binary_mask(image: MaskImage) -> tuple[NDArray[np.bool_], str]:
     """What a binary mask marks.
 
     Two values: the one that is not 0. More (smoothed edges, JPEG), if what is neither nearly black nor nearly white
     only forms slopes: the brighter half of the range.
 
     Args:
-        image: MaskImage, gray.
+        image: without colours.
 
     Returns:
         (mask (H, W) bool, what is unusual or "").
 
     Raises:
-        LeftOutError: the values are those of several classes, or of what is to be ignored.
+        UnnamedValuesError: the values are those of several classes, or of what is to be ignored.
     """
     values, is_lossy, levels = image.values, image.is_lossy, np.unique(image.values)
     if image.void is not None and image.void in levels and len(levels) <= 2:
-        raise LeftOutError(ONLY_IGNORED, f"value {image.void}")
+        raise UnnamedValuesError(ONLY_IGNORED, f"value {image.void}")
     if not is_lossy and len(levels) <= 2 and (levels[0] == 0 or len(levels) == 1):
         return values != 0, "mask marks the whole image" if levels[0] != 0 else ""
     full = 255 if levels[-1] <= 255 else 65535
@@ -112,11 +121,11 @@ def binary_mask(image):
     few = len(levels) <= _FEW_LEVELS and not is_lossy
     if levels[0] < 0 or few or image.is_palette or not _is_smoothed(values, levels, full, is_lossy):
         shown = ", ".join(str(int(level)) for level in levels[:6]) + (", ..." if len(levels) > 6 else "")
-        raise LeftOutError(SEVERAL_VALUES, f"{shown}; add classes.txt")
+        raise UnnamedValuesError(SEVERAL_VALUES, f"{shown}; add classes.txt")
     return values > full / 2, "JPEG mask cut at half" if is_lossy else "smoothed mask cut at half"
 
 
-def _is_smoothed(values, levels, full, is_lossy):
+def _is_smoothed(values: NDArray[np.int64], levels: NDArray[np.int64], full: int, is_lossy: bool) -> bool:
     """Whether it reaches white, and its gray is nowhere flat: edges have slopes, the regions of classes have not.
 
     Slopes pass through the middle; classes 1 to 4 beside 255, which is to be ignored, do not. Where there are few
@@ -134,7 +143,7 @@ def _is_smoothed(values, levels, full, is_lossy):
     return bool(gray.any()) and not (len(levels) <= _LEVELS_OF_CLASSES and np.any(dark & (spread == 0)))
 
 
-def component_rles(mask):
+def component_rles(mask: NDArray[np.bool_]) -> list[Rle]:
     """RLE of each 8-connected part of a (H, W) bool mask, in the order of their first pixels, row by row.
 
     Raises:
@@ -148,7 +157,7 @@ def component_rles(mask):
     lengths = np.diff(np.append(starts, flat.size))
     order = np.argsort(flat[starts], kind="stable")
     borders = np.searchsorted(flat[starts][order], np.arange(1, count + 1))
-    rles = []
+    rles: list[Rle] = []
     for first, end in itertools.pairwise(borders):
         own = order[first:end]
         ends = starts[own] + lengths[own]
@@ -159,7 +168,8 @@ def component_rles(mask):
     return rles
 
 
-def _samples(image, path):
+def _samples(image: Image.Image, path: Path) -> tuple[NDArray[Any], str, bool]:
+    """(pixels as stored, mode of Pillow, whether it is JPEG)."""
     is_lossy = image.format == "JPEG"
     if getattr(image, "n_frames", 1) > 1:
         raise BadImageError("the file has several pages", where=path.name)
@@ -173,7 +183,7 @@ def _samples(image, path):
     return np.asarray(turned), mode, is_lossy
 
 
-def _values(samples, mode):
+def _values(samples: NDArray[Any], mode: str) -> tuple[NDArray[np.int64], bool]:
     """(values (H, W) int64, whether they are colours)."""
     if mode in ("LA", "PA", "RGBA"):
         samples = _without_alpha(samples)
@@ -188,7 +198,7 @@ def _values(samples, mode):
     return (red << 16) + (green << 8) + blue, True
 
 
-def _without_alpha(samples):
+def _without_alpha(samples: NDArray[Any]) -> NDArray[Any]:
     """The stored colours; the opacity where that alone varies: a mask painted on a transparent layer."""
     colors, alpha = samples[..., :-1], samples[..., -1]
     is_plain = np.all(colors == colors[:1, :1])

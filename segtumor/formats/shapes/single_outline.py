@@ -6,15 +6,28 @@ the line of the outline (OpenCV) paints the bridges, which are therefore short. 
 (``segtumor.structures.outlines``).
 """
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from segtumor.formats.collection import Segmentation
 from segtumor.structures.masks import mask_from_rle, rle_from_polygons, rle_from_segmentation
 from segtumor.structures.outlines import outlines_from_mask, turned
 
+#: Kind of the Remark on an outline that was joined.
+BRIDGED = "holes or parts written as one outline with bridges"
 _MANY = 200
 
 
-def keyhole_polygon(segmentation, size_hw):
+def is_compound(annotation: Mapping[str, Any]) -> bool:
+    """Whether the lesion of a COCO annotation has several outlines, or holes, so that its one polygon has bridges."""
+    segmentation = annotation.get("segmentation")
+    return isinstance(segmentation, Mapping) or len(segmentation or ()) > 1
+
+
+def keyhole_polygon(segmentation: Segmentation, size_hw: tuple[int, int]) -> list[float]:
     """A COCO segmentation as one flat polygon that rasterises (pycocotools) to the same mask.
 
     Args:
@@ -25,17 +38,18 @@ def keyhole_polygon(segmentation, size_hw):
         list [x0, y0, x1, y1, ...] in px. A single polygon is returned as it is; several keep their corners if they
         do not overlap; overlapping ones and an RLE are outlined anew, along the pixels. Empty if no pixel is marked.
     """
-    if isinstance(segmentation, list) and len(segmentation) == 1:
-        return list(segmentation[0])
+    polygons = [] if isinstance(segmentation, Mapping) else segmentation
+    if len(polygons) == 1:
+        return list(polygons[0])
     wanted = rle_from_segmentation(segmentation, size_hw)
-    if isinstance(segmentation, list):
-        joined = join_outlines([turned(polygon, clockwise=True) for polygon in segmentation])
+    if polygons:
+        joined = join_outlines([turned(polygon, clockwise=True) for polygon in polygons])
         if rle_from_polygons([joined], size_hw) == wanted:
             return joined
     return join_outlines(outlines_from_mask(mask_from_rle(wanted)))
 
 
-def join_outlines(outlines):
+def join_outlines(outlines: Sequence[Sequence[float]]) -> list[float]:
     """Flat polygons joined to one, each bridged from its nearest corner to the nearest one of those before it.
 
     More than 200 (noise, not a lesion) are all bridged to the first corner, which takes no search.
@@ -54,10 +68,10 @@ def join_outlines(outlines):
     return joined.ravel().tolist()
 
 
-def _nearest_corners(joined, points):
+def _nearest_corners(joined: NDArray[np.float64], points: NDArray[np.float64]) -> tuple[int, int]:
     """Indices into the two (P, 2) arrays of the two corners that are closest to each other."""
     from scipy.spatial import KDTree
 
     distances, nearest = KDTree(joined).query(points)
     there = int(np.argmin(distances))
-    return int(nearest[there]), there
+    return int(np.atleast_1d(nearest)[there]), there

@@ -1,1 +1,1 @@
-"""The files of an annotation folder: which there are, which image each means, their encoding."""
+"""The files of an annotation folder: which there are, which image and part each belongs to, their encoding."""

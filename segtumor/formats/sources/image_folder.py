@@ -4,15 +4,18 @@ A name in an annotation file is never joined to a path: it is looked up among th
 ``..``, absolute path or link can lead out of it, and paths of another computer still find their image.
 """
 
+import contextlib
 import itertools
 import os
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from segtumor.annotations.image_names import NameIndex, NameParts, folders_shared, parts_of, suffix_of
+from segtumor.annotations.image_names import Fit, NameIndex, NameParts, folders_shared, parts_of, suffix_of
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.errors import BadImageError, DataError
+from segtumor.formats.sources.parts import part_named, part_of_path
 from segtumor.imaging import MAX_PIXELS, SUPPORTED_SUFFIXES, list_images, read_size_hw
 from segtumor.imaging.radiograph import check_size
 
@@ -24,10 +27,24 @@ _USUAL_NAMES = ("images", "JPEGImages", "imgs", "img", "imagesTr")
 
 
 class Found(NamedTuple):
-    """An image below the root: its name, and what is unusual about how it was found, or ""."""
+    """An image below the root, and what is unusual about how it was found.
+
+    Attributes:
+        file_name: its name below the root.
+        elsewhere: OTHER_FOLDER, UNNAMED_FOLDER or "".
+        other_suffix: whether the annotation gives the file name with another suffix.
+    """
 
     file_name: str
-    unusual: str
+    elsewhere: str = ""
+    other_suffix: bool = False
+
+    @property
+    def unusual(self) -> str:
+        """Kind of the Remark on it, or ""."""
+        if self.elsewhere:
+            return f"{self.elsewhere}, with another file name suffix" if self.other_suffix else self.elsewhere
+        return OTHER_SUFFIX if self.other_suffix else ""
 
 
 class ImageFolder:
@@ -41,14 +58,14 @@ class ImageFolder:
         DataError: it is not a folder.
     """
 
-    def __init__(self, root, names=None) -> None:
+    def __init__(self, root: str | Path, names: Iterable[str] | None = None) -> None:
         self.root = Path(root)
         self.names = sorted(_names_below(self.root) if names is None else names)
         self._index = NameIndex(self.names)
         self._root_folders = parts_of(f"{self.root.absolute().as_posix()}/x").folders
-        self._claims = {}
+        self._claims: dict[str, dict[str, NameParts]] = {}
 
-    def find(self, name, *, stated_path: str = ""):
+    def find(self, name: str, *, stated_path: str = "") -> Found:
         """The image called ``name`` in an annotation file.
 
         Tried in this order: the very name below the root; the file name, without regard to case; the name without its
@@ -76,40 +93,85 @@ class ImageFolder:
             if fit.indices:
                 found = self.names[fit.indices[0]]
                 self._claims.setdefault(found, {})[name] = NameParts(folders, parts_of(text).base)
-                return Found(found, self._unusual(found, text, fit))
+                return Found(found, self._elsewhere(found, text, fit), fit.other_suffix)
         raise LeftOutError("image listed but not in the folder", stated_path or name)
 
     def contested(self) -> dict[str, list[str]]:
         """{file name: names} of the images that were found by names which cannot mean one and the same file."""
-        return {found: list(names) for found, names in self._claims.items() if _disagree(list(names.values()))}
+        return {found: list(names) for found, names in self._claims.items() if _disagree(names.values())}
 
-    def _unusual(self, found, text, fit):
-        named, own = parts_of(text).folders, parts_of(found).folders
-        is_elsewhere = found != text and fit.shared == 0 and (own or not self._is_root(named))
-        if is_elsewhere:
-            kind = OTHER_FOLDER if named else UNNAMED_FOLDER
-            return f"{kind}, with another file name suffix" if fit.other_suffix else kind
-        return OTHER_SUFFIX if fit.other_suffix else ""
-
-    def _is_root(self, folders):
-        """Whether a path ends in the name of the root itself, or has no folder at all."""
-        return not folders or bool(folders_shared(folders[-1:], self._root_folders[-1:]))
-
-    def path(self, file_name):
+    def path(self, file_name: str) -> Path:
         """Path of one of ``names``."""
         return self.root / file_name
 
-    def size_hw(self, file_name):
+    def size_hw(self, file_name: str) -> tuple[int, int]:
         """(height, width) of one of ``names``, px, upright; raises LeftOutError if it is unreadable or too large."""
         try:
-            size_hw = read_size_hw(self.path(file_name))
-            check_size(size_hw, MAX_PIXELS, file_name)  # masks of this size will be made
-            return size_hw
+            height, width = read_size_hw(self.path(file_name))
+            check_size((height, width), MAX_PIXELS, file_name)  # masks of this size will be made
+            return height, width
         except BadImageError as error:
             raise LeftOutError("image cannot be read", str(error)) from error
 
+    def _elsewhere(self, found: str, text: str, fit: Fit) -> str:
+        named, own = parts_of(text).folders, parts_of(found).folders
+        if found != text and fit.shared == 0 and (own or not self._is_root(named)):
+            return OTHER_FOLDER if named else UNNAMED_FOLDER
+        return ""
 
-def usual_image_root(source):
+    def _is_root(self, folders: Sequence[str]) -> bool:
+        """Whether a path ends in the name of the root itself, or has no folder at all."""
+        return not folders or bool(folders_shared(tuple(folders[-1:]), self._root_folders[-1:]))
+
+
+def find_image_of(name: str, images: ImageFolder, folder_words: Collection[str], *, stated_path: str = "") -> Found:
+    """The image that an annotation file belongs to, by its own name.
+
+    A folder of annotations is taken for the folder of the images beside it: train/labels/x.txt is that of
+    train/images/x.png or train/x.png rather than of valid/images/x.png.
+
+    Args:
+        name: path of the annotation file below the source, with /.
+        images: where it is looked for.
+        folder_words: names, lower case, of folders of annotations.
+        stated_path: as ``ImageFolder.find`` has it.
+
+    Raises:
+        LeftOutError: there is none, or several fit equally well.
+    """
+    parts = PurePosixPath(name).parts
+    places = [index for index, part in enumerate(parts[:-1]) if part.lower() in folder_words]
+    if places:
+        before, after = parts[: places[-1]], parts[places[-1] + 1 :]
+        for folder in ("images", "JPEGImages"):
+            with contextlib.suppress(LeftOutError):
+                return _by_own_name(images.find("/".join((*before, folder, *after)), stated_path=stated_path))
+        parts = before + after
+    return _by_own_name(images.find("/".join(parts), stated_path=stated_path))
+
+
+def find_from(folder: str, name: str, images: ImageFolder) -> Found:
+    """The image that a file in a folder of the source names, as seen from there: a.jpg of train/x.json is train/a.jpg.
+
+    Args:
+        folder: of the annotation file, below the source, with /; "" or "." is the source itself.
+        name: as written.
+        images: where it is looked for.
+
+    Raises:
+        LeftOutError: there is none, several fit equally well, or it is of another part of the split.
+    """
+    if folder in ("", "."):
+        return images.find(name)
+    with contextlib.suppress(LeftOutError):
+        return images.find(f"{folder}/{name}")
+    found = images.find(name)
+    if part_named(folder.rpartition("/")[2]) not in (None, part_of_path(found.file_name) or part_named(folder)):
+        raise LeftOutError("image listed but not in the folder", f"{found.file_name} is of another part")
+    return found
+
+
+def usual_image_root(source: str | Path) -> Path:
     """Where the images of an annotation file or folder are by custom: in a folder called images, else beside it."""
     folder = Path(source) if Path(source).is_dir() else Path(source).parent
     for candidate in (*(folder / name for name in _USUAL_NAMES), *(folder.parent / name for name in _USUAL_NAMES)):
@@ -118,7 +180,12 @@ def usual_image_root(source):
     return folder
 
 
-def _names_below(root):
+def _by_own_name(found: Found) -> Found:
+    """An annotation file has a suffix of its own: that of the image cannot be unusual, its folder can."""
+    return found._replace(other_suffix=False)
+
+
+def _names_below(root: Path) -> Iterator[str]:
     if not root.is_dir():
         raise DataError("is not a folder", where=root, remedy="Give the folder of the images with --images")
     real_root = os.path.realpath(root)
@@ -129,7 +196,7 @@ def _names_below(root):
                 yield path.relative_to(root).as_posix()
 
 
-def _disagree(claims) -> bool:
+def _disagree(claims: Iterable[NameParts]) -> bool:
     """Whether two of the NameParts are of two files: other folders, one of them in none, or other suffixes."""
     for first, second in itertools.combinations(set(claims), 2):
         if folders_shared(first.folders, second.folders) is None or bool(first.folders) != bool(second.folders):

@@ -1,16 +1,17 @@
-"""What lies beside YOLO label files: class names (``data.yaml``, ``classes.txt``, ``obj.names``) and lists of images.
+"""What is kept beside YOLO label files: class names (``data.yaml``, ``classes.txt``, ``obj.names``), lists of images.
 
-Not here: the label files themselves (``yolo``). YAML is read without building objects, and without aliases, with which
+Not here: the label files themselves (``lines``). YAML is read without building objects, and without aliases, with which
 a few lines can stand for gigabytes.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from segtumor.annotations.json_input import read_bytes
 from segtumor.errors import DataError
-from segtumor.formats.sources.encodings import utf8_of
+from segtumor.formats.sources.encodings import read_text
 from segtumor.formats.sources.files import files_below
 
 NAME_FILES = ("classes.txt", "class_names.txt", "obj.names")
@@ -30,25 +31,24 @@ class YoloNames:
         key_points: how many numbers of key points follow each box (``kpt_shape``).
     """
 
-    names: dict
+    names: Mapping[int, str]
     file: Path
-    folders: dict = field(default_factory=dict)
+    folders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     key_points: int = 0
 
 
-def find_names(source):
+def find_names(source: Path) -> YoloNames | None:
     """Class names of a data set.
 
     Looked for in ``source`` (a folder, or the yaml itself), below it, and beside it if it is called labels. A yaml
     wins over a plain list.
 
     Returns:
-        YoloNames, or None if there is none.
+        None if there are none.
 
     Raises:
         DataError: a file that should hold them cannot be read, or several disagree.
     """
-    source = Path(source)
     if source.is_file():
         return read_yaml(source)
     for folder in (source, source.parent) if source.name.lower() == "labels" else (source,):
@@ -66,7 +66,7 @@ def find_names(source):
     return None
 
 
-def read_yaml(path):
+def read_yaml(path: Path) -> YoloNames | None:
     """The YoloNames in a yaml file; None if it has no ``names``.
 
     Raises:
@@ -83,17 +83,17 @@ def read_yaml(path):
         raise DataError("names holds something that is no name", where=path, expected="texts")
     folders = {part: _texts(value.get(part)) for part in ("train", "val", "test") if value.get(part)}
     named = {number: str(name) for number, name in sorted(names.items())}
-    return YoloNames(named, Path(path), folders, _key_points(value.get("kpt_shape"), path))
+    return YoloNames(named, path, folders, _key_points(value.get("kpt_shape"), path))
 
 
-def part_by_yaml(image_path, folders):
+def part_by_yaml(image_path: Path, folders: Mapping[str, Sequence[str]]) -> str | None:
     """The part whose folder in the yaml holds the image; None if that is none, or several.
 
     Args:
         image_path: path of the image. The yaml's folders are compared with its own, never opened.
         folders: as in YoloNames.
     """
-    own = PurePosixPath(Path(image_path).as_posix()).parts[:-1]
+    own = PurePosixPath(image_path.as_posix()).parts[:-1]
     found = set()
     for part, written in folders.items():
         for text in written:
@@ -103,20 +103,21 @@ def part_by_yaml(image_path, folders):
     return found.pop() if len(found) == 1 else None
 
 
-def _key_points(shape, path):
+def _key_points(shape: Any, path: Path) -> int:
     """How many numbers ``kpt_shape: [number of points, 2 or 3]`` stands for; 0 without it."""
     if shape is None:
         return 0
-    if not isinstance(shape, list) or [type(n) for n in shape] != [int, int] or shape[0] < 0 or shape[1] not in (2, 3):
+    is_pair = isinstance(shape, list) and [type(n) for n in shape] == [int, int]
+    if not is_pair or shape[0] < 0 or shape[1] not in (2, 3):
         got, expected = f"{shape!r:.40}", "[number of key points, 2 or 3]"
         raise DataError("kpt_shape cannot be read", where=path, got=got, expected=expected)
-    return shape[0] * shape[1]
+    return int(shape[0] * shape[1])
 
 
-def _load_yaml(path):
+def _load_yaml(path: Path) -> Any:
     import yaml
 
-    text = _decoded(path)
+    text = read_text(path, max_bytes=_MAX_BYTES)
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
@@ -127,8 +128,8 @@ def _load_yaml(path):
         raise DataError(f"not readable as YAML: {what}", where=path) from error
 
 
-def _read_list(path):
-    lines = [line.strip() for line in _decoded(path).splitlines()]
+def _read_list(path: Path) -> YoloNames:
+    lines = [line.strip() for line in read_text(path, max_bytes=_MAX_BYTES).splitlines()]
     while lines and not lines[-1]:
         lines.pop()
     if "" in lines or len(lines) > _MAX_CLASSES:
@@ -136,13 +137,6 @@ def _read_list(path):
     return YoloNames(dict(enumerate(lines)), path)
 
 
-def _decoded(path):
-    try:
-        return utf8_of(read_bytes(path, max_bytes=_MAX_BYTES), path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError("is not UTF-8 text", where=path, remedy="Save it as UTF-8") from error
-
-
-def _texts(value):
+def _texts(value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
     return [re.sub(r"/+$", "", text) for text in values if isinstance(text, str)]

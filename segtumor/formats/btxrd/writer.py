@@ -1,19 +1,24 @@
 """A converted data set to files: images, one annotation file per part, the report and, last, the split file.
 
-The split file stands for a complete conversion: an older one is removed first and the new one written when all else is
-there. Not here: reading the source (``convert``), dividing it and writing parts (``segtumor.datasets.splits``).
+Where there is a split file, the conversion is complete: an older one is removed first and the new one written when all
+else is there. Not here: reading the source (``convert``), dividing it and writing parts (``segtumor.datasets.splits``).
 """
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from segtumor import __version__
 from segtumor.annotations.remarks import kinds_of
 from segtumor.datasets.image_placement import place_images
-from segtumor.datasets.splits import hash_images, split_document
+from segtumor.datasets.splits import Split, hash_images, split_document
 from segtumor.datasets.splits.output import part_documents, remove_earlier_parts, write_parts
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
+from segtumor.formats.btxrd.convert import Conversion
 from segtumor.formats.earlier_output import REPORT, names_of_files, new_files, remove_earlier
+from segtumor.progress import Progress
+from segtumor.taxonomy import Taxonomy
 
 INFO = {
     "description": "BTXRD, radiographs of primary bone tumors, converted to COCO by segtumor",
@@ -25,19 +30,28 @@ INFO = {
 
 
 def write_dataset(
-    output, source, conversion, split, *, taxonomy, images: str = "link", tables=(), progress=iter, hashing=None
-):
+    output: str | Path,
+    source: str | Path,
+    conversion: Conversion,
+    split: Split,
+    *,
+    taxonomy: Taxonomy,
+    images: str = "link",
+    tables: Sequence[str | Path] = (),
+    progress: Progress = iter,
+    hashing: Progress | None = None,
+) -> dict[str, dict[str, Any]]:
     """Write everything below ``output``; an earlier conversion there is removed, after a failure nothing is left.
 
     Args:
         output: folder, made if needed.
         source: BTXRD folder.
         conversion: from ``convert``.
-        split: ``segtumor.datasets.splits.Split`` that assigns every image of the conversion.
+        split: assigns every image of the conversion.
         taxonomy: that of the conversion.
         images: link (``output/images`` becomes a link to the source's folder) or copy.
         tables: files whose hashes the split file shall name: tables of images, cases and lists.
-        progress: wraps the images copied, as tqdm does.
+        progress: wraps the images copied.
         hashing: wraps the images hashed, likewise; None leaves their hashes out.
 
     Returns:
@@ -67,7 +81,13 @@ def write_dataset(
     return summaries
 
 
-def _report(source, conversion, split, summaries, files):
+def _report(
+    source: str | Path,
+    conversion: Conversion,
+    split: Split,
+    summaries: Mapping[str, Mapping[str, Any]],
+    files: Sequence[str],
+) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "source": str(source),

@@ -3,8 +3,10 @@
 Not here: images and outlines, and how a table is read (``segtumor.annotations.tables.image_tables``).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from segtumor.annotations.image_names import stem_of
 from segtumor.annotations.tables.cells import cell_number, typed_fields
@@ -53,16 +55,16 @@ class TableRow:
     image_id: str
     label: str | None
     subtypes: tuple[str, ...]
-    attributes: dict
+    attributes: Mapping[str, Any]
     unread: tuple[str, ...] = ()
 
     @property
-    def stem(self):
+    def stem(self) -> str:
         """File name without its suffix, which the table and the folder may give differently."""
         return stem_of(self.image_id)
 
 
-def find_table(source):
+def find_table(source: str | Path) -> Path:
     """Path of the table in ``source``; raises DataError if there is none."""
     for name in TABLE_NAMES:
         if (Path(source) / name).is_file():
@@ -75,7 +77,7 @@ def find_table(source):
     )
 
 
-def read_table(path):
+def read_table(path: str | Path) -> list[TableRow]:
     """Rows of the table, in its order.
 
     Raises:
@@ -85,13 +87,13 @@ def read_table(path):
     return [_row(cells) for cells in read_cells(Path(path), needed) if cells["image_id"]]
 
 
-def read_cases(path):
+def read_cases(path: str | Path) -> dict[str, str]:
     """{stem of the image's file name: case id} of a csv with columns image_id and case_id; blank cases are left out.
 
     Raises:
         DataError: unreadable, a column is missing, or an image has two cases.
     """
-    cases = {}
+    cases: dict[str, str] = {}
     for cells in read_cells(Path(path), ("image_id", "case_id")):
         stem, case = stem_of(cells["image_id"]), case_of(cells)
         if not stem or not case:
@@ -101,7 +103,7 @@ def read_cases(path):
     return cases
 
 
-def read_parts(path):
+def read_parts(path: str | Path) -> list[tuple[str, str]]:
     """(image name, part) of each row of a table that has a column split, set, part, partition or subset.
 
     Raises:
@@ -112,7 +114,7 @@ def read_parts(path):
     column = next((name for name in PART_COLUMNS if rows and name in rows[0]), None)
     if column is None:
         raise ConfigError(
-            "the table has no column that tells the parts",
+            "the table has no column with the parts",
             where=path,
             expected=", ".join(PART_COLUMNS),
             remedy="Give the authors' lists: --lists train.xlsx val.xlsx",
@@ -120,14 +122,14 @@ def read_parts(path):
     return listed_in_column(rows, "image_id", column, path)
 
 
-def _row(cells):
+def _row(cells: Mapping[str, str]) -> TableRow:
     subtypes = tuple(name for name in SUBTYPE_ENTITY if _flag(cells[name]))
     person, unread = typed_fields({name: cells.get(column, "") for name, column in _PERSON.items()})
     attributes = {"age": person.get("age"), "sex": person.get("sex"), **_flagged(cells), "center": person.get("center")}
     return TableRow(cells["image_id"], _label(cells, subtypes), subtypes, attributes, unread)
 
 
-def _label(cells, subtypes):
+def _label(cells: Mapping[str, str], subtypes: Sequence[str]) -> str | None:
     """Label on which tumor, benign, malignant and the subtypes agree; a blank cell agrees with everything."""
     flags = {name: _flag(cells[name]) for name in ("tumor", BENIGN, MALIGNANT)}
     of_subtypes = {SUBTYPE_ENTITY[name] for name in subtypes}
@@ -139,12 +141,12 @@ def _label(cells, subtypes):
     return candidates[0] if len(candidates) == 1 else None
 
 
-def _flagged(cells):
+def _flagged(cells: Mapping[str, str]) -> dict[str, list[str]]:
     lists = {"site": BONES_AND_JOINTS, "region": REGIONS, "view": VIEWS}
     return {field: [name for name in names if _flag(cells.get(name, ""))] for field, names in lists.items()}
 
 
-def _flag(text):
+def _flag(text: str) -> bool | None:
     """True, False, or None for a blank or unreadable cell."""
     number = cell_number(text)
     return None if number is None else number != 0
