@@ -13,7 +13,6 @@ from segtumor.annotations.plausibility import dataset_warnings
 from segtumor.annotations.reader_marks import read_readers
 from segtumor.annotations.tables.image_tables import match_images, read_image_table
 from segtumor.cases import case_of, case_or_own, case_text, cases_alike, doubts, is_placeholder, own_case
-from segtumor.commands.benchmark.training_parts import read_training
 from segtumor.datasets.counts import describe
 from segtumor.datasets.image_checks import _cases as said_of_pair
 from segtumor.datasets.leaks import find_leaks
@@ -26,6 +25,7 @@ from segtumor.evaluation.facts.cases import case_table
 from segtumor.evaluation.facts.temperature import refuse_shared
 from segtumor.files import write_json
 from segtumor.literature.comparison.leak import case_of_result
+from segtumor.literature.comparison.training_part import read_training
 from segtumor.structures.lesions import AnnotatedImage
 from segtumor.taxonomy import Taxonomy
 

@@ -3,19 +3,26 @@
 Not here: the checks (``segtumor.literature``).
 """
 
+import argparse
 import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from segtumor import NOTICE
-from segtumor.commands.benchmark.choosing import add_entry_arguments, choose_entries, print_remarks
+from segtumor.commands.benchmark.entry_options import add_entry_options, chosen_entries
 from segtumor.commands.common.command_line import make_parser, run
 from segtumor.texts import wrapped_table
+
+if TYPE_CHECKING:  # would delay --help
+    from segtumor.literature.audit import AuditedClaim
+    from segtumor.literature.entry import Entry
 
 _HEADER = ("claim", "printed", "recomputed", "verdict", "why")
 _WIDTH = 110
 _SHARES = (30, 16, 24, 17, 45)
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
     """Its arguments."""
     parser = make_parser(
         "segtumor benchmark audit",
@@ -27,33 +34,32 @@ def build_parser():
             "segtumor benchmark audit xu_2024 alrabai_2026 --output output/audit",
         ],
     )
-    add_entry_arguments(parser)
+    add_entry_options(parser)
     parser.add_argument("--all", action="store_true", help="show every claim, not only what does not hold")
     parser.add_argument("--output", metavar="DIR", help="write audit.csv, audit.json and audit.md here, complete")
     return parser
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     return run(_body, build_parser(), argv)
 
 
-def _body(args) -> None:
+def _body(arguments: argparse.Namespace) -> None:
     from segtumor.literature.audit import HOW_TO_READ, audit, only_failures, total_text
 
-    entries, library = choose_entries(args.entries, args.entries_folder)
-    print_remarks(entries)
+    entries, library = chosen_entries(arguments)
     findings = audit(entries, library)
-    shown = findings if args.all else only_failures(findings)
+    shown = findings if arguments.all else only_failures(findings)
     for entry in entries:
         _print_entry(entry, [f for f in findings if f.entry == entry.id], [f for f in shown if f.entry == entry.id])
     print(total_text(findings, len(entries)))
     print(*textwrap.wrap(HOW_TO_READ, _WIDTH), sep="\n")
-    if args.output:
-        _write(args.output, findings, library)
+    if arguments.output:
+        _write(arguments.output, findings, library)
 
 
-def _print_entry(entry, findings, shown) -> None:
+def _print_entry(entry: "Entry", findings: Sequence["AuditedClaim"], shown: Sequence["AuditedClaim"]) -> None:
     from segtumor.literature.audit import counts_text, verdict_text
 
     print(f"{entry.short} ({entry.id}): {counts_text(findings)}")
@@ -65,7 +71,7 @@ def _print_entry(entry, findings, shown) -> None:
     print()
 
 
-def _write(output, findings, library) -> None:
+def _write(output: str, findings: Sequence["AuditedClaim"], library: Mapping[str, "Entry"]) -> None:
     from segtumor.files import prepare_output_folder, write_csv, write_json, write_text
     from segtumor.literature.audit import COLUMNS, as_markdown, as_rows
 
@@ -77,7 +83,7 @@ def _write(output, findings, library) -> None:
     print(f"written: {folder / 'audit.csv'}, audit.json, audit.md")
 
 
-def _summary(findings):
+def _summary(findings: Sequence["AuditedClaim"]) -> dict[str, dict[str, int]]:
     """{whose: {verdict: how many}}."""
     from segtumor.literature.audit import summary
 

@@ -4,27 +4,28 @@ Each sub-command is a module of this folder. Not here: BTXRD in its own layout (
 """
 
 import sys
+from collections.abc import Sequence
 
-from segtumor.commands.cli import dispatch
+from segtumor.commands.cli import Commands, dispatch
 
 #: Sub-command -> (module of ``segtumor.commands``, what it does).
-COMMANDS = {
+COMMANDS: Commands = {
     "convert": ("data.convert", "LabelMe, VOC, YOLO, Label Studio, CVAT, masks, CSV to COCO, and back"),
-    "check": ("data.check", "every problem of an annotation file and its images; --fix writes a repaired copy"),
+    "check": ("data.check", "all problems of an annotation file and its images; --fix writes a repaired copy"),
     "split": ("data.split", "train, val and test by case; k-fold; one centre left out; official lists"),
-    "leaks": ("data.leaks", "cases and images that stand in several parts of a split"),
+    "leaks": ("data.leaks", "cases and images that are in several parts of a split"),
     "stats": ("data.stats", "tables of classes, sizes, sites, ages and centres"),
     "show": ("data.show", "a contact sheet of annotated radiographs"),
     "card": ("data.card", "a data card: one HTML file with tables, plots and examples"),
 }
-_DESCRIPTION = "Annotated radiographs: convert, check, split and look at them."
+_DESCRIPTION = "Annotated radiographs: convert, check, split and inspect them."
 _EXAMPLES = (
     "segtumor data convert --source datasets/examples/labelme --output output/converted",
     "segtumor data check datasets/examples/coco/annotations.json --images datasets/examples/images",
 )
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the sub-command that ``argv`` names; returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     return dispatch("segtumor data", COMMANDS, arguments, description=_DESCRIPTION, examples=_EXAMPLES)

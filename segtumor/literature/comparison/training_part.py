@@ -1,19 +1,28 @@
 """Which annotation files a model was trained on, and what they hold: for counting what a test part shares with them.
 
-Not here: the counting (``segtumor.literature.comparison.leak``).
+Not here: the counting (``leak``).
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from segtumor.annotations.attributes import texts_of
+from segtumor.annotations.coco import load_coco
+from segtumor.cases import case_of
+from segtumor.literature.comparison.leak import Training
+from segtumor.literature.entry import UNKNOWN
+from segtumor.reporting.provenance import split_of
 
 _BESIDE = ("train.json", "val.json")
 
 
-def training_files(annotations, given=None):
+def training_files(annotations: str | Path, given: Sequence[str | Path] | None = None) -> list[Path]:
     """Paths of the training annotations.
 
     Args:
         annotations: path of the test part.
-        given: paths the user gave; else train.json and val.json beside the test part, those that are there.
+        given: paths the user gave; otherwise train.json and val.json beside the test part, if they exist.
     """
     if given:
         return [Path(path) for path in given]
@@ -22,13 +31,8 @@ def training_files(annotations, given=None):
     return [path for path in found if path.is_file() and path != own]
 
 
-def read_training(paths):
+def read_training(paths: Sequence[Path]) -> Training | None:
     """The Training of annotation files, or None without any. Raises DataError for a file that cannot be read."""
-    from segtumor.annotations.coco import load_coco
-    from segtumor.cases import case_of
-    from segtumor.literature.comparison.leak import Training
-    from segtumor.literature.entry import UNKNOWN
-
     if not paths:
         return None
     parts = [load_coco(path, check_files=False, require_masks=False) for path in paths]
@@ -44,17 +48,11 @@ def read_training(paths):
     )
 
 
-def centers_of(images):
+def centers_of(images: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Sorted values of ``center`` of mappings, UNKNOWN for those that lack it."""
-    from segtumor.annotations.attributes import texts_of
-    from segtumor.literature.entry import UNKNOWN
-
     return tuple(sorted({"+".join(texts_of(image.get("center"))) or UNKNOWN for image in images}))
 
 
-def split_kind(info, path):
+def split_kind(info: Mapping[str, Any], path: str | Path) -> str:
     """Kind of the split that an annotation file is a part of; UNKNOWN if neither it nor ``split.json`` says."""
-    from segtumor.literature.entry import UNKNOWN
-    from segtumor.reporting.provenance import split_of
-
     return str(info.get("split_kind") or split_of(path).get("kind") or UNKNOWN)

@@ -3,18 +3,24 @@
 Not here: their numbers, which ``segtumor benchmark audit`` recomputes.
 """
 
+import argparse
 import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from segtumor.commands.benchmark.choosing import add_entry_arguments, choose_entries, print_remarks
+from segtumor.commands.benchmark.entry_options import add_entry_options, chosen_entries
 from segtumor.commands.common.command_line import make_parser, run
 from segtumor.texts import wrapped_table
+
+if TYPE_CHECKING:  # would delay --help
+    from segtumor.literature.entry import Entry
 
 _HEADER = ("source", "read", "dataset", "unit", "split", "n", "leak", "metrics")
 _WIDTH = 110
 _SHARES = (24, 6, 24, 8, 24, 5, 24, 40)
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
     """Its arguments."""
     parser = make_parser(
         "segtumor benchmark list",
@@ -25,29 +31,28 @@ def build_parser():
             "segtumor benchmark list --schema",
         ],
     )
-    add_entry_arguments(parser)
+    add_entry_options(parser)
     parser.add_argument("--schema", action="store_true", help="show how to write a source of your own instead")
     return parser
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     return run(_body, build_parser(), argv)
 
 
-def _body(args) -> None:
-    if args.schema:
+def _body(arguments: argparse.Namespace) -> None:
+    if arguments.schema:
         print(*_schema(), sep="\n")
         return
-    entries, _ = choose_entries(args.entries, args.entries_folder)
-    print_remarks(entries)
+    entries, _ = chosen_entries(arguments)
     rows = [row for entry in entries for row in _rows(entry)]
     print(*wrapped_table(_HEADER, rows, shares=_SHARES), sep="\n")
     n_results = sum(len(entry.results) for entry in entries)
     print(f"{len(entries)} sources, {n_results} numbers")
 
 
-def _rows(entry):
+def _rows(entry: "Entry") -> Iterator[tuple[Any, ...]]:
     for name, split in entry.splits.items():
         metrics = dict.fromkeys(row.metric for row in entry.results if row.split == name)
         units = dict.fromkeys([entry.unit, *(row.unit for row in entry.results if row.split == name)])
@@ -65,12 +70,12 @@ def _rows(entry):
         )
 
 
-def _schema():
+def _schema() -> Iterator[str]:
     from segtumor.literature.entries.schema import EXAMPLE, KINDS_OF_SPLIT, SCHEMA, WHOSE
     from segtumor.literature.protocols import PROTOCOLS, metric_names
 
-    yield "One YAML file per source, named <id>.yaml; a ? marks what may be left out:"
-    yield from wrapped_table(("key", "what stands there"), list(SCHEMA.items()), shares=(1, 4))
+    yield "One YAML file per source, named <id>.yaml; a ? marks optional keys:"
+    yield from wrapped_table(("key", "what it holds"), list(SCHEMA.items()), shares=(1, 4))
     yield from ("", "An example, mine_2026.yaml:", *EXAMPLE.splitlines(), "")
     yield from wrapped_table(("kind of a split", "what it means"), list(KINDS_OF_SPLIT.items()), shares=(1, 4))
     yield ""
@@ -84,10 +89,10 @@ def _schema():
     yield from _kinds_of_claims()
 
 
-def _kinds_of_claims():
+def _kinds_of_claims() -> Iterator[str]:
     from segtumor.literature.claims.kinds import CHECKS
 
-    yield "Kinds of claims; numbers as printed stand in quotes:"
+    yield "Kinds of claims; numbers are quoted as printed:"
     rows = [
         (kind, ", ".join([*check.needs, *(f"?{name}" for name in check.allows)]), _first_line(check.function))
         for kind, check in CHECKS.items()
@@ -95,5 +100,5 @@ def _kinds_of_claims():
     yield from wrapped_table(("kind", "arguments", "what is checked"), rows, shares=(2, 3, 6))
 
 
-def _first_line(function):
+def _first_line(function: Callable[..., Any]) -> str:
     return (function.__doc__ or "").partition("\n")[0]
