@@ -1,6 +1,7 @@
 """``segtumor data split``: COCO files to parts by case, folds, one centre left out, or parts that others listed."""
 
 import contextlib
+import dataclasses
 import gc
 import logging
 import time
@@ -8,7 +9,6 @@ from pathlib import Path
 
 from segtumor.commands.common.command_line import make_parser, run
 from segtumor.commands.common.output_folder import locks_output
-from segtumor.commands.data.split_making import KINDS, check_no_part_is_empty, fractions_of, make_split_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -115,7 +115,9 @@ def main(argv=None):
 
 
 def _body(args) -> int:
+    from segtumor.commands.common.terminal import progress_bar
     from segtumor.commands.data.split_account import print_account
+    from segtumor.datasets.splits.making import split_images
     from segtumor.datasets.splits.merging import merge_coco
 
     _check_usage(args)
@@ -123,11 +125,10 @@ def _body(args) -> int:
         with _timed("loading"):
             merged = merge_coco(args.annotations, image_root=args.images, check_files=args.place != "none")
         with _timed("splitting"):
-            made = make_split_of(args, merged)
-            check_no_part_is_empty(args, made)
+            made = split_images(merged, _request(args), progress=progress_bar("comparing"))
         with _timed("writing"):
-            _write(args, merged, made)
-    print_account(args, merged, made)
+            summaries, changed = _write(args, made)
+    print_account(args, made, summaries, changed)
     return 0
 
 
@@ -153,15 +154,16 @@ def _no_garbage_collection():
 
 def _check_usage(args):
     from segtumor.datasets.splits import check_fractions
+    from segtumor.datasets.splits.making import NEW_KINDS
     from segtumor.datasets.splits.output import check_no_earlier_split
     from segtumor.errors import ConfigError
 
     check_no_earlier_split(args.output, (), overwrite=args.overwrite)
-    check_fractions(fractions_of(args))
+    check_fractions(_fractions(args))
     if args.seed < 0:
         raise ConfigError("seed is negative", where="--seed", got=args.seed, expected="0 or more")
-    if args.kind not in KINDS and not Path(args.kind).is_file():
-        expected = f"{', '.join(KINDS)} or a split file"
+    if args.kind not in NEW_KINDS and not Path(args.kind).is_file():
+        expected = f"{', '.join(NEW_KINDS)} or a split file"
         raise ConfigError("neither a kind of split nor a file", where="--kind", got=args.kind, expected=expected)
     if args.kind == "official" and not args.lists:
         remedy = "Give --lists train.xlsx val.xlsx; or --kind column if the images have a field that tells their part"
@@ -178,26 +180,42 @@ def _check_usage(args):
         raise ConfigError("lists are for --kind official", where="--lists", got=f"--kind {args.kind}")
 
 
-def _write(args, merged, made) -> None:
+def _fractions(args):
+    """{part: share} of the parts whose share is not 0."""
+    named = zip(("train", "val", "test"), args.fractions, strict=True)
+    return {part: fraction for part, fraction in named if fraction != 0}
+
+
+def _request(args):
+    """What to make, from the options of the same names."""
+    from segtumor.datasets.splits.making import SplitRequest
+
+    given = {field.name: getattr(args, field.name) for field in dataclasses.fields(SplitRequest)}
+    return SplitRequest(**{**given, "fractions": _fractions(args)})
+
+
+def _write(args, made):
+    """Write the parts; returns {part: counts}, and the names of images that have changed since a split was made."""
     from segtumor.commands.common.terminal import progress_bar
     from segtumor.datasets.splits import output as parts_output
     from segtumor.datasets.splits import split_document
     from segtumor.files import prepare_output_folder, write_json
 
-    output = Path(args.output)
+    output, merged = Path(args.output), made.merged
     folder, split_path = output / "annotations", output / "split.json"
     parts_output.check_not_overwritten(merged.paths, folder, made.split.parts)
     parts_output.check_no_earlier_split(output, made.split.parts, overwrite=args.overwrite)
     prepare_output_folder(output)
-    hashes = _images_in_place(args, merged, made, progress_bar)
+    hashes = _images_in_place(args, made, progress_bar)
     parts_output.remove_earlier_parts(split_path, keep=merged.paths)
     documents = parts_output.part_documents(
         merged.images, merged.annotations, merged.categories, made.split, info=merged.info
     )
     label_of = dict(zip((image["id"] for image in merged.images), made.labels, strict=True))
-    made.summaries = parts_output.write_parts(folder, documents, label_of=label_of, severity=made.severity)
-    document = split_document(made.split, made.summaries, sources=_sources(args, merged), image_sha256=hashes)
+    summaries = parts_output.write_parts(folder, documents, label_of=label_of, severity=made.severity)
+    document = split_document(made.split, summaries, sources=_sources(args, merged), image_sha256=hashes)
     write_json(split_path, document)
+    return summaries, [name for name, own in (hashes or {}).items() if made.saved_hashes.get(name, own) != own]
 
 
 def _sources(args, merged):
@@ -208,7 +226,7 @@ def _sources(args, merged):
     return [*merged.sources, *({"file": path.name, "sha256": sha256_of_file(path)} for path in further)]
 
 
-def _images_in_place(args, merged, made, progress_bar):
+def _images_in_place(args, made, progress_bar):
     """Link or copy the images; returns their hashes, or None."""
     from segtumor.datasets.image_placement import place_images
     from segtumor.datasets.splits import hash_images
@@ -216,7 +234,7 @@ def _images_in_place(args, merged, made, progress_bar):
 
     if args.place == "none":
         return None
-    target = Path(args.output) / "images"
+    target, merged = Path(args.output) / "images", made.merged
     if len(merged.roots) > 1 and args.place == "link":
         got = ", ".join(map(str, merged.roots))
         raise ConfigError("several folders of images cannot be one link", got=got, remedy="Give --place copy")
@@ -227,6 +245,4 @@ def _images_in_place(args, merged, made, progress_bar):
     if args.no_image_hashes:
         return None
     names = [name for name in made.file_names if name in used]
-    hashes = hash_images(target, names, progress=progress_bar("hashing"))
-    made.changed = [name for name, value in hashes.items() if made.saved_hashes.get(name, value) != value]
-    return hashes
+    return hash_images(target, names, progress=progress_bar("hashing"))

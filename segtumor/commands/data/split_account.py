@@ -9,11 +9,11 @@ _NAMED = 5
 _LOG = logging.getLogger(__name__)
 
 
-def print_account(args, merged, made) -> None:
+def print_account(args, made, summaries, changed) -> None:
     """Print the account of a written split; what the user should not overlook goes to the log as warnings."""
     from segtumor.datasets.splits.balance import balance_tables
 
-    split = made.split
+    split, merged = made.split, made.merged
     keys = [key for key in (split.origin or {}).get("stratify", ()) if key != "label"]
     if any(image.get("center") for image in merged.images) and "center" not in keys:
         keys.append("center")
@@ -23,8 +23,8 @@ def print_account(args, merged, made) -> None:
     for header, rows in tables:
         print_table(header, rows)
         print()
-    _print_misfits(args, merged, made)
-    _warn_of_lesionless(made)
+    _print_misfits(args, made, changed)
+    _warn_of_lesionless(summaries)
     if not split_is_by_case(split):
         warn_of_leaks(split.kind, split.assignment)
     _print_places(Path(args.output), split)
@@ -66,7 +66,7 @@ def split_is_by_case(split) -> bool:
     return split.kind not in MAY_SHARE_CASES
 
 
-def _print_misfits(args, merged, made) -> None:
+def _print_misfits(args, made, changed) -> None:
     from segtumor.cases import doubts, is_own_case
 
     listing = made.listing
@@ -74,20 +74,20 @@ def _print_misfits(args, merged, made) -> None:
         warn_of_names(len(listing.unknown), listing.unknown, "listed images are not there")
         warn_of_names(len(listing.unlisted), listing.unlisted, "images are in no list and were left out")
     warn_of_names(len(made.unknown_in_case_table), made.unknown_in_case_table, f"images of {args.cases} are not there")
-    warn_of_names(len(made.changed), made.changed, f"images have changed since {args.kind} was made")
+    warn_of_names(len(changed), changed, f"images have changed since {args.kind} was made")
     alone = [name for name, entry in made.split.assignment.items() if is_own_case(entry["case_id"])]
     if split_is_by_case(made.split):
         warn_of_names(len(alone), alone, "images are without a known case; each counts as a case of its own")
     for sentence in doubts(entry["case_id"] for entry in made.split.assignment.values()):
         _LOG.warning("%s", sentence)
-    for path in merged.renumbered:
+    for path in made.merged.renumbered:
         print(f"{path}: ids were taken by another file and have been renumbered")
 
 
-def _warn_of_lesionless(made) -> None:
+def _warn_of_lesionless(summaries) -> None:
     """Of parts without any lesion, where the set has some: nothing can be learnt from them, or measured on them."""
-    without = [part for part, counts in made.summaries.items() if not counts["lesions"]]
-    if without and len(without) < len(made.summaries):
+    without = [part for part, counts in summaries.items() if not counts["lesions"]]
+    if without and len(without) < len(summaries):
         _LOG.warning("no lesion in %s: nothing to learn or to find there; more cases are needed", ", ".join(without))
 
 
