@@ -5,6 +5,9 @@ Classes are built from a configuration by their ``from_config``; apart from thes
 """
 
 import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from segtumor import compat  # noqa: F401  must run before Detectron2 is imported
 from segtumor.errors import ConfigError
@@ -19,8 +22,10 @@ import segtumor.models.backbones.narrow_resnet
 import segtumor.models.backbones.vgg
 import segtumor.models.detectors.roi_heads  # noqa: F401  the three register the model parts that configurations name
 
+_AUGMENTATION = "INPUT.AUGMENTATION"
 
-def add_segtumor_config(cfg) -> None:
+
+def add_segtumor_config(cfg: CfgNode) -> None:
     """Add segtumor's keys, with their defaults, to a Detectron2 configuration."""
     # Names of the classes in the order of their class_id; filled from the training set and stored with the run.
     cfg.MODEL.CLASS_NAMES = []
@@ -43,7 +48,7 @@ def add_segtumor_config(cfg) -> None:
     cfg.INPUT.WINDOW_PERCENTILES = [0.5, 99.5]
     # Images with more pixels than this, by their header, are refused.
     cfg.INPUT.MAX_PIXELS = 64_000_000
-    # Name of a policy in segtumor.training.batches.augmentation.
+    # Name of a policy in segtumor.training.batches.augmentation, or a file that albumentations has written.
     cfg.INPUT.AUGMENTATION = "radiograph"
     # Lesions with fewer pixels than this after augmentation are dropped from that training step.
     cfg.INPUT.MIN_LESION_AREA_PX = 4
@@ -83,14 +88,14 @@ def add_segtumor_config(cfg) -> None:
     cfg.POSTPROCESSING.MIN_AREA_PX = 1.0
 
 
-def new_config():
+def new_config() -> CfgNode:
     """Detectron2's defaults with segtumor's keys."""
     cfg = get_cfg()
     add_segtumor_config(cfg)
     return cfg
 
 
-def load_config(config_file, overrides=()):
+def load_config(config_file: str | Path, overrides: Iterable[str] = ()) -> CfgNode:
     """Read a configuration file and command-line overrides.
 
     Args:
@@ -106,16 +111,23 @@ def load_config(config_file, overrides=()):
     cfg = new_config()
     for path, settings in read_settings(config_file):
         for key, value in _once_each(settings, path):
-            _set(cfg, key, value, f"{path}, {key}")
+            _set(cfg, key, _beside(path, value) if key == _AUGMENTATION else value, f"{path}, {key}")
     overrides = [text for text in overrides if text != "--"]
     _check_pairs(overrides)
     for key, text in zip(overrides[::2], overrides[1::2], strict=True):
-        _set(cfg, key, text, f"command line, {key}")
+        value = _beside(Path("command line"), text) if key == _AUGMENTATION else text
+        _set(cfg, key, value, f"command line, {key}")
     check_config(cfg)
     return cfg
 
 
-def check_config(cfg) -> None:
+def _beside(path: Path, value: Any) -> Any:
+    """The value of a setting that names a file: the file beside ``path``, if there is one of that name."""
+    file = path.parent / value if isinstance(value, str) and "\0" not in value and Path(value).suffix else None
+    return str(file.absolute()) if file is not None and file.is_file() else value
+
+
+def check_config(cfg: CfgNode) -> None:
     """Refuse values that Detectron2 or segtumor would only stumble over later.
 
     Raises:
@@ -124,7 +136,7 @@ def check_config(cfg) -> None:
     check_values(dict(_leaves(cfg)))
 
 
-def _check_pairs(overrides):
+def _check_pairs(overrides: list[str]) -> None:
     late = next((text for text in overrides if text.startswith("--")), None)
     if late is not None:
         remedy = f"Put {late} before {overrides[0]}" if late != overrides[0] else "--help lists the options"
@@ -139,7 +151,7 @@ def _check_pairs(overrides):
         )
 
 
-def _leaves(node, prefix: str = ""):
+def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """(key with dots, value) of every setting; a group without any has none."""
     for name, value in node.items():
         if isinstance(value, dict):
@@ -148,17 +160,17 @@ def _leaves(node, prefix: str = ""):
             yield prefix + name, value
 
 
-def _once_each(settings, path):
+def _once_each(settings: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
     """``_leaves`` of a file; ``A.B: 1`` beside ``A: {B: 2}`` is the same key twice."""
-    seen = set()
+    seen: set[str] = set()
     for key, value in _leaves(settings):
         if key in seen:
-            raise ConfigError("the key stands twice", where=f"{path}, {key}", remedy="Keep the one that is meant")
+            raise ConfigError("duplicate key", where=f"{path}, {key}", remedy="Keep the one that is meant")
         seen.add(key)
         yield key, value
 
 
-def _set(cfg, key, value, where):
+def _set(cfg: CfgNode, key: str, value: Any, where: str) -> None:
     """Give a key its value, read as the kind that its default is of."""
     *groups, name = key.split(".")
     node = cfg
@@ -174,14 +186,14 @@ def _set(cfg, key, value, where):
     node[name] = as_kind_of(node[name], value, where=where)
 
 
-def _unknown(cfg, key, where):
+def _unknown(cfg: CfgNode, key: str, where: str) -> ConfigError:
     known = [key for key, _ in _leaves(cfg)]
     near = difflib.get_close_matches(key, known, n=1) or _same_last_part(key, known)
     remedy = f"Did you mean {near[0]}?" if near else "configs/README.md lists the keys"
     return ConfigError("unknown key", where=where.removesuffix(f", {key}"), got=f"{key:.100}", remedy=remedy)
 
 
-def _same_last_part(unknown, known):
+def _same_last_part(unknown: str, known: Iterable[str]) -> list[str]:
     last = {key: key.rpartition(".")[2] for key in known}
     near = difflib.get_close_matches(unknown.rpartition(".")[2].upper(), set(last.values()), n=1)
     return [key for key in known if near and last[key] == near[0]][:1]

@@ -155,7 +155,7 @@ def test_a_wrong_value_names_the_file_that_it_stands_in(tmp_path):
 )
 def test_a_key_that_stands_twice_in_two_ways_is_refused(tmp_path, text):
     (tmp_path / "twice.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=r"twice\.yaml, .*(MAX_ITER|LOSS_WEIGHT): the key stands twice"):
+    with pytest.raises(ConfigError, match=r"twice\.yaml, .*(MAX_ITER|LOSS_WEIGHT): duplicate key"):
         load_config(tmp_path / "twice.yaml")
 
 

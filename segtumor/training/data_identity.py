@@ -18,6 +18,7 @@ import yaml
 from segtumor.annotations.coco import CocoDataset
 from segtumor.cases import case_of
 from segtumor.errors import ConfigError
+from segtumor.files import sha256_of_file
 from segtumor.runs import CONFIG, RUN_RECORD
 from segtumor.training.batches.catalog import DataParts
 
@@ -38,6 +39,7 @@ SAME = "as at first"
 BEFORE = "before"
 #: In the entry of a data set: ``image_files_hash``.
 IMAGE_FILES = "image_files_sha256"
+_AUGMENTATION = "augmentation"
 _ASKED = "Move it away to resume without comparing data and settings with those of the first start"
 
 
@@ -121,7 +123,23 @@ def read_start(folder: Path) -> dict[str, Any] | None:
     starts = [document, *resumed] if isinstance(resumed, list) else [None]
     if not all(map(_is_start, starts)):
         raise ConfigError("not the account of a run", where=path, remedy=_ASKED)
-    return document
+    return dict(document)
+
+
+def augmentation_entry(augmentation: str | Path) -> dict[str, Any]:
+    """What ``run.json`` says of a file of augmentations; nothing of a policy."""
+    path = Path(augmentation)
+    return {_AUGMENTATION: {"file": str(path), "sha256": sha256_of_file(path)}} if path.is_file() else {}
+
+
+def compare_augmentation(start: Mapping[str, Any] | None, augmentation: str | Path) -> list[str]:
+    """Whether a file of augmentations is no longer that of a run's last start, as phrases."""
+    starts = _starts(start)
+    before = starts[-1].get(_AUGMENTATION) if starts else None
+    now = augmentation_entry(augmentation).get(_AUGMENTATION)
+    if not isinstance(before, Mapping) or now is None or before.get("sha256") == now["sha256"]:
+        return []
+    return [f"the content of {augmentation} (INPUT.AUGMENTATION) differs"]
 
 
 def resumed_seed(folder: Path, seed: int) -> int:
@@ -258,7 +276,9 @@ def _differ(first: Any, second: Any) -> bool:
 
 def _starts(first: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     """All starts of a run, each with its cases, if those are recorded."""
-    starts = [] if first is None else [first, *first.get("resumed", [])]
+    if first is None:
+        return []
+    starts = [first, *first.get("resumed", [])]
     return [{**start, "cases": first.get("cases")} if start.get("cases") == SAME else start for start in starts]
 
 

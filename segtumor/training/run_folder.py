@@ -4,12 +4,15 @@ import contextlib
 import logging
 import shutil
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from detectron2.utils import comm
 
 import segtumor
+from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
 from segtumor.runs import (
@@ -25,8 +28,16 @@ from segtumor.runs import (
 from segtumor.runtime.exported import is_export
 from segtumor.system.locks import alone_in
 from segtumor.system.versions import versions
-from segtumor.training.batches.catalog import shared_cases
-from segtumor.training.data_identity import BEFORE, IMAGE_FILES, SAME, case_hashes, image_files_hash, read_start
+from segtumor.training.batches.catalog import DataParts, shared_cases
+from segtumor.training.data_identity import (
+    BEFORE,
+    IMAGE_FILES,
+    SAME,
+    augmentation_entry,
+    case_hashes,
+    image_files_hash,
+    read_start,
+)
 
 _FILES_OF_A_RUN = (
     ALL_WEIGHTS,
@@ -46,7 +57,7 @@ _VERSIONS = (
 )
 
 
-def check_run_folder(folder, *, resume, overwrite):
+def check_run_folder(folder: str | Path, *, resume: bool, overwrite: bool) -> None:
     """Refuse a folder that holds another run's weights, or a run that cannot be written on; touches nothing.
 
     Raises:
@@ -65,7 +76,7 @@ def check_run_folder(folder, *, resume, overwrite):
         )
 
 
-def check_appended(folder):
+def check_appended(folder: str | Path) -> None:
     """Refuse a folder in which a pipe or a folder bears the name of a file that is appended to: of a pipe, opening it
     would wait for a reader without end.
 
@@ -78,13 +89,13 @@ def check_appended(folder):
             raise ConfigError("not an ordinary file", where=path, remedy="Move it away")
 
 
-def prepare_run_folder(folder, *, resume) -> None:
+def prepare_run_folder(folder: str | Path, *, resume: bool) -> None:
     """Make a folder that passed ``check_run_folder`` ready, without the run that is to be replaced.
 
     Raises:
         OutputError: it cannot be written.
     """
-    folder = prepare_output_folder(folder)
+    folder = Path(prepare_output_folder(folder))
     if resume:
         return
     for pattern in _FILES_OF_A_RUN:  # by name: the folder may hold other things of the user
@@ -93,19 +104,19 @@ def prepare_run_folder(folder, *, resume) -> None:
     shutil.rmtree(folder / EVALUATIONS, ignore_errors=True)
 
 
-def lock_run(folder):
+def lock_run(folder: str | Path) -> contextlib.AbstractContextManager[Any]:
     """The lock of the run folder; of several processes that train together the first holds it."""
     if not comm.is_main_process():
         return contextlib.nullcontext()
     return alone_in(folder, remedy="Wait for it, or choose another OUTPUT_DIR")
 
 
-def _holds_run(folder):
+def _holds_run(folder: Path) -> bool:
     return any(folder.glob(ALL_WEIGHTS))
 
 
 @contextlib.contextmanager
-def log_file(folder):
+def log_file(folder: str | Path) -> Iterator[None]:
     """Everything segtumor logs meanwhile is appended to ``log.txt`` as well, with the time."""
     handler = logging.FileHandler(Path(folder) / TRAINING_LOG, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -121,10 +132,20 @@ def log_file(folder):
         handler.close()
 
 
-def write_provenance(folder, *, datasets, seed, known=None, before=(), resumed: bool = False, command=None) -> None:
+def write_provenance(
+    folder: str | Path,
+    *,
+    datasets: DataParts,
+    seed: int,
+    known: Mapping[str, Any] | None = None,
+    before: Iterable[str] = (),
+    augmentation: str | Path = "",
+    resumed: bool = False,
+    command: Iterable[str] | None = None,
+) -> None:
     """Write ``run.json``: command, seed, versions, the SHA-256 of annotations and splits, and hashes of the cases.
 
-    A resumed run adds itself to what stands there under ``"resumed"``; the first start stays as it was, but for
+    A resumed run adds itself to what is there under ``"resumed"``; the first start stays as it was, but for
     ``training_data``, which says what the weights have learnt from by now.
 
     Args:
@@ -133,11 +154,12 @@ def write_provenance(folder, *, datasets, seed, known=None, before=(), resumed: 
         seed: seed in force.
         known: what the weights have learnt from, as ``training_data.training_data`` gives it.
         before: sorted hashes of the cases that the weights knew from which the run started.
+        augmentation: name of a policy, or a file, whose hash is kept too.
         resumed: whether the run continues an earlier one.
         command: arguments as typed; None takes those of the process.
     """
     path = Path(folder) / RUN_RECORD
-    entry = {
+    entry: dict[str, Any] = {
         "schema_version": 1,
         "command": list(sys.argv if command is None else command),
         "seed": seed,
@@ -146,10 +168,11 @@ def write_provenance(folder, *, datasets, seed, known=None, before=(), resumed: 
         "cases": {**{part: " ".join(case_hashes(sets)) for part, sets in datasets.items()}, BEFORE: " ".join(before)},
         "cases_in_several_parts": {f"{a}, {b}": len(cases) for a, b, cases in shared_cases(datasets)},
         "versions": versions(_VERSIONS),
+        **augmentation_entry(augmentation),
         "machine": {"threads": torch.get_num_threads(), "cuda": torch.cuda.is_available()},
         "notice": segtumor.NOTICE,
     }
-    first = read_start(folder) if resumed else None
+    first = read_start(Path(folder)) if resumed else None
     if first is not None:
         if {**(first.get("cases") or {}), BEFORE: ""} == entry["cases"]:  # long lines; once is enough
             entry["cases"] = SAME
@@ -157,7 +180,7 @@ def write_provenance(folder, *, datasets, seed, known=None, before=(), resumed: 
     write_json(path, entry)
 
 
-def _dataset_entry(dataset):
+def _dataset_entry(dataset: CocoDataset) -> dict[str, Any]:
     split = dataset.json_path.parent.parent / "split.json"
     return {
         "annotations": str(dataset.json_path),

@@ -25,6 +25,7 @@ from segtumor.training.batches.catalog import DataParts, Files
 from segtumor.training.batches.loaders import build_train_loader, validation_batches
 from segtumor.training.checkpoints.resuming import Newest, newest_checkpoint
 from segtumor.training.data_identity import (
+    compare_augmentation,
     compare_data,
     compare_settings,
     read_start,
@@ -100,7 +101,15 @@ def _train(
         prepare_run_folder(folder, resume=resume)
         write_text(folder / CONFIG, cfg.dump())
         known, before = trainer.checkpointer.training_data, seen_by(None if newest else _initial(cfg, init_from))
-        write_provenance(folder, datasets=datasets, seed=cfg.SEED, known=known, before=before, resumed=resume)
+        write_provenance(
+            folder,
+            datasets=datasets,
+            seed=cfg.SEED,
+            known=known,
+            before=before,
+            augmentation=cfg.INPUT.AUGMENTATION,
+            resumed=resume,
+        )
     comm.synchronize()
     with log_file(folder):
         for remark in remarks:
@@ -118,6 +127,7 @@ def _resume(cfg: CfgNode, trainer: Trainer, newest: Newest, datasets: DataParts,
     differing = compare_settings(folder, yaml.safe_load(cfg.dump()))
     remarks = trainer.restore(newest)
     differing += compare_data(read_start(folder), datasets)
+    differing += compare_augmentation(read_start(folder), cfg.INPUT.AUGMENTATION)
     trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, newest.checkpoint))
     remarks += [f"Not as this run was started: {'; '.join(differing)}"] if differing else []
     if trainer.start_iter >= trainer.max_iter:

@@ -21,6 +21,7 @@ from segtumor.structures.masks import draw_polygons, mask_from_rle, rle_from_seg
 from segtumor.system.opencv import cv2
 from segtumor.training.batches.augmentation import Augmentation, Motion
 from segtumor.training.batches.cache import ImageCache
+from segtumor.training.batches.composed import SUFFIXES, ComposedAugmentation
 
 #: One image of a data set and its lesions: Detectron2's standard dataset dict.
 Record = Mapping[str, Any]
@@ -34,7 +35,7 @@ class RadiographMapper:
         max_long_edge_px: the longer edge is never made longer than this.
         window_percentiles: gray values made black and white.
         max_pixels: larger images are refused.
-        augmentation: name of a policy.
+        augmentation: name of a policy, or a file of albumentations (``composed``).
         min_lesion_area_px: lesions with fewer pixels after augmentation are left out of this example.
         cache_folder: keeps windowed images at the largest size that is asked for (``cache``); "" for none. Of several
             sizes, the smaller ones are then made from the largest.
@@ -43,7 +44,7 @@ class RadiographMapper:
         targets: what becomes of the truth of an image (``models.kinds.ModelKind.targets``).
 
     Raises:
-        ConfigError: no such policy, or the folder for the cache holds other things.
+        ConfigError: no such policy, a file that cannot be used, or the folder for the cache holds other things.
     """
 
     def __init__(
@@ -62,7 +63,12 @@ class RadiographMapper:
     ) -> None:
         self._short_edges_px, self._max_long_edge_px = tuple(short_edges_px), max_long_edge_px
         self._window_percentiles, self._max_pixels = tuple(window_percentiles), max_pixels
-        self._augmentation = Augmentation(augmentation)
+        self._augmentation: Augmentation | ComposedAugmentation
+        if Path(augmentation).suffix in SUFFIXES:
+            shortest = min(*self._short_edges_px, max_long_edge_px)
+            self._augmentation = ComposedAugmentation(augmentation, trial_hw=(shortest, shortest))
+        else:
+            self._augmentation = Augmentation(augmentation)
         self._min_lesion_area_px = min_lesion_area_px
         self._class_names, self._targets = tuple(class_names), targets
         settings = [max(self._short_edges_px), max_long_edge_px, self._window_percentiles, max_pixels]
@@ -96,13 +102,18 @@ class RadiographMapper:
         """
         rng = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
         pixels, size_hw = self._window(record["file_name"], int(rng.choice(self._short_edges_px)))
-        motion = self._augmentation.draw_motion(pixels.shape, rng)
         lesions = [a for a in record["annotations"] if not a.get("iscrowd", 0)]
-        masks = np.zeros((len(lesions), *pixels.shape), dtype=bool)
-        for mask, lesion in zip(masks, lesions, strict=True):
-            draw_lesion(lesion["segmentation"], size_hw, motion, mask)
+        size = pixels.shape
+
+        def draw(motion: Motion) -> NDArray[np.bool_]:
+            masks = np.zeros((len(lesions), *size), dtype=bool)
+            for mask, lesion in zip(masks, lesions, strict=True):
+                draw_lesion(lesion["segmentation"], size_hw, motion, mask)
+            return masks
+
+        pixels, masks = self._augmentation.augment(pixels, draw, rng)
         return {
-            "image": image_tensor(self._augmentation.change_gray(motion.image(pixels), rng)),
+            "image": image_tensor(pixels),
             **self._targets(self._truth(record, masks, [a["category_id"] for a in lesions])),
             **{key: record[key] for key in ("height", "width", "image_id", "file_name")},
         }
@@ -112,7 +123,7 @@ class RadiographMapper:
         kept = np.flatnonzero(areas >= max(1, self._min_lesion_area_px))
         return Truth(
             masks=masks if len(kept) == len(masks) else masks[kept],
-            class_ids=[class_ids[index] for index in kept],
+            class_ids=[class_ids[index] for index in kept.tolist()],
             image_class=image_class_of(record, self._class_names),
         )
 
