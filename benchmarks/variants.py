@@ -59,13 +59,12 @@ def _named(text):
 def _load(folder, threads):
     """(Predictor, megabytes) of a training run or an export."""
     from segtumor.runtime.exported import is_export, open_export
-    from segtumor.runtime.mask_rcnn.detector import Detector
     from segtumor.runtime.predictor import Predictor
 
     if is_export(folder):
         export = open_export(folder, threads=threads)
         size = sum(entry["bytes"] for entry in export.manifest["files"].values())
-        return Predictor.from_contract(export.contract, Detector(export.graphs, export.contract)), size / 1e6
+        return Predictor.from_contract(export.contract, export.model), size / 1e6
     from segtumor.config import load_config
     from segtumor.export.torch_runtime import load_fast_predictor
     from segtumor.runs import find_run

@@ -18,7 +18,7 @@ from segtumor.export.folding import fold_batch_norms
 from segtumor.export.graph_files import check_onnx, write_onnx, write_openvino
 from segtumor.export.graphs import EagerGraphs
 from segtumor.models.detectron2_detector import ModelDetector
-from segtumor.runtime.exported import load_graphs
+from segtumor.runtime.export_kinds import load_mask_rcnn_graphs
 from segtumor.runtime.mask_rcnn.detector import Detector
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
@@ -117,7 +117,7 @@ def our_detectors(subject, folder, *, threads):
         logger.info("exporting for %s", runtime)
         try:
             _write_graphs(subject.model, Path(folder), format_name)
-            graphs = load_graphs(Path(folder, format_name), format_name, contract, threads=threads)
+            graphs = load_mask_rcnn_graphs(Path(folder, format_name), format_name, contract, threads=threads)
             detectors[runtime] = Detector(graphs, contract)
         except InstallationError as error:
             skipped.append(f"{runtime} is left out: {error}".replace("\n", " "))
@@ -132,7 +132,7 @@ def parallel_detectors(subject, detectors, folder):
             continue
         contract = detectors[runtime].contract
         pairs[runtime] = [
-            Detector(load_graphs(Path(folder, format_name), format_name, contract, threads=1), contract)
+            Detector(load_mask_rcnn_graphs(Path(folder, format_name), format_name, contract, threads=1), contract)
             for _ in range(PARALLEL)
         ]
     return pairs

@@ -89,10 +89,11 @@ def _size_steps(options, image, size_px, repeats, threads):
         "arguments": {"windows": ["@read:pixels"], "sizes_hw": [[size_px, size_px]]},
     }
     load = "segtumor.inference.load:load_model"
+    given = {name: f"@arguments:{name}" for name in ("run", "runtime", "threads")}
     return [
         {"name": "parser", "call": "segtumor.commands.infer:build_parser"},
         {"name": "arguments", "call": "@parser:parse_args", "arguments": {"args": argv}},
-        {"name": "model", "call": load, "arguments": {"arguments": "@arguments"}},
+        {"name": "model", "call": load, "arguments": given},
         {"name": "read", "call": "segtumor.imaging:read_radiograph", "arguments": {"path": str(image)}},
         {"name": "first", **predict},
         *({"name": _turn(number), **predict} for number in range(repeats)),

@@ -114,13 +114,14 @@ def _command(folder, image, output, threads):
 def _steps(kind, folder, image, output, threads):
     argv = ["--run", str(folder), "--input", str(image), "--output", str(output), "--threads", str(threads)]
     load = "segtumor.inference.load:load_model"
-    predict = {"call": "@model:predictor.predict", "arguments": {"radiograph": "@read"}}
+    given = {name: f"@arguments:{name}" for name in ("run", "runtime", "threads")}
+    predict = {"call": "@model:predictor.read", "arguments": {"radiograph": "@read"}}
     return [
         {"name": "libraries", "import": _LIBRARIES[kind]},
         {"name": "own code", "import": (*_OWN, *_OWN_OF[kind])},
         {"name": "parser", "call": "segtumor.commands.infer:build_parser"},
         {"name": "arguments", "call": "@parser:parse_args", "arguments": {"args": argv}},
-        {"name": "model", "call": load, "arguments": {"arguments": "@arguments"}},
+        {"name": "model", "call": load, "arguments": given},
         {"name": "read", "call": "segtumor.imaging:read_radiograph", "arguments": {"path": str(image)}},
         {"name": "first", **predict},
         {"name": "second", **predict},

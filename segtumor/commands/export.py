@@ -79,7 +79,7 @@ def _body(arguments: argparse.Namespace) -> int:
     check_options(arguments.format, int8=arguments.int8, calibration=arguments.calibration)
     check_output(arguments.output, overwrite=arguments.overwrite)
     manifest = export(
-        model_config(arguments),
+        model_config(run=arguments.run, config_file=arguments.config_file, opts=arguments.opts),
         arguments.output,
         format_name=arguments.format,
         int8=arguments.int8,

@@ -113,10 +113,18 @@ def _body(arguments):
     inputs = _find_inputs(arguments, find_inputs)
     check(inputs.paths, arguments.output, options)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
-        model = load_model(arguments)
+        model = load_model(
+            run=arguments.run,
+            config_file=arguments.config_file,
+            opts=arguments.opts,
+            device=arguments.device,
+            runtime=arguments.runtime,
+            threads=arguments.threads,
+            confidence_threshold=arguments.confidence_threshold,
+        )
         options = _options_of_model(options, arguments, model)
-        if model.remark:
-            logger.warning("%s", model.remark)
+        if model.note:
+            logger.warning("%s", model.note.text)
         result = infer(
             model.predictor,
             inputs.paths,
@@ -172,7 +180,7 @@ def _options_of_model(options, arguments, model):
         confidence_threshold=model.settings["confidence_threshold"],
         window_percentiles=tuple(model.settings["window_percentiles"]),
         max_pixels=model.max_pixels if arguments.max_pixels is None else arguments.max_pixels,
-        note=model.remark,
+        note=model.note.text if model.note else None,
     )
 
 

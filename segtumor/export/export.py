@@ -27,7 +27,8 @@ from segtumor.models.build import load_trained_model
 from segtumor.models.weights import recorded_training_data
 from segtumor.runs import EXPORT
 from segtumor.runtime.contract import Contract
-from segtumor.runtime.exported import FORMATS, file_names, is_export, open_export, write_manifest
+from segtumor.runtime.export_kinds import FORMATS
+from segtumor.runtime.exported import file_names, is_export, open_export, write_manifest
 from segtumor.runtime.mask_rcnn.detector import model_images
 from segtumor.runtime.predictor import Windowing
 from segtumor.system.locks import alone_at

@@ -1,14 +1,21 @@
-"""The model that ``tools/infer.py`` was given, ready to predict: an exported one, or that of a training run."""
+"""A model ready to read radiographs: an exported one, or that of a training run or a configuration."""
 
 import contextlib
 import logging
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segtumor.errors import ConfigError, InstallationError, check_current_folder
 from segtumor.runs import CONFIG, EXPORT
+
+if TYPE_CHECKING:
+    from detectron2.config import CfgNode
+
+    from segtumor.runtime.predictor import Predictor
+    from segtumor.structures.readings import Note
 
 logger = logging.getLogger(__name__)
 
@@ -18,23 +25,21 @@ class InferenceModel:
     """A model with what the tables say of it.
 
     Attributes:
-        predictor: ``runtime.predictor.Predictor``.
-        class_names: names by ``class_id``.
-        settings: what decides its findings; "settings" of summary.json.
+        predictor: radiograph to reading.
+        settings: what decides its readings; "settings" of summary.json.
         entry: what identifies it; "model" of summary.json.
         max_pixels: larger pictures fail, px.
-        remark: what a reader of its findings must know of the model itself, a sentence, or None.
+        note: what limits all of its readings, or None.
     """
 
-    predictor: Any
-    class_names: tuple[str, ...]
-    settings: dict
-    entry: dict
+    predictor: "Predictor"
+    settings: Mapping[str, Any]
+    entry: Mapping[str, Any]
     max_pixels: int
-    remark: str | None = None
+    note: "Note | None" = None
 
 
-def check_model(folder):
+def check_model(folder: str | Path | None) -> None:
     """Refuse a folder that holds no model, which needs no framework to be seen; None passes.
 
     Raises:
@@ -51,25 +56,52 @@ def check_model(folder):
     )
 
 
-def load_model(arguments):
-    """The model of ``--run`` or ``--config-file``.
+def load_model(
+    *,
+    run: str | Path | None = None,
+    config_file: str | Path | None = None,
+    opts: Sequence[str] = (),
+    device: str | None = None,
+    runtime: str | None = None,
+    threads: int | None = None,
+    confidence_threshold: float | None = None,
+) -> InferenceModel:
+    """Load a model.
+
+    Args:
+        run: folder of a training run, whose best weights are used, or of an export; or
+        config_file: a configuration, whose weights ``opts`` name.
+        opts: settings as on the command line, KEY VALUE KEY VALUE ...; not for exports.
+        device: "cpu" or "cuda"; None for ``MODEL.DEVICE``; not for exports.
+        runtime: "torch" or "detectron2"; None for torch where it can; not for exports.
+        threads: of the model; None for one on each core.
+        confidence_threshold: findings below it are not shown, [0, 1]; None for the model's own.
 
     Raises:
         ConfigError: options that do not fit it.
         ModelError: it is missing, damaged or of another version.
         InstallationError: what runs it is not installed.
     """
-
     started = time.perf_counter()
     # Damaged or not: what is wrong with an export is said where exports are read.
-    exported = arguments.run is not None and (Path(arguments.run) / EXPORT).exists()
-    model = _exported_model(arguments) if exported else _trained_model(arguments)
+    if run is not None and (Path(run) / EXPORT).exists():
+        _refuse_options_of_runs(opts=opts, device=device, runtime=runtime)
+        model = _exported_model(Path(run), threads, confidence_threshold)
+    else:
+        _check_frameworks(run or config_file)
+        cfg = model_config(run=run, config_file=config_file, opts=opts)
+        if device:
+            cfg.MODEL.DEVICE = device
+        if confidence_threshold is not None:
+            cfg.TEST.CONFIDENCE_THRESHOLD = confidence_threshold
+        cfg.freeze()
+        model = model_of_config(cfg, runtime=runtime, threads=threads)
     logger.debug("model loaded after %.2f s", time.perf_counter() - started)
     return model
 
 
 @contextlib.contextmanager
-def opencv_threads(count):
+def opencv_threads(count: int) -> Iterator[None]:
     """OpenCV's own threads, for the time of a block."""
     from segtumor.system.opencv import cv2
 
@@ -81,28 +113,26 @@ def opencv_threads(count):
         cv2.setNumThreads(before)
 
 
-def _exported_model(arguments):
-    from segtumor.files import sha256_of_file
-    from segtumor.runtime.exported import open_export
-    from segtumor.runtime.mask_rcnn.detector import Detector
-    from segtumor.runtime.predictor import Predictor
-
-    for option, is_given in (
-        ("--opts", arguments.opts),
-        ("--device", arguments.device),
-        ("--runtime", arguments.runtime),
-    ):
-        if is_given:
+def _refuse_options_of_runs(**options: Any) -> None:
+    for name, value in options.items():
+        if value:
+            option = f"--{name}"
             raise ConfigError(
                 "an exported model is run as it was exported",
                 where=option,
                 remedy=f"Leave {option} out, or give the training run to --run",
             )
-    export = open_export(arguments.run, threads=arguments.threads)
+
+
+def _exported_model(folder: Path, threads: int | None, confidence_threshold: float | None) -> InferenceModel:
+    from segtumor.files import sha256_of_file
+    from segtumor.runtime.exported import open_export
+    from segtumor.runtime.predictor import Predictor
+
+    export = open_export(folder, threads=threads)
     contract, preprocessing = export.contract, export.contract.preprocessing
-    given = arguments.confidence_threshold
     settings = {
-        "confidence_threshold": contract.confidence_threshold if given is None else given,
+        "confidence_threshold": contract.confidence_threshold if confidence_threshold is None else confidence_threshold,
         "short_edge_px": preprocessing.short_edge_px,
         "max_long_edge_px": preprocessing.max_long_edge_px,
         "window_percentiles": list(preprocessing.window_percentiles),
@@ -118,17 +148,11 @@ def _exported_model(arguments):
         "class_names": list(contract.class_names),
         "training_data": export.manifest["source"].get("training_data"),
     }
-    predictor, remark = Predictor.from_contract(contract, Detector(export.graphs, contract)), _remark(entry)
-    return InferenceModel(predictor, contract.class_names, settings, entry, preprocessing.max_pixels, remark)
+    predictor = Predictor.from_contract(contract, export.model)
+    return InferenceModel(predictor, settings, entry, preprocessing.max_pixels, _note(entry))
 
 
-def _trained_model(arguments):
-    _check_frameworks(arguments.run or arguments.config_file)
-    cfg = _config(arguments)
-    return model_of_config(cfg, runtime=arguments.runtime, threads=arguments.threads)
-
-
-def _check_frameworks(where):
+def _check_frameworks(where: str | Path | None) -> None:
     check_current_folder()
     try:
         from segtumor.compat import prepare_detectron2
@@ -143,7 +167,7 @@ def _check_frameworks(where):
         ) from error
 
 
-def model_of_config(cfg, *, runtime=None, threads=None):
+def model_of_config(cfg: "CfgNode", *, runtime: str | None = None, threads: int | None = None) -> InferenceModel:
     """The model of ``MODEL.WEIGHTS``; errors as ``load_model``.
 
     Args:
@@ -151,10 +175,14 @@ def model_of_config(cfg, *, runtime=None, threads=None):
         runtime: "torch", "detectron2", or None for torch where it can.
         threads: of the model; None for one on each core.
     """
+    from segtumor.export.torch_runtime import load_detectron2_predictor, load_fast_predictor
     from segtumor.files import sha256_of_file
     from segtumor.models.weights import recorded_training_data
 
-    predictor, class_names, description = _predictor(cfg, runtime, threads)
+    if runtime == "detectron2":
+        predictor, class_names, description = load_detectron2_predictor(cfg, threads=threads)
+    else:
+        predictor, class_names, description = load_fast_predictor(cfg, threads=threads, fallback=runtime is None)
     settings = {
         "confidence_threshold": cfg.TEST.CONFIDENCE_THRESHOLD,
         "short_edge_px": cfg.INPUT.MIN_SIZE_TEST,
@@ -171,49 +199,35 @@ def model_of_config(cfg, *, runtime=None, threads=None):
         "class_names": list(class_names),
         "training_data": recorded_training_data(cfg.MODEL.WEIGHTS),
     }
-    return InferenceModel(predictor, tuple(class_names), settings, entry, cfg.INPUT.MAX_PIXELS, _remark(entry))
+    return InferenceModel(predictor, settings, entry, cfg.INPUT.MAX_PIXELS, _note(entry))
 
 
-def _remark(entry):
+def _note(entry: Mapping[str, Any]) -> "Note | None":
     """A model that knows phantoms only is as sure of real radiographs, and wrong; pixels do not tell the two apart."""
+    from segtumor.structures.readings import UNLIKE_TRAINING, Note
+
     training_data = entry["training_data"]
     if training_data is None:
         logger.info("the weights do not say what they were trained on")
         return None
     if training_data.get("synthetic") is not True:
         return None
-    return "The model was trained on synthetic radiographs only: what it finds on real ones means nothing."
+    text = "The model was trained on synthetic radiographs only: what it finds on real ones means nothing."
+    return Note(UNLIKE_TRAINING, text)
 
 
-def _predictor(cfg, runtime, threads):
-    """(Predictor, class names, description of what computes it) of a configuration."""
-    from segtumor.export.torch_runtime import load_detectron2_predictor, load_fast_predictor
-
-    if runtime == "detectron2":
-        return load_detectron2_predictor(cfg, threads=threads)
-    return load_fast_predictor(cfg, threads=threads, fallback=runtime is None)
-
-
-def _without_threads(description):
+def _without_threads(description: Mapping[str, Any]) -> dict[str, Any]:
     # A run may be continued with another number of threads.
     return {key: value for key, value in description.items() if key != "threads"}
 
 
-def _config(arguments):
-    cfg = model_config(arguments)
-    if arguments.device:
-        cfg.MODEL.DEVICE = arguments.device
-    if arguments.confidence_threshold is not None:
-        cfg.TEST.CONFIDENCE_THRESHOLD = arguments.confidence_threshold
-    cfg.freeze()
-    return cfg
-
-
-def model_config(arguments):
-    """The configuration that ``--run`` or ``--config-file``, and ``--opts``, mean together.
+def model_config(
+    *, run: str | Path | None = None, config_file: str | Path | None = None, opts: Sequence[str] = ()
+) -> "CfgNode":
+    """The configuration that a run or a configuration file means, with settings of the command line.
 
     Returns:
-        CfgNode, not frozen; of a run with its best weights, unless ``--opts`` names others.
+        CfgNode, not frozen; of a run with its best weights, unless ``opts`` name others.
 
     Raises:
         ConfigError: no run, no such file, or a wrong setting.
@@ -221,6 +235,6 @@ def model_config(arguments):
     from segtumor.config import load_config
     from segtumor.runs import find_run
 
-    config_file, weights = find_run(arguments.run) if arguments.run else (arguments.config_file, None)
+    found, weights = find_run(run) if run else (config_file, None)
     chosen = ["MODEL.WEIGHTS", str(weights)] if weights else []
-    return load_config(config_file, [*chosen, *arguments.opts])
+    return load_config(found, [*chosen, *opts])

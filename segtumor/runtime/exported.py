@@ -1,39 +1,36 @@
-"""The folder of an exported model: three graphs and ``export.json``, which says everything else.
+"""The folder of an exported model: its graphs and ``export.json``, which says everything else.
 
-    export.json  dense.*  box_head.*  mask_head.*        (.onnx, .xml with .bin, or .pt)
+    export.json  dense.*  box_head.*  mask_head.*        (a Mask R-CNN: .onnx, .xml with .bin, or .pt)
 
 Reading verifies before it loads: the hash of ``export.json`` itself, the files' hashes, and that every file lies in the
 folder. What else lies there is not read.
 Hashes find damage and mistakes, not malice: who can change the graphs can change ``export.json``. Not here: making
-an export (``segtumor.export.export``).
+an export (``segtumor.export.export``), and which graphs a kind of model has (``export_kinds``).
 """
 
 import hashlib
-import importlib
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import segtumor
-from segtumor.errors import ModelError, check_current_folder, needed
+from segtumor.errors import ModelError
 from segtumor.files import open_ordinary, sha256_of_file, write_json
 from segtumor.runs import EXPORT
-from segtumor.runtime.contract import Contract
-from segtumor.runtime.sessions.graph_names import GRAPHS
+from segtumor.runtime.export_kinds import FORMATS, MASK_RCNN, ExportKind, kind_named
+from segtumor.runtime.protocols import Model, ModelContract
 
+#: What ``kind`` says: that the file is about an export. Which kind of model it is, is ``model_kind``.
 KIND, SCHEMA_VERSION = "segtumor export", 2
 _OWN_HASH = "manifest_sha256"
-#: Format -> (suffixes of a graph's files, module and class that run them).
-FORMATS = {
-    "torchscript": ((".pt",), "segtumor.runtime.sessions.torchscript", "TorchScriptGraphs"),
-    "onnx": ((".onnx",), "segtumor.runtime.sessions.onnx_graphs", "OnnxGraphs"),
-    "openvino": ((".xml", ".bin"), "segtumor.runtime.sessions.openvino_graphs", "OpenVinoGraphs"),
-}
 _SHOWN_DIGITS = 12
 _EXPORT_AGAIN = "Export the model again with this version of segtumor"
 logger = logging.getLogger(__name__)
+
+Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -41,19 +38,24 @@ class Export:
     """An export that was verified and loaded.
 
     Attributes:
-        contract: ``runtime.contract.Contract``.
-        graphs: the three graphs, for ``runtime.mask_rcnn.detector.Detector``.
+        contract: what it says beside its graphs.
+        graphs: what runs the graphs (``export_kinds.Graphs``), with the methods that its kind needs.
         manifest: what ``export.json`` holds.
         folder: where it lies.
     """
 
-    contract: Contract
+    contract: ModelContract
     graphs: Any
-    manifest: dict
+    manifest: Manifest
     folder: Path
 
+    @property
+    def model(self) -> Model:
+        """The model that the graphs and the contract are, for a ``Predictor``."""
+        return _kind_of(self.manifest, self.folder).as_model(self.graphs, self.contract)
 
-def is_export(folder):
+
+def is_export(folder: str | Path) -> bool:
     """Whether ``folder`` says that it is an export, sound or not."""
     try:
         with open_ordinary(Path(folder) / EXPORT) as file:
@@ -63,45 +65,25 @@ def is_export(folder):
     return isinstance(manifest, dict) and manifest.get("kind") == KIND
 
 
-def open_export(folder, *, threads=None):
+def open_export(folder: str | Path, *, threads: int | None = None) -> Export:
     """Verify an export and load its graphs.
 
     Args:
         folder: of the export.
         threads: for the runtime; None leaves the choice to it.
 
-    Returns:
-        Export.
-
     Raises:
-        ModelError: no export, made by another version, incomplete, damaged, or changed.
+        ModelError: no export, made by another version, of an unknown kind, incomplete, damaged, or changed.
         InstallationError: the runtime is not installed.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    contract = Contract.from_dict(manifest.get("contract"), folder / EXPORT)
-    return Export(contract, load_graphs(folder, manifest["format"], contract, threads=threads), manifest, folder)
+    kind = _kind_of(manifest, folder)
+    contract = kind.read_contract(manifest.get("contract"), folder / EXPORT)
+    return Export(contract, kind.load_graphs(folder, manifest["format"], contract, threads), manifest, folder)
 
 
-def load_graphs(folder, format_name, contract, *, threads=None):
-    """The graphs of a folder whose files were verified; errors as ``open_export``."""
-    if format_name == "torchscript":
-        check_current_folder()
-    suffixes, module_name, class_name = FORMATS[format_name]
-    runtime = _import_runtime(module_name)
-    files = {graph: {suffix: Path(folder) / f"{graph}{suffix}" for suffix in suffixes} for graph in GRAPHS}
-    options = {"regions": contract.regions, "threads": threads}
-    if format_name != "torchscript":  # there, outputs have no names
-        options["level_count"] = len(contract.anchors.strides_px)
-    return getattr(runtime, class_name)(files, **options)
-
-
-def _import_runtime(module_name):
-    with needed("torch", "torch is not installed", remedy='Type: python -m pip install "segtumor[train]"'):
-        return importlib.import_module(module_name)
-
-
-def read_manifest(folder):
+def read_manifest(folder: str | Path) -> Manifest:
     """``export.json``, after its files were compared with it; errors as ``open_export``."""
     folder = Path(folder)
     where = folder / EXPORT
@@ -122,10 +104,11 @@ def read_manifest(folder):
     if manifest.get(_OWN_HASH) != _sha256_of_values(manifest):
         remedy = "Copy the export again, or export again; settings are changed in the configuration"
         raise ModelError("damaged or changed since the export: its SHA-256 differs", where=where, remedy=remedy)
+    kind = _kind_of(manifest, folder)
     source = manifest.get("source")
     if not isinstance(source, dict) or not isinstance(source.get("training_data"), (dict, type(None))):
         raise ModelError("does not say what the export was made from", where=where, remedy=_EXPORT_AGAIN)
-    _check_files(folder, manifest, where)
+    _check_files(folder, manifest, where, file_names(manifest["format"], kind))
     if manifest.get("segtumor_version") != segtumor.__version__:
         logger.warning(
             "%s was made with segtumor %s; this is %s", folder, manifest.get("segtumor_version"), segtumor.__version__
@@ -133,25 +116,37 @@ def read_manifest(folder):
     return manifest
 
 
-def write_manifest(folder, *, format_name, precision, contract, source, made_with, parity):
+def write_manifest(
+    folder: str | Path,
+    *,
+    format_name: str,
+    precision: str,
+    contract: ModelContract,
+    source: Mapping[str, Any],
+    made_with: Mapping[str, str],
+    parity: Mapping[str, Any],
+    model_kind: str = MASK_RCNN,
+) -> Manifest:
     """Write ``export.json`` for the graphs that lie in ``folder``; returns its content.
 
     Args:
         format_name: one of ``FORMATS``.
         precision: "float32" or "int8".
-        contract: Contract.
+        contract: what inference must know beside the graphs.
         source: {"weights", "weights_sha256", "config_sha256", "training_data"}.
         made_with: {package: version}.
         parity: measured differences, plain values.
+        model_kind: a name in ``export_kinds``.
     """
     folder = Path(folder)
     files = {
         name: {"sha256": sha256_of_file(folder / name), "bytes": (folder / name).stat().st_size}
-        for name in file_names(format_name)
+        for name in file_names(format_name, kind_named(model_kind, folder / EXPORT))
     }
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "kind": KIND,
+        "model_kind": model_kind,
         "segtumor_version": segtumor.__version__,
         "notice": segtumor.NOTICE,
         "format": format_name,
@@ -169,18 +164,23 @@ def write_manifest(folder, *, format_name, precision, contract, source, made_wit
     return manifest
 
 
-def file_names(format_name):
-    """Names of the files that hold the graphs."""
-    return [graph + suffix for graph in GRAPHS for suffix in FORMATS[format_name][0]]
+def file_names(format_name: str, kind: ExportKind | None = None) -> list[str]:
+    """Names of the files that hold the graphs of a kind; None for a Mask R-CNN."""
+    graphs = (kind or kind_named(MASK_RCNN, Path(EXPORT))).graphs
+    return [graph + suffix for graph in graphs for suffix in FORMATS[format_name]]
 
 
-def _sha256_of_values(manifest):
+def _kind_of(manifest: Manifest, folder: Path) -> ExportKind:
+    return kind_named(manifest.get("model_kind", MASK_RCNN), folder / EXPORT)
+
+
+def _sha256_of_values(manifest: Manifest) -> str:
     """Of all that ``export.json`` says but for this hash, however it is laid out."""
     values = {key: value for key, value in manifest.items() if key != _OWN_HASH}
     return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _read_json(folder, where):
+def _read_json(folder: Path, where: Path) -> Manifest:
     if not where.is_file():
         raise ModelError("not an exported model", where=folder, expected=f"a folder with {EXPORT}")
     try:
@@ -192,8 +192,8 @@ def _read_json(folder, where):
     return manifest
 
 
-def _check_files(folder, manifest, where):
-    files, names = manifest.get("files"), file_names(manifest["format"])
+def _check_files(folder: Path, manifest: Manifest, where: Path, names: list[str]) -> None:
+    files = manifest.get("files")
     if not isinstance(files, dict) or sorted(files) != sorted(names):
         raise ModelError(
             "names other files than an export has",
@@ -206,7 +206,7 @@ def _check_files(folder, manifest, where):
         _check_file(folder, name, files[name])
 
 
-def _check_file(folder, name, entry):
+def _check_file(folder: Path, name: str, entry: Any) -> None:
     path = folder / name
     if not path.is_file():
         raise ModelError("missing", where=path, remedy="Copy the whole folder of the export")

@@ -16,8 +16,7 @@ from segtumor.errors import BadImageError, NonFiniteOutputError
 from segtumor.imaging import Radiograph, normalize_window
 from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.runtime.breakdown import all_sound, is_broken
-from segtumor.runtime.contract import Contract
-from segtumor.runtime.protocols import Model, SizeHW, Window
+from segtumor.runtime.protocols import Model, ModelContract, SizeHW, Window
 from segtumor.runtime.reading_models import reading_model
 from segtumor.structures import postprocessing
 from segtumor.structures.readings import ABOUT_PICTURE, Note, Reading
@@ -38,8 +37,8 @@ class Windowing:
     window_percentiles: Sequence[float]
 
     @classmethod
-    def from_contract(cls, contract: Contract) -> "Windowing":
-        """That of a ``Contract``."""
+    def from_contract(cls, contract: ModelContract) -> "Windowing":
+        """That of an exported model."""
         return cls(**{field.name: getattr(contract.preprocessing, field.name) for field in dataclasses.fields(cls)})
 
     def window(self, pixels: NDArray[np.float32], *, short_edge_px: int | None = None) -> Window:
@@ -76,8 +75,8 @@ class Predictor:
         self._settings, self._read = settings, reading_model(model, class_names)
 
     @classmethod
-    def from_contract(cls, contract: Contract, model: Model) -> "Predictor":
-        """The predictor that a ``Contract`` describes."""
+    def from_contract(cls, contract: ModelContract, model: Model) -> "Predictor":
+        """The predictor that a contract describes."""
         settings = postprocessing.Postprocessing(**contract.postprocessing)
         windowing = Windowing.from_contract(contract)
         return cls(model, class_names=contract.class_names, windowing=windowing, settings=settings)

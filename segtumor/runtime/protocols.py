@@ -16,13 +16,14 @@ Where the model breaks down on an image (a number that is NaN or infinite), its 
 Letters: N windows, K classes without normal; h, w of a window, H, W of its radiograph.
 """
 
-from collections.abc import Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segtumor.errors import NonFiniteOutputError
+from segtumor.runtime.contract import Preprocessing
 from segtumor.structures.lesions import Finding
 from segtumor.structures.readings import ImageProbabilities, Reading
 
@@ -66,6 +67,34 @@ class ReadingModel(Protocol):
 
     def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> Sequence[Reading | NonFiniteOutputError]:
         """N Readings, in px of the radiographs."""
+        ...
+
+
+class ModelContract(Protocol):
+    """What an exported model of any kind says beside its graphs."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """K names of what it finds, by ``class_id``."""
+        ...
+
+    @property
+    def confidence_threshold(self) -> float:
+        """Findings below it are not shown unless asked for, [0, 1]."""
+        ...
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How a radiograph becomes its input."""
+        ...
+
+    @property
+    def postprocessing(self) -> Mapping[str, Any]:
+        """Fields of ``structures.postprocessing.Postprocessing``."""
+        ...
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         ...
 
 

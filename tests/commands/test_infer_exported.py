@@ -16,7 +16,6 @@ from PIL import Image
 from segtumor.commands import infer
 from segtumor.inference.batch import drawing
 from segtumor.runtime import exported
-from segtumor.runtime.mask_rcnn import detector
 from segtumor.structures.lesions import Finding
 from segtumor.structures.postprocessing import Postprocessing
 
@@ -31,15 +30,12 @@ CONTRACT = SimpleNamespace(
 
 
 class OneFinding:
-    """Stands in for ``runtime.mask_rcnn.detector.Detector``; stops as a user would at the image of ``interrupt_at``."""
+    """A model that stops as a user would at the image of ``interrupt_at``."""
 
     interrupt_at, calls = None, 0
 
-    def __init__(self, graphs, contract):
-        pass
-
     def detect(self, windows, sizes_hw):
-        type(self).calls += 1
+        self.calls += 1
         if self.calls == self.interrupt_at:
             raise KeyboardInterrupt
         return [(Finding(0, 0.5, (0.0, 0.0, 4.0, 4.0), None, (0.5, 0.25)),) for _ in windows]
@@ -55,12 +51,14 @@ def type_infer(tmp_path, monkeypatch):
     manifest = {"kind": exported.KIND, "format": "onnx", "precision": "float32", "source": {"weights_sha256": "ab"}}
     (tmp_path / "exported" / "export.json").write_text(json.dumps(manifest))
     graphs = SimpleNamespace(describe=lambda: {"runtime": "onnx", "version": "1", "threads": 2})
-    opened = SimpleNamespace(contract=CONTRACT, graphs=graphs, manifest=manifest, folder=tmp_path / "exported")
+    model = OneFinding()
+    opened = SimpleNamespace(
+        contract=CONTRACT, graphs=graphs, model=model, manifest=manifest, folder=tmp_path / "exported"
+    )
     asked = {}
     monkeypatch.setattr(
         exported, "open_export", lambda folder, *, threads=None: asked.update(threads=threads) or opened
     )
-    monkeypatch.setattr(detector, "Detector", type("Detector", (OneFinding,), {}))
 
     def type_infer(*more, inputs=("scans",)):
         inputs = [str(tmp_path / name) for name in inputs]
@@ -68,7 +66,7 @@ def type_infer(tmp_path, monkeypatch):
             ["--run", str(tmp_path / "exported"), "--input", *inputs, "--output", str(tmp_path / "found"), *more]
         )
 
-    type_infer.asked = asked
+    type_infer.asked, type_infer.model = asked, model
     return type_infer
 
 
@@ -116,14 +114,14 @@ def test_wrong_options_are_usage_errors(type_infer, tmp_path, more, message, cap
 
 
 def test_an_interrupted_command_goes_on_with_continue(type_infer, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(detector.Detector, "interrupt_at", 2)
+    type_infer.model.interrupt_at = 2
     assert type_infer("--no-overlays") == 130
     assert [entry["status"] for entry in summary(tmp_path)["inputs"]] == ["ok", "not reached", "not reached"]
     assert "--continue goes on from here" in capsys.readouterr().err
     assert type_infer("--no-overlays") == 2
     assert "Go on with --continue" in capsys.readouterr().err
     assert type_infer("--no-overlays", "--continue", "--threads", "1") == 0
-    assert summary(tmp_path)["counts"]["ok"] == 3 and detector.Detector.calls == 4
+    assert summary(tmp_path)["counts"]["ok"] == 3 and type_infer.model.calls == 4
 
 
 def test_what_is_not_read_is_said_and_named(type_infer, tmp_path, capsys):

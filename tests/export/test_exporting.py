@@ -29,7 +29,8 @@ from segtumor.models.build import load_trained_model
 from segtumor.models.detectron2_detector import ModelDetector
 from segtumor.runtime.breakdown import is_broken
 from segtumor.runtime.differences import differences
-from segtumor.runtime.exported import load_graphs, open_export
+from segtumor.runtime.export_kinds import load_mask_rcnn_graphs
+from segtumor.runtime.exported import open_export
 from segtumor.runtime.mask_rcnn.detector import Detector
 
 pytestmark = pytest.mark.model
@@ -161,7 +162,7 @@ def test_an_export_that_breaks_down_fails_the_image(format_name, cfg, windows, t
         write_onnx(folded, tmp_path)
     if format_name == "openvino":
         write_openvino(tmp_path, tmp_path)
-    graphs = load_graphs(tmp_path, format_name, contract, threads=1)
+    graphs = load_mask_rcnn_graphs(tmp_path, format_name, contract, threads=1)
     assert all(map(is_broken, Detector(graphs, contract).detect(windows, [(64, 90)] * 2)))
 
 
@@ -171,7 +172,7 @@ def test_openvino_refuses_weights_whose_damage_it_would_hide(cfg, tmp_path):
     write_onnx(fold_batch_norms(model), tmp_path)
     write_openvino(tmp_path, tmp_path)
     with pytest.raises(ModelError, match=r"dense\.xml: weights are NaN or infinite"):
-        load_graphs(tmp_path, "openvino", contract_of(cfg, model, ("benign", "malignant")))
+        load_mask_rcnn_graphs(tmp_path, "openvino", contract_of(cfg, model, ("benign", "malignant")))
 
 
 def test_in_detectron2_a_broken_image_leaves_its_neighbours_their_findings(cfg, windows):

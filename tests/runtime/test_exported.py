@@ -109,6 +109,23 @@ def test_a_link_out_of_the_folder_is_refused(export, tmp_path):
         open_export(export)
 
 
+def test_an_export_that_does_not_say_its_kind_of_model_is_a_mask_rcnn(export):
+    manifest = read_manifest(export)
+    assert manifest["model_kind"] == "mask_rcnn"
+    old = {key: value for key, value in manifest.items() if key not in ("model_kind", exported._OWN_HASH)}
+    (export / "export.json").write_text(json.dumps({**old, exported._OWN_HASH: exported._sha256_of_values(old)}))
+    assert "model_kind" not in read_manifest(export)
+    with pytest.raises((ModelError, InstallationError), match=r"dense\.onnx|onnxruntime"):  # its graphs are looked for
+        open_export(export)
+
+
+@pytest.mark.parametrize("model_kind", ["u_net", None, 3])
+def test_an_unknown_kind_of_model_is_refused(export, model_kind):
+    change(export, model_kind=model_kind)
+    with pytest.raises(ModelError, match=r"export\.json: unknown kind of model .*expected mask_rcnn.*Update segtumor"):
+        open_export(export)
+
+
 def test_another_schema_is_refused_and_another_version_warned_of(export, caplog):
     change(export, segtumor_version="0.0.1")
     with caplog.at_level(logging.WARNING):

@@ -1,0 +1,99 @@
+"""The kinds of exported model: which graphs an export of each has, and how they become a model. One table.
+
+``export.json`` says the kind as ``model_kind``; exports from before there were several are a Mask R-CNN. A new kind is
+registered here and, where exports are made, in ``segtumor.export``.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from segtumor.errors import ModelError, check_current_folder, needed
+from segtumor.runtime.contract import Contract
+from segtumor.runtime.mask_rcnn.detector import Detector
+from segtumor.runtime.protocols import Model, ModelContract
+from segtumor.runtime.sessions.graph_names import GRAPHS
+
+#: Format -> suffixes of a graph's files.
+FORMATS = {"torchscript": (".pt",), "onnx": (".onnx",), "openvino": (".xml", ".bin")}
+#: Module and class that run the graphs of a Mask R-CNN in a format.
+_RUNTIMES = {
+    "torchscript": ("segtumor.runtime.sessions.torchscript", "TorchScriptGraphs"),
+    "onnx": ("segtumor.runtime.sessions.onnx_graphs", "OnnxGraphs"),
+    "openvino": ("segtumor.runtime.sessions.openvino_graphs", "OpenVinoGraphs"),
+}
+
+
+class Graphs(Protocol):
+    """What runs the graphs of an export; its other methods are between it and its kind."""
+
+    def describe(self) -> dict[str, Any]:
+        """Name and version of the runtime, and its threads."""
+        ...
+
+
+LoadGraphs: TypeAlias = Callable[[Path, str, Any, int | None], Graphs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportKind:
+    """What differs between kinds of exported model.
+
+    Attributes:
+        graphs: names of the graphs; with a suffix, names of files.
+        read_contract: the values in ``export.json`` and its path, for messages -> contract; raises ModelError.
+        load_graphs: folder whose files were verified, format, contract, threads or None -> what runs the graphs.
+        as_model: graphs and contract -> model.
+    """
+
+    graphs: tuple[str, ...]
+    read_contract: Callable[[Any, Path], ModelContract]
+    load_graphs: LoadGraphs
+    as_model: Callable[[Any, Any], Model]
+
+
+def load_mask_rcnn_graphs(folder: Path, format_name: str, contract: Contract, threads: int | None = None) -> Any:
+    """The three graphs of a Mask R-CNN; errors as ``exported.open_export``."""
+    if format_name == "torchscript":
+        check_current_folder()
+    module_name, class_name = _RUNTIMES[format_name]
+    with needed("torch", "torch is not installed", remedy='Type: python -m pip install "segtumor[train]"'):
+        runtime = importlib.import_module(module_name)
+    files = {graph: {suffix: folder / f"{graph}{suffix}" for suffix in FORMATS[format_name]} for graph in GRAPHS}
+    options: dict[str, Any] = {"regions": contract.regions, "threads": threads}
+    if format_name != "torchscript":  # there, outputs have no names
+        options["level_count"] = len(contract.anchors.strides_px)
+    return getattr(runtime, class_name)(files, **options)
+
+
+#: The kind of exports that do not say theirs.
+MASK_RCNN = "mask_rcnn"
+_KINDS = {
+    MASK_RCNN: ExportKind(
+        graphs=GRAPHS,
+        read_contract=Contract.from_dict,
+        load_graphs=load_mask_rcnn_graphs,
+        as_model=Detector,
+    )
+}
+
+
+def register(name: str, kind: ExportKind) -> None:
+    """Make a kind of export known by its name in ``export.json``; a later call replaces an earlier one."""
+    _KINDS[name] = kind
+
+
+def kind_named(name: object, where: Path) -> ExportKind:
+    """The kind of a name in ``export.json``.
+
+    Raises:
+        ModelError: it is none; ``where`` is named.
+    """
+    if not isinstance(name, str) or name not in _KINDS:
+        remedy = "Update segtumor, or import the package that registers this kind of model"
+        raise ModelError(
+            "unknown kind of model", where=where, got=f"{name!r:.40}", expected=", ".join(_KINDS), remedy=remedy
+        )
+    return _KINDS[name]
