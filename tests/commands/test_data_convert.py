@@ -336,12 +336,12 @@ def test_parts_of_the_source_lead_to_those_of_the_split(tmp_path, capsys):
     (tmp_path / "t.csv").write_text("image,case_id\ntest/case3_normal.png,1\nelse/case1_benign.png,2\n")
     assert data.main(["convert", "--source", source, "--output", out, "--table", str(tmp_path / "t.csv")]) == 0
     shown = capsys.readouterr().out
-    assert "parts that the source tells: test 1, train 1, val 1" in shown
+    assert "parts named in the source: test 1, train 1, val 1" in shown
     assert "in the table, but no image that is used: else/case1_benign.png" in shown
     all_json = str(tmp_path / "out/annotations/all.json")
     assert data.main(["split", "--annotations", all_json, "--output", out, "--kind", "column"]) == 0
     assert data.main(["convert", "--source", source, "--output", out, "--overwrite"]) == 0
-    assert "split.json and its parts are of the earlier conversion" in capsys.readouterr().out
+    assert "split.json and its parts are from the earlier conversion" in capsys.readouterr().out
     parts = {p: load_coco(tmp_path / f"out/annotations/{p}.json", require_masks=False).images for p in ("train", "val")}
     assert [image["file_name"] for image in parts["train"]] == ["train/case1_benign.png"]
     assert [image["file_name"] for image in parts["val"]] == ["valid/case2_malignant.png"]

@@ -62,7 +62,8 @@ def test_earlier_results_are_replaced_only_where_it_is_asked_for(name, tmp_path,
 
 def test_all_that_an_evaluation_writes_is_looked_for(tmp_path):
     from segtumor.commands.evaluate import _WRITTEN
-    from segtumor.reporting.files import evaluation_report, study_files
+    from segtumor.reporting.files import study_files
+    from segtumor.runs import TRAINING_CURVES
 
-    names = {*study_files._NAMES, evaluation_report._CURVES, "metrics.json", "per_lesion.csv", "per_image.csv"}
+    names = {*study_files._NAMES, TRAINING_CURVES, "metrics.json", "per_lesion.csv", "per_image.csv"}
     assert not [name for name in names if not any(fnmatch.fnmatch(name, pattern) for pattern in _WRITTEN)]

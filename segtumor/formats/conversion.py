@@ -1,0 +1,244 @@
+"""Convert annotations from one format to another: read, bring together, check, write, with every reason by image.
+
+Not here: the formats themselves (``table`` lists them), and BTXRD in its own layout (``btxrd``).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segtumor.annotations.image_names import stem_of
+from segtumor.annotations.regions import CROWDS_AS_LESIONS, count_crowds, regions_by_image
+from segtumor.annotations.remarks import Remark
+from segtumor.annotations.tables.image_tables import match_images, read_image_table
+from segtumor.errors import DataError
+from segtumor.formats.assemble import (
+    Assembled,
+    NothingLeftError,
+    add_unlisted,
+    assemble,
+    drop_labels,
+    leave_out_contested,
+)
+from segtumor.formats.collection import Collection
+from segtumor.formats.dicom_headers import add_dicom_headers
+from segtumor.formats.earlier_output import check_no_earlier
+from segtumor.formats.output import write_conversion, write_failure
+from segtumor.formats.sources.files import links_out_of
+from segtumor.formats.sources.image_folder import ImageFolder, usual_image_root
+from segtumor.formats.table import detect_format, load_format, load_writable_format
+from segtumor.progress import Progress
+
+COCO = "coco"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConversionOptions:
+    """How a source is read and written.
+
+    Attributes:
+        source_format: of ``table.FORMATS``; None detects it.
+        target: format to write, of ``table.WRITABLE``.
+        images: folder of the images; None: ``images`` beside or in the source.
+        classes: {label: class}; other labels keep their names.
+        dropped: labels whose regions are left out.
+        table: CSV or Excel file with fields of the images.
+        salt_file: secret for the case ids of DICOM files; None: that of the user's settings.
+        unlisted: what an image is that no annotation mentions ("normal" or "not annotated"); None: the format's custom.
+        boxes_as_masks: whether a box without an outline becomes its own outline.
+        crowds_as_lesions: whether each crowd region with an outline becomes one lesion.
+        placing: of the images, "link" or "copy".
+        strict: whether nothing is written if anything has to be left out.
+        overwrite: whether an earlier conversion in the output folder is replaced.
+    """
+
+    source_format: str | None = None
+    target: str = COCO
+    images: str | Path | None = None
+    classes: Mapping[str, str] = field(default_factory=dict)
+    dropped: Sequence[str] = ()
+    table: str | Path | None = None
+    salt_file: str | Path | None = None
+    unlisted: str | None = None
+    boxes_as_masks: bool = False
+    crowds_as_lesions: bool = False
+    placing: str = "link"
+    strict: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What was written.
+
+    Attributes:
+        source_format: name of the format that was read.
+        assembled: the COCO document, and Remarks on what was left out or is unusual.
+        lost: Remarks on what the target format cannot hold.
+    """
+
+    source_format: str
+    assembled: Assembled
+    lost: Sequence[Remark]
+
+
+class ConversionError(DataError):
+    """A conversion that came to nothing.
+
+    Attributes:
+        left_out, notes: Remarks that say why, by image; empty where the source cannot be read at all.
+        report: file that holds them; None if none was written.
+    """
+
+    left_out: Sequence[Remark] = ()
+    notes: Sequence[Remark] = ()
+    report: Path | None = None
+
+
+def convert(
+    source: str | Path,
+    output: str | Path,
+    options: ConversionOptions,
+    *,
+    reading: Progress = iter,
+    writing: Progress = iter,
+) -> Converted:
+    """Convert annotations.
+
+    Args:
+        source: annotation file, or folder of them.
+        output: folder, made if needed.
+        options: how.
+        reading, writing: wrap what is iterated, as tqdm does.
+
+    Raises:
+        ConfigError: unknown labels, or files that would be replaced.
+        ConversionError: no image can be used, or ``strict`` and something would be left out.
+        DataError: other faults of the source or of the table.
+        OutputError: something cannot be written.
+    """
+    check_no_earlier(output, overwrite=options.overwrite)
+    source_format = options.source_format or detect_format(source)
+    report = {"source": str(source), "format": source_format}
+    try:
+        collection = _read(Path(source), source_format, options, reading)
+    except _UnreadableError as error:
+        raise _failure(error.reason, output, report, options, unreadable=Path(source).name) from error.reason
+    attributes = _attributes(options.table, collection)
+    try:
+        assembled = assemble(
+            collection,
+            classes=options.classes,
+            attributes=attributes,
+            boxes_as_masks=options.boxes_as_masks,
+            crowds_as_lesions=options.crowds_as_lesions,
+        )
+    except NothingLeftError as error:
+        raise _failure(error, output, report, options) from error
+    _check_strict(source, assembled, strict=options.strict)
+    _check_crowds(source, assembled)
+    lost = write_conversion(
+        output,
+        collection,
+        assembled,
+        target=None if options.target == COCO else load_writable_format(options.target),
+        report=report,
+        placing=options.placing,
+        progress=writing,
+    )
+    return Converted(source_format, assembled, lost)
+
+
+class _UnreadableError(Exception):
+    """The format's reader cannot read the source at all."""
+
+    def __init__(self, reason: DataError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def _failure(
+    error: DataError,
+    output: str | Path,
+    report: Mapping[str, Any],
+    options: ConversionOptions,
+    unreadable: str | None = None,
+) -> ConversionError:
+    """The error as a ConversionError, and its report written, unless nothing is to be written."""
+    failure = ConversionError(
+        error.what, where=error.where, got=error.got, expected=error.expected, remedy=error.remedy
+    )
+    if isinstance(error, NothingLeftError):
+        failure.left_out, failure.notes = error.left_out, error.notes
+    if not options.strict:
+        reasons = [Remark(unreadable, "cannot be read", str(error))] if unreadable is not None else failure.left_out
+        failure.report = write_failure(output, report=report, left_out=reasons, notes=failure.notes)
+    return failure
+
+
+def _read(source: Path, format_name: str, options: ConversionOptions, progress: Progress) -> Collection:
+    if source.exists() and not (source.is_file() or source.is_dir()):
+        raise DataError("is not an ordinary file", where=source, remedy="Check --source")
+    source_format, images = load_format(format_name), ImageFolder(options.images or usual_image_root(source))
+    try:
+        collection = source_format.read(source, images, progress=progress)
+    except DataError as error:
+        raise _UnreadableError(error) from error
+    _leave_out_links(collection, source, images)
+    leave_out_contested(collection, images.contested())
+    drop_labels(collection, options.dropped)
+    add_unlisted(collection, images.names, images.size_hw, options.unlisted or source_format.UNLISTED)
+    add_dicom_headers(collection, options.salt_file)
+    return collection
+
+
+def _leave_out_links(collection: Collection, source: Path, images: ImageFolder) -> None:
+    """Links that lead out of the folders are left out, and named: what they lead to may be anybody's.
+
+    An image whose annotation may be such a link is not normal for want of one, and is left out, too.
+    """
+    links: list[str] = []
+    for folder in dict.fromkeys(path.resolve() for path in (source, images.root) if path.is_dir()):
+        links += links_out_of(folder)
+    collection.left_out += [Remark(name, "link that leads out of its folder, not followed") for name in links]
+    stems = {stem_of(name).casefold() for name in links}
+    known = {image.file_name for image in collection.images}
+    for name in images.names if stems else ():
+        own = stem_of(name).casefold()
+        if name not in known and any(stem == own or stem.startswith((f"{own}_", f"{own}-")) for stem in stems):
+            collection.left_out.append(Remark(name, "its annotation may be a link that is not followed"))
+
+
+def _attributes(path: str | Path | None, collection: Collection) -> dict[str, Any] | None:
+    """{file name: fields} of the table; rows without an image and images without a row are remarked on."""
+    if not path:
+        return None
+    names = [image.file_name for image in collection.images]
+    unread: list[tuple[str, str]] = []
+    elsewhere: list[tuple[str, str]] = []
+    kind = "cell of the table that cannot be read, left blank"
+    table = read_image_table(path, unread)
+    fields, unknown = match_images(table, names, where=path, elsewhere=elsewhere)
+    collection.notes += [Remark(image, "in another folder in the table", name) for image, name in elsewhere]
+    collection.notes += [Remark(name, kind, what) for name, what in unread]
+    collection.notes += [Remark(name, "in the table, but no image that is used") for name in unknown]
+    collection.notes += [Remark(name, "not in the table") for name in names if name not in fields]
+    return dict(fields)
+
+
+def _check_strict(source: str | Path, assembled: Assembled, *, strict: bool) -> None:
+    if strict and assembled.left_out:
+        what = f"{len(assembled.left_out)} things are left out"
+        failure = ConversionError(what, where=source, remedy="See above; nothing was written")
+        failure.left_out = assembled.left_out
+        raise failure
+
+
+def _check_crowds(source: str | Path, assembled: Assembled) -> None:
+    """Raise for a set without a lesion whose lesions were perhaps drawn with a brush, and exported as crowds."""
+    crowds = count_crowds(regions_by_image(assembled.document["images"], assembled.document["annotations"]))
+    if crowds.all_regions:
+        got = f"{crowds.n_regions} regions in {len(crowds.images)} images"
+        remedy = f"If each is one lesion, as CVAT exports those of its brush, add {CROWDS_AS_LESIONS}"
+        raise DataError("all regions are crowds: there is no lesion", where=source, got=got, remedy=remedy)
