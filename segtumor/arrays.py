@@ -21,6 +21,8 @@ Ints: TypeAlias = NDArray[np.int64]
 SizeHW: TypeAlias = tuple[int, int]
 #: (x0, y0, x1, y1), px.
 Box: TypeAlias = tuple[float, float, float, float]
+#: (x, y, width, height), px, as COCO files have it.
+BoxXYWH: TypeAlias = tuple[float, float, float, float]
 #: (row, column) distance of neighbouring pixels, mm.
 Spacing: TypeAlias = tuple[float, float]
 #: Corners of a polygon as COCO has them, [x0, y0, x1, y1, ...], px.

@@ -18,11 +18,11 @@ from segtumor.annotations.problems import ERROR, Problem, ProblemKind
 from segtumor.annotations.regions import is_crowd
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.validation import find_problems
+from segtumor.arrays import BoxXYWH, Rle, SizeHW
 from segtumor.errors import ConfigError, DataError
 from segtumor.formats.collection import NORMAL, Collection, Region, Segmentation, SourceImage, Unlisted
 from segtumor.formats.labels import classes_of_labels, label_fields, label_key, taxonomy_of
 from segtumor.structures.boxes import box_xyxy_to_xywh
-from segtumor.structures.lesions import Box, Rle
 from segtumor.structures.masks import box_from_mask, mask_from_rle, rle_area, rle_from_segmentation
 from segtumor.structures.polygons import polygon_area, tight_box
 from segtumor.structures.rle import rle_runs
@@ -127,7 +127,7 @@ def leave_out_contested(collection: Collection, contested: Mapping[str, list[str
 
 
 def add_unlisted(
-    collection: Collection, names: Iterable[str], size_of: Callable[[str], tuple[int, int]], meaning: Unlisted
+    collection: Collection, names: Iterable[str], size_of: Callable[[str], SizeHW], meaning: Unlisted
 ) -> None:
     """Add the images that no annotation mentions, as normal ones, or leave them out; either is reported.
 
@@ -229,9 +229,7 @@ def _annotation(
     return entry if segmentation is None else {**entry, "segmentation": segmentation}
 
 
-def _extent(
-    segmentation: Segmentation | None, box_xywh: Box | None, size_hw: tuple[int, int]
-) -> tuple[list[float], float]:
+def _extent(segmentation: Segmentation | None, box_xywh: BoxXYWH | None, size_hw: SizeHW) -> tuple[list[float], float]:
     """(bbox, area) of a region; nonsense gives an empty box, which the validator then names."""
     if isinstance(segmentation, Mapping):
         runs = rle_runs(segmentation.get("counts"))

@@ -25,6 +25,7 @@ from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.rescaling import scale_of, scaled_fields, scaled_segmentation, scaled_spacing
 from segtumor.annotations.segmentations import is_number
 from segtumor.annotations.validation import find_problems
+from segtumor.arrays import BoxXYWH, SizeHW
 from segtumor.datasets.image_placement import leads_out
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary, prepare_output_folder, write_json
@@ -36,7 +37,6 @@ from segtumor.formats.sources.files import HEAD_BYTES, files_in, folder_of
 from segtumor.formats.sources.image_folder import Found, ImageFolder, find_from
 from segtumor.formats.sources.parts import part_named, part_of_path
 from segtumor.progress import Progress
-from segtumor.structures.lesions import Box
 from segtumor.texts import counted
 
 #: COCO lists normal images too; one that it does not list was not looked at.
@@ -249,12 +249,12 @@ def _source_image(
 def _region(
     annotation: Mapping[str, Any],
     names: Mapping[int, str],
-    drawn_hw: tuple[int, int],
-    size_hw: tuple[int, int],
+    drawn_hw: SizeHW,
+    size_hw: SizeHW,
     scale_xy: tuple[float, float],
 ) -> Region:
     segmentation: Segmentation | None = annotation["segmentation"] if has_outline(annotation) else None
-    box: Box | None = tuple(annotation["bbox"])
+    box: BoxXYWH | None = tuple(annotation["bbox"])
     degrees = _angle(annotation)
     if segmentation is None and box is not None and degrees:
         segmentation, box = [box_polygon(box, degrees)], None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segtumor.annotations.remarks import Remark
-from segtumor.structures.lesions import Box, Rle
+from segtumor.arrays import BoxXYWH, Rle, SizeHW
 
 #: Flat polygons whose union is a lesion, or an RLE as in COCO.
 Segmentation = Sequence[Sequence[float]] | Rle
@@ -33,7 +33,7 @@ class Region:
 
     label: str
     segmentation: Segmentation | None = None
-    box_xywh: Box | None = None
+    box_xywh: BoxXYWH | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -50,7 +50,7 @@ class SourceImage:
     """
 
     file_name: str
-    size_hw: tuple[int, int]
+    size_hw: SizeHW
     regions: tuple[Region, ...] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
     content: bytes | None = None

@@ -22,6 +22,7 @@ from segtumor.annotations.json_input import parse_json, read_bytes
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.segmentations import is_number
 from segtumor.annotations.tables.csv_rows import csv_rows
+from segtumor.arrays import BoxXYWH
 from segtumor.errors import DataError
 from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, SourceImage
 from segtumor.formats.labels import IMAGE_LABELS, image_label_and_rest
@@ -30,7 +31,6 @@ from segtumor.formats.sources.files import MAX_FILE_BYTES, ascii_head_of, files_
 from segtumor.formats.sources.image_folder import ImageFolder, find_from
 from segtumor.formats.sources.parts import part_of_path
 from segtumor.progress import Progress
-from segtumor.structures.lesions import Box
 
 UNLISTED = NOT_ANNOTATED
 
@@ -45,7 +45,7 @@ _CLASS_NAMES = (
 _LESION = "lesion"
 
 #: The outline of a shape, or its box.
-_Drawn = tuple[list[list[float]] | None, Box | None]
+_Drawn = tuple[list[list[float]] | None, BoxXYWH | None]
 #: A region -> (its class, its other attributes).
 _Choose = Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]]]
 

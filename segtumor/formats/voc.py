@@ -30,6 +30,7 @@ from segtumor.annotations.image_names import parts_of
 from segtumor.annotations.json_input import read_bytes
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.segmentations import is_number
+from segtumor.arrays import BoxXYWH, SizeHW
 from segtumor.errors import DataError
 from segtumor.files import prepare_output_folder, write_bytes
 from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, SourceImage
@@ -42,7 +43,6 @@ from segtumor.formats.sources.files import MAX_FILE_BYTES, ascii_head_of, files_
 from segtumor.formats.sources.image_folder import ImageFolder, find_image_of
 from segtumor.formats.sources.parts import part_of_path
 from segtumor.progress import Progress
-from segtumor.structures.lesions import Box
 
 UNLISTED = NOT_ANNOTATED
 KEEPS_CROWDS = False
@@ -166,7 +166,7 @@ def _find_image(root: Element, name: str, images: ImageFolder) -> tuple[str, str
     return found.file_name, found.unusual if same_stem or not stated else "XML names another image than its own name"
 
 
-def _scale(root: Element, size_hw: tuple[int, int]) -> tuple[float, float]:
+def _scale(root: Element, size_hw: SizeHW) -> tuple[float, float]:
     """Factors (x, y) to the image's size; LabelImg writes 0 x 0 where it could not read the image."""
     stated = [_text(root, f"size/{key}") for key in ("height", "width")]
     height, width = (float(text) if re.fullmatch(r"\d{1,7}(\.0*)?", text) else 0.0 for text in stated)
@@ -205,7 +205,7 @@ def _turned_box(item: Element) -> dict[str, Any] | None:
     return None if box is None or degrees % 360 == 0 else rotated_box(_box(box), degrees, CENTER)
 
 
-def _box(element: Element) -> Box:
+def _box(element: Element) -> BoxXYWH:
     x0, y0, x1, y1 = (_number(_text(element, key), key) for key in ("xmin", "ymin", "xmax", "ymax"))
     return x0, y0, length_between(x0, x1), length_between(y0, y1)
 
@@ -267,7 +267,7 @@ def _image_element(image: Mapping[str, Any]) -> Element:
     return root
 
 
-def _object_element(annotation: Mapping[str, Any], label: str, size_hw: tuple[int, int]) -> Element:
+def _object_element(annotation: Mapping[str, Any], label: str, size_hw: SizeHW) -> Element:
     item = Element("object")
     SubElement(item, "name").text = label
     SubElement(item, "pose").text = str(annotation.get("pose", "Unspecified"))

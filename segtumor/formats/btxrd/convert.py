@@ -13,6 +13,7 @@ from typing import Any
 from segtumor.annotations.flat_polygons import scale_between
 from segtumor.annotations.image_names import parts_of, stem_of
 from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.arrays import SizeHW
 from segtumor.cases import own_case
 from segtumor.datasets.image_placement import leads_out
 from segtumor.errors import DataError
@@ -164,7 +165,7 @@ def _image_path(row: TableRow, candidates: Sequence[Path], result: Conversion) -
     return (exact or candidates)[0]
 
 
-def _lesions(row: TableRow, json_path: Path, size_hw: tuple[int, int], result: Conversion) -> list[DrawnLesion]:
+def _lesions(row: TableRow, json_path: Path, size_hw: SizeHW, result: Conversion) -> list[DrawnLesion]:
     """Lesions of one image on its own pixels; remarks on whatever is odd about them."""
     if json_path.is_symlink() and leads_out(json_path, json_path.parent):
         raise LeftOutError("outlines are a link that leads out of their folder")
@@ -185,7 +186,7 @@ def _lesions(row: TableRow, json_path: Path, size_hw: tuple[int, int], result: C
     return _fitted(row, drawn, size_hw, result)
 
 
-def _fitted(row: TableRow, drawn: LabelmeFile, size_hw: tuple[int, int], result: Conversion) -> list[DrawnLesion]:
+def _fitted(row: TableRow, drawn: LabelmeFile, size_hw: SizeHW, result: Conversion) -> list[DrawnLesion]:
     scale_xy = scale_between(drawn.size_hw or size_hw, size_hw)
     if scale_xy != (1.0, 1.0):
         detail = f"{drawn.size_hw} to {size_hw} (height, width)"

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from segtumor.arrays import Box, SizeHW
 from segtumor.formats.labelme import shapes as labelme_shapes
 from segtumor.formats.labelme.shapes import MIN_PAIR_IOU, POLYGON, RECTANGLE, LabelmeFile, Shape, pair_by_label
 from segtumor.formats.shapes.scaling import scale_box
-from segtumor.structures.lesions import Box
 from segtumor.structures.polygons import clip_polygon, polygon_area
 
 _DECIMALS = 3  # a thousandth of a pixel; keeps the files short
@@ -71,7 +71,7 @@ def pair_shapes(shapes: Sequence[Shape], *, min_iou: float = MIN_PAIR_IOU) -> li
     return lesions + [_lesion_from_rectangle(shape) for shape in sorted(lonely, key=lambda s: labels.index(s.label))]
 
 
-def fit_lesion(lesion: DrawnLesion, scale_xy: tuple[float, float], size_hw: tuple[int, int]) -> DrawnLesion | None:
+def fit_lesion(lesion: DrawnLesion, scale_xy: tuple[float, float], size_hw: SizeHW) -> DrawnLesion | None:
     """The lesion on an image of another size: scaled, cut at the border, rounded; None if no area is left.
 
     Args:

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from segtumor.annotations.flat_polygons import box_from_corners
 from segtumor.annotations.segmentations import is_number
 from segtumor.annotations.tables.cells import FIELD_OF_COLUMN, cell_number, typed_fields
+from segtumor.arrays import BoxXYWH, SizeHW
 from segtumor.errors import DataError
-from segtumor.structures.lesions import Box
 
 CORNERS, EXTENT = "corners", "extent"
 
@@ -94,8 +94,8 @@ class Row(NamedTuple):
     line: int
     image: str
     label: str
-    box_xywh: Box | None
-    size_hw: tuple[int, int] | None
+    box_xywh: BoxXYWH | None
+    size_hw: SizeHW | None
     others: Mapping[str, Any]
     unread: tuple[str, ...]
     fault: str
@@ -141,7 +141,7 @@ def layout_of(first_row: Sequence[str], where: Path) -> Layout:
 
 def parse_row(line: int, cells: Sequence[str], layout: Layout, width: int) -> Row:
     """What the cells of a line say; ``width`` is the number of columns, and missing cells at the end are blank."""
-    box: Box | None = None
+    box: BoxXYWH | None = None
     fault = f"has {len(cells)} cells, the first row {width}"
     cells = [cell.strip() for cell in cells] + [""] * (width - len(cells))
     image, label = cells[layout.image], cells[layout.label]
@@ -156,12 +156,12 @@ def parse_row(line: int, cells: Sequence[str], layout: Layout, width: int) -> Ro
     return Row(line, image, label, box, _size_hw(cells, layout), others, unread, fault)
 
 
-def _size_hw(cells: Sequence[str], layout: Layout) -> tuple[int, int] | None:
+def _size_hw(cells: Sequence[str], layout: Layout) -> SizeHW | None:
     sizes = [number for column in layout.size if type(number := cell_number(cells[column])) is int and number > 0]
     return (sizes[1], sizes[0]) if len(sizes) == 2 else None
 
 
-def _box(cells: Sequence[str], layout: Layout) -> tuple[Box | None, str]:
+def _box(cells: Sequence[str], layout: Layout) -> tuple[BoxXYWH | None, str]:
     """(box_xywh or None, what is wrong with it or "")."""
     texts = [cells[column] for column in layout.box]
     if len(texts) == 1 and texts[0]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from segtumor.annotations.json_input import read_bytes
 from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.arrays import SizeHW
 from segtumor.errors import DataError
 from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.cvat.shapes import SHAPES, UNUSABLE_SHAPES, join_groups, scale_region
@@ -124,7 +125,7 @@ def _check_element(element: "Element", root: "Element", path: Path) -> None:
         raise DataError("CVAT for video is not supported", where=path, remedy=remedy)
 
 
-def _image(element: "Element", found: Found, size_hw: tuple[int, int], notes: list[Remark]) -> SourceImage:
+def _image(element: "Element", found: Found, size_hw: SizeHW, notes: list[Remark]) -> SourceImage:
     drawn_hw = _drawn_size(element, size_hw)
     grouped, words, unusable = list[tuple[Region, str]](), list[str](), list[str]()
     for shape in element:
@@ -152,7 +153,7 @@ def _image(element: "Element", found: Found, size_hw: tuple[int, int], notes: li
     return SourceImage(found.file_name, size_hw, tuple(regions), attributes)
 
 
-def _drawn_size(element: "Element", size_hw: tuple[int, int]) -> tuple[int, int]:
+def _drawn_size(element: "Element", size_hw: SizeHW) -> SizeHW:
     """(height, width) as the file states it, or that of the image where it does not."""
     height, width = element.get("height", ""), element.get("width", "")
     if not all(re.fullmatch(r"0*[1-9]\d{0,5}", number) for number in (height, width)):

@@ -6,13 +6,13 @@ COCO counts column by column: that is ``segtumor.structures.masks``.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segtumor.annotations.remarks import LeftOutError
+from segtumor.arrays import Ints, Mask, SizeHW
 from segtumor.imaging import MAX_PIXELS
 
 
-def mask_from_row_runs(runs: Sequence[int] | NDArray[np.int64], size_hw: tuple[int, int]) -> NDArray[np.bool_]:
+def mask_from_row_runs(runs: Sequence[int] | Ints, size_hw: SizeHW) -> Mask:
     """Run lengths to a mask.
 
     Args:
@@ -34,7 +34,7 @@ def mask_from_row_runs(runs: Sequence[int] | NDArray[np.int64], size_hw: tuple[i
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
 
 
-def row_runs_of_mask(mask: NDArray[np.bool_]) -> list[int]:
+def row_runs_of_mask(mask: Mask) -> list[int]:
     """(H, W) bool -> list of run lengths, row by row, background first."""
     flat = np.asarray(mask, dtype=bool).ravel()
     changes = np.flatnonzero(np.diff(flat)) + 1

@@ -12,13 +12,13 @@ import numpy as np
 from segtumor.annotations.flat_polygons import ellipse_polygon, scale_between
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.annotations.segmentations import is_number
+from segtumor.arrays import BoxXYWH, SizeHW
 from segtumor.formats.collection import Region, Segmentation
 from segtumor.formats.cvat.row_runs import mask_from_row_runs
 from segtumor.formats.shapes.drawn_boxes import CENTER, rotated_box, rotated_box_polygon
 from segtumor.formats.shapes.scaling import scale_box, scale_segmentation
 from segtumor.formats.shapes.unit_round_trips import length_between
 from segtumor.imaging import MAX_PIXELS
-from segtumor.structures.lesions import Box
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_segmentation
 
 #: Shapes without an area.
@@ -26,7 +26,7 @@ UNUSABLE_SHAPES = ("polyline", "points", "cuboid", "skeleton")
 _RUNS = re.compile(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*")
 
 
-def _box(element: Element, drawn_hw: tuple[int, int]) -> Region:
+def _box(element: Element, drawn_hw: SizeHW) -> Region:
     left, top, right, bottom = (_number(element, key) for key in ("xtl", "ytl", "xbr", "ybr"))
     if right < left or bottom < top:
         raise LeftOutError("box upside down", f"{left}, {top}, {right}, {bottom}")
@@ -38,14 +38,14 @@ def _box(element: Element, drawn_hw: tuple[int, int]) -> Region:
     return _region(element, [rotated_box_polygon(rotated)], None, rotated_box=rotated)
 
 
-def _polygon(element: Element, drawn_hw: tuple[int, int]) -> Region:
+def _polygon(element: Element, drawn_hw: SizeHW) -> Region:
     pairs = [pair.split(",") for pair in element.get("points", "").strip().strip(";").split(";")]
     if any(len(pair) != 2 for pair in pairs):
         raise LeftOutError("polygon not readable", element.get("points", "")[:60])
     return _region(element, [[_parse(text, "points") for pair in pairs for text in pair]])
 
 
-def _ellipse(element: Element, drawn_hw: tuple[int, int]) -> Region:
+def _ellipse(element: Element, drawn_hw: SizeHW) -> Region:
     center = (_number(element, "cx"), _number(element, "cy"))
     radii = (_number(element, "rx"), _number(element, "ry"))
     if min(radii) < 0:
@@ -53,7 +53,7 @@ def _ellipse(element: Element, drawn_hw: tuple[int, int]) -> Region:
     return _region(element, [ellipse_polygon(center, radii, _number(element, "rotation", 0.0))])
 
 
-def _mask(element: Element, drawn_hw: tuple[int, int]) -> Region:
+def _mask(element: Element, drawn_hw: SizeHW) -> Region:
     left, top, width, height = (_number(element, key) for key in ("left", "top", "width", "height"))
     inside = 0 <= left <= left + width <= drawn_hw[1] and 0 <= top <= top + height <= drawn_hw[0]
     if not inside or not all(number.is_integer() for number in (left, top, width, height)):
@@ -70,7 +70,7 @@ def _mask(element: Element, drawn_hw: tuple[int, int]) -> Region:
 
 
 #: Tag of a shape -> (element, (height, width) of the image in the file) -> Region; raises LeftOutError.
-SHAPES: Mapping[str, Callable[[Element, tuple[int, int]], Region]] = {
+SHAPES: Mapping[str, Callable[[Element, SizeHW], Region]] = {
     "box": _box,
     "polygon": _polygon,
     "ellipse": _ellipse,
@@ -78,7 +78,9 @@ SHAPES: Mapping[str, Callable[[Element, tuple[int, int]], Region]] = {
 }
 
 
-def _region(element: Element, segmentation: Segmentation | None, box_xywh: Box | None = None, **extra: Any) -> Region:
+def _region(
+    element: Element, segmentation: Segmentation | None, box_xywh: BoxXYWH | None = None, **extra: Any
+) -> Region:
     texts = {child.get("name", ""): (child.text or "") for child in element if child.tag == "attribute"}
     if texts:
         extra["attributes"] = texts
@@ -104,7 +106,7 @@ def _parse(text: str | None, key: str) -> float:
     return value
 
 
-def join_groups(grouped: Iterable[tuple[Region, str]], size_hw: tuple[int, int]) -> list[Region]:
+def join_groups(grouped: Iterable[tuple[Region, str]], size_hw: SizeHW) -> list[Region]:
     """Shapes of one label and one group_id (not 0) as one lesion.
 
     Args:
@@ -120,7 +122,7 @@ def join_groups(grouped: Iterable[tuple[Region, str]], size_hw: tuple[int, int])
     return [joined for members in lesions.values() for joined in _joined(members, size_hw)]
 
 
-def _joined(members: list[Region], size_hw: tuple[int, int]) -> list[Region]:
+def _joined(members: list[Region], size_hw: SizeHW) -> list[Region]:
     outlined = [(region, region.segmentation) for region in members if region.segmentation is not None]
     boxes = [region for region in members if region.segmentation is None]
     if len(members) == 1 or not outlined:
@@ -134,7 +136,7 @@ def _joined(members: list[Region], size_hw: tuple[int, int]) -> list[Region]:
     return [first, *boxes]
 
 
-def _union(segmentations: Sequence[Segmentation], size_hw: tuple[int, int]) -> Segmentation:
+def _union(segmentations: Sequence[Segmentation], size_hw: SizeHW) -> Segmentation:
     outlines = [segmentation for segmentation in segmentations if not isinstance(segmentation, Mapping)]
     polygons = [polygon for outline in outlines for polygon in outline]
     if len(outlines) == len(segmentations):
@@ -145,7 +147,7 @@ def _union(segmentations: Sequence[Segmentation], size_hw: tuple[int, int]) -> S
     return rle_from_mask(np.logical_or.reduce(masks))
 
 
-def scale_region(region: Region, drawn_hw: tuple[int, int], size_hw: tuple[int, int]) -> Region:
+def scale_region(region: Region, drawn_hw: SizeHW, size_hw: SizeHW) -> Region:
     """A region drawn on an image of another size; raises LeftOutError if the two differ in shape."""
     box = region.box_xywh and scale_box(region.box_xywh, scale_between(drawn_hw, size_hw))
     segmentation = scale_segmentation(region.segmentation, drawn_hw, size_hw)

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from numpy import bool_
-from numpy.typing import NDArray
-
 from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.remarks import Remark
+from segtumor.arrays import Mask, SizeHW
 from segtumor.files import write_text
 from segtumor.formats.cvat.row_runs import row_runs_of_mask
 from segtumor.formats.labels import IMAGE_LABELS
@@ -100,7 +98,7 @@ def _image_lines(dataset: CocoDataset, image: Mapping[str, Any], number: int, gr
     return [*lines, "  </image>"]
 
 
-def _shapes(annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _shapes(annotation: Mapping[str, Any], size_hw: SizeHW) -> Iterator[tuple[str, dict[str, Any]]]:
     """(tag, attributes) of the shapes of one lesion."""
     segmentation, box = annotation.get("segmentation"), annotation["bbox"]
     rotated = rotated_box_of(annotation)
@@ -130,7 +128,7 @@ def _corners(box_xywh: Sequence[float]) -> dict[str, str]:
     return {"xtl": repr(x), "ytl": repr(y), "xbr": repr(end_of(x, width)), "ybr": repr(end_of(y, height))}
 
 
-def _mask_attributes(mask: NDArray[bool_]) -> dict[str, Any]:
+def _mask_attributes(mask: Mask) -> dict[str, Any]:
     left, top, right, bottom = map(int, box_from_mask(mask))
     runs = row_runs_of_mask(mask[top:bottom, left:right])
     place = {"left": left, "top": top, "width": right - left, "height": bottom - top}

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segtumor.annotations.remarks import LeftOutError
+from segtumor.arrays import Mask, SizeHW
 from segtumor.imaging import MAX_PIXELS
 
 _WORD_BITS = 8
@@ -47,7 +48,7 @@ class _BitReader:
             raise LeftOutError("mask not readable", "its code is cut off")
 
 
-def mask_from_brush(code: Any, size_hw: tuple[int, int]) -> NDArray[np.bool_]:
+def mask_from_brush(code: Any, size_hw: SizeHW) -> Mask:
     """Decode a brush mask.
 
     Args:
@@ -77,7 +78,7 @@ def mask_from_brush(code: Any, size_hw: tuple[int, int]) -> NDArray[np.bool_]:
     return mask.reshape(height, width)
 
 
-def brush_from_mask(mask: NDArray[np.bool_]) -> list[int]:
+def brush_from_mask(mask: Mask) -> list[int]:
     """(H, W) bool -> code as Label Studio writes it, a list of ints in 0..255; all four values of a pixel are alike."""
     flat = np.asarray(mask, dtype=bool).ravel()
     edges = np.concatenate([[0], np.flatnonzero(np.diff(flat)) + 1, [len(flat)]])

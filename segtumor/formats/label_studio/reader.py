@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.arrays import SizeHW
 from segtumor.errors import DataError
 from segtumor.formats.collection import Collection, SourceImage
 from segtumor.formats.label_studio.regions import check_single_image, regions_of
@@ -103,7 +104,7 @@ def _find(images: ImageFolder, names: list[str]) -> Found:
     return images.find(names[-1])
 
 
-def _image(task: dict[str, Any], file_name: str, size_hw: tuple[int, int], notes: list[KindAndDetail]) -> SourceImage:
+def _image(task: dict[str, Any], file_name: str, size_hw: SizeHW, notes: list[KindAndDetail]) -> SourceImage:
     results = chosen_annotation(task, notes)
     check_single_image(results)
     regions, words = regions_of(results, size_hw, notes)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segtumor.annotations.flat_polygons import ellipse_polygon, scale_between
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.annotations.segmentations import is_number
+from segtumor.arrays import BoxXYWH, Mask, SizeHW
 from segtumor.formats.collection import Region, Segmentation
 from segtumor.formats.label_studio.brush_rle import mask_from_brush
 from segtumor.formats.label_studio.tasks import KindAndDetail
@@ -20,7 +20,6 @@ from segtumor.formats.shapes.drawn_boxes import CORNER, rotated_box, rotated_box
 from segtumor.formats.shapes.scaling import resize_mask
 from segtumor.formats.shapes.unit_round_trips import without_noise
 from segtumor.imaging import MAX_PIXELS
-from segtumor.structures.lesions import Box
 from segtumor.structures.masks import rle_from_mask
 
 _PNG = "data:image/png;base64,"
@@ -34,12 +33,12 @@ class _Drawn(NamedTuple):
     """A shape: its outline, or its box, and further fields of the annotation."""
 
     segmentation: Segmentation | None
-    box_xywh: Box | None = None
+    box_xywh: BoxXYWH | None = None
     extra: Mapping[str, Any] = {}
 
 
 #: The value of a result, (height, width) of the image, of the picture in Label Studio -> its shape.
-_Read = Callable[[Mapping[str, Any], tuple[int, int], tuple[int, int]], _Drawn]
+_Read = Callable[[Mapping[str, Any], SizeHW, SizeHW], _Drawn]
 
 
 def check_single_image(results: Sequence[Mapping[str, Any]]) -> None:
@@ -49,7 +48,7 @@ def check_single_image(results: Sequence[Mapping[str, Any]]) -> None:
 
 
 def regions_of(
-    results: Sequence[Mapping[str, Any]], size_hw: tuple[int, int], notes: list[KindAndDetail]
+    results: Sequence[Mapping[str, Any]], size_hw: SizeHW, notes: list[KindAndDetail]
 ) -> tuple[list[Region], list[str]]:
     """All regions of an annotation.
 
@@ -113,7 +112,7 @@ def _region(
     read: _Read,
     members: Sequence[Mapping[str, Any]],
     choices: list[str],
-    size_hw: tuple[int, int],
+    size_hw: SizeHW,
     notes: dict[KindAndDetail, None],
 ) -> Region:
     labels = [text for r in members for key in _value(r) if key.endswith("labels") for text in _texts(r, key)]
@@ -133,7 +132,7 @@ def _region(
     return Region(labels[0], drawn.segmentation, drawn.box_xywh, extra)
 
 
-def _drawn_size(result: Mapping[str, Any], size_hw: tuple[int, int]) -> tuple[int, int]:
+def _drawn_size(result: Mapping[str, Any], size_hw: SizeHW) -> SizeHW:
     """(height, width) of the picture in Label Studio, or of the image where that is missing."""
     height, width = result.get("original_height"), result.get("original_width")
     return (height, width) if _is_length(height) and _is_length(width) else size_hw
@@ -158,7 +157,7 @@ def _number(number: Any, key: str) -> float:
     return float(number)
 
 
-def _polygon(value: Mapping[str, Any], size_hw: tuple[int, int], drawn_hw: tuple[int, int]) -> _Drawn:
+def _polygon(value: Mapping[str, Any], size_hw: SizeHW, drawn_hw: SizeHW) -> _Drawn:
     points = value["points"]
     if not isinstance(points, list) or not all(isinstance(point, list) and len(point) == 2 for point in points):
         raise LeftOutError("polygon not readable", f"{points!r:.60}")
@@ -169,7 +168,7 @@ def _polygon(value: Mapping[str, Any], size_hw: tuple[int, int], drawn_hw: tuple
     return _Drawn([[number for pair in pairs for number in pair]])
 
 
-def _rectangle(value: Mapping[str, Any], size_hw: tuple[int, int], drawn_hw: tuple[int, int]) -> _Drawn:
+def _rectangle(value: Mapping[str, Any], size_hw: SizeHW, drawn_hw: SizeHW) -> _Drawn:
     percents = _numbers(value, "x", "y", "width", "height")
     x, y, width, height = (px_of_percent(percent, size_hw[1 - i % 2]) for i, percent in enumerate(percents))
     box = (x, y, width, height)
@@ -180,7 +179,7 @@ def _rectangle(value: Mapping[str, Any], size_hw: tuple[int, int], drawn_hw: tup
     return _Drawn([rotated_box_polygon(rotated)], extra={"rotated_box": rotated})
 
 
-def _ellipse(value: Mapping[str, Any], size_hw: tuple[int, int], drawn_hw: tuple[int, int]) -> _Drawn:
+def _ellipse(value: Mapping[str, Any], size_hw: SizeHW, drawn_hw: SizeHW) -> _Drawn:
     percents = _numbers(value, "x", "y", "radiusX", "radiusY")
     x, y, radius_x, radius_y = (px_of_percent(percent, size_hw[1 - i % 2]) for i, percent in enumerate(percents))
     if min(radius_x, radius_y) < 0:
@@ -189,19 +188,19 @@ def _ellipse(value: Mapping[str, Any], size_hw: tuple[int, int], drawn_hw: tuple
     return _Drawn([ellipse_polygon((x, y), (radius_x, radius_y), degrees)])
 
 
-def _brush(value: Mapping[str, Any], size_hw: tuple[int, int], drawn_hw: tuple[int, int]) -> _Drawn:
+def _brush(value: Mapping[str, Any], size_hw: SizeHW, drawn_hw: SizeHW) -> _Drawn:
     return _mask(mask_from_brush(value["rle"], drawn_hw), size_hw)
 
 
-def _bitmask(value: Mapping[str, Any], size_hw: tuple[int, int], drawn_hw: tuple[int, int]) -> _Drawn:
+def _bitmask(value: Mapping[str, Any], size_hw: SizeHW, drawn_hw: SizeHW) -> _Drawn:
     return _mask(_mask_from_png(value["imageDataURL"], drawn_hw), size_hw)
 
 
-def _mask(mask: NDArray[np.bool_], size_hw: tuple[int, int]) -> _Drawn:
+def _mask(mask: Mask, size_hw: SizeHW) -> _Drawn:
     return _Drawn(rle_from_mask(mask if mask.shape == size_hw else resize_mask(mask, size_hw)))
 
 
-def _mask_from_png(text: Any, drawn_hw: tuple[int, int]) -> NDArray[np.bool_]:
+def _mask_from_png(text: Any, drawn_hw: SizeHW) -> Mask:
     """A PNG as a data URI; what is not transparent, or without transparency not black, is the mask."""
     from PIL import Image
 
@@ -215,8 +214,7 @@ def _mask_from_png(text: Any, drawn_hw: tuple[int, int]) -> NDArray[np.bool_]:
             pixels = np.asarray(picture.convert("RGBA" if transparent else "RGB"))
     except (OSError, ValueError, SyntaxError, binascii.Error, Image.DecompressionBombError) as error:
         raise LeftOutError("mask not readable", str(error)[:80]) from error
-    marked: NDArray[np.bool_] = pixels[..., 3] > 0 if transparent else pixels.any(axis=-1)
-    return marked
+    return pixels[..., 3] > 0 if transparent else np.any(pixels, axis=-1)
 
 
 #: Fields of a value -> what reads it.

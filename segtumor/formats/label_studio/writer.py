@@ -10,6 +10,7 @@ import numpy as np
 
 from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.remarks import Remark
+from segtumor.arrays import SizeHW
 from segtumor.files import write_json, write_text
 from segtumor.formats.label_studio.brush_rle import brush_from_mask
 from segtumor.formats.label_studio.regions import px_of_percent
@@ -90,7 +91,7 @@ def _results(
 
 
 def _shape(
-    annotation: Mapping[str, Any], size_hw: tuple[int, int], remark: Callable[[str, str], None]
+    annotation: Mapping[str, Any], size_hw: SizeHW, remark: Callable[[str, str], None]
 ) -> tuple[tuple[str, str], dict[str, Any]]:
     """((name, kind), value) of one lesion."""
     segmentation, box = annotation.get("segmentation"), annotation["bbox"]
@@ -114,7 +115,7 @@ def _shape(
     return _BRUSH, {"format": "rle", "rle": brush_from_mask(mask)}
 
 
-def _rectangle(box_xywh: Sequence[float], size_hw: tuple[int, int]) -> dict[str, float]:
+def _rectangle(box_xywh: Sequence[float], size_hw: SizeHW) -> dict[str, float]:
     percents = (_percent(float(px), size_hw[1 - i % 2]) for i, px in enumerate(box_xywh))
     return dict(zip(("x", "y", "width", "height"), percents, strict=True))
 

@@ -13,6 +13,7 @@ from segtumor.annotations.flat_polygons import scale_between
 from segtumor.annotations.image_names import stem_of
 from segtumor.annotations.json_input import parse_json
 from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.arrays import SizeHW
 from segtumor.errors import BadImageError, DataError
 from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.labelme.regions import regions
@@ -94,7 +95,7 @@ def _read_file(path: Path, name: str, images: ImageFolder, collection: Collectio
     collection.images.append(SourceImage(file_name, size_hw, found, _attributes(drawn, name), content))
 
 
-def _lesions(drawn: LabelmeFile, file_name: str, size_hw: tuple[int, int], notes: list[Remark]) -> tuple[Region, ...]:
+def _lesions(drawn: LabelmeFile, file_name: str, size_hw: SizeHW, notes: list[Remark]) -> tuple[Region, ...]:
     if not drawn.shapes and drawn.unusable:
         raise LeftOutError("no usable shape", "; ".join(drawn.unusable))
     if not all(shape.label and is_unicode(shape.label) for shape in drawn.shapes):

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from segtumor.annotations.flat_polygons import box_from_corners, ellipse_polygon, scale_mask, scale_polygon
+from segtumor.arrays import Box, BoxXYWH, SizeHW
 from segtumor.formats.collection import Region
 from segtumor.formats.labelme.shapes import CIRCLE, MASK, POLYGON, RECTANGLE, Shape, pair_by_label
 from segtumor.formats.shapes.scaling import scale_box
-from segtumor.structures.lesions import Box
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_polygons
 
 #: Fields of a COCO annotation that an ``attributes`` of a shape must not overwrite.
@@ -21,7 +21,7 @@ _OWN = {"id", "image_id", "category_id", "bbox", "segmentation", "area"}
 
 
 def regions(
-    shapes: Sequence[Shape], *, drawn_hw: tuple[int, int], size_hw: tuple[int, int], scale_xy: tuple[float, float]
+    shapes: Sequence[Shape], *, drawn_hw: SizeHW, size_hw: SizeHW, scale_xy: tuple[float, float]
 ) -> tuple[tuple[Region, ...], int]:
     """Lesions of an image, and how many of them had a rectangle beside their outline.
 
@@ -69,13 +69,11 @@ def _hull(unit: Sequence[Shape]) -> Box:
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def _box(rectangles: Sequence[Shape], scale_xy: tuple[float, float]) -> Box:
+def _box(rectangles: Sequence[Shape], scale_xy: tuple[float, float]) -> BoxXYWH:
     return box_from_corners(scale_box(_hull(rectangles), scale_xy))
 
 
-def _outlined(
-    unit: Sequence[Shape], drawn_hw: tuple[int, int], size_hw: tuple[int, int], scale_xy: tuple[float, float]
-) -> Region:
+def _outlined(unit: Sequence[Shape], drawn_hw: SizeHW, size_hw: SizeHW, scale_xy: tuple[float, float]) -> Region:
     outlines, rectangles, extra = [shape for shape in unit if shape.kind != RECTANGLE], _rectangles(unit), _extra(unit)
     if rectangles:
         extra["drawn_box"] = list(_box(rectangles, scale_xy))

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segtumor.annotations.segmentations import is_number
+from segtumor.arrays import Box, Mask, SizeHW
 from segtumor.errors import BadImageError, DataError
 from segtumor.formats.sources.encodings import read_json
 from segtumor.formats.sources.files import MAX_FILE_BYTES
 from segtumor.imaging.failures import foreign_errors
 from segtumor.imaging.radiograph import MAX_PIXELS, check_size
 from segtumor.structures.boxes import box_iou
-from segtumor.structures.lesions import Box
 from segtumor.structures.polygons import polygon_area, tight_box
 
 POLYGON, RECTANGLE, CIRCLE, MASK = KINDS = ("polygon", "rectangle", "circle", "mask")
@@ -57,7 +57,7 @@ class Shape:
     points_xy: NDArray[np.float64]
     group: int | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
-    mask: NDArray[np.bool_] | None = None
+    mask: Mask | None = None
 
     @property
     def box_xyxy(self) -> Box:
@@ -87,7 +87,7 @@ class LabelmeFile:
         fields: further fields that were filled in: flags, attributes.
     """
 
-    size_hw: tuple[int, int] | None
+    size_hw: SizeHW | None
     shapes: tuple[Shape, ...]
     unusable: tuple[str, ...]
     image_path: str = ""
@@ -198,7 +198,7 @@ def _has_area(shape: Shape) -> bool:
     return x1 > x0 and y1 > y0
 
 
-def _mask(text: Any, points: Sequence[Sequence[float]]) -> tuple[NDArray[np.bool_], None] | tuple[None, str]:
+def _mask(text: Any, points: Sequence[Sequence[float]]) -> tuple[Mask, None] | tuple[None, str]:
     """(pixels, None) of a mask in base64, which must be as large as its corners say, or (None, why not)."""
     from PIL.PngImagePlugin import PngImageFile
 
@@ -232,7 +232,7 @@ def _drawn(shape: Shape) -> tuple[str, str, bytes, bytes]:
     return shape.label, shape.kind, (shape.points_xy + 0.0).tobytes(), pixels  # + 0.0: -0.0 becomes 0.0
 
 
-def _size_hw(document: Mapping[str, Any]) -> tuple[int, int] | None:
+def _size_hw(document: Mapping[str, Any]) -> SizeHW | None:
     height, width = document.get("imageHeight"), document.get("imageWidth")
     return (height, width) if _is_length(height) and _is_length(width) else None
 

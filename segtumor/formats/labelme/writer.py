@@ -19,10 +19,10 @@ from segtumor.annotations.coco import CocoDataset, attributes_of
 from segtumor.annotations.flat_polygons import box_corners
 from segtumor.annotations.remarks import Remark
 from segtumor.annotations.segmentations import is_number
+from segtumor.arrays import Rle, SizeHW
 from segtumor.files import prepare_output_folder, write_json
 from segtumor.formats.shapes.drawn_boxes import box_drawn_apart
 from segtumor.progress import Progress
-from segtumor.structures.lesions import Rle
 from segtumor.structures.masks import box_from_mask, mask_from_rle, rle_from_segmentation
 
 _VERSION = "5.4.1"
@@ -135,9 +135,7 @@ def _shape_count(annotation: Mapping[str, Any]) -> int:
     return outlines + ("drawn_box" in _kept(annotation) and bool(segmentation))
 
 
-def _shapes(
-    annotation: Mapping[str, Any], label: str, group: int | None, size_hw: tuple[int, int]
-) -> list[dict[str, Any]]:
+def _shapes(annotation: Mapping[str, Any], label: str, group: int | None, size_hw: SizeHW) -> list[dict[str, Any]]:
     """The shapes of one lesion."""
     segmentation, kept = annotation.get("segmentation"), _kept(annotation)
     drawn_box, circle = kept.get("drawn_box"), kept.get("circle")
@@ -165,7 +163,7 @@ def _rectangle(box_xywh: Sequence[float]) -> dict[str, Any]:
     return {"points": [[x0, y0], [x1, y1]], "shape_type": "rectangle"}
 
 
-def _mask(segmentation: Rle, size_hw: tuple[int, int]) -> dict[str, Any]:
+def _mask(segmentation: Rle, size_hw: SizeHW) -> dict[str, Any]:
     """A mask from its first to its last pixel, both included, as a PNG of zeros and ones."""
     from PIL import Image
 

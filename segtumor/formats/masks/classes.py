@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segtumor.annotations.json_input import parse_json, read_bytes
 from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.arrays import Mask
 from segtumor.errors import DataError
 from segtumor.formats.collection import Collection
 from segtumor.formats.masks.pixels import IGNORED_VALUES, ONLY_IGNORED, SEVERAL_VALUES, VOID_COLOR, MaskImage
@@ -90,11 +90,11 @@ def holds_classes(image: MaskImage, classes: MaskClasses) -> bool:
     return len(levels) > 1 and levels <= {*classes.names, *classes.ignored, *IGNORED_VALUES}
 
 
-def masks_by_class(image: MaskImage, classes: MaskClasses) -> tuple[dict[str, NDArray[np.bool_]], list[int]]:
+def masks_by_class(image: MaskImage, classes: MaskClasses) -> tuple[dict[str, Mask], list[int]]:
     """({class: (H, W) mask}, values taken as to be ignored); 0 is the background."""
     if image.is_colored and not classes.colors:
         raise LeftOutError("mask in colours without a list of them", "add labelmap.txt, as CVAT writes it")
-    found: dict[str, NDArray[np.bool_]] = {}
+    found: dict[str, Mask] = {}
     ignored: list[int] = []
     for value in np.unique(image.values[image.values != 0]).tolist():
         name = classes.colors.get(value) if image.is_colored else classes.names.get(value)

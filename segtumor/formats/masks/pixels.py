@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from pycocotools import mask as coco_mask
 
 from segtumor.annotations.remarks import LeftOutError
+from segtumor.arrays import Ints, Mask, Rle, SizeHW
 from segtumor.errors import BadImageError
 from segtumor.imaging import MAX_PIXELS, read_size_hw
 from segtumor.imaging.failures import foreign_errors
 from segtumor.imaging.radiograph import check_size
 from segtumor.imaging.raster_checks import check_coded_data
-from segtumor.structures.lesions import Rle
+from segtumor.structures.masks import rle_from_segmentation
 from segtumor.system.opencv import cv2
 
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg")
@@ -63,14 +63,14 @@ class MaskImage(NamedTuple):
         void: index that the palette paints as Pascal VOC paints what is to be ignored, or None.
     """
 
-    values: NDArray[np.int64]
+    values: Ints
     is_colored: bool = False
     is_lossy: bool = False
     is_palette: bool = False
     void: int | None = None
 
     @property
-    def size_hw(self) -> tuple[int, int]:
+    def size_hw(self) -> SizeHW:
         """(height, width), px."""
         height, width = self.values.shape
         return height, width
@@ -95,7 +95,7 @@ def read_mask(path: str | Path) -> MaskImage:
     return MaskImage(values, is_colored, is_lossy, palette is not None, _VOID if void else None)
 
 
-def binary_mask(image: MaskImage) -> tuple[NDArray[np.bool_], str]:
+def binary_mask(image: MaskImage) -> tuple[Mask, str]:
     """What a binary mask marks.
 
     Two values: the one that is not 0. More (smoothed edges, JPEG), if what is neither nearly black nor nearly white
@@ -125,7 +125,7 @@ def binary_mask(image: MaskImage) -> tuple[NDArray[np.bool_], str]:
     return values > full / 2, "JPEG mask cut at half" if is_lossy else "smoothed mask cut at half"
 
 
-def _is_smoothed(values: NDArray[np.int64], levels: NDArray[np.int64], full: int, is_lossy: bool) -> bool:
+def _is_smoothed(values: Ints, levels: Ints, full: int, is_lossy: bool) -> bool:
     """Whether it reaches white, and its gray is nowhere flat: edges have slopes, the regions of classes have not.
 
     Slopes pass through the middle; classes 1 to 4 beside 255, which is to be ignored, do not. Where there are few
@@ -143,7 +143,7 @@ def _is_smoothed(values: NDArray[np.int64], levels: NDArray[np.int64], full: int
     return bool(gray.any()) and not (len(levels) <= _LEVELS_OF_CLASSES and np.any(dark & (spread == 0)))
 
 
-def component_rles(mask: NDArray[np.bool_]) -> list[Rle]:
+def component_rles(mask: Mask) -> list[Rle]:
     """RLE of each 8-connected part of a (H, W) bool mask, in the order of their first pixels, row by row.
 
     Raises:
@@ -163,8 +163,7 @@ def component_rles(mask: NDArray[np.bool_]) -> list[Rle]:
         ends = starts[own] + lengths[own]
         counts = np.stack([starts[own] - np.concatenate([[0], ends[:-1]]), lengths[own]], axis=1).ravel().tolist()
         counts += [flat.size - int(ends[-1])] if ends[-1] < flat.size else []
-        rle = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-        rles.append({"size": [height, width], "counts": rle["counts"].decode("ascii")})
+        rles.append(rle_from_segmentation({"size": [height, width], "counts": counts}, (height, width)))
     return rles
 
 
@@ -183,7 +182,7 @@ def _samples(image: Image.Image, path: Path) -> tuple[NDArray[Any], str, bool]:
     return np.asarray(turned), mode, is_lossy
 
 
-def _values(samples: NDArray[Any], mode: str) -> tuple[NDArray[np.int64], bool]:
+def _values(samples: NDArray[Any], mode: str) -> tuple[Ints, bool]:
     """(values (H, W) int64, whether they are colours)."""
     if mode in ("LA", "PA", "RGBA"):
         samples = _without_alpha(samples)

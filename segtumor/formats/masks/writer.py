@@ -8,15 +8,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.arrays import Mask, Rle
 from segtumor.files import prepare_output_folder, write_bytes, write_text
 from segtumor.formats.masks.names import safe_names
 from segtumor.progress import Progress
-from segtumor.structures.lesions import Rle
 from segtumor.structures.masks import mask_from_rle, rle_area, rle_from_segmentation
 
 _LONGEST_NAME = 255  # bytes, of a file
@@ -94,7 +93,7 @@ def _rle_of(annotation: Mapping[str, Any], image: Mapping[str, Any]) -> Rle:
     return rle
 
 
-def _write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
+def _write_mask(path: Path, mask: Mask) -> None:
     buffer = io.BytesIO()
     Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, "PNG", optimize=False)
     write_bytes(path, buffer.getvalue())

@@ -12,7 +12,7 @@ import numpy as np
 
 from segtumor.annotations.flat_polygons import box_polygon
 from segtumor.annotations.segmentations import is_number
-from segtumor.structures.lesions import Box
+from segtumor.arrays import BoxXYWH
 from segtumor.structures.polygons import tight_box
 
 CENTER, CORNER = "center", "corner"
@@ -30,7 +30,7 @@ def rotated_box_polygon(rotated: Mapping[str, Any]) -> list[float]:
     return box_polygon(rotated["bbox"], rotated["degrees"], pivot)
 
 
-def box_turned_about(rotated: Mapping[str, Any], about: str) -> tuple[Box, float]:
+def box_turned_about(rotated: Mapping[str, Any], about: str) -> tuple[BoxXYWH, float]:
     """(box xywh, degrees) of the same corners, for a format that turns boxes about another point."""
     x, y, width, height = rotated["bbox"]
     if about != rotated["about"]:

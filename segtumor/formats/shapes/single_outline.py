@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segtumor.arrays import SizeHW
 from segtumor.formats.collection import Segmentation
 from segtumor.structures.masks import mask_from_rle, rle_from_polygons, rle_from_segmentation
 from segtumor.structures.outlines import outlines_from_mask, turned
@@ -27,7 +28,7 @@ def is_compound(annotation: Mapping[str, Any]) -> bool:
     return isinstance(segmentation, Mapping) or len(segmentation or ()) > 1
 
 
-def keyhole_polygon(segmentation: Segmentation, size_hw: tuple[int, int]) -> list[float]:
+def keyhole_polygon(segmentation: Segmentation, size_hw: SizeHW) -> list[float]:
     """A COCO segmentation as one flat polygon that rasterises (pycocotools) to the same mask.
 
     Args:
@@ -68,7 +69,7 @@ def join_outlines(outlines: Sequence[Sequence[float]]) -> list[float]:
     return joined.ravel().tolist()
 
 
-def _nearest_corners(joined: NDArray[np.float64], points: NDArray[np.float64]) -> tuple[int, int]:
+def _nearest_corners(joined: NDArray[np.float64], points: NDArray[np.float64]) -> SizeHW:
     """Indices into the two (P, 2) arrays of the two corners that are closest to each other."""
     from scipy.spatial import KDTree
 

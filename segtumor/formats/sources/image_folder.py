@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from segtumor.annotations.image_names import Fit, NameIndex, NameParts, folders_shared, parts_of, suffix_of
 from segtumor.annotations.remarks import LeftOutError
+from segtumor.arrays import SizeHW
 from segtumor.errors import BadImageError, DataError
 from segtumor.formats.sources.parts import part_named, part_of_path
 from segtumor.imaging import MAX_PIXELS, SUPPORTED_SUFFIXES, list_images, read_size_hw
@@ -104,7 +105,7 @@ class ImageFolder:
         """Path of one of ``names``."""
         return self.root / file_name
 
-    def size_hw(self, file_name: str) -> tuple[int, int]:
+    def size_hw(self, file_name: str) -> SizeHW:
         """(height, width) of one of ``names``, px, upright; raises LeftOutError if it is unreadable or too large."""
         try:
             height, width = read_size_hw(self.path(file_name))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.arrays import SizeHW
 from segtumor.errors import DataError
 from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.sources.files import files_below, folder_of
@@ -110,7 +111,7 @@ def _read_image(
     return SourceImage(file_name, size_hw, regions, {"part": part} if part else {})
 
 
-def _region(line: Line, names: Mapping[int, str], size_hw: tuple[int, int]) -> Region:
+def _region(line: Line, names: Mapping[int, str], size_hw: SizeHW) -> Region:
     if line.class_number not in names:
         raise LeftOutError("class number without a name", str(line.class_number))
     height, width = size_hw
