@@ -44,7 +44,7 @@ def journal_of(path):
 
 
 def evaluation_of(path):
-    from segtumor.reporting.files.evaluation_report import refuse_run_folder
+    from segtumor.reporting.files.evaluation_files import refuse_run_folder
 
     refuse_run_folder(path.parent)
 

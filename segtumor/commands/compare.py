@@ -153,11 +153,11 @@ def _print(comparison: "Comparison", level: float) -> None:
 
 def _provenance(arguments: argparse.Namespace) -> dict[str, Any]:
     from segtumor.files import sha256_of_file
-    from segtumor.reporting.files.evaluation_report import provenance
+    from segtumor.reporting.provenance import file_provenance
 
     other = arguments.against or arguments.readers
     return {
-        **provenance(annotations=arguments.annotations, predictions=arguments.predictions),
+        **file_provenance(annotations=arguments.annotations, predictions=arguments.predictions),
         "compared_with": str(other),
         "compared_with_sha256": sha256_of_file(other),
         "settings": {

@@ -87,7 +87,7 @@ def _body(arguments: argparse.Namespace) -> None:
     from segtumor.evaluation.pairing import pair
     from segtumor.evaluation.study.study import study
     from segtumor.reporting.figures.training_curves import read_training_history
-    from segtumor.reporting.files.evaluation_report import refuse_run_folder
+    from segtumor.reporting.files.evaluation_files import refuse_run_folder
 
     refuse_run_folder(arguments.output)
     refuse_earlier(arguments, _WRITTEN)

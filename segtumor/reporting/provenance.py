@@ -5,18 +5,46 @@ Not here: what was assumed when measuring, which the Study knows itself.
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from segtumor.errors import DataError
 from segtumor.files import sha256_of_file
-from segtumor.reporting.files.evaluation_report import provenance
 from segtumor.runs import CONFIG, RUN_RECORD, best_weights
+from segtumor.system.versions import versions
+
+_VERSIONS = ("segtumor", "python", "numpy", "scipy", "pycocotools", "faster-coco-eval")
 
 #: Said of an annotation file that is not what the ``split.json`` beside it describes.
 NOT_OF_SPLIT = "does not match any part of this split"
 
 
-def study_provenance(*, annotations, predictions, run_folder=None, weights=None, calibrated_on=None, command=None):
+def file_provenance(
+    *,
+    annotations: str | Path | None = None,
+    predictions: str | Path | None = None,
+    weights: str | Path | None = None,
+) -> dict[str, Any]:
+    """Hashes of the compared files (None where there is no file) and the versions that measured."""
+    return {
+        "annotations_sha256": sha256_of_file(annotations) if annotations is not None else None,
+        "predictions_sha256": sha256_of_file(predictions) if predictions is not None else None,
+        "weights": str(weights) if weights is not None else None,
+        "weights_sha256": sha256_of_file(weights) if weights is not None else None,
+        "versions": versions(_VERSIONS),
+    }
+
+
+def study_provenance(
+    *,
+    annotations: str | Path,
+    predictions: str | Path,
+    run_folder: str | Path | None = None,
+    weights: str | Path | None = None,
+    calibrated_on: Sequence[str | Path] | None = None,
+    command: Sequence[str] | None = None,
+) -> dict[str, dict[str, Any]]:
     """{heading: {name: value}} for ``study_page``; what is not known is None.
 
     Args:
@@ -31,10 +59,10 @@ def study_provenance(*, annotations, predictions, run_folder=None, weights=None,
     """
     run = Path(run_folder) if run_folder is not None else None
     weights = weights or (best_weights(run) if run is not None else None)
-    known = provenance(annotations=annotations, predictions=predictions, weights=weights)
+    known = file_provenance(annotations=annotations, predictions=predictions, weights=weights)
     split = split_of(annotations)
     words = [Path(sys.argv[0]).name, *sys.argv[1:]] if command is None else list(command)
-    tables = {
+    tables: dict[str, dict[str, Any]] = {
         "Files": {
             "annotations": str(annotations),
             "annotations_sha256": known["annotations_sha256"],
@@ -66,21 +94,21 @@ def study_provenance(*, annotations, predictions, run_folder=None, weights=None,
     return tables
 
 
-def split_of(annotations):
+def split_of(annotations: str | Path) -> dict[str, Any]:
     """The ``split.json`` of the data set that an annotation file belongs to; empty if there is none."""
     return _read_json(_split_path(annotations))
 
 
-def _split_path(annotations):
+def _split_path(annotations: str | Path) -> Path:
     return Path(annotations).resolve().parent.parent / "split.json"
 
 
-def _of_unit(split):
+def _of_unit(split: Mapping[str, Any]) -> str | None:
     """Kind of a split that says only what it kept together."""
     return f"by {split['unit']}" if isinstance(split.get("unit"), str) else None
 
 
-def _part_of(split, sha256):
+def _part_of(split: Mapping[str, Any], sha256: str) -> str | None:
     """Whether the split records a file of this hash, in words; None where it records no hashes."""
     parts = split.get("parts")
     parts = parts if isinstance(parts, dict) else {}
@@ -94,11 +122,11 @@ def _part_of(split, sha256):
     return next((f"matches the part {name}" for name, value in recorded.items() if value == sha256), NOT_OF_SPLIT)
 
 
-def _hash(path):
+def _hash(path: Path) -> str | None:
     return sha256_of_file(path) if path.is_file() else None
 
 
-def _read_json(path):
+def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:

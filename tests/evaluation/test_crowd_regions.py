@@ -9,7 +9,7 @@ from segtumor.commands import evaluate as evaluate_command
 from segtumor.commands.benchmark import run as benchmark_run
 from segtumor.evaluation.study.study import StudySettings, study
 from segtumor.evaluation.summary.summary import evaluate, headline_table
-from segtumor.reporting.files.evaluation_report import write_evaluation
+from segtumor.reporting.files.evaluation_files import write_evaluation
 from segtumor.reporting.words.summary import summary_sentences
 
 NAMES = ("benign", "malignant")

@@ -63,9 +63,9 @@ def _body(arguments: argparse.Namespace) -> int:
     from segtumor.evaluation.pairing import pair
     from segtumor.files import prepare_output_folder
     from segtumor.literature.comparison.benchmark import benchmark, measured_on
+    from segtumor.literature.comparison.files import write_benchmark
     from segtumor.literature.comparison.training_part import read_training, training_files
     from segtumor.literature.protocols import find_protocol
-    from segtumor.reporting.files.benchmark_files import write_benchmark
 
     protocol, settings = find_protocol(arguments.protocol), study_settings(arguments)
     _, entries = chosen_entries(arguments)

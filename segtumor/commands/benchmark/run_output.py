@@ -1,6 +1,6 @@
 """What ``segtumor benchmark run`` prints: sentences, our numbers beside the published ones, and the reasons by number.
 
-Not here: the files, which hold the reasons in full in every row (``segtumor.reporting.files.benchmark_files``).
+Not here: the files, which hold the reasons in full in every row (``segtumor.literature.comparison.files``).
 """
 
 import textwrap
@@ -17,7 +17,7 @@ def output_lines(rows, sentences):
         rows: Rows of ``segtumor.literature.comparison.table``.
         sentences: what a reader must know first.
     """
-    from segtumor.reporting.files.benchmark_files import numbered_notes
+    from segtumor.literature.comparison.files import numbered_notes
 
     numbers = numbered_notes(rows)
     beside = [row for row in rows if row.published]
@@ -35,7 +35,7 @@ def output_lines(rows, sentences):
 
 
 def _beside_lines(rows, numbers):
-    from segtumor.reporting.files.benchmark_files import answer_text
+    from segtumor.literature.comparison.files import answer_text
 
     leaks = any(row.leak_free for row in rows)
     header = ("metric", "ours", *(("no shared cases",) if leaks else ()), "published", "source", "comparable")

@@ -1,7 +1,7 @@
 """The rows behind the means: one per lesion, one per image. Plain dicts; missing values are None.
 
 Crowd regions have no row, but are counted with their image. Not here: writing them
-(``segtumor.reporting.files.evaluation_report``).
+(``segtumor.reporting.files.evaluation_files``).
 """
 
 import math

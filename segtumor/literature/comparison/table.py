@@ -1,6 +1,6 @@
 """Our numbers beside the published ones, a row for each published number and one for each of ours without.
 
-Not here: printing and files (``segtumor.commands.benchmark.run``, ``segtumor.reporting.files.benchmark_files``).
+Not here: printing and files (``segtumor.commands.benchmark.run``, ``segtumor.literature.comparison.files``).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,15 +1,17 @@
-"""Writing comparisons: ``comparison.csv``, ``comparison.json`` and ``comparison.md``, and the text of their cells.
+"""The files of comparisons: ``comparison.csv``, ``comparison.json`` and ``comparison.md``, and the text of their cells.
 
 Not here: the tests (``segtumor.evaluation.comparison.comparison``).
 """
 
 import dataclasses
 import itertools
-import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from segtumor import NOTICE, __version__
-from segtumor.evaluation.comparison.comparison import ComparisonRow
-from segtumor.files import prepare_output_folder, remove_files, write_csv, write_json, write_text
+from segtumor import NOTICE
+from segtumor.evaluation.comparison.comparison import Comparison, ComparisonRow
+from segtumor.reporting.files.outputs import Content, Table, document, write_files
 from segtumor.reporting.words.estimates import capital
 from segtumor.texts import (
     UNDEFINED,
@@ -25,54 +27,51 @@ _HEADER = ("metric", "{first}", "{second}", "difference ({level} interval)", "p"
 _LOWER = " (lower is better)"
 
 
-def write_comparisons(comparisons, folder, *, level, provenance):
+def write_comparisons(
+    comparisons: Sequence[Comparison], folder: str | Path, *, level: float, provenance: Mapping[str, Any]
+) -> list[Path]:
     """Write what was compared.
 
     Args:
-        comparisons: Comparisons of one set of images, such as a model with each reader.
+        comparisons: of one set of images, such as a model with each reader.
         folder: created if needed.
         level: confidence level of the intervals, for the headings.
-        provenance: dict of plain values for the JSON file.
+        provenance: plain values for the JSON file.
 
     Returns:
-        list of the paths written.
+        the paths written.
     """
     columns = ("first_name", "second_name", *(field.name for field in dataclasses.fields(ComparisonRow)))
     rows = [
-        {"first_name": comparison.names[0], "second_name": comparison.names[1], **_cells(row)}
+        {"first_name": comparison.names[0], "second_name": comparison.names[1], **dataclasses.asdict(row)}
         for comparison in comparisons
         for row in comparison.rows
     ]
-    document = {
-        "schema_version": 1,
-        "segtumor_version": __version__,
-        "notice": NOTICE,
-        "provenance": provenance,
-        "level": level,
-        "comparisons": [_document(comparison) for comparison in comparisons],
-    }
     sections = [line for comparison in comparisons for line in _section(comparison, level)]
-    folder = prepare_output_folder(folder)
-    paths = [folder / name for name in ("comparison.csv", "comparison.json", "comparison.md")]
-    remove_files(reversed(paths))
-    write_csv(folder / "comparison.csv", rows, columns)
-    write_json(folder / "comparison.json", document)
-    write_text(folder / "comparison.md", "\n".join(["# Paired comparison", "", *sections, NOTICE, ""]))
-    return paths
+    contents: dict[str, Content] = {
+        "comparison.csv": Table(rows, columns),
+        "comparison.json": document(
+            provenance=provenance,
+            level=level,
+            comparisons=[_plain(comparison) for comparison in comparisons],
+        ),
+        "comparison.md": "\n".join(["# Paired comparison", "", *sections, NOTICE, ""]),
+    }
+    return write_files(folder, contents)
 
 
-def table_rows(rows):
-    """Cells of ComparisonRows as text, under ``table_header``."""
+def table_rows(rows: Iterable[ComparisonRow]) -> list[tuple[str, ...]]:
+    """Cells of rows as text, under ``table_header``."""
     return [(row.name + ("" if row.higher_is_better else _LOWER), *_number_cells(row)) for row in rows]
 
 
-def table_header(comparison, level):
+def table_header(comparison: Comparison, level: float) -> tuple[str, ...]:
     """Heads of the columns, with the names of the two."""
     first, second = comparison.names
     return tuple(cell.format(first=first, second=second, level=percent_text(level)) for cell in _HEADER)
 
 
-def table_notes(comparison):
+def table_notes(comparison: Comparison) -> Iterator[str]:
     """How to read the table, in sentences."""
     first, second = comparison.names
     yield f"The difference is {first} less {second}; where lower is better, a negative one favours {first}."
@@ -84,7 +83,7 @@ def table_notes(comparison):
     )
 
 
-def value_text(row, value):
+def value_text(row: ComparisonRow, value: float) -> str:
     """A value with the digits of its kind; "undefined" for NaN; never "-0.000"."""
     if is_undefined(value):
         return UNDEFINED
@@ -92,7 +91,7 @@ def value_text(row, value):
     return text.lstrip("-") if float(text) == 0 else text
 
 
-def difference_text(row):
+def difference_text(row: ComparisonRow) -> str:
     """The difference with its sign and its interval."""
     if is_undefined(row.difference):
         return UNDEFINED
@@ -102,35 +101,29 @@ def difference_text(row):
     return f"{_signed(row, row.difference)} ({_signed(row, row.low)} to {_signed(row, row.high)}{few})"
 
 
-def _number_cells(row):
+def _number_cells(row: ComparisonRow) -> tuple[str, ...]:
     values = (value_text(row, row.first), value_text(row, row.second))
     p_values = (p_text(p, least="< .001", undefined="–") for p in (row.p_value, row.p_holm))
     return (*values, difference_text(row), *p_values, _n_text(row), row.test)
 
 
-def _n_text(row):
+def _n_text(row: ComparisonRow) -> str:
     """How many units define the values; of both where they differ, as with matched lesions."""
     if row.n_first == row.n_second:
         return counted(row.n_first, row.unit)
     return f"{row.n_first} / {row.n_second} {row.unit}"
 
 
-def _signed(row, value):
+def _signed(row: ComparisonRow, value: float) -> str:
     text = value_text(row, value)
     return text if text.startswith("-") or float(text) == 0 else f"+{text}"
 
 
-def _coarse(row):
+def _coarse(row: ComparisonRow) -> bool:
     return row.in_percent or row.name.endswith(("_px", "_mm"))
 
 
-def _cells(row):
-    """A row for the CSV file, where what is undefined stays empty."""
-    values = dataclasses.asdict(row)
-    return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}
-
-
-def _document(comparison):
+def _plain(comparison: Comparison) -> dict[str, Any]:
     return {
         "names": list(comparison.names),
         "n_cases": comparison.n_cases,
@@ -140,8 +133,8 @@ def _document(comparison):
     }
 
 
-def _section(comparison, level):
-    """Lines about one Comparison: what was paired, and a table for each group of measures."""
+def _section(comparison: Comparison, level: float) -> Iterator[str]:
+    """Lines about one comparison: what was paired, and a table for each group of measures."""
     first, second = (markdown_text(name) for name in comparison.names)
     yield from (f"## {first} and {second}", "")
     yield (
@@ -157,5 +150,5 @@ def _section(comparison, level):
         yield from (f"### {capital(group)}", "", *markdown_table(table_header(comparison, level), cells), "")
 
 
-def _title(row) -> str:
+def _title(row: ComparisonRow) -> str:
     return f"{row.label}, `{row.name}`{'' if row.higher_is_better else _LOWER}"

@@ -1,17 +1,22 @@
-"""Writing a study: ``report.html`` and the tables behind it as CSV.
+"""The files of a study: ``report.html`` and the tables behind it as CSV.
 
-Each file is written atomically; undefined values are empty cells. Not here: ``metrics.json`` and the rows of lesions
-and images (``evaluation_report``).
+Not here: ``metrics.json`` and the rows of lesions and images (``evaluation_files``).
 """
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from segtumor.files import prepare_output_folder, remove_files, write_csv, write_text
-from segtumor.reporting.files.evaluation_report import refuse_run_folder, write_evaluation
+from segtumor.evaluation.facts.study_types import Study
+from segtumor.files import remove_files
+from segtumor.reporting.files.evaluation_files import refuse_run_folder, write_evaluation
+from segtumor.reporting.files.outputs import Content, Table, write_files
+from segtumor.reporting.pages.study_page import ExtraTable, study_page
 from segtumor.runs import REPORT
 
 _ESTIMATE_COLUMNS = (
@@ -32,15 +37,15 @@ _RELIABILITY_COLUMNS = ("bin_low", "bin_high", "mean_probability", "observed", "
 
 
 def write_study(
-    study,
-    folder,
+    study: Study,
+    folder: str | Path,
     *,
-    provenance,
+    provenance: Mapping[str, Mapping[str, Any]],
     examples: Sequence[Mapping[str, Any]] = (),
-    extra_tables: Sequence[tuple] = (),
+    extra_tables: Sequence[ExtraTable] = (),
     title: str = "Evaluation",
     evaluation: Mapping[str, Any] | None = None,
-):
+) -> list[Path]:
     """Write the page and tables of a study into ``folder``.
 
     ``estimates.csv``, ``subgroups.csv``, ``tests.csv`` and ``per_case.csv``; each curve as ``curve_<name>.csv`` and
@@ -48,50 +53,45 @@ def write_study(
     Those that an earlier study left in the folder are deleted when all is drawn and nothing written.
 
     Args:
-        study: a Study.
         folder: created if needed.
         provenance, examples, extra_tables, title: as for ``study_page``.
         evaluation: arguments of ``write_evaluation`` beside the study's own, to write its files as well; None: not.
 
     Returns:
-        list of the paths written, the page last.
+        the paths written, the page last.
 
     Raises:
         ConfigError, DataError: as ``write_evaluation``.
         OutputError: a file cannot be written.
     """
-    from segtumor.reporting.pages.study_page import study_page  # matplotlib takes half a second to import
-
     page = study_page(study, title=title, provenance=provenance, examples=examples, extra_tables=extra_tables)
-    tables = {**_main_tables(study), **_curve_tables(study), **_confusion_tables(study)}
-    folder = prepare_output_folder(folder)
-    if evaluation is not None:
-        refuse_run_folder(folder)
-    remove_files([folder / name for name in _NAMES])
-    paths = [] if evaluation is None else write_evaluation(study.evaluation, folder, study=study, **evaluation)
-    for name, (rows, columns) in tables.items():
-        write_csv(folder / name, [{key: _cell(value) for key, value in row.items()} for row in rows], columns)
-    write_text(folder / REPORT, page)
-    return [*paths, *(folder / name for name in (*tables, REPORT))]
+    contents: dict[str, Content] = {
+        **_main_tables(study),
+        **{f"curve_{name}.csv": _curve_table(curve) for name, curve in study.curves.items()},
+        **{f"confusion_{name}.csv": _confusion_table(*confusion) for name, confusion in study.confusions.items()},
+        REPORT: page,
+    }
+    if evaluation is None:
+        return write_files(folder, contents, earlier=_NAMES)
+    refuse_run_folder(folder)
+    remove_files([Path(folder) / name for name in _NAMES])
+    paths = write_evaluation(study.evaluation, folder, study=study, **evaluation)
+    return [*paths, *write_files(folder, contents)]
 
 
-def _main_tables(study):
+def _main_tables(study: Study) -> dict[str, Table]:
     case_columns = list(dict.fromkeys(key for row in study.per_case for key in row)) or ["case_id"]
     subgroups = [{"field": s.field, "level": s.level, **dataclasses.asdict(s.estimate)} for s in study.subgroups]
     return {
-        "estimates.csv": (list(map(dataclasses.asdict, study.estimates)), _ESTIMATE_COLUMNS),
-        "subgroups.csv": (subgroups, _SUBGROUP_COLUMNS),
-        "tests.csv": (list(map(dataclasses.asdict, study.tests)), _TEST_COLUMNS),
-        "per_case.csv": (study.per_case, case_columns),
+        "estimates.csv": Table(list(map(dataclasses.asdict, study.estimates)), _ESTIMATE_COLUMNS),
+        "subgroups.csv": Table(subgroups, _SUBGROUP_COLUMNS),
+        "tests.csv": Table(list(map(dataclasses.asdict, study.tests)), _TEST_COLUMNS),
+        "per_case.csv": Table(study.per_case, case_columns),
     }
 
 
-def _curve_tables(study):
-    return {f"curve_{name}.csv": _curve_table(curve) for name, curve in study.curves.items()}
-
-
-def _curve_table(curve):
-    """Rows and columns of a curve: its arrays side by side, or a reliability diagram's bins."""
+def _curve_table(curve: Any) -> Table:
+    """A curve: its arrays side by side, or a reliability diagram's bins."""
     if hasattr(curve, "observed"):
         edges = np.asarray(curve.edges)
         columns = (edges[:-1], edges[1:], curve.mean_probability, curve.observed, curve.counts)
@@ -100,29 +100,18 @@ def _curve_table(curve):
     return _side_by_side({name: getattr(curve, name) for name in names if hasattr(curve, name)})
 
 
-def _side_by_side(columns):
+def _side_by_side(columns: Mapping[str, ArrayLike]) -> Table:
     """Arrays as rows; one that is shorter, as a curve's thresholds may be, ends in empty cells."""
-    length = max(len(values) for values in columns.values())
-    padded = {
-        name: [*np.asarray(values).tolist(), *[None] * (length - len(values))] for name, values in columns.items()
-    }
-    return [dict(zip(padded, row, strict=True)) for row in zip(*padded.values(), strict=True)], list(padded)
+    rows = itertools.zip_longest(*(np.asarray(values).tolist() for values in columns.values()))
+    return Table([dict(zip(columns, row, strict=True)) for row in rows], list(columns))
 
 
-def _confusion_tables(study):
-    return {f"confusion_{name}.csv": _confusion_table(*confusion) for name, confusion in study.confusions.items()}
-
-
-def _confusion_table(names, counts):
-    """Rows and columns; a class that is called normal, as the first row is, is told from it by its number."""
+def _confusion_table(names: Sequence[str], counts: NDArray[np.int64]) -> Table:
+    """A class that is called normal, as the first row is, has its number behind its name."""
     names = [f"{name} (class {i})" if name in names[:i] else name for i, name in enumerate(names)]
     columns = [f"predicted {name}" for name in names]
     rows = [
         {"true": true, **dict(zip(columns, map(int, row), strict=True))}
         for true, row in zip(names, counts, strict=True)
     ]
-    return rows, ["true", *columns]
-
-
-def _cell(value):
-    return "; ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+    return Table(rows, ["true", *columns])

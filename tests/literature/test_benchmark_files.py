@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from segtumor.evaluation.facts.study_types import Estimate
-from segtumor.reporting.files.benchmark_files import estimate_text, write_benchmark
+from segtumor.literature.comparison.files import estimate_text, write_benchmark
 
 NAN = float("nan")
 
@@ -170,7 +170,7 @@ def test_an_interruption_leaves_no_page_of_other_numbers(written, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("segtumor.reporting.files.benchmark_files.write_json", interrupt)
+    monkeypatch.setattr("segtumor.reporting.files.outputs.write_json", interrupt)
     with pytest.raises(KeyboardInterrupt):
         written(rows=ROWS[:1])
     assert [path.name for path in folder.iterdir()] == ["benchmark.csv"]

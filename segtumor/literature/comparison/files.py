@@ -1,13 +1,19 @@
-"""Writing a comparison with published numbers: ``benchmark.csv``, ``.json``, ``.md`` and a self-contained ``.html``.
+"""The files of a comparison with published numbers: ``benchmark.csv``, ``.json``, ``.md`` and one page of HTML.
 
-Not here: the rows (``segtumor.literature``, which this room must not import: it takes them as they are).
+Not here: the rows (``table``), and what is printed (``segtumor.commands.benchmark.run_output``).
 """
 
 import dataclasses
 import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from segtumor import NOTICE, __version__
-from segtumor.files import prepare_output_folder, remove_files, write_csv, write_json, write_text
+from segtumor.evaluation.facts.study_types import Estimate
+from segtumor.literature.comparison.table import ComparedNumber
+from segtumor.reporting.files.outputs import Content, Table, document, write_files
+from segtumor.reporting.pages.page import environment
 from segtumor.reporting.words.estimates import count_text, interval_text, value_cell
 from segtumor.texts import is_undefined, markdown_table, markdown_text
 
@@ -17,51 +23,50 @@ _CSV_COLUMNS = (
     *("leak_free_value", "leak_free_low", "leak_free_high", "leak_free_n"),
     *("published", "published_ci", "published_n", "source", "verdict", "why"),
 )
-_SUFFIXES = ("csv", "json", "md", "html")
 _BESIDE = "Our numbers beside the published ones"
 _ALONE = "Our numbers without a published one"
 _NOTES = "Why not comparable, or what to bear in mind"
 
 
-def write_benchmark(rows, folder, *, title, sentences, provenance):
-    """Write the rows of ``segtumor.literature.comparison.table.comparison_table``.
+def write_benchmark(
+    rows: Sequence[ComparedNumber],
+    folder: str | Path,
+    *,
+    title: str,
+    sentences: Sequence[str],
+    provenance: Mapping[str, Mapping[str, Any]],
+) -> list[Path]:
+    """Write the rows of a comparison.
 
     Args:
-        rows: list of Row.
         folder: created if needed.
         title: heading.
         sentences: what a reader must know first: data, leak, notes, assumptions.
-        provenance: dict of dicts of plain values.
+        provenance: plain values by heading and name.
 
     Returns:
-        list of the paths written.
+        the paths written.
     """
     table = [_csv_row(row) for row in rows]
-    document = {
-        "schema_version": 1,
-        "segtumor_version": __version__,
-        "notice": NOTICE,
-        "title": title,
-        "sentences": list(sentences),
-        "provenance": provenance,
-        "rows": [
-            {**cells, "reasons": list(row.reasons), "caveats": list(row.caveats)}
-            for cells, row in zip(table, rows, strict=True)
-        ],
+    contents: dict[str, Content] = {
+        "benchmark.csv": Table(table, _CSV_COLUMNS),
+        "benchmark.json": document(
+            title=title,
+            sentences=list(sentences),
+            provenance=provenance,
+            rows=[
+                {**cells, "reasons": list(row.reasons), "caveats": list(row.caveats)}
+                for cells, row in zip(table, rows, strict=True)
+            ],
+        ),
+        "benchmark.md": _markdown(title, sentences, rows),
+        "benchmark.html": _page(title, sentences, rows, provenance),
     }
-    markdown, page = _markdown(title, sentences, rows), _page(title, sentences, rows, provenance)
-    folder = prepare_output_folder(folder)
-    table_path, json_path, markdown_path, page_path = paths = [folder / f"benchmark.{s}" for s in _SUFFIXES]
-    remove_files(reversed(paths))
-    write_csv(table_path, table, _CSV_COLUMNS)
-    write_json(json_path, document)
-    write_text(markdown_path, markdown)
-    write_text(page_path, page)
-    return paths
+    return write_files(folder, contents)
 
 
-def estimate_text(estimate):
-    """Value, interval and count of an Estimate, or a dash for None."""
+def estimate_text(estimate: Estimate | None) -> str:
+    """Value, interval and count of an estimate, or a dash for None."""
     if estimate is None:
         return "–"
     if is_undefined(estimate.value):
@@ -69,20 +74,22 @@ def estimate_text(estimate):
     return f"{value_cell(estimate)} ({interval_text(estimate)}), {count_text(estimate)}"
 
 
-def numbered_notes(rows):
-    """{reason or caveat: its number}, in the order of the rows: most stand in many of them."""
+def numbered_notes(rows: Iterable[ComparedNumber]) -> dict[str, int]:
+    """{reason or caveat: its number}, in the order of the rows: most are in many of them."""
     notes = dict.fromkeys(text for row in rows for text in (*row.reasons, *row.caveats))
     return {text: number for number, text in enumerate(notes, start=1)}
 
 
-def answer_text(row, numbers):
-    """Whether a Row may be compared, with the numbers of its notes: "no (1, 3)", "with caveat (2)", "yes"."""
+def answer_text(row: ComparedNumber, numbers: Mapping[str, int]) -> str:
+    """Whether a row may be compared, with the numbers of its notes: "no (1, 3)", "with caveat (2)", "yes"."""
     word = "no" if row.reasons else "with caveat" if row.caveats else "yes"
     named = ", ".join(map(str, sorted(numbers[text] for text in (*row.reasons, *row.caveats))))
     return f"{word} ({named})" if named else word
 
 
-def _tables(rows):
+def _tables(
+    rows: Sequence[ComparedNumber],
+) -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, str, tuple[str, ...]]]]]:
     """(heading, columns, [(verdict, label, cells)]) of what is beside published numbers, and of what is not."""
     numbers = numbered_notes(rows)
     for heading, alone in ((_BESIDE, False), (_ALONE, True)):
@@ -94,7 +101,7 @@ def _tables(rows):
             yield heading, columns, [(row.verdict, row.label, _cells(row, clean, alone, numbers)) for row in chosen]
 
 
-def _cells(row, clean, alone, numbers):
+def _cells(row: ComparedNumber, clean: bool, alone: bool, numbers: Mapping[str, int]) -> tuple[str, ...]:
     cells = (row.metric, estimate_text(row.ours), *((estimate_text(row.leak_free),) if clean else ()))
     if alone:
         return cells
@@ -103,7 +110,7 @@ def _cells(row, clean, alone, numbers):
     return (*cells, f"{row.published}{interval}{n}", row.source, answer_text(row, numbers))
 
 
-def _csv_row(row):
+def _csv_row(row: ComparedNumber) -> dict[str, Any]:
     cells = {name: getattr(row, name) for name in _CSV_COLUMNS if hasattr(row, name)}
     for prefix, estimate in (("", row.ours), ("leak_free_", row.leak_free)):
         values = dataclasses.asdict(estimate) if estimate is not None else {}
@@ -114,7 +121,7 @@ def _csv_row(row):
     return cells
 
 
-def _markdown(title, sentences, rows):
+def _markdown(title: str, sentences: Iterable[str], rows: Sequence[ComparedNumber]) -> str:
     lines = [f"# {markdown_text(title)}", "", *(f"- {markdown_text(sentence)}" for sentence in sentences), ""]
     for heading, columns, cells in _tables(rows):
         lines += [f"## {heading}", "", *markdown_table(columns, [texts for _, _, texts in cells]), ""]
@@ -124,9 +131,12 @@ def _markdown(title, sentences, rows):
     return "\n".join([*lines, NOTICE, ""])
 
 
-def _page(title, sentences, rows, provenance):
-    from segtumor.reporting.pages.page import environment
-
+def _page(
+    title: str,
+    sentences: Sequence[str],
+    rows: Sequence[ComparedNumber],
+    provenance: Mapping[str, Mapping[str, Any]],
+) -> str:
     return (
         environment()
         .get_template("benchmark.html")
@@ -143,12 +153,12 @@ def _page(title, sentences, rows, provenance):
     )
 
 
-def _plain(content):
+def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
     """Provenance as text: a command as one types it, lists and dicts without their brackets."""
     return {name: _value_text(name, value) for name, value in content.items()}
 
 
-def _value_text(name, value):
+def _value_text(name: str, value: Any) -> Any:
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items())
     if isinstance(value, list | tuple):

@@ -8,7 +8,7 @@ from segtumor.errors import ConfigError, DataError
 from segtumor.evaluation.summary.summary import evaluate
 from segtumor.files import sha256_of_file
 from segtumor.reporting.figures.training_curves import read_training_history, training_curves
-from segtumor.reporting.files.evaluation_report import write_evaluation
+from segtumor.reporting.files.evaluation_files import write_evaluation
 from segtumor.structures.lesions import AnnotatedImage, Finding, ImageResult, Lesion
 from segtumor.structures.masks import rle_from_mask
 
