@@ -193,6 +193,22 @@ def test_libraries_do_not_print_or_assert_or_swallow_everything():
     assert not violations(judge)
 
 
+def test_only_commands_take_parsed_arguments():
+    """A library function takes what it needs by name: it can be called from a notebook, and its types say with what."""
+
+    def judge(module, tree):
+        if room_of(module) == "commands":
+            return
+        if "argparse" in map(room_of, imports(ast.walk(tree))):
+            yield "imports argparse"
+        for node in ast.walk(tree):
+            of = node.value if isinstance(node, ast.Attribute) else None
+            if isinstance(of, ast.Name) and of.id in ("args", "arguments", "namespace"):
+                yield f"line {node.lineno} reads {ast.unparse(node)}"
+
+    assert not violations(judge)
+
+
 def test_importing_configures_nothing():
     def judge(_, tree):
         calls = {ast.unparse(node.func) for node in outside_functions(tree) if isinstance(node, ast.Call)}
