@@ -1,20 +1,26 @@
 """``prepare_btxrd.py``: the BTXRD folder to COCO files, split by case."""
 
+import argparse
 import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.common.command_line import make_parser, run
 from segtumor.commands.common.output_folder import locks_output
 from segtumor.commands.common.terminal import print_remarks, progress_bar
-from segtumor.commands.data.split_account import split_is_by_case, warn_of_leaks, warn_of_names
-from segtumor.errors import DataError
+from segtumor.commands.data.split_report import positive_fractions, split_is_by_case, warn_of_leaks
 from segtumor.texts import aligned_table
+
+if TYPE_CHECKING:  # would delay --help
+    from segtumor.datasets.splits import Split
+    from segtumor.formats.btxrd.prepare import Prepared, PrepareOptions
 
 _LOG = logging.getLogger(__name__)
 
 
-def build_parser():
-    """Its arguments."""
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "prepare_btxrd.py",
         "Convert the BTXRD radiographs (Yao et al. 2025) to COCO files that segtumor and Detectron2 read.\n"
@@ -32,7 +38,9 @@ def build_parser():
     parser.add_argument(
         "--output", required=True, metavar="DIR", help="folder to write; its name is the data set's name"
     )
-    parser.add_argument("--groups", metavar="CSV", help="table image_id,case_id: which radiographs show the same case")
+    parser.add_argument(
+        "--groups", metavar="CSV", help="table image_id,case_id: which radiographs belong to the same case"
+    )
     _add_split_options(parser)
     parser.add_argument(
         "--classes",
@@ -56,21 +64,21 @@ def build_parser():
     return parser
 
 
-def _add_split_options(parser) -> None:
+def _add_split_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split",
         default="grouped",
         metavar="KIND|FILE",
-        help="grouped: by case, needs --groups (default); image: each radiograph by itself, which leaks; "
-        "none: one file all.json; official: the authors' lists (--lists, or a column of the table); or a split.json "
-        "written earlier, to use its parts again",
+        help="grouped: by case, needs --groups (default); image: each radiograph separately, which leaks; "
+        "none: one file all.json; official: the authors' lists (--lists, or a column of the table); or an "
+        "existing split.json, to reuse its parts",
     )
     parser.add_argument(
         "--lists",
         nargs="+",
         default=[],
         metavar="FILE",
-        help="of the official split: train.xlsx val.xlsx ..., PART=FILE, or one table with columns for image and split",
+        help="for --split official: train.xlsx val.xlsx ..., PART=FILE, or one table with columns image and split",
     )
     parser.add_argument(
         "--fractions",
@@ -80,168 +88,57 @@ def _add_split_options(parser) -> None:
         metavar=("TRAIN", "VAL", "TEST"),
         help="shares of the images, adding up to 1; 0 leaves a part out (default 0.7 0.1 0.2)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the split (default 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (default 0)")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     return run(locks_output(_body), build_parser(), argv)
 
 
-def _body(args) -> int:
-    from segtumor.datasets.splits.output import check_no_earlier_split
-    from segtumor.formats.btxrd.convert import convert
-    from segtumor.formats.btxrd.dataset_table import read_cases
-    from segtumor.formats.btxrd.writer import write_dataset
-    from segtumor.formats.earlier_output import check_no_earlier
-    from segtumor.taxonomy import BINARY, SUBTYPES
+def _body(arguments: argparse.Namespace) -> int:
+    from segtumor.formats.btxrd.prepare import Bars, NothingUsableError, prepare
 
-    check_no_earlier(args.output, overwrite=args.overwrite)
-    check_no_earlier_split(args.output, (), overwrite=args.overwrite)
-    saved = _saved_split(args)
-    taxonomy = SUBTYPES if args.classes == "subtype" else BINARY
-    cases = read_cases(args.groups) if args.groups else _cases_of(saved)
-    conversion = convert(args.source, taxonomy=taxonomy, cases=cases, progress=progress_bar("reading"))
-    _check_usable(args, conversion)
-    listing = _listing(args, conversion)
-    split = saved or _new_split(args, conversion, listing)
-    if saved:
-        _check_saved(args, saved, conversion)
-    _warn_of_leaks(split, conversion)
-    summaries = write_dataset(
-        args.output,
-        args.source,
-        conversion,
-        split,
-        taxonomy=taxonomy,
-        images=args.images,
-        tables=_tables(args),
-        progress=progress_bar("copying"),
-        hashing=None if args.no_image_hashes else progress_bar("hashing"),
-    )
-    _print_account(args, conversion, split, summaries)
+    progress = Bars(progress_bar("reading"), progress_bar("copying"), progress_bar("hashing"))
+    try:
+        prepared = prepare(arguments.source, arguments.output, _options(arguments), progress=progress)
+    except NothingUsableError as error:
+        print_remarks("Left out", error.left_out)
+        raise
+    _warn_of_leaks(prepared)
+    _print_account(arguments, prepared)
     return 0
 
 
-def _saved_split(args):
-    """The split of an earlier run, or None where a new one is to be made. Usage is checked before any long work."""
-    from segtumor.datasets.splits import GROUPED, IMAGE, NONE, OFFICIAL, check_fractions, read_split
-    from segtumor.errors import ConfigError
+def _options(arguments: argparse.Namespace) -> "PrepareOptions":
+    from segtumor.formats.btxrd.prepare import PrepareOptions
 
-    check_fractions(_fractions(args))
-    if args.seed < 0:
-        raise ConfigError("seed is negative", where="--seed", got=args.seed, expected="0 or more")
-    if args.split == GROUPED and not args.groups:
-        remedy = "Give --groups CSV; or --split image, which leaks; or --split none for one file"
-        raise ConfigError("a split by case needs the table of cases", where="--split grouped", remedy=remedy)
-    kinds = (GROUPED, IMAGE, NONE, OFFICIAL)
-    if args.lists and args.split != OFFICIAL:
-        raise ConfigError("lists are for --split official", where="--lists", got=f"--split {args.split}")
-    if args.split in kinds:
-        return None
-    if not Path(args.split).is_file():
-        expected = f"{', '.join(kinds)} or a split file"
-        raise ConfigError("neither a kind of split nor a file", where="--split", got=args.split, expected=expected)
-    return read_split(args.split, allow_shared_cases=True)
-
-
-def _fractions(args):
-    named = zip(("train", "val", "test"), args.fractions, strict=True)
-    return {part: fraction for part, fraction in named if fraction != 0}
-
-
-def _cases_of(saved):
-    from segtumor.annotations.image_names import stem_of
-
-    return {stem_of(name): entry["case_id"] for name, entry in saved.assignment.items()} if saved else None
-
-
-def _check_usable(args, conversion):
-    if not conversion.images or (args.strict and conversion.left_out):
-        print_remarks("Left out", conversion.left_out)
-        what = "nothing could be used" if not conversion.images else f"{len(conversion.left_out)} things are left out"
-        raise DataError(what, where=args.source, remedy="See the reasons above; nothing was written")
-
-
-def _listing(args, conversion):
-    """The official lists brought together with the images; those in no list are left out, and reported."""
-    from segtumor.annotations.remarks import Remark
-    from segtumor.cases import is_own_case
-    from segtumor.datasets.splits.official import match, read_lists
-    from segtumor.formats.btxrd.dataset_table import find_table, read_parts
-
-    if args.split != "official":
-        return None
-    listed = read_lists(args.lists) if args.lists else read_parts(find_table(args.source))
-    listing = match(listed, [image["file_name"] for image in conversion.images])
-    warn_of_names(len(listing.unknown), listing.unknown, "listed images are not there, or could not be used")
-    conversion.left_out += [Remark(name, "image in no official list") for name in listing.unlisted]
-    kept = {image["id"] for index, image in enumerate(conversion.images) if index in listing.part_of_index}
-    listing.part_of_index = dict(enumerate(part for _, part in sorted(listing.part_of_index.items())))
-    conversion.images = [image for image in conversion.images if image["id"] in kept]
-    conversion.annotations = [a for a in conversion.annotations if a["image_id"] in kept]
-    conversion.images_without_case = sum(is_own_case(image["case_id"]) for image in conversion.images)
-    if args.strict and listing.unknown:
-        raise DataError("lists and images do not fit", where="--lists", remedy="Nothing was written; drop --strict")
-    _check_usable(args, conversion)
-    return listing
-
-
-def _tables(args):
-    """The files that the conversion was made from, for their hashes."""
-    from segtumor.datasets.splits.official import path_of
-    from segtumor.formats.btxrd.dataset_table import find_table
-
-    groups = [args.groups] if args.groups else []
-    return [find_table(args.source), *groups, *(path_of(spec) for spec in args.lists)]
-
-
-def _new_split(args, conversion, listing):
-    from segtumor.datasets.splits import OFFICIAL, SEVERITY, make_split, split_from_parts
-    from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY
-
-    if listing is not None:
-        names, cases = ([image[key] for image in conversion.images] for key in ("file_name", "case_id"))
-        return split_from_parts(OFFICIAL, listing.part_of_index, names, cases)
-    severity, key = (SEVERITY, "image_label")
-    if args.classes == "subtype":  # nine classes need their own balance; the malignant ones come last in the list
-        severity, key = (NORMAL, *SUBTYPE_ENTITY), "subtype"
-    return make_split(
-        args.split,
-        [image["file_name"] for image in conversion.images],
-        [image["case_id"] for image in conversion.images],
-        [image[key] or _fallback_stratum(image, conversion) for image in conversion.images],
-        seed=args.seed,
-        fractions=_fractions(args),
-        severity=severity,
+    return PrepareOptions(
+        split=arguments.split,
+        groups=arguments.groups,
+        lists=arguments.lists,
+        fractions=positive_fractions(arguments.fractions),
+        seed=arguments.seed,
+        subtypes=arguments.classes == "subtype",
+        images=arguments.images,
+        hash_images=not arguments.no_image_hashes,
+        strict=arguments.strict,
+        overwrite=arguments.overwrite,
     )
 
 
-def _fallback_stratum(image, conversion):
-    """Stratum of an image without one subtype: normal, or the subtype of the first of its several lesions."""
-    if image["image_label"] == "normal":
-        return "normal"
-    return next(a["subtype"] for a in conversion.annotations if a["image_id"] == image["id"])
-
-
-def _check_saved(args, saved, conversion) -> None:
-    from segtumor.datasets.splits import reuse_split
-
-    names = [image["file_name"] for image in conversion.images]
-    case_ids = {image["file_name"]: image["case_id"] for image in conversion.images}
-    reuse_split(saved, names, case_ids, where=args.split)
-
-
-def _warn_of_leaks(split, conversion) -> None:
+def _warn_of_leaks(prepared: "Prepared") -> None:
+    split = prepared.split
     if split_is_by_case(split):
         return
-    case_of = {image["file_name"]: image["case_id"] for image in conversion.images}
+    case_of = {image["file_name"]: image["case_id"] for image in prepared.conversion.images}
     warn_of_leaks(
         split.kind, {name: {"case_id": case_of[name], "part": split.assignment[name]["part"]} for name in case_of}
     )
 
 
-def _print_account(args, conversion, split, summaries) -> None:
+def _print_account(arguments: argparse.Namespace, prepared: "Prepared") -> None:
+    conversion, split, summaries = prepared.conversion, prepared.split, prepared.summaries
     classes = list(next(iter(summaries.values()))["lesions_by_class"])
     labels = ["normal", "benign", "malignant"]
     of_classes = [f"{name} lesions" if name in labels else name for name in classes]
@@ -255,19 +152,19 @@ def _print_account(args, conversion, split, summaries) -> None:
     print(f"{conversion.listed} images listed in the table, {len(conversion.images)} used")
     print(*aligned_table([header, *rows], ">"), sep="\n")
     if conversion.images_without_case:
-        missing = f"not in {args.groups}" if args.groups else "without a known case (no --groups)"
+        missing = f"not in {arguments.groups}" if arguments.groups else "without a known case (no --groups)"
         print(f"{conversion.images_without_case} images are {missing}; each counts as a case of its own")
     print_remarks("Left out", conversion.left_out)
     print_remarks("Used, but worth knowing", conversion.notes)
-    _print_places(Path(args.output), split, summaries)
+    _print_places(Path(arguments.output), split, summaries)
 
 
-def _table_row(part, summary):
+def _table_row(part: str, summary: Mapping[str, Any]) -> list[Any]:
     labels, classes = summary["images_by_label"].values(), summary["lesions_by_class"].values()
     return [part, summary["images"], summary["cases"], *labels, summary["lesions"], *classes]
 
 
-def _print_places(output, split, summaries) -> None:
+def _print_places(output: Path, split: "Split", summaries: Iterable[str]) -> None:
     print(f"split {split.kind}, sha256 {split.sha256[:16]}..., in {output / 'split.json'}")
     print(f"every remark by image: {output / 'conversion_report.json'}")
     print(f"data sets: {', '.join(f'{output.resolve().name}_{part}' for part in summaries)}")

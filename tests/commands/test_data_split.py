@@ -129,7 +129,7 @@ def test_a_column_that_ignores_cases_is_told_in_numbers(collection, tmp_path, ca
     assert _run(collection, tmp_path / "out", "--kind", "column", "--column", "part") == 0
     said = capsys.readouterr().err
     assert "1 images are in no list and were left out: 47.png" in said
-    assert "leaks: 23 of 24 cases stand in several parts; 23 of 24 images outside train (96%)" in said
+    assert "leaks: 23 of 24 cases are in several parts; 23 of 24 images outside train (96%)" in said
     assert _files(tmp_path / "out") == {"train", "val"}
     assert read_split(tmp_path / "out" / "split.json", allow_shared_cases=True).kind == "column"
     assert _run(collection, tmp_path / "strict", "--kind", "column", "--strict") == 5
@@ -142,7 +142,7 @@ def test_official_lists(collection, tmp_path, capsys):
     lists = ("--lists", tmp_path / "train.txt", f"val={tmp_path / 'held.csv'}")
     assert _run(collection, tmp_path / "out", "--kind", "official", *lists) == 0
     captured = capsys.readouterr()
-    assert "1 listed images are not there: ghost.png" in captured.err and "no case stands in several" in captured.out
+    assert "1 listed images are not there: ghost.png" in captured.err and "no case is in several" in captured.out
     document = read_split_document(tmp_path / "out" / "split.json")
     assert {part: entry["images"] for part, entry in document["parts"].items()} == {"train": 30, "val": 18}
     assert [source["file"] for source in document["sources"]] == ["all.json", "train.txt", "held.csv"]
@@ -180,7 +180,7 @@ def test_collections_of_two_folders(collection, tmp_path, capsys):
     assert "--place copy" in capsys.readouterr().err
     more = ["--output", str(tmp_path / "out"), "--place", "copy"]
     assert main(["--annotations", str(collection), str(other), *more]) == 0
-    assert "ids were taken" in capsys.readouterr().out
+    assert "ids were used by another file" in capsys.readouterr().out
     assert sum(len(_load(tmp_path / "out", part).records) for part in PARTS) == 49
 
 

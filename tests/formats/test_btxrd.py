@@ -309,7 +309,7 @@ def test_one_file_with_copied_images(release, tmp_path, capsys):
 def test_a_split_by_image_says_how_many_cases_leak(release, tmp_path, capsys):
     source, cases = release
     assert _run(source, tmp_path / "out", "--split", "image", "--groups", cases) == 0
-    assert "of 12 cases stand in several parts" in capsys.readouterr().err
+    assert "of 12 cases are in several parts" in capsys.readouterr().err
 
 
 def test_the_split_file_names_what_it_was_made_from(release, tmp_path):
@@ -333,7 +333,7 @@ def test_the_authors_lists(release, tmp_path, capsys):
     assert _run(source, output, "--split", "official", *lists, "--groups", cases) == 0
     said = capsys.readouterr()
     assert "2 listed images are not there, or could not be used: IMG24.jpeg, IMG25.jpeg" in said.err
-    assert "leaks: 2 of 12 cases stand in several parts; 2 of 8 images outside train (25%)" in said.err
+    assert "leaks: 2 of 12 cases are in several parts; 2 of 8 images outside train (25%)" in said.err
     train = load_coco(output / "annotations" / "train.json")
     assert [image["file_name"] for image in train.images][:2] == ["IMG01.jpeg", "IMG02.jpeg"]
     assert len(load_coco(output / "annotations" / "val.json").images) == 8
