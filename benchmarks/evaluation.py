@@ -13,6 +13,7 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -139,22 +140,23 @@ def _seconds(function, *arguments, **keywords):
 
 
 def _average_precision(results, repeats):
-    """Rows: time of each back end for boxes and masks, their ratio, and the greatest difference of their numbers."""
-    from segtumor.evaluation.summary.detection import BBOX, SEGM, detection_metrics
+    """Rows: time of AP by both for boxes and masks, their ratio, and the greatest difference of their numbers."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "evaluation"))
+    from coco_oracle import STAT_NAMES, coco_numbers
 
-    times, numbers = {}, {}
+    from segtumor.evaluation.study.metrics import evaluate
+
+    times, numbers = {"pycocotools": [], "ours, with all other plain values": []}, {}
     for _ in range(repeats):
-        for kind in (BBOX, SEGM):
-            for backend in ("pycocotools", "faster"):
-                spent, found = _seconds(detection_metrics, results, NAMES, kind, backend=backend)
-                times.setdefault((backend, kind), []).append(spent)
-                numbers[backend, kind] = found
-    totals = {name: np.add(times[name, BBOX], times[name, SEGM]) for name in ("pycocotools", "faster")}
-    rows = [(f"{kind} AP, {name}", f"{min(spent):.2f} s, {_spread(spent)}") for (name, kind), spent in times.items()]
-    ratios = totals["pycocotools"] / totals["faster"]
-    best = totals["pycocotools"].min() / totals["faster"].min()
-    rows.append(("AP in all, pycocotools / ours", f"{best:.1f}, turn by turn {_spread(ratios)}"))
-    gap = max(_difference(numbers["pycocotools", kind], numbers["faster", kind]) for kind in (BBOX, SEGM))
+        spent, found = _seconds(lambda: {kind: coco_numbers(results, NAMES, kind)[0] for kind in ("bbox", "segm")})
+        times["pycocotools"].append(spent)
+        numbers["pycocotools"] = found
+        spent, evaluation = _seconds(evaluate, results, NAMES)
+        times["ours, with all other plain values"].append(spent)
+        numbers["ours"] = evaluation.metrics["detection"]
+    rows = [(f"AP, {name}", f"{min(spent):.2f} s, {_spread(spent)}") for name, spent in times.items()]
+    pairs = [(numbers["ours"][k][s], numbers["pycocotools"][k][s]) for k in ("bbox", "segm") for s in STAT_NAMES]
+    gap = np.nanmax(np.abs(np.subtract(*np.transpose(pairs))))
     return [*rows, ("greatest difference", f"{gap:.1e} percent points")]
 
 
@@ -162,26 +164,16 @@ def _spread(values):
     return f"{min(values):.2f} to {max(values):.2f}"
 
 
-def _difference(first, second):
-    flat = []
-    for metrics, curves in (first, second):
-        values = [value for name, value in metrics.items() if name != "per_class"]
-        values += [value for by_class in metrics["per_class"].values() for value in by_class.values()]
-        values += [100 * value for curve in curves.values() for value in curve.precision]
-        flat.append(np.nan_to_num(values, nan=-1))
-    return float(np.abs(flat[0] - flat[1]).max())
-
-
 def _resampling(results, n_resamples):
-    from segtumor.evaluation.measures.resampled_ap import ApMachine
-    from segtumor.evaluation.summary.detection import BBOX, SEGM
+    from segtumor.evaluation.facts.coco import BBOX, SEGM
+    from segtumor.evaluation.measures.resampled_ap import ResampledAP
 
     _, case_of_image = np.unique([r.truth.attributes["case_id"] for r in results], return_inverse=True)
     n_cases = int(case_of_image.max()) + 1
     weights = np.random.default_rng(0).multinomial(n_cases, np.full(n_cases, 1 / n_cases), n_resamples).astype(float)
     rows = []
     for kind in (BBOX, SEGM):
-        built, machine = _seconds(ApMachine, results, NAMES, kind)
+        built, machine = _seconds(ResampledAP.of, results, NAMES, kind)
         spent, found = _seconds(machine.resample, weights, case_of_image)
         text = f"{spent:.2f} s for {n_resamples} of {n_cases} cases, after {built:.2f} s of matching"
         rows.append((f"resampled {kind} AP", f"{text}; AP {found['AP'].mean():.2f} +- {found['AP'].std():.2f}"))
@@ -190,7 +182,8 @@ def _resampling(results, n_resamples):
 
 def _study(results, n_resamples):
     try:
-        from segtumor.evaluation.study.study import StudySettings, study
+        from segtumor.evaluation.facts.settings import StudySettings
+        from segtumor.evaluation.study.study import study
     except ImportError as error:
         return [("study", f"not measured: {error}")]
     spent, found = _seconds(study, results, NAMES, StudySettings(n_resamples=n_resamples))

@@ -82,7 +82,7 @@ def _seconds(predictor, radiograph):
 
 def _accuracy(truths, found, class_names):
     """(mask AP50 in percent, mean lesion Dice with missed lesions as 0)."""
-    from segtumor.evaluation.summary.summary import evaluate
+    from segtumor.evaluation.study.metrics import evaluate
     from segtumor.structures.lesions import ImageResult
 
     metrics = evaluate([ImageResult(*pair) for pair in zip(truths, found, strict=True)], class_names).metrics

@@ -16,6 +16,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 Boxes: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
 
 #: (height, width), px.
 SizeHW: TypeAlias = tuple[int, int]

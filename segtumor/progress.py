@@ -20,6 +20,19 @@ class Progress(Protocol):
         ...
 
 
+class StepProgress(Protocol):
+    """Like ``Progress``, for work of several steps, each with a name."""
+
+    def __call__(self, step: str, items: Iterable[_T], /) -> Iterable[_T]:
+        """The same items in the same order."""
+        ...
+
+
+def silent(step: str, items: Iterable[_T], /) -> Iterable[_T]:
+    """A StepProgress that shows nothing."""
+    return items
+
+
 def on_terminal() -> bool:
     """Whether standard error, where progress is shown, is a terminal; it may be missing, or closed."""
     try:

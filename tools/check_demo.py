@@ -61,7 +61,7 @@ def shuffle_weights(model, *, seed) -> None:
 
 def _prepare(run_folder):
     from segtumor.config import load_config
-    from segtumor.evaluation.summary.summary import evaluate
+    from segtumor.evaluation.study.metrics import evaluate
     from segtumor.models.build import create_model, predictor_from_config
     from segtumor.models.weights import load_weights
     from segtumor.runs import find_run

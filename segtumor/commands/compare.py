@@ -13,8 +13,8 @@ from segtumor.errors import ConfigError
 if TYPE_CHECKING:  # NumPy and SciPy would delay --help
     from segtumor.evaluation.comparison.comparison import Comparison
     from segtumor.evaluation.comparison.pairs import Pair
+    from segtumor.evaluation.facts.settings import StudySettings
     from segtumor.evaluation.pairing import Pairing
-    from segtumor.evaluation.study.study import StudySettings
 
 _DESCRIPTION = """Compare two sets of predictions on the same images, or predictions with the marks of readers.
 

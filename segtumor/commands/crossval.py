@@ -12,7 +12,7 @@ from segtumor.commands.common.terminal import print_table, progress_bar, step_pr
 if TYPE_CHECKING:
     from detectron2.config import CfgNode
 
-    from segtumor.evaluation.study.study import StudySettings
+    from segtumor.evaluation.facts.settings import StudySettings
     from segtumor.training.folds.crossval import Plan
 from segtumor.runs import REPORT
 
@@ -131,7 +131,7 @@ def _body(arguments: argparse.Namespace) -> int:
 
 
 def _settings(cfg: "CfgNode", arguments: argparse.Namespace) -> "StudySettings":
-    from segtumor.evaluation.study.study import StudySettings
+    from segtumor.evaluation.facts.settings import StudySettings
 
     return StudySettings(
         score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD,

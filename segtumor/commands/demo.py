@@ -17,7 +17,7 @@ from segtumor.system.locks import is_empty
 if TYPE_CHECKING:
     from detectron2.config import CfgNode
 
-    from segtumor.evaluation.summary.summary import Evaluation
+    from segtumor.evaluation.study.values import Evaluation
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -124,7 +124,7 @@ def _draw(cfg: "CfgNode", output: Path) -> None:
 
 
 def _show(evaluations: Mapping[str, "Evaluation"], output: Path) -> None:
-    from segtumor.evaluation.summary.summary import headline_table
+    from segtumor.evaluation.study.headline import headline_table
 
     for evaluation in evaluations.values():
         print(f"\nHeld-out SYNTHETIC cases:\n{headline_table(evaluation)}\n")

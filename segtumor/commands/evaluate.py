@@ -14,8 +14,9 @@ from segtumor.runs import METRICS, REPORT, TRAINING_CURVES
 
 if TYPE_CHECKING:  # NumPy and SciPy would delay --help
     from segtumor.annotations.coco import CocoDataset
+    from segtumor.evaluation.facts.settings import StudySettings
     from segtumor.evaluation.pairing import Pairing
-    from segtumor.evaluation.study.study import Study, StudySettings
+    from segtumor.evaluation.study.values import Study
 
 _DESCRIPTION = """Compare predictions with annotations, with intervals that resample cases.
 

@@ -10,7 +10,7 @@ from segtumor.commands.common.command_line import make_parser, run
 if TYPE_CHECKING:
     from detectron2.config import CfgNode
 
-    from segtumor.evaluation.summary.summary import Evaluation
+    from segtumor.evaluation.study.values import Evaluation
 
 #: What Detectron2 sets where nobody has set it.
 _DETECTRON2_OUTPUT = "./output"
@@ -119,7 +119,7 @@ def _work(cfg: "CfgNode", arguments: argparse.Namespace) -> int:
 
 
 def _show(evaluations: Mapping[str, "Evaluation"], folder: str) -> None:
-    from segtumor.evaluation.summary.summary import headline_table
+    from segtumor.evaluation.study.headline import headline_table
 
     for name, evaluation in evaluations.items():
         print(f"\n{name}:\n{headline_table(evaluation)}")

@@ -1,12 +1,13 @@
 """The results of several folds side by side and together: mean and spread over folds, and one pooled set.
 
-What the spread over folds is not, and what pooling mixes, stands in ``REMARKS``, which every report of a
+What the spread over folds is not, and what pooling mixes, is said in ``REMARKS``, which every report of a
 cross-validation repeats. Not here: the folds themselves and their training.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ REMARKS = (
     "Pooled values are of all images together, each predicted by the model that has not seen its case. Average "
     "precision and areas under a curve then rank scores of different models against each other, whose scales may "
     "differ, and may lie below the mean of the folds.",
-    "The intervals of pooled values resample cases with the models fixed: they tell of the cases, not of how much "
+    "The intervals of pooled values resample cases with the models fixed: they are about the cases, not about how much "
     "training again would change.",
 )
 
@@ -59,7 +60,7 @@ class Spread:
     n_folds: int
 
 
-def spread(values):
+def spread(values: Iterable[float]) -> Spread:
     """The Spread of a measure's values, one per fold; undefined ones (NaN) are left out and not counted.
 
     The mean of no values and the deviation of fewer than two are NaN.
@@ -70,12 +71,12 @@ def spread(values):
     return Spread(mean, sd, len(defined))
 
 
-def spreads(folds):
+def spreads(folds: Sequence[FoldResult]) -> dict[str, Spread]:
     """{measure: Spread} of FoldResults that have the same measures, in the order of the first."""
     return {name: spread([fold.values[name] for fold in folds]) for name in folds[0].values}
 
 
-def pool_predictions(documents, file_names):
+def pool_predictions(documents: Sequence[Mapping[str, Any]], file_names: Iterable[str]) -> dict[str, Any]:
     """The predictions of several folds as one document.
 
     Args:
@@ -89,7 +90,8 @@ def pool_predictions(documents, file_names):
         DataError: an image is predicted twice, by none, or is unknown.
     """
     new_id = {name: number for number, name in enumerate(file_names, start=1)}
-    images, annotations = {}, []
+    images: dict[int, dict[str, Any]] = {}
+    annotations: list[dict[str, Any]] = []
     for document in documents:
         ids = {}
         for image in document["images"]:

@@ -1,36 +1,57 @@
-"""Truth and findings side by side, which their rooms read separately: for every command that measures."""
+"""Truth and predictions side by side, from their files to a study: for every command that measures, and for Python."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from segtumor.errors import DataError
+from segtumor.progress import StepProgress
+from segtumor.structures.lesions import ImageResult
+
+if TYPE_CHECKING:  # commands import this module before they know whether they need what is heavy
+    from segtumor.annotations.coco import CocoDataset
+    from segtumor.annotations.regions import Crowds
+    from segtumor.evaluation.facts.settings import StudySettings
+    from segtumor.evaluation.study.values import Study
+
+
+class Unseen(TypedDict):
+    """Keyword arguments of ``evaluate`` and ``study``: how many images the predictions do not mention, or None if they
+    list none, and how many could not be predicted."""
+
+    n_images_absent: int | None
+    n_images_failed: int
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """A data set and what was found on it.
+    """A data set and what was predicted on it.
 
     Attributes:
-        truth: CocoDataset.
-        results: an ImageResult for each of its images.
+        truth: the data set.
+        results: one for each of its images.
         absent_ids: images that the predictions do not mention, or None if they list no images.
         failed_ids: images that could not be predicted.
         n_left_out: predicted images that are not annotated.
     """
 
-    truth: object
-    results: list
-    absent_ids: tuple | None
-    failed_ids: tuple
+    truth: "CocoDataset"
+    results: list[ImageResult]
+    absent_ids: tuple[int, ...] | None
+    failed_ids: tuple[int, ...]
     n_left_out: int
 
     @property
-    def unseen(self):
+    def unseen(self) -> Unseen:
         """Keyword arguments of ``evaluate`` and ``study``."""
         n_absent = None if self.absent_ids is None else len(self.absent_ids)
         return {"n_images_absent": n_absent, "n_images_failed": len(self.failed_ids)}
 
     @property
-    def warnings(self):
+    def warnings(self) -> tuple[str, ...]:
         """What a user must know before any number: images that were not predicted, boxes that are likely misread."""
-        from segtumor.evaluation.study.outside_boxes import outside_remark
+        from segtumor.evaluation.study.remarks import outside_remark
 
         mostly_empty = self._list_remark if 2 * self._n_without_finding > len(self.results) else ""
         outside = outside_remark(self.results)
@@ -38,42 +59,89 @@ class Pairing:
         return tuple(filter(None, [*unpredicted, mostly_empty, outside]))
 
     @property
-    def sentences(self):
+    def sentences(self) -> tuple[str, ...]:
         """What a user must know of images that were not predicted or not annotated, ``warnings`` included."""
         warnings = self.warnings
         others = [*self._unpredicted(n_left_out=self.n_left_out), self._list_remark]
         return (*warnings, *(sentence for sentence in others if sentence and sentence not in warnings))
 
+    def remarked(self, study: "Study") -> "Study":
+        """A Study of ``results`` whose remarks begin with ``sentences``, so that its report repeats them."""
+        return replace(study, remarks=(*self.sentences, *study.remarks))
+
+    def study(self, settings: "StudySettings | None" = None, *, progress: StepProgress | None = None) -> "Study":
+        """The study of these results, its remarks those of the predictions first. Errors: as ``study``."""
+        from segtumor.evaluation.study.study import study
+
+        return self.remarked(study(self.results, self.truth.taxonomy.names, settings, progress=progress, **self.unseen))
+
     @property
-    def _n_without_finding(self):
+    def _n_without_finding(self) -> int:
         return sum(not result.findings for result in self.results)
 
     @property
-    def _list_remark(self):
+    def _list_remark(self) -> str:
         """ "" unless the predictions are a list that names no images."""
-        from segtumor.evaluation.study.unpredicted import list_remark
+        from segtumor.evaluation.study.remarks import list_remark
 
         if self.absent_ids is not None:
             return ""
         found_ids = [result.truth.image_id for result in self.results if result.findings]
         return list_remark(self.truth.annotated_images, self.truth.taxonomy.names, found_ids=found_ids)
 
-    def _unpredicted(self, **which):
-        from segtumor.evaluation.study.unpredicted import unpredicted_remarks
+    def _unpredicted(
+        self, *, absent_ids: Collection[int] | None = (), failed_ids: Collection[int] = (), n_left_out: int = 0
+    ) -> tuple[str, ...]:
+        from segtumor.evaluation.study.remarks import unpredicted_remarks
 
-        return unpredicted_remarks(self.truth.annotated_images, self.truth.taxonomy.names, **which)
-
-    def remarked(self, study):
-        """A Study of ``results`` whose remarks begin with ``sentences``, so that its report repeats them."""
-        return replace(study, remarks=(*self.sentences, *study.remarks))
+        which = {"absent_ids": absent_ids, "failed_ids": failed_ids}
+        names = self.truth.taxonomy.names
+        return unpredicted_remarks(self.truth.annotated_images, names, **which, n_left_out=n_left_out)
 
 
-def pair(annotations, predictions, *, truth=None, only_annotated: bool = False, allow_absent: bool = False):
+def evaluate_files(
+    truth_path: str | Path,
+    predictions_path: str | Path,
+    settings: "StudySettings | None" = None,
+    *,
+    only_annotated: bool = False,
+    allow_absent: bool = False,
+    progress: StepProgress | None = None,
+) -> "Study":
+    """Measure a predictions file against a file of annotations, as ``segtumor evaluate`` does.
+
+    Args:
+        truth_path: COCO file with the true lesions.
+        predictions_path: a predictions.json, or a COCO results list.
+        settings: thresholds, rule for patients, resamples; None: the defaults.
+        only_annotated: leave out predicted images that are not annotated; otherwise they are an error.
+        allow_absent: count annotated images that a predictions.json does not list, or lists as failed, as images
+            without findings; otherwise they are an error.
+        progress: shows how far each long loop is; None: nothing is shown.
+
+    Returns:
+        a Study: estimates with intervals, subgroups, tests, rows and curves; ``to_frame()`` is the table of estimates.
+
+    Raises:
+        DataError: a file that cannot be read or used, or that does not fit the other.
+    """
+    pairing = pair(truth_path, predictions_path, only_annotated=only_annotated, allow_absent=allow_absent)
+    return pairing.study(settings, progress=progress)
+
+
+def pair(
+    annotations: str | Path,
+    predictions: str | Path,
+    *,
+    truth: "CocoDataset | None" = None,
+    only_annotated: bool = False,
+    allow_absent: bool = False,
+) -> Pairing:
     """Read both files.
 
     Args:
         annotations, predictions: paths.
-        truth: the CocoDataset of ``annotations`` if it was read before.
+        truth: the data set of ``annotations`` if it was read before.
         only_annotated: whether predicted images that are not annotated are left out.
         allow_absent: whether annotated images that a predictions.json does not list, or lists as failed, count as
             without findings.
@@ -109,10 +177,9 @@ def pair(annotations, predictions, *, truth=None, only_annotated: bool = False, 
     )
 
 
-def _refuse_crowds_only(annotations, crowds):
+def _refuse_crowds_only(annotations: str | Path, crowds: "Crowds") -> None:
     """Nothing could be found or missed, though lesions are drawn."""
     from segtumor.annotations.regions import CROWDS_AS_LESIONS
-    from segtumor.errors import DataError
 
     if crowds.all_regions:
         raise DataError(
@@ -125,10 +192,8 @@ def _refuse_crowds_only(annotations, crowds):
         )
 
 
-def _refuse_failed(predictions, truth):
+def _refuse_failed(predictions: str | Path, truth: "CocoDataset") -> None:
     """Every normal image would count as called right, a perfect specificity of a model that read nothing."""
-    from segtumor.errors import DataError
-
     raise DataError(
         f"all {len(truth.annotated_images)} images failed when predicting: there is nothing to measure",
         where=predictions,
@@ -136,10 +201,9 @@ def _refuse_failed(predictions, truth):
     )
 
 
-def _refuse_unpredicted(predictions, truth, ids, what):
+def _refuse_unpredicted(predictions: str | Path, truth: "CocoDataset", ids: Collection[int], what: str) -> None:
     """Half a file would otherwise look like a model that calls nearly every normal image right."""
-    from segtumor.errors import DataError
-    from segtumor.evaluation.study.unpredicted import n_normal
+    from segtumor.evaluation.facts.truth import n_normal
 
     if not ids:
         return

@@ -105,8 +105,11 @@ class ImageResult:
         findings: what was found, highest score first.
         image_probabilities: (K + 1,) of the whole image, normal first, as ``readings.Reading``; None where the model
             gives none.
+        marks_lesions: whether the model says where lesions are. A classifier does not: that it has no findings says
+            nothing about lesions.
     """
 
     truth: AnnotatedImage
     findings: tuple[Finding, ...]
     image_probabilities: tuple[float, ...] | None = None
+    marks_lesions: bool = True

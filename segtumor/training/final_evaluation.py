@@ -16,8 +16,9 @@ from segtumor import progress
 from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.predictions.writing import predictions_document
 from segtumor.errors import ConfigError
-from segtumor.evaluation.study.study import StudySettings, study
-from segtumor.evaluation.summary.summary import Evaluation
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.study.study import study
+from segtumor.evaluation.study.values import Evaluation
 from segtumor.files import write_json
 from segtumor.imaging import read_radiograph
 from segtumor.models.build import create_model, predictor_from_config

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError, NonFiniteOutputError
-from segtumor.evaluation.summary.summary import evaluate
+from segtumor.evaluation.study.metrics import evaluate
 from segtumor.models.kinds import MASK_RCNN, Example, ModelKind, kind_of
 from segtumor.progress import SECONDS_BETWEEN_LINES, on_terminal
 from segtumor.runs import BEST_WEIGHTS, LAST_WEIGHTS

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError, DataError, ModelError
-from segtumor.evaluation.summary.summary import Evaluation
+from segtumor.evaluation.study.values import Evaluation
 from segtumor.files import write_text
 from segtumor.models.build import predictor_from_config
 from segtumor.models.weights import load_weights, read_checkpoint

@@ -2,27 +2,29 @@ import math
 
 import pytest
 
-from segtumor.evaluation.facts.matching import match_image
-from segtumor.evaluation.summary.classification import confusion, image_metrics, lesion_metrics
+from segtumor.evaluation.study.metrics import evaluate
 
 NAMES = ("benign", "malignant")
 
 
-def matched(results):
-    return [match_image(r, score_threshold=0.5, iou_threshold=0.5) for r in results]
+def parts(results, class_names=NAMES):
+    """(images, lesions, confusion) of the metrics."""
+    metrics = evaluate(results, class_names).metrics
+    return metrics["images"], metrics["lesions"], metrics["confusion"]
 
 
 def test_confusion_of_three_images(three_images):
-    table = confusion(matched(three_images), NAMES)
+    table = evaluate(three_images, NAMES).confusion
     assert table.rows == ("benign", "malignant", "background")
     assert table.columns == ("benign", "malignant", "missed")
     assert table.counts.tolist() == [[0, 1, 1], [0, 1, 1], [2, 0, 0]]
-    assert table.metrics()["class_accuracy"] == 0.5
-    assert table.metrics()["n_hits"] == 2
+    confusion = parts(three_images)[2]
+    assert (confusion["class_accuracy"], confusion["n_hits"]) == (0.5, 2)
+    assert (confusion["rows_true"], confusion["columns_predicted"]) == (list(table.rows), list(table.columns))
 
 
 def test_lesions_of_three_images(three_images):
-    metrics = lesion_metrics(confusion(matched(three_images), NAMES))
+    metrics = parts(three_images)[1]
     # 4 lesions, 4 findings at the threshold, 2 hits
     assert (metrics["precision"], metrics["recall"], metrics["f1"]) == (0.5, 0.5, 0.5)
     assert (metrics["true_positives"], metrics["false_positives"], metrics["missed"]) == (2, 2, 2)
@@ -33,7 +35,7 @@ def test_lesions_of_three_images(three_images):
 
 
 def test_image_calls_of_three_images(three_images):
-    metrics = image_metrics(matched(three_images))
+    metrics = parts(three_images)[0]
     assert (metrics["sensitivity"], metrics["specificity"]) == (1, 0)
     assert metrics["accuracy"] == pytest.approx(2 / 3)
     assert metrics["false_positives_per_normal_image"] == 1
@@ -42,15 +44,14 @@ def test_image_calls_of_three_images(three_images):
 
 
 def test_no_images():
-    table = confusion([], NAMES)
-    assert math.isnan(table.metrics()["class_accuracy"])
-    assert math.isnan(lesion_metrics(table)["f1"])
-    assert math.isnan(image_metrics([])["accuracy"])
+    images, lesions, confusion = parts([])
+    assert math.isnan(confusion["class_accuracy"])
+    assert math.isnan(lesions["f1"])
+    assert math.isnan(images["accuracy"])
 
 
 def test_no_normals_and_no_findings(build):
-    images = matched([build.image([build.lesion(0, 0, 0, 2, 2)])])
-    metrics, lesions = image_metrics(images), lesion_metrics(confusion(images, NAMES))
+    metrics, lesions, _ = parts([build.image([build.lesion(0, 0, 0, 2, 2)])])
     assert metrics["sensitivity"] == 0
     assert math.isnan(metrics["specificity"])
     assert math.isnan(metrics["false_positives_per_normal_image"])
@@ -59,8 +60,7 @@ def test_no_normals_and_no_findings(build):
 
 
 def test_no_lesions(build):
-    images = matched([build.image(), build.image([], [build.finding(1, 0.9, 0, 0, 2, 2)])])
-    metrics, lesions = image_metrics(images), lesion_metrics(confusion(images, NAMES))
+    metrics, lesions, _ = parts([build.image(), build.image([], [build.finding(1, 0.9, 0, 0, 2, 2)])])
     assert math.isnan(metrics["sensitivity"])
     assert (metrics["specificity"], metrics["false_positives_per_normal_image"]) == (0.5, 0.5)
     assert math.isnan(lesions["recall"])
@@ -68,12 +68,12 @@ def test_no_lesions(build):
 
 
 def test_one_class(build):
-    images = matched([build.image([build.lesion(0, 0, 0, 2, 2)], [build.finding(0, 0.9, 0, 0, 2, 2)])])
-    table = confusion(images, ("tumor",))
-    assert table.counts.tolist() == [[1, 0], [0, 0]]
-    assert lesion_metrics(table)["per_class"]["tumor"]["f1"] == 1
+    images = [build.image([build.lesion(0, 0, 0, 2, 2)], [build.finding(0, 0.9, 0, 0, 2, 2)])]
+    _, lesions, confusion = parts(images, ("tumor",))
+    assert confusion["counts"] == [[1, 0], [0, 0]]
+    assert lesions["per_class"]["tumor"]["f1"] == 1
 
 
 def test_an_image_with_a_crowd_region_is_not_normal(build):
-    metrics = image_metrics(matched([build.image([build.lesion(0, 0, 0, 8, 8, crowd=True)])]))
+    metrics = parts([build.image([build.lesion(0, 0, 0, 8, 8, crowd=True)])])[0]
     assert (metrics["n_tumor_images"], metrics["n_normal_images"]) == (1, 0)

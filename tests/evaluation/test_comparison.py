@@ -10,8 +10,9 @@ import pytest
 from segtumor.errors import DataError
 from segtumor.evaluation.comparison.comparison import PERMUTATION, compare, means_something, without_masks
 from segtumor.evaluation.comparison.paired_patients import paired_patient_test, patients_of
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.study.intervals import PERCENTILE_FEW
-from segtumor.evaluation.study.study import StudySettings, measures_of, study
+from segtumor.evaluation.study.study import measures_of, study
 
 CLASSES = ("benign", "malignant")
 SETTINGS = StudySettings(n_resamples=200, seed=3)

@@ -7,8 +7,10 @@ import pytest
 from segtumor.commands import compare as compare_command
 from segtumor.commands import evaluate as evaluate_command
 from segtumor.commands.benchmark import run as benchmark_run
-from segtumor.evaluation.study.study import StudySettings, study
-from segtumor.evaluation.summary.summary import evaluate, headline_table
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.study.headline import headline_table
+from segtumor.evaluation.study.metrics import evaluate
+from segtumor.evaluation.study.study import study
 from segtumor.reporting.files.evaluation_files import write_evaluation
 from segtumor.reporting.words.summary import summary_sentences
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from awkward_results import awkward_results
+from coco_oracle import FASTER, PYCOCOTOOLS, STAT_NAMES, coco_numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
@@ -14,10 +15,18 @@ from pycocotools.cocoeval import COCOeval
 from segtumor.annotations.coco import load_coco
 from segtumor.annotations.predictions.document import read_predictions
 from segtumor.errors import ConfigError, DataError
-from segtumor.evaluation.summary.detection import STAT_NAMES, detection_metrics
+from segtumor.evaluation.facts.coco import coco_pairs
+from segtumor.evaluation.measures.resampled_ap import ResampledAP
+from segtumor.evaluation.study.metrics import evaluate
 from segtumor.structures.lesions import ImageResult
 
 NAMES = ("benign", "malignant")
+
+
+def detection_metrics(results, class_names, iou_type):
+    """(numbers, curves) of one kind of AP in an evaluation."""
+    found = evaluate(results, class_names)
+    return found.metrics["detection"][iou_type], found.curves[iou_type]
 
 
 def direct(truth_path, results_path, iou_type):
@@ -46,9 +55,8 @@ def percent(values):
     return np.where(values < 0, np.nan, 100 * values)
 
 
-@pytest.mark.parametrize("backend", ["faster", "pycocotools"])
 @pytest.mark.parametrize("seed", range(3))
-def test_equals_pycocotools_on_the_files(tmp_path, capsys, random_coco, seed, backend):
+def test_equals_pycocotools_on_the_files(tmp_path, capsys, random_coco, seed):
     truth, results = random_coco(np.random.default_rng(seed), 25)
     truth_path, results_path, masks_path = (tmp_path / name for name in ("gt.json", "dt.json", "masks.json"))
     truth_path.write_text(json.dumps(truth))
@@ -58,7 +66,7 @@ def test_equals_pycocotools_on_the_files(tmp_path, capsys, random_coco, seed, ba
     read = read_results(truth_path, results_path)
     for iou_type, path in (("bbox", results_path), ("segm", masks_path)):
         capsys.readouterr()
-        metrics, curves = detection_metrics(read, NAMES, iou_type, backend=backend)
+        metrics, curves = detection_metrics(read, NAMES, iou_type)
         assert capsys.readouterr().out == ""
         run = direct(truth_path, path, iou_type)
         np.testing.assert_allclose([metrics[name] for name in STAT_NAMES], percent(run.stats), rtol=0, atol=1e-9)
@@ -128,20 +136,21 @@ def test_lesion_id_zero_is_a_lesion(build):
     assert detection_metrics(results, NAMES, "bbox")[0]["AP"] == pytest.approx(100)
 
 
-def assert_back_ends_agree(results, iou_type):
+def assert_programs_agree(results, iou_type):
     names = ("benign", "malignant", "uncertain")
-    found, found_curves = detection_metrics(results, names, iou_type, backend="faster")
-    expected, expected_curves = detection_metrics(results, names, iou_type, backend="pycocotools")
-    assert found.keys() == expected.keys()
-    for name in STAT_NAMES:
-        np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-9, err_msg=name)
-    for name in names:
-        for key, value in expected["per_class"][name].items():
-            np.testing.assert_allclose(found["per_class"][name][key], value, rtol=0, atol=1e-9)
-        curve, expected_curve = found_curves[name], expected_curves[name]
-        np.testing.assert_allclose(curve.precision, expected_curve.precision, rtol=0, atol=1e-12)
-        np.testing.assert_array_equal(curve.recall, expected_curve.recall)
-        assert curve.n_lesions == expected_curve.n_lesions
+    found, found_curves = detection_metrics(results, names, iou_type)
+    for program in (PYCOCOTOOLS, FASTER):
+        expected, expected_curves = coco_numbers(results, names, iou_type, program)
+        for name in STAT_NAMES:
+            np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-9, err_msg=f"{program} {name}")
+        for name in names:
+            for key, value in found["per_class"][name].items():
+                np.testing.assert_allclose(value, expected["per_class"][name][key], rtol=0, atol=1e-9)
+            np.testing.assert_allclose(found_curves[name].precision, expected_curves[name], rtol=0, atol=1e-12)
+            np.testing.assert_array_equal(found_curves[name].recall, np.linspace(0, 1, 101))
+    drawn = [lesion for result in results for lesion in result.truth.lesions if not lesion.iscrowd]
+    n_lesions = [sum(lesion.class_id == k for lesion in drawn) for k in range(len(names))]
+    assert [found_curves[name].n_lesions for name in names] == n_lesions
 
 
 @settings(max_examples=20, deadline=None)
@@ -152,21 +161,21 @@ def assert_back_ends_agree(results, iou_type):
     st.sampled_from((0.0, 0.3, 1.0)),
     st.sampled_from((0, 12)),
 )
-def test_back_ends_agree(seed, iou_type, n_scores, no_masks, most_findings):
+def test_programs_agree(seed, iou_type, n_scores, no_masks, most_findings):
     rng = np.random.default_rng(seed)
     results = awkward_results(rng, 6, n_scores=n_scores, no_masks=no_masks, most_findings=most_findings)
-    assert_back_ends_agree(results, iou_type)
+    assert_programs_agree(results, iou_type)
 
 
 @pytest.mark.parametrize("iou_type", ["bbox", "segm"])
 @pytest.mark.parametrize("n_scores", [1, 1000])
-def test_back_ends_agree_beyond_a_hundred_findings(iou_type, n_scores):
+def test_programs_agree_beyond_a_hundred_findings(iou_type, n_scores):
     results = awkward_results(np.random.default_rng(0), 4, n_scores=n_scores, most_findings=900)
     assert max(len(result.findings) for result in results) > 500  # more areas than pycocotools takes at once
-    assert_back_ends_agree(results, iou_type)
+    assert_programs_agree(results, iou_type)
 
 
-def test_back_ends_agree_on_masks_and_boxes_without_pixels(build):
+def test_programs_agree_on_masks_and_boxes_without_pixels(build):
     images = [
         build.image(
             [build.lesion(0, 2, 2, 2, 2)], [build.finding(0, 0.9, 2, 2, 2, 2), build.finding(0, 0.9, 9, 9, 3, 3)]
@@ -175,7 +184,7 @@ def test_back_ends_agree_on_masks_and_boxes_without_pixels(build):
         build.image([build.lesion(2, 0, 0, 4, 4)], [build.finding(2, 1, 0, 0, 4, 4), build.finding(2, 0, 0, 0, 4, 3)]),
     ]
     for iou_type in ("bbox", "segm"):
-        assert_back_ends_agree(images, iou_type)
+        assert_programs_agree(images, iou_type)
 
 
 def test_it_logs_nothing(build, caplog):
@@ -187,8 +196,6 @@ def test_it_logs_nothing(build, caplog):
 def test_bad_arguments_are_named(build):
     image = build.image([], [build.finding(0, float("nan"), 0, 0, 4, 4)])
     with pytest.raises(DataError, match=r"\.png: score is NaN"):
-        detection_metrics([image], NAMES, "bbox")
-    with pytest.raises(ConfigError, match="no such back end of AP"):
-        detection_metrics([], NAMES, "bbox", backend="slower")
+        ResampledAP.of([image], NAMES, "bbox")
     with pytest.raises(ConfigError, match="no such IoU type of AP"):
-        detection_metrics([], NAMES, "mask")
+        coco_pairs([], 2, "mask")

@@ -36,8 +36,8 @@ def files(tmp_path, random_coco):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Plots take most of the time."""
-    for module in ("figure", "study_plots"):
-        monkeypatch.setattr(f"segtumor.reporting.figures.{module}.png_bytes", lambda *_, **__: b"")
+    for module in ("figures.canvas", "pages.study_figures"):
+        monkeypatch.setattr(f"segtumor.reporting.{module}.png_bytes", lambda *_, **__: b"")
 
 
 def test_both_forms_give_the_same_numbers(no_pictures, files, tmp_path, capsys):

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from segtumor.errors import DataError
-from segtumor.evaluation.facts.froc_events import CRITERIA, froc_events
+from segtumor.evaluation.facts.froc_events import froc_events
 from segtumor.evaluation.facts.matching import pair_iou
+from segtumor.evaluation.facts.settings import FROC_CRITERIA
 from segtumor.evaluation.measures.froc import FROC_RATES, froc, resample_events, resampled_froc
 from segtumor.structures.masks import rle_from_mask
 
@@ -84,7 +85,7 @@ def test_criteria_differ(build):
     lesion = replace(build.lesion(0, 0, 0, 4, 4), rle=rle_from_mask(corner))
 
     def means(finding):
-        return [froc([build.image([lesion], [finding])], criterion=criterion).mean for criterion in CRITERIA]
+        return [froc([build.image([lesion], [finding])], criterion=criterion).mean for criterion in FROC_CRITERIA]
 
     assert means(build.finding(0, 0.9, 1, 0, 4, 3)) == [0, 1, 0]
     assert means(build.finding(0, 0.9, 0, 1, 1, 3)) == [0, 1, 1]  # centre (0.5, 2), IoU 2/7
@@ -101,14 +102,14 @@ def test_the_border_and_beyond(build):
     # Their centres lie outside the image, or on its right or lower edge.
     beyond = ((-2, -2, 0, 0), (9, 9, 11, 11), (9, 9.5, 10, 10.5), (9.5, 9, 10.5, 10))
     findings += [build.finding(0, 0.7, *box, mask=False) for box in beyond]
-    for criterion in CRITERIA:
+    for criterion in FROC_CRITERIA:
         events = froc_events([build.image(lesions, findings)], criterion=criterion)
         assert events.hit_scores.tolist() == [0.9, 0.8]
         assert events.false_scores.tolist() == [0.7] * 4
 
 
 @pytest.mark.parametrize("mask", [True, False])
-@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("criterion", FROC_CRITERIA)
 def test_crowd_is_no_lesion_and_hides_findings(build, criterion, mask):
     crowd = build.lesion(0, 0, 0, 8, 8, mask=mask, crowd=True)
     inside, across = build.finding(0, 0.9, 1, 1, 3, 3), build.finding(0, 0.8, 7, 0, 10, 3)  # a third inside
@@ -188,7 +189,7 @@ def test_equals_a_loop_over_thresholds(random_scenes, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("criterion", FROC_CRITERIA)
 def test_resampling_equals_repeated_images(random_scenes, seed, criterion):
     rng, images = np.random.default_rng(seed), random_scenes(seed)
     case_of_image = rng.integers(0, 4, len(images))  # some cases with several images, some with none

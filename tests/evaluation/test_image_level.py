@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from segtumor.evaluation.facts.cases import case_table
-from segtumor.evaluation.facts.image_level import UNKNOWN_CLASS, has_tumor, image_calls, true_class
+from segtumor.evaluation.facts.image_level import image_calls
 from segtumor.evaluation.facts.patient_level import patient_calls
+from segtumor.evaluation.facts.truth import UNKNOWN_CLASS, has_tumor, true_class
 
 NAMES = ("benign", "malignant")
 

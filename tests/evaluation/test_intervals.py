@@ -8,6 +8,7 @@ import pytest
 
 import segtumor.statistics.bootstrap as bootstrap_module
 from segtumor.evaluation.comparison.comparison import compare
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.measures.measure import IMAGES, LESIONS, Measure, ratio_measure
 from segtumor.evaluation.study.estimates import draw, estimates_of
 from segtumor.evaluation.study.intervals import (
@@ -18,7 +19,7 @@ from segtumor.evaluation.study.intervals import (
     interval_of,
     is_bootstrapped,
 )
-from segtumor.evaluation.study.study import StudySettings, estimate, study
+from segtumor.evaluation.study.study import estimate, study
 from segtumor.statistics.bootstrap import case_weights, leave_one_out_weights
 from segtumor.statistics.proportions import clopper_pearson, wilson
 

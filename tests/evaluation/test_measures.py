@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from segtumor.errors import DataError
-from segtumor.evaluation.facts.study_types import StudySettings
-from segtumor.evaluation.measures.measure import GROUPS, Remembered, ratio_measure
-from segtumor.evaluation.measures.measure_set import measures_of
-from segtumor.evaluation.summary.summary import evaluate
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.measures.measure import GROUPS, LastTwoCache, ratio_measure
+from segtumor.evaluation.study.metrics import evaluate
+from segtumor.evaluation.study.study import measures_of
 
 NAMES = ("benign", "malignant")
 DISTANCES = ("hausdorff", "hausdorff_95", "average_surface_distance")
@@ -261,7 +261,7 @@ def test_ratio_measure():
 
 def test_shared_results_are_computed_once():
     calls = []
-    shared = Remembered(lambda weights: calls.append(1) or weights.sum())
+    shared = LastTwoCache(lambda weights: calls.append(1) or weights.sum())
     first, second, third = np.ones(2), np.ones(2), np.ones(2)
     for weights, n_calls in ((first, 1), (second, 2), (first, 2), (second, 2), (third, 3), (second, 3), (first, 4)):
         assert shared(weights) == 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segtumor.evaluation.study.outside_boxes import outside_remark
+from segtumor.evaluation.study.remarks import outside_remark
 
 INSIDE, OVER, BEYOND = (1, 1, 9, 9), (-2, 1, 12, 12), (1, 1, 9, 12.5)
 

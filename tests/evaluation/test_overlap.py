@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from segtumor.evaluation.facts.matching import match_image
-from segtumor.evaluation.summary.overlap import overlap_metrics
+from segtumor.evaluation.study.metrics import evaluate
 from segtumor.structures.lesions import AnnotatedImage, Finding, ImageResult, Lesion
 from segtumor.structures.masks import rle_from_mask
 
@@ -12,7 +11,7 @@ NAMES = ("benign", "malignant")
 
 
 def overlap(results):
-    return overlap_metrics([match_image(r, score_threshold=0.5, iou_threshold=0.5) for r in results], NAMES)
+    return evaluate(results, NAMES).metrics["overlap"]
 
 
 def test_three_images(three_images):

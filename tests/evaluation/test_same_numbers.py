@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from awkward_sets import awkward_sets, plain, table
 
-from segtumor.evaluation.study.study import StudySettings, study
-from segtumor.evaluation.summary.summary import evaluate, headline_table
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.study.headline import headline_table
+from segtumor.evaluation.study.metrics import evaluate
+from segtumor.evaluation.study.study import study
 
 EXPECTED = json.loads((Path(__file__).parent / "same_numbers.json").read_text(encoding="utf-8"))
 

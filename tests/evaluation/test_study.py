@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from segtumor.errors import ConfigError, DataError
-from segtumor.evaluation.study.interval_remarks import interval_remarks
-from segtumor.evaluation.study.study import StudySettings, estimate, measures_of, study
-from segtumor.evaluation.summary.summary import evaluate
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.study.metrics import evaluate
+from segtumor.evaluation.study.remarks import interval_remarks
+from segtumor.evaluation.study.study import estimate, measures_of, study
 from segtumor.statistics.bootstrap import bootstrap
 from segtumor.statistics.calibration import apply_temperature
 from segtumor.statistics.proportions import wilson

@@ -6,9 +6,10 @@ import pytest
 
 from segtumor.errors import DataError
 from segtumor.evaluation.facts.facts import facts_of
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.study.estimates import draw
 from segtumor.evaluation.study.intervals import bootstrap_interval, interval_of
-from segtumor.evaluation.study.study import StudySettings, measures_of, study
+from segtumor.evaluation.study.study import measures_of, study
 from segtumor.evaluation.study.subgroup_fields import divisions_of, size_of
 from segtumor.statistics.bootstrap import leave_one_out_weights
 from segtumor.statistics.hypothesis import chi_squared, holm, kruskal_wallis

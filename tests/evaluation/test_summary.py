@@ -5,7 +5,8 @@ import math
 import pytest
 
 from segtumor.errors import ConfigError, DataError
-from segtumor.evaluation.summary.summary import evaluate, headline, headline_table
+from segtumor.evaluation.study.headline import headline, headline_table
+from segtumor.evaluation.study.metrics import evaluate
 from segtumor.structures.lesions import ImageResult
 
 NAMES = ("benign", "malignant")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segtumor.evaluation.study.unpredicted import list_remark, unpredicted_remarks
+from segtumor.evaluation.study.remarks import list_remark, unpredicted_remarks
 from segtumor.structures.lesions import AnnotatedImage, Lesion
 
 BOX = (1.0, 1.0, 4.0, 4.0)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from segtumor.evaluation.study.study import Estimate
+from segtumor.evaluation.study.values import Estimate
 from segtumor.literature.entries.reading import load_entry
 from segtumor.structures.lesions import AnnotatedImage, Finding, ImageResult, Lesion
 from segtumor.structures.masks import rle_from_mask

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from segtumor.evaluation.facts.study_types import Estimate
+from segtumor.evaluation.study.values import Estimate
 from segtumor.literature.comparison.files import estimate_text, write_benchmark
 
 NAN = float("nan")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from segtumor.commands.benchmark.run import main
-from segtumor.evaluation.study.study import StudySettings
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.literature.comparison.measuring import measure
 from segtumor.literature.entries import reading
 from segtumor.literature.entries.reading import load_entries

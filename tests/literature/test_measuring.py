@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from segtumor.errors import DataError
-from segtumor.evaluation.facts.coco_inputs import BBOX
-from segtumor.evaluation.measures.resampled_ap import ApMachine
-from segtumor.evaluation.study.study import StudySettings
+from segtumor.evaluation.facts.coco import BBOX
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.measures.resampled_ap import ResampledAP
 from segtumor.literature.comparison.measuring import counted, measure
 from segtumor.literature.protocols import PROTOCOLS, TIGHT_BOXES, Pass, Protocol
 from segtumor.statistics.bootstrap import bootstrap
@@ -57,7 +57,7 @@ def test_malignancy_is_left_out_where_the_classes_are_others(six):
 
 def test_ap_of_a_class_is_that_of_the_machine_with_its_own_interval(six):
     found, _ = measured("btxrd-grouped", six.results)
-    machine = ApMachine(six.results, CLASSES, BBOX)
+    machine = ResampledAP.of(six.results, CLASSES, BBOX)
     for stat in ("AP", "AP50"):
         for name in CLASSES:
             boot = bootstrap(

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from segtumor.errors import ConfigError
-from segtumor.evaluation.study.study import StudySettings
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.literature.comparison.measuring import measure, settings_of
 from segtumor.literature.comparison.table import published_by_metric
 from segtumor.literature.entries.reading import load_entries

@@ -4,9 +4,10 @@ import numpy as np
 
 from segtumor.evaluation.facts.cases import case_table
 from segtumor.evaluation.facts.matching import match_image
-from segtumor.evaluation.facts.study_types import Estimate, GroupTest, Study, StudySettings, SubgroupEstimate
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.measures.froc import froc
-from segtumor.evaluation.summary.summary import evaluate
+from segtumor.evaluation.study.metrics import evaluate
+from segtumor.evaluation.study.values import Estimate, GroupTest, Study, SubgroupEstimate
 from segtumor.reporting.words.metric_texts import metric_texts
 from segtumor.statistics.calibration import reliability
 from segtumor.statistics.roc import pr_curve, roc_curve

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segtumor.errors import ConfigError, DataError
-from segtumor.evaluation.summary.summary import evaluate
+from segtumor.evaluation.study.metrics import evaluate
 from segtumor.files import sha256_of_file
 from segtumor.reporting.figures.training_curves import read_training_history, training_curves
 from segtumor.reporting.files.evaluation_files import write_evaluation

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segtumor.evaluation.summary.classification import Confusion
-from segtumor.evaluation.summary.detection import PrecisionRecall
+from segtumor.evaluation.measures.resampled_ap import PrecisionRecall
+from segtumor.evaluation.study.values import Confusion
 from segtumor.reporting.figures.canvas import png_bytes
 from segtumor.reporting.figures.confusion import lesion_confusion_figure
 from segtumor.reporting.figures.curves import precision_recall_figure

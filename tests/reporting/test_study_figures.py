@@ -9,8 +9,9 @@ from fake_study import CLASSES, estimate, fake_study, finding, lesion, some_resu
 from PIL import Image
 
 from segtumor.errors import BadImageError, InstallationError
-from segtumor.evaluation.facts.study_types import StudySettings, SubgroupEstimate
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.study.study import study as measure
+from segtumor.evaluation.study.values import SubgroupEstimate
 from segtumor.reporting.figures.canvas import png_bytes
 from segtumor.reporting.figures.confusion import class_confusion_figure
 from segtumor.reporting.figures.curves import froc_figure, pr_figure, reliability_figure, roc_figure

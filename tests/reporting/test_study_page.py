@@ -9,8 +9,9 @@ import pytest
 from fake_study import CLASSES, estimate, fake_study, finding, some_results
 
 from segtumor import NOTICE
-from segtumor.evaluation.study.study import StudySettings, SubgroupEstimate
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.study.study import study as measure
+from segtumor.evaluation.study.values import SubgroupEstimate
 from segtumor.reporting.pages.study_figures import study_figures
 from segtumor.reporting.pages.study_page import HEADLINE, study_page
 from segtumor.reporting.provenance import NOT_OF_SPLIT

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import segtumor.reporting.words as words
-from segtumor.evaluation.facts.study_types import FROC_CRITERIA, RULES, StudySettings
+from segtumor.evaluation.facts.settings import FROC_CRITERIA, RULES, StudySettings
 from segtumor.reporting.words import load_words, study_terms
 from segtumor.reporting.words.checklists import checklists
 from segtumor.reporting.words.metric_texts import metric_text, metric_texts

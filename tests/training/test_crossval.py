@@ -12,7 +12,7 @@ import pytest
 from segtumor.annotations.coco import load_coco
 from segtumor.commands import crossval as command
 from segtumor.errors import ConfigError, OutputError
-from segtumor.evaluation.study.study import StudySettings
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.models.weights import read_checkpoint
 from segtumor.system.locks import alone_in
 from segtumor.training.folds import crossval

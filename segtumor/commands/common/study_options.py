@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # NumPy and SciPy would delay --help
-    from segtumor.evaluation.study.study import StudySettings
+    from segtumor.evaluation.facts.settings import StudySettings
 
 
 def add_study_options(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
 
 def study_settings(arguments: argparse.Namespace, **more: Any) -> "StudySettings":
     """StudySettings of the parsed options and ``more``; ConfigError for a value out of range."""
-    from segtumor.evaluation.study.study import StudySettings
+    from segtumor.evaluation.facts.settings import StudySettings
 
     return StudySettings(
         score_threshold=arguments.score_threshold,

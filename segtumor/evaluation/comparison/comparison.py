@@ -8,21 +8,27 @@ Letters: B resamples, P permutations, C cases.
 """
 
 import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from segtumor.arrays import Floats
 from segtumor.cases import case_of
 from segtumor.errors import DataError
-from segtumor.evaluation.comparison.common_scale import FINDINGS, by_finding_rank, by_image_rank, ranked_by
-from segtumor.evaluation.comparison.common_scale import IMAGES as IMAGE_RANKS
 from segtumor.evaluation.comparison.paired_patients import paired_patient_test, patients_of
-from segtumor.evaluation.measures.measure import CALIBRATION, DETECTION, IMAGES, PATIENTS, SURFACE
-from segtumor.evaluation.study.interval_remarks import comparison_remarks as interval_remarks
+from segtumor.evaluation.comparison.rank_scale import FINDINGS, by_finding_rank, by_image_rank, ranked_by
+from segtumor.evaluation.comparison.rank_scale import IMAGES as IMAGE_RANKS
+from segtumor.evaluation.facts.facts import with_marking
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.measures.measure import CALIBRATION, DETECTION, IMAGES, PATIENTS, SURFACE, Measure
 from segtumor.evaluation.study.intervals import bootstrap_interval, contributing
-from segtumor.evaluation.study.study import StudySettings, measures_of
+from segtumor.evaluation.study.remarks import comparison_remarks
+from segtumor.evaluation.study.study import measures_of
+from segtumor.progress import StepProgress, silent
 from segtumor.statistics.bootstrap import block_spans, case_weights, leave_one_out_rows
 from segtumor.statistics.hypothesis import holm
 from segtumor.statistics.interval import Interval, undefined_interval
+from segtumor.structures.lesions import ImageResult
 
 PERMUTATION = "permutation of cases"
 #: A permuted difference this close to the observed one counts as equally extreme: sums differ in their last digits.
@@ -74,26 +80,26 @@ class Comparison:
 
 
 def compare(
-    first,
-    second,
-    class_names,
-    settings=None,
+    first: Iterable[ImageResult],
+    second: Iterable[ImageResult],
+    class_names: Sequence[str],
+    settings: StudySettings | None = None,
     *,
-    names=("first", "second"),
-    only=None,
-    n_permutations=10_000,
-    progress=None,
-):
+    names: tuple[str, str] = ("first", "second"),
+    only: Callable[[Measure], bool] | None = None,
+    n_permutations: int = 10_000,
+    progress: StepProgress | None = None,
+) -> Comparison:
     """Compare two sets of findings on the same images.
 
     Args:
-        first, second: sequences of ImageResults with the same truths, in any order.
+        first, second: ImageResults with the same truths, in any order.
         class_names: names by ``class_id``.
         settings: StudySettings.
         names: what the two are called.
         only: function of a Measure, whether to compare it and adjust for it; None: all that both define.
         n_permutations: P.
-        progress: wraps the iterable of blocks, as tqdm does; gets (what, iterable).
+        progress: shows how far each long loop is; None: nothing is shown.
 
     Returns:
         a Comparison.
@@ -101,15 +107,15 @@ def compare(
     Raises:
         DataError: the images differ, or there are none.
     """
-    settings = settings or StudySettings()
-    first, second = list(first), _in_order_of(first, second)
+    settings, progress = settings or StudySettings(), progress or silent
+    first = with_marking(tuple(first))
+    second = with_marking(_in_order_of(first, list(second)))
     joined = measures_of(_joined(first, second), class_names, settings)
     n_cases = len(joined.cases) // 2
     sets = [measures_of(results, class_names, settings) for results in (first, second)]
     alone = [one.measures for one in sets]
     common = {name: m for name, m in joined.measures.items() if name in alone[0] and name in alone[1]}
     measures = {name: measure for name, measure in common.items() if only is None or only(measure)}
-    progress = progress or (lambda what, items: items)
     values = _values(measures, [np.ones((1, n_cases))])
     replicates = _values(measures, _draws(n_cases, settings, progress))
     spans = progress("leaving out", block_spans(n_cases, n_cases))
@@ -129,11 +135,14 @@ def compare(
         rows.append(_row(joined.measures[name], alone, values[name][0], interval, p_value, test))
     adjusted = holm([row.p_value for row in rows])
     rows = tuple(dataclasses.replace(row, p_holm=float(p)) for row, p in zip(rows, adjusted, strict=True))
-    remarks = [*_remarks([one.remarks for one in sets], names, n_cases), *interval_remarks(rows, settings)]
-    return Comparison(rows, tuple(names), n_cases, len(first), tuple(remarks))
+    remarks = _remarks([one.remarks for one in sets], names, n_cases)
+    rough = comparison_remarks([row.method for row in rows], settings)
+    return Comparison(rows, (names[0], names[1]), n_cases, len(first), (*remarks, *rough))
 
 
-def means_something(measure, *, masks: bool = True, classes: bool = True, confidence: bool = True, boxes: bool = True):
+def means_something(
+    measure: Measure, *, masks: bool = True, classes: bool = True, confidence: bool = True, boxes: bool = True
+) -> bool:
     """Whether a Measure says something about findings that may lack masks, classes, a confidence, or even boxes."""
     of_masks = measure.group == SURFACE or measure.name.startswith(("mask_", "image_dice", "image_iou"))
     of_classes = measure.group == DETECTION or "_class_" in measure.name
@@ -143,7 +152,7 @@ def means_something(measure, *, masks: bool = True, classes: bool = True, confid
     return all(given or not needed for needed, given in pairs)
 
 
-def without_masks(results):
+def without_masks(results: Iterable[ImageResult]) -> list[ImageResult]:
     """ImageResults whose findings are boxes, so that they are judged as a reader's boxes are."""
     return [
         dataclasses.replace(result, findings=tuple(dataclasses.replace(f, rle=None) for f in result.findings))
@@ -151,7 +160,7 @@ def without_masks(results):
     ]
 
 
-def _in_order_of(first, second):
+def _in_order_of(first: Sequence[ImageResult], second: Sequence[ImageResult]) -> list[ImageResult]:
     by_id = {result.truth.image_id: result for result in second}
     ids = [result.truth.image_id for result in first]
     if not ids:
@@ -161,12 +170,12 @@ def _in_order_of(first, second):
     return [by_id[image_id] for image_id in ids]
 
 
-def _joined(first, second):
+def _joined(first: Sequence[ImageResult], second: Sequence[ImageResult]) -> list[ImageResult]:
     offset = 1 + max(result.truth.image_id for result in first) - min(0, *(r.truth.image_id for r in first))
     return [*first, *(_renamed(result, offset) for result in second)]
 
 
-def _renamed(result, offset):
+def _renamed(result: ImageResult, offset: int) -> ImageResult:
     attributes = dict(result.truth.attributes)
     case = case_of(attributes)
     if case is not None:
@@ -175,57 +184,66 @@ def _renamed(result, offset):
     return dataclasses.replace(result, truth=truth)
 
 
-def _on_common_scales(measures, first, second, class_names, settings):
+def _on_common_scales(
+    measures: Mapping[str, Measure],
+    first: Sequence[ImageResult],
+    second: Sequence[ImageResult],
+    class_names: Sequence[str],
+    settings: StudySettings,
+) -> dict[str, Measure]:
     """The measures again, those that only rank on scores that both models share: their results may change places."""
     kinds = {name: ranked_by(measure, settings) for name, measure in measures.items()}
-    pairs = {FINDINGS: lambda: by_finding_rank(first, second)}
-    pairs[IMAGE_RANKS] = lambda: by_image_rank(first, second, len(class_names))
-    ranked = {
-        kind: measures_of(_joined(*pair()), class_names, settings).measures
-        for kind, pair in pairs.items()
-        if kind in kinds.values()
-    }
-    return {name: ranked[kinds[name]][name] if kinds[name] else measure for name, measure in measures.items()}
+    common = dict(measures)
+    if FINDINGS in kinds.values():
+        ranked = measures_of(_joined(*by_finding_rank(first, second)), class_names, settings).measures
+        common |= {name: ranked[name] for name, kind in kinds.items() if kind == FINDINGS}
+    if IMAGE_RANKS in kinds.values():
+        plain = dataclasses.replace(settings, require_located=False)  # a rank has no place, and needs none
+        ranked = measures_of(_joined(*by_image_rank(first, second, len(class_names))), class_names, plain).measures
+        common |= {name: ranked[name] for name, kind in kinds.items() if kind == IMAGE_RANKS}
+    return common
 
 
-def _draws(n_cases, settings, progress):
+def _draws(n_cases: int, settings: StudySettings, progress: StepProgress) -> Iterator[Floats]:
     rng = np.random.default_rng(settings.seed)
     spans = progress("resampling", block_spans(settings.n_resamples, n_cases))
     return (case_weights(n_cases, stop - start, rng=rng) for start, stop in spans)
 
 
-def _values(measures, blocks):
+def _values(measures: Mapping[str, Measure], blocks: Iterable[Floats]) -> dict[str, Floats]:
     """{name: (rows, 2)}: value of the first and of the second in each row of the blocks of (B, C) weights."""
     return _both(measures, ((np.hstack([w, 0 * w]), np.hstack([0 * w, w])) for w in blocks))
 
 
-def _permuted(measures, n_cases, n_permutations, seed, progress):
+def _permuted(
+    measures: Mapping[str, Measure], n_cases: int, n_permutations: int, seed: int, progress: StepProgress
+) -> dict[str, Floats]:
     rng = np.random.default_rng([seed, 1])  # other draws than the bootstrap's
     spans = progress("permuting", block_spans(n_permutations, n_cases))
     swaps = (rng.integers(0, 2, size=(stop - start, n_cases)).astype(np.float64) for start, stop in spans)
     return _both(measures, ((np.hstack([1 - s, s]), np.hstack([s, 1 - s])) for s in swaps))
 
 
-def _both(measures, pairs_of_weights):
-    found = {name: [] for name in measures}
+def _both(measures: Mapping[str, Measure], pairs_of_weights: Iterable[tuple[Floats, Floats]]) -> dict[str, Floats]:
+    found: dict[str, list[Floats]] = {name: [] for name in measures}
     for first, second in pairs_of_weights:
         for name, measure in measures.items():
             found[name].append(np.column_stack([measure.resample(first), measure.resample(second)]))
     return {name: np.concatenate(parts) if parts else np.empty((0, 2)) for name, parts in found.items()}
 
 
-def _difference(pairs):
-    return pairs[:, 0] - pairs[:, 1]
+def _difference(pairs: Floats) -> Floats:
+    return np.asarray(pairs[:, 0] - pairs[:, 1])
 
 
-def _interval(values, replicates, jackknife, n_cases, level):
+def _interval(values: Floats, replicates: Floats, jackknife: Floats, n_cases: int, level: float) -> Interval:
     if len(jackknife) < 2:
         return undefined_interval("one case", level)
     value, replicates, jackknife = (_difference(pairs) for pairs in (values, replicates, jackknife))
     return bootstrap_interval(float(value[0]), replicates, jackknife, n_cases=n_cases, level=level)
 
 
-def _p_value(values, permuted):
+def _p_value(values: Floats, permuted: Floats) -> tuple[float, str]:
     """Phipson and Smyth 2010: the observed arrangement is one of the permutations."""
     observed, differences = abs(_difference(values)[0]), np.abs(_difference(permuted))
     defined = differences[np.isfinite(differences)]
@@ -234,7 +252,14 @@ def _p_value(values, permuted):
     return float((1 + np.sum(defined >= observed - _TIE)) / (1 + len(defined))), PERMUTATION
 
 
-def _row(measure, alone, values, interval: Interval, p_value, test):
+def _row(
+    measure: Measure,
+    alone: Sequence[Mapping[str, Measure]],
+    values: Floats,
+    interval: Interval,
+    p_value: float,
+    test: str,
+) -> ComparisonRow:
     first, second = (float(value) for value in values)
     return ComparisonRow(
         name=measure.name,
@@ -257,7 +282,7 @@ def _row(measure, alone, values, interval: Interval, p_value, test):
     )
 
 
-def _remarks(remarks, names, n_cases):
+def _remarks(remarks: Sequence[tuple[str, ...]], names: tuple[str, str], n_cases: int) -> tuple[str, ...]:
     """Those of both sets; what is said of one alone carries its name."""
     own = [f"{n_cases} cases: too few for intervals and tests to mean much"] if n_cases < 10 else []
     first, second = remarks

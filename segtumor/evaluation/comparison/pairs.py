@@ -13,10 +13,11 @@ from segtumor.annotations.reader_marks import BOXES, CASE_LABELS, NORMAL, Reader
 from segtumor.errors import ConfigError
 from segtumor.evaluation.comparison.comparison import Comparison, compare, means_something, without_masks
 from segtumor.evaluation.facts.cases import case_table
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.facts.truth import n_normal
 from segtumor.evaluation.measures.measure import Measure
 from segtumor.evaluation.pairing import Pairing
-from segtumor.evaluation.study.study import StudySettings, measures_of
-from segtumor.evaluation.study.unpredicted import n_normal
+from segtumor.evaluation.study.study import measures_of
 from segtumor.structures.lesions import ImageResult
 
 _SIGNIFICANT = 0.05

@@ -6,11 +6,14 @@ case. Not here: the patient's diagnosis (``segtumor.evaluation.facts.patient_lev
 Letters: N images, C cases.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from segtumor.arrays import Ints
 from segtumor.cases import case_of
+from segtumor.structures.lesions import AnnotatedImage
 
 
 @dataclass(frozen=True)
@@ -19,34 +22,34 @@ class CaseTable:
 
     Attributes:
         case_ids: C names; an image without case is ``"image <image_id>"``.
-        case_of_image: (N,) int, index into ``case_ids``.
+        case_of_image: (N,), index into ``case_ids``.
         n_without_id: images without ``case_id``.
     """
 
     case_ids: tuple[str, ...]
-    case_of_image: np.ndarray
+    case_of_image: Ints
     n_without_id: int
 
     def __len__(self) -> int:
         return len(self.case_ids)
 
     @property
-    def n_images(self):
-        """Number of images of each case, (C,) int."""
+    def n_images(self) -> Ints:
+        """Number of images of each case, (C,)."""
         return np.bincount(self.case_of_image, minlength=len(self))
 
 
-def case_table(truths):
-    """The CaseTable of AnnotatedImages."""
-    numbers, case_of_image, names, n_without_id = {}, [], [], 0
+def case_table(truths: Sequence[AnnotatedImage]) -> CaseTable:
+    """The cases of AnnotatedImages."""
+    numbers: dict[tuple[bool, int | str], int] = {}
+    case_of_image, names, n_without_id = [], [], 0
     for truth in truths:
         case = case_of(truth.attributes)
-        missing = case is None
-        n_without_id += missing
+        n_without_id += case is None
         # The first part of the key keeps an image without case apart from a case of the same name.
-        key = (missing, truth.image_id if missing else case)
+        key = (case is None, truth.image_id if case is None else case)
         if key not in numbers:
             numbers[key] = len(names)
-            names.append(f"image {truth.image_id}" if missing else case)
+            names.append(f"image {truth.image_id}" if case is None else case)
         case_of_image.append(numbers[key])
     return CaseTable(tuple(names), np.array(case_of_image, dtype=np.int64), n_without_id)

@@ -1,28 +1,37 @@
 """What is known of each image and lesion, computed once, of which the measures of any subgroup are sums.
 
-Not here: the measures (``measure_set``).
-Letters: N images, M lesions, C cases.
+``facts_of`` is quick, and all that plain values need; ``study_facts_of`` adds what takes time: outlines and
+free-response events. Not here: the measures (``segtumor.evaluation.measures``).
+Letters: N images, M lesions, C cases, K classes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from pycocotools import mask as coco_mask
 
+from segtumor.arrays import Bools, Floats, Ints
+from segtumor.errors import ConfigError, DataError
 from segtumor.evaluation.facts.cases import CaseTable, case_table
+from segtumor.evaluation.facts.coco import IOU_TYPES, CocoPairs, box_rle, coco_pairs
 from segtumor.evaluation.facts.froc_events import FrocEvents, froc_events
 from segtumor.evaluation.facts.image_level import Calls, check_scores, image_calls
-from segtumor.evaluation.facts.lesion_table import LesionTable, lesion_table
+from segtumor.evaluation.facts.lesion_table import LesionTable, Surfaces, lesion_table, surfaces_of
 from segtumor.evaluation.facts.matching import MatchedImage, match_image
 from segtumor.evaluation.facts.patient_level import patient_calls
-from segtumor.evaluation.facts.study_types import StudySettings
-from segtumor.evaluation.measures.outlines import image_overlap
-from segtumor.evaluation.summary.summary import check_results
-from segtumor.structures.lesions import ImageResult
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.progress import StepProgress, silent
+from segtumor.structures.lesions import Finding, ImageResult
+from segtumor.structures.masks import mask_iou
+
+#: On one image: some seconds and some hundred MB.
+_MOST_PAIRS = 5_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """N images, matched and summed up.
+    """N images, matched and counted.
 
     Attributes:
         results: N ImageResults.
@@ -32,9 +41,10 @@ class Facts:
         cases: their CaseTable.
         lesions: their LesionTable.
         calls: the images' Calls.
-        n_hits, n_false_positives: (N,) int.
-        overlap: (N,) float, ``image_overlap``.
-        events: hits and false positives of the free-response curve.
+        judged: (N,), images of a model that marks lesions; of others nothing is said about lesions.
+        n_hits: (N,).
+        false_positives: (N, K), by class of the finding.
+        coco: what average precision compares, by IoU type.
     """
 
     results: tuple[ImageResult, ...]
@@ -44,13 +54,18 @@ class Facts:
     cases: CaseTable
     lesions: LesionTable
     calls: Calls
-    n_hits: np.ndarray
-    n_false_positives: np.ndarray
-    overlap: np.ndarray
-    events: FrocEvents
+    judged: Bools
+    n_hits: Ints
+    false_positives: Ints
+    coco: dict[str, CocoPairs]
 
     @property
-    def patients(self):
+    def n_false_positives(self) -> Ints:
+        """(N,) of any class."""
+        return np.asarray(self.false_positives.sum(axis=1))
+
+    @property
+    def patients(self) -> Calls:
         """The Calls of the cases."""
         return patient_calls(
             self.calls,
@@ -61,74 +76,185 @@ class Facts:
         )
 
     @property
-    def lesion_case(self):
-        """(M,) int, case of each lesion."""
+    def lesion_case(self) -> Ints:
+        """(M,), case of each lesion."""
         return self.cases.case_of_image[self.lesions.image]
 
-    def take(self, chosen):
-        """The facts of some images.
+    @property
+    def confusion(self) -> Ints:
+        """Lesions by class (rows) and class of what hits them (columns), (K + 1, K + 1): the last column counts missed
+        lesions, the last row false positives; the last cell is 0."""
+        last = len(self.class_names)
+        counts = np.zeros((last + 1, last + 1), dtype=np.int64)
+        np.add.at(counts, (self.lesions.class_id, np.where(self.lesions.hit, self.lesions.hit_class, last)), 1)
+        counts[last, :last] = self.false_positives.sum(axis=0)
+        return counts
 
-        Args:
-            chosen: int indices of images.
 
-        Returns:
-            Facts with a CaseTable of their own, and the (C',) indices of its cases in this one.
-        """
+@dataclass(frozen=True, kw_only=True)
+class StudyFacts(Facts):
+    """Facts with what a study measures beside.
+
+    Attributes:
+        surfaces: distances between outlines, a row for each lesion.
+        overlap: (N,), ``image_overlap``.
+        events: hits and false positives of the free-response curve.
+    """
+
+    surfaces: Surfaces
+    overlap: Floats
+    events: FrocEvents
+
+    def take(self, chosen: Ints) -> tuple["StudyFacts", Ints]:
+        """The facts of the images ``chosen`` (indices), with a CaseTable of their own, and (C',) the indices of its
+        cases in this one."""
         chosen = np.asarray(chosen, dtype=np.int64)
         results = tuple(self.results[i] for i in chosen)
         cases = case_table([result.truth for result in results])
         parents = np.zeros(len(cases), dtype=np.int64)
         parents[cases.case_of_image] = self.cases.case_of_image[chosen]
-        facts = Facts(
+        lesions, kept = self.lesions.of_images(chosen)
+        facts = StudyFacts(
             results=results,
             images=tuple(self.images[i] for i in chosen),
             class_names=self.class_names,
             settings=self.settings,
             cases=cases,
-            lesions=self.lesions.of_images(chosen),
+            lesions=lesions,
             calls=self.calls.take(chosen, cases),
+            judged=self.judged[chosen],
             n_hits=self.n_hits[chosen],
-            n_false_positives=self.n_false_positives[chosen],
+            false_positives=self.false_positives[chosen],
+            coco={kind: pairs.take(chosen, results) for kind, pairs in self.coco.items()},
+            surfaces=self.surfaces.take(kept),
             overlap=self.overlap[chosen],
-            events=_events_of(self.events, chosen),
+            events=self.events.take(chosen),
         )
         return facts, parents
 
 
-def _events_of(events, chosen):
-    """The events of the images ``chosen`` (int indices), which are numbered anew."""
-    number = np.full(events.n_images, -1)
-    number[chosen] = np.arange(len(chosen))
-    hits, false = number[events.hit_images], number[events.false_images]
-    return FrocEvents(
-        len(chosen), events.hit_scores[hits >= 0], hits[hits >= 0], events.false_scores[false >= 0], false[false >= 0]
-    )
-
-
-def facts_of(results, class_names, settings, *, progress=None):
+def facts_of(
+    results: Sequence[ImageResult],
+    class_names: Sequence[str],
+    settings: StudySettings,
+    *,
+    progress: StepProgress = silent,
+) -> Facts:
     """The Facts of ImageResults.
 
     Raises:
         DataError: an image twice, a class outside ``class_names``, a mask of another size than its image, a score or
             probability that is NaN or outside [0, 1].
+        ConfigError: a tumour must be located by a model that marks no lesions.
     """
-    results, class_names = tuple(results), tuple(class_names)
+    results, class_names = with_marking(results), tuple(class_names)
     check_results(results, class_names)
     check_scores(results, class_names)
+    if settings.require_located and not all(result.marks_lesions for result in results):
+        raise ConfigError(
+            "a tumour cannot be required to be located: these predictions mark no lesions",
+            remedy="Leave out --require-located",
+        )
     thresholds = {"score_threshold": settings.score_threshold, "iou_threshold": settings.iou_threshold}
-    images = tuple(match_image(r, **thresholds) for r in (progress("matching", results) if progress else results))
+    images = tuple(match_image(result, **thresholds) for result in progress("matching", results))
     cases = case_table([result.truth for result in results])
-    tolerances = {"tolerance_px": settings.surface_tolerance_px, "tolerance_mm": settings.surface_tolerance_mm}
     return Facts(
         results=results,
         images=images,
         class_names=class_names,
         settings=settings,
         cases=cases,
-        lesions=lesion_table(images, **tolerances, progress=progress),
+        lesions=lesion_table(images),
         calls=image_calls(results, class_names, cases, score_threshold=settings.score_threshold),
+        judged=np.array([result.marks_lesions for result in results], dtype=np.bool_),
         n_hits=np.array([len(image.hits) for image in images], dtype=np.int64),
-        n_false_positives=np.array([len(image.false_positives) for image in images], dtype=np.int64),
-        overlap=np.array([image_overlap(image) for image in images], dtype=np.float64),
-        events=froc_events(results, criterion=settings.froc_criterion, iou_threshold=settings.iou_threshold),
+        false_positives=_by_class([image.false_positives for image in images], len(class_names)),
+        coco={kind: coco_pairs(results, len(class_names), kind) for kind in IOU_TYPES},
     )
+
+
+def study_facts_of(
+    results: Sequence[ImageResult],
+    class_names: Sequence[str],
+    settings: StudySettings,
+    *,
+    progress: StepProgress = silent,
+) -> StudyFacts:
+    """The StudyFacts of ImageResults. Raises: as ``facts_of``."""
+    facts = facts_of(results, class_names, settings, progress=progress)
+    tolerances = {"tolerance_px": settings.surface_tolerance_px, "tolerance_mm": settings.surface_tolerance_mm}
+    return StudyFacts(
+        **vars(facts),
+        surfaces=surfaces_of(facts.images, **tolerances, progress=progress),
+        overlap=np.array([image_overlap(image) for image in facts.images], dtype=np.float64),
+        events=froc_events(facts.results, criterion=settings.froc_criterion, iou_threshold=settings.iou_threshold),
+    )
+
+
+def with_marking(results: Sequence[ImageResult]) -> tuple[ImageResult, ...]:
+    """The same results; if they judge images by probabilities alone, as a classifier does, they are said to mark none.
+
+    A file does not say whether a model could have marked lesions, so a set of probabilities without a single finding
+    that has a place is taken to be of one that cannot: that it found no lesion is then unknown, not a recall of 0.
+    """
+    marked = any(finding.is_placed for result in results for finding in result.findings)
+    if marked or all(result.image_probabilities is None for result in results):
+        return tuple(results)
+    return tuple(replace(result, marks_lesions=False) for result in results)
+
+
+def image_overlap(image: MatchedImage) -> float:
+    """IoU in [0, 1] of the union of a MatchedImage's lesions with that of its findings; NaN for an image without
+    lesions, or with a lesion that has no mask. A finding without mask is its box; those in crowds do not count."""
+    if not image.lesions or any(lesion.rle is None for lesion in image.lesions):
+        return float("nan")
+    ignored = set(map(id, image.ignored))
+    counted = [finding for finding in image.findings if id(finding) not in ignored]
+    if not counted:
+        return 0.0
+    lesions = [lesion.rle for lesion in image.lesions]
+    findings = [finding.rle or box_rle(finding.box_xyxy, image.truth.size_hw) for finding in counted]
+    return float(mask_iou([coco_mask.merge(lesions)], [coco_mask.merge(findings)])[0, 0])
+
+
+def check_results(results: Sequence[ImageResult], class_names: Sequence[str]) -> None:
+    """Refuse what cannot be measured.
+
+    Raises:
+        DataError: an image twice, too many lesions and findings on one, a class outside ``class_names``, a mask of
+            another size than its image.
+    """
+    seen = set()
+    for result in results:
+        truth = result.truth
+        if truth.image_id in seen:
+            raise DataError("image evaluated twice", where=truth.file_name, got=f"image id {truth.image_id}")
+        seen.add(truth.image_id)
+        if len(truth.lesions) * len(result.findings) > _MOST_PAIRS:
+            raise DataError(
+                "too many lesions and findings on one image to compare each with each",
+                where=truth.file_name,
+                got=f"{len(truth.lesions)} lesions and {len(result.findings)} findings",
+                expected=f"at most {_MOST_PAIRS:,} pairs",
+                remedy="Look at the annotations: are single strokes or pixels outlined as lesions?",
+            )
+        _check_items(result, class_names)
+
+
+def _check_items(result: ImageResult, class_names: Sequence[str]) -> None:
+    where, size_hw = result.truth.file_name, list(result.truth.size_hw)
+    for item in (*result.truth.lesions, *result.findings):
+        if not 0 <= item.class_id < len(class_names):
+            expected = f"0 to {len(class_names) - 1}"
+            raise DataError("class id out of range", where=where, got=item.class_id, expected=expected)
+        if item.rle is not None and list(item.rle["size"]) != size_hw:
+            raise DataError("mask of another image size", where=where, got=list(item.rle["size"]), expected=size_hw)
+
+
+def _by_class(findings: Sequence[Sequence[Finding]], n_classes: int) -> Ints:
+    """(N, K) findings of each image by class."""
+    counts = np.zeros((len(findings), n_classes), dtype=np.int64)
+    for number, of_image in enumerate(findings):
+        for finding in of_image:
+            counts[number, finding.class_id] += 1
+    return counts

@@ -1,17 +1,22 @@
-"""One row per lesion as arrays: how it was found, and how far its outline is off.
-
-Computed once and then only selected from, as surface distances take time. Crowd regions have no row. Not here: the
-rows of the CSV (``tables``).
+"""One row per lesion as arrays: how it was found. Crowd regions have no row, nor have lesions on images of a model that
+marks none. Not here: how far outlines are off (``surface``), and the rows of the CSV (``study.rows``).
 Letters: M lesions, N images.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
+from segtumor.arrays import Bools, Floats, Ints
+from segtumor.evaluation.facts.matching import Match, MatchedImage
 from segtumor.evaluation.facts.surface import surface_distances
+from segtumor.progress import StepProgress, silent
+from segtumor.structures.lesions import AnnotatedImage, Lesion
 from segtumor.structures.masks import dice_from_iou
 
+#: Class of what hits a lesion that nothing hits.
+NOT_HIT = -1
 _NOTHING = (np.nan,) * 4
 _SURFACE = ("hausdorff", "hausdorff_95", "average", "normalized_dice")
 
@@ -21,90 +26,120 @@ class LesionTable:
     """The lesions of N images; every attribute has M rows.
 
     Attributes:
-        image: int, index of its image.
-        class_id: int.
-        area_px: float.
-        has_mask: bool.
-        matched: bool, whether a finding overlaps it.
-        hit: bool, whether its IoU reaches the threshold.
-        by_mask: bool, matched and by masks, not boxes.
-        iou, dice: float, 0 for a missed lesion.
-        surface_px: (M, 4) Hausdorff distance, its 95th percentile, average distance, normalized surface Dice; NaN
-            unless ``by_mask``.
-        surface_mm: (M, 4) the same in mm; NaN where the spacing is unknown.
-        has_spacing: bool.
+        image: index of its image.
+        class_id: its class.
+        area_px: its area, px^2.
+        has_mask: whether it has a mask.
+        matched: whether a finding overlaps it.
+        hit: whether its IoU reaches the threshold.
+        hit_class: class of the finding that hits it, or NOT_HIT.
+        by_mask: matched and by masks, not boxes.
+        iou, dice: 0 for a missed lesion.
+        has_spacing: whether the pixel spacing is known.
     """
 
-    image: np.ndarray
-    class_id: np.ndarray
-    area_px: np.ndarray
-    has_mask: np.ndarray
-    matched: np.ndarray
-    hit: np.ndarray
-    by_mask: np.ndarray
-    iou: np.ndarray
-    dice: np.ndarray
-    surface_px: np.ndarray
-    surface_mm: np.ndarray
-    has_spacing: np.ndarray
+    image: Ints
+    class_id: Ints
+    area_px: Floats
+    has_mask: Bools
+    matched: Bools
+    hit: Bools
+    hit_class: Ints
+    by_mask: Bools
+    iou: Floats
+    dice: Floats
+    has_spacing: Bools
 
     def __len__(self) -> int:
         return len(self.image)
 
-    def take(self, rows):
+    def take(self, rows: Ints | Bools) -> "LesionTable":
         """The table of these rows (indices or booleans)."""
         return LesionTable(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
-    def of_images(self, chosen):
-        """The table of the lesions on the images ``chosen`` (int indices), whose numbers become 0, 1, ..."""
+    def of_images(self, chosen: Ints) -> tuple["LesionTable", Bools]:
+        """The table of the lesions on the images ``chosen`` (indices), whose numbers become 0, 1, ..., and which rows
+        of this one it has, (M,)."""
         number = np.full(max([*self.image, *chosen], default=-1) + 1, -1)
         number[chosen] = np.arange(len(chosen))
-        table = self.take(number[self.image] >= 0)
-        return LesionTable(**{**vars(table), "image": number[table.image]})
+        kept = number[self.image] >= 0
+        table = self.take(kept)
+        return LesionTable(**{**vars(table), "image": number[table.image]}), kept
 
 
-def lesion_table(images, *, tolerance_px, tolerance_mm, progress=None):
-    """The LesionTable of MatchedImages.
+@dataclass(frozen=True)
+class Surfaces:
+    """Distances between the outlines of M lesions and of what was matched with them.
+
+    Attributes:
+        px: (M, 4) Hausdorff distance, its 95th percentile, average distance, normalised surface Dice; NaN unless
+            matched by masks.
+        mm: (M, 4) the same in mm; NaN where the spacing is unknown.
+    """
+
+    px: Floats
+    mm: Floats
+
+    def take(self, rows: Ints | Bools) -> "Surfaces":
+        """The distances of these lesions (indices or booleans)."""
+        return Surfaces(self.px[rows], self.mm[rows])
+
+
+def lesion_table(images: Sequence[MatchedImage]) -> LesionTable:
+    """The LesionTable of N MatchedImages."""
+    rows = [
+        _row(number, image.truth, lesion, match) for number, image in enumerate(images) for lesion, match in _of(image)
+    ]
+    types = {"image": np.int64, "class_id": np.int64, "hit_class": np.int64, "area_px": np.float64, "iou": np.float64}
+    names = [field.name for field in fields(LesionTable) if field.name != "dice"]
+    columns = {name: np.array([row[name] for row in rows], dtype=types.get(name, np.bool_)) for name in names}
+    return LesionTable(dice=dice_from_iou(columns["iou"]), **columns)
+
+
+def surfaces_of(
+    images: Sequence[MatchedImage], *, tolerance_px: float, tolerance_mm: float, progress: StepProgress = silent
+) -> Surfaces:
+    """The Surfaces of the lesions of MatchedImages, which take time.
 
     Args:
-        images: N MatchedImages.
-        tolerance_px, tolerance_mm: of the normalized surface Dice.
-        progress: None, or a function (what, iterable) -> iterable.
+        images: the images.
+        tolerance_px, tolerance_mm: of the normalised surface Dice.
+        progress: shows how far it is.
     """
-    numbered = list(enumerate(images))
-    rows = [
-        _row(number, image.truth, lesion, match, tolerance_px, tolerance_mm)
-        for number, image in (progress("lesions", numbered) if progress else numbered)
-        for lesion, match in zip(image.lesions, image.matches, strict=True)
-    ]
-    integers = {"image", "class_id"}
-    floats = {"area_px", "iou", "surface_px", "surface_mm"}
-    names = [field.name for field in fields(LesionTable) if field.name != "dice"]
-    types = [np.int64 if n in integers else np.float64 if n in floats else bool for n in names]
-    arrays = {name: np.array([row[name] for row in rows], dtype=t) for name, t in zip(names, types, strict=True)}
-    for name in ("surface_px", "surface_mm"):
-        arrays[name] = arrays[name].reshape(-1, 4)
-    return LesionTable(dice=dice_from_iou(arrays["iou"]), **arrays)
+    px, mm = [], []
+    for image in progress("lesions", images):
+        spacing = image.truth.attributes.get("spacing_mm")
+        for lesion, match in _of(image):
+            px.append(_distances(lesion, match, tolerance_px, (1.0, 1.0)))
+            mm.append(_distances(lesion, match, tolerance_mm, spacing))
+    return Surfaces(*(np.array(rows, dtype=np.float64).reshape(-1, 4) for rows in (px, mm)))
 
 
-def _row(number, truth, lesion, match, tolerance_px, tolerance_mm):
-    by_mask, spacing = match is not None and match.by_mask, truth.attributes.get("spacing_mm")
-    pair = (lesion.rle, match.finding.rle) if by_mask else None
+def _of(image: MatchedImage) -> Iterable[tuple[Lesion, Match | None]]:
+    return zip(image.lesions, image.matches, strict=True)
+
+
+def _row(number: int, truth: AnnotatedImage, lesion: Lesion, match: Match | None) -> dict[str, float]:
+    hit = match is not None and match.hit
     return {
         "image": number,
         "class_id": lesion.class_id,
         "area_px": lesion.area_px,
         "has_mask": lesion.rle is not None,
         "matched": match is not None,
-        "hit": match is not None and match.hit,
-        "by_mask": by_mask,
+        "hit": hit,
+        "hit_class": match.finding.class_id if match is not None and hit else NOT_HIT,
+        "by_mask": match is not None and match.by_mask,
         "iou": match.iou if match else 0.0,
-        "surface_px": _distances(pair, tolerance_px, (1.0, 1.0)) if pair else _NOTHING,
-        "surface_mm": _distances(pair, tolerance_mm, tuple(spacing)) if pair and spacing else _NOTHING,
-        "has_spacing": bool(spacing),
+        "has_spacing": bool(truth.attributes.get("spacing_mm")),
     }
 
 
-def _distances(pair, tolerance, spacing):
-    distances = surface_distances(*pair, tolerance=tolerance, spacing=spacing)
+def _distances(
+    lesion: Lesion, match: Match | None, tolerance: float, spacing: Sequence[float] | None
+) -> tuple[float, ...]:
+    found = match.finding.rle if match is not None and match.by_mask else None
+    if found is None or lesion.rle is None or not spacing:
+        return _NOTHING
+    distances = surface_distances(lesion.rle, found, tolerance=tolerance, spacing=tuple(spacing))
     return tuple(getattr(distances, name) for name in _SURFACE)

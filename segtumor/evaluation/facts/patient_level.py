@@ -3,34 +3,39 @@
 * any: positive if any image is; the score is the highest image score.
 * max: positive if the highest image score reaches the threshold, which comes to the same; so does the score.
 * mean: the score is the mean of the image scores, positive if it reaches the threshold.
-* A positive patient's class is that of the highest-scoring finding, else normal. Scores of classes: the highest, or
-  with mean the mean, over the images; of normal 1 - score.
-* With ``require_located`` a patient with tumor counts as found only if one of its lesions is hit on some image
+* A positive patient's class is that of the image with the highest score, else normal. Scores of classes: the highest,
+  or with mean the mean, over the images; of normal 1 - score.
+* With ``require_located`` a patient with a tumour counts as found only if one of its lesions is hit on some image
   (a reader who points elsewhere has missed it): ``Calls.found``. Sensitivity, specificity, accuracy, balanced accuracy
   and kappa go by it. The model has nevertheless called such a patient positive: score, class, predictive values, F1
   and MCC go by the plain call, ``Calls.positive``.
 
-True: tumor if any image has one; the class is the highest among the images.
+True: a tumour if any image has one; the class is the highest among the images.
 Letters: N images, C cases (= patients), K classes.
 """
 
 import numpy as np
 
-from segtumor.evaluation.facts.image_level import UNKNOWN_CLASS, Calls
-from segtumor.evaluation.facts.study_types import MEAN
+from segtumor.arrays import Bools, Floats, Ints
+from segtumor.evaluation.facts.image_level import Calls
+from segtumor.evaluation.facts.settings import MEAN
+from segtumor.evaluation.facts.truth import UNKNOWN_CLASS
 
 
-def patient_calls(images, located_images, *, rule, score_threshold, require_located):
+def patient_calls(
+    images: Calls, located_images: Bools, *, rule: str, score_threshold: float, require_located: bool
+) -> Calls:
     """The Calls of the cases.
 
     Args:
         images: Calls of N images.
-        located_images: (N,) bool, whether a lesion of the image is hit.
+        located_images: (N,), whether a lesion of the image is hit.
         rule, score_threshold, require_located: as in StudySettings.
     """
     aggregate = _mean_by_case if rule == MEAN else _max_by_case
     case_of, n_cases = images.case_of, images.n_cases
-    score, class_scores = (aggregate(v, case_of, n_cases) for v in (images.score, images.class_scores))
+    score = aggregate(images.score, case_of, n_cases)
+    class_scores = aggregate(images.class_scores, case_of, n_cases)
     class_scores[:, 0] = 1 - score
     tumor = any_by_case(images.tumor, case_of, n_cases)
     positive = any_by_case(images.positive, case_of, n_cases)
@@ -52,27 +57,27 @@ def patient_calls(images, located_images, *, rule, score_threshold, require_loca
     )
 
 
-def any_by_case(values, case_of, n_cases):
-    """(N,) bool -> (C,) bool."""
-    result = np.zeros(n_cases, dtype=bool)
+def any_by_case(values: Bools, case_of: Ints, n_cases: int) -> Bools:
+    """(N,) -> (C,)."""
+    result = np.zeros(n_cases, dtype=np.bool_)
     np.logical_or.at(result, case_of, values)
     return result
 
 
-def _max_by_case(values, case_of, n_cases):
+def _max_by_case(values: Floats, case_of: Ints, n_cases: int) -> Floats:
     result = np.zeros((n_cases, *values.shape[1:]))
     np.maximum.at(result, case_of, values)
     return result
 
 
-def _mean_by_case(values, case_of, n_cases):
+def _mean_by_case(values: Floats, case_of: Ints, n_cases: int) -> Floats:
     result = np.zeros((n_cases, *values.shape[1:]))
     np.add.at(result, case_of, values)
     n_images = np.bincount(case_of, minlength=n_cases)
-    return result / n_images.reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray(result / n_images.reshape(-1, *[1] * (values.ndim - 1)))
 
 
-def _class_of_best(images):
+def _class_of_best(images: Calls) -> Ints:
     """Predicted class of each case's image with the highest score; the first of equals."""
     result = np.zeros(images.n_cases, dtype=np.int64)
     backward = np.lexsort((-np.arange(len(images)), images.score))  # written last: highest score, earliest image
@@ -80,7 +85,7 @@ def _class_of_best(images):
     return result
 
 
-def _true_class(images, tumor):
+def _true_class(images: Calls, tumor: Bools) -> Ints:
     """Highest known class; unknown for a tumor without one."""
     highest = np.full(images.n_cases, UNKNOWN_CLASS, dtype=np.int64)
     np.maximum.at(highest, images.case_of, images.true_class)

@@ -10,7 +10,7 @@ first:
   ranks (Taha & Hanbury 2015, doi 10.1186/s12880-015-0068-x; Maier-Hein et al. 2024, "Metrics reloaded",
   doi 10.1038/s41592-023-02151-z). Not the percentile of both sets joined, which MedPy takes.
 * Average symmetric surface distance (ASSD): the mean of both sets joined.
-* Normalised surface Dice (NSD): the part of both sets joined that is at most the tolerance, the boundary-pixel form of
+* Normalised surface Dice (NSD): the share of both sets joined that is at most the tolerance, the boundary-pixel form of
   Nikolov et al. (2018, arXiv 1809.04430; 2021, doi 10.2196/26151).
 
 Other programs. MONAI has the same surface, distances and percentile (in single precision), so its numbers are these;
@@ -25,11 +25,13 @@ R number of runs.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from segtumor.arrays import Bools, Floats, Ints, Rle
 from segtumor.errors import DataError
 from segtumor.structures.rle import rle_runs
 
@@ -46,7 +48,7 @@ class SurfaceDistances:
         hausdorff: largest distance of a surface pixel to the other surface; NaN unless both masks have pixels.
         hausdorff_95: the larger of the two directed 95th percentiles; NaN likewise.
         average: mean distance over the pixels of both surfaces; NaN likewise.
-        normalized_dice: part of the pixels of both surfaces within the tolerance, in [0, 1]; 1 for two empty masks,
+        normalized_dice: share of the pixels of both surfaces within the tolerance, in [0, 1]; 1 for two empty masks,
             0 if one is empty.
     """
 
@@ -56,7 +58,9 @@ class SurfaceDistances:
     normalized_dice: float
 
 
-def surface_distances(first_rle, second_rle, *, tolerance, spacing=(1.0, 1.0)):
+def surface_distances(
+    first_rle: Rle, second_rle: Rle, *, tolerance: float, spacing: Sequence[float] = (1.0, 1.0)
+) -> SurfaceDistances:
     """Compare the surfaces of two masks of one image, as the module defines.
 
     Args:
@@ -64,9 +68,6 @@ def surface_distances(first_rle, second_rle, *, tolerance, spacing=(1.0, 1.0)):
         second_rle: COCO RLE of the same image size. Their order does not matter.
         tolerance: largest distance that counts as agreement in the surface Dice, at least 0, in units of ``spacing``.
         spacing: (row, column) distance of neighbouring pixels, as DICOM orders it: (1, 1) for px, else mm.
-
-    Returns:
-        SurfaceDistances.
 
     Raises:
         DataError: masks of two sizes, or a tolerance or spacing that is none.
@@ -85,7 +86,7 @@ def surface_distances(first_rle, second_rle, *, tolerance, spacing=(1.0, 1.0)):
     )
 
 
-def _check(first_rle, second_rle, tolerance, spacing):
+def _check(first_rle: Rle, second_rle: Rle, tolerance: float, spacing: Sequence[float]) -> None:
     sizes = [list(map(int, rle["size"])) for rle in (first_rle, second_rle)]
     if sizes[0] != sizes[1]:
         raise DataError("two masks of different image sizes", got=sizes[1], expected=sizes[0])
@@ -95,8 +96,8 @@ def _check(first_rle, second_rle, tolerance, spacing):
         raise DataError("no pixel spacing", got=spacing, expected="(row, column), both finite and above 0")
 
 
-def _cropped(first_rle, second_rle):
-    """Both masks, (h, w) bool, cut to the box that holds them: a lesion is small against its radiograph.
+def _cropped(first_rle: Rle, second_rle: Rle) -> list[Bools]:
+    """Both masks, (h, w), cut to the box that holds them: a lesion is small against its radiograph.
 
     The box alone would do, as ``_surface`` takes what lies outside for background.
     """
@@ -104,14 +105,14 @@ def _cropped(first_rle, second_rle):
     boxes_xywh = np.stack([coco_mask.toBbox(rle) for rle in (first_rle, second_rle)]).astype(int)
     boxes_xywh = boxes_xywh[boxes_xywh[:, 2] > 0]  # without those of empty masks
     if not len(boxes_xywh):
-        return np.zeros((2, 0, 0), dtype=bool)
+        return [np.zeros((0, 0), dtype=np.bool_)] * 2
     x0, y0 = boxes_xywh[:, :2].min(axis=0)
     x1, y1 = (boxes_xywh[:, :2] + boxes_xywh[:, 2:]).max(axis=0)
     return [_columns(one, int(first_rle["size"][0]), x0, x1)[y0:y1] for one in runs]
 
 
-def _runs(rle):
-    """Lengths of the runs of an RLE, (R,) int64, background first, down one column after the other."""
+def _runs(rle: Rle) -> Ints:
+    """Lengths of the runs of an RLE, (R,), background first, down one column after the other."""
     counts = rle["counts"]
     runs = rle_runs(counts.decode("ascii") if isinstance(counts, bytes) else counts)
     height, width = rle["size"]
@@ -120,8 +121,8 @@ def _runs(rle):
     return runs
 
 
-def _columns(runs, height, x0, x1):
-    """Columns [x0, x1) of the mask with these runs, (height, x1 - x0) bool.
+def _columns(runs: Ints, height: int, x0: int, x1: int) -> Bools:
+    """Columns [x0, x1) of the mask with these runs, (height, x1 - x0).
 
     Decoding the whole radiograph would take longer than everything else here together.
     """
@@ -130,14 +131,14 @@ def _columns(runs, height, x0, x1):
     return np.repeat(np.arange(len(runs)) % 2 == 1, lengths).reshape(x1 - x0, height).T
 
 
-def _surface(mask):
-    """Surface pixels of a (h, w) bool mask: (P, 2) float64 of (row, column)."""
+def _surface(mask: Bools) -> Floats:
+    """Surface pixels of a (h, w) mask: (P, 2) of (row, column)."""
     padded = np.pad(mask, 1)
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return np.argwhere(mask & ~inner).astype(np.float64)
 
 
-def _directed_distances(first, second):
+def _directed_distances(first: Floats, second: Floats) -> tuple[Floats, Floats]:
     """Distances of (P, 2) points to the nearest of (Q, 2), and the other way round: (P,) and (Q,)."""
     from scipy.spatial import cKDTree
 

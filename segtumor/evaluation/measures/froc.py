@@ -1,4 +1,4 @@
-"""Free-response ROC: the part of the lesions found against the false positives per image that this costs.
+"""Free-response ROC: the share of the lesions found against the false positives per image that this costs.
 
 Bunch et al. 1977 (doi 10.1117/12.955926), Chakraborty 1989 (doi 10.1118/1.596358). The summary is that of LUNA16: the
 sensitivities at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives per image, and their mean. What hits a lesion and what is
@@ -13,12 +13,17 @@ Lesions of no image: sensitivity NaN. No findings: sensitivity 0 at every rate.
 Letters: B resamples, C cases, T thresholds, U scores at which some lesion is first hit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from segtumor.arrays import Floats, Ints
 from segtumor.errors import DataError
-from segtumor.evaluation.facts.froc_events import IOU, froc_events
+from segtumor.evaluation.facts.froc_events import FrocEvents, froc_events
+from segtumor.evaluation.facts.settings import IOU
+from segtumor.structures.lesions import ImageResult
 
 #: False positives per image at which sensitivity is read (Setio et al. 2017, doi 10.1016/j.media.2017.06.015).
 FROC_RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -29,21 +34,23 @@ class Froc:
     """A free-response ROC curve.
 
     Attributes:
-        false_positives_per_image: (T,) float64, never falling; starts with 0. NaN without images.
-        sensitivity: part of the lesions hit, (T,) float64, never falling; starts with 0. NaN without lesions.
-        thresholds: scores from which findings count, (T,) float64, falling; starts with inf: no finding counts.
+        false_positives_per_image: (T,), never falling; starts with 0. NaN without images.
+        sensitivity: share of the lesions hit, (T,), never falling; starts with 0. NaN without lesions.
+        thresholds: scores from which findings count, (T,), falling; starts with inf: no finding counts.
         at: sensitivity at each of FROC_RATES.
         mean: mean of these seven.
     """
 
-    false_positives_per_image: np.ndarray
-    sensitivity: np.ndarray
-    thresholds: np.ndarray
+    false_positives_per_image: Floats
+    sensitivity: Floats
+    thresholds: Floats
     at: dict[float, float]
     mean: float
 
 
-def froc(results, *, criterion=IOU, iou_threshold: float = 0.5, interpolate: bool = False):
+def froc(
+    results: Sequence[ImageResult], *, criterion: str = IOU, iou_threshold: float = 0.5, interpolate: bool = False
+) -> Froc:
     """The free-response curve of a set of images.
 
     Args:
@@ -51,9 +58,6 @@ def froc(results, *, criterion=IOU, iou_threshold: float = 0.5, interpolate: boo
         criterion: what makes a hit, "iou", "centre" or "mask" (see ``segtumor.evaluation.facts.froc_events``).
         iou_threshold: in (0, 1], for "iou".
         interpolate: read the sensitivity at a rate linearly between thresholds, as LUNA16 does.
-
-    Returns:
-        Froc.
 
     Raises:
         DataError: unknown criterion, impossible IoU threshold, or a score that is no finite number.
@@ -73,18 +77,25 @@ def froc(results, *, criterion=IOU, iou_threshold: float = 0.5, interpolate: boo
     return Froc(rates, sensitivity, thresholds, dict(zip(FROC_RATES, at.tolist(), strict=True)), float(at.mean()))
 
 
-def _at_or_above(scores, thresholds):
-    """Number of scores that reach each threshold, (T,) float64."""
+def _at_or_above(scores: Floats, thresholds: Floats) -> Floats:
+    """Number of scores that reach each threshold, (T,)."""
     return (len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")).astype(np.float64)
 
 
-def resampled_froc(results, case_of_image, weights, *, criterion=IOU, iou_threshold: float = 0.5):
+def resampled_froc(
+    results: Sequence[ImageResult],
+    case_of_image: ArrayLike,
+    weights: ArrayLike,
+    *,
+    criterion: str = IOU,
+    iou_threshold: float = 0.5,
+) -> Floats:
     """The sensitivities of ``froc`` after resampling cases; see ``resample_events``, which spares a second matching."""
     events = froc_events(results, criterion=criterion, iou_threshold=iou_threshold)
     return resample_events(events, case_of_image, weights)
 
 
-def resample_events(events, case_of_image, weights):
+def resample_events(events: FrocEvents, case_of_image: ArrayLike, weights: ArrayLike) -> Floats:
     """Sensitivities at FROC_RATES and their mean, with every image counted as often as its case was drawn.
 
     Equal to ``froc`` of the images repeated that often, without interpolation. A lesion counts at a rate if the false
@@ -97,44 +108,43 @@ def resample_events(events, case_of_image, weights):
         weights: (B, C), how often each case was drawn; not below 0.
 
     Returns:
-        (B, 8) float64: the seven sensitivities and their mean; NaN where no lesion was drawn.
+        (B, 8): the seven sensitivities and their mean; NaN where no lesion was drawn.
 
     Raises:
         DataError: lengths that do not fit, or weights that are negative or not finite.
     """
-    case_of_image, weights = _checked(events, case_of_image, weights)
+    cases, drawn = _checked(events, case_of_image, weights)
     levels = np.unique(events.hit_scores[np.isfinite(events.hit_scores)])[::-1]  # (U,), falling
     found, false = (  # (B, U): lesions hit, false positives, from the highest score down to each level
-        np.cumsum(weights @ _table(case_of_image[images], levels, scores, weights.shape[1]), axis=1)
+        np.cumsum(drawn @ _table(cases[images], levels, scores, drawn.shape[1]), axis=1)
         for images, scores in ((events.hit_images, events.hit_scores), (events.false_images, events.false_scores))
     )
-    n_images = weights @ np.bincount(case_of_image, minlength=weights.shape[1])
-    n_lesions = weights @ np.bincount(case_of_image[events.hit_images], minlength=weights.shape[1])
+    n_images = drawn @ np.bincount(cases, minlength=drawn.shape[1])
+    n_lesions = drawn @ np.bincount(cases[events.hit_images], minlength=drawn.shape[1])
     found = np.pad(found, ((0, 0), (1, 0)))  # before the first level: none
-    rows = np.arange(len(weights))
+    rows = np.arange(len(drawn))
     n_found = np.stack([found[rows, (false <= (rate * n_images)[:, None]).sum(axis=1)] for rate in FROC_RATES], axis=1)
     with np.errstate(invalid="ignore"):  # 0 / 0 where no lesion was drawn: NaN
         sensitivity = n_found / n_lesions[:, None]
     return np.column_stack([sensitivity, sensitivity.mean(axis=1)])
 
 
-def _table(cases, levels, scores, n_cases):
-    """How many of the scores of each case first count at each level, (C, U) float64; below the last level: none."""
+def _table(cases: Ints, levels: Floats, scores: Floats, n_cases: int) -> Floats:
+    """How many of the scores of each case first count at each level, (C, U); below the last level: none."""
     first = np.searchsorted(-levels, -scores, side="left")
     counted = first < len(levels)
     cells = cases[counted] * len(levels) + first[counted]
     return np.bincount(cells, minlength=n_cases * len(levels)).reshape(n_cases, len(levels)).astype(np.float64)
 
 
-def _checked(events, case_of_image, weights):
-    case_of_image, weights = np.asarray(case_of_image, dtype=np.int64), np.asarray(weights, dtype=np.float64)
-    if weights.ndim != 2 or not (np.isfinite(weights) & (weights >= 0)).all():
-        raise DataError(
-            "weights of cases are none", got=f"shape {weights.shape}", expected="(B, C), finite and at least 0"
-        )
-    if case_of_image.shape != (events.n_images,):
-        raise DataError("not one case per image", got=case_of_image.shape, expected=(events.n_images,))
-    if len(case_of_image) and (case_of_image.min() < 0 or case_of_image.max() >= weights.shape[1]):
-        got = f"{case_of_image.min()} to {case_of_image.max()}"
-        raise DataError("case of an image has no weight", got=got, expected=f"0 to {weights.shape[1] - 1}")
-    return case_of_image, weights
+def _checked(events: FrocEvents, case_of_image: ArrayLike, weights: ArrayLike) -> tuple[Ints, Floats]:
+    cases, drawn = np.asarray(case_of_image, dtype=np.int64), np.asarray(weights, dtype=np.float64)
+    if drawn.ndim != 2 or not (np.isfinite(drawn) & (drawn >= 0)).all():
+        got = f"shape {drawn.shape}"
+        raise DataError("unusable weights of cases", got=got, expected="(B, C), finite and at least 0")
+    if cases.shape != (events.n_images,):
+        raise DataError("not one case per image", got=cases.shape, expected=(events.n_images,))
+    if len(cases) and (cases.min() < 0 or cases.max() >= drawn.shape[1]):
+        got = f"{cases.min()} to {cases.max()}"
+        raise DataError("case of an image has no weight", got=got, expected=f"0 to {drawn.shape[1] - 1}")
+    return cases, drawn

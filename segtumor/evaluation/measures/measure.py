@@ -2,16 +2,21 @@
 
 ``Measure.resample`` takes how often each case was drawn, (B, C), and gives the value of each of B resamples, equal to
 measuring the resampled images afresh. With ones it is the plain value; with leave-one-out weights the jackknife.
-Not here: which measures there are (``measure_set``), and intervals (``estimates``).
+Not here: which measures there are (``measure_set``), and intervals (``study.estimates``).
 Letters: B resamples, C cases, N units (lesions, images or patients).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from segtumor.evaluation.facts.cases import CaseTable
+from segtumor.arrays import Bools, Floats, Ints
+
+_T = TypeVar("_T")
 
 OVERLAP, SURFACE, LESIONS, DETECTION = "overlap", "surface", "lesions", "detection"
 IMAGES, PATIENTS, CALIBRATION = "images", "patients", "calibration"
@@ -34,7 +39,7 @@ class Measure:
             several measures share is remembered by the array it was computed from.
         successes: of a proportion, how many of ``n``; else None.
         n_contributing: cases that hold a unit of the denominator, of the rarer kind where kinds are set against each
-            other (tumor and normal, classes); None if unknown. So many observations an interval rests on, however
+            other (tumour and normal, classes); None if unknown. So many observations an interval rests on, however
             many units they hold.
         higher_is_better: whether it is.
         in_percent: 0 to 100 instead of 0 to 1.
@@ -46,49 +51,48 @@ class Measure:
     unit: str
     n: int
     n_cases: int
-    resample: Callable[[np.ndarray], np.ndarray]
+    resample: Callable[[Floats], Floats]
     successes: int | None = None
     n_contributing: int | None = None
     higher_is_better: bool = True
     in_percent: bool = False
 
     @property
-    def value(self):
+    def value(self) -> float:
         """The measure on the cases as they are; NaN if undefined."""
-        return float(self.resample(np.ones((1, self.n_cases)))[0])
+        return float(self.resample(_once(self.n_cases))[0])
 
 
-@dataclass(frozen=True)
-class MeasureSet:
-    """Measures of the same cases, by name, and what was assumed or is undefined, in sentences."""
+@lru_cache(maxsize=2)
+def _once(n_cases: int) -> Floats:
+    """(1, C) ones, the same array for all measures of a set, so that they share what they have in common."""
+    ones = np.ones((1, n_cases))
+    ones.flags.writeable = False
+    return ones
 
-    measures: Mapping[str, Measure]
-    cases: CaseTable
-    remarks: tuple[str, ...] = ()
 
-
-def per_case(values, case_of, n_cases):
-    """Sums of ``values`` (N,) or (N, V) by case: (C,) or (C, V) float64."""
-    values = np.asarray(values, dtype=np.float64)
-    sums = np.zeros((n_cases, *values.shape[1:]))
-    np.add.at(sums, np.asarray(case_of, dtype=np.int64), values)
+def per_case(values: ArrayLike, case_of: ArrayLike, n_cases: int) -> Floats:
+    """Sums of ``values`` (N,) or (N, V) by case: (C,) or (C, V)."""
+    array = np.asarray(values, dtype=np.float64)
+    sums = np.zeros((n_cases, *array.shape[1:]))
+    np.add.at(sums, np.asarray(case_of, dtype=np.int64), array)
     return sums
 
 
 def ratio_measure(
-    name,
-    label,
-    group,
-    unit,
-    numerators,
-    denominators,
-    case_of,
-    n_cases,
+    name: str,
+    label: str,
+    group: str,
+    unit: str,
+    numerators: ArrayLike,
+    denominators: ArrayLike,
+    case_of: ArrayLike,
+    n_cases: int,
     *,
     proportion: bool = False,
-    n=None,
-    **options,
-):
+    n: int | None = None,
+    **options: Any,
+) -> Measure:
     """sum(w * numerator) / sum(w * denominator): a mean, or a proportion, over the units of the drawn cases.
 
     Args:
@@ -101,7 +105,7 @@ def ratio_measure(
         n: units that define the value; default: the denominators' sum.
         options: ``higher_is_better``, ``in_percent``.
     """
-    sums = per_case(np.column_stack([numerators, denominators]), case_of, n_cases)
+    sums = per_case(np.column_stack([np.asarray(numerators), np.asarray(denominators)]), case_of, n_cases)
     return Measure(
         name=name,
         label=label,
@@ -116,27 +120,28 @@ def ratio_measure(
     )
 
 
-def n_holding(chosen, case_of):
-    """Number of cases that hold one of the units ``chosen`` (N,) bool, ``case_of`` (N,) being the case of each."""
-    return len(np.unique(np.asarray(case_of)[np.asarray(chosen, dtype=bool)]))
+def n_holding(chosen: Bools, case_of: Ints) -> int:
+    """Number of cases that hold one of the units ``chosen`` (N,), ``case_of`` (N,) being the case of each."""
+    return len(np.unique(case_of[chosen]))
 
 
-def divide(numerator, denominator):
+def divide(numerator: Floats, denominator: Floats) -> Floats:
     """Elementwise quotient, NaN where the denominator is 0."""
     nan = np.full(np.shape(denominator), np.nan)
-    return np.divide(numerator, denominator, out=nan, where=np.asarray(denominator) > 0)
+    return np.divide(numerator, denominator, out=nan, where=denominator > 0)
 
 
-class Remembered:
+class LastTwoCache(Generic[_T]):
     """A function of weights that keeps its two latest results, by the array's identity: several measures share them.
 
     Two, as a paired comparison asks every measure with the weights of the one and of the other in turn.
     """
 
-    def __init__(self, function) -> None:
-        self._function, self._kept = function, []
+    def __init__(self, function: Callable[[Floats], _T]) -> None:
+        self._function = function
+        self._kept: list[tuple[Floats, _T]] = []
 
-    def __call__(self, weights):
+    def __call__(self, weights: Floats) -> _T:
         for known, result in self._kept:
             if known is weights:
                 return result

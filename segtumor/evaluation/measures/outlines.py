@@ -1,22 +1,25 @@
 """Measures of how well outlines agree: Dice, IoU and surface distances per lesion, Dice and IoU per image.
 
 Per lesion, a missed one counts 0; ``*_matched`` is over matched lesions alone. Distances exist for lesions matched by
-their masks only; the normalized surface Dice over all lesions is undefined where any lesion was matched by its box: it
+their masks only; the normalised surface Dice over all lesions is undefined where any lesion was matched by its box: it
 is not missed, but what it would count is unknown, and leaving it out would count the missed ones alone.
 Per image, the union of its lesions is compared with the union of its findings at or above the score threshold (a
-finding without mask stands for its box, as in COCO; those in crowd regions are left out); every image with lesions
+finding without mask is its box, as in COCO; those in crowd regions are left out); every image with lesions
 counts, 0 if nothing was found, none without lesions, and none with a lesion that has no mask.
 Letters: M lesions, N images, C cases.
 """
 
-import numpy as np
-from pycocotools import mask as coco_mask
+from typing import Any
 
-from segtumor.evaluation.measures.measure import OVERLAP, SURFACE, ratio_measure
-from segtumor.structures.masks import dice_from_iou, mask_iou, rle_from_polygons
+import numpy as np
+
+from segtumor.arrays import Bools, Floats, Ints
+from segtumor.evaluation.facts.lesion_table import LesionTable, Surfaces
+from segtumor.evaluation.measures.measure import OVERLAP, SURFACE, Measure, ratio_measure
+from segtumor.structures.masks import dice_from_iou
 
 LESION_UNIT, IMAGE_UNIT = "lesions", "images"
-#: Columns of ``LesionTable.surface_px`` as (name without unit, label).
+#: Columns of ``Surfaces.px`` as (name without unit, label).
 _DISTANCES = (
     ("hausdorff", "Hausdorff distance"),
     ("hausdorff_95", "95th percentile of the Hausdorff distance"),
@@ -24,8 +27,8 @@ _DISTANCES = (
 )
 
 
-def overlap_measures(lesions, case_of_image, n_cases):
-    """Dice and IoU of a LesionTable: a list of Measures."""
+def overlap_measures(lesions: LesionTable, case_of_image: Ints, n_cases: int) -> list[Measure]:
+    """Dice and IoU of a LesionTable; ``case_of_image`` (N,)."""
     case_of, everyone = case_of_image[lesions.image], np.ones(len(lesions))
     measures = []
     for name, label, values in (("dice", "Dice", lesions.dice), ("iou", "IoU", lesions.iou)):
@@ -48,18 +51,20 @@ def overlap_measures(lesions, case_of_image, n_cases):
     return measures
 
 
-def surface_measures(lesions, case_of_image, n_cases):
-    """Surface distances of a LesionTable, in px, and in mm if the spacing of any lesion is known: Measures."""
+def surface_measures(lesions: LesionTable, surfaces: Surfaces, case_of_image: Ints, n_cases: int) -> list[Measure]:
+    """Surface distances of lesions, in px, and in mm if the spacing of any lesion is known; ``case_of_image`` (N,)."""
     case_of = case_of_image[lesions.image]
-    measures = _surface_of(lesions, lesions.surface_px, lesions.has_mask, "px", case_of, n_cases)
+    measures = _surface_of(lesions, surfaces.px, lesions.has_mask, "px", case_of, n_cases)
     if lesions.has_spacing.any():
         counted = lesions.has_mask & lesions.has_spacing
-        measures += _surface_of(lesions, lesions.surface_mm, counted, "mm", case_of, n_cases)
+        measures += _surface_of(lesions, surfaces.mm, counted, "mm", case_of, n_cases)
     return measures
 
 
-def _surface_of(lesions, surface, counted, unit, case_of, n_cases):
-    def measure(name, label, values, defined, **options):
+def _surface_of(
+    lesions: LesionTable, surface: Floats, counted: Bools, unit: str, case_of: Ints, n_cases: int
+) -> list[Measure]:
+    def measure(name: str, label: str, values: Floats, defined: Bools, **options: Any) -> Measure:
         numerators = np.where(defined, values, 0)
         return ratio_measure(name, label, SURFACE, LESION_UNIT, numerators, defined, case_of, n_cases, **options)
 
@@ -79,29 +84,8 @@ def _surface_of(lesions, surface, counted, unit, case_of, n_cases):
     ]
 
 
-def image_overlap(image):
-    """IoU in [0, 1] of the union of a MatchedImage's lesions with that of its findings; NaN for an image without
-    lesions, or with a lesion that has no mask."""
-    if not image.lesions or any(lesion.rle is None for lesion in image.lesions):
-        return float("nan")
-    ignored = set(map(id, image.ignored))
-    counted = [finding for finding in image.findings if id(finding) not in ignored]
-    if not counted:
-        return 0.0
-    lesions = [lesion.rle for lesion in image.lesions]
-    findings = [_region(finding, image.truth.size_hw) for finding in counted]
-    return float(mask_iou([coco_mask.merge(lesions)], [coco_mask.merge(findings)])[0, 0])
-
-
-def _region(finding, size_hw):
-    if finding.rle is not None:
-        return finding.rle
-    x0, y0, x1, y1 = finding.box_xyxy
-    return rle_from_polygons([[x0, y0, x0, y1, x1, y1, x1, y0]], size_hw)
-
-
-def image_overlap_measures(iou, case_of_image, n_cases):
-    """Dice and IoU per image, from (N,) ``image_overlap`` values: Measures."""
+def image_overlap_measures(iou: Floats, case_of_image: Ints, n_cases: int) -> list[Measure]:
+    """Dice and IoU per image, from (N,) ``image_overlap`` values."""
     counted = ~np.isnan(iou)
     iou = np.where(counted, iou, 0)
     return [

@@ -4,12 +4,19 @@ Which interval each has is decided in ``intervals``; the area under the ROC curv
 DeLong's (``delong_of``). Letters: B resamples, C cases.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from segtumor.evaluation.facts.study_types import Estimate
+from segtumor.arrays import Floats, Ints
+from segtumor.evaluation.facts.image_level import Calls
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.measures.measure import Measure
 from segtumor.evaluation.study.intervals import interval_of
+from segtumor.evaluation.study.values import Estimate
+from segtumor.progress import StepProgress, silent
 from segtumor.statistics.bootstrap import block_spans, case_weights, leave_one_out_rows
 from segtumor.statistics.interval import Interval, undefined_interval
 from segtumor.statistics.proportions import clopper_pearson, wilson
@@ -21,19 +28,19 @@ class Draws:
     """Resamples shared by all measures.
 
     Attributes:
-        weights: (B, C) uint16, how often each case was drawn; as many float64 would take 480 MB for 30,000 cases.
+        weights: (B, C), how often each case was drawn; as many float64 would take 480 MB for 30,000 cases.
         level: confidence level.
     """
 
-    weights: np.ndarray
+    weights: NDArray[np.uint16]
     level: float
 
-    def of_cases(self, cases):
+    def of_cases(self, cases: Ints) -> "Draws":
         """The same draws, seen from some of the cases only (indices): whole cases still come and go together."""
         return Draws(np.ascontiguousarray(self.weights[:, cases]), self.level)
 
 
-def draw(n_cases, settings):
+def draw(n_cases: int, settings: StudySettings) -> Draws:
     """The Draws of a study with C cases."""
     rng = np.random.default_rng(settings.seed)
     weights = np.empty((settings.n_resamples, n_cases), dtype=np.uint16)
@@ -42,14 +49,20 @@ def draw(n_cases, settings):
     return Draws(weights, settings.level)
 
 
-def estimates_of(measures, draws, *, intervals=None, progress=None):
+def estimates_of(
+    measures: Sequence[Measure],
+    draws: Draws,
+    *,
+    intervals: Mapping[str, Interval] | None = None,
+    progress: StepProgress = silent,
+) -> list[Estimate]:
     """An Estimate of each Measure of the same cases.
 
     Args:
         measures: Measures.
         draws: Draws of their C cases.
         intervals: {name: Interval} of measures that have one of their own.
-        progress: None, or a function (what, iterable) -> iterable.
+        progress: shows how far it is.
     """
     intervals, n_cases = intervals or {}, draws.weights.shape[1]
     ones = np.ones((1, n_cases))
@@ -58,23 +71,30 @@ def estimates_of(measures, draws, *, intervals=None, progress=None):
         nothing = dict.fromkeys(values, np.empty(0))
         return [_estimate(m, values[m.name][0], nothing, nothing, draws, {}) for m in measures]
     spans = block_spans(len(draws.weights), n_cases)
-    spans = progress("resampling cases", spans) if progress else spans
+    spans = progress("resampling cases", spans)
     replicates = _values(measures, (draws.weights[slice(*span)].astype(np.float64) for span in spans))
     spans = block_spans(n_cases, n_cases)
     jackknife = _values(measures, (leave_one_out_rows(*span, n_cases) for span in spans))
     return [_estimate(m, values[m.name][0], replicates, jackknife, draws, intervals) for m in measures]
 
 
-def _values(measures, blocks):
+def _values(measures: Sequence[Measure], blocks: Iterable[Floats]) -> dict[str, Floats]:
     """{name: values of all rows}. Block by block, so that what the measures share is computed once and kept small."""
-    found = {measure.name: [] for measure in measures}
+    found: dict[str, list[Floats]] = {measure.name: [] for measure in measures}
     for weights in blocks:
         for measure in measures:
             found[measure.name].append(measure.resample(weights))
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def _estimate(measure, value, replicates, jackknife, draws, intervals):
+def _estimate(
+    measure: Measure,
+    value: float,
+    replicates: Mapping[str, Floats],
+    jackknife: Mapping[str, Floats],
+    draws: Draws,
+    intervals: Mapping[str, Interval],
+) -> Estimate:
     drawn = replicates[measure.name]
     interval = intervals.get(measure.name)
     if interval is None:
@@ -103,7 +123,7 @@ def _estimate(measure, value, replicates, jackknife, draws, intervals):
     )
 
 
-def delong_of(calls, *, level):
+def delong_of(calls: Calls, *, level: float) -> dict[str, Interval]:
     """{name: Interval} of the area under the ROC curve of a patients' Calls, where DeLong's variance exists."""
     n_tumor = int(calls.tumor.sum())
     if min(n_tumor, len(calls) - n_tumor) < 2:

@@ -1,19 +1,22 @@
 """Whether Dice, recall, sensitivity, specificity and accuracy differ across the levels of a field.
 
 Kruskal-Wallis for Dice, chi-squared for proportions; Holm's adjustment over all tests of a study. Both tests take their
-units for independent, which lesions and images of one case are not: p values are then too small, and the note says so.
-Level "unknown" is left out. The label of the image is no field to test: whether it says tumor or not decides what is
+units to be independent, which lesions and images of one case are not: p values are then too small, as the note says.
+Level "unknown" is left out. The label of the image is no field to test: whether it says tumour or not decides what is
 right, and its other levels are the classes. Not here: which levels differ, for which see the intervals in
 ``subgroups``.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from segtumor.evaluation.facts.study_types import GroupTest
+from segtumor.arrays import Bools, Floats, Ints
+from segtumor.evaluation.facts.facts import Facts
 from segtumor.evaluation.measures.measure import LESIONS
-from segtumor.evaluation.study.subgroup_fields import IMAGE_LABEL, UNKNOWN
+from segtumor.evaluation.study.subgroup_fields import IMAGE_LABEL, UNKNOWN, Division
+from segtumor.evaluation.study.values import GroupTest
 from segtumor.statistics.hypothesis import chi_squared, holm, kruskal_wallis
 
 _NAN = float("nan")
@@ -24,14 +27,14 @@ _NOT_INDEPENDENT = {
 }
 
 
-def group_tests(facts, divisions):
+def group_tests(facts: Facts, divisions: Sequence[Division]) -> list[GroupTest]:
     """GroupTests of Facts across the levels of Divisions, with Holm's adjustment over all of them."""
     tests = [test for division in divisions if division.field != IMAGE_LABEL for test in _tests_of(facts, division)]
     adjusted = holm([test.p_value for test in tests])
     return [replace(test, p_holm=float(p)) for test, p in zip(tests, adjusted, strict=True)]
 
 
-def _tests_of(facts, division):
+def _tests_of(facts: Facts, division: Division) -> list[GroupTest]:
     levels = {
         level: members
         for level, members in division.levels.items()
@@ -46,7 +49,7 @@ def _tests_of(facts, division):
     return [_test(facts, division, levels, name) for name in names]
 
 
-def _test(facts, division, levels, name):
+def _test(facts: Facts, division: Division, levels: Mapping[str, Ints], name: str) -> GroupTest:
     values, counted = _units(facts, name)
     of_lesions = name in _LESIONS
     groups = [_members(facts, division, members, of_lesions) for members in levels.values()]
@@ -61,20 +64,20 @@ def _test(facts, division, levels, name):
     return GroupTest(division.field, name, result.name, result.statistic, result.p_value, _NAN, len(samples), note)
 
 
-def _units(facts, name):
+def _units(facts: Facts, name: str) -> tuple[Floats | Bools, Bools]:
     """Value of each lesion or image, and whether it counts."""
     calls, lesions = facts.calls, facts.lesions
     if name in _LESIONS:
-        return (lesions.dice if name == "dice" else lesions.hit), np.ones(len(lesions), dtype=bool)
+        return (lesions.dice if name == "dice" else lesions.hit), np.ones(len(lesions), dtype=np.bool_)
     counted = {
         "image_sensitivity": calls.tumor,
         "image_specificity": ~calls.tumor,
-        "image_accuracy": np.ones(len(calls), dtype=bool),
+        "image_accuracy": np.ones(len(calls), dtype=np.bool_),
     }[name]
     return calls.positive == calls.tumor, counted
 
 
-def _members(facts, division, members, of_lesions):
+def _members(facts: Facts, division: Division, members: Ints, of_lesions: bool) -> Ints:
     """Indices of the lesions or images of a level."""
     if of_lesions and division.of != LESIONS:
         return np.flatnonzero(np.isin(facts.lesions.image, members))

@@ -7,7 +7,7 @@
   cases in 81% instead of 95%, and may reach from 0 to 1. A proportion then has Wilson's interval with its cases as the
   units, each as good as one observation however many units it holds, which is on the safe side unless one case holds
   most of them. Anything else has the percentile interval, and ``method`` warns that it is likely too narrow.
-* Where all resamples are equal, as for a sensitivity of 1, the bootstrap has nothing to say: a proportion has Wilson's
+* Where all resamples are equal, as for a sensitivity of 1, the bootstrap says nothing: a proportion has Wilson's
   interval with its cases as the units, an area under the ROC curve Clopper and Pearson's with the cases of the rarer
   kind, anything else none. Nor is an interval given that has no width, that leaves out its own estimate, or that rests
   on one case, such as an area with one patient of a kind.
@@ -19,6 +19,8 @@ import math
 
 import numpy as np
 
+from segtumor.arrays import Floats
+from segtumor.evaluation.measures.measure import Measure
 from segtumor.statistics.bootstrap import bca_interval, percentile_interval
 from segtumor.statistics.interval import Interval, undefined_interval
 from segtumor.statistics.proportions import clopper_pearson, wilson
@@ -36,7 +38,7 @@ _ROUNDING = 1e-9
 _NOTHING = 1e-12
 
 
-def interval_of(measure, value, replicates, jackknife, *, level):
+def interval_of(measure: Measure, value: float, replicates: Floats, jackknife: Floats, *, level: float) -> Interval:
     """The Interval of a Measure.
 
     Args:
@@ -68,12 +70,12 @@ def interval_of(measure, value, replicates, jackknife, *, level):
     return interval
 
 
-def contributing(measure):
+def contributing(measure: Measure) -> int:
     """Cases that a Measure rests on; all of them if it does not say."""
     return measure.n_cases if measure.n_contributing is None else measure.n_contributing
 
 
-def bootstrap_interval(value, replicates, jackknife, *, n_cases, level):
+def bootstrap_interval(value: float, replicates: Floats, jackknife: Floats, *, n_cases: int, level: float) -> Interval:
     """BCa, or percentile if there are few cases; NaN where that has no width or leaves out the value.
 
     Args:
@@ -99,15 +101,15 @@ def bootstrap_interval(value, replicates, jackknife, *, n_cases, level):
     return interval
 
 
-def is_bootstrapped(method):
+def is_bootstrapped(method: str) -> bool:
     """Whether the limits with this ``method`` are those of resamples."""
     return method.startswith(_BOOTSTRAPPED)
 
 
-def _wilson_on_cases(value, n_cases, level, method):
+def _wilson_on_cases(value: float, n_cases: int, level: float, method: str) -> Interval:
     successes = float(np.clip(value * n_cases, 0, n_cases))
     return _named(wilson(successes, n_cases, level=level), method)
 
 
-def _named(interval, method):
+def _named(interval: Interval, method: str) -> Interval:
     return Interval(interval.low, interval.high, method, interval.level)

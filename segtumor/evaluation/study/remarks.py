@@ -1,17 +1,37 @@
-"""What a study assumed about the images, in sentences for its reader. Not here: what came out undefined (``study``)."""
+"""What the reader of a study must know, in sentences: of the images, of what was not predicted, of the estimates.
+
+Not here: which images were not predicted (``segtumor.annotations.predictions.document``).
+"""
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from segtumor.evaluation.facts.image_level import UNKNOWN_CLASS
+from segtumor.arrays import Bools, Box, Ints
+from segtumor.evaluation.facts.facts import Facts
 from segtumor.evaluation.facts.patient_level import any_by_case
-from segtumor.evaluation.study.uneven_views import uneven_views_remark
+from segtumor.evaluation.facts.settings import MEAN, StudySettings
+from segtumor.evaluation.facts.truth import UNKNOWN_CLASS, n_normal
+from segtumor.evaluation.study.intervals import FEW_CASES, PERCENTILE_FEW, WILSON_FEW, is_bootstrapped
+from segtumor.evaluation.study.values import Estimate, SubgroupEstimate
+from segtumor.structures.lesions import AnnotatedImage, ImageResult
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
 
 #: Temperatures beyond these move nearly all scores together, or to 0 and 1.
 _COLD, _HOT = 0.2, 5
+#: Limits at 2.5% and 97.5% of fewer resamples are rough (Efron and Tibshirani 1993, chapter 13).
+_ENOUGH_RESAMPLES = 1000
+#: Proportion of the resamples that should define a measure.
+_MOSTLY = 0.95
+#: From this ratio of the mean numbers of images per patient on, the highest of several scores favours one side.
+_UNEVEN = 1.5
+#: Boxes may be drawn or rounded a little over the edge; more and a larger share than these are a mistake.
+_MARGIN_PX = 2
+_LEAST_OUTSIDE, _SHARE_OUTSIDE = 3, 0.05
 
 
-def remarks_of(facts):
+def remarks_of(facts: Facts) -> tuple[str, ...]:
     """Sentences about Facts: cases, labels, masks and spacing that are missing."""
     return tuple(
         [
@@ -19,6 +39,7 @@ def remarks_of(facts):
             *_of_views(facts),
             *_of_truth(facts),
             *_of_crowds(facts),
+            *_of_unjudged(facts),
             *_of_masks(facts),
             *_of_spacing(facts),
             *_of_settings(facts.settings),
@@ -27,7 +48,7 @@ def remarks_of(facts):
     )
 
 
-def _of_cases(facts):
+def _of_cases(facts: Facts) -> Iterator[str]:
     cases = facts.cases
     if cases.n_without_id:
         yield (
@@ -40,12 +61,12 @@ def _of_cases(facts):
         yield "There are no images."
 
 
-def _of_views(facts):
+def _of_views(facts: Facts) -> Iterator[str]:
     tumor = any_by_case(facts.calls.tumor, facts.cases.case_of_image, len(facts.cases))
     yield from filter(None, [uneven_views_remark(facts.cases.n_images, tumor, facts.settings.rule)])
 
 
-def _of_truth(facts):
+def _of_truth(facts: Facts) -> Iterator[str]:
     calls, names = facts.calls, facts.calls.names
     n_tumor = int(calls.tumor.sum())
     if not len(calls):
@@ -71,7 +92,7 @@ def _of_truth(facts):
         yield f"No image is of class {', '.join(absent)}: class means are over the other classes."
 
 
-def _of_other_labels(facts):
+def _of_other_labels(facts: Facts) -> Iterator[str]:
     known = (NORMAL, BENIGN, MALIGNANT, *facts.class_names, None, "")
     truths = [r.truth for r in facts.results if not r.truth.lesions]
     other = [truth for truth in truths if truth.attributes.get("image_label") not in known]
@@ -83,7 +104,7 @@ def _of_other_labels(facts):
         )
 
 
-def _of_crowds(facts):
+def _of_crowds(facts: Facts) -> Iterator[str]:
     counts = [image.n_crowds for image in facts.images]
     if not any(counts):
         return
@@ -96,7 +117,7 @@ def _of_crowds(facts):
     )
 
 
-def _of_labels(facts):
+def _of_labels(facts: Facts) -> Iterator[str]:
     names = facts.class_names
     both = [t for t in (r.truth for r in facts.results) if t.lesions and t.attributes.get("image_label") in names]
     other = sum(names.index(t.attributes["image_label"]) != max(x.class_id for x in t.lesions) for t in both)
@@ -107,7 +128,18 @@ def _of_labels(facts):
         )
 
 
-def _of_masks(facts):
+def _of_unjudged(facts: Facts) -> Iterator[str]:
+    n_unjudged = int((~facts.judged).sum())
+    if n_unjudged:
+        truths = [r.truth for r in facts.results if not r.marks_lesions]
+        n_lesions = sum(not lesion.iscrowd for truth in truths for lesion in truth.lesions)
+        yield (
+            f"The predictions judge {n_unjudged} images as a whole and mark no lesions there: measures of lesions, "
+            f"outlines and detection leave out these images and their {n_lesions} lesions."
+        )
+
+
+def _of_masks(facts: Facts) -> Iterator[str]:
     n_lesions, n_masks = len(facts.lesions), int(facts.lesions.has_mask.sum())
     findings = [finding for image in facts.images for finding in image.findings]
     without = sum(finding.rle is None for finding in findings)
@@ -130,7 +162,7 @@ def _of_masks(facts):
         )
 
 
-def _of_spacing(facts):
+def _of_spacing(facts: Facts) -> Iterator[str]:
     n_lesions, n_known = len(facts.lesions), int(facts.lesions.has_spacing.sum())
     if n_lesions and not n_known:
         yield "The pixel spacing of no image with a lesion is known: surface distances are in px only."
@@ -138,7 +170,7 @@ def _of_spacing(facts):
         yield f"The pixel spacing is known for {n_known} of {n_lesions} lesions; distances in mm are of those only."
 
 
-def _of_settings(settings):
+def _of_settings(settings: StudySettings) -> Iterator[str]:
     if settings.require_located:
         yield (
             "A patient with tumor counts as found only if one of its lesions is located, in sensitivity, specificity, "
@@ -147,7 +179,7 @@ def _of_settings(settings):
         )
 
 
-def _of_temperature(facts):
+def _of_temperature(facts: Facts) -> Iterator[str]:
     temperature = facts.settings.temperature
     if temperature is None:
         return
@@ -166,4 +198,176 @@ def _of_temperature(facts):
         yield (
             f"{n_zero} of {len(facts.calls)} images have a score of exactly 0, as without any finding: no temperature "
             "moves these."
+        )
+
+
+def uneven_views_remark(n_images: Ints, tumor: Bools | Sequence[bool], rule: str) -> str:
+    """A sentence if normal patients and those with a tumour differ much in their images and the rule minds; else "".
+
+    Args:
+        n_images: (C,), images of each patient.
+        tumor: (C,), the truth.
+        rule: as in StudySettings.
+    """
+    ill = np.asarray(tumor, dtype=np.bool_)
+    if rule == MEAN or ill.all() or not ill.any():
+        return ""
+    with_tumor, normal = float(n_images[ill].mean()), float(n_images[~ill].mean())
+    if max(with_tumor, normal) < _UNEVEN * min(with_tumor, normal):
+        return ""
+    return (
+        f"Normal patients have {normal:.1f} images on average, those with tumor {with_tumor:.1f}; by the rule {rule} "
+        "each further image is a further chance to be called positive, so that measures of patients partly compare "
+        "numbers of images (the rule mean does so less)."
+    )
+
+
+def unpredicted_remarks(
+    truths: Sequence[AnnotatedImage],
+    class_names: Sequence[str],
+    *,
+    absent_ids: Collection[int] | None = (),
+    failed_ids: Collection[int] = (),
+    n_left_out: int = 0,
+) -> tuple[str, ...]:
+    """Sentences on images that were not predicted: they count as without findings, so normal ones as right.
+
+    Args:
+        truths: AnnotatedImages that were measured.
+        class_names: names by ``class_id``.
+        absent_ids: ids of those that the predictions do not mention; None if they list no images.
+        failed_ids: ids of those that could not be predicted.
+        n_left_out: predicted images that are not annotated.
+    """
+    remarks = [f"{n_left_out} predicted images are not annotated and were left out."] if n_left_out else []
+    for ids, what in ((absent_ids, "are absent from the predictions"), (failed_ids, "failed when predicting")):
+        if ids:
+            remarks.append(
+                f"{len(ids)} images {what} and count as without findings; "
+                f"{n_normal(truths, class_names, ids)} of them are normal and so count as called right."
+            )
+    return tuple(remarks)
+
+
+def list_remark(truths: Sequence[AnnotatedImage], class_names: Sequence[str], *, found_ids: Collection[int]) -> str:
+    """A sentence on the images without a finding in a plain list, which does not say what was predicted; or "".
+
+    Args:
+        truths, class_names: as for ``unpredicted_remarks``.
+        found_ids: ids of the images that the list has a finding of.
+    """
+    ids = {truth.image_id for truth in truths} - set(found_ids)
+    if not ids:
+        return ""
+    return (
+        f"{len(ids)} of {len(truths)} images ({n_normal(truths, class_names, ids)} normal) have no finding in this "
+        "list; a list cannot say whether they were predicted."
+    )
+
+
+def outside_remark(results: Sequence[ImageResult]) -> str:
+    """A sentence if many boxes of findings without masks reach beyond their image; else "".
+
+    Nearly all do where corners are given in the place of sizes: they are read without a complaint and hit nothing.
+    """
+    boxes = [
+        (f.box_xyxy, result.truth.size_hw)
+        for result in results
+        for f in result.findings
+        if f.rle is None and f.is_placed
+    ]
+    n_outside = sum(_is_outside(*pair) for pair in boxes)
+    if n_outside < _LEAST_OUTSIDE or n_outside <= _SHARE_OUTSIDE * len(boxes):
+        return ""
+    return (
+        f"{n_outside} of {len(boxes)} boxes of findings without masks reach more than {_MARGIN_PX} px beyond the "
+        "image: are they x0, y0, x1, y1 instead of x, y, width, height?"
+    )
+
+
+def _is_outside(box_xyxy: Box, size_hw: tuple[int, int]) -> bool:
+    x0, y0, x1, y1 = box_xyxy
+    height, width = size_hw
+    return min(x0, y0) < -_MARGIN_PX or x1 > width + _MARGIN_PX or y1 > height + _MARGIN_PX
+
+
+def interval_remarks(
+    estimates: Sequence[Estimate], subgroups: Sequence[SubgroupEstimate], *, n_images: int, settings: StudySettings
+) -> tuple[str, ...]:
+    """Sentences about Estimates, SubgroupEstimates and the resamples of StudySettings."""
+    if not n_images:
+        return ()
+    return (
+        *undefined_remarks(estimates),
+        *_few_cases(estimates, subgroups),
+        *_rarely_defined(estimates, settings),
+        *_few_resamples(settings),
+        *_beside_the_value(estimates, settings),
+    )
+
+
+def undefined_remarks(estimates: Iterable[Estimate]) -> Iterator[str]:
+    """Sentences naming the Estimates without a value: nothing to measure on is not the same as what cannot be done."""
+    undefined = [e for e in estimates if math.isnan(e.value)]
+    nothing, unequal = (", ".join(e.name for e in undefined if bool(e.n) == counted) for counted in (False, True))
+    if nothing:
+        yield f"Undefined, as there is nothing to measure them on: {nothing}."
+    if unequal:
+        yield (
+            "Undefined, as they cannot be computed from what there is (one kind of truth or of call only, or masks "
+            f"missing): {unequal}."
+        )
+
+
+def _few_cases(estimates: Sequence[Estimate], subgroups: Sequence[SubgroupEstimate]) -> Iterator[str]:
+    n_cases = max((e.n_cases for e in estimates), default=0)
+    if 1 < n_cases < FEW_CASES:
+        yield (
+            f"There are {n_cases} cases only: intervals are rough, those of the bootstrap likely too narrow (see the "
+            "column method)."
+        )
+        return
+    if any(e.method in (WILSON_FEW, PERCENTILE_FEW) for e in (*estimates, *(s.estimate for s in subgroups))):
+        yield (
+            f"Rows that rest on fewer than {FEW_CASES} cases are marked (few cases) in the report and in the column "
+            "method of the tables: there proportions have Wilson's interval with the cases as units, and other "
+            "intervals are likely too narrow."
+        )
+
+
+def _rarely_defined(estimates: Sequence[Estimate], settings: StudySettings) -> Iterator[str]:
+    rare = [
+        f"{e.name} ({e.n_defined} of {settings.n_resamples})"
+        for e in estimates
+        if is_bootstrapped(e.method) and e.n_defined < _MOSTLY * settings.n_resamples
+    ]
+    if rare:
+        yield f"Undefined in many resamples, of which their intervals leave these out: {', '.join(rare)}."
+
+
+def comparison_remarks(methods: Sequence[str], settings: StudySettings) -> Iterator[str]:
+    """Sentences about the intervals of differences, by their methods."""
+    n_few = sum(method == PERCENTILE_FEW for method in methods)
+    if n_few:
+        yield (
+            f"{n_few} of {len(methods)} intervals rest on fewer than {FEW_CASES} cases (few cases); they are likely "
+            "too narrow."
+        )
+    yield from _few_resamples(settings)
+
+
+def _few_resamples(settings: StudySettings) -> Iterator[str]:
+    if settings.n_resamples < _ENOUGH_RESAMPLES:
+        yield (
+            f"Intervals are from {settings.n_resamples} resamples only; their limits vary with the seed. "
+            f"{_ENOUGH_RESAMPLES:,} or more are usual."
+        )
+
+
+def _beside_the_value(estimates: Sequence[Estimate], settings: StudySettings) -> Iterator[str]:
+    outside = [e.name for e in estimates if e.value < e.low or e.value > e.high]
+    if outside:
+        yield (
+            f"Intervals that do not hold their own value: {', '.join(outside)}; {settings.n_resamples} resamples are "
+            "too few for them, or the measure is skewed."
         )

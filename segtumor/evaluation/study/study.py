@@ -1,56 +1,49 @@
 """A study: every measure with its interval, by subgroup, with the rows, curves and remarks behind them.
 
-``evaluate`` gives the numbers of a training run in a moment; ``study`` is what a reviewer asks for. Cases are the unit
-of every interval (``estimates``); what was assumed stands in ``remarks``. Not here: two models side by side
+``metrics.evaluate`` gives the plain numbers in a moment; ``study`` is what a reviewer asks for. Cases are the unit
+of every interval (``estimates``); what was assumed is in ``remarks``. Not here: two models side by side
 (``comparison``), pages and files (``segtumor.reporting``).
 """
 
 import difflib
+from collections.abc import Iterable, Sequence
 
 from segtumor.errors import DataError
-from segtumor.evaluation.facts.facts import facts_of
-from segtumor.evaluation.facts.study_types import Estimate, GroupTest, Study, StudySettings, SubgroupEstimate
-from segtumor.evaluation.measures.measure_set import all_measures, measures_of
+from segtumor.evaluation.facts.facts import study_facts_of
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.measures.measure_set import all_measures
+from segtumor.evaluation.study.curves import confusions_of, curves_of
 from segtumor.evaluation.study.estimates import delong_of, draw, estimates_of
 from segtumor.evaluation.study.group_tests import group_tests
-from segtumor.evaluation.study.interval_remarks import interval_remarks
-from segtumor.evaluation.study.remarks import remarks_of
-from segtumor.evaluation.study.study_tables import case_rows, confusions_of, curves_of, image_rows, lesion_rows
+from segtumor.evaluation.study.metrics import evaluation_of
+from segtumor.evaluation.study.remarks import interval_remarks, remarks_of
+from segtumor.evaluation.study.rows import case_rows, study_image_rows, study_lesion_rows
 from segtumor.evaluation.study.subgroup_fields import divisions_of
 from segtumor.evaluation.study.subgroups import subgroup_estimates
-from segtumor.evaluation.summary.summary import evaluate
-
-__all__ = [
-    "Estimate",
-    "GroupTest",
-    "Study",
-    "StudySettings",
-    "SubgroupEstimate",
-    "estimate",
-    "measures_of",
-    "study",
-]
+from segtumor.evaluation.study.values import Estimate, MeasureSet, Study
+from segtumor.progress import StepProgress, silent
+from segtumor.structures.lesions import ImageResult
 
 
 def study(
-    results,
-    class_names,
-    settings=None,
+    results: Iterable[ImageResult],
+    class_names: Sequence[str],
+    settings: StudySettings | None = None,
     *,
-    progress=None,
+    progress: StepProgress | None = None,
     subgroups: bool = True,
-    n_images_absent=0,
-    n_images_failed=0,
-):
+    n_images_absent: int | None = 0,
+    n_images_failed: int = 0,
+) -> Study:
     """Measure findings against the truth, with intervals, subgroups and tests.
 
     Args:
-        results: sequence of ImageResults, one per image, normal images included.
+        results: ImageResults, one per image, normal images included.
         class_names: names by ``class_id``.
-        settings: StudySettings; None: the defaults.
-        progress: None, or a function (what, iterable) -> iterable, called for each long loop.
+        settings: what is assumed; None: the defaults.
+        progress: shows how far each long loop is; None: nothing is shown.
         subgroups: whether to measure subgroups and test across them.
-        n_images_absent, n_images_failed: as in ``evaluate``.
+        n_images_absent, n_images_failed: as in ``metrics.evaluate``.
 
     Returns:
         a Study. Undefined values and limits are NaN, and a remark names them.
@@ -59,15 +52,14 @@ def study(
         DataError: an image twice, a class outside ``class_names``, a mask of another size than its image, a score or
             probability that is NaN or outside [0, 1], a subgroup field that no image has.
     """
-    settings, results = settings or StudySettings(), tuple(results)
-    facts = facts_of(results, class_names, settings, progress=progress)
+    settings, results, progress = settings or StudySettings(), tuple(results), progress or silent
+    facts = study_facts_of(results, class_names, settings, progress=progress)
     divisions, of_fields = divisions_of(facts, settings.subgroup_fields) if subgroups else ([], [])
     draws = draw(len(facts.cases), settings)
     intervals = delong_of(facts.patients, level=settings.level)
     estimates = estimates_of(all_measures(facts), draws, intervals=intervals, progress=progress)
     by_subgroup, small = subgroup_estimates(facts, divisions, draws, progress=progress)
     rough = interval_remarks(estimates, by_subgroup, n_images=len(results), settings=settings)
-    remarks = [*remarks_of(facts), *rough, *of_fields, *small]
     return Study(
         settings=settings,
         class_names=facts.class_names,
@@ -78,25 +70,29 @@ def study(
         tests=tuple(group_tests(facts, divisions)),
         curves=curves_of(facts),
         confusions=confusions_of(facts),
-        remarks=tuple(remarks),
-        **_tables(facts, {"n_images_absent": n_images_absent, "n_images_failed": n_images_failed}),
+        remarks=(*remarks_of(facts), *rough, *of_fields, *small),
+        evaluation=evaluation_of(facts, n_images_absent=n_images_absent, n_images_failed=n_images_failed),
+        per_lesion=study_lesion_rows(facts),
+        per_image=study_image_rows(facts),
+        per_case=case_rows(facts),
     )
 
 
-def _tables(facts, unseen):
-    """What is without intervals: the Evaluation and the rows of a Study."""
-    settings = facts.settings
-    thresholds = {"score_threshold": settings.score_threshold, "iou_threshold": settings.iou_threshold}
-    evaluation = evaluate(facts.results, facts.class_names, **thresholds, **unseen)
-    return {
-        "evaluation": evaluation,
-        "per_lesion": lesion_rows(facts, evaluation.per_lesion),
-        "per_image": image_rows(facts, evaluation.per_image),
-        "per_case": case_rows(facts),
-    }
+def measures_of(
+    results: Iterable[ImageResult],
+    class_names: Sequence[str],
+    settings: StudySettings | None = None,
+    *,
+    progress: StepProgress | None = None,
+) -> MeasureSet:
+    """Every measure of a set of images, without intervals. Arguments and errors: as ``study``."""
+    settings, progress = settings or StudySettings(), progress or silent
+    facts = study_facts_of(tuple(results), class_names, settings, progress=progress)
+    measures = {measure.name: measure for measure in all_measures(facts)}
+    return MeasureSet(measures, facts.cases, remarks_of(facts))
 
 
-def estimate(study, name):
+def estimate(study: Study, name: str) -> Estimate:
     """The Estimate of a measure.
 
     Raises:

@@ -6,15 +6,18 @@ to each. A missing value is the level "unknown". Not here: the measures (``subgr
 Letters: M lesions, N images.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from segtumor.ages import AGE_GROUP, AGE_GROUPS, OLDEST_YEARS, age_group, is_age
 from segtumor.annotations.attributes import texts_of
+from segtumor.arrays import Ints
 from segtumor.errors import DataError
+from segtumor.evaluation.facts.coco import SIZE_RANGES_PX
+from segtumor.evaluation.facts.facts import Facts
 from segtumor.evaluation.measures.measure import IMAGES, LESIONS
-from segtumor.evaluation.summary.summary import SIZE_RANGES_PX
 
 UNKNOWN = "unknown"
 CLASS, SIZE, SUBTYPE, IMAGE_LABEL = "class", "size", "subtype", "image_label"
@@ -29,17 +32,17 @@ class Division:
     Attributes:
         field: its name.
         of: ``"lesions"`` or ``"images"``.
-        levels: {level: int indices of lesions or images}, "unknown" last.
+        levels: {level: indices of lesions or images}, "unknown" last.
         overlapping: whether something belongs to several levels.
     """
 
     field: str
     of: str
-    levels: dict[str, np.ndarray]
+    levels: dict[str, Ints]
     overlapping: bool
 
 
-def divisions_of(facts, fields=None):
+def divisions_of(facts: Facts, fields: Sequence[str] | None = None) -> tuple[list[Division], list[str]]:
     """The Divisions of Facts, and sentences about fields that were left out and ages that are no numbers.
 
     Args:
@@ -60,15 +63,15 @@ def divisions_of(facts, fields=None):
     return [_division(name, values[name]) for name in chosen], remarks
 
 
-def _check_fields(fields, present):
+def _check_fields(fields: Sequence[str] | None, present: Sequence[str]) -> None:
     for field in fields or ():
         if field not in present:
-            expected = ", ".join(present) or "no field is there"
+            expected = ", ".join(present) or "no image has any field"
             raise DataError("subgroups by a field that no image has", got=field, expected=expected)
 
 
-def _division(field, levels_of_each):
-    members = {}
+def _division(field: str, levels_of_each: Sequence[tuple[str, ...]]) -> Division:
+    members: dict[str, list[int]] = {}
     for number, levels in enumerate(levels_of_each):
         for level in dict.fromkeys(levels) or (UNKNOWN,):
             members.setdefault(level, []).append(number)
@@ -81,13 +84,13 @@ def _division(field, levels_of_each):
     )
 
 
-def _position(field, level):
+def _position(field: str, level: str) -> int:
     """Place of a level whose order is not the alphabet's."""
     order = {AGE_GROUP: AGE_GROUPS, SIZE: tuple(SIZE_RANGES_PX)}.get(field, ())
     return order.index(level) if level in order else len(order)
 
 
-def _lesion_levels(facts, field):
+def _lesion_levels(facts: Facts, field: str) -> list[tuple[str, ...]]:
     """Levels of each lesion: M tuples, empty where unknown."""
     table = facts.lesions
     if field == CLASS:
@@ -97,12 +100,12 @@ def _lesion_levels(facts, field):
     return [texts_of(facts.results[image].truth.attributes.get(field)) for image in table.image]
 
 
-def size_of(area_px):
+def size_of(area_px: float) -> str:
     """COCO's size class of an area in px^2."""
     return next((name for name, (low, high) in SIZE_RANGES_PX.items() if low <= area_px < high), "large")
 
 
-def _image_levels(facts, field):
+def _image_levels(facts: Facts, field: str) -> list[tuple[str, ...]]:
     """Levels of each image: N tuples, empty where unknown."""
     attributes = [result.truth.attributes for result in facts.results]
     if field == AGE_GROUP:
@@ -110,7 +113,7 @@ def _image_levels(facts, field):
     return [texts_of(a.get(field)) for a in attributes]
 
 
-def _of_ages(facts):
+def _of_ages(facts: Facts) -> list[str]:
     truths = [r.truth for r in facts.results]
     unread = [t for t in truths if t.attributes.get("age") not in (None, "") and not is_age(t.attributes["age"])]
     if not unread:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segtumor.evaluation.facts.cases import case_table
-from segtumor.evaluation.facts.study_types import Estimate, StudySettings
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.pairing import Pairing
+from segtumor.evaluation.study.values import Estimate
 from segtumor.literature.comparison import measuring
 from segtumor.literature.comparison.comparability import IMAGE, LESION, PATIENT, MeasuredOn
 from segtumor.literature.comparison.leak import Training, find_leak, n_lesions

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from segtumor import NOTICE, __version__
-from segtumor.evaluation.facts.study_types import Estimate
+from segtumor.evaluation.study.values import Estimate
 from segtumor.literature.comparison.table import ComparedNumber
 from segtumor.reporting.files.outputs import Content, Table, document, write_files
 from segtumor.reporting.pages.page import environment

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from segtumor.cases import case_of
-from segtumor.evaluation.facts.image_level import has_tumor
+from segtumor.evaluation.facts.truth import has_tumor
 from segtumor.structures.lesions import ImageResult
 from segtumor.texts import counted
 

@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from segtumor.errors import DataError
-from segtumor.evaluation.facts.coco_inputs import BBOX, SEGM
-from segtumor.evaluation.facts.study_types import Estimate, Study, StudySettings
-from segtumor.evaluation.measures.measure import DETECTION, IMAGES, Measure, Remembered, ratio_measure
-from segtumor.evaluation.measures.resampled_ap import ApMachine
+from segtumor.evaluation.facts.coco import BBOX, SEGM
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.measures.measure import DETECTION, IMAGES, LastTwoCache, Measure, ratio_measure
+from segtumor.evaluation.measures.resampled_ap import ResampledAP
 from segtumor.evaluation.study.estimates import draw, estimates_of
-from segtumor.evaluation.study.interval_remarks import undefined_remarks
+from segtumor.evaluation.study.remarks import undefined_remarks
 from segtumor.evaluation.study.study import study
 from segtumor.evaluation.study.subgroup_fields import CLASS
+from segtumor.evaluation.study.values import Estimate, Study
 from segtumor.literature.protocols import AS_THEY_ARE, SURFACE_MEASURES, TIGHT_BOXES, Pass, Protocol
 from segtumor.structures.boxes import box_xywh_to_xyxy
 from segtumor.structures.lesions import Finding, ImageResult, Lesion
@@ -183,8 +184,8 @@ def _ap_by_class(
 def _resampled_ap(
     results: Sequence[ImageResult], class_names: Sequence[str], iou_type: str, case_of_image: NDArray[np.int64]
 ) -> _Values:
-    machine = ApMachine(results, class_names, iou_type)
-    return Remembered(lambda weights: machine.resample(weights, case_of_image))
+    machine = ResampledAP.of(results, class_names, iou_type)
+    return LastTwoCache(lambda weights: machine.resample(weights, case_of_image))
 
 
 def _one_of(values: _Values, key: str) -> Callable[[NDArray[np.int64]], NDArray[np.float64]]:

@@ -6,7 +6,7 @@ Not here: printing and files (``segtumor.commands.benchmark.run``, ``segtumor.li
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from segtumor.evaluation.facts.study_types import Estimate
+from segtumor.evaluation.study.values import Estimate
 from segtumor.literature.comparison.comparability import MeasuredOn, judge
 from segtumor.literature.entry import Entry, Result
 from segtumor.literature.protocols import Protocol

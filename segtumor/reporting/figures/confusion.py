@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from segtumor.evaluation.summary.classification import Confusion
+    from segtumor.evaluation.study.values import Confusion
 
 SMALL = 8
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from segtumor.evaluation.measures.froc import Froc
-    from segtumor.evaluation.summary.detection import PrecisionRecall
+    from segtumor.evaluation.measures.resampled_ap import PrecisionRecall
     from segtumor.statistics.calibration import Reliability
     from segtumor.statistics.roc import PrCurve, RocCurve
 

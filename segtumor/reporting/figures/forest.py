@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from segtumor.evaluation.facts.study_types import Estimate, SubgroupEstimate
+from segtumor.evaluation.study.values import Estimate, SubgroupEstimate
 from segtumor.reporting.figures.canvas import DARK, NEUTRAL, class_color, name_text, new_figure, say_empty
 from segtumor.reporting.words.estimates import capital, is_of_few_cases
 from segtumor.reporting.words.study_terms import field_text

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from segtumor.errors import ConfigError
-from segtumor.evaluation.facts.study_types import Study
-from segtumor.evaluation.summary.summary import Evaluation
-from segtumor.evaluation.summary.tables import SUBGROUP_FIELDS
+from segtumor.evaluation.study.rows import SUBGROUP_FIELDS
+from segtumor.evaluation.study.values import Evaluation, Study
 from segtumor.files import read_ordinary
 from segtumor.reporting.figures.canvas import png_bytes
 from segtumor.reporting.figures.confusion import lesion_confusion_figure

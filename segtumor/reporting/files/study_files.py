@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segtumor.evaluation.facts.study_types import Study
+from segtumor.evaluation.study.values import Study
 from segtumor.files import remove_files
 from segtumor.reporting.files.evaluation_files import refuse_run_folder, write_evaluation
 from segtumor.reporting.files.outputs import Content, Table, write_files

@@ -17,7 +17,7 @@ from PIL import Image
 
 from segtumor.errors import SegtumorError
 from segtumor.evaluation.facts.matching import Match, MatchedImage
-from segtumor.evaluation.facts.study_types import Study
+from segtumor.evaluation.study.values import Study
 from segtumor.reporting.pictures.overlay import draw_overlay
 from segtumor.structures.lesions import Lesion
 from segtumor.structures.masks import dice_from_iou

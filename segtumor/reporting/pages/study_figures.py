@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segtumor.evaluation.facts.study_types import Estimate, Study, SubgroupEstimate
+from segtumor.evaluation.study.values import Estimate, Study, SubgroupEstimate
 from segtumor.reporting.figures.canvas import png_bytes
 from segtumor.reporting.figures.confusion import class_confusion_figure, lesion_confusion_figure
 from segtumor.reporting.figures.curves import (

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from segtumor import NOTICE, __version__
-from segtumor.evaluation.facts.study_types import Estimate, Study, StudySettings
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.study.values import Estimate, Study
 from segtumor.reporting.pages.page import data_url, environment
 from segtumor.reporting.pages.study_figures import FOREST_MEASURES, study_figures, subgroups_of
 from segtumor.reporting.provenance import NOT_OF_SPLIT

@@ -3,7 +3,7 @@
 Undefined is said in words with its reason, never written as NaN. Not here: sentences of several (``summary``).
 """
 
-from segtumor.evaluation.facts.study_types import Estimate
+from segtumor.evaluation.study.values import Estimate
 from segtumor.texts import UNDEFINED, counted, is_undefined
 
 #: First words of ``Estimate.method`` as people say them.

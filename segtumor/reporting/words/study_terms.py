@@ -5,7 +5,7 @@ Not here: the measures made of them (``metric_texts``).
 
 import dataclasses
 
-from segtumor.evaluation.facts.study_types import StudySettings
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.reporting.words import load_words
 
 

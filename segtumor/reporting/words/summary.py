@@ -5,8 +5,8 @@ Not here: a single estimate as text (``estimates``), the page (``segtumor.report
 
 from collections.abc import Iterator, Mapping
 
-from segtumor.evaluation.facts.study_types import Estimate, Study
-from segtumor.evaluation.study.uneven_views import uneven_views_remark
+from segtumor.evaluation.study.remarks import uneven_views_remark
+from segtumor.evaluation.study.values import Estimate, Study
 from segtumor.reporting.words.estimates import (
     capital,
     count_text,

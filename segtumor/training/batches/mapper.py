@@ -11,7 +11,7 @@ import numpy as np
 from detectron2.config import CfgNode
 from numpy.typing import NDArray
 
-from segtumor.evaluation.facts.image_level import true_class
+from segtumor.evaluation.facts.truth import true_class
 from segtumor.imaging import normalize_window, read_radiograph
 from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.models.detectron2_detector import image_tensor

@@ -14,9 +14,11 @@ import segtumor
 from segtumor.annotations.coco import load_coco
 from segtumor.annotations.json_input import parse_json, read_bytes
 from segtumor.annotations.predictions.document import read_predictions
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.folds import HEADLINE, REMARKS, FoldResult, Spread, pool_predictions, spreads
-from segtumor.evaluation.study.study import Study, StudySettings, measures_of, study
-from segtumor.evaluation.study.unpredicted import unpredicted_remarks
+from segtumor.evaluation.study.remarks import unpredicted_remarks
+from segtumor.evaluation.study.study import measures_of, study
+from segtumor.evaluation.study.values import Study
 from segtumor.files import write_csv, write_json
 from segtumor.reporting.files.study_files import write_study
 from segtumor.reporting.provenance import study_provenance

@@ -1,7 +1,7 @@
 """What each number of ``metrics.json`` means, in one sentence; written beside the numbers."""
 
 DEFINITIONS = {
-    "detection": "COCO average precision and recall in percent by faster-coco-eval, as pycocotools computes them, "
+    "detection": "COCO average precision and recall in percent, as pycocotools computes them, "
     "over all findings whatever their score, at most 100 per image and class; bbox compares boxes, segm masks.",
     "AP": "Mean of the average precision at IoU 0.50, 0.55, ... 0.95 and over the classes that have lesions.",
     "AP50": "Average precision at IoU 0.50; AP75 at IoU 0.75.",
@@ -19,18 +19,19 @@ DEFINITIONS = {
     "n_matched_by_box": "Matched lesions whose IoU and Dice are those of boxes, because a mask is missing.",
     "recall": "Proportion of lesions that are hit, that is, matched with IoU of at least iou_threshold.",
     "missed": "Lesions that are not hit: no finding is paired with them, or one that overlaps too little.",
-    "precision": "Part of the findings at or above score_threshold that are hits; those in crowd regions do not count.",
+    "precision": "Proportion of the findings at or above score_threshold that are hits; those in crowd regions do not "
+    "count.",
     "f1": "Harmonic mean of precision and recall, 2 TP / (2 TP + FP + missed).",
     "per_class": "In lesions, a hit counts only if its class is right; in overlap, the class is the lesion's.",
-    "sensitivity": "Part of the images with a tumor on which at least one finding reaches score_threshold.",
-    "specificity": "Part of the normal images (no lesion, crowd region or label of a tumor) on which no "
+    "sensitivity": "Proportion of the images with a tumour on which at least one finding reaches score_threshold.",
+    "specificity": "Proportion of the normal images (no lesion, crowd region or label of a tumour) on which no "
     "finding reaches score_threshold.",
-    "accuracy": "Part of all images called rightly tumor or not.",
+    "accuracy": "Proportion of all images rightly called tumour or not.",
     "false_positives_per_normal_image": "Mean number of findings at or above score_threshold on a normal image.",
     "false_positives_per_image": "Mean number of false-positive findings over all images.",
     "confusion": "Lesions by true class (rows) and class of the finding that hits them (columns), or missed; the row "
     "background counts false positives by predicted class.",
-    "class_accuracy": "Part of the hits whose class is right.",
+    "class_accuracy": "Proportion of the hits whose class is right.",
     "n_images_absent": "Images that the predictions do not mention, counted as having no findings; null if the file "
     "does not list its images.",
     "n_images_failed": "Images that the predictions report as failed, counted as having no findings.",

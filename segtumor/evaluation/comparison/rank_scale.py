@@ -6,21 +6,23 @@ Rockette and Gur, Stat Med 24 (2005) 2873). Ranking leaves such a measure as it 
 (``segtumor.evaluation.comparison.comparison``).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from segtumor.evaluation.facts.image_level import class_scores, image_score
-from segtumor.evaluation.facts.study_types import MEAN
-from segtumor.evaluation.measures.measure import DETECTION
-from segtumor.structures.lesions import Finding
+from segtumor.arrays import Floats
+from segtumor.evaluation.facts.settings import MEAN, StudySettings
+from segtumor.evaluation.measures.measure import DETECTION, Measure
+from segtumor.structures.lesions import ImageResult
+from segtumor.structures.readings import class_scores, tumor_score
 
 FINDINGS, IMAGES = "findings", "images"
 _OF_IMAGES = ("image_auc", "image_auc_pr", "image_class_macro_auc")
 _OF_PATIENTS = ("patient_auc", "patient_auc_pr", "patient_class_macro_auc")
 
 
-def ranked_by(measure, settings):
+def ranked_by(measure: Measure, settings: StudySettings) -> str | None:
     """What a Measure ranks: FINDINGS, IMAGES, or None where it needs the scores as they are.
 
     Patients by the rule mean are such a case: the mean of ranks is not the rank of the mean.
@@ -31,24 +33,26 @@ def ranked_by(measure, settings):
     return IMAGES if measure.name in names else None
 
 
-def by_finding_rank(first, second):
+def by_finding_rank(first: Sequence[ImageResult], second: Sequence[ImageResult]) -> list[list[ImageResult]]:
     """Two lists of ImageResults, each finding's score replaced by how many findings of its own list score higher.
 
     The same score then stands for the same number of findings. Equal scores stay equal.
     """
     n_places = 2 + max(sum(len(result.findings) for result in results) for results in (first, second))
-    return tuple(_finding_ranks(results, n_places) for results in (first, second))
+    return [_finding_ranks(results, n_places) for results in (first, second)]
 
 
-def by_image_rank(first, second, n_classes):
-    """Two lists of ImageResults with one finding per image, whose score and class probabilities are image ranks.
+def by_image_rank(
+    first: Sequence[ImageResult], second: Sequence[ImageResult], n_classes: int
+) -> list[list[ImageResult]]:
+    """Two lists of ImageResults without findings, whose image probabilities are ranks of the images.
 
     Only scores of images and patients mean anything afterwards.
     """
-    return tuple(_image_ranks(results, n_classes) for results in (first, second))
+    return [_image_ranks(results, n_classes) for results in (first, second)]
 
 
-def _finding_ranks(results, n_places):
+def _finding_ranks(results: Sequence[ImageResult], n_places: int) -> list[ImageResult]:
     scores = np.array([finding.score for result in results for finding in result.findings])
     ranks = iter(1 - (1 + _places_from(-scores)) / n_places)
     return [
@@ -57,21 +61,18 @@ def _finding_ranks(results, n_places):
     ]
 
 
-def _image_ranks(results, n_classes):
-    scores = np.array([[image_score(result), *class_scores(result, n_classes)] for result in results])
+def _image_ranks(results: Sequence[ImageResult], n_classes: int) -> list[ImageResult]:
+    said = [(result.findings, result.image_probabilities) for result in results]
+    scores = np.array([[tumor_score(*one), *class_scores(one[0], n_classes, one[1])[1:]] for one in said])
     ranks = np.column_stack([_places_from(column) for column in scores.T]) / len(results)
     return [
-        replace(result, findings=(_whole_image(result, score, probabilities),))
-        for result, (score, *probabilities) in zip(results, ranks.tolist(), strict=True)
+        replace(result, findings=(), image_probabilities=(1 - tumor, *of_classes))
+        for result, (tumor, *of_classes) in zip(results, ranks.tolist(), strict=True)
     ]
 
 
-def _whole_image(result, score, probabilities):
-    height, width = result.truth.size_hw
-    return Finding(0, score, (0.0, 0.0, float(width), float(height)), None, tuple(probabilities))
-
-
-def _places_from(values):
-    """How many values are smaller, ties sharing the mean of their places: (N,) float from 0."""
+def _places_from(values: Floats) -> Floats:
+    """How many values are smaller, ties sharing the mean of their places: (N,) from 0."""
     ordered = np.sort(values)
-    return (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right") - 1) / 2
+    places = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
+    return (places - 1) / 2

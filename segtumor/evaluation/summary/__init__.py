@@ -1,1 +1,0 @@
-"""All metrics of a set of images as plain numbers, without intervals."""
