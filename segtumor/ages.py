@@ -3,8 +3,8 @@
 Not here: ages as people write them (``segtumor.annotations.tables.cells``) and as DICOM does (``imaging``).
 """
 
-import numbers
 from bisect import bisect_right
+from numbers import Real
 from typing import Any
 
 #: Nobody was older (the record is 122); a larger number is a mistake.
@@ -20,7 +20,7 @@ AGE_GROUP_STARTS = (18, 40, 60)
 
 def is_age(value: Any) -> bool:
     """Whether a value of JSON or a table is an age: a number from 0 to ``OLDEST_YEARS``, neither NaN nor a bool."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= value <= OLDEST_YEARS
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= OLDEST_YEARS
 
 
 def age_group(age: Any) -> str | None:

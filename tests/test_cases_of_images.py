@@ -16,7 +16,7 @@ from segtumor.cases import case_of, case_or_own, case_text, cases_alike, doubts,
 from segtumor.datasets.counts import describe
 from segtumor.datasets.image_checks import _cases as said_of_pair
 from segtumor.datasets.leaks import find_leaks
-from segtumor.datasets.splits import groups_in_several_parts
+from segtumor.datasets.splits import cases_in_several_parts
 from segtumor.datasets.splits.case_leaks import leak_numbers
 from segtumor.datasets.splits.cases import known_cases, read_case_table
 from segtumor.datasets.splits.output import summarize
@@ -107,7 +107,7 @@ def test_every_command_takes_two_spellings_for_one_case(first, second, tmp_path)
     with pytest.raises(ConfigError, match="1 cases are in both"):
         refuse_shared(train.annotated_images, test.annotated_images, where="here")
     split = {"a": {"case_id": first, "part": "train"}, "b": {"case_id": second, "part": "test"}}
-    assert groups_in_several_parts(split) == {case: ["test", "train"]}
+    assert cases_in_several_parts(split) == {case: ["test", "train"]}
     assert leak_numbers(split).shared_cases == 1
 
 

@@ -28,9 +28,10 @@ from segtumor.annotations.regions import (
     regions_by_image,
 )
 from segtumor.annotations.validation import find_problems
+from segtumor.arrays import Box
 from segtumor.errors import DataError
 from segtumor.structures.boxes import box_xywh_to_xyxy, clip_boxes
-from segtumor.structures.lesions import AnnotatedImage, Box, Lesion
+from segtumor.structures.lesions import AnnotatedImage, Lesion
 from segtumor.structures.masks import rle_area, rle_from_segmentation
 from segtumor.structures.polygons import clip_polygon, outside_image
 from segtumor.taxonomy import Taxonomy

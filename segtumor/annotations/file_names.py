@@ -61,7 +61,7 @@ def check_names(images: Entries, found: list[Problem]) -> None:
         name = image.get("file_name")
         kind = file_name_fault(name) if "file_name" in image else ProblemKind.MISSING
         if kind is None:
-            normal = posixpath.normpath(name)
+            normal = posixpath.normpath(str(name))
             kind = ProblemKind.TWICE if normal in names else ProblemKind.NO_FILE_NAME if normal == "." else None
             names.add(normal)
             if folded.setdefault(normal.casefold(), normal) != normal:
@@ -80,7 +80,7 @@ def check_files(images: Entries, image_root: Path | str, found: list[Problem]) -
     folder_inside: dict[str, bool] = {}
     for index, image in images:
         name = image.get("file_name")
-        if file_name_fault(name) is not None:
+        if not isinstance(name, str) or file_name_fault(name) is not None:
             continue
         fault = _file_fault(name, root, folder_inside)
         if fault is not None:

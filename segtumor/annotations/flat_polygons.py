@@ -4,9 +4,11 @@ x to the right, y down, angles clockwise in degrees, as annotation tools show th
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segtumor.annotations.remarks import LeftOutError
 
@@ -18,7 +20,9 @@ ASPECT_TOLERANCE = 0.01
 _SHORT_DIGITS, _MOST_DIGITS = 15, 17
 
 
-def box_polygon(box_xywh, degrees: float = 0.0, pivot_xy=None):
+def box_polygon(
+    box_xywh: Sequence[float], degrees: float = 0.0, pivot_xy: Sequence[float] | None = None
+) -> list[float]:
     """The four corners of a box, turned about ``pivot_xy``, by default its centre."""
     x, y, width, height = box_xywh
     corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], dtype=np.float64)
@@ -26,7 +30,7 @@ def box_polygon(box_xywh, degrees: float = 0.0, pivot_xy=None):
     return _flat(_turned(corners, degrees, pivot))
 
 
-def ellipse_polygon(center_xy, radii_xy, degrees: float = 0.0):
+def ellipse_polygon(center_xy: Sequence[float], radii_xy: Sequence[float], degrees: float = 0.0) -> list[float]:
     """An ellipse turned about its centre; the corners lie on it, 0.02 px apart from it at most between them."""
     largest = max(map(abs, radii_xy))
     step = 2 * math.acos(max(-1.0, 1 - _SAGITTA_PX / largest)) if largest > _SAGITTA_PX else math.pi / 2
@@ -35,7 +39,7 @@ def ellipse_polygon(center_xy, radii_xy, degrees: float = 0.0):
     return _flat(_turned(points, degrees, center_xy))
 
 
-def scale_between(drawn_hw, size_hw):
+def scale_between(drawn_hw: tuple[int, int], size_hw: tuple[int, int]) -> tuple[float, float]:
     """Factors (x, y) from the size that an outline was drawn on to that of the image.
 
     Raises:
@@ -49,12 +53,12 @@ def scale_between(drawn_hw, size_hw):
     return scale_x, scale_y
 
 
-def scale_polygon(polygon, scale_xy):
+def scale_polygon(polygon: Sequence[float], scale_xy: Sequence[float]) -> list[float]:
     """A flat polygon with x and y multiplied."""
     return _flat(np.reshape(polygon, (-1, 2)) * np.asarray(scale_xy, dtype=np.float64))
 
 
-def box_from_corners(box_xyxy):
+def box_from_corners(box_xyxy: Iterable[float | Decimal]) -> tuple[float, float, float, float]:
     """(x0, y0, x1, y1), numbers or Decimals, to (x, y, width, height), px, such that ``box_corners`` gives them back.
 
     Both calculate with the decimal numbers that a file shows, because 0.1 + 0.2 as binary numbers is not 0.3; and with
@@ -64,13 +68,19 @@ def box_from_corners(box_xyxy):
     return float(x0), float(y0), _extent(x0, x1), _extent(y0, y1)
 
 
-def box_corners(box_xywh):
+def box_corners(box_xywh: Sequence[float]) -> tuple[float, float, float, float]:
     """(x, y, width, height) to (x0, y0, x1, y1), px; see ``box_from_corners``."""
     x, y, width, height = map(float, box_xywh)
     return x, y, _far_end(x, width), _far_end(y, height)
 
 
-def scale_mask(mask, size_hw, *, corner_xy=(0, 0), drawn_hw=None):
+def scale_mask(
+    mask: NDArray[np.bool_],
+    size_hw: tuple[int, int],
+    *,
+    corner_xy: tuple[int, int] = (0, 0),
+    drawn_hw: tuple[int, ...] | None = None,
+) -> NDArray[np.bool_]:
     """A (h, w) bool mask on an image of ``size_hw``; each pixel takes the nearest one's value.
 
     Args:
@@ -89,7 +99,7 @@ def scale_mask(mask, size_hw, *, corner_xy=(0, 0), drawn_hw=None):
     return scaled
 
 
-def _extent(low, high):
+def _extent(low: Decimal, high: Decimal) -> float:
     extent, plain = float(high - low), float(high) - float(low)
     if len(high.as_tuple().digits) > _MOST_DIGITS:  # no float; written so that the difference is exact
         return extent
@@ -99,22 +109,24 @@ def _extent(low, high):
     return extent
 
 
-def _far_end(low, extent):
+def _far_end(low: float, extent: float) -> float:
     decimals = _decimal(low), _decimal(extent)
     are_short = all(len(decimal.as_tuple().digits) <= _SHORT_DIGITS for decimal in decimals)
     return float(sum(decimals)) if are_short else low + extent
 
 
-def _decimal(number):
+def _decimal(number: float | Decimal) -> Decimal:
     return number if isinstance(number, Decimal) else Decimal(repr(float(number)))
 
 
-def _turned(points, degrees, pivot_xy):
+def _turned(points: NDArray[np.float64], degrees: float, pivot_xy: Sequence[float]) -> NDArray[np.float64]:
     if degrees % 360 == 0:
         return points  # bit for bit
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return (points - pivot_xy) @ np.array([[cosine, sine], [-sine, cosine]]) + pivot_xy
+    turned: NDArray[np.float64] = (points - pivot_xy) @ np.array([[cosine, sine], [-sine, cosine]]) + pivot_xy
+    return turned
 
 
-def _flat(points):
-    return np.asarray(points, dtype=np.float64).ravel().tolist()
+def _flat(points: NDArray[np.float64]) -> list[float]:
+    flat: list[float] = np.asarray(points, dtype=np.float64).ravel().tolist()
+    return flat

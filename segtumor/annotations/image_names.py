@@ -73,6 +73,10 @@ class Fit(NamedTuple):
     shared: int = 0
 
 
+#: {last folder as a tuple, empty for none: positions of images of one name}.
+_ByLastFolder = dict[tuple[str, ...], list[int]]
+
+
 class NameIndex:
     """Finds images by the names that annotations and tables give: the very name, the file name, that without suffix.
 
@@ -81,7 +85,10 @@ class NameIndex:
     """
 
     def __init__(self, file_names: Iterable[str]) -> None:
-        self._exact, self._by_base, self._by_stem, self._folders = {}, {}, {}, []
+        self._exact: dict[str, list[int]] = {}
+        self._by_base: dict[str, _ByLastFolder] = {}
+        self._by_stem: dict[str, _ByLastFolder] = {}
+        self._folders: list[tuple[str, ...]] = []
         for index, name in enumerate(file_names):
             folders, base = parts_of(name)
             self._folders.append(folders)
@@ -111,7 +118,7 @@ class NameIndex:
         found = self.candidates(name)
         return found[0] if len(found) == 1 else None
 
-    def _closest(self, folders, by_last):
+    def _closest(self, folders: tuple[str, ...], by_last: _ByLastFolder) -> tuple[list[int], int]:
         """(those whose folders share the most with ``folders`` and do not contradict them, how many they share).
 
         Args:

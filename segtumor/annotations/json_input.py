@@ -8,8 +8,10 @@ which are easily given in each other's place.
 
 import gc
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary
@@ -22,7 +24,7 @@ _BEGINNING = 200  # characters looked at
 _SAVE_AS_UTF8 = "Save it as UTF-8"
 
 
-def read_bytes(path, *, max_bytes=MAX_BYTES, remedy=None):
+def read_bytes(path: Path | str, *, max_bytes: int = MAX_BYTES, remedy: str | None = None) -> bytes:
     """The bytes of an annotation file.
 
     Raises:
@@ -42,7 +44,7 @@ def read_bytes(path, *, max_bytes=MAX_BYTES, remedy=None):
         raise DataError(f"the file cannot be read: {error.strerror}", where=path, remedy=remedy) from error
 
 
-def parse_json(data, path):
+def parse_json(data: bytes | str, path: Path | str) -> Any:
     """Bytes -> the JSON value in them; raises DataError, naming ``path``, if they are not sound JSON."""
     value, repeated = parse_json_leniently(data, path)
     if repeated:
@@ -53,16 +55,16 @@ def parse_json(data, path):
     return value
 
 
-def parse_json_leniently(data, path):
+def parse_json_leniently(data: bytes | str, path: Path | str) -> tuple[Any, list[tuple[str, str]]]:
     """As ``parse_json``, but repeated keys are returned rather than refused; the last value counts.
 
     Returns:
         the value, and a list of (key, where), one for each key that stands twice in one object; ``where`` is
         `` (id 17)`` if that object has an id, else empty.
     """
-    repeated = []
+    repeated: list[tuple[str, str]] = []
 
-    def make_object(pairs):
+    def make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) != len(pairs):
             repeated.extend(_repeated_keys(pairs, made))
@@ -77,7 +79,7 @@ def parse_json_leniently(data, path):
         raise DataError(f"not readable as JSON: {what}", where=path, remedy=_remedy(data, error)) from error
 
 
-def _as_utf8(data, path):
+def _as_utf8(data: bytes | str, path: Path | str) -> str:
     if isinstance(data, str):
         return data
     if data.startswith(_OTHER_MARKS):
@@ -85,12 +87,12 @@ def _as_utf8(data, path):
     return str(data, "utf-8-sig")
 
 
-def is_annotations(content):
+def is_annotations(content: Any) -> bool:
     """Whether a JSON value looks like a COCO annotation file: images with an id, and annotations without a score."""
     return _lists_images(content, "id", "image_id") and not _is_scored(content.get("annotations"))
 
 
-def is_predictions(content):
+def is_predictions(content: Any) -> bool:
     """Whether a JSON value looks like segtumor's ``predictions.json`` or a COCO results list."""
     if isinstance(content, list):
         return _is_scored(content)
@@ -99,18 +101,18 @@ def is_predictions(content):
     return _lists_images(content, "image_id", "id") or ("schema_version" in content and not content.get("images"))
 
 
-def _lists_images(content, name, other_name):
+def _lists_images(content: Any, name: str, other_name: str) -> bool:
     """Whether an object has images, the first of which has one name for its id and not the other."""
     images = content.get("images") if isinstance(content, dict) else None
     first = images[0] if isinstance(images, list) and images else None
     return isinstance(first, dict) and name in first and other_name not in first
 
 
-def _is_scored(items):
+def _is_scored(items: Any) -> bool:
     return isinstance(items, list) and bool(items) and isinstance(items[0], dict) and "score" in items[0]
 
 
-def _refuse_other_formats(data, path, error):
+def _refuse_other_formats(data: bytes | str, path: Path | str, error: Exception) -> None:
     """Raise for what does not begin as an object or a list does: a table, say, is not JSON that was cut off."""
     text = data if isinstance(data, str) else str(data[:_BEGINNING], "utf-8-sig", errors="replace")
     text = text[:_BEGINNING].lstrip()
@@ -119,7 +121,7 @@ def _refuse_other_formats(data, path, error):
         raise DataError("is not JSON", where=path, got=f"{first!r:.60}", expected="an object or a list") from error
 
 
-def _remedy(data, error):
+def _remedy(data: bytes | str, error: Exception) -> str | None:
     if isinstance(error, UnicodeDecodeError):
         return _SAVE_AS_UTF8
     end = data[-200:].rstrip()
@@ -127,9 +129,9 @@ def _remedy(data, error):
     return None if complete or not end else "It seems cut off: copy or export it again"
 
 
-def _repeated_keys(pairs, made):
+def _repeated_keys(pairs: list[tuple[str, Any]], made: dict[str, Any]) -> Iterator[tuple[str, str]]:
     where = f" (id {made['id']!r:.20})" if isinstance(made.get("id"), (int, str)) else ""
-    seen = set()
+    seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
             yield key, where
@@ -137,7 +139,7 @@ def _repeated_keys(pairs, made):
 
 
 @contextmanager
-def _no_garbage_collection():
+def _no_garbage_collection() -> Iterator[None]:
     """JSON makes no cycles; looking for them among millions of new lists took a third of the time."""
     enabled = gc.isenabled()
     gc.disable()

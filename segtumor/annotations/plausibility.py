@@ -13,7 +13,8 @@ import numpy as np
 
 from segtumor.annotations.problems import Problem, ProblemKind, place, show, warning
 from segtumor.annotations.regions import count_crowds, is_crowd
-from segtumor.annotations.segmentations import FITS_BADLY_IOU, Bools, Floats, SizeHw, paired_iou
+from segtumor.annotations.segmentations import FITS_BADLY_IOU, Bools, paired_iou
+from segtumor.arrays import Floats, SizeHW
 from segtumor.cases import case_of, cases_alike, is_placeholder
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
 
@@ -31,7 +32,7 @@ FEW_IMAGES, MOSTLY_ONE_CASE = 3, 0.5
 SMALL_PX = 4
 
 #: (position, annotation, size_hw) of annotations without an error.
-Lesions = Sequence[tuple[int, Mapping[str, Any], SizeHw]]
+Lesions = Sequence[tuple[int, Mapping[str, Any], SizeHW]]
 #: (position, entry) pairs of one list.
 Entries = Sequence[tuple[int, Mapping[str, Any]]]
 

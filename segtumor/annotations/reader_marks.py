@@ -7,15 +7,17 @@ judging the readers (``segtumor.evaluation.comparison.comparison``).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from segtumor.annotations.image_names import IMAGE_COLUMNS, NameIndex
 from segtumor.annotations.tables.cells import cell_number
 from segtumor.annotations.tables.image_tables import read_cells, refuse_rows
+from segtumor.arrays import Box
 from segtumor.cases import case_of
 from segtumor.errors import DataError
-from segtumor.structures.lesions import Finding
+from segtumor.structures.lesions import AnnotatedImage, Finding
 
 BOXES, IMAGE_LABELS, CASE_LABELS = "boxes", "image labels", "case labels"
 REFUSE, NORMAL, LEAVE_OUT = "refuse", "normal", "leave-out"
@@ -54,7 +56,9 @@ class ReaderMarks:
     n_cut: int = 0
 
 
-def read_readers(path, annotated_images, class_names, *, unlisted=REFUSE):
+def read_readers(
+    path: Path | str, annotated_images: Sequence[AnnotatedImage], class_names: Sequence[str], *, unlisted: str = REFUSE
+) -> list[ReaderMarks]:
     """Readers of a table.
 
     Args:
@@ -79,7 +83,8 @@ def read_readers(path, annotated_images, class_names, *, unlisted=REFUSE):
     columns = rows[0][1]
     kind = _kind(columns, path)
     targets = _Targets(annotated_images, kind, columns)
-    by_reader, faults = {}, []
+    by_reader: dict[str, list[_Entry]] = {}
+    faults: list[DataError] = []
     for number, cells in rows:
         try:
             entry = _entry(cells, kind, targets, class_names, f"row {number}")
@@ -100,7 +105,7 @@ class _Mark:
     """
 
     normal: bool
-    box_xyxy: tuple | None
+    box_xyxy: Box | None
     class_id: int | None
     confidence: float | None
     where: str = ""
@@ -108,18 +113,47 @@ class _Mark:
     cut: bool = False
 
 
-def _entry(cells, kind, targets, class_names, where):
+#: Images that a row is about, and what it says of them.
+_Entry = tuple[list[AnnotatedImage], _Mark]
+
+
+class _Targets:
+    """Finds the images that a row is about."""
+
+    def __init__(self, images: Sequence[AnnotatedImage], kind: str, columns: Mapping[str, str]) -> None:
+        self._images, self._kind = images, kind
+        self._column = next((name for name in IMAGE_COLUMNS if name in columns), None)
+        self._index = NameIndex([image.file_name for image in images])
+
+    def find(self, cells: Mapping[str, str], where: str) -> list[AnnotatedImage]:
+        """AnnotatedImages of a row."""
+        if self._kind == CASE_LABELS:
+            what = case_of(cells)
+            found = [image for image in self._images if what and case_of(image.attributes) == what]
+        else:
+            what = cells[self._column] if self._column else None
+            found = [self._images[i] for i in self._index.candidates(what)] if what else []
+            if len(found) > 1:
+                raise DataError(
+                    f"{what} could be {len(found)} images", where=where, remedy="Give the name with folders"
+                )
+        if not found:
+            raise DataError("marks something that is not annotated", where=where, got=what or "an empty cell")
+        return found
+
+
+def _entry(cells: Mapping[str, str], kind: str, targets: _Targets, class_names: Sequence[str], where: str) -> _Entry:
     """(AnnotatedImages, _Mark) of a row."""
     if not cells["reader"]:
         raise DataError("no name of a reader", where=where)
     mark = _mark(cells, kind, class_names, where)
     images = targets.find(cells, where)
     target = case_of(cells) if kind == CASE_LABELS else images[0].file_name
-    mark = replace(mark, where=where, target=target)
-    return images, _cut_at_edge(mark, images[0]) if mark.box_xyxy else mark
+    mark = replace(mark, where=where, target=target or "")
+    return images, _cut_at_edge(mark, mark.box_xyxy, images[0]) if mark.box_xyxy else mark
 
 
-def _kind(columns, path):
+def _kind(columns: Mapping[str, str], path: Path | str) -> str:
     has_image = any(name in columns for name in IMAGE_COLUMNS)
     if all(name in columns for name in _CORNERS):
         if not has_image:
@@ -131,32 +165,7 @@ def _kind(columns, path):
     raise DataError("not a table of readers", where=path, got=", ".join(columns), expected=expected)
 
 
-class _Targets:
-    """Finds the images that a row is about."""
-
-    def __init__(self, images, kind, columns) -> None:
-        self._images, self._kind = images, kind
-        self._column = next((name for name in IMAGE_COLUMNS if name in columns), None)
-        self._index = NameIndex([image.file_name for image in images])
-
-    def find(self, cells, where):
-        """AnnotatedImages of a row."""
-        if self._kind == CASE_LABELS:
-            what = case_of(cells)
-            found = [image for image in self._images if what and case_of(image.attributes) == what]
-        else:
-            what = cells[self._column]
-            found = [self._images[i] for i in self._index.candidates(what)] if what else []
-            if len(found) > 1:
-                raise DataError(
-                    f"{what} could be {len(found)} images", where=where, remedy="Give the name with folders"
-                )
-        if not found:
-            raise DataError("marks something that is not annotated", where=where, got=what or "an empty cell")
-        return found
-
-
-def _mark(cells, kind, class_names, where):
+def _mark(cells: Mapping[str, str], kind: str, class_names: Sequence[str], where: str) -> _Mark:
     normal, class_id = _label(cells.get("label", ""), class_names, where)
     confidence = cell_number(cells.get("confidence", ""))
     if cells.get("confidence", "") and (confidence is None or not 0 <= confidence <= 1):
@@ -177,16 +186,16 @@ def _mark(cells, kind, class_names, where):
     return _Mark(False, _box(corners, where), class_id, confidence)
 
 
-def _box(corners, where):
-    values = [cell_number(text) for text in corners]
-    if None in values or not (values[0] < values[2] and values[1] < values[3]):
+def _box(corners: Sequence[str], where: str) -> Box:
+    values = [float(number) for text in corners if (number := cell_number(text)) is not None]
+    if len(values) != len(_CORNERS) or not (values[0] < values[2] and values[1] < values[3]):
         raise DataError("malformed box", where=where, got=", ".join(corners), expected="x0 < x1 and y0 < y1, in px")
-    return tuple(float(value) for value in values)
+    return values[0], values[1], values[2], values[3]
 
 
-def _cut_at_edge(mark, image):
+def _cut_at_edge(mark: _Mark, box_xyxy: Box, image: AnnotatedImage) -> _Mark:
     """The mark within its image. Marks made on a larger copy would else be misses, in silence."""
-    (height, width), (x0, y0, x1, y1) = image.size_hw, mark.box_xyxy
+    (height, width), (x0, y0, x1, y1) = image.size_hw, box_xyxy
     box = (max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
     inside = max(box[2] - box[0], 0) * max(box[3] - box[1], 0)
     if inside < _INSIDE * (x1 - x0) * (y1 - y0):
@@ -197,11 +206,11 @@ def _cut_at_edge(mark, image):
             expected=f"px of the annotated image, {width} wide and {height} high",
             remedy="Scale marks that were made on a copy of another size",
         )
-    beyond = max(abs(a - b) for a, b in zip(box, mark.box_xyxy, strict=True))
+    beyond = max(abs(a - b) for a, b in zip(box, box_xyxy, strict=True))
     return replace(mark, box_xyxy=box, cut=beyond > _ROUNDING_PX)
 
 
-def _label(text, class_names, where):
+def _label(text: str, class_names: Sequence[str], where: str) -> tuple[bool, int | None]:
     """(whether it says normal, class_id or None)."""
     label = text.strip().lower()
     names = [name.lower() for name in class_names]
@@ -214,9 +223,9 @@ def _label(text, class_names, where):
     return False, None
 
 
-def _contradictions(entries, kind):
+def _contradictions(entries: Sequence[_Entry], kind: str) -> Iterator[DataError]:
     """DataErrors about an image or case of which a reader says several things."""
-    by_target = {}
+    by_target: dict[str, list[_Mark]] = {}
     for _, mark in entries:
         by_target.setdefault(mark.target, []).append(mark)
     for target, marks in by_target.items():
@@ -227,8 +236,15 @@ def _contradictions(entries, kind):
             yield DataError(f"{target} has several labels of one reader", where=f"rows {rows}")
 
 
-def _reader(name, entries, kind, annotated_images, unlisted, path):
-    by_image = {}
+def _reader(
+    name: str,
+    entries: Sequence[_Entry],
+    kind: str,
+    annotated_images: Sequence[AnnotatedImage],
+    unlisted: str,
+    path: Path | str,
+) -> ReaderMarks:
+    by_image: dict[int, list[tuple[AnnotatedImage, _Mark]]] = {}
     for images, mark in entries:
         for image in images:
             by_image.setdefault(image.image_id, []).append((image, mark))
@@ -250,7 +266,14 @@ def _reader(name, entries, kind, annotated_images, unlisted, path):
     )
 
 
-def _check_missing(name, missing, findings, kind, unlisted, path):
+def _check_missing(
+    name: str,
+    missing: Sequence[AnnotatedImage],
+    findings: Mapping[int, tuple[Finding, ...]],
+    kind: str,
+    unlisted: str,
+    path: Path | str,
+) -> None:
     if unlisted == REFUSE:
         raise DataError(
             f"reader {name} does not mention {len(missing)} annotated images",
@@ -267,12 +290,12 @@ def _check_missing(name, missing, findings, kind, unlisted, path):
         )
 
 
-def _findings(marks):
+def _findings(marks: Sequence[tuple[AnnotatedImage, _Mark]]) -> tuple[Finding, ...]:
     found = [_finding(mark, image.size_hw) for image, mark in marks if not mark.normal]
     return tuple(sorted(found, key=lambda finding: -finding.score))
 
 
-def _finding(mark, size_hw):
+def _finding(mark: _Mark, size_hw: tuple[int, int]) -> Finding:
     whole_image = (0.0, 0.0, float(size_hw[1]), float(size_hw[0]))
     score = 1.0 if mark.confidence is None or math.isnan(mark.confidence) else float(mark.confidence)
     return Finding(mark.class_id or 0, score, mark.box_xyxy or whole_image, None)

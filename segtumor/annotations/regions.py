@@ -55,7 +55,7 @@ class Crowds(NamedTuple):
 
 def is_crowd(annotation: Annotation) -> bool:
     """Whether a COCO annotation, or a record's, is a crowd region; a missing ``iscrowd`` is 0."""
-    return annotation.get("iscrowd", 0) == 1
+    return bool(annotation.get("iscrowd", 0) == 1)
 
 
 def count_crowds(regions_of_image: RegionsOfImages) -> Crowds:
@@ -132,7 +132,7 @@ def regions_by_image(
     images: Iterable[Mapping[str, Any]], annotations: Iterable[Mapping[str, Any]]
 ) -> list[tuple[str, list[Mapping[str, Any]]]]:
     """(file name, annotations of the image) pairs of sound COCO lists."""
-    own = {image["id"]: (image["file_name"], []) for image in images}
+    own: dict[int, tuple[str, list[Annotation]]] = {image["id"]: (image["file_name"], []) for image in images}
     for annotation in annotations:
         own[annotation["image_id"]][1].append(annotation)
     return list(own.values())

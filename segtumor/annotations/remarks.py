@@ -1,6 +1,7 @@
 """What a conversion has to tell about single images: what it left out, and what it used though it is unusual."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -20,15 +21,15 @@ class LeftOutError(Exception):
         detail: of this one case.
     """
 
-    def __init__(self, kind, detail: str = "") -> None:
+    def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(kind, detail)
         self.kind, self.detail = kind, detail
 
-    def remark(self, image):
+    def remark(self, image: str) -> Remark:
         """The Remark on the image, by its file name."""
         return Remark(image, self.kind, self.detail)
 
 
-def kinds_of(remarks):
+def kinds_of(remarks: Iterable[Remark]) -> dict[str, int]:
     """{kind: number of Remarks}, most frequent first."""
     return dict(Counter(remark.kind for remark in remarks).most_common())

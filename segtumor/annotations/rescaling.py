@@ -65,5 +65,5 @@ def scaled_spacing(spacing_mm: Any, scale_xy: Scale) -> Any:
     return [spacing_mm[0] / scale_xy[1], spacing_mm[1] / scale_xy[0]]
 
 
-def _numbers(value, n):
+def _numbers(value: Any, n: int) -> bool:
     return isinstance(value, list) and len(value) == n and all(map(is_number, value))

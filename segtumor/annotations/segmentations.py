@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segtumor.annotations.problems import LONGEST_OUTLINE_PX, ProblemKind
+from segtumor.arrays import Floats, SizeHW
 from segtumor.structures.polygons import clip_polygon, measure_polygons, polygon_area, polygon_lengths
 from segtumor.structures.rle import rle_runs
 
@@ -20,12 +21,10 @@ COORDINATE_LIMIT_PX = 1e6
 FITS_AS_CORNERS_IOU, FITS_BADLY_IOU = 0.9, 0.5
 _CHUNK = 1 << 20  # coordinates measured at once: a few dozen MB
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-SizeHw = tuple[int, int]
 #: (key, annotation, size_hw or None, bbox xywh or None); the last two are None where they are themselves wrong, which
 #: leaves out the checks that need them.
-Segmented = tuple[Any, Mapping[str, Any], SizeHw | None, Sequence[float] | None]
+Segmented = tuple[Any, Mapping[str, Any], SizeHW | None, Sequence[float] | None]
 #: What is wrong with one polygon or RLE, and which.
 _Reason = tuple[ProblemKind, str]
 
@@ -105,7 +104,7 @@ def check_outlines(segmented: Sequence[Segmented]) -> Outlines:
         else:
             faults.append(Fault(order, "segmentation", ProblemKind.NO_OUTLINE))
     polygons.measure()
-    faults.extend(Fault(order, "segmentation", *fault) for order, *fault in polygons.faults)
+    faults.extend(Fault(order, "segmentation", kind, got) for order, kind, got in polygons.faults)
     outlines = Outlines(faults, polygons.areas_px, np.where(np.isinf(polygons.boxes_xyxy), np.nan, polygons.boxes_xyxy))
     faults.extend(_boxes_as_corners(segmented, outlines.boxes_xyxy))
     faults.sort(key=lambda fault: fault.order)
@@ -146,7 +145,7 @@ class _Polygons:
         self._n_coordinates = 0
 
     def add(
-        self, order: int, polygons: Sequence[Any], size_hw: SizeHw | None, box_xywh: Sequence[float] | None
+        self, order: int, polygons: Sequence[Any], size_hw: SizeHW | None, box_xywh: Sequence[float] | None
     ) -> Iterator[_Reason]:
         """Keep the polygons of one annotation; yields the faults of those that cannot be measured."""
         height, width = size_hw or (np.inf, np.inf)
@@ -171,9 +170,9 @@ class _Polygons:
         orders, numbers, arrays, limits = zip(*self._waiting, strict=True)
         self._waiting, self._n_coordinates = [], 0
         sound = _plausible(arrays)
-        arrays = [array if good else np.zeros(6) for array, good in zip(arrays, sound, strict=True)]
-        areas, boxes = measure_polygons(arrays)
-        found = _measured_faults(arrays, areas, boxes, np.array(limits))
+        measured = [array if good else np.zeros(6) for array, good in zip(arrays, sound, strict=True)]
+        areas, boxes = measure_polygons(measured)
+        found = _measured_faults(measured, areas, boxes, np.array(limits))
         found = [
             (ProblemKind.POLYGON_NO_NUMBERS, ~sound),
             *((kind, wrong & sound) for kind, wrong in found),
@@ -218,7 +217,7 @@ def _measured_faults(
     """(kind, (N,) bool) of polygons without area, outside the image, away from their box or endless."""
     size_wh, box_low, box_high = limits[:, :2], limits[:, 2:4], limits[:, 4:]
     outside = np.any((boxes[:, 2:] <= 0) | (boxes[:, :2] >= size_wh), axis=1)
-    for i in np.flatnonzero(np.any((boxes[:, :2] < 0) | (boxes[:, 2:] > size_wh), axis=1) & ~outside):
+    for i in np.flatnonzero(np.any((boxes[:, :2] < 0) | (boxes[:, 2:] > size_wh), axis=1) & ~outside).tolist():
         # A concave outline can have its bounding box in the image and itself not.
         outside[i] = polygon_area(clip_polygon(arrays[i], size_wh[i, ::-1])) == 0
     apart = np.any((boxes[:, 2:] < box_low) | (boxes[:, :2] > box_high), axis=1)
@@ -234,7 +233,7 @@ def _measured_faults(
 def _check_rle(
     order: int,
     rle: Mapping[str, Any],
-    size_hw: SizeHw | None,
+    size_hw: SizeHW | None,
     box_xywh: Sequence[float] | None,
     areas_px: Floats,
     boxes_xyxy: Floats,

@@ -7,12 +7,15 @@ an image that holds nothing else is not one without a lesion; both are counted w
 
 import math
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from segtumor.ages import AGE_GROUP, AGE_GROUPS, is_age
-from segtumor.annotations.regions import count_crowds, is_crowd, region_remarks
+from segtumor.annotations.coco import CocoDataset
+from segtumor.annotations.regions import Crowds, count_crowds, is_crowd, region_remarks
 from segtumor.cases import case_or_own
 from segtumor.datasets.splits.strata import UNKNOWN, attribute_text
 from segtumor.taxonomy import NORMAL
@@ -31,6 +34,9 @@ ATTRIBUTES = {
     "center": "Centre",
 }
 
+#: COCO image entry.
+Image = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Table:
@@ -38,13 +44,13 @@ class Table:
 
     title: str
     header: tuple[str, ...]
-    rows: tuple[tuple, ...]
+    rows: tuple[tuple[Any, ...], ...]
     note: str = ""
 
 
 @dataclass(frozen=True)
 class _Lesion:
-    image: dict
+    image: Image
     class_name: str
     side_px: float  # of a square of the same area
     share: float  # of the image's area
@@ -67,7 +73,7 @@ class Statistics:
     ages: list[float]
 
 
-def describe(parts):
+def describe(parts: Mapping[str, CocoDataset]) -> Statistics:
     """Count what is in a data set.
 
     Args:
@@ -91,9 +97,13 @@ def describe(parts):
     return Statistics(tuple(tables), names, sides, ages)
 
 
-def _union(parts):
+def _union(
+    parts: Mapping[str, CocoDataset],
+) -> tuple[list[Image], list[_Lesion], dict[str, Sequence[Mapping[str, Any]]]]:
     """Images, each once, their lesions, and {file name: annotations}."""
-    images, lesions, regions = {}, [], {}
+    images: dict[str, Image] = {}
+    lesions: list[_Lesion] = []
+    regions: dict[str, Sequence[Mapping[str, Any]]] = {}
     for dataset in parts.values():
         for image in dataset.images:
             if image["file_name"] in images:
@@ -104,7 +114,7 @@ def _union(parts):
     return list(images.values()), lesions, regions
 
 
-def _lesions(image, dataset):
+def _lesions(image: Image, dataset: CocoDataset) -> list[_Lesion]:
     names, pixels = dataset.taxonomy.names, image["width"] * image["height"]
     found = []
     for annotation in dataset.annotations_of_image.get(image["id"], ()):
@@ -116,7 +126,7 @@ def _lesions(image, dataset):
     return found
 
 
-def _parts_table(parts, names, crowds):
+def _parts_table(parts: Mapping[str, CocoDataset], names: Sequence[str], crowds: Crowds) -> Table:
     rows = []
     for part, dataset in parts.items():
         regions = [a for own in dataset.annotations_of_image.values() for a in own]
@@ -141,12 +151,14 @@ def _parts_table(parts, names, crowds):
     return Table("Parts", header, tuple(rows))
 
 
-def _only(crowds):
+def _only(crowds: Crowds) -> tuple[str, ...]:
     """The column of images that hold crowds only, where there are any crowds."""
     return ("crowds only",) if crowds.n_regions else ()
 
 
-def _class_table(images, lesions, names, crowds, remarks):
+def _class_table(
+    images: Sequence[Image], lesions: Sequence[_Lesion], names: Sequence[str], crowds: Crowds, remarks: Sequence[str]
+) -> Table:
     rows = []
     for name in names:
         own = [lesion for lesion in lesions if lesion.class_name == name]
@@ -170,20 +182,20 @@ def _class_table(images, lesions, names, crowds, remarks):
     return Table("Classes", header, tuple(rows), note)
 
 
-def _images_and_cases(lesions):
+def _images_and_cases(lesions: Sequence[_Lesion]) -> tuple[int, int]:
     images = {lesion.image["file_name"]: lesion.image for lesion in lesions}
     return len(images), len(set(map(case_or_own, images.values())))
 
 
-def _quartiles(values):
+def _quartiles(values: Sequence[float]) -> tuple[str, ...]:
     return tuple(f"{value:.1f}" for value in np.percentile(values, (25, 50, 75))) if values else ("-",) * 3
 
 
-def _percent_of(lesions):
+def _percent_of(lesions: Sequence[_Lesion]) -> str:
     return f"{100 * np.median([lesion.share for lesion in lesions]):.2f}" if lesions else "-"
 
 
-def _size_table(lesions, names):
+def _size_table(lesions: Sequence[_Lesion], names: Sequence[str]) -> Table:
     rows = []
     for index, start in enumerate(SIZE_STARTS_PX):
         end = SIZE_STARTS_PX[index + 1] if index + 1 < len(SIZE_STARTS_PX) else math.inf
@@ -196,7 +208,7 @@ def _size_table(lesions, names):
     return Table("Lesion sizes", ("size", "lesions", *classes), tuple(rows), note)
 
 
-def _image_table(images):
+def _image_table(images: Sequence[Image]) -> Table:
     short, long = ([f(image["width"], image["height"]) for image in images] for f in (min, max))
     spaced = sum(image.get("spacing_mm") is not None for image in images)
     rows = [
@@ -207,13 +219,15 @@ def _image_table(images):
     return Table("Image sizes", ("", "smallest", "median", "largest"), tuple(rows), note)
 
 
-def _attribute_tables(images, lesions, names, crowds):
+def _attribute_tables(
+    images: Sequence[Image], lesions: Sequence[_Lesion], names: Sequence[str], crowds: Crowds
+) -> Iterator[Table]:
     """A table for each attribute that any image has."""
-    classes_of_image = {}
+    classes_of_image: dict[str, set[str]] = {}
     for lesion in lesions:
         classes_of_image.setdefault(lesion.image["file_name"], set()).add(lesion.class_name)
     for key, title in ATTRIBUTES.items():
-        by_value = {}
+        by_value: dict[str, list[Image]] = {}
         for image in images:
             by_value.setdefault(attribute_text(image, key), []).append(image)
         note = _unread_ages(images) if key == AGE_GROUP else ""
@@ -233,7 +247,7 @@ def _attribute_tables(images, lesions, names, crowds):
         yield Table(title, header, tuple(rows), note)
 
 
-def _unread_ages(images) -> str:
+def _unread_ages(images: Sequence[Image]) -> str:
     """What stands there for an age and is none, so that it does not vanish among the unknown; "" for nothing."""
     unread = [i for i in images if i.get("age") not in (None, "") and not is_age(i["age"])]
     if not unread:
@@ -242,7 +256,9 @@ def _unread_ages(images) -> str:
     return f"The age of {len(unread)} images is no number of years, such as {example}: they are unknown here."
 
 
-def _attribute_row(value, images, classes_of_image, names, crowds):
+def _attribute_row(
+    value: str, images: Sequence[Image], classes_of_image: Mapping[str, set[str]], names: Sequence[str], crowds: Crowds
+) -> tuple[Any, ...]:
     classes = Counter(name for image in images for name in classes_of_image.get(image["file_name"], ()))
     only = sum(image["file_name"] in crowds.only for image in images)
     without = sum(image["file_name"] not in classes_of_image for image in images) - only
@@ -250,7 +266,7 @@ def _attribute_row(value, images, classes_of_image, names, crowds):
     return (*counts, *(classes[name] for name in names))
 
 
-def _sorted(by_value, key):
+def _sorted(by_value: Mapping[str, list[Image]], key: str) -> list[tuple[str, list[Image]]]:
     """Most frequent first, ages in their order, unknown last."""
     if key == AGE_GROUP:
         return [(group, by_value[group]) for group in (*AGE_GROUPS, UNKNOWN) if group in by_value]

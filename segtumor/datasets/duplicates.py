@@ -9,10 +9,13 @@ least 94 % of each kind keep a distance of 31 bits or less, and 95 % of each kin
 million pairs of different pictures about 230 come as near, and no two of different patients correlate above 0.88.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from segtumor.datasets.fingerprints import Fingerprint
 from segtumor.imaging.perceptual_hash import HASH_BITS, aligned_correlation, band_passed
 
 #: What a user must know of a search that found nothing.
@@ -23,6 +26,13 @@ MIN_CORRELATION = 0.9
 _WORD_TYPES = (np.uint64, np.uint64, np.uint16)  # 143 bits; a narrow last word saves a third of the time
 _CHUNK = 4096
 _ROWS = 16
+
+Fingerprints = Mapping[str, Fingerprint]
+#: Wraps a list while it is worked through, as tqdm does.
+Progress = Callable[[Any], Any]
+#: {(i, j): {kind: distance}}.
+_Near = dict[tuple[int, int], dict[str, int]]
+_Words = list[NDArray[np.unsignedinteger[Any]]]
 
 
 class Pair(NamedTuple):
@@ -42,7 +52,7 @@ class Pair(NamedTuple):
     correlation: float
 
 
-def exact_duplicates(fingerprints):
+def exact_duplicates(fingerprints: Fingerprints) -> list[Pair]:
     """Images with equal pixels.
 
     Args:
@@ -56,7 +66,13 @@ def exact_duplicates(fingerprints):
     return sorted(pairs, key=lambda pair: (order[pair.first], order[pair.second]))
 
 
-def near_duplicates(fingerprints, *, max_distance=MAX_DISTANCE, min_correlation=MIN_CORRELATION, progress=iter):
+def near_duplicates(
+    fingerprints: Fingerprints,
+    *,
+    max_distance: int = MAX_DISTANCE,
+    min_correlation: float = MIN_CORRELATION,
+    progress: Progress = iter,
+) -> list[Pair]:
     """Every pair of images with different pixels that shows nearly the same picture.
 
     Blank pictures are left out: they resemble each other and say nothing.
@@ -73,23 +89,26 @@ def near_duplicates(fingerprints, *, max_distance=MAX_DISTANCE, min_correlation=
     groups = [names for names in _groups(fingerprints) if np.ptp(fingerprints[names[0]].thumbnail) > 0]
     order = {name: position for position, name in enumerate(fingerprints)}
     thumbnails = _Thumbnails([fingerprints[names[0]] for names in groups])
-    pairs = []
+    pairs: list[Pair] = []
     for i, j, distances in _candidates([fingerprints[names[0]] for names in groups], max_distance, progress):
         decided = _decide(thumbnails, i, j, distances, max_distance, min_correlation)
         if decided is not None:
-            pairs.extend(Pair(*sorted((a, b), key=order.get), *decided) for a in groups[i] for b in groups[j])
+            both = ((a, b) if order[a] < order[b] else (b, a) for a in groups[i] for b in groups[j])
+            pairs.extend(Pair(first, second, *decided) for first, second in both)
     return sorted(pairs, key=lambda pair: (order[pair.first], order[pair.second]))
 
 
-def _groups(fingerprints):
+def _groups(fingerprints: Fingerprints) -> list[list[str]]:
     """Lists of names with equal pixels, single ones too, in the order of their first."""
-    groups = {}
+    groups: dict[str, list[str]] = {}
     for name, one in fingerprints.items():
         groups.setdefault(one.pixel_sha256, []).append(name)
     return list(groups.values())
 
 
-def _candidates(prints, max_distance, progress):
+def _candidates(
+    prints: Sequence[Fingerprint], max_distance: int, progress: Progress
+) -> Iterator[tuple[int, int, dict[str, int]]]:
     """Yield (i, j > i, {kind: distance}) of all pairs within ``max_distance`` as they are, mirrored or inverted."""
     if len(prints) < 2:
         return
@@ -100,7 +119,7 @@ def _candidates(prints, max_distance, progress):
         rows = slice(start, min(start + _ROWS, len(prints)))
         for column in range(start, len(prints), _CHUNK):
             columns = slice(column, min(column + _CHUNK, len(prints)))
-            near = {}
+            near: _Near = {}
             for kind, hashes in ((NEAR, plain), (MIRRORED, mirror)):
                 distances = buffers.distances([word[rows] for word in hashes], [word[columns] for word in plain])
                 _collect(near, kind, distances, start, column, max_distance)
@@ -108,7 +127,9 @@ def _candidates(prints, max_distance, progress):
                 yield i, j, kinds
 
 
-def _collect(near, kind, distances, row, column, max_distance) -> None:
+def _collect(
+    near: _Near, kind: str, distances: NDArray[np.integer[Any]], row: int, column: int, max_distance: int
+) -> None:
     if distances.min() <= max_distance:
         _add(near, kind, np.argwhere(distances <= max_distance), distances, row, column)
     if kind == NEAR and distances.max() >= HASH_BITS - max_distance:  # inverting a picture changes every sign
@@ -116,13 +137,15 @@ def _collect(near, kind, distances, row, column, max_distance) -> None:
         _add(near, INVERTED, far, HASH_BITS - distances.astype(np.int64), row, column)
 
 
-def _add(near, kind, positions, distances, row, column) -> None:
+def _add(
+    near: _Near, kind: str, positions: NDArray[np.int64], distances: NDArray[np.integer[Any]], row: int, column: int
+) -> None:
     for r, c in positions.tolist():
         if column + c > row + r:
             near.setdefault((row + r, column + c), {})[kind] = int(distances[r, c])
 
 
-def _words(hashes):
+def _words(hashes: Sequence[NDArray[np.uint64]]) -> _Words:
     """The (3,) hashes of N images as three arrays (N,), each of the narrowest type that holds its bits."""
     return [word.astype(word_type) for word, word_type in zip(np.stack(hashes, axis=1), _WORD_TYPES, strict=True)]
 
@@ -130,12 +153,12 @@ def _words(hashes):
 class _Buffers:
     """Arrays used again for every block of distances; allocating them took most of the time."""
 
-    def __init__(self, width) -> None:
+    def __init__(self, width: int) -> None:
         self._xor = [np.empty((_ROWS, width), dtype=word_type) for word_type in _WORD_TYPES]
         self._count = np.empty((_ROWS, width), dtype=np.uint8)
         self._total = np.empty((_ROWS, width), dtype=np.uint8)
 
-    def distances(self, rows, columns):
+    def distances(self, rows: _Words, columns: _Words) -> NDArray[np.uint8]:
         """Hamming distances (R, C) uint8 between R and C hashes from ``_words``; valid until the next call."""
         shape = np.s_[: len(rows[0]), : len(columns[0])]
         count, total = self._count[shape], self._total[shape]
@@ -152,11 +175,11 @@ class _Thumbnails:
 
     _KEPT = 4096  # of 16 KiB each
 
-    def __init__(self, prints) -> None:
+    def __init__(self, prints: Sequence[Fingerprint]) -> None:
         self._prints = prints
-        self._made = {}
+        self._made: dict[int, NDArray[np.float32]] = {}
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> NDArray[np.float32]:
         if index not in self._made:
             if len(self._made) >= self._KEPT:
                 self._made.pop(next(iter(self._made)))
@@ -164,7 +187,9 @@ class _Thumbnails:
         return self._made[index]
 
 
-def _decide(thumbnails, i, j, distances, max_distance, min_correlation):
+def _decide(
+    thumbnails: _Thumbnails, i: int, j: int, distances: Mapping[str, int], max_distance: int, min_correlation: float
+) -> tuple[str, int, float] | None:
     """(kind, distance, correlation) of the first kind that the thumbnails confirm, or None."""
     first, second = thumbnails[i], thumbnails[j]
     changed = {NEAR: second, MIRRORED: second[:, ::-1], INVERTED: -second}

@@ -7,13 +7,16 @@ a file name is safe to open (``file_names``; the callers ask first).
 import hashlib
 import os
 import signal
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segtumor.errors import BadImageError, InstallationError, SegtumorError
 from segtumor.files import sha256_of_file
@@ -44,12 +47,12 @@ class Fingerprint:
     size_hw: tuple[int, int]
     file_sha256: str
     pixel_sha256: str
-    phash: np.ndarray = field(repr=False)
-    mirror_phash: np.ndarray = field(repr=False)
-    thumbnail: np.ndarray = field(repr=False)
+    phash: NDArray[np.uint64] = field(repr=False)
+    mirror_phash: NDArray[np.uint64] = field(repr=False)
+    thumbnail: NDArray[np.uint8] = field(repr=False)
 
 
-def fingerprint(path, file_name=None, *, max_pixels=MAX_PIXELS):
+def fingerprint(path: Path | str, file_name: str | None = None, *, max_pixels: int = MAX_PIXELS) -> Fingerprint:
     """Read an image file and return its Fingerprint; ``file_name`` None takes the name without folders.
 
     Raises:
@@ -62,7 +65,7 @@ def fingerprint(path, file_name=None, *, max_pixels=MAX_PIXELS):
     phash, mirror_phash = perceptual_hashes(thumbnail)
     return Fingerprint(
         file_name=path.name if file_name is None else file_name,
-        size_hw=pixels.shape,
+        size_hw=(pixels.shape[0], pixels.shape[1]),
         file_sha256=_file_hash(path),
         pixel_sha256=pixel_hash(pixels),
         phash=phash,
@@ -71,14 +74,21 @@ def fingerprint(path, file_name=None, *, max_pixels=MAX_PIXELS):
     )
 
 
-def pixel_hash(pixels):
+def pixel_hash(pixels: NDArray[np.float32]) -> str:
     """SHA-256 of the shape and of the pixels, (H, W) float32 in [0, 1], rounded to 16 bits."""
     digest = hashlib.sha256(f"{pixels.shape[0]}x{pixels.shape[1]}:".encode())
     digest.update(np.rint(pixels * np.float32(65535)).astype("<u2"))
     return digest.hexdigest()
 
 
-def fingerprint_images(names, image_root, *, progress=iter, workers=None, max_pixels=MAX_PIXELS):
+def fingerprint_images(
+    names: Iterable[str],
+    image_root: Path | str,
+    *,
+    progress: Callable[[Any], Any] = iter,
+    workers: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[dict[str, Fingerprint], dict[str, SegtumorError]]:
     """Fingerprints of many images.
 
     Args:
@@ -93,21 +103,31 @@ def fingerprint_images(names, image_root, *, progress=iter, workers=None, max_pi
     Raises:
         InstallationError: a process died, of memory or in a decoder.
     """
-    names = list(dict.fromkeys(names))
-    found, failed = {}, {}
+    distinct = list(dict.fromkeys(names))
+    found: dict[str, Fingerprint] = {}
+    failed: dict[str, SegtumorError] = {}
     one = partial(_try_fingerprint, image_root=str(image_root), max_pixels=max_pixels)
-    for name, result in _each(one, names, progress, _n_workers(workers, len(names)), image_root):
-        (failed if isinstance(result, SegtumorError) else found)[name] = result
+    for name, result in _each(one, distinct, progress, _n_workers(workers, len(distinct)), image_root):
+        if isinstance(result, SegtumorError):
+            failed[name] = result
+        else:
+            found[name] = result
     return found, failed
 
 
-def _n_workers(workers, n_images):
+def _n_workers(workers: int | None, n_images: int) -> int:
     if workers is not None:
         return workers
     return 1 if n_images < _FEW else available_cores()
 
 
-def _each(one, names, progress, workers, image_root):
+def _each(
+    one: Callable[[str], Fingerprint | SegtumorError],
+    names: list[str],
+    progress: Callable[[Any], Any],
+    workers: int,
+    image_root: Path | str,
+) -> Iterator[tuple[str, Fingerprint | SegtumorError]]:
     if workers <= 1:
         yield from ((name, one(name)) for name in progress(names))
         return
@@ -123,20 +143,20 @@ def _each(one, names, progress, workers, image_root):
         pool.shutdown(cancel_futures=True)  # what is not begun is dropped, so that Ctrl-C ends at once
 
 
-def _begin_worker(parent) -> None:
+def _begin_worker(parent: int) -> None:
     end_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the work
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _try_fingerprint(name, *, image_root, max_pixels):
+def _try_fingerprint(name: str, *, image_root: Path | str, max_pixels: int) -> Fingerprint | SegtumorError:
     try:
         return fingerprint(Path(image_root) / name, name, max_pixels=max_pixels)
     except SegtumorError as error:
         return error
 
 
-def _file_hash(path):
+def _file_hash(path: Path) -> str:
     try:
         return sha256_of_file(path)
     except OSError as error:

@@ -6,13 +6,17 @@ Not here: reading or changing them.
 import filecmp
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from segtumor.errors import OutputError
 from segtumor.files import atomic_path
 
 
-def place_images(source, target, names, *, mode, progress=iter):
+def place_images(
+    source: Path | str, target: Path | str, names: Sequence[str], *, mode: str, progress: Callable[[Any], Any] = iter
+) -> None:
     """Make the images reachable at ``target``: by a link to the folder ``source``, or by copies of ``names``.
 
     What is already right is left as it is; something else in its place is never overwritten.
@@ -50,7 +54,7 @@ def leads_out(path: Path, folder: Path) -> bool:
     return real != root and not real.startswith(root.rstrip(os.sep) + os.sep)
 
 
-def _link(source, target, names):
+def _link(source: Path, target: Path, names: Sequence[str]) -> None:
     if target.is_symlink() or target.exists():
         if all(_same_file(source / name, target / name) for name in names):
             return
@@ -63,6 +67,6 @@ def _link(source, target, names):
         raise OutputError(f"cannot link: {error.strerror}", where=target, remedy="Have the images copied") from error
 
 
-def _same_file(first, second):
+def _same_file(first: Path, second: Path) -> bool:
     """Whether the content is the same: two pictures of one size may be of two patients."""
     return second.is_file() and filecmp.cmp(first, second, shallow=False)

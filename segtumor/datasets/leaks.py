@@ -5,14 +5,17 @@ suffer, and shares are shares of it. Folds such as fold1-train and fold1-val are
 making splits (``splits``), reading images (``fingerprints``).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.regions import is_crowd
 from segtumor.cases import case_of, doubts
 from segtumor.datasets.duplicates import Pair, near_duplicates
+from segtumor.datasets.fingerprints import Fingerprint
 
 ROLES = ("train", "val", "test")
 #: Why an image of an evaluated part is affected; any: at least one of them.
@@ -58,7 +61,7 @@ class PairLeak:
     lesions: dict[str, int]
 
     @property
-    def leaks(self):
+    def leaks(self) -> bool:
         """Whether a case or an equal image stands in both parts."""
         return bool(self.cases or self.exact)
 
@@ -82,17 +85,19 @@ class LeakReport:
     doubts: list[str] = field(default_factory=list)
 
     @property
-    def leaks(self):
+    def leaks(self) -> bool:
         """Whether a case or an equal image stands on both sides."""
         return any(pair.leaks for pair in self.pairs)
 
     @property
-    def near(self):
+    def near(self) -> bool:
         """Whether nearly equal images stand on both sides."""
         return any(pair.near for pair in self.pairs)
 
 
-def find_leaks(parts, fingerprints=None, *, near: bool = True):
+def find_leaks(
+    parts: Mapping[str, CocoDataset], fingerprints: Mapping[str, Fingerprint] | None = None, *, near: bool = True
+) -> LeakReport:
     """Compare the parts of a split.
 
     An image without ``case_id`` counts as a case of its own.
@@ -108,7 +113,7 @@ def find_leaks(parts, fingerprints=None, *, near: bool = True):
     """
     prints = fingerprints or {}
     items = {part: _items(dataset) for part, dataset in parts.items()}
-    partners = {}
+    partners: dict[str, list[Pair]] = {}
     for pair in near_duplicates(prints) if near else []:
         partners.setdefault(pair.first, []).append(pair)
         partners.setdefault(pair.second, []).append(pair)
@@ -123,36 +128,37 @@ def find_leaks(parts, fingerprints=None, *, near: bool = True):
     )
 
 
-def image_key(dataset, image):
+def image_key(dataset: CocoDataset, image: Mapping[str, Any]) -> str:
     """Path of an image of a CocoDataset, as the fingerprints are keyed."""
     return str(Path(dataset.image_root) / image["file_name"])
 
 
-def pairs_to_compare(names):
+def pairs_to_compare(names: Sequence[str]) -> list[tuple[str, str]]:
     """List of (part, part evaluated) that must share nothing.
 
     Every part with every other, except parts of different folds; a part ``test`` outside the folds belongs to all.
     """
     rank = {name: (_rank(name), position) for position, name in enumerate(names)}
-    return [tuple(sorted(pair, key=rank.get)) for pair in combinations(names, 2) if _belong_together(*pair)]
+    pairs = (pair for pair in combinations(names, 2) if _belong_together(*pair))
+    return [(min(pair, key=rank.__getitem__), max(pair, key=rank.__getitem__)) for pair in pairs]
 
 
-def _fold_and_role(name):
+def _fold_and_role(name: str) -> tuple[str, str]:
     fold, _, role = name.rpartition("-")
     return (fold, role) if role in ROLES else ("", name)
 
 
-def _rank(name):
+def _rank(name: str) -> int:
     role = _fold_and_role(name)[1]
     return ROLES.index(role) if role in ROLES else len(ROLES)
 
 
-def _belong_together(first, second):
+def _belong_together(first: str, second: str) -> bool:
     same_fold = _fold_and_role(first)[0] == _fold_and_role(second)[0]
     return same_fold or "test" in (first, second)
 
 
-def _items(dataset):
+def _items(dataset: CocoDataset) -> list[_Item]:
     items = []
     for image in dataset.images:
         lesions = [a for a in dataset.annotations_of_image.get(image["id"], ()) if not is_crowd(a)]
@@ -160,15 +166,21 @@ def _items(dataset):
     return items
 
 
-def _counts(items):
+def _counts(items: Sequence[_Item]) -> PartCounts:
     cases = [item.case for item in items]
     return PartCounts(len(items), sum(item.n_lesions for item in items), len({*cases} - {None}), cases.count(None))
 
 
-def _compare(first, second, items, identity, partners):
-    cases = {item.case for item in items[first]} & {item.case for item in items[second]} - {None}
+def _compare(
+    first: str,
+    second: str,
+    items: Mapping[str, list[_Item]],
+    identity: Mapping[str, str],
+    partners: Mapping[str, list[Pair]],
+) -> PairLeak:
+    cases = {item.case for item in items[first] if item.case} & {item.case for item in items[second] if item.case}
     names = {item.key: item.file_name for item in items[first]}
-    name_of = {}
+    name_of: dict[str, str] = {}
     for item in items[first]:
         name_of.setdefault(identity.get(item.key, item.key), item.file_name)
     exact = {
@@ -197,14 +209,14 @@ def _compare(first, second, items, identity, partners):
     )
 
 
-def _partners_in(names, item, partners):
+def _partners_in(names: Mapping[str, str], item: _Item, partners: Mapping[str, list[Pair]]) -> list[Pair]:
     """The pairs of an item with images of the other part ({key: file name}), by file name, that image first."""
     others = [(pair.first if pair.second == item.key else pair.second, pair) for pair in partners[item.key]]
     return [pair._replace(first=names[other], second=item.file_name) for other, pair in others if other in names]
 
 
-def _cases_in_several(pairs):
-    parts_of_case = {}
+def _cases_in_several(pairs: Sequence[PairLeak]) -> dict[str, list[str]]:
+    parts_of_case: dict[str, list[str]] = {}
     for pair in pairs:
         for case in pair.cases:
             names = parts_of_case.setdefault(case, [])

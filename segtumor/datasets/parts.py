@@ -5,14 +5,16 @@ Not here: comparing parts (``segtumor.datasets.leaks``) and making them (``segtu
 
 from pathlib import Path
 
-from segtumor.annotations.coco import load_coco
+from segtumor.annotations.coco import CocoDataset, load_coco
 from segtumor.errors import DataError
 
 #: The part that holds every image, as conversions write it; left aside where other parts divide it.
 WHOLE = "all"
 
 
-def load_parts(source, image_root=None, *, check_files: bool = False):
+def load_parts(
+    source: Path | str, image_root: Path | str | None = None, *, check_files: bool = False
+) -> dict[str, CocoDataset]:
     """Read one annotation file, or all of a data set's folder.
 
     Args:

@@ -87,8 +87,8 @@ def test_a_case_in_two_parts_is_refused_by_name(tmp_path):
     split = _split()
     moved = {name: dict(entry) for name, entry in split.assignment.items()}
     moved["0.png"]["part"] = "val" if moved["1.png"]["part"] != "val" else "test"
-    with pytest.raises(DataError, match=r"1 cases stand in several parts of the split: case0 \("):
-        splits.check_no_group_in_two_parts(moved)
+    with pytest.raises(DataError, match=r"1 cases are in several parts of the split: case0 \("):
+        splits.check_cases_whole(moved)
     path = _saved(tmp_path, splits.Split("grouped", 0, split.fractions, moved))
     with pytest.raises(DataError, match="case0"):
         splits.read_split(path)

@@ -13,21 +13,14 @@ from segtumor.annotations.problems import place
 from segtumor.annotations.regions import has_outline
 from segtumor.annotations.repair.ledger import Ledger, Work
 from segtumor.annotations.repair.shapes import NOTHING
-from segtumor.annotations.segmentations import (
-    FITS_BADLY_IOU,
-    Floats,
-    Outlines,
-    SizeHw,
-    check_outlines,
-    is_number,
-    paired_iou,
-)
+from segtumor.annotations.segmentations import FITS_BADLY_IOU, Outlines, check_outlines, is_number, paired_iou
 from segtumor.annotations.validation import LONGEST_EDGE_PX, MOST_PIXELS
+from segtumor.arrays import Floats, SizeHW
 from segtumor.structures.polygons import clip_polygon, outside_image, polygon_area
 
 _FLAGS = {None: 0, "0": 0, "1": 1, 0.0: 0, 1.0: 1}
 #: (position, annotation, size of its image) of annotations whose image has one.
-Lesions = Sequence[tuple[int, dict[str, Any], SizeHw]]
+Lesions = Sequence[tuple[int, dict[str, Any], SizeHW]]
 
 
 def repair_lesions(work: Work, ledger: Ledger) -> None:
@@ -48,7 +41,7 @@ def repair_lesions(work: Work, ledger: Ledger) -> None:
     _repair_measures(lesions, ledger)
 
 
-def _size_hw(image: Mapping[str, Any]) -> SizeHw | None:
+def _size_hw(image: Mapping[str, Any]) -> SizeHW | None:
     height, width = image.get("height"), image.get("width")
     if type(height) is not int or type(width) is not int or not min(height, width) > 0:
         return None
@@ -84,7 +77,7 @@ def _repair_outlines(lesions: Lesions, ledger: Ledger) -> None:
             _cut(annotation, where, size_hw, ledger)
 
 
-def _drop_polygons(annotation: dict[str, Any], where: str, size_hw: SizeHw, faulty: bool, ledger: Ledger) -> None:
+def _drop_polygons(annotation: dict[str, Any], where: str, size_hw: SizeHW, faulty: bool, ledger: Ledger) -> None:
     polygons = annotation["segmentation"]
     different = [polygon for i, polygon in enumerate(polygons) if not _in(polygon, polygons[max(0, i - 20) : i])]
     if len(different) < len(polygons):
@@ -104,7 +97,7 @@ def _in(polygon: Any, others: Sequence[Any]) -> bool:
         return False
 
 
-def _cut(annotation: dict[str, Any], where: str, size_hw: SizeHw, ledger: Ledger) -> None:
+def _cut(annotation: dict[str, Any], where: str, size_hw: SizeHW, ledger: Ledger) -> None:
     polygons = annotation["segmentation"]
     if check_outlines([(None, annotation, size_hw, None)]).faults:
         return
@@ -113,7 +106,7 @@ def _cut(annotation: dict[str, Any], where: str, size_hw: SizeHw, ledger: Ledger
         ledger.set(annotation, where, "segmentation", "cut at the border of the image", cut)
 
 
-def _cut_polygon(polygon: Sequence[float], size_hw: SizeHw) -> list[float]:
+def _cut_polygon(polygon: Sequence[float], size_hw: SizeHW) -> list[float]:
     points = clip_polygon(np.reshape(polygon, (-1, 2)), size_hw)
     rounded = np.round(points, 3)
     # Rounding may flatten a sliver; it then keeps its digits.
@@ -135,7 +128,7 @@ def _repair_measures(lesions: Lesions, ledger: Ledger) -> None:
 
 
 def _repair_box(
-    annotation: dict[str, Any], where: str, tight_xyxy: Floats | None, size_hw: SizeHw, ledger: Ledger
+    annotation: dict[str, Any], where: str, tight_xyxy: Floats | None, size_hw: SizeHW, ledger: Ledger
 ) -> None:
     """The box cut at the border; that of the outline where the one given is unsound or far from it."""
     given, height, width = _corners(annotation.get("bbox")), *size_hw
@@ -173,7 +166,7 @@ def _repair_area(annotation: dict[str, Any], where: str, area_px: float | None, 
         area = round(box[2] * box[3], 3)
     else:
         return
-    if not is_number(given, limit=1e12) or given < 0:
+    if given is None or not is_number(given, limit=1e12) or given < 0:
         ledger.set(annotation, where, "area", f"taken from the {'box' if area_px is None else 'outline'}", area)
     elif area_px is not None and _disagree(given, area):
         ledger.set(annotation, where, "area", "taken from the outline", area)

@@ -70,7 +70,7 @@ def renumber_texts(work: Work, ledger: Ledger) -> None:
     for name, key in (("images", "image_id"), ("categories", "category_id")):
         ids = [entry.get("id") for _, entry in work[name] if isinstance(entry, dict)]
         odd = Counter(value for value in ids if _is_odd(value))
-        following = max([value for value in ids if _is_id(value) and value < LARGEST_ID // 2], default=0) + 1
+        following = _first_free(ids)
         number_of = {value: following + i for i, value in enumerate(v for v, count in odd.items() if count == 1)}
         for entries, name_of_id, field in ((name, name, "id"), ("annotations", name, key)):
             for index, entry in work[entries]:
@@ -132,7 +132,7 @@ def _same_lesion(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
 def renumber(annotations: list[tuple[int, Any]], ledger: Ledger) -> None:
     """Give annotations whose id is missing, unreadable or taken a new one above all others."""
     ids = [entry.get("id") for _, entry in annotations if isinstance(entry, dict)]
-    following = max([value for value in ids if _is_id(value) and value < LARGEST_ID // 2], default=0) + 1
+    following = _first_free(ids)
     taken: set[int] = set()
     for index, entry in annotations:
         if not isinstance(entry, dict):
@@ -142,6 +142,12 @@ def renumber(annotations: list[tuple[int, Any]], ledger: Ledger) -> None:
             ledger.set(entry, place("annotations", index, entry), "id", "numbered anew", max(following, 1))
             following = max(following, 1) + 1
         taken.add(entry["id"])
+
+
+def _first_free(ids: list[Any]) -> int:
+    """An id above all others of plausible size."""
+    sound = [value for value in ids if type(value) is int and -LARGEST_ID <= value < LARGEST_ID // 2]
+    return max(sound, default=0) + 1
 
 
 def _is_id(value: Any) -> bool:

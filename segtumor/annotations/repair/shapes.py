@@ -13,7 +13,7 @@ from segtumor.annotations.segmentations import check_outlines, is_number, nested
 
 #: An outline with one of these faults has nothing in the image.
 NOTHING = {ProblemKind.POLYGON_TOO_SHORT, ProblemKind.POLYGON_FLAT, ProblemKind.POLYGON_OUTSIDE}
-_NO_OUTLINE = (None, [])
+_NO_OUTLINE: tuple[Any, ...] = (None, [])
 
 
 def repair_shapes(work: Work, ledger: Ledger, *, crowds_as_lesions: bool) -> None:

@@ -17,7 +17,8 @@ from segtumor.annotations.repair.ledger import Ledger, Work
 from segtumor.annotations.repair.omission import leave_out_images
 from segtumor.annotations.repair.shapes import NOTHING
 from segtumor.annotations.rescaling import Scale, scale_of, scaled_fields, scaled_segmentation, scaled_spacing
-from segtumor.annotations.segmentations import Segmented, SizeHw, check_outlines, is_number
+from segtumor.annotations.segmentations import Segmented, check_outlines, is_number
+from segtumor.arrays import SizeHW
 from segtumor.errors import DataError
 from segtumor.imaging import read_size_hw
 
@@ -56,7 +57,7 @@ def _is_one_of(gone: Mapping[int, Any]) -> Callable[[dict[str, Any]], bool]:
     return lambda entry: id(entry) in gone
 
 
-def _size_in_header(path: str) -> SizeHw | None:
+def _size_in_header(path: str) -> SizeHW | None:
     """(height, width), or None for a file that is not there or no image; both are reported by the checks."""
     try:
         if not os.path.isfile(path):
@@ -67,10 +68,8 @@ def _size_in_header(path: str) -> SizeHw | None:
     return int(height), int(width)
 
 
-def _repair_size(index: int, image: dict[str, Any], own: Sequence[Lesion], size_hw: SizeHw, ledger: Ledger) -> None:
-    where, height, width = place("images", index, image), image.get("height"), image.get("width")
-    is_known = all(type(n) is int and n > 0 for n in (height, width))
-    listed = (height, width) if is_known else None  # unknown: the outlines may be of the file, if they fit it
+def _repair_size(index: int, image: dict[str, Any], own: Sequence[Lesion], size_hw: SizeHW, ledger: Ledger) -> None:
+    where, listed = place("images", index, image), _listed_hw(image)
     drawn_hw = _drawn_hw(own, listed, size_hw)
     if drawn_hw != size_hw and own:
         scale_xy = scale_of(drawn_hw, size_hw)
@@ -84,9 +83,17 @@ def _repair_size(index: int, image: dict[str, Any], own: Sequence[Lesion], size_
             ledger.set(image, where, key, "taken from the image file", value)
 
 
-def _drawn_hw(own: Sequence[Lesion], listed: SizeHw | None, size_hw: SizeHw) -> SizeHw:
+def _listed_hw(image: Mapping[str, Any]) -> SizeHW | None:
+    """None where it is unknown: the outlines may be of the file, if they fit it."""
+    height, width = image.get("height"), image.get("width")
+    if type(height) is not int or type(width) is not int:
+        return None
+    return (height, width) if min(height, width) > 0 else None
+
+
+def _drawn_hw(own: Sequence[Lesion], listed: SizeHW | None, size_hw: SizeHW) -> SizeHW:
     """The size that everything was drawn on; LeftOutError where it is neither that of the list nor that of the file."""
-    masks = {_mask_size(annotation) for _, annotation in own} - {None}
+    masks = {size for _, annotation in own if (size := _mask_size(annotation)) is not None}
     if len(masks) > 1 or not masks <= {listed, size_hw}:
         raise LeftOutError("size is not that of the file", _compared(listed, size_hw) + ", and masks of another")
     drawn_hw = next(iter(masks), listed or size_hw)
@@ -95,19 +102,19 @@ def _drawn_hw(own: Sequence[Lesion], listed: SizeHw | None, size_hw: SizeHw) -> 
     return drawn_hw
 
 
-def _compared(listed: SizeHw | None, size_hw: SizeHw) -> str:
+def _compared(listed: SizeHW | None, size_hw: SizeHW) -> str:
     said = "unknown" if listed is None else f"{listed[1]} x {listed[0]} px"
     return f"{said}, the file is {size_hw[1]} x {size_hw[0]} px"
 
 
-def _mask_size(annotation: Mapping[str, Any]) -> SizeHw | None:
+def _mask_size(annotation: Mapping[str, Any]) -> SizeHW | None:
     segmentation = annotation.get("segmentation")
     size = segmentation.get("size") if isinstance(segmentation, dict) and has_outline(annotation) else None
     is_size = isinstance(size, list) and len(size) == 2 and all(type(n) is int for n in size)
     return (size[0], size[1]) if is_size and size is not None else None
 
 
-def _fits(annotation: Mapping[str, Any], drawn_hw: SizeHw) -> bool:
+def _fits(annotation: Mapping[str, Any], drawn_hw: SizeHW) -> bool:
     height, width = drawn_hw
     box, segmentation = annotation.get("bbox"), annotation.get("segmentation")
     x: list[float] = []
@@ -121,14 +128,14 @@ def _fits(annotation: Mapping[str, Any], drawn_hw: SizeHw) -> bool:
     return all(-over[0] <= v <= width + over[0] for v in x) and all(-over[1] <= v <= height + over[1] for v in y)
 
 
-def _check_outlines(own: Sequence[Lesion], drawn_hw: SizeHw) -> None:
+def _check_outlines(own: Sequence[Lesion], drawn_hw: SizeHW) -> None:
     outlined: list[Segmented] = [(place("annotations", n, a), a, drawn_hw, None) for n, a in own if has_outline(a)]
     unsound = [fault.order for fault in check_outlines(outlined).faults if fault.kind not in NOTHING]
     if unsound:
         raise LeftOutError("size is not that of the file", f"and the outline of {outlined[unsound[0]][0]} is unsound")
 
 
-def _scale_spacing(image: dict[str, Any], where: str, drawn_hw: SizeHw, size_hw: SizeHw, ledger: Ledger) -> None:
+def _scale_spacing(image: dict[str, Any], where: str, drawn_hw: SizeHW, size_hw: SizeHW, ledger: Ledger) -> None:
     try:
         scale_xy = scale_of(drawn_hw, size_hw)
     except LeftOutError:  # an image without annotations, which its size alone cannot spoil
@@ -138,7 +145,7 @@ def _scale_spacing(image: dict[str, Any], where: str, drawn_hw: SizeHw, size_hw:
 
 
 def _scale(
-    annotation: dict[str, Any], where: str, drawn_hw: SizeHw, size_hw: SizeHw, scale_xy: Scale, ledger: Ledger
+    annotation: dict[str, Any], where: str, drawn_hw: SizeHW, size_hw: SizeHW, scale_xy: Scale, ledger: Ledger
 ) -> None:
     """Everything in px of one annotation. What cannot be read stays, and the checks name it."""
     box, segmentation = annotation.get("bbox"), annotation.get("segmentation")

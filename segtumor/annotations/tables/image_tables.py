@@ -4,6 +4,10 @@ Not here: how CSV and Excel are read (``segtumor.annotations.tables.spreadsheets
 set mean.
 """
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 from segtumor.annotations.image_names import IMAGE_COLUMNS, NameIndex, parts_of
 from segtumor.annotations.tables.cells import field_of_column, typed_fields
 from segtumor.annotations.tables.spreadsheets import cells_of, header_of, read_sheets
@@ -12,7 +16,7 @@ from segtumor.errors import DataError
 _FAULTS_SHOWN = 10
 
 
-def read_cells(path, needed=()):
+def read_cells(path: Path | str, needed: Sequence[str] = ()) -> list[dict[str, str]]:
     """Rows of a table as {column: text}; columns in lower case with single blanks, everything trimmed.
 
     Args:
@@ -30,7 +34,7 @@ def read_cells(path, needed=()):
     return cells_of(rows)
 
 
-def refuse_rows(faults, path):
+def refuse_rows(faults: Sequence[DataError], path: Path | str) -> None:
     """Raise one DataError for all faulty rows, so that a long table need not be mended one run at a time.
 
     Args:
@@ -49,7 +53,7 @@ def refuse_rows(faults, path):
         raise DataError(listing, where=path, remedy=". ".join(remedies) or None)
 
 
-def image_column(cells, path):
+def image_column(cells: Mapping[str, str], path: Path | str) -> str:
     """The column of a row that holds the name of an image; raises DataError if there is none."""
     for name in IMAGE_COLUMNS:
         if name in cells:
@@ -58,7 +62,7 @@ def image_column(cells, path):
     raise DataError("no column of image names", where=path, got=", ".join(cells), expected=expected)
 
 
-def read_image_table(path, unread=None):
+def read_image_table(path: Path | str, unread: list[tuple[str, str]] | None = None) -> dict[str, dict[str, Any]]:
     """{name of an image as the table has it: fields of the COCO image} of a table with a column of image names.
 
     The columns of datasets/README.md get their types (age a number, sex M or F, site, region and view lists divided by
@@ -71,7 +75,7 @@ def read_image_table(path, unread=None):
     Raises:
         DataError: unreadable, no column of image names, or an image stands there twice with different data.
     """
-    table = {}
+    table: dict[str, dict[str, Any]] = {}
     for cells in read_cells(path):
         name = cells.pop(image_column(cells, path))
         if not name:
@@ -84,7 +88,13 @@ def read_image_table(path, unread=None):
     return table
 
 
-def match_images(table, file_names, *, where=None, elsewhere=None):
+def match_images(
+    table: Mapping[str, dict[str, Any]],
+    file_names: Sequence[str],
+    *,
+    where: Path | str | None = None,
+    elsewhere: list[tuple[str, str]] | None = None,
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Find the image of each row: by its whole name below the image root, else by its file name, else without suffix.
 
     Args:
@@ -99,7 +109,7 @@ def match_images(table, file_names, *, where=None, elsewhere=None):
     Raises:
         DataError: a name fits several images, or two rows that fit one image differ.
     """
-    names, found, unknown = NameIndex(file_names), {}, []
+    names, found, unknown = NameIndex(file_names), dict[str, dict[str, Any]](), list[str]()
     for name, fields in table.items():
         fit = names.fit(name)
         fitting = [file_names[index] for index in fit.indices]

@@ -5,6 +5,7 @@ so the case is the unit, and a split by case that has one in two parts is refuse
 a data set calls its cases, and whether two images are alike (``segtumor data leaks``).
 """
 
+from segtumor.datasets.splits.case_leaks import cases_in_several_parts, check_cases_whole
 from segtumor.datasets.splits.deal import DEFAULT_FRACTIONS, SEVERITY, check_fractions, grouped_split, kfold_split
 from segtumor.datasets.splits.document import (
     SCHEMA_VERSION,
@@ -28,8 +29,6 @@ from segtumor.datasets.splits.model import (
     NONE,
     OFFICIAL,
     Split,
-    check_no_group_in_two_parts,
-    groups_in_several_parts,
     leave_one_out,
     make_kfold,
     make_split,
@@ -51,10 +50,10 @@ __all__ = [
     "SEVERITY",
     "ChangedImages",
     "Split",
+    "cases_in_several_parts",
+    "check_cases_whole",
     "check_fractions",
-    "check_no_group_in_two_parts",
     "grouped_split",
-    "groups_in_several_parts",
     "hash_images",
     "kfold_split",
     "leave_one_out",

@@ -4,14 +4,28 @@ Folds stand for themselves: each training part is all the others. Not here: prin
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from segtumor.annotations.regions import is_crowd
+from segtumor.datasets.splits.model import Split
 from segtumor.datasets.splits.strata import attribute_text
 
 _MOST_COLUMNS = 8
+#: (header, rows).
+TextTable = tuple[list[str], list[list[Any]]]
 
 
-def balance_tables(split, images, annotations, categories, labels, *, keys=(), severity=()):
+def balance_tables(
+    split: Split,
+    images: Sequence[Mapping[str, Any]],
+    annotations: Sequence[Mapping[str, Any]],
+    categories: Sequence[Mapping[str, Any]],
+    labels: Sequence[str],
+    *,
+    keys: Sequence[str] = (),
+    severity: Sequence[str] = (),
+) -> list[TextTable]:
     """Tables of a split.
 
     Args:
@@ -28,31 +42,44 @@ def balance_tables(split, images, annotations, categories, labels, *, keys=(), s
     part_of_image = {image["id"]: _part(split, image) for image in images}
     parts = [part_of_image[image["id"]] for image in images]
     lesions = [(part_of_image[a["image_id"]], a["category_id"]) for a in annotations if not is_crowd(a)]
-    cases = {(p, split.assignment[i["file_name"]]["case_id"]) for p, i in zip(parts, images, strict=True) if p}
-    counts = [Counter(parts), Counter(part for part, _ in cases), Counter(part for part, _ in lesions)]
-    rows = [[part, *(count[part] for count in counts)] for part in split.fractions]
-    kept = sum(part is not None for part in parts)
-    rows.append(["total", kept, len({case for _, case in cases}), sum(part is not None for part, _ in lesions)])
+    kept_images = [(part, image) for part, image in zip(parts, images, strict=True) if part is not None]
+    cases = {(part, split.assignment[image["file_name"]]["case_id"]) for part, image in kept_images}
+    counts: list[Counter[str | None]] = [
+        Counter(parts),
+        Counter(part for part, _ in cases),
+        Counter(part for part, _ in lesions),
+    ]
+    rows: list[list[Any]] = [[part, *(count[part] for count in counts)] for part in split.fractions]
+    rows.append(
+        ["total", len(kept_images), len({case for _, case in cases}), sum(part is not None for part, _ in lesions)]
+    )
     first = "part" if split.composition is None else "fold"
-    tables = [([first, "images", "cases", "lesions"], rows)]
+    tables: list[TextTable] = [([first, "images", "cases", "lesions"], rows)]
     tables.append(_shares(first, "label", split, parts, labels, order=severity))
     for key in keys:
         tables.append(_shares(first, key, split, parts, [attribute_text(image, key) for image in images]))
     names = {category["id"]: category["name"] for category in categories}
-    of_lesions = ([part for part, _ in lesions], [names[category] for _, category in lesions])
-    tables.append(_shares(first, "class of lesions", split, *of_lesions, order=tuple(names.values())))
+    parts_of_lesions, classes = [part for part, _ in lesions], [names[category] for _, category in lesions]
+    tables.append(_shares(first, "class of lesions", split, parts_of_lesions, classes, order=tuple(names.values())))
     return tables
 
 
-def _part(split, image):
+def _part(split: Split, image: Mapping[str, Any]) -> str | None:
     entry = split.assignment.get(image["file_name"])
     return None if entry is None else entry["part"]
 
 
-def _shares(first, title, split, parts, values, order=None):
+def _shares(
+    first: str,
+    title: str,
+    split: Split,
+    parts: Sequence[str | None],
+    values: Sequence[str],
+    order: Sequence[str] | None = None,
+) -> TextTable:
     totals = Counter(values)
     columns = list(order) if order else [value for value, _ in sorted(totals.items(), key=lambda i: (-i[1], i[0]))]
-    shown = columns if len(columns) <= _MOST_COLUMNS else columns[: _MOST_COLUMNS - 1]
+    shown: list[str | None] = list(columns if len(columns) <= _MOST_COLUMNS else columns[: _MOST_COLUMNS - 1])
     counts = Counter((p, v if v in shown else None) for p, v in zip(parts, values, strict=True) if p is not None)
     number = Counter(part for part in parts if part is not None)
     shown = shown if len(shown) == len(columns) else [*shown, None]
@@ -63,5 +90,5 @@ def _shares(first, title, split, parts, values, order=None):
     return header, rows
 
 
-def _percent(count, total):
+def _percent(count: int, total: int) -> str:
     return f"{100 * count / total:.1f}%" if total else "-"

@@ -1,9 +1,18 @@
-"""How much a split that was not made by case leaks, in numbers. Not here: images that are alike (``data leaks``)."""
+"""Cases in several parts of a split: which, in numbers, and refused where a split must keep them whole.
 
+Not here: images that are alike (``segtumor.datasets.leaks``).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from segtumor.cases import case_of, is_own_case
-from segtumor.datasets.splits.model import groups_in_several_parts
+from segtumor.errors import DataError
+
+#: {image file name: {"case_id": str, "part": str}}.
+Assignment = Mapping[str, Mapping[str, str]]
+_NAMED = 10
 
 
 class LeakNumbers(NamedTuple):
@@ -14,7 +23,7 @@ class LeakNumbers(NamedTuple):
         known_cases: those that are not made up for an image without one.
         shared_cases: cases in several parts.
         images_outside_train: images of all parts but the training part.
-        affected_images: those of them whose case stands in another part too.
+        affected_images: those of them whose case is in another part too.
     """
 
     cases: int
@@ -24,10 +33,42 @@ class LeakNumbers(NamedTuple):
     affected_images: int
 
 
-def leak_numbers(assignment, *, train: str = "train"):
-    """LeakNumbers of {image file name: {"case_id": str, "part": str}}; images outside the part ``train`` can suffer."""
-    shared = groups_in_several_parts(assignment)
+def cases_in_several_parts(assignment: Assignment) -> dict[str, list[str]]:
+    """{case: sorted parts} of the cases that are in more than one part."""
+    parts_of_case: dict[str, set[str]] = {}
+    for entry in assignment.values():
+        case = case_of(entry)
+        if case is not None:
+            parts_of_case.setdefault(case, set()).add(entry["part"])
+    return {case: sorted(parts) for case, parts in sorted(parts_of_case.items()) if len(parts) > 1}
+
+
+def leak_numbers(assignment: Assignment, *, train: str = "train") -> LeakNumbers:
+    """How much a split that was not made by case leaks; images outside the part ``train`` can suffer."""
+    shared = cases_in_several_parts(assignment)
     outside = [case_of(entry) for entry in assignment.values() if entry["part"] != train]
-    cases = set(map(case_of, assignment.values())) - {None}
+    cases = {case for entry in assignment.values() if (case := case_of(entry)) is not None}
     known = sum(not is_own_case(case) for case in cases)
     return LeakNumbers(len(cases), known, len(shared), len(outside), sum(case in shared for case in outside))
+
+
+def check_cases_whole(assignment: Assignment, *, where: Path | str | None = None) -> None:
+    """Refuse a split that has images of one case in two parts.
+
+    Args:
+        assignment: the split.
+        where: file it comes from, for the message.
+
+    Raises:
+        DataError: naming the first cases and their parts.
+    """
+    leaking = cases_in_several_parts(assignment)
+    if not leaking:
+        return
+    named = ", ".join(f"{case} ({' and '.join(parts)})" for case, parts in list(leaking.items())[:_NAMED])
+    more = f" and {len(leaking) - _NAMED} more" if len(leaking) > _NAMED else ""
+    raise DataError(
+        f"{len(leaking)} cases are in several parts of the split: {named}{more}",
+        where=where,
+        remedy="Make a new split by case (grouped)",
+    )

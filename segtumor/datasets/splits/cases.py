@@ -3,6 +3,10 @@
 Not here: dividing the cases (``model``).
 """
 
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 from segtumor.annotations.image_names import NameIndex
 from segtumor.annotations.tables.image_tables import image_column, read_cells
 from segtumor.cases import case_of, case_or_own
@@ -11,15 +15,15 @@ from segtumor.errors import ConfigError, DataError
 _NAMED = 5
 
 
-def cases_of_images(images, *, by: str = "case_id"):
+def cases_of_images(images: Sequence[Mapping[str, Any]], *, by: str = "case_id") -> list[str]:
     """Case of each image, from one of its fields.
 
     Raises:
         ConfigError: an image has none, so that nobody can tell whether it shows another's case.
     """
-    cases = [case_of(image, by) for image in images]
-    missing = [image["file_name"] for image, case in zip(images, cases, strict=True) if case is None]
-    if missing:
+    cases = [case for image in images if (case := case_of(image, by)) is not None]
+    if len(cases) < len(images):
+        missing = [image["file_name"] for image in images if case_of(image, by) is None]
         raise ConfigError(
             f"{len(missing)} of {len(images)} images have no {by}: {', '.join(missing[:_NAMED])}"
             f"{', ...' if len(missing) > _NAMED else ''}",
@@ -29,12 +33,12 @@ def cases_of_images(images, *, by: str = "case_id"):
     return cases
 
 
-def known_cases(images, *, by: str = "case_id"):
+def known_cases(images: Sequence[Mapping[str, Any]], *, by: str = "case_id") -> list[str]:
     """Case of each image; one without is a case of its own, ``image:<file name>``."""
     return [case_or_own(image, by) for image in images]
 
 
-def join_cases(case_of, pairs):
+def join_cases(case_of: Mapping[str, str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Make one case of those whose images belong together.
 
     Args:
@@ -51,7 +55,7 @@ def join_cases(case_of, pairs):
     return {name: "+".join(sorted(group_of[case])) for name, case in case_of.items()}
 
 
-def read_case_table(path, file_names):
+def read_case_table(path: Path | str, file_names: Sequence[str]) -> tuple[dict[int, str], list[str]]:
     """Cases from a table.
 
     Args:
@@ -64,7 +68,7 @@ def read_case_table(path, file_names):
     Raises:
         DataError: unreadable, a column is missing, or an image has two cases.
     """
-    names, cases, unknown = NameIndex(file_names), {}, []
+    names, cases, unknown = NameIndex(file_names), dict[int, str](), list[str]()
     rows = read_cells(path, ("case_id",))
     column = image_column(rows[0] if rows else {}, path)
     for row in rows:

@@ -6,12 +6,14 @@ model never sees the test fold. Not here: reading the images (``merging``), and 
 """
 
 from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from segtumor.datasets.splits.deal import SEVERITY, grouped_split
+from segtumor.datasets.splits.deal import SEVERITY, Keys, grouped_split
 from segtumor.datasets.splits.merging import MergedCoco
-from segtumor.datasets.splits.model import TEST, TRAIN, VAL, make_kfold
+from segtumor.datasets.splits.model import TEST, TRAIN, VAL, Split, make_kfold
 from segtumor.errors import ConfigError
 from segtumor.texts import counted
 
@@ -31,14 +33,22 @@ class Fold:
     test: tuple[int, ...]
 
     @property
-    def parts(self):
+    def parts(self) -> dict[str, tuple[int, ...]]:
         """{"train": positions, "val": ..., "test": ...}."""
         return {TRAIN: self.train, VAL: self.val, TEST: self.test}
 
 
 def make_folds(
-    file_names, case_ids, labels, *, folds, seed=0, val_fraction: float = 0.1, severity=SEVERITY, within=None
-):
+    file_names: Sequence[str],
+    case_ids: Sequence[str],
+    labels: Sequence[str],
+    *,
+    folds: int,
+    seed: int = 0,
+    val_fraction: float = 0.1,
+    severity: Sequence[str] = SEVERITY,
+    within: Keys | None = None,
+) -> tuple[Split, list[Fold]]:
     """Folds by case, each with a validation part taken by case from what is not its test fold.
 
     Args:
@@ -61,7 +71,7 @@ def make_folds(
         raise ConfigError("share for validation", where="--val-fraction", got=val_fraction, expected="0 to below 1")
     if seed < 0:
         raise ConfigError("seed is negative", where="--seed", got=seed, expected="0 or more")
-    options = {"severity": severity, "within": within}
+    options: dict[str, Any] = {"severity": severity, "within": within}
     split = make_kfold(file_names, case_ids, labels, folds=folds, seed=seed, **options)
     split = replace(split, composition=None)  # the parts train and val of a fold are no unions of folds
     made = []
@@ -73,17 +83,28 @@ def make_folds(
     return split, made
 
 
-def _divide(rest, case_ids, labels, val_fraction, *, within, **options):
+def _divide(
+    rest: Sequence[int],
+    case_ids: Sequence[str],
+    labels: Sequence[str],
+    val_fraction: float,
+    *,
+    within: Keys | None,
+    **options: Any,
+) -> tuple[list[int], list[int]]:
     """Positions for training and for validation, by case."""
     if not val_fraction:
-        return rest, []
-    cases, strata, keys = ([values[i] for i in rest] if values else None for values in (case_ids, labels, within))
+        return list(rest), []
+    cases, strata = ([values[i] for i in rest] for values in (case_ids, labels))
+    keys = [within[i] for i in rest] if within else None
     shares = {TRAIN: 1 - val_fraction, VAL: val_fraction}
     parts = grouped_split(cases, strata, fractions=shares, within=keys, **options)
     return [rest[i] for i in parts[TRAIN]], [rest[i] for i in parts[VAL]]
 
 
-def rare_classes(case_ids, labels_of_image, names, *, folds):
+def rare_classes(
+    case_ids: Sequence[str], labels_of_image: Iterable[Collection[str]], names: Sequence[str], *, folds: int
+) -> list[str]:
     """Classes that not every fold can test, as sentences.
 
     Args:
@@ -109,7 +130,7 @@ def rare_classes(case_ids, labels_of_image, names, *, folds):
     ]
 
 
-def common_root(merged):
+def common_root(merged: MergedCoco) -> tuple[Path, MergedCoco]:
     """One image root for images of several data sets.
 
     Args:
@@ -132,7 +153,9 @@ def common_root(merged):
     return common, replace(merged, images=images, roots={common: [image["file_name"] for image in images]})
 
 
-def fold_documents(merged: MergedCoco, fold, *, folds, split_sha256):
+def fold_documents(
+    merged: MergedCoco, fold: Fold, *, folds: int, split_sha256: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (part, COCO object) of one fold, without parts that are empty.
 
     Ids stay as they are, so that an image has one id in every fold and in the pooled results.

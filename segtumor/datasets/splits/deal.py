@@ -7,6 +7,8 @@ keys therefore balances those keys, to within about one group. Not here: what th
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,8 +21,23 @@ DEFAULT_FRACTIONS = {"train": 0.7, "val": 0.1, "test": 0.2}
 #: Strata of fewer cases are merged: with shares of 0.7, 0.1 and 0.2 they could not be divided in proportion.
 MIN_CASES_OF_STRATUM = 10
 
+Seed = int | Sequence[int]
+#: Further keys of each image to stratify by, the most important first.
+Keys = Sequence[tuple[str, ...]]
+#: (sorting key, image indices) of each group of one label.
+_Stratum = list[tuple[tuple[Any, ...], list[int]]]
+_Part = TypeVar("_Part", str, int)
 
-def grouped_split(groups, strata, *, fractions, seed, severity=SEVERITY, within=None):
+
+def grouped_split(
+    groups: Sequence[str],
+    strata: Sequence[str],
+    *,
+    fractions: Mapping[str, float],
+    seed: Seed,
+    severity: Sequence[str] = SEVERITY,
+    within: Keys | None = None,
+) -> dict[str, list[int]]:
     """Divide images into parts so that no group is in two of them and the parts are alike in their strata.
 
     Within each stratum the groups come in random order, each to the part that still lacks the largest share of the
@@ -53,22 +70,32 @@ def grouped_split(groups, strata, *, fractions, seed, severity=SEVERITY, within=
     return parts
 
 
-def _deal_each(strata_of_groups, fractions, seed):
+def _deal_each(
+    strata_of_groups: Sequence[_Stratum], fractions: Mapping[str, float], seed: Seed
+) -> dict[str, list[int]]:
     rng = np.random.default_rng(seed)
     return _collected(
         (pair for stratum in strata_of_groups for pair in _deal(_shuffled(stratum, rng), fractions)), fractions
     )
 
 
-def _collected(dealt, fractions):
+def _collected(dealt: Iterable[tuple[list[int], str]], fractions: Mapping[str, float]) -> dict[str, list[int]]:
     """{part: sorted image indices} of (image indices of a group, part)."""
-    parts = {part: [] for part in fractions}
+    parts: dict[str, list[int]] = {part: [] for part in fractions}
     for indices, part in dealt:
         parts[part].extend(indices)
     return {part: sorted(indices) for part, indices in parts.items()}
 
 
-def kfold_split(groups, strata, *, folds, seed, severity=SEVERITY, within=None):
+def kfold_split(
+    groups: Sequence[str],
+    strata: Sequence[str],
+    *,
+    folds: int,
+    seed: Seed,
+    severity: Sequence[str] = SEVERITY,
+    within: Keys | None = None,
+) -> list[list[int]]:
     """Divide images into folds of equal size, for cross-validation: no group in two folds, folds alike in their strata.
 
     The strata are dealt one after the other without starting anew, so that the folds' sizes differ by no more than the
@@ -94,13 +121,13 @@ def kfold_split(groups, strata, *, folds, seed, severity=SEVERITY, within=None):
     rng = np.random.default_rng(seed)
     strata_of_groups = _strata_of_groups(groups, strata, severity, within)
     order = [group for stratum in strata_of_groups for group in _shuffled(stratum, rng)]
-    result = [[] for _ in range(folds)]
+    result: list[list[int]] = [[] for _ in range(folds)]
     for indices, fold in _deal(order, dict.fromkeys(range(folds), 1 / folds)):
         result[fold].extend(indices)
     return [sorted(indices) for indices in result]
 
 
-def check_fractions(fractions):
+def check_fractions(fractions: Mapping[str, float]) -> None:
     """Raises ConfigError unless every share is positive and they add up to 1."""
     values = list(fractions.values())
     if not values or not all(value > 0 for value in values) or not math.isclose(sum(values), 1, abs_tol=1e-6):
@@ -112,7 +139,7 @@ def check_fractions(fractions):
         )
 
 
-def merged_strata(keys, *, min_count=MIN_CASES_OF_STRATUM):
+def merged_strata(keys: Sequence[tuple[Any, ...]], *, min_count: int = MIN_CASES_OF_STRATUM) -> list[tuple[Any, ...]]:
     """Shorten the keys of strata that are too small to be divided.
 
     Args:
@@ -130,27 +157,29 @@ def merged_strata(keys, *, min_count=MIN_CASES_OF_STRATUM):
     return merged
 
 
-def _strata_of_groups(groups, strata, severity, within):
+def _strata_of_groups(
+    groups: Sequence[str], strata: Sequence[str], severity: Sequence[str], within: Keys | None
+) -> list[_Stratum]:
     """For each label, its groups as (sorting key, image indices), in order of their first image."""
     rank = {label: number for number, label in enumerate(severity)}
-    members = {}
+    members: dict[str, list[int]] = {}
     for index, group in enumerate(groups):
         members.setdefault(group, []).append(index)
     ranks = [max(rank[strata[i]] for i in indices) for indices in members.values()]
-    keys = [()] * len(ranks)
+    keys: list[tuple[Any, ...]] = [()] * len(ranks)
     if within is not None:
         own = [
             (number, *_typical(within, [i for i in indices if rank[strata[i]] == number]))
             for number, indices in zip(ranks, members.values(), strict=True)
         ]
         keys = merged_strata(own)
-    result = [[] for _ in severity]
+    result: list[_Stratum] = [[] for _ in severity]
     for number, key, indices in zip(ranks, keys, members.values(), strict=True):
         result[number].append((key, indices))
     return result
 
 
-def _typical(within, indices):
+def _typical(within: Keys, indices: Sequence[int]) -> tuple[str, ...]:
     """The commonest value of each key among some images; of equally common ones the smallest."""
     if len(indices) == 1:
         return within[indices[0]]
@@ -158,20 +187,20 @@ def _typical(within, indices):
     return tuple(min(Counter(column).items(), key=lambda item: (-item[1], item[0]))[0] for column in columns)
 
 
-def _shuffled(stratum, rng):
+def _shuffled(stratum: _Stratum, rng: np.random.Generator) -> list[list[int]]:
     """Image indices of each group, in random order within equal keys."""
     order = rng.permutation(len(stratum))
     return [stratum[number][1] for number in sorted(order, key=lambda number: stratum[number][0])]
 
 
-def _deal(groups, fractions):
+def _deal(groups: Sequence[list[int]], fractions: Mapping[_Part, float]) -> Iterator[tuple[list[int], _Part]]:
     """Yield (image indices of a group, part) for every group, in order."""
     total = sum(map(len, groups))
     target = {part: fraction * total for part, fraction in fractions.items()}
     filled = dict.fromkeys(fractions, 0)
     lack = dict.fromkeys(fractions, 1.0)
     for indices in groups:
-        part = max(lack, key=lack.get)
+        part = max(lack, key=lack.__getitem__)
         filled[part] += len(indices)
         lack[part] = 1 - filled[part] / target[part]
         yield indices, part

@@ -5,10 +5,12 @@ Not here: making a split (``model``), or the annotation files of its parts (``ou
 """
 
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from segtumor.annotations.json_input import parse_json, read_bytes
+from segtumor.datasets.splits.case_leaks import check_cases_whole
 from segtumor.datasets.splits.model import (
     GROUPED,
     IMAGE,
@@ -16,7 +18,6 @@ from segtumor.datasets.splits.model import (
     MAY_SHARE_CASES,
     NONE,
     Split,
-    check_no_group_in_two_parts,
 )
 from segtumor.errors import DataError
 from segtumor.files import sha256_of_file
@@ -30,11 +31,17 @@ _NAMED = 10
 class ChangedImages(NamedTuple):
     """Images that are not what they were when a split was made, by file name."""
 
-    changed: list
-    missing: list
+    changed: list[str]
+    missing: list[str]
 
 
-def split_document(split, summaries, *, sources=(), image_sha256=None):
+def split_document(
+    split: Split,
+    summaries: Mapping[str, Mapping[str, Any]],
+    *,
+    sources: Iterable[Mapping[str, str]] = (),
+    image_sha256: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The content of a split file.
 
     Args:
@@ -65,19 +72,19 @@ def split_document(split, summaries, *, sources=(), image_sha256=None):
     return document
 
 
-def read_split_document(path):
+def read_split_document(path: Path | str) -> dict[str, Any]:
     """Read a split file without judging what it says.
 
     Raises:
         DataError: unreadable, or not a split file of a known schema.
     """
     path = Path(path)
-    document = parse_json(read_bytes(path, remedy="Give a split.json written earlier"), path)
+    document: dict[str, Any] = parse_json(read_bytes(path, remedy="Give a split.json written earlier"), path)
     _check_document(document, path)
     return document
 
 
-def read_split(path, *, allow_shared_cases: bool = False):
+def read_split(path: Path | str, *, allow_shared_cases: bool = False) -> Split:
     """Read a split file.
 
     Args:
@@ -93,7 +100,7 @@ def read_split(path, *, allow_shared_cases: bool = False):
     return split_of_document(read_split_document(path), path, allow_shared_cases=allow_shared_cases)
 
 
-def split_of_document(document, path, *, allow_shared_cases: bool = False):
+def split_of_document(document: Mapping[str, Any], path: Path | str, *, allow_shared_cases: bool = False) -> Split:
     """The Split in a document from ``read_split_document``; raises as ``read_split``."""
     composition = document.get("composition")
     if composition is not None:
@@ -115,11 +122,17 @@ def split_of_document(document, path, *, allow_shared_cases: bool = False):
             remedy="If the change is meant, delete the line split_sha256",
         )
     if not (allow_shared_cases and split.kind in MAY_SHARE_CASES):
-        check_no_group_in_two_parts(split.assignment, where=path)
+        check_cases_whole(split.assignment, where=path)
     return split
 
 
-def reuse_split(split, file_names, case_ids=None, *, where=None):
+def reuse_split(
+    split: Split,
+    file_names: Sequence[str],
+    case_ids: Mapping[str, str] | None = None,
+    *,
+    where: Path | str | None = None,
+) -> None:
     """Check that a saved split fits the images at hand.
 
     Args:
@@ -141,10 +154,12 @@ def reuse_split(split, file_names, case_ids=None, *, where=None):
         )
     if case_ids is not None and split.kind not in MAY_SHARE_CASES:
         parts = {n: {"case_id": case_ids[n], "part": split.assignment[n]["part"]} for n in file_names}
-        check_no_group_in_two_parts(parts, where=where)
+        check_cases_whole(parts, where=where)
 
 
-def hash_images(image_root, names, *, progress=iter):
+def hash_images(
+    image_root: Path | str, names: Iterable[str], *, progress: Callable[[Any], Any] = iter
+) -> dict[str, str]:
     """{file name: SHA-256 of the image file}, in the order of ``names``.
 
     Raises:
@@ -160,7 +175,9 @@ def hash_images(image_root, names, *, progress=iter):
     return hashes
 
 
-def verify_split(document, image_root, *, progress=iter):
+def verify_split(
+    document: Mapping[str, Any], image_root: Path | str, *, progress: Callable[[Any], Any] = iter
+) -> ChangedImages:
     """Compare the image files with their hashes in a split file.
 
     Args:
@@ -187,7 +204,7 @@ def verify_split(document, image_root, *, progress=iter):
     return result
 
 
-def _check_document(document, path):
+def _check_document(document: Any, path: Path | str) -> None:
     expected = f"a split file with schema_version {_OLD_VERSION} or {SCHEMA_VERSION}, kind, fractions and assignment"
     if not isinstance(document, dict) or document.get("schema_version") not in (_OLD_VERSION, SCHEMA_VERSION):
         raise DataError("not a split file of this version", where=path, expected=expected)
@@ -211,7 +228,7 @@ def _check_document(document, path):
     _check_hashes(document.get("image_sha256"), assignment, path)
 
 
-def _check_part_names(names, path):
+def _check_part_names(names: Iterable[str], path: Path | str) -> None:
     """Parts become file names."""
     wrong = [name for name in names if not (isinstance(name, str) and _PART_NAME.fullmatch(name))]
     if wrong:
@@ -220,7 +237,7 @@ def _check_part_names(names, path):
         )
 
 
-def _check_composition(composition, fractions, path):
+def _check_composition(composition: Any, fractions: Mapping[str, float], path: Path | str) -> None:
     if composition is None:
         return
     sound = (
@@ -235,7 +252,7 @@ def _check_composition(composition, fractions, path):
         raise DataError("composition is not {part: list of folds}", where=path, expected=", ".join(fractions))
 
 
-def _check_hashes(hashes, assignment, path):
+def _check_hashes(hashes: Any, assignment: Mapping[str, Any], path: Path | str) -> None:
     if hashes is None:
         return
     sound = isinstance(hashes, dict) and all(isinstance(value, str) for value in hashes.values())

@@ -5,7 +5,7 @@ Not here: the cases and labels of the images (``cases``, ``strata``).
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,17 +33,19 @@ class MergedCoco:
         renumbered: files whose ids were already taken.
     """
 
-    images: list = field(default_factory=list)
-    annotations: list = field(default_factory=list)
-    categories: list = field(default_factory=list)
+    images: list[dict[str, Any]] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    categories: list[dict[str, Any]] = field(default_factory=list)
     info: Mapping[str, Any] = field(default_factory=dict)
-    roots: dict = field(default_factory=dict)
-    sources: list = field(default_factory=list)
-    paths: list = field(default_factory=list)
-    renumbered: list = field(default_factory=list)
+    roots: dict[Path, list[str]] = field(default_factory=dict)
+    sources: list[dict[str, str]] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+    renumbered: list[Path] = field(default_factory=list)
 
 
-def merge_coco(paths, *, image_root=None, check_files: bool = True):
+def merge_coco(
+    paths: Iterable[Path | str], *, image_root: Path | str | None = None, check_files: bool = True
+) -> MergedCoco:
     """Read, check and merge COCO files.
 
     Args:
@@ -57,7 +59,7 @@ def merge_coco(paths, *, image_root=None, check_files: bool = True):
     Raises:
         DataError: a file has problems, categories differ, or two files hold an image of one name.
     """
-    merged, file_of_name = MergedCoco(paths=[Path(path) for path in paths]), {}
+    merged, file_of_name = MergedCoco(paths=[Path(path) for path in paths]), dict[str, Path]()
     for path in merged.paths:
         root = path.absolute().parent.parent / "images" if image_root is None else Path(image_root)
         coco = _read(path, root if check_files else None, merged.sources)
@@ -73,10 +75,10 @@ def merge_coco(paths, *, image_root=None, check_files: bool = True):
     return merged
 
 
-def _read(path, image_root, sources):
+def _read(path: Path, image_root: Path | str | None, sources: list[dict[str, str]]) -> dict[str, Any]:
     """The checked content of one file; appends its name and hash to ``sources``."""
     data = read_bytes(path, remedy="Make it with `segtumor data convert`")
-    coco = parse_json(data, path)
+    coco: dict[str, Any] = parse_json(data, path)
     found = find_problems(coco, require_masks=False, image_root=image_root, with_warnings=False)
     if found:
         rest = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
@@ -88,7 +90,7 @@ def _read(path, image_root, sources):
     return coco
 
 
-def _add_categories(merged, coco, path):
+def _add_categories(merged: MergedCoco, coco: dict[str, Any], path: Path) -> None:
     categories = sorted(coco["categories"], key=lambda category: category["id"])
     merged.categories = merged.categories or categories
     own, first = ([(c["id"], c["name"]) for c in every] for every in (categories, merged.categories))
@@ -96,7 +98,7 @@ def _add_categories(merged, coco, path):
         raise DataError("categories differ between the files", where=path, got=own, expected=first)
 
 
-def _check_names(coco, path, file_of_name):
+def _check_names(coco: dict[str, Any], path: Path, file_of_name: dict[str, Path]) -> None:
     for image in coco["images"]:
         other = file_of_name.setdefault(image["file_name"], path)
         if other is not path:
@@ -108,7 +110,7 @@ def _check_names(coco, path, file_of_name):
             )
 
 
-def _make_ids_distinct(merged, coco, path) -> None:
+def _make_ids_distinct(merged: MergedCoco, coco: dict[str, Any], path: Path) -> None:
     collides = False
     for key, reference in (("images", "image_id"), ("annotations", None)):
         taken = {entry["id"] for entry in getattr(merged, key)}

@@ -7,12 +7,12 @@ Not here: the arithmetic (``deal``), and files (``document``).
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segtumor.cases import case_of
-from segtumor.datasets.splits.deal import DEFAULT_FRACTIONS, SEVERITY, grouped_split, kfold_split
+from segtumor.datasets.splits.case_leaks import Assignment, check_cases_whole
+from segtumor.datasets.splits.deal import DEFAULT_FRACTIONS, SEVERITY, Keys, grouped_split, kfold_split
 from segtumor.errors import ConfigError, DataError
 from segtumor.escaping import distinct_parts, file_name_part
 
@@ -41,23 +41,23 @@ class Split:
     kind: str
     seed: int | None
     fractions: Mapping[str, float]
-    assignment: Mapping[str, Mapping[str, str]]
+    assignment: Assignment
     composition: Mapping[str, tuple[str, ...]] | None = None
     origin: Mapping[str, Any] | None = None
 
     @property
-    def sha256(self):
+    def sha256(self) -> str:
         """Hash of the sorted assignment alone: equal for equal splits, however and wherever they were made."""
         rows = sorted([name, entry["case_id"], entry["part"]] for name, entry in self.assignment.items())
         return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode("utf-8")).hexdigest()
 
     @property
-    def parts(self):
+    def parts(self) -> tuple[str, ...]:
         """Names of the parts: those of the composition, else those of ``fractions``, in their order."""
         return tuple(self.fractions if self.composition is None else self.composition)
 
     @property
-    def parts_of_fold(self):
+    def parts_of_fold(self) -> dict[str, tuple[str, ...]]:
         """{key of ``fractions``: the parts that hold its images}."""
         if self.composition is None:
             return {part: (part,) for part in self.fractions}
@@ -65,7 +65,17 @@ class Split:
         return {fold: tuple(part for part, folds in holding if fold in folds) for fold in self.fractions}
 
 
-def make_split(kind, file_names, case_ids, labels, *, seed=0, fractions=None, severity=SEVERITY, within=None):
+def make_split(
+    kind: str,
+    file_names: Sequence[str],
+    case_ids: Sequence[str],
+    labels: Sequence[str],
+    *,
+    seed: int = 0,
+    fractions: Mapping[str, float] | None = None,
+    severity: Sequence[str] = SEVERITY,
+    within: Keys | None = None,
+) -> Split:
     """A new split of kind grouped, image or none.
 
     Args:
@@ -86,13 +96,21 @@ def make_split(kind, file_names, case_ids, labels, *, seed=0, fractions=None, se
     parts = grouped_split(groups, labels, fractions=fractions, seed=seed, severity=severity, within=within)
     assignment = _assignment(parts, file_names, case_ids)
     if kind == GROUPED:
-        check_no_group_in_two_parts(assignment)
+        check_cases_whole(assignment)
     return Split(kind, seed, dict(fractions), assignment)
 
 
 def make_kfold(
-    file_names, case_ids, labels, *, folds, seed=0, test_fraction: float = 0.0, severity=SEVERITY, within=None
-):
+    file_names: Sequence[str],
+    case_ids: Sequence[str],
+    labels: Sequence[str],
+    *,
+    folds: int,
+    seed: int = 0,
+    test_fraction: float = 0.0,
+    severity: Sequence[str] = SEVERITY,
+    within: Keys | None = None,
+) -> Split:
     """A split into folds by case: parts fold1-train, fold1-val, fold2-train, ... and, if asked for, test.
 
     Args:
@@ -108,24 +126,27 @@ def make_kfold(
     """
     if not 0 <= test_fraction < 1:
         raise ConfigError("share of the test part", where="--test-fraction", got=test_fraction, expected="0 to below 1")
-    options = {"seed": seed, "severity": severity}
-    cells, rest = {}, list(range(len(file_names)))
+    cells: dict[str, list[int]] = {}
+    rest = list(range(len(file_names)))
     if test_fraction:
         shares = {TRAIN: 1 - test_fraction, TEST: test_fraction}
-        held_out = grouped_split(case_ids, labels, fractions=shares, within=within, **options)
+        held_out = grouped_split(case_ids, labels, fractions=shares, within=within, seed=seed, severity=severity)
         cells, rest = {TEST: held_out[TEST]}, held_out[TRAIN]
-    pick = lambda values: None if values is None else [values[i] for i in rest]  # noqa: E731
-    divided = kfold_split(pick(case_ids), pick(labels), folds=folds, within=pick(within), **options)
+    cases, strata = ([values[i] for i in rest] for values in (case_ids, labels))
+    keys = None if within is None else [within[i] for i in rest]
+    divided = kfold_split(cases, strata, folds=folds, within=keys, seed=seed, severity=severity)
     names = [f"fold{number}" for number in range(1, folds + 1)]
     assigned = {name: [rest[i] for i in indices] for name, indices in zip(names, divided, strict=True)} | cells
     assignment = _assignment(assigned, file_names, case_ids)
-    check_no_group_in_two_parts(assignment)
+    check_cases_whole(assignment)
     shares = {name: (1 - test_fraction) / folds for name in names} | ({TEST: test_fraction} if cells else {})
     composition = _fold_parts(names, names) | ({TEST: (TEST,)} if cells else {})
     return Split(KFOLD, seed, shares, assignment, composition)
 
 
-def leave_one_out(file_names, case_ids, values, *, key, unknown):
+def leave_one_out(
+    file_names: Sequence[str], case_ids: Sequence[str], values: Sequence[str], *, key: str, unknown: str
+) -> Split:
     """A split that holds out one centre (or another attribute's value) at a time: parts <key>-<value>-train and -test.
 
     Images of an unknown value are in the training part of every fold and in no test part, unless their case has a known
@@ -151,7 +172,7 @@ def leave_one_out(file_names, case_ids, values, *, key, unknown):
         got = ", ".join(known) or "none"
         raise ConfigError("one can be left out only of several", where="--leave-out", got=f"{key}: {got}")
     names = _slugs([unknown, *known], key)
-    cells = {}
+    cells: dict[str, list[int]] = {}
     for index, case in enumerate(case_ids):
         cells.setdefault(names[value_of_case[case]], []).append(index)
     ordered = {name: cells[name] for name in names.values() if name in cells}
@@ -161,7 +182,7 @@ def leave_one_out(file_names, case_ids, values, *, key, unknown):
     return Split(LEAVE_ONE_OUT, None, fractions, assignment, _fold_parts(held_out, ordered, last=TEST), {"by": key})
 
 
-def _fold_parts(held_out, all_folds, *, last=VAL):
+def _fold_parts(held_out: Sequence[str], all_folds: Iterable[str], *, last: str = VAL) -> dict[str, tuple[str, ...]]:
     composition = {}
     for fold in held_out:
         composition[f"{fold}-{TRAIN}"] = tuple(other for other in all_folds if other != fold)
@@ -169,8 +190,8 @@ def _fold_parts(held_out, all_folds, *, last=VAL):
     return composition
 
 
-def _value_of_cases(case_ids, values, key, unknown):
-    found = {}
+def _value_of_cases(case_ids: Sequence[str], values: Sequence[str], key: str, unknown: str) -> dict[str, str]:
+    found: dict[str, set[str]] = {}
     for case, value in zip(case_ids, values, strict=True):
         found.setdefault(case, set()).add(value)
     torn = {case: sorted(own - {unknown}) for case, own in found.items() if len(own - {unknown}) > 1}
@@ -185,18 +206,25 @@ def _value_of_cases(case_ids, values, key, unknown):
     return {case: next(iter(own - {unknown}), unknown) for case, own in found.items()}
 
 
-def slug(text):
+def slug(text: str) -> str:
     """Lower-case letters, digits and hyphens only, as part names need (a data set's name is cut at its last _)."""
     words = text.lower().replace(">=", "from ").replace("<", "under ")  # age groups
     return file_name_part(words.replace(".", "-"))
 
 
-def _slugs(values, key):
+def _slugs(values: Iterable[str], key: str) -> dict[str, str]:
     """{value: distinct part name}."""
     return distinct_parts(values, lambda value: f"{slug(key)}-{slug(value)}")
 
 
-def split_from_parts(kind, part_of_index, file_names, case_ids, *, origin=None):
+def split_from_parts(
+    kind: str,
+    part_of_index: Mapping[int, str],
+    file_names: Sequence[str],
+    case_ids: Sequence[str],
+    *,
+    origin: Mapping[str, Any] | None = None,
+) -> Split:
     """A split that somebody else has made.
 
     Args:
@@ -204,7 +232,7 @@ def split_from_parts(kind, part_of_index, file_names, case_ids, *, origin=None):
         part_of_index: {position in ``file_names``: part}; images that are not in it are left out.
 
     Returns:
-        Split; its fractions are the shares found. Cases may stand in several parts: ask ``groups_in_several_parts``.
+        Split; its fractions are the shares found. Cases may stand in several parts: ask ``cases_in_several_parts``.
     """
     order = (TRAIN, VAL, TEST)
     counts = Counter(part_of_index.values())
@@ -215,39 +243,11 @@ def split_from_parts(kind, part_of_index, file_names, case_ids, *, origin=None):
     return Split(kind, None, fractions, assignment, None, origin)
 
 
-def _assignment(parts, file_names, case_ids):
+def _assignment(
+    parts: Mapping[str, Iterable[int]], file_names: Sequence[str], case_ids: Sequence[str]
+) -> dict[str, dict[str, str]]:
     part_of = {index: part for part, indices in parts.items() for index in indices}
     return {
         name: {"case_id": case_ids[index], "part": part_of[index]}
         for index, name in sorted(enumerate(file_names), key=lambda item: item[1])
     }
-
-
-def groups_in_several_parts(assignment):
-    """{case: sorted parts} of the cases that stand in more than one part of an assignment."""
-    parts_of_case = {}
-    for entry in filter(case_of, assignment.values()):
-        parts_of_case.setdefault(case_of(entry), set()).add(entry["part"])
-    return {case: sorted(parts) for case, parts in sorted(parts_of_case.items()) if len(parts) > 1}
-
-
-def check_no_group_in_two_parts(assignment, *, where=None):
-    """Refuse a split that has images of one case in two parts.
-
-    Args:
-        assignment: {image file name: {"case_id": str, "part": str}}.
-        where: file it comes from, for the message.
-
-    Raises:
-        DataError: naming the first cases and their parts.
-    """
-    leaking = groups_in_several_parts(assignment)
-    if not leaking:
-        return
-    named = ", ".join(f"{case} ({' and '.join(parts)})" for case, parts in list(leaking.items())[:_NAMED])
-    more = f" and {len(leaking) - _NAMED} more" if len(leaking) > _NAMED else ""
-    raise DataError(
-        f"{len(leaking)} cases stand in several parts of the split: {named}{more}",
-        where=where,
-        remedy="Make a new split by case (grouped)",
-    )

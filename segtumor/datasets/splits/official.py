@@ -1,12 +1,13 @@
 """Parts that somebody else has listed: the authors' train.xlsx and val.xlsx, a text file per part, or a column.
 
 The authors of BTXRD publish one Excel file per part (train.xlsx, val.xlsx; column ``image_id``) in the repository of
-their article. Not here: judging such a split (``groups_in_several_parts``).
+their article. Not here: judging such a split (``cases_in_several_parts``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from segtumor.annotations.image_names import IMAGE_COLUMNS, NameIndex
 from segtumor.annotations.tables.spreadsheets import cells_of, header_of, read_sheets
@@ -23,6 +24,8 @@ _PARTS = {
     **{text: TEST for text in ("test", "testing")},
 }
 _NAMED = 10
+#: (name of an image, part).
+Listed = tuple[str, str]
 
 
 @dataclass
@@ -35,17 +38,17 @@ class Listing:
         unlisted: names of images that stand in no list.
     """
 
-    part_of_index: Mapping[int, str] = field(default_factory=dict)
-    unknown: list = field(default_factory=list)
-    unlisted: list = field(default_factory=list)
+    part_of_index: dict[int, str] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+    unlisted: list[str] = field(default_factory=list)
 
 
-def part_name(text):
+def part_name(text: str) -> str | None:
     """``train``, ``val`` or ``test`` of the ways to write them, in any case; None for anything else."""
     return _PARTS.get(text.strip().lower())
 
 
-def match(listed, file_names):
+def match(listed: Iterable[Listed], file_names: Sequence[str]) -> Listing:
     """Bring lists and images together.
 
     Args:
@@ -58,7 +61,7 @@ def match(listed, file_names):
     Raises:
         DataError: an image stands in several parts, or nothing fits.
     """
-    names, result, torn = NameIndex(file_names), Listing(), {}
+    names, result, torn = NameIndex(file_names), Listing(), dict[str, str]()
     for name, part in listed:
         index = names.find(name)
         if index is None:
@@ -79,7 +82,7 @@ def match(listed, file_names):
     return result
 
 
-def read_lists(specs):
+def read_lists(specs: Iterable[str]) -> list[Listed]:
     """Read lists of images.
 
     Args:
@@ -97,12 +100,12 @@ def read_lists(specs):
     return [entry for spec in specs for entry in _read_list(*_part_and_path(spec))]
 
 
-def path_of(spec):
+def path_of(spec: str) -> Path:
     """The file of one ``FILE`` or ``PART=FILE``, as Path."""
     return _part_and_path(spec)[1]
 
 
-def _part_and_path(spec):
+def _part_and_path(spec: str) -> tuple[str | None, Path]:
     before, sign, after = spec.partition("=")
     if not sign or Path(spec).is_file():
         return None, Path(spec)
@@ -112,17 +115,17 @@ def _part_and_path(spec):
     return part, Path(after)
 
 
-def _read_list(part, path):
+def _read_list(part: str | None, path: Path) -> list[Listed]:
     if path.suffix.lower() in ("", ".txt", ".lst"):
         return [(name, part or _part_of_file(path)) for name in _lines(path)]
-    listed = []
+    listed: list[Listed] = []
     for sheet, rows in read_sheets(path).items():
         if rows:
             listed += _of_sheet(rows, part or part_name(sheet), path)
     return listed
 
 
-def _lines(path):
+def _lines(path: Path) -> list[str]:
     try:
         with open_ordinary(path) as file:
             text = file.read().decode("utf-8-sig")
@@ -134,7 +137,7 @@ def _lines(path):
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _of_sheet(rows, part, path):
+def _of_sheet(rows: Sequence[Sequence[str]], part: str | None, path: Path) -> list[Listed]:
     header = header_of(rows)
     if len(header) == 1 and header[0] not in IMAGE_COLUMNS:
         names = [row[0].strip() for row in rows[0 if "." in header[0] else 1 :]]  # a file name is no header
@@ -151,7 +154,9 @@ def _of_sheet(rows, part, path):
     return [(row[column], part) for row in cells]
 
 
-def listed_in_column(cells, image_column, part_column, path):
+def listed_in_column(
+    cells: Sequence[Mapping[str, str]], image_column: str, part_column: str, path: Path | str
+) -> list[Listed]:
     """(image name, part) of each row of a table that has both; rows with a blank part are in no list.
 
     Raises:
@@ -166,10 +171,10 @@ def listed_in_column(cells, image_column, part_column, path):
             got=", ".join(strange[:3]),
             expected="train, val or test",
         )
-    return [(name, part) for name, part, _ in listed]
+    return [(name, part) for name, part, _ in listed if part is not None]
 
 
-def _part_of_file(path):
+def _part_of_file(path: Path) -> str:
     part = part_name(path.stem)
     if part is None:
         raise ConfigError(
@@ -181,7 +186,7 @@ def _part_of_file(path):
     return part
 
 
-def listing_of_attribute(images, key):
+def listing_of_attribute(images: Sequence[Mapping[str, Any]], key: str) -> Listing:
     """Listing by a field of the images themselves, as converted YOLO and VOC folders have it (``part``).
 
     Values other than the ways to write train, val and test become parts of their own name; images without one are

@@ -7,11 +7,13 @@ else is there. Not here: where the images come from, and the split file's conten
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from segtumor.annotations.regions import is_crowd
 from segtumor.cases import case_or_own
+from segtumor.datasets.splits.model import Split
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import read_ordinary, sha256_of_file, write_bytes, write_json
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
@@ -19,7 +21,14 @@ from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
 LABELS = (NORMAL, BENIGN, MALIGNANT)
 
 
-def part_documents(images, annotations, categories, split, *, info):
+def part_documents(
+    images: Sequence[Mapping[str, Any]],
+    annotations: Sequence[Mapping[str, Any]],
+    categories: Sequence[Mapping[str, Any]],
+    split: Split,
+    *,
+    info: Mapping[str, Any],
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (part, COCO object), one after the other.
 
     Ids stay as they are, so that an image has one id in every part and split; images that are in no part are left out.
@@ -48,7 +57,13 @@ def part_documents(images, annotations, categories, split, *, info):
         )
 
 
-def write_parts(annotations_folder, documents, *, label_of=None, severity=LABELS):
+def write_parts(
+    annotations_folder: Path | str,
+    documents: Iterable[tuple[str, Mapping[str, Any]]],
+    *,
+    label_of: Mapping[int, str] | None = None,
+    severity: Sequence[str] = LABELS,
+) -> dict[str, dict[str, Any]]:
     """Write ``<part>.json`` of each part.
 
     Args:
@@ -69,7 +84,7 @@ def write_parts(annotations_folder, documents, *, label_of=None, severity=LABELS
     return summaries
 
 
-def _write_document(path, document) -> None:
+def _write_document(path: Path, document: Mapping[str, Any]) -> None:
     """As ``write_json``, without its copy of every value where there is nothing to make strict."""
     try:
         text = json.dumps(document, allow_nan=False)
@@ -79,7 +94,9 @@ def _write_document(path, document) -> None:
         write_bytes(path, text.encode("utf-8") + b"\n")
 
 
-def summarize(document, *, label_of=None, severity=LABELS):
+def summarize(
+    document: Mapping[str, Any], *, label_of: Mapping[int, str] | None = None, severity: Sequence[str] = LABELS
+) -> dict[str, Any]:
     """Counts of one COCO object: images, cases, images by label, lesions, lesions by class; crowd regions if any."""
     images = document["images"]
     labels = Counter(image["image_label"] if label_of is None else label_of[image["id"]] for image in images)
@@ -96,7 +113,7 @@ def summarize(document, *, label_of=None, severity=LABELS):
     }
 
 
-def remove_earlier_parts(split_path, *, keep=()) -> None:
+def remove_earlier_parts(split_path: Path, *, keep: Iterable[Path | str] = ()) -> None:
     """Remove an earlier split and its annotation files: a part left over would share cases with the new ones.
 
     Args:
@@ -129,7 +146,7 @@ def check_no_earlier_split(output: Path, parts: Iterable[str], *, overwrite: boo
             raise ConfigError("a file is there that is of no split", where=path, remedy=remedy)
 
 
-def check_not_overwritten(sources, annotations_folder, parts):
+def check_not_overwritten(sources: Iterable[Path | str], annotations_folder: Path | str, parts: Iterable[str]) -> None:
     """Raises ConfigError if a part would be written over an annotation file that it is made from."""
     targets = {(Path(annotations_folder) / f"{part}.json").resolve() for part in parts}
     for path in sources:
@@ -139,7 +156,7 @@ def check_not_overwritten(sources, annotations_folder, parts):
             )
 
 
-def _parts_of(split_path):
+def _parts_of(split_path: Path) -> list[str]:
     """The parts that a split file names; none if there is none, or it is none of ours."""
     try:
         parts = list(json.loads(read_ordinary(split_path))["parts"])
@@ -148,7 +165,7 @@ def _parts_of(split_path):
     return [Path(part).name for part in parts if isinstance(part, str)]
 
 
-def _remove(path):
+def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

@@ -3,6 +3,9 @@
 Not here: dividing the images (``deal``).
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from segtumor.ages import AGE_GROUP, age_group
 from segtumor.annotations.attributes import texts_of
 from segtumor.datasets.splits.deal import SEVERITY
@@ -13,7 +16,7 @@ UNKNOWN = "unknown"
 LABEL = "label"
 
 
-def attribute_text(image, key):
+def attribute_text(image: Mapping[str, Any], key: str) -> str:
     """One attribute of a COCO image entry as text.
 
     Args:
@@ -28,7 +31,7 @@ def attribute_text(image, key):
     return "+".join(sorted(texts_of(image.get(key)))) or UNKNOWN
 
 
-def stratum_keys(images, keys):
+def stratum_keys(images: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[tuple[str, ...]] | None:
     """Further keys of each image for ``grouped_split``; None where there are none but the label.
 
     Raises:
@@ -41,7 +44,7 @@ def stratum_keys(images, keys):
     return list(zip(*columns, strict=True)) if keys else None
 
 
-def check_attribute(images, key, *, option):
+def check_attribute(images: Sequence[Mapping[str, Any]], key: str, *, option: str) -> None:
     """Raises ConfigError if no image has the attribute; names those that there are."""
     field = "age" if key == AGE_GROUP else key
     if any(attribute_text(image, field) != UNKNOWN for image in images):
@@ -52,7 +55,9 @@ def check_attribute(images, key, *, option):
     )
 
 
-def image_labels(images, annotations_of_image, class_names):
+def image_labels(
+    images: Sequence[Mapping[str, Any]], annotations_of_image: Mapping[int, Sequence[int]], class_names: Sequence[str]
+) -> tuple[list[str], tuple[str, ...]]:
     """Label of each image, and all labels from harmless to grave.
 
     The label is ``image_label`` where given; else normal for an image without annotations; else the gravest class of
