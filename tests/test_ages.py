@@ -13,7 +13,7 @@ from segtumor.annotations.tables.cells import age_years
 from segtumor.datasets.counts import describe
 from segtumor.datasets.splits.strata import attribute_text
 from segtumor.evaluation.study.subgroup_fields import divisions_of
-from segtumor.formats.output import as_dataset
+from segtumor.formats.conversion.output import as_dataset
 
 GROUPS = {"<18": (0, 9.9, 17, 17.99), "18-39": (18, 39.9), "40-59": (40, 59), ">=60": (60, 101, 130)}
 NO_AGE = (None, math.nan, math.inf, -1, 130.1, "12", "", True, [12], {})

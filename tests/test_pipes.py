@@ -62,7 +62,7 @@ def conversion_of(path):
 
 
 def salt_of(path):
-    from segtumor.formats.case_salt import load_salt
+    from segtumor.formats.conversion.case_salt import load_salt
 
     return load_salt(path)
 

@@ -8,7 +8,7 @@ from segtumor.datasets.sampling import sample_images
 from segtumor.datasets.splits.output import summarize
 from segtumor.errors import DataError
 from segtumor.files import write_json
-from segtumor.formats.output import as_dataset
+from segtumor.formats.conversion.output import as_dataset
 
 CLASSES = [{"id": 3, "name": "benign"}, {"id": 5, "name": "malignant"}]
 

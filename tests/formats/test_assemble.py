@@ -9,8 +9,8 @@ from segtumor.annotations.problems import ERROR
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.annotations.validation import find_problems
 from segtumor.errors import ConfigError, DataError
-from segtumor.formats.assemble import add_unlisted, assemble, drop_labels
 from segtumor.formats.collection import NORMAL, NOT_ANNOTATED, Collection, Region, SourceImage
+from segtumor.formats.conversion.assemble import add_unlisted, assemble, drop_labels
 from segtumor.structures.masks import rle_from_mask
 
 SQUARE = [1.0, 1, 5, 1, 5, 5, 1, 5]

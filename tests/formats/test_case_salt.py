@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from segtumor.errors import DataError, OutputError
-from segtumor.formats.case_salt import SALT_BYTES, default_salt_path, load_salt
+from segtumor.formats.conversion.case_salt import SALT_BYTES, default_salt_path, load_salt
 
 
 def test_it_is_made_once_and_stays(tmp_path, monkeypatch):

@@ -13,8 +13,8 @@ from repository import ROOT
 from segtumor.annotations.flat_polygons import box_corners, box_from_corners
 from segtumor.errors import DataError
 from segtumor.formats import csv_boxes
-from segtumor.formats.assemble import assemble
-from segtumor.formats.output import as_dataset
+from segtumor.formats.conversion.assemble import assemble
+from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
 
 EXAMPLES = ROOT / "datasets" / "examples"

@@ -13,9 +13,9 @@ from repository import ROOT
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import cvat
-from segtumor.formats.assemble import assemble
 from segtumor.formats.collection import Collection, Region, SourceImage
-from segtumor.formats.output import as_dataset
+from segtumor.formats.conversion.assemble import assemble
+from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.shapes.drawn_boxes import rotated_box, rotated_box_polygon
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.structures.masks import mask_from_rle, rle_from_mask

@@ -9,8 +9,8 @@ from repository import ROOT
 
 from segtumor.errors import SegtumorError
 from segtumor.formats import coco, csv_boxes, cvat, labelme, via, voc
-from segtumor.formats.assemble import assemble
-from segtumor.formats.output import as_dataset
+from segtumor.formats.conversion.assemble import assemble
+from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
 
 pytestmark = pytest.mark.fuzz

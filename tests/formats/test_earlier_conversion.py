@@ -6,7 +6,7 @@ import pytest
 
 from segtumor.errors import ConfigError
 from segtumor.files import write_text
-from segtumor.formats.earlier_output import REPORT, check_no_earlier, new_files, remove_earlier
+from segtumor.formats.conversion.earlier_output import REPORT, check_no_earlier, new_files, remove_earlier
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from repository import ROOT
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import label_studio
-from segtumor.formats.assemble import assemble
 from segtumor.formats.collection import Collection, Region, SourceImage
+from segtumor.formats.conversion.assemble import assemble
+from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.label_studio.brush_rle import brush_from_mask
 from segtumor.formats.label_studio.tasks import names_of
-from segtumor.formats.output import as_dataset
 from segtumor.formats.shapes.drawn_boxes import rotated_box, rotated_box_polygon
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.structures.masks import mask_from_rle, rle_from_mask

@@ -14,8 +14,8 @@ from repository import ROOT
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import coco, labelme
-from segtumor.formats.assemble import assemble
-from segtumor.formats.output import as_dataset
+from segtumor.formats.conversion.assemble import assemble
+from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.structures.masks import mask_from_rle
 

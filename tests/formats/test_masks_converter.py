@@ -17,10 +17,10 @@ from scipy.ndimage import label as scipy_label
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import masks
-from segtumor.formats.assemble import assemble
 from segtumor.formats.collection import Collection, Region, SourceImage
+from segtumor.formats.conversion.assemble import assemble
+from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.masks.pixels import component_rles
-from segtumor.formats.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder, usual_image_root
 from segtumor.structures.masks import mask_from_rle, rle_area, rle_from_mask
 

@@ -5,9 +5,9 @@ import json
 import pytest
 from PIL import Image
 
-from segtumor.formats.assemble import assemble
 from segtumor.formats.collection import Collection, Region, SourceImage
-from segtumor.formats.output import as_dataset
+from segtumor.formats.conversion.assemble import assemble
+from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import OTHER_FOLDER, UNNAMED_FOLDER, ImageFolder
 from segtumor.formats.table import FORMATS, load_format
 

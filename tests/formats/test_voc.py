@@ -14,9 +14,9 @@ from repository import ROOT
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import voc
-from segtumor.formats.assemble import assemble
 from segtumor.formats.collection import Collection, Region, SourceImage
-from segtumor.formats.output import as_dataset
+from segtumor.formats.conversion.assemble import assemble
+from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.structures.masks import rle_from_mask, rle_from_segmentation
 

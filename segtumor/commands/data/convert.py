@@ -12,10 +12,11 @@ from segtumor.commands.common.terminal import print_remarks, print_table, progre
 from segtumor.errors import ConfigError
 
 if TYPE_CHECKING:  # would delay --help
+    from segtumor.formats.collection import Unlisted
     from segtumor.formats.conversion import ConversionError, ConversionOptions, Converted
 
 #: --unannotated -> what it makes of an image that no annotation mentions.
-_UNANNOTATED = {"normal": "normal", "leave-out": "not annotated"}
+_UNANNOTATED: dict[str, "Unlisted"] = {"normal": "normal", "leave-out": "not annotated"}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -165,7 +166,7 @@ def _print_failure(error: "ConversionError") -> None:
 
 
 def _print_account(arguments: argparse.Namespace, converted: "Converted") -> None:
-    from segtumor.formats.assemble import UNLISTED_LEFT_OUT
+    from segtumor.formats.conversion.assemble import UNLISTED_LEFT_OUT
 
     assembled = converted.assembled
     print(f"{arguments.source}: {converted.source_format}")

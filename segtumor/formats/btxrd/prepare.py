@@ -31,7 +31,7 @@ from segtumor.errors import ConfigError, DataError
 from segtumor.formats.btxrd.convert import Conversion, convert
 from segtumor.formats.btxrd.dataset_table import find_table, read_cases, read_parts
 from segtumor.formats.btxrd.writer import write_dataset
-from segtumor.formats.earlier_output import check_no_earlier
+from segtumor.formats.conversion.earlier_output import check_no_earlier
 from segtumor.progress import Progress
 from segtumor.taxonomy import BINARY, NORMAL, SUBTYPE_ENTITY, SUBTYPES
 

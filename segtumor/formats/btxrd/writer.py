@@ -16,7 +16,7 @@ from segtumor.datasets.splits import Split, hash_images, split_document
 from segtumor.datasets.splits.output import part_documents, remove_earlier_parts, write_parts
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
 from segtumor.formats.btxrd.convert import Conversion
-from segtumor.formats.earlier_output import REPORT, names_of_files, new_files, remove_earlier
+from segtumor.formats.conversion.earlier_output import REPORT, names_of_files, new_files, remove_earlier
 from segtumor.progress import Progress
 from segtumor.taxonomy import Taxonomy
 

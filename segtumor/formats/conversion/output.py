@@ -17,9 +17,9 @@ from segtumor.annotations.remarks import Remark, kinds_of
 from segtumor.datasets.image_placement import place_images
 from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_bytes, write_json
-from segtumor.formats.assemble import Assembled
 from segtumor.formats.collection import Collection
-from segtumor.formats.earlier_output import REPORT, names_of_files, new_files, remove_earlier
+from segtumor.formats.conversion.assemble import Assembled
+from segtumor.formats.conversion.earlier_output import REPORT, names_of_files, new_files, remove_earlier
 from segtumor.formats.table import WritableFormat
 from segtumor.progress import Progress
 from segtumor.taxonomy import Taxonomy

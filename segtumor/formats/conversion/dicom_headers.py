@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from segtumor.annotations.remarks import Remark
 from segtumor.cases import case_of
 from segtumor.errors import BadImageError
-from segtumor.formats.case_salt import load_salt
 from segtumor.formats.collection import Collection, SourceImage
+from segtumor.formats.conversion.case_salt import load_salt
 
 if TYPE_CHECKING:  # pydicom is slow to import
     from segtumor.imaging.dicom.attributes import Identity

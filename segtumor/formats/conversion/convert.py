@@ -1,7 +1,4 @@
-"""Convert annotations from one format to another: read, bring together, check, write, with every reason by image.
-
-Not here: the formats themselves (``table`` lists them), and BTXRD in its own layout (``btxrd``).
-"""
+"""The way of a conversion: read, complete with what folders, tables and headers say, assemble, check, write."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +10,8 @@ from segtumor.annotations.regions import CROWDS_AS_LESIONS, count_crowds, region
 from segtumor.annotations.remarks import Remark
 from segtumor.annotations.tables.image_tables import match_images, read_image_table
 from segtumor.errors import DataError
-from segtumor.formats.assemble import (
+from segtumor.formats.collection import Collection, Unlisted
+from segtumor.formats.conversion.assemble import (
     Assembled,
     NothingLeftError,
     add_unlisted,
@@ -21,10 +19,9 @@ from segtumor.formats.assemble import (
     drop_labels,
     leave_out_contested,
 )
-from segtumor.formats.collection import Collection
-from segtumor.formats.dicom_headers import add_dicom_headers
-from segtumor.formats.earlier_output import check_no_earlier
-from segtumor.formats.output import write_conversion, write_failure
+from segtumor.formats.conversion.dicom_headers import add_dicom_headers
+from segtumor.formats.conversion.earlier_output import check_no_earlier
+from segtumor.formats.conversion.output import write_conversion, write_failure
 from segtumor.formats.sources.files import links_out_of
 from segtumor.formats.sources.image_folder import ImageFolder, usual_image_root
 from segtumor.formats.table import detect_format, load_format, load_writable_format
@@ -45,7 +42,7 @@ class ConversionOptions:
         dropped: labels whose regions are left out.
         table: CSV or Excel file with fields of the images.
         salt_file: secret for the case ids of DICOM files; None: that of the user's settings.
-        unlisted: what an image is that no annotation mentions ("normal" or "not annotated"); None: the format's custom.
+        unlisted: what an image is that no annotation mentions, NORMAL or NOT_ANNOTATED; None: the format's custom.
         boxes_as_masks: whether a box without an outline becomes its own outline.
         crowds_as_lesions: whether each crowd region with an outline becomes one lesion.
         placing: of the images, "link" or "copy".
@@ -60,7 +57,7 @@ class ConversionOptions:
     dropped: Sequence[str] = ()
     table: str | Path | None = None
     salt_file: str | Path | None = None
-    unlisted: str | None = None
+    unlisted: Unlisted | None = None
     boxes_as_masks: bool = False
     crowds_as_lesions: bool = False
     placing: str = "link"
@@ -121,10 +118,12 @@ def convert(
     check_no_earlier(output, overwrite=options.overwrite)
     source_format = options.source_format or detect_format(source)
     report = {"source": str(source), "format": source_format}
+    annotations, images = load_format(source_format), _images_of(Path(source), options)
     try:
-        collection = _read(Path(source), source_format, options, reading)
-    except _UnreadableError as error:
-        raise _failure(error.reason, output, report, options, unreadable=Path(source).name) from error.reason
+        collection = annotations.read(Path(source), images, progress=reading)
+    except DataError as error:
+        raise _failure(error, output, report, options, unreadable=Path(source).name) from error
+    _complete(collection, Path(source), images, options.unlisted or annotations.UNLISTED, options)
     attributes = _attributes(options.table, collection)
     try:
         assembled = assemble(
@@ -150,14 +149,6 @@ def convert(
     return Converted(source_format, assembled, lost)
 
 
-class _UnreadableError(Exception):
-    """The format's reader cannot read the source at all."""
-
-    def __init__(self, reason: DataError) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
-
-
 def _failure(
     error: DataError,
     output: str | Path,
@@ -177,20 +168,21 @@ def _failure(
     return failure
 
 
-def _read(source: Path, format_name: str, options: ConversionOptions, progress: Progress) -> Collection:
+def _images_of(source: Path, options: ConversionOptions) -> ImageFolder:
     if source.exists() and not (source.is_file() or source.is_dir()):
         raise DataError("is not an ordinary file", where=source, remedy="Check --source")
-    source_format, images = load_format(format_name), ImageFolder(options.images or usual_image_root(source))
-    try:
-        collection = source_format.read(source, images, progress=progress)
-    except DataError as error:
-        raise _UnreadableError(error) from error
+    return ImageFolder(options.images or usual_image_root(source))
+
+
+def _complete(
+    collection: Collection, source: Path, images: ImageFolder, unlisted: Unlisted, options: ConversionOptions
+) -> None:
+    """What a reader does not know: images that it was not asked for, labels not wanted, and headers."""
     _leave_out_links(collection, source, images)
     leave_out_contested(collection, images.contested())
     drop_labels(collection, options.dropped)
-    add_unlisted(collection, images.names, images.size_hw, options.unlisted or source_format.UNLISTED)
+    add_unlisted(collection, images.names, images.size_hw, unlisted)
     add_dicom_headers(collection, options.salt_file)
-    return collection
 
 
 def _leave_out_links(collection: Collection, source: Path, images: ImageFolder) -> None:

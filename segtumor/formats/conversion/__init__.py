@@ -1,0 +1,8 @@
+"""Annotations of one format to another: read, bring together, check, write, with every reason by image.
+
+Not here: the formats themselves (``segtumor.formats.table`` lists them), and BTXRD in its own layout (``btxrd``).
+"""
+
+from segtumor.formats.conversion.convert import ConversionError, ConversionOptions, Converted, convert
+
+__all__ = ["ConversionError", "ConversionOptions", "Converted", "convert"]
