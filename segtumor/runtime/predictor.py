@@ -5,6 +5,7 @@ which method it has.
 """
 
 import dataclasses
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,9 @@ class Windowing:
 class Predictor:
     """A model with its way of preparing images and cleaning findings.
 
+    Several threads may share it: windows are made and findings cleaned side by side, the model itself is asked by one
+    thread at a time.
+
     Args:
         model: a detector, segmenter, classifier or ``ReadingModel`` (``protocols``).
         class_names: of what it finds, by ``class_id``.
@@ -73,6 +77,7 @@ class Predictor:
     ) -> None:
         self.model, self.class_names, self._windowing = model, tuple(class_names), windowing
         self._settings, self._read = settings, reading_model(model, class_names)
+        self._lock = threading.Lock()
 
     @classmethod
     def from_contract(cls, contract: ModelContract, model: Model) -> "Predictor":
@@ -129,7 +134,8 @@ class Predictor:
         """
         found: dict[int, Reading | NonFiniteOutputError] = {}
         for group in _same_shapes(windows):
-            read = self._read([windows[i] for i in group], [sizes_hw[i] for i in group])
+            with self._lock:
+                read = self._read([windows[i] for i in group], [sizes_hw[i] for i in group])
             found.update(zip(group, read, strict=True))
         return [self._cleaned(found[index]) for index in range(len(windows))]
 

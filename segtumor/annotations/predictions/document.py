@@ -55,7 +55,7 @@ class Predictions:
 
 
 def read_predictions(
-    path: str | Path,
+    source: str | Path | _Json,
     annotated_images: Sequence[AnnotatedImage],
     *,
     class_names: Sequence[str],
@@ -67,7 +67,7 @@ def read_predictions(
     Images that the file does not list are reported (``absent_ids``), not refused; a file that shares no image is.
 
     Args:
-        path: JSON file of any of the forms.
+        source: JSON file of any of the forms, or the content of one.
         annotated_images: the truth.
         class_names: names by ``class_id``.
         category_id_of_class: category id in the annotations by ``class_id``; used for the plain form.
@@ -78,7 +78,8 @@ def read_predictions(
             annotations do not know, an image that could be two or is of another size, a score outside [0, 1], a
             malformed box or mask, a mask of another size, malformed probabilities of an image.
     """
-    content, n_left_out, matcher = _load(path), 0, ImageMatcher(annotated_images)
+    content, n_left_out, matcher = _load(source), 0, ImageMatcher(annotated_images)
+    path = source if isinstance(source, (str, Path)) else "predictions"
     images_by_id = {image.image_id: image for image in annotated_images}
     if only_annotated:
         content, n_left_out = _only_annotated(path, content, matcher)
@@ -180,8 +181,11 @@ def _is_among(image_id: Any, ids: Container[Any]) -> bool:
     return is_id(image_id) and image_id in ids
 
 
-def _load(path: str | Path) -> Any:
+def _load(source: str | Path | _Json) -> Any:
     """The JSON of a predictions file: a list or an object."""
+    if not isinstance(source, (str, Path)):
+        return source
+    path = source
     content = parse_json(read_bytes(path, remedy="Check the path"), path)
     if not isinstance(content, (list, dict)):
         raise DataError("not a predictions file", where=path, got=type(content).__name__, expected=_EXPECTED)

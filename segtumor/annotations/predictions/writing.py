@@ -8,6 +8,7 @@ model over the same files write the same bytes: nothing here depends on the cloc
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -66,7 +67,10 @@ def annotation_entries(image_id: int, outcome: InferenceOutcome, class_names: Se
             "bbox": box_xyxy_to_xywh(finding.box_xyxy).tolist() if finding.is_placed else None,
             "score": float(finding.score),
             "segmentation": None if finding.rle is None else dict(finding.rle),
-            "class_probabilities": named_probabilities(finding, class_names),
+            "class_probabilities": {
+                name: None if math.isnan(probability) else probability
+                for name, probability in named_probabilities(finding, class_names).items()
+            },
         }
         for finding in outcome.findings
     ]

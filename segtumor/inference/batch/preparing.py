@@ -4,9 +4,7 @@ Runs in threads, so that files are decoded while the model computes. A radiograp
 kept of it is a few megabytes. As many radiographs are in memory at full size as there are threads.
 """
 
-import contextlib
 import dataclasses
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,6 @@ import numpy as np
 
 from segtumor.errors import BadImageError, SegtumorError
 from segtumor.imaging import Radiograph, normalize_window, read_radiograph
-from segtumor.imaging.listing import is_dicom
 from segtumor.imaging.radiograph import OneFrameError, TooLargeError
 from segtumor.inference.batch.earlier_output import is_overlay
 from segtumor.inference.batch.inputs import file_identity
@@ -23,10 +20,6 @@ from segtumor.reporting.pictures.overlay_view import OverlayBase, overlay_base
 from segtumor.runtime.predictor import Predictor
 from segtumor.runtime.protocols import Window
 from segtumor.system.resource_errors import is_out_of_memory
-
-# While a DICOM header is read, warnings that would quote it are switched off for the whole process; two threads at it
-# would switch them on for each other.
-_ONE_DICOM_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +108,10 @@ class Preparer:
         if is_overlay(path):
             remedy = "Give the radiograph that it was drawn on"
             raise BadImageError("this is an overlay of an earlier run, not a radiograph", where=path, remedy=remedy)
-        with _ONE_DICOM_AT_A_TIME if is_dicom(path) else contextlib.nullcontext():
-            try:
-                return self._chosen_frame(path)
-            except TooLargeError as error:
-                raise _too_large(error) from error
+        try:
+            return self._chosen_frame(path)
+        except TooLargeError as error:
+            raise _too_large(error) from error
 
     def _chosen_frame(self, path: Path) -> Radiograph:
         options = {"max_pixels": self._max_pixels, "log": False}  # its remarks become notes

@@ -1,0 +1,345 @@
+"""The Python API: load a model, let it read radiographs, look at what it says, evaluate it.
+
+What is here is what ``import segtumor`` offers by name; everything else may move. Not here: training, exporting and
+data sets, which are commands and the rooms behind them.
+"""
+
+import base64
+import dataclasses
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
+
+import numpy as np
+
+from segtumor.annotations.predictions.writing import predictions_document
+from segtumor.arrays import Array, GrayImage
+from segtumor.errors import BadImageError, ConfigError, SegtumorError
+from segtumor.imaging import Radiograph, normalize_window, read_radiograph
+from segtumor.inference.load import InferenceModel, load_model
+from segtumor.inference.shipped import shipped_model
+from segtumor.structures import readings
+from segtumor.structures.lesions import Finding, Lesion
+from segtumor.structures.outcomes import InferenceOutcome
+from segtumor.structures.postprocessing import keep_above
+from segtumor.structures.readings import Note
+
+if TYPE_CHECKING:
+    import pandas
+    from PIL import Image
+
+    from segtumor.evaluation.facts.study_types import Study, StudySettings
+
+#: What a model reads: a file, its pixels, or a radiograph that was read before.
+Source: TypeAlias = str | Path | Array | Radiograph
+
+_FROM_ELSEWHERE = {
+    "Study": "segtumor.evaluation.facts.study_types",
+    "StudySettings": "segtumor.evaluation.facts.study_types",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(readings.Reading):
+    """What a model says about one radiograph, with ways to look at it.
+
+    ``findings`` are all that the model returned, the uncertain ones too, since average precision needs them. What is
+    shown, in tables and pictures, reaches ``score_threshold``, as in findings.csv and overlays of ``segtumor infer``.
+
+    Attributes:
+        source: what was read: a path, an array, or a radiograph. A file is read again when the reading is drawn.
+        score_threshold: from which on findings are shown, [0, 1].
+        window_percentiles: gray values made black and white in pictures.
+        max_pixels: larger files are refused, px.
+    """
+
+    source: Source = field(compare=False, repr=False)
+    score_threshold: float
+    window_percentiles: tuple[float, float] = (0.5, 99.5)
+    max_pixels: int = 64_000_000
+
+    def above(self, threshold: float | None = None) -> "Reading":
+        """The reading without findings below a score, [0, 1]; None for ``score_threshold``."""
+        threshold = self.score_threshold if threshold is None else threshold
+        return dataclasses.replace(self, findings=keep_above(self.findings, threshold))
+
+    def to_frame(self, threshold: float | None = None) -> "pandas.DataFrame":
+        """A table with a row for each finding of at least ``threshold``; one row without numbers where there is none.
+
+        Returns:
+            pandas.DataFrame with the columns of findings.csv that say something of a finding: ``file``, ``finding``
+            (from 1), ``class``, ``score``, ``probability_<class>``, box (``x0_px``, ...), ``width_px``, ``height_px``,
+            ``area_px``, the same in mm where the spacing is known, ``spacing_source``, ``note``, and of models that
+            judge whole images ``image_probability_<class>`` and ``uncertainty``. What does not apply is missing.
+        """
+        import pandas
+
+        from segtumor.reporting.files.findings_files import findings_columns, rows_of_one
+
+        outcome = InferenceOutcome(self.file_name, self.above(threshold))
+        columns = [
+            name
+            for name in findings_columns(self.class_names, judges_images=True)
+            if name not in ("status", "overlay", "reason")
+        ]
+        rows = rows_of_one(outcome, self.class_names, judges_images=True)
+        frame = pandas.DataFrame(rows, columns=columns).replace({"": None, "none": None})
+        texts = ("file", "class", "spacing_source", "note")
+        types = {name: "str" if name in texts else "Int64" if name == "finding" else "float64" for name in columns}
+        return frame.astype(types)
+
+    def to_coco(self) -> dict[str, Any]:
+        """The content of a predictions.json with this image alone: COCO results with all findings."""
+        return to_coco([self])
+
+    def draw(self, threshold: float | None = None, *, true_lesions: Sequence[Lesion] = ()) -> "Image.Image":
+        """The radiograph with what was found, as ``segtumor infer`` draws it.
+
+        Args:
+            threshold: findings below it are not drawn, [0, 1]; None for ``score_threshold``.
+            true_lesions: drawn dashed.
+
+        Returns:
+            PIL image, RGB, long side of the radiograph between 768 and 2,000 px, with a header and a footer.
+
+        Raises:
+            BadImageError: the file that was read is gone, or another one.
+        """
+        from PIL import Image
+
+        from segtumor.reporting.pictures.overlay import draw_reading
+
+        radiograph = _radiograph(self.source, self.max_pixels)
+        if tuple(radiograph.size_hw) != self.size_hw:
+            raise BadImageError("the file is no longer the one that was read", where=self.file_name)
+        picture = draw_reading(
+            normalize_window(radiograph.pixels, *self.window_percentiles),
+            self,
+            score_threshold=self.score_threshold if threshold is None else threshold,
+            note=self.note,
+            file_name=self.name or None,
+            true_lesions=true_lesions,
+        )
+        return Image.fromarray(picture)
+
+    @property
+    def file_name(self) -> str:
+        """The path as it was given; of pixels, the radiograph's name."""
+        return str(self.source) if isinstance(self.source, (str, Path)) else self.name
+
+    def _repr_png_(self) -> bytes:
+        written = io.BytesIO()
+        self.draw().save(written, format="png")
+        return written.getvalue()
+
+    def _repr_html_(self) -> str:
+        try:
+            picture = f'<img src="data:image/png;base64,{base64.b64encode(self._repr_png_()).decode()}" width="512">'
+        except SegtumorError as error:
+            picture = f"<p>{html.escape(str(error))}</p>"
+        table = self.to_frame().dropna(axis="columns", how="all").to_html(index=False, border=0)
+        return f"<div>{picture}{table}</div>"
+
+
+class Model:
+    """A model, loaded by ``segtumor.load``.
+
+    Safe from threads: files are read side by side, the model itself answers one call after the other (a lock in
+    ``runtime.predictor``), and each reading depends on its own radiograph only.
+
+    Attributes:
+        class_names: K names of what it finds, by ``class_id``.
+        score_threshold: from which on findings are shown, [0, 1].
+        about: what identifies it, such as the hash of its weights and what it was trained on; plain values.
+    """
+
+    def __init__(self, loaded: InferenceModel) -> None:
+        self.class_names: tuple[str, ...] = loaded.predictor.class_names
+        self.score_threshold = float(loaded.settings["confidence_threshold"])
+        self.about = dict(loaded.entry)
+        self._loaded = loaded
+
+    def __repr__(self) -> str:
+        return f"<segtumor.Model of {', '.join(self.class_names)}>"
+
+    @overload
+    def read(self, source: Source) -> Reading: ...
+
+    @overload
+    def read(self, source: Sequence[Source]) -> list[Reading]: ...
+
+    def read(self, source: Source | Sequence[Source]) -> Reading | list[Reading]:
+        """Read a radiograph, or a list of them one after the other.
+
+        Args:
+            source: path of a PNG, JPEG, TIFF, BMP or DICOM file; or its gray values, (H, W): uint8 or uint16 from
+                black to white, or floats in [0, 1], bright is dense; or a ``Radiograph``; or a list of these.
+
+        Raises:
+            BadImageError: a file that cannot be read, or pixels that are none: another type, shape or range, or NaN.
+            NonFiniteOutputError: the model broke down; nothing is known of the radiograph.
+        """
+        if isinstance(source, (list, tuple)):
+            return [self._read(one) for one in source]
+        return self._read(source)  # type: ignore[arg-type]  # of sequences, only a list or a tuple is several
+
+    def _read(self, source: Source) -> Reading:
+        loaded = self._loaded
+        found = loaded.predictor.read(_radiograph(source, loaded.max_pixels))
+        low, high = loaded.settings["window_percentiles"]
+        if loaded.note:
+            found = dataclasses.replace(found, notes=(*found.notes, loaded.note))
+        return Reading(
+            **{field.name: getattr(found, field.name) for field in dataclasses.fields(found)},
+            source=source,
+            score_threshold=self.score_threshold,
+            window_percentiles=(low, high),
+            max_pixels=loaded.max_pixels,
+        )
+
+
+def load(
+    path_or_name: str | Path,
+    *,
+    device: str | None = None,
+    runtime: str | None = None,
+    threads: int | None = None,
+    confidence_threshold: float | None = None,
+    opts: Sequence[str] = (),
+) -> Model:
+    """Load a model.
+
+    Args:
+        path_or_name: folder of a training run, whose best weights are used, or of an exported model; or the name of
+            a model that comes with segtumor.
+        device: "cpu" or "cuda", of a training run; None for its ``MODEL.DEVICE``.
+        runtime: "torch" or "detectron2", of a training run; None for torch where it can.
+        threads: of the model; None for one on each core.
+        confidence_threshold: findings below it are not shown, [0, 1]; None for the model's own.
+        opts: settings of a training run, ("KEY", "value", ...), as after ``--opts``.
+
+    Raises:
+        ConfigError: no model there, or options that do not fit it.
+        ModelError: it is damaged or of another version.
+        InstallationError: what runs it is not installed.
+    """
+    if confidence_threshold is not None and not 0 <= confidence_threshold <= 1:
+        raise ConfigError("confidence threshold out of range", got=confidence_threshold, expected="0 to 1")
+    folder = Path(path_or_name)
+    if not folder.exists():
+        folder = shipped_model(str(path_or_name))
+    options: dict[str, Any] = {"device": device, "runtime": runtime, "opts": opts}
+    loaded = load_model(run=folder, threads=threads, confidence_threshold=confidence_threshold, **options)
+    return Model(loaded)
+
+
+def to_coco(readings_of_images: Sequence[Reading]) -> dict[str, Any]:
+    """The content of a predictions.json: COCO results with the images and categories they speak of.
+
+    Args:
+        readings_of_images: of one model.
+
+    Returns:
+        plain values for ``json.dump``; ``segtumor evaluate`` and ``segtumor.evaluate`` read them.
+
+    Raises:
+        ValueError: none, or of models with different classes.
+    """
+    names = {reading.class_names for reading in readings_of_images}
+    if len(names) != 1:
+        raise ValueError(f"readings of one model are needed, got {len(names)} different lists of classes")
+    outcomes = [InferenceOutcome(reading.file_name, reading) for reading in readings_of_images]
+    return predictions_document(outcomes, names.pop())
+
+
+def evaluate(
+    truth: str | Path,
+    predictions: str | Path | Sequence[Reading],
+    settings: "StudySettings | None" = None,
+    *,
+    only_annotated: bool = False,
+    allow_absent: bool = False,
+) -> "Study":
+    """Measure what a model found against the truth, as ``segtumor evaluate`` does.
+
+    Args:
+        truth: COCO file with the true lesions.
+        predictions: a predictions.json, a COCO results list, or readings.
+        settings: thresholds, rule for patients, resamples; None: the defaults.
+        only_annotated: leave out predicted images that are not annotated; otherwise they are an error.
+        allow_absent: count annotated images that were not predicted as images without findings; otherwise they are an
+            error.
+
+    Returns:
+        estimates with intervals, subgroups, tests, rows and curves; ``to_frame()`` is the table of estimates.
+
+    Raises:
+        DataError: a file that cannot be read or used, or that does not fit the other.
+    """
+    from segtumor.evaluation.pairing import pair
+    from segtumor.evaluation.study.study import study
+
+    given = predictions if isinstance(predictions, (str, Path)) else to_coco(predictions)
+    pairing = pair(truth, given, only_annotated=only_annotated, allow_absent=allow_absent)
+    found = study(pairing.results, pairing.truth.taxonomy.names, settings, **pairing.unseen)
+    return pairing.remarked(found)
+
+
+def _radiograph(source: Source, max_pixels: int) -> Radiograph:
+    if isinstance(source, Radiograph):
+        return source
+    if isinstance(source, (str, Path)):
+        return read_radiograph(source, max_pixels=max_pixels, log=False)
+    if isinstance(source, np.ndarray):
+        return Radiograph(_gray_values(source), None, None, "array", source.dtype.name)
+    raise BadImageError(
+        "this cannot be read as a radiograph",
+        got=type(source).__name__,
+        expected="a path, a (H, W) NumPy array, a segtumor.Radiograph, or a list of these",
+    )
+
+
+def _gray_values(pixels: Array) -> GrayImage:
+    """Gray values of any of the types that are read -> (H, W) float32 in [0, 1]."""
+    if pixels.ndim != 2 or pixels.size == 0:
+        remedy = "Give one gray channel: numpy.asarray(image.convert('L')), or pixels[..., 0]"
+        raise BadImageError("not a gray picture", got=f"shape {pixels.shape}", expected="(H, W)", remedy=remedy)
+    if pixels.dtype in (np.uint8, np.uint16):
+        return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    if not np.issubdtype(pixels.dtype, np.floating):
+        expected = "uint8, uint16, or floats in [0, 1]"
+        raise BadImageError("gray values of another type", got=pixels.dtype.name, expected=expected)
+    if not np.isfinite(pixels).all():
+        raise BadImageError("the picture has pixels that are NaN or infinite")
+    low, high = float(pixels.min()), float(pixels.max())
+    if low < 0 or high > 1:
+        remedy = "Divide by the largest value that the samples can have, e.g. pixels / 4095"
+        raise BadImageError("gray values out of range", got=f"{low:g} to {high:g}", expected="0 to 1", remedy=remedy)
+    return pixels.astype(np.float32)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _FROM_ELSEWHERE:
+        raise AttributeError(f"module 'segtumor.api' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_FROM_ELSEWHERE[name]), name)
+
+
+__all__ = [
+    "Finding",
+    "Model",
+    "Note",
+    "Radiograph",
+    "Reading",
+    "SegtumorError",
+    "Study",
+    "StudySettings",
+    "evaluate",
+    "load",
+    "read_radiograph",
+    "to_coco",
+]
