@@ -5,9 +5,9 @@ import json
 import pytest
 from PIL import Image
 
-import segtumor.annotations
 from segtumor.annotations.problems import Problem, ProblemKind, error
 from segtumor.commands.cli import main
+from segtumor.datasets import file_check
 
 SQUARE = [10, 10, 30, 10, 30, 30, 10, 30]
 
@@ -70,10 +70,7 @@ def _opened(monkeypatch, *found):
         asked.extend(image["file_name"] for image in images)
         return [problem for problem in found if problem.got in asked], {}
 
-    module = type(segtumor)("segtumor.datasets.image_checks")
-    module.image_problems = image_problems
-    monkeypatch.setitem(__import__("sys").modules, "segtumor.datasets.image_checks", module)
-    monkeypatch.setattr(segtumor.annotations, "image_checks", module, raising=False)
+    monkeypatch.setattr(file_check, "image_problems", image_problems)
     return asked
 
 

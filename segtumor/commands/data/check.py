@@ -1,15 +1,19 @@
-"""``segtumor data check``: every problem of an annotation file and its images in one pass, and a repaired copy."""
+"""``segtumor data check``: all problems of an annotation file and its images in one pass, and a repaired copy."""
 
 import argparse
-import hashlib
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segtumor.commands.common.command_line import make_parser, run
 from segtumor.commands.common.terminal import progress_bar
-from segtumor.commands.data.check_fix import fix
+from segtumor.errors import ConfigError, DataError
 
-_DESCRIPTION = """Check a COCO annotation file: everything that is wrong or odd, with entry, id, field and remedy.
+if TYPE_CHECKING:  # would delay --help
+    from segtumor.annotations.repair import Repaired
+    from segtumor.datasets.file_check import CheckedFile
+
+_DESCRIPTION = """Check a COCO annotation file: list all errors and oddities with entry, id, field and remedy.
 
 Exit code 0 if the file can be used, 5 if it has errors (with --strict: or warnings). With --fix, 0 if the repaired copy
 can be used. Training, evaluation and inference refuse a file for the same errors."""
@@ -20,11 +24,9 @@ _EXAMPLES = (
     "segtumor data check train.json --images radiographs --fix output/annotations/train.json",
 )
 _SHOWN = 5
-_EXIT_PROBLEMS = 5
-_SCHEMA_VERSION = 1
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
     """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser("segtumor data check", _DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("annotations", metavar="GT.json", help="COCO file")
@@ -33,23 +35,23 @@ def build_parser():
         metavar="DIR",
         help="folder that file names are relative to (default: images beside the annotations' folder, if it is there)",
     )
-    parser.add_argument("--no-open", action="store_true", help="look whether the images are there, but open none")
+    parser.add_argument("--no-open", action="store_true", help="check that the images exist, but do not open them")
     parser.add_argument("--boxes-only", action="store_true", help="accept lesions without an outline")
     parser.add_argument(
         "--train-size",
         type=_positive,
         nargs=2,
         metavar=("SHORT", "LONG"),
-        help="training size: shorter edge, and limit of the longer one, in px; warns of lesions too small for it",
+        help="training size: shorter edge, and limit of the longer one, in px; warn of lesions too small for it",
     )
-    parser.add_argument("--strict", action="store_true", help="warnings fail as well")
+    parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
     parser.add_argument("--all", action="store_true", help=f"name every entry, not the first {_SHOWN} of each kind")
     parser.add_argument("--json", metavar="OUT", help="write all problems as JSON")
-    parser.add_argument("--fix", metavar="OUT", help="write a repaired copy, and what was changed beside it")
+    parser.add_argument("--fix", metavar="OUT", help="write a repaired copy, and a list of the changes")
     parser.add_argument(
         "--crowds-as-lesions",
         action="store_true",
-        help="--fix: each crowd region (iscrowd 1) is one lesion, as drawing tools mean that export masks",
+        help="--fix: each crowd region (iscrowd 1) is one lesion, as in the mask exports of drawing tools",
     )
     parser.add_argument(
         "--boxes-as-masks", action="store_true", help="--fix: a box without an outline becomes its own outline"
@@ -58,48 +60,50 @@ def build_parser():
     return parser
 
 
-def _positive(text):
+def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return int(text)
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     return run(_body, build_parser(), argv)
 
 
-def _body(args):
-    from segtumor.annotations.json_input import parse_json_leniently, read_bytes
+def _body(arguments: argparse.Namespace) -> int:
     from segtumor.commands.data.problem_table import problem_table
+    from segtumor.datasets.file_check import check_file
+    from segtumor.files import write_json
 
-    _check_usage(args)
-    data = read_bytes(args.annotations)
-    sha256 = hashlib.sha256(data).hexdigest()
-    coco, repeated = parse_json_leniently(data, args.annotations)
-    del data  # as large as the file, and no longer needed
-    image_root = _image_root(args)
-    found, n_opened = _find(args, coco, repeated, image_root)
-    for line in problem_table(found, coco, None if args.all else _SHOWN):
+    _check_usage(arguments)
+    checked = check_file(
+        arguments.annotations,
+        image_root=arguments.images,
+        require_masks=not arguments.boxes_only,
+        train_size=arguments.train_size,
+        open_images=not arguments.no_open,
+        progress=progress_bar("opening images"),
+    )
+    for line in problem_table(checked.problems, checked.coco, None if arguments.all else _SHOWN):
         print(line)
-    _print_summary(args, coco, found, image_root, n_opened)
-    if args.json:
-        _write_report(args, found, sha256, image_root, n_opened)
-    if args.fix:
-        return fix(args, coco, repeated, image_root)
-    return _EXIT_PROBLEMS if any(args.strict or _is_error(p) for p in found) else 0
+    _print_summary(checked)
+    if arguments.json:
+        write_json(arguments.json, checked.as_json())
+        print(f"all problems: {arguments.json}")
+    if arguments.fix:
+        return _fix(arguments, checked)
+    return DataError.exit_code if checked.n_errors or (arguments.strict and checked.problems) else 0
 
 
-def _check_usage(args):
-    from segtumor.errors import ConfigError
-
-    outputs = {"--json": args.json, "--fix": args.fix, "--changes": args.changes}
+def _check_usage(arguments: argparse.Namespace) -> None:
+    outputs = {"--json": arguments.json, "--fix": arguments.fix, "--changes": arguments.changes}
     for option in ("changes", "crowds_as_lesions", "boxes_as_masks"):
-        if getattr(args, option) and not args.fix:
+        if getattr(arguments, option) and not arguments.fix:
             raise ConfigError("belongs to --fix, which is not given", where=f"--{option.replace('_', '-')}")
-    if args.fix and not args.changes:
-        outputs["--changes"] = args.changes = str(Path(args.fix).with_suffix(".changes.json"))
-    seen = {Path(args.annotations).resolve(): "the file to be checked"}
+    if arguments.fix and not arguments.changes:
+        outputs["--changes"] = arguments.changes = str(Path(arguments.fix).with_suffix(".changes.json"))
+    seen: dict[Path, str] = {Path(arguments.annotations).resolve(): "the file to be checked"}
     for option, path in outputs.items():
         if path is not None:
             other = seen.setdefault(Path(path).resolve(), option)
@@ -107,89 +111,64 @@ def _check_usage(args):
                 raise ConfigError(f"would overwrite {other}", where=option, got=path, remedy="Choose another name")
 
 
-def _image_root(args):
-    """The folder of the images; None, so that no file is looked for, where none is given or found."""
-    from segtumor.errors import DataError
-
-    if args.images is not None:
-        if not Path(args.images).is_dir():
-            raise DataError("is not a folder", where=f"--images {args.images}")
-        return Path(args.images)
-    beside = Path(args.annotations).resolve().parent.parent / "images"
-    return beside if beside.is_dir() else None
-
-
-def _find(args, coco, repeated, image_root):
-    """All problems, and the number of images opened (None if none was to be)."""
-    from segtumor.annotations.problems import ERROR, ProblemKind, error
-    from segtumor.annotations.validation import find_problems
-
-    short, long = args.train_size or (None, None)
-    found = [error("file" + where, f"{key!r:.40}", ProblemKind.KEY_TWICE) for key, where in repeated]
-    found += find_problems(
-        coco,
-        require_masks=not args.boxes_only,
-        image_root=image_root,
-        short_edge_px=short,
-        max_long_edge_px=long,
-    )
-    found = [p._replace(severity=ERROR) if p.kind is ProblemKind.ALL_CROWDS else p for p in found]
-    if image_root is None or args.no_open or not isinstance(coco, dict):
-        return found, None
-    images = _openable(coco, found)
-    return found + _problems_of_images(images, image_root), len(images)
-
-
-def _openable(coco, found):
-    """Entries of images whose name and size are sound and whose file is there."""
-    images = coco.get("images") if isinstance(coco.get("images"), list) else []
-    wrong = {p.where.partition(" ")[0] for p in found if p.field in ("file_name", "width", "height") and _is_error(p)}
-    return [image for i, image in enumerate(images) if isinstance(image, dict) and f"images[{i}]" not in wrong]
-
-
-def _is_error(problem):
-    from segtumor.annotations.problems import ERROR
-
-    return problem.severity == ERROR
-
-
-def _problems_of_images(images, image_root):
-    from segtumor.datasets.image_checks import image_problems
-
-    return list(image_problems(images, image_root, progress=progress_bar("opening images"))[0])
-
-
-def _print_summary(args, coco, found, image_root, n_opened) -> None:
+def _print_summary(checked: "CheckedFile") -> None:
     from segtumor.annotations.regions import counted_regions
 
-    counts = Counter(_is_error(problem) for problem in found)
-    known = [name for name in ("images", "annotations") if isinstance(coco, dict) and _is_list(coco, name)]
-    what = " and ".join(counted_regions(coco[k]) if k == "annotations" else f"{len(coco[k])} images" for k in known)
-    print(f"{args.annotations}: {counts[True]} errors, {counts[False]} warnings" + (f" in {what}" if what else ""))
-    if image_root is None:
+    coco = checked.coco if isinstance(checked.coco, dict) else {}
+    lists = {name: coco[name] for name in ("images", "annotations") if isinstance(coco.get(name), list)}
+    what = " and ".join(
+        counted_regions(v) if name == "annotations" else f"{len(v)} images" for name, v in lists.items()
+    )
+    n_warnings = len(checked.problems) - checked.n_errors
+    print(f"{checked.path}: {checked.n_errors} errors, {n_warnings} warnings" + (f" in {what}" if what else ""))
+    if checked.image_root is None:
         print("image files were not looked for: give --images DIR")
-    elif n_opened is None:
-        print(f"image files were looked for in {image_root}, but not opened")
+    elif checked.n_opened is None:
+        print(f"image files were looked for in {checked.image_root}, but not opened")
     else:
-        print(f"{n_opened} images in {image_root} were opened")
+        print(f"{checked.n_opened} images in {checked.image_root} were opened")
 
 
-def _is_list(coco, name):
-    return isinstance(coco.get(name), list)
-
-
-def _write_report(args, found, sha256, image_root, n_opened) -> None:
+def _fix(arguments: argparse.Namespace, checked: "CheckedFile") -> int:
+    """Write the repaired copy and the list of changes; returns the exit code: whether the copy can be trained on."""
+    from segtumor.annotations.regions import CROWDS_AS_LESIONS
+    from segtumor.datasets.file_check import changes_document, repaired_copy, untrainable
     from segtumor.files import write_json
 
-    n_errors = sum(map(_is_error, found))
-    report = {
-        "schema_version": _SCHEMA_VERSION,
-        "file": Path(args.annotations).name,
-        "sha256": sha256,
-        "image_files_looked_for": image_root is not None,
-        "images_checked": n_opened or 0,
-        "counts": {"error": n_errors, "warning": len(found) - n_errors},
-        "problems": [problem.as_json() for problem in found],
-    }
-    write_json(args.json, report)
-    print(f"all problems: {args.json}")
+    repaired = repaired_copy(
+        checked,
+        keep_boxes=arguments.boxes_only,
+        crowds_as_lesions=arguments.crowds_as_lesions,
+        boxes_as_masks=arguments.boxes_as_masks,
+        open_images=not arguments.no_open,
+        progress=progress_bar("opening images of the copy"),
+    )
+    write_json(arguments.changes, changes_document(repaired, original=arguments.annotations, copy=arguments.fix))
+    write_json(
+        arguments.fix, repaired.coco, indent=None
+    )  # last: a full disk leaves no copy without its list of changes
+    crowds, boxes, useless = untrainable(repaired.coco, keep_boxes=arguments.boxes_only)
+    _print_repaired(arguments, repaired, "" if useless else ", no errors")
+    if crowds:
+        print(f"{crowds}; if each is one lesion, drawn with a brush, add {CROWDS_AS_LESIONS}")
+    if boxes:
+        print(boxes)
+    return DataError.exit_code if useless else 0
+
+
+def _print_repaired(arguments: argparse.Namespace, repaired: "Repaired", verdict: str) -> None:
+    from segtumor.annotations.problems import ProblemKind
+    from segtumor.annotations.regions import BOXES_AS_MASKS, counted_regions
+    from segtumor.annotations.remarks import kinds_of
+    from segtumor.datasets.file_check import kinds_of_changes
+
+    n_images, regions = len(repaired.coco["images"]), counted_regions(repaired.coco["annotations"])
+    print(f"repaired copy: {arguments.fix}, {n_images} images with {regions}{verdict}")
+    print(f"changed: {len(repaired.changes)} values, listed in {arguments.changes}")
+    for kind, number in kinds_of_changes(repaired).items():
+        print(f"{number:>7}  {kind}")
+    print(f"left out: {len(repaired.left_out)} entries")
+    for kind, number in kinds_of(repaired.left_out).items():
+        print(f"{number:>7}  {kind}")
+    if ProblemKind.BOX_ALONE in repaired.kinds:
+        print(f"         to keep boxes without an outline, add --boxes-only, or {BOXES_AS_MASKS}")

@@ -3,10 +3,16 @@
 Not here: the options of ``segtumor data check``.
 """
 
-from segtumor.annotations.problems import ERROR, ProblemKind, place, show
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from segtumor.annotations.problems import ERROR, Problem, ProblemKind, place, show
+
+#: Severity, list, field, words and remedy: what problems of one kind share.
+Kind = tuple[str, str, str, str, str]
 
 
-def problem_table(found, coco, n_shown):
+def problem_table(found: Sequence[Problem], coco: Any, n_shown: int | None) -> Iterator[str]:
     """Yields lines: for each kind its severity, number, field and words, examples, and the remedy.
 
     Args:
@@ -25,9 +31,9 @@ def problem_table(found, coco, n_shown):
             yield f"{'':16}> {remedy}"
 
 
-def _kinds(found):
+def _kinds(found: Iterable[Problem]) -> dict[Kind, list[Problem]]:
     """{(severity, list, field, what, remedy): [Problem]}, errors first, then the most frequent."""
-    kinds = {}
+    kinds: dict[Kind, list[Problem]] = {}
     for problem in found:
         name, bracket, _ = problem.where.partition("[")
         where = f"{name}: " if bracket else ""
@@ -35,14 +41,14 @@ def _kinds(found):
     return dict(sorted(kinds.items(), key=lambda item: (item[0][0] != ERROR, -len(item[1]))))
 
 
-def _example(problem, coco, names):
+def _example(problem: Problem, coco: Any, names: Mapping[int, Any]) -> str:
     """Place, file name and value of one problem."""
     name = _file_name(problem.where, coco, names)
     text = problem.where + (f" of {name}" if name and name != problem.got else "")
     return text + (f": {problem.got}" if problem.got else "")
 
 
-def _file_name(where, coco, names):
+def _file_name(where: str, coco: Any, names: Mapping[int, Any]) -> str:
     """File name, shown safely, of the image that a problem's entry is or belongs to; empty if there is none."""
     kind, _, rest = where.partition("[")
     position = rest.partition("]")[0]
@@ -56,8 +62,8 @@ def _file_name(where, coco, names):
     return show(names[image_id]) if type(image_id) is int and image_id in names else ""
 
 
-def _file_names(coco, untold):
-    """{image id: file name}, without those of the places ``untold``."""
+def _file_names(coco: Any, hidden: Collection[str]) -> dict[int, Any]:
+    """{image id: file name}, without those of the places ``hidden``."""
     images = coco.get("images") if isinstance(coco, dict) else None
     entries = (
         [(i, image) for i, image in enumerate(images) if isinstance(image, dict)] if isinstance(images, list) else []
@@ -65,5 +71,5 @@ def _file_names(coco, untold):
     return {
         image["id"]: image["file_name"]
         for i, image in entries
-        if type(image.get("id")) is int and "file_name" in image and place("images", i, image) not in untold
+        if type(image.get("id")) is int and "file_name" in image and place("images", i, image) not in hidden
     }
