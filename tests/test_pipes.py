@@ -139,4 +139,7 @@ def test_only_ordinary_files_are_opened(function, tmp_path, at_once):
     with pytest.raises(IsADirectoryError):
         function(tmp_path)
     (tmp_path / "file").write_bytes(b"abc")
-    assert function(tmp_path / "file")
+    content = function(tmp_path / "file")
+    assert content
+    if function is open_ordinary:
+        content.close()

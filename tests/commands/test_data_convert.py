@@ -134,7 +134,8 @@ def test_stats_show_and_card(tmp_path, capsys):
     assert (tmp_path / "tables" / "lesion_sizes.csv").read_text().startswith("size,lesions,benign,malignant\n")
     assert json.loads((tmp_path / "tables" / "statistics.json").read_text())["schema_version"] == 1
     assert data.main(["show", source, "--images", IMAGES, "--output", str(tmp_path / "a.png"), "--tile", "60"]) == 0
-    assert Image.open(tmp_path / "a.png").size[0] >= 3 * 60
+    with Image.open(tmp_path / "a.png") as sheet:
+        assert sheet.size[0] >= 3 * 60
     assert data.main(["card", source, "--images", IMAGES, "--output", str(tmp_path / "a.html")]) == 0
     assert "<h2>Examples" in (tmp_path / "a.html").read_text()
 

@@ -47,6 +47,11 @@ SECRETS = [
 
 
 def patient_bytes(stored=PICTURE, **options):
+    with warnings.catch_warnings(action="ignore"):  # of pydicom, about what is written here
+        return _patient_bytes(stored, options)
+
+
+def _patient_bytes(stored, options):
     data = dicom_bytes(stored, **(PATIENT | {"WindowCenter": 127, "WindowWidth": 255} | options))
     dataset = pydicom.dcmread(pydicom.filebase.DicomBytesIO(data))
     block = dataset.private_block(0x0011, "TopSecret Maker", create=True)

@@ -175,6 +175,7 @@ def test_a_file_without_weights_is_refused(tmp_path, content):
         load_weights(Part(), path, strict=False)
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor")  # by torch, before the tensor is refused
 @pytest.mark.parametrize(
     ("change", "message"),
     [
