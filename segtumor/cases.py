@@ -91,7 +91,7 @@ def is_placeholder(identifier: Any) -> bool:
 
 def cases_alike(cases: Iterable[str]) -> list[tuple[str, ...]]:
     """Groups of cases that differ only in capitals, separators or leading zeros, and may be one; all sorted."""
-    groups = {}
+    groups: dict[tuple[str, ...], list[str]] = {}
     for case in set(cases):
         groups.setdefault(_bare(case), []).append(case)
     return sorted(tuple(sorted(group)) for group in groups.values() if len(group) > 1)
@@ -114,6 +114,6 @@ def doubts(cases: Iterable[str]) -> list[str]:
     ]
 
 
-def _bare(case):
+def _bare(case: str) -> tuple[str, ...]:
     """Words and numbers without leading zeros: the same for "P-07" and "p7", another for 1-11 than for 11-1."""
     return tuple(word.lstrip("0") or "0" for word in re.findall(r"[^\W\d_]+|\d+", case.casefold()))

@@ -11,6 +11,7 @@ import importlib.util
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 from segtumor.errors import InstallationError, check_current_folder
 from segtumor.system.imports import unchanged_environment
@@ -30,12 +31,12 @@ INSTALL_ALL = f"python -m pip install -c constraints.txt '.[train]' && {INSTALL_
 _PATCHED_VERSION = "0.5"
 
 
-def is_adapted():
+def is_adapted() -> bool:
     """Whether the installed Detectron2 is the one that this module completes: 0.5 without its compiled part."""
     return detectron2_version() == _PATCHED_VERSION and not _has_compiled_part()
 
 
-def prepare_detectron2():
+def prepare_detectron2() -> None:
     """Supply what Detectron2 0.5 misses on a current stack; does nothing on any other version.
 
     Raises:
@@ -68,7 +69,7 @@ def _import_torchvision() -> None:
         return
     importlib.import_module("torch")
     stand_ins = {name: _LaterModule(name) for name in names}
-    stand_ins["torch._dynamo.utils"].is_compile_supported = _is_compile_supported
+    vars(stand_ins["torch._dynamo.utils"])["is_compile_supported"] = _is_compile_supported
     sys.modules.update(stand_ins)
     try:
         importlib.import_module("torchvision")
@@ -81,7 +82,7 @@ def _import_torchvision() -> None:
 class _LaterModule(types.ModuleType):
     """Stands in for a module until something is asked of it that it does not have; then the module is imported."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # the import system asks for these itself
             raise AttributeError(name)
         for known, module in list(sys.modules.items()):
@@ -90,14 +91,13 @@ class _LaterModule(types.ModuleType):
         return getattr(importlib.import_module(self.__name__), name)
 
 
-def _is_compile_supported(device_type):
-    return importlib.import_module("torch._dynamo.utils").is_compile_supported(device_type)
+def _is_compile_supported(device_type: str) -> bool:
+    return bool(importlib.import_module("torch._dynamo.utils").is_compile_supported(device_type))
 
 
-def _has_compiled_part():
+def _has_compiled_part() -> bool:
     # Looked for as a file: asking the import system would import Detectron2, which is what is being prepared.
-    folder = Path(importlib.util.find_spec("detectron2").origin).parent
-    return any(folder.glob("_C.*"))
+    return any(_origin("detectron2").parent.glob("_C.*"))
 
 
 def _restore_removed_names() -> None:
@@ -108,7 +108,7 @@ def _restore_removed_names() -> None:
         if name not in vars(np):
             setattr(np, name, builtin)
     if not hasattr(Image, "LINEAR"):
-        Image.LINEAR = Image.Resampling.BILINEAR
+        vars(Image)["LINEAR"] = Image.Resampling.BILINEAR
 
 
 def _stub_compiled_extension() -> None:
@@ -123,7 +123,7 @@ def _import_model_zoo() -> None:
     if "detectron2.model_zoo" in sys.modules or importlib.util.find_spec("pkg_resources") is not None:
         return
     stand_in = types.ModuleType("pkg_resources")
-    stand_in.resource_filename = _resource_filename
+    vars(stand_in)["resource_filename"] = _resource_filename
     sys.modules["pkg_resources"] = stand_in
     try:
         importlib.import_module("detectron2.model_zoo")
@@ -131,8 +131,16 @@ def _import_model_zoo() -> None:
         del sys.modules["pkg_resources"]
 
 
-def _resource_filename(package, resource):
-    return str(Path(importlib.util.find_spec(package).origin).parent / resource)
+def _resource_filename(package: str, resource: str) -> str:
+    return str(_origin(package).parent / resource)
+
+
+def _origin(package: str) -> Path:
+    """The file that an installed package is imported from."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+    return Path(spec.origin)
 
 
 prepare_detectron2()

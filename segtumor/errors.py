@@ -12,6 +12,7 @@ import linecache
 import os
 import re
 import traceback
+from typing import Any
 
 _OURS = ("segtumor", "__main__")
 _IMPORT = re.compile(r"\s*(?:import|from)\s+([A-Za-z_][\w.]*)")
@@ -30,11 +31,13 @@ class SegtumorError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what, *, where=None, got=None, expected=None, remedy=None) -> None:
+    def __init__(
+        self, what: str, *, where: Any = None, got: Any = None, expected: Any = None, remedy: str | None = None
+    ) -> None:
         self.what, self.where, self.got, self.expected, self.remedy = what, where, got, expected, remedy
         super().__init__(self._sentence())
 
-    def _sentence(self):
+    def _sentence(self) -> str:
         text = f"{self.where}: {self.what}" if self.where is not None else str(self.what)
         details = [f"got {self.got}"] if self.got is not None else []
         if self.expected is not None:
@@ -45,13 +48,13 @@ class SegtumorError(Exception):
             return f"{text}."
         return f"{text}. {self.remedy}" if str(self.remedy).endswith("?") else f"{text}. {self.remedy}."
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         # Keyword arguments are not in ``args``; without this the error would be lost on its way out of a data worker.
         details = {key: getattr(self, key) for key in ("where", "got", "expected", "remedy")}
         return _rebuild, (type(self), self.what, details)
 
 
-def _rebuild(error_class, what, details):
+def _rebuild(error_class: type[SegtumorError], what: str, details: dict[str, Any]) -> SegtumorError:
     return error_class(what, **details)
 
 
@@ -108,8 +111,9 @@ def error_of_text(traceback_text: str) -> SegtumorError | None:
     last = next(iter(traceback_text.rstrip().splitlines()[-1:]), "")
     name, colon, text = last.partition(": ")
     kind = globals().get(name.removeprefix("segtumor.errors.")) if name.startswith("segtumor.errors.") else None
-    is_ours = isinstance(kind, type) and issubclass(kind, SegtumorError) and bool(colon)
-    return kind(text.removesuffix(".")) if is_ours else None
+    if isinstance(kind, type) and issubclass(kind, SegtumorError) and colon:
+        return kind(text.removesuffix("."))
+    return None
 
 
 #: Where to look next: the one command that knows every package and how to get it.
@@ -168,7 +172,7 @@ def check_current_folder() -> None:
         raise InstallationError("the current folder no longer exists", remedy="Go to another one: cd") from error
 
 
-def _imported_package(error):
+def _imported_package(error: BaseException) -> str | None:
     """Name of the package during whose import ``error`` was raised, or that was not found; None if it is neither."""
     name = last = None
     for frame, line in traceback.walk_tb(error.__traceback__):

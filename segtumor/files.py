@@ -12,6 +12,7 @@ import contextvars
 import csv
 import errno
 import hashlib
+import io
 import json
 import math
 import os
@@ -20,9 +21,10 @@ import stat
 import tempfile
 import textwrap
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from segtumor.errors import OutputError
 from segtumor.escaping import csv_cell
@@ -30,21 +32,21 @@ from segtumor.escaping import csv_cell
 try:
     import fcntl
 except ImportError:  # Windows, which refuses to remove a file that is open
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module that may be missing
 
 #: Temporary files begin so, whatever they will be called: a name may be as long as the file system allows.
 TEMPORARY_PREFIX = ".segtumor."
 _LONGEST_SUFFIX = 32
 _TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + r"[a-z0-9_]{8}(\..*)?")
 _ONE_AT_A_TIME = threading.Lock()
-_WATCHER = contextvars.ContextVar("watcher", default=None)
+_WATCHER: contextvars.ContextVar[Callable[[Path], None] | None] = contextvars.ContextVar("watcher", default=None)
 #: Folders in which abandoned files were looked for by this process.
-_CLEARED = set()
+_CLEARED: set[Path] = set()
 #: Descriptors of the temporary files that are being written.
-_HELD = set()
+_HELD: set[int] = set()
 
 
-def prepare_output_folder(path):
+def prepare_output_folder(path: str | Path) -> Path:
     """Create ``path`` if needed and prove that it can be written; returns it as a Path.
 
     Raises:
@@ -59,7 +61,7 @@ def prepare_output_folder(path):
 
 
 @contextlib.contextmanager
-def watched_files(watcher):
+def watched_files(watcher: Callable[[Path], None]) -> Iterator[None]:
     """Call ``watcher`` with the path of each file that is about to be written inside the block; it may refuse it."""
     token = _WATCHER.set(watcher)
     try:
@@ -69,7 +71,7 @@ def watched_files(watcher):
 
 
 @contextlib.contextmanager
-def atomic_path(path):
+def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on leaving without an error it is synced and renamed to ``path``."""
     path, watcher = Path(path), _WATCHER.get()
     if watcher is not None:
@@ -86,7 +88,7 @@ def atomic_path(path):
 
 
 @contextlib.contextmanager
-def _temporary_beside(path, suffix):
+def _temporary_beside(path: Path, suffix: str) -> Iterator[Path]:
     """A new file beside ``path``, known as alive by its lock; gone afterwards unless it was renamed."""
     if path.parent not in _CLEARED:  # commands that write a single file hold no lock of its folder
         _CLEARED.add(path.parent)
@@ -119,7 +121,7 @@ if fcntl is not None:
     os.register_at_fork(after_in_child=_let_go)
 
 
-def remove_abandoned(folder, *, depth=3) -> None:
+def remove_abandoned(folder: str | Path, *, depth: int = 3) -> None:
     """Remove the temporary files that killed processes left in ``folder`` and below it; links are not followed.
 
     A file that another process is writing at this moment stays, and so does every other file.
@@ -136,7 +138,7 @@ def remove_abandoned(folder, *, depth=3) -> None:
             _remove_unless_alive(os.path.join(path, name))
 
 
-def _remove_unless_alive(path) -> None:
+def _remove_unless_alive(path: str) -> None:
     if os.path.islink(path) or not os.path.isfile(path):
         return
     with contextlib.suppress(OSError):  # held by its writer, renamed or removed meanwhile, or a disk without locks
@@ -162,23 +164,25 @@ def remove_files(paths: Iterable[Path]) -> None:
             Path(path).unlink(missing_ok=True)
 
 
-def write_bytes(path, data) -> None:
+def write_bytes(path: str | Path, data: bytes) -> None:
     """Write ``data`` to ``path``, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
-def write_text(path, text) -> None:
+def write_text(path: str | Path, text: str) -> None:
     """Write ``text`` as UTF-8 to ``path``, atomically; what UTF-8 cannot hold as ``\\udcff`` (see ``write_csv``)."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
-def write_json(path, value, *, indent=2) -> None:
+def write_json(path: str | Path, value: Any, *, indent: int | None = 2) -> None:
     """Write ``value`` as strict JSON: NaN and infinities become null, since JSON has neither."""
     write_text(path, _json(value, indent) + "\n")
 
 
-def write_json_stream(path, head, lists, *, indent=2) -> None:
+def write_json_stream(
+    path: str | Path, head: Mapping[str, Any], lists: Mapping[str, Iterable[Any]], *, indent: int = 2
+) -> None:
     """Write the bytes of ``write_json(path, {**head, **lists})``, of which only one item is in memory at a time.
 
     Args:
@@ -197,14 +201,16 @@ def write_json_stream(path, head, lists, *, indent=2) -> None:
         file.write("\n}\n")
 
 
-def write_csv(path, rows, columns) -> None:
+def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> None:
     """Write ``rows`` (dicts, any iterable) with a header of ``columns``; keys that are not columns raise ValueError.
 
     What UTF-8 cannot hold, such as bytes in a file name that mean no letter, is written as ``\\udcff``. Texts that a
     spreadsheet would take for a formula get an apostrophe (``names.csv_cell``).
     """
-    options = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
-    with atomic_path(path) as temporary, open(temporary, "w", **options) as file:
+    with (
+        atomic_path(path) as temporary,
+        open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
         # Only what ends a line is quoted: a lone return within a cell is not, unless it is part of the ends of lines.
         lines = SimpleNamespace(write=lambda line: file.write(line.removesuffix("\r\n") + "\n"))
         writer = csv.DictWriter(lines, fieldnames=list(columns), lineterminator="\r\n")
@@ -212,7 +218,7 @@ def write_csv(path, rows, columns) -> None:
         writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
 
 
-def open_ordinary(path):
+def open_ordinary(path: str | Path) -> io.BufferedReader:
     """An ordinary file, open for reading bytes; for whatever comes from outside.
 
     Raises:
@@ -225,27 +231,27 @@ def open_ordinary(path):
     return file
 
 
-def read_ordinary(path):
+def read_ordinary(path: str | Path) -> bytes:
     """The bytes of an ordinary file; raises as ``open_ordinary``."""
     with open_ordinary(path) as file:
         return file.read()
 
 
-def _open_without_waiting(path, flags):
+def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # no difference for an ordinary file
 
 
-def sha256_of_file(path):
+def sha256_of_file(path: str | Path) -> str:
     """SHA-256 of an ordinary file's bytes as hexadecimal text."""
     with open_ordinary(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _json(value, indent):
+def _json(value: Any, indent: int | None) -> str:
     return json.dumps(_strict(value), indent=indent, allow_nan=False)
 
 
-def _strict(value):
+def _strict(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _strict(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -257,7 +263,7 @@ def _strict(value):
     return value
 
 
-def umask():
+def umask() -> int:
     """What the process takes away from the modes of new files; a number."""
     with _ONE_AT_A_TIME:  # it can only be read by setting it: two threads would leave the other's 0 behind
         current = os.umask(0)
@@ -266,7 +272,7 @@ def umask():
 
 
 @contextlib.contextmanager
-def output_errors(path):
+def output_errors(path: str | Path) -> Iterator[None]:
     """Turn what the system says about a file that cannot be written into OutputError that names ``path``."""
     try:
         yield

@@ -5,6 +5,7 @@ number in a COCO file (``class_id + 1`` in the files segtumor writes). Not here:
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 BENIGN, MALIGNANT, NORMAL = "benign", "malignant", "normal"
 
@@ -49,11 +50,11 @@ class Taxonomy:
     def __len__(self) -> int:
         return len(self.names)
 
-    def class_id(self, name):
+    def class_id(self, name: str) -> int:
         """Position of ``name``; raises ValueError if it is not a class."""
         return self.names.index(name)
 
-    def coco_categories(self):
+    def coco_categories(self) -> list[dict[str, Any]]:
         """The ``categories`` list of a COCO file, ids from 1 as COCO counts."""
         return [{"id": i + 1, "name": name, "supercategory": "bone tumor"} for i, name in enumerate(self.names)]
 
@@ -62,6 +63,6 @@ BINARY = Taxonomy((BENIGN, MALIGNANT))
 SUBTYPES = Taxonomy(tuple(SUBTYPE_ENTITY))
 
 
-def color_rgb(class_id):
+def color_rgb(class_id: int) -> tuple[int, int, int]:
     """Display colour of a class, (red, green, blue) in 0..255; repeats after nine classes."""
     return PALETTE_RGB[class_id % len(PALETTE_RGB)]

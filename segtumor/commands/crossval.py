@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _body(arguments: argparse.Namespace) -> int:
     from segtumor.config import load_config
-    from segtumor.system.locks import alone_in
+    from segtumor.system.locks import lock_folder
     from segtumor.training.final_evaluation import import_late_dependencies
     from segtumor.training.folds.crossval import cross_validate, make_plan
 
@@ -122,7 +122,7 @@ def _body(arguments: argparse.Namespace) -> int:
         return 0
     import_late_dependencies()
     settings, progress = _settings(cfg, arguments), progress_bar("hashing")
-    with alone_in(output):
+    with lock_folder(output):
         predictions = cross_validate(
             cfg, plan, output, init_from=arguments.init_from, overwrite=arguments.overwrite, progress=progress
         )

@@ -31,7 +31,7 @@ from segtumor.runtime.export_kinds import FORMATS
 from segtumor.runtime.exported import file_names, is_export, open_export, write_manifest
 from segtumor.runtime.mask_rcnn.detector import model_images
 from segtumor.runtime.predictor import Windowing
-from segtumor.system.locks import alone_at
+from segtumor.system.locks import lock_beside
 from segtumor.system.versions import versions
 
 FLOAT32, INT8 = "float32", "int8"
@@ -64,7 +64,7 @@ def export(cfg, output, *, format_name, int8: bool = False, calibration=None, sa
     started, output = time.perf_counter(), Path(output)
     check_options(format_name, int8=int8, calibration=calibration)
     target = Path(os.path.realpath(output))  # a link stays one
-    with alone_at(target):
+    with lock_beside(target):
         _clear_up(target)
         check_output(output, overwrite=overwrite)
         options = {"format_name": format_name, "int8": int8, "calibration": calibration, "samples": samples}

@@ -17,7 +17,7 @@ from segtumor.models.backbones.vgg import stage_channels
 from segtumor.models.build import create_model
 from segtumor.models.weights import fit_weights, read_checkpoint, write_checkpoint
 from segtumor.runs import CONFIG, PRUNED_WEIGHTS, PRUNING
-from segtumor.system.locks import alone_in, is_empty
+from segtumor.system.locks import is_empty, lock_folder
 
 SCOPES = ("layer", "global")
 _PLAIN, _PYRAMID = "build_vgg_backbone", "build_vgg_fpn_backbone"
@@ -47,7 +47,7 @@ def prune_run(cfg, weights, output, *, fraction, scope: str = "layer", multiple=
     """
     settings = {"fraction": fraction, "scope": scope, "multiple": multiple, "fc_dim": fc_dim}
     _check(cfg, **settings)
-    with alone_in(output) as folder:
+    with lock_folder(output) as folder:
         _check_empty(folder)
         return _prune(cfg, weights, folder, settings)
 

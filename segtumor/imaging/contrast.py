@@ -6,6 +6,7 @@ do with them is up to whoever reads them.
 
 import numpy as np
 
+from segtumor.arrays import GrayImage
 from segtumor.imaging.intensity import sparse_sample
 
 _FIRST_LOOK, _SECOND_LOOK = 10_000, 1_000_000
@@ -16,7 +17,7 @@ _NEARLY_ALL = 0.995
 _SMALLEST_EDGE_PX = 32
 
 
-def remarks_on(pixels):
+def remarks_on(pixels: GrayImage) -> list[str]:
     """Sentences on a picture, none on an ordinary one.
 
     Args:
@@ -30,7 +31,7 @@ def remarks_on(pixels):
     return found + [remark for remark in (_contrast(pixels),) if remark]
 
 
-def _contrast(pixels):
+def _contrast(pixels: GrayImage) -> str | None:
     levels, counts = np.unique(sparse_sample(pixels, _FIRST_LOOK), return_counts=True)
     if levels.size >= _FEWEST_LEVELS and counts.max() <= _NEARLY_ALL * counts.sum():
         return None

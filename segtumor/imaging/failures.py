@@ -1,12 +1,14 @@
-"""The one place where exceptions of foreign decoders become ``BadImageError``."""
+"""The one place where exceptions of decoders become ``BadImageError``."""
 
 import contextlib
+from collections.abc import Iterator
+from pathlib import Path
 
 from segtumor.errors import BadImageError, SegtumorError, failed_import
 
 
 @contextlib.contextmanager
-def foreign_errors(where, *, kind, private: bool = False):
+def decoder_errors(where: str | Path, *, kind: str, private: bool = False) -> Iterator[None]:
     """Turn what a decoder raises inside the block into BadImageError; segtumor's own errors pass, and a decoder that
     cannot be imported is an InstallationError.
 
@@ -36,10 +38,10 @@ def foreign_errors(where, *, kind, private: bool = False):
         )
         if not private:
             raise failure from error
-        _raise_alone(failure)
+        _raise_without_context(failure)
 
 
-def _raise_alone(failure):
+def _raise_without_context(failure: BadImageError) -> None:
     """Raise without a trace of the exception being handled: ``from None`` hides it, but log collectors find it."""
     try:
         raise failure from None

@@ -4,7 +4,12 @@ Every step from integer samples is affine, so 8 bit, 16 bit and float files of o
 values are never clipped. Letters: H, W image height and width; C channels. Inputs are never modified.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
+
+from segtumor.arrays import Array, Floats, GrayImage, Mask
 
 # ITU-R BT.601 in thousandths: for 8-bit samples the weighted sum is then exact in float32, and gray stored as RGB
 # comes out bit for bit as gray.
@@ -15,7 +20,7 @@ _ROWS_AT_ONCE = 256
 _MAX_SORTED_PIXELS = 1_000_000
 
 
-def normalize_window(pixels, low_percentile: float = 0.5, high_percentile: float = 99.5):
+def normalize_window(pixels: ArrayLike, low_percentile: float = 0.5, high_percentile: float = 99.5) -> GrayImage:
     """Map the two percentiles linearly to 0 and 1 and clip what lies outside.
 
     The result does not change when ``pixels`` are multiplied by a positive number or shifted. Above one megapixel the
@@ -46,7 +51,7 @@ def normalize_window(pixels, low_percentile: float = 0.5, high_percentile: float
     return linear_window(pixels, low, high)
 
 
-def sparse_sample(array, most, *, without=None):
+def sparse_sample(array: Array, most: int, *, without: Mask | None = None) -> Array:
     """About ``most`` of the values of (H, W) on every n-th row and column, flat; all of them where there are fewer.
 
     Args:
@@ -62,7 +67,7 @@ def sparse_sample(array, most, *, without=None):
     return kept if kept.size else array[~without]
 
 
-def _percentiles(sample, percentiles):
+def _percentiles(sample: Array, percentiles: Sequence[float]) -> list[float]:
     """``np.percentile`` as floats; what that came from 8 or 16 bits are counted, which is faster than sorting."""
     if sample.dtype == np.float32 and sample.min() >= 0 and sample.max() <= 1:
         for stored in (np.uint8, np.uint16):
@@ -73,11 +78,10 @@ def _percentiles(sample, percentiles):
     return [float(value) for value in np.percentile(sample, percentiles)]
 
 
-def _code_percentiles(codes, percentiles):
+def _code_percentiles(codes: Array, percentiles: Sequence[float]) -> Floats:
     """Percentiles of unsigned integers, linear between neighbours in order, as ``np.percentile`` defines them."""
-    from segtumor.system.opencv import (
-        cv2,  # four times as quick as np.bincount; its float32 counts are exact, a sample having far below 2**24
-    )
+    # Four times as quick as np.bincount; its float32 counts are exact, a sample having far below 2**24.
+    from segtumor.system.opencv import cv2
 
     levels = np.iinfo(codes.dtype).max + 1
     up_to = np.cumsum(
@@ -88,10 +92,10 @@ def _code_percentiles(codes, percentiles):
     first, second = (
         np.searchsorted(up_to, rank, side="right") for rank in (below, np.minimum(below + 1, up_to[-1] - 1))
     )
-    return first + (ranks - below) * (second - first)
+    return np.asarray(first + (ranks - below) * (second - first), dtype=np.float64)
 
 
-def linear_window(values, low, high):
+def linear_window(values: ArrayLike, low: float, high: float) -> GrayImage:
     """Map [low, high] linearly to [0, 1] and clip; (H, W) float32. Zeros where ``low`` and ``high`` are equal."""
     if not low < high:
         return np.zeros(np.shape(values), dtype=np.float32)
@@ -100,7 +104,7 @@ def linear_window(values, low, high):
     return np.clip(scaled, 0, 1, out=scaled).astype(np.float32, copy=False)
 
 
-def to_unit_range(samples):
+def to_unit_range(samples: ArrayLike) -> GrayImage:
     """Stored samples -> [0, 1] by their type, so that pictures of one type stay comparable.
 
     bool: 0 and 1; uint8: / 255; uint16: / 65535; float already within [0, 1]: as it is; every other type or range:
@@ -120,7 +124,8 @@ def to_unit_range(samples):
     if samples.dtype == bool:
         return samples.astype(np.float32)
     if samples.dtype in (np.uint8, np.uint16):
-        return np.divide(samples, np.float32(np.iinfo(samples.dtype).max), dtype=np.float32)
+        shares: GrayImage = np.divide(samples, np.float32(np.iinfo(samples.dtype).max), dtype=np.float32)
+        return shares
     low, high = float(samples.min()), float(samples.max())
     if not np.isfinite(high - low):
         raise ValueError("pixels are NaN, infinite or too far apart")
@@ -129,7 +134,7 @@ def to_unit_range(samples):
     return linear_window(samples, low, high)
 
 
-def luma(channels):
+def luma(channels: Array) -> GrayImage:
     """Gray of red, green, blue: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), without rounding or clipping.
 
     Args:
@@ -147,7 +152,7 @@ def luma(channels):
     return gray
 
 
-def _working_dtype(values):
+def _working_dtype(values: ArrayLike) -> type[np.float32] | type[np.float64]:
     # float32 holds 8 and 16-bit samples exactly; wider ones need float64 before an offset is taken off.
     exact = (np.dtype(bool), np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
     return np.float32 if np.asarray(values).dtype in exact else np.float64

@@ -10,6 +10,7 @@ import logging
 import re
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 from segtumor.errors import BadImageError
 
@@ -54,7 +55,7 @@ class JpegStream:
     coded: tuple[tuple[int, int], ...]
 
 
-def walk_jpeg(data):
+def walk_jpeg(data: bytes) -> JpegStream:
     """JpegStream of the bytes of a file or frame; what follows the end mark is left alone.
 
     Raises:
@@ -62,7 +63,10 @@ def walk_jpeg(data):
     """
     if data[:2] != bytes((0xFF, _START)):
         raise ValueError("no JPEG data")
-    position, frame, coded, first_symbols, flat = 2, None, [], {}, True
+    position, flat = 2, True
+    frame: tuple[int, int, int] | None = None
+    coded: list[tuple[int, int]] = []
+    first_symbols: dict[tuple[int, int], int] = {}
     for _ in range(_MOST_SEGMENTS):
         position, mark = _mark_at(data, position)
         if mark == _END:
@@ -76,7 +80,8 @@ def walk_jpeg(data):
         if mark in _FRAMES:
             if frame is not None or len(body) < 6:
                 raise ValueError("JPEG data with a damaged header")
-            frame = (mark, *struct.unpack_from(">HH", body, 1))
+            height, width = struct.unpack_from(">HH", body, 1)
+            frame = (mark, height, width)
         elif mark == _TABLES:
             first_symbols.update(_first_symbols(body))
         elif mark == _SCAN:
@@ -89,7 +94,7 @@ def walk_jpeg(data):
     raise ValueError("JPEG data in too many pieces")
 
 
-def check_jpeg(data, max_pixels, where):
+def check_jpeg(data: bytes, max_pixels: int, where: str | Path) -> None:
     """Refuse a stream whose coded data is damaged, or whose scans are too many.
 
     Args:
@@ -116,12 +121,12 @@ def check_jpeg(data, max_pixels, where):
     _decode_strictly(data[: stream.end], where)
 
 
-def with_tables(tables, part):
+def with_tables(tables: bytes | None, part: bytes) -> bytes:
     """An abbreviated stream, as parts of TIFF files are, with the tables that it lacks in front (T.81 B.4, B.5)."""
     return tables[:-2] + part[2:] if tables else part
 
 
-def _decode_strictly(data, where):
+def _decode_strictly(data: bytes, where: str | Path) -> None:
     try:
         import simplejpeg
     except ImportError:  # an older installation; every other check is made
@@ -134,11 +139,11 @@ def _decode_strictly(data, where):
         raise _damaged(str(error).removeprefix("Corrupt JPEG data: "), where) from error
 
 
-def _damaged(how, where):
+def _damaged(how: str, where: str | Path) -> BadImageError:
     return BadImageError("damaged JPEG data", where=where, got=how, remedy="Copy or export the file again")
 
 
-def _mark_at(data, position):
+def _mark_at(data: bytes, position: int) -> tuple[int, int]:
     """(position behind a mark, its second byte); fill bytes in front of it are skipped (B.1.1.2)."""
     while data[position : position + 2] == b"\xff\xff":
         position += 1
@@ -149,7 +154,7 @@ def _mark_at(data, position):
     return position + 2, data[position + 1]
 
 
-def _body_at(data, position):
+def _body_at(data: bytes, position: int) -> bytes:
     length = int.from_bytes(data[position : position + 2], "big")
     body = data[position + 2 : position + length]
     if length < 2 or len(body) != length - 2:
@@ -157,15 +162,16 @@ def _body_at(data, position):
     return body
 
 
-def _first_symbols(body):
+def _first_symbols(body: bytes) -> dict[tuple[int, int], int]:
     """{(class, id): symbol whose code is all zeros} of a segment of Huffman tables (B.2.4.2)."""
-    found, position = {}, 0
+    found: dict[tuple[int, int], int] = {}
+    position = 0
     while position + 17 < len(body):
         found[divmod(body[position], 16)] = body[position + 17]
         position += 17 + sum(body[position + 1 : position + 17])
     return found
 
 
-def _ac_tables(body):
+def _ac_tables(body: bytes) -> list[tuple[int, int]]:
     """(1, id) of the table that each component of a scan takes (B.2.3)."""
     return [(1, body[2 + 2 * index] & 15) for index in range(body[0]) if len(body) > 2 + 2 * index] if body else []

@@ -29,7 +29,7 @@ class LeftOut(NamedTuple):
     reason: str
 
 
-def look_through(folder):
+def look_through(folder: str | Path) -> tuple[list[Path], list[LeftOut]]:
     """(images, left out) of the files directly in ``folder``, each sorted by name: lists of Path and of LeftOut.
 
     Raises:
@@ -47,7 +47,7 @@ def look_through(folder):
     )
 
 
-def list_images(folder):
+def list_images(folder: str | Path) -> list[Path]:
     """Images of ``folder``, sorted by name; what is left out is logged. Raises as ``look_through``."""
     images, left_out = look_through(folder)
     visible = [path.name for path, _ in left_out if not path.name.startswith(".")]
@@ -56,7 +56,7 @@ def list_images(folder):
     return images
 
 
-def why_no_image(path):
+def why_no_image(path: Path) -> str | None:
     """Why a file of a folder is no image, in a few words; None if it is one by its name or first bytes.
 
     A file with an image's suffix counts even if it is damaged, and a link that leads nowhere even without one: they
@@ -77,12 +77,12 @@ def why_no_image(path):
     return None if by_name else "no image by its name or first bytes"
 
 
-def is_dicom(path) -> bool:
+def is_dicom(path: str | Path) -> bool:
     """Whether an ordinary file is DICOM by its first bytes; False if it cannot be opened."""
     return dicom_start(_head(path)) is not None
 
 
-def _head(path):
+def _head(path: str | Path) -> bytes:
     try:
         with open_ordinary(path) as file:
             return file.read(HEAD_BYTES)

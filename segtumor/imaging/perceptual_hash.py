@@ -11,7 +11,9 @@ Not here: reading files, and searching among many hashes (``segtumor.datasets.du
 import functools
 
 import numpy as np
+from numpy.typing import NDArray
 
+from segtumor.arrays import Array, Floats, GrayImage
 from segtumor.imaging.intensity import normalize_window
 
 #: Height and width of a thumbnail, px.
@@ -31,7 +33,7 @@ _GOOD_ENOUGH = 0.97
 _FLAT = 1e-3
 
 
-def thumbnail_of(pixels):
+def thumbnail_of(pixels: GrayImage) -> NDArray[np.uint8]:
     """A small picture that does not depend on size, exposure or windowing.
 
     Args:
@@ -47,13 +49,13 @@ def thumbnail_of(pixels):
     return np.clip(np.rint(small * 255), 0, 255).astype(np.uint8)
 
 
-def low_frequencies(thumbnail):
+def low_frequencies(thumbnail: NDArray[np.uint8]) -> Floats:
     """(12, 12) lowest coefficients of the orthonormal two-dimensional DCT-II of (64, 64) grey values, float64."""
     basis = _dct_basis()
     return basis @ np.asarray(thumbnail, dtype=np.float64) @ basis.T
 
 
-def perceptual_hashes(thumbnail):
+def perceptual_hashes(thumbnail: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Hash of a thumbnail, and of its mirror image (left and right exchanged).
 
     Args:
@@ -69,12 +71,13 @@ def perceptual_hashes(thumbnail):
     return _packed_signs(coefficients), _packed_signs(mirrored)
 
 
-def hamming_distances(first, hashes):
+def hamming_distances(first: NDArray[np.uint64], hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """Number of different bits between one hash (3,) and each of (N, 3) uint64; (N,) uint8."""
-    return np.bitwise_count(np.bitwise_xor(hashes, first)).sum(axis=-1, dtype=np.uint8)
+    distances: NDArray[np.uint8] = np.bitwise_count(np.bitwise_xor(hashes, first)).sum(axis=-1, dtype=np.uint8)
+    return distances
 
 
-def band_passed(thumbnail):
+def band_passed(thumbnail: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A thumbnail (64, 64) uint8 without its slow changes, float32, for ``aligned_correlation``."""
     from segtumor.system.opencv import cv2
 
@@ -82,7 +85,9 @@ def band_passed(thumbnail):
     return values - cv2.GaussianBlur(values, (0, 0), _BLUR_SIGMA_PX)
 
 
-def aligned_correlation(first, second, *, good_enough=_GOOD_ENOUGH):
+def aligned_correlation(
+    first: NDArray[np.float32], second: NDArray[np.float32], *, good_enough: float = _GOOD_ENOUGH
+) -> float:
     """Best correlation of the middle of one picture with the other, moved, scaled and turned a little.
 
     The search covers shifts of 6 px of 64, scales 0.94 to 1.06 and turns of 2 degrees, as cropping and straightening
@@ -110,7 +115,7 @@ def aligned_correlation(first, second, *, good_enough=_GOOD_ENOUGH):
     return min(best, 1.0)
 
 
-def _moved(picture, scale, angle_deg):
+def _moved(picture: NDArray[np.float32], scale: float, angle_deg: float) -> NDArray[np.float32]:
     from segtumor.system.opencv import cv2
 
     if scale == 1 and angle_deg == 0:
@@ -118,19 +123,20 @@ def _moved(picture, scale, angle_deg):
     middle = (THUMBNAIL_SIZE - 1) / 2
     matrix = cv2.getRotationMatrix2D((middle, middle), angle_deg, scale)
     size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
-    return cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    moved: Array = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return moved
 
 
 @functools.cache
-def _dct_basis():
+def _dct_basis() -> Floats:
     """(12, 64): rows are the first cosines of the orthonormal DCT-II."""
     frequency, position = np.arange(_N_FREQUENCIES)[:, None], np.arange(THUMBNAIL_SIZE)[None]
-    basis = np.cos(np.pi * frequency * (2 * position + 1) / (2 * THUMBNAIL_SIZE)) * np.sqrt(2 / THUMBNAIL_SIZE)
+    basis: Floats = np.cos(np.pi * frequency * (2 * position + 1) / (2 * THUMBNAIL_SIZE)) * np.sqrt(2 / THUMBNAIL_SIZE)
     basis[0] /= np.sqrt(2)
     return basis
 
 
-def _packed_signs(coefficients):
+def _packed_signs(coefficients: Floats) -> NDArray[np.uint64]:
     bits = np.zeros(64 * HASH_WORDS, dtype=np.uint8)
     bits[:HASH_BITS] = coefficients.ravel()[1:] > 0
     return np.packbits(bits, bitorder="little").view("<u8").astype(np.uint64)

@@ -8,6 +8,8 @@ Third Edition. Not here: decoding.
 import os
 import struct
 import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
 
 _SIGNATURE_LENGTH = 8
 #: First column and row of each pass, and the steps to the next (clause 8.1).
@@ -16,7 +18,7 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 _SLACK_BYTES, _PIECE_BYTES = 16, 1 << 18
 
 
-def check_png(file):
+def check_png(file: BinaryIO) -> None:
     """Check the checksum (clause 5.5) of every chunk that matters for the pixels, that the file has its end, and that
     there are no more pixels than its header says.
 
@@ -36,7 +38,7 @@ def check_png(file):
                 counter.add(data)
 
 
-def png_channels(color_type):
+def png_channels(color_type: int) -> int:
     """Channels of a colour type (clause 11.2.1); 4, the most, for one that does not exist."""
     return {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(color_type, 4)
 
@@ -44,10 +46,11 @@ def png_channels(color_type):
 class InflatedCounter:
     """Inflates pixel data piece by piece, and no further than to ``most`` bytes: then ``add`` raises ValueError."""
 
-    def __init__(self, most) -> None:
+    def __init__(self, most: int) -> None:
         self._left, self._inflater = most, zlib.decompressobj()
 
-    def add(self, data):
+    def add(self, data: bytes) -> None:
+        """Count another piece of deflated data."""
         while data and not self._inflater.eof:
             inflated = len(self._inflater.decompress(data, _PIECE_BYTES))
             self._left -= inflated
@@ -56,7 +59,7 @@ class InflatedCounter:
             data = self._inflater.unconsumed_tail if inflated else b""
 
 
-def _inflated_bytes(header):
+def _inflated_bytes(header: bytes) -> int:
     """Bytes of all filtered rows (clauses 7.2, 8.1 and 9.2), of the passes of an interlaced picture."""
     width, height, bits, color_type, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     parts = _ADAM7 if interlaced else ((0, 0, 1, 1),)
@@ -65,7 +68,7 @@ def _inflated_bytes(header):
     return sum(rows * (1 + -(-columns * bits_per_pixel // 8)) for columns, rows in sizes if columns)
 
 
-def png_exif(file):
+def png_exif(file: BinaryIO) -> bytes:
     """The bytes of the eXIf chunk, which may stand before or after the pixels (clause 11.3.4.5); b"" if none."""
     for kind, offset, length in _chunks(file):
         if kind == b"eXIf":
@@ -74,7 +77,7 @@ def png_exif(file):
     return b""
 
 
-def _chunks(file):
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     """Yield (kind, offset of the data, length) of each chunk up to IEND."""
     end = file.seek(0, os.SEEK_END)
     position, kind = _SIGNATURE_LENGTH, b""

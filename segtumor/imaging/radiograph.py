@@ -4,10 +4,13 @@ Not here: reading files (``reader``) and grey-value mathematics (``intensity``).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from segtumor.arrays import SizeHW
 from segtumor.errors import BadImageError
 
 #: Largest picture read by default, in px; a 17 x 17 inch detector of 0.1 mm pixels has 19 million.
@@ -45,7 +48,7 @@ class Radiograph:
     source_dtype: str
     remarks: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_pixels(self.pixels)
         if (self.spacing_mm is None) != (self.spacing_source is None):
             raise ValueError("spacing_mm and spacing_source must both be given or both be None")
@@ -53,12 +56,12 @@ class Radiograph:
             raise ValueError(f"spacing_mm must be two positive numbers, got {self.spacing_mm!r}")
 
     @property
-    def size_hw(self):
+    def size_hw(self) -> SizeHW:
         """(height, width), px."""
         return self.pixels.shape
 
 
-def is_spacing(values):
+def is_spacing(values: Sequence[float]) -> bool:
     """Whether ``values`` are two finite numbers above zero."""
     return len(values) == 2 and all(math.isfinite(value) and value > 0 for value in values)
 
@@ -73,7 +76,7 @@ class OneFrameError(BadImageError):
     """Another frame than the first of a file that has one."""
 
 
-def check_size(size_hw, max_pixels, where, *, bytes_per_pixel=1):
+def check_size(size_hw: SizeHW, max_pixels: int, where: str | Path, *, bytes_per_pixel: float = 1) -> None:
     """Refuse a picture by the size its header gives, before any pixel is decoded.
 
     Args:
@@ -105,7 +108,7 @@ def check_size(size_hw, max_pixels, where, *, bytes_per_pixel=1):
         raise error
 
 
-def _check_pixels(pixels):
+def _check_pixels(pixels: object) -> None:
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.dtype != np.float32 or pixels.size == 0:
         raise ValueError("pixels must be a non-empty (H, W) float32 array")
     if not (pixels.min() >= 0 and pixels.max() <= 1):  # a NaN fails the comparison too

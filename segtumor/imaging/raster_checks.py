@@ -8,6 +8,12 @@ Left out: strips of TIFF compressed otherwise than by deflate or JPEG. Not here:
 import math
 import os
 import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from segtumor.imaging.jpeg import check_jpeg, with_tables
 from segtumor.imaging.png import InflatedCounter, check_png
@@ -25,7 +31,7 @@ _JPEG_SLACK_BYTES = 1 << 26
 _JPEG_BYTES_PER_PIXEL = 8
 
 
-def check_coded_data(image, file, kind, max_pixels, where):
+def check_coded_data(image: ImageFile, file: BinaryIO, kind: str, max_pixels: int, where: Path) -> None:
     """Refuse damaged or costly data, and more pixels than the header says.
 
     Args:
@@ -45,7 +51,7 @@ def check_coded_data(image, file, kind, max_pixels, where):
         check_jpeg(_bytes_at(file, 0, most), max_pixels, where)
     elif kind == "BMP":
         _check_bmp(file)
-    elif kind == "TIFF":
+    elif isinstance(image, TiffImageFile):
         tile = math.prod(image.tag_v2.get(tag, 1) for tag in _TILE_SIZE_TAGS)
         if tile > max_pixels:
             raise ValueError("TIFF file with too large tiles")
@@ -54,7 +60,7 @@ def check_coded_data(image, file, kind, max_pixels, where):
             check_jpeg(part, max_pixels, where)
 
 
-def _check_strips(tags, file):
+def _check_strips(tags: Any, file: BinaryIO) -> None:
     """Refuse strips, uncompressed or deflated, that hold more than rows of the header's length."""
     compression, sizes = tags.get(_COMPRESSION_TAG, _UNCOMPRESSED), tags.get(_STRIP_TAGS[1])
     if sizes is None or tags.get(_PHOTOMETRIC_TAG) == _YCBCR:
@@ -72,7 +78,7 @@ def _check_strips(tags, file):
             InflatedCounter(most).add(_bytes_at(file, offset, size))
 
 
-def _check_bmp(file):
+def _check_bmp(file: BinaryIO) -> None:
     """Refuse an uncompressed BMP whose header counts more bytes than its size makes."""
     file.seek(14)
     head = file.read(24)
@@ -83,7 +89,7 @@ def _check_bmp(file):
             raise ValueError("there are more pixels than the header says")
 
 
-def _jpeg_parts(tags, file):
+def _jpeg_parts(tags: Any, file: BinaryIO) -> Iterator[bytes]:
     """The JPEG streams that a TIFF file is made of (TIFF Technical Note 2), each with its tables."""
     if tags.get(_COMPRESSION_TAG) != _JPEG_COMPRESSION:
         return
@@ -93,6 +99,6 @@ def _jpeg_parts(tags, file):
             yield with_tables(tags.get(_JPEG_TABLES_TAG), _bytes_at(file, offset, size))
 
 
-def _bytes_at(file, offset, most):
+def _bytes_at(file: BinaryIO, offset: int, most: int) -> bytes:
     file.seek(offset)
     return file.read(min(most, os.fstat(file.fileno()).st_size))

@@ -7,15 +7,18 @@ Not here: decoding (``raster``, ``dicom``).
 import contextlib
 import logging
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
+from segtumor.arrays import SizeHW
 from segtumor.errors import BadImageError
 from segtumor.files import open_ordinary
 from segtumor.imaging.dicom import dicom_size_hw, read_dicom
 from segtumor.imaging.dicom.signature import HEAD_BYTES, dicom_start, what_without_picture
-from segtumor.imaging.failures import foreign_errors
+from segtumor.imaging.failures import decoder_errors
 from segtumor.imaging.listing import DICOM_SUFFIXES
-from segtumor.imaging.radiograph import MAX_PIXELS, OneFrameError
+from segtumor.imaging.radiograph import MAX_PIXELS, OneFrameError, Radiograph
 from segtumor.imaging.raster import raster_size_hw, read_raster
 
 logger = logging.getLogger(__name__)
@@ -31,7 +34,9 @@ _MAGIC = (
 )
 
 
-def read_radiograph(path, *, max_pixels=MAX_PIXELS, frame=None, log: bool = True):
+def read_radiograph(
+    path: str | Path, *, max_pixels: int = MAX_PIXELS, frame: int | None = None, log: bool = True
+) -> Radiograph:
     """Read one picture as an upright grayscale radiograph.
 
     Args:
@@ -62,7 +67,7 @@ def read_radiograph(path, *, max_pixels=MAX_PIXELS, frame=None, log: bool = True
     return radiograph
 
 
-def read_size_hw(path):
+def read_size_hw(path: str | Path) -> SizeHW:
     """(height, width) in px of what ``read_radiograph`` would give, from the header alone; raises the same errors.
 
     Pixels are neither decoded nor counted against a limit, so an oversized and often a truncated picture has a size.
@@ -73,7 +78,7 @@ def read_size_hw(path):
 
 
 @contextlib.contextmanager
-def _opened(path):
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
     """Yield (file, kind); every failure inside becomes BadImageError."""
     _check_is_file(path)
     with contextlib.ExitStack() as stack:
@@ -83,11 +88,11 @@ def _opened(path):
         except OSError as error:
             raise BadImageError(f"the file cannot be opened: {error.strerror}", where=path) from error
         file.seek(0)
-        with foreign_errors(path, kind=kind, private=kind == "DICOM"):
+        with decoder_errors(path, kind=kind, private=kind == "DICOM"):
             yield file, kind
 
 
-def _check_is_file(path):
+def _check_is_file(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
@@ -99,7 +104,7 @@ def _check_is_file(path):
         raise BadImageError("this is not an ordinary file", where=path)
 
 
-def _sniff(file, path):
+def _sniff(file: BinaryIO, path: Path) -> str:
     head = file.read(HEAD_BYTES)
     if not head:
         raise BadImageError("the file is empty", where=path, remedy="Copy or download it again")

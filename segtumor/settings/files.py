@@ -7,6 +7,9 @@ Not here: which keys there are (``config``), and which values are right (``confi
 
 import os
 import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -18,12 +21,12 @@ _MAX_BYTES, _MAX_VALUES, _MAX_FILES = 200_000, 50_000, 32
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/?/")
 
 
-def is_address(text) -> bool:
+def is_address(text: str) -> bool:
     """Whether a text is an address such as http://..., s3://... or detectron2://..., and no path of this machine."""
     return _ADDRESS.match(text.strip()) is not None
 
 
-def read_settings(path):
+def read_settings(path: str | Path) -> list[tuple[Path, dict[str, Any]]]:
     """[(file, {key: value or further keys})], the file that all others build on first.
 
     Args:
@@ -34,7 +37,9 @@ def read_settings(path):
         ConfigError: a file is missing, too large, not YAML or no mapping, has a key twice, or builds on something that
             is not a file of this machine, on itself, or on more files than anybody needs.
     """
-    path, found, seen = configuration_file(path), [], []
+    path = configuration_file(path)
+    found: list[tuple[Path, dict[str, Any]]] = []
+    seen: list[str] = []
     while True:
         identity = os.path.realpath(path)
         if identity in seen:
@@ -55,7 +60,7 @@ def read_settings(path):
 _NONE = object()
 
 
-def _base_path(path, base):
+def _base_path(path: Path, base: Any) -> Path:
     where, expected = f"{path}, {BASE}", "the path of a file on this machine, relative to this file"
     if not isinstance(base, str) or not base.strip():
         raise ConfigError("wrong value", where=where, got=f"{base!s:.100}", expected=expected)
@@ -72,7 +77,7 @@ def _base_path(path, base):
     return target
 
 
-def _read(path):
+def _read(path: Path) -> dict[str, Any]:
     if not os.path.isfile(path):
         what = "not a file" if os.path.exists(path) else "no such configuration file"
         raise ConfigError(what, where=path, remedy=f"Name a file, or one of {', '.join(shipped_configurations())}")
@@ -96,13 +101,14 @@ def _read(path):
     return settings
 
 
-def _first_of(data) -> str:
+def _first_of(data: bytes) -> str:
     return f"{data[:40].decode('utf-8', 'replace').strip()!r}"
 
 
-def _check_size(settings, path):
+def _check_size(settings: Mapping[str, Any], path: Path) -> None:
     """Refuse references that unfold to more than memory holds, and keys that are no text."""
-    waiting, count = [settings], 0
+    waiting: list[Any] = [settings]
+    count = 0
     while waiting:
         value = waiting.pop()
         count += 1
@@ -122,7 +128,7 @@ def _check_size(settings, path):
 class _Loader(yaml.SafeLoader):
     """YAML as data; of two equal keys nobody knows which counts."""
 
-    def compose_mapping_node(self, anchor):
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node, seen = super().compose_mapping_node(anchor), set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:

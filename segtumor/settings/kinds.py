@@ -8,7 +8,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import yaml
 
@@ -25,54 +25,54 @@ class Rule(NamedTuple):
     expected: str
 
 
-def shown(value) -> str:
+def shown(value: object) -> str:
     """A value as it stands in a message, cut where it is long."""
     return f"{value!s:.100}"
 
 
-def is_number(value):
+def is_number(value: Any) -> TypeGuard[int | float]:
     """Whether a value is a whole number or a finite fraction."""
     return type(value) in (int, float) and math.isfinite(value)
 
 
-def percent_hint(value):
+def percent_hint(value: object) -> str | None:
     """What is meant where 50 was typed for a share from 0 to 1; None where nothing can be meant."""
     return f"Did you mean {value / 100:g}?" if is_number(value) and 1 < value <= 100 else None
 
 
-def whole(low, high=None):
+def whole(low: int, high: int | None = None) -> Rule:
     """A whole number."""
     words = f"a whole number, {low} to {high}" if high is not None else f"a whole number, {low} or more"
     return Rule(lambda v: type(v) is int and low <= v and (high is None or v <= high), words)
 
 
-def real(low, high=math.inf, *, above: bool = False, below: bool = False):
+def real(low: float, high: float = math.inf, *, above: bool = False, below: bool = False) -> Rule:
     """A number; ``above`` leaves out the lower limit itself, ``below`` the upper one."""
     if high == math.inf:
         words = f"a number above {low:g}" if above else f"a number, {low:g} or more"
     else:
         words = f"a number, {low:g} to {'below ' if below else ''}{high:g}"
 
-    def holds(v):
+    def holds(v: Any) -> bool:
         return is_number(v) and (low < v if above else low <= v) and (v < high if below else v <= high)
 
     return Rule(holds, words)
 
 
-def choice(*names):
+def choice(*names: str) -> Rule:
     """One of some texts."""
     words = " or ".join(names) if len(names) == 2 else f"one of {', '.join(name or '(empty)' for name in names)}"
     return Rule(lambda v: isinstance(v, str) and v in names, words)
 
 
-def each(rule, *, count=None, least=1, rising: bool = False):
+def each(rule: Rule, *, count: int | None = None, least: int = 1, rising: bool = False) -> Rule:
     """A list whose items obey ``rule``: exactly ``count`` or at least ``least`` of them."""
     number = (
         f"{count} of them" if count else "at least one" if least == 1 else f"at least {least}" if least else "or []"
     )
     words = f"a list, each {rule.expected}; {number}{', rising' if rising else ''}"
 
-    def holds(v):
+    def holds(v: Any) -> bool:
         if not isinstance(v, (list, tuple)) or (len(v) != count if count is not None else len(v) < least):
             return False
         ordered = not rising or all(a < b for a, b in itertools.pairwise(v))
@@ -81,7 +81,7 @@ def each(rule, *, count=None, least=1, rising: bool = False):
     return Rule(holds, words)
 
 
-def as_kind_of(default, value, *, where):
+def as_kind_of(default: Any, value: Any, *, where: str) -> Any:
     """``value`` as the kind of thing that ``default`` is.
 
     Args:
@@ -121,7 +121,7 @@ _KINDS = {
 }
 
 
-def _read_text(text, default):
+def _read_text(text: str, default: Any) -> Any:
     """A typed text as Python reads it, or else as YAML does, whose lists may hold names without quotes."""
     stripped = text.strip()
     try:
@@ -133,7 +133,7 @@ def _read_text(text, default):
     return read
 
 
-def _read_yaml(text):
+def _read_yaml(text: str) -> Any:
     if text.startswith("(") and text.endswith(")"):
         text = f"[{text[1:-1]}]"
     try:

@@ -7,6 +7,8 @@ Not here: whether values fit each other or the data, which shows when the model 
 
 import math
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from segtumor.errors import ConfigError
 from segtumor.settings.files import is_address
@@ -16,7 +18,7 @@ _MAX_SIDE_PX = 20_000
 _MAX_SEED = 2**31 - 1
 
 
-def check_values(values):
+def check_values(values: Mapping[str, Any]) -> None:
     """Refuse the first value that is wrong.
 
     Args:
@@ -34,11 +36,11 @@ def check_values(values):
         _check_any(key, value)
 
 
-def _hint(value, rule):
+def _hint(value: Any, rule: Rule) -> str | None:
     return percent_hint(value) if rule is SHARE else None
 
 
-def _check_any(key, value):
+def _check_any(key: str, value: Any) -> None:
     """What holds for every key: numbers are finite and fit into 64 bits, texts are no addresses."""
     for part in _parts(value):
         if isinstance(part, float) and not math.isfinite(part) and key not in _MAY_BE_INFINITE:
@@ -52,7 +54,7 @@ def _check_any(key, value):
             raise ConfigError("an address, which is not opened", where=key, got=shown(value), remedy=remedy)
 
 
-def _parts(value):
+def _parts(value: Any) -> Iterator[Any]:
     if isinstance(value, (list, tuple)):
         for part in value:
             yield from _parts(part)
@@ -60,7 +62,7 @@ def _parts(value):
         yield value
 
 
-def _off(why):
+def _off(why: str) -> Rule:
     return Rule(lambda v: v is False, f"False: {why}")
 
 
@@ -75,7 +77,7 @@ _POOLER = choice("ROIAlignV2", "ROIAlign", "ROIPool")
 _BOX_LOSS = choice("smooth_l1", "giou")
 _BOX_WEIGHTS = each(_POSITIVE, count=4)
 _IOU_LABELS = each(whole(-1, 1), least=2)
-_DEVICE = Rule(lambda v: isinstance(v, str) and re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", v), "cpu, cuda or cuda:N")
+_DEVICE = Rule(lambda v: isinstance(v, str) and bool(re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", v)), "cpu, cuda or cuda:N")
 _MAY_BE_INFINITE = {"SOLVER.CLIP_GRADIENTS.NORM_TYPE"}
 
 #: Key -> what its value must be.

@@ -5,20 +5,28 @@ radiograph with a hundred findings stays in kilobytes. Letters: H, W image heigh
 Inputs are never modified.
 """
 
-import numpy as np
-from pycocotools import mask as coco_mask
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+from pycocotools import mask as _typed
+
+from segtumor.arrays import Array, Box, Floats, Mask, Rle, SizeHW
 from segtumor.errors import DataError
+from segtumor.structures.rle import decompressed_runs
 from segtumor.system.opencv import cv2
 
+coco_mask: Any = _typed  # its stubs know no RLE that is only read
 
-def rle_from_mask(mask):
+
+def rle_from_mask(mask: ArrayLike) -> Rle:
     """(H, W) bool -> RLE."""
     rle = coco_mask.encode(np.asfortranarray(np.asarray(mask, dtype=np.uint8)))
     return {"size": [int(n) for n in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
-def rle_from_crop(crop, top, left, size_hw):
+def rle_from_crop(crop: Array, top: int, left: int, size_hw: SizeHW) -> Rle:
     """RLE of an image that is empty but for a part of it, without building the image.
 
     Args:
@@ -43,19 +51,20 @@ def rle_from_crop(crop, top, left, size_hw):
     return {"size": [int(height), int(width)], "counts": counts.decode("ascii")}
 
 
-def mask_from_rle(rle):
+def mask_from_rle(rle: Rle) -> Mask:
     """RLE -> (H, W) bool."""
-    return coco_mask.decode(rle).view(bool)  # zeros and ones only; a view spares a pass over the image
+    mask: Mask = coco_mask.decode(rle).view(bool)  # zeros and ones only; a view spares a pass over the image
+    return mask
 
 
-def crop_from_rle(rle):
+def crop_from_rle(rle: Rle) -> tuple[Mask, int, int]:
     """The part of a mask that its lesion covers, without building the image; undoes ``rle_from_crop``.
 
     Returns:
         (crop (h, w) bool, row of its first pixel, column of its first pixel); h and w are 0 for an empty mask.
     """
     height = rle["size"][0]
-    ends = np.cumsum(_runs(rle["counts"]))
+    ends = np.cumsum(decompressed_runs(rle["counts"]))
     starts, ends = ends[: len(ends) // 2 * 2].reshape(-1, 2).T  # of what is set, pixel numbers down the columns
     starts, ends = starts[starts < ends], ends[starts < ends]
     if not len(starts):
@@ -69,26 +78,7 @@ def crop_from_rle(rle):
     return np.ascontiguousarray(columns[:, rows[0] : rows[-1] + 1].T), int(rows[0]), int(first)
 
 
-def _runs(counts):
-    """The run lengths in a compressed RLE, int64: unset, set, unset ... (the COCO API's ``rleFrString``).
-
-    A number is several characters of five bits, lowest first, the last with its sign in the fifth; from the fourth
-    number on, it is the difference to the one two before.
-    """
-    characters = np.frombuffer(counts.encode("ascii") if isinstance(counts, str) else counts, dtype=np.uint8) - 48
-    is_last = (characters & 0x20) == 0
-    firsts = np.concatenate([[0], np.flatnonzero(is_last)[:-1] + 1])
-    lengths = np.diff(np.append(firsts, len(characters)))
-    places = np.arange(len(characters)) - np.repeat(firsts, lengths)
-    numbers = np.add.reduceat((characters & 0x1F).astype(np.int64) << (5 * places), firsts)
-    is_negative = (characters[is_last] & 0x10) != 0
-    numbers -= np.where(is_negative, np.int64(1) << (5 * lengths), 0)
-    numbers[1::2] = np.cumsum(numbers[1::2])
-    numbers[2::2] = np.cumsum(numbers[2::2])
-    return numbers
-
-
-def rle_from_polygons(polygons, size_hw):
+def rle_from_polygons(polygons: Sequence[Sequence[float]], size_hw: SizeHW) -> Rle:
     """The union of polygons, rasterised as pycocotools does.
 
     Args:
@@ -100,7 +90,7 @@ def rle_from_polygons(polygons, size_hw):
     return {"size": [height, width], "counts": merged["counts"].decode("ascii")}
 
 
-def draw_polygons(polygons, canvas) -> None:
+def draw_polygons(polygons: Sequence[ArrayLike], canvas: Mask) -> None:
     """Set the union of polygons in ``canvas``, (H, W) bool, which is changed.
 
     Only the part around the polygons is encoded and decoded: a lesion is small against its radiograph. The pixels are
@@ -123,7 +113,7 @@ def draw_polygons(polygons, canvas) -> None:
         canvas[y0:y1, x0:x1] |= mask_from_rle(part)
 
 
-def rle_from_segmentation(segmentation, size_hw):
+def rle_from_segmentation(segmentation: Any, size_hw: SizeHW) -> Rle:
     """The ``segmentation`` field of a COCO annotation (polygons, uncompressed or compressed RLE) -> RLE.
 
     Raises:
@@ -142,37 +132,50 @@ def rle_from_segmentation(segmentation, size_hw):
     return {"size": [height, width], "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts}
 
 
-def rle_area(rle):
+def rle_area(rle: Rle) -> int:
     """Number of pixels set, int."""
     return int(coco_mask.area(rle))
 
 
-def rle_box(rle):
+def rle_box(rle: Rle) -> Box:
     """Tight box (x0, y0, x1, y1) of an RLE in px; all 0 for an empty mask."""
     left, top, width, height = coco_mask.toBbox(rle).tolist()
     return left, top, left + width, top + height
 
 
-def mask_iou(first_rles, second_rles):
+def mask_iou(first_rles: Sequence[Rle], second_rles: Sequence[Rle]) -> Floats:
     """Intersection over union of every pair of RLEs of one image; (N, M) float64 in [0, 1], 0 for two empty masks."""
     if not first_rles or not second_rles:
         return np.zeros((len(first_rles), len(second_rles)))
-    return np.nan_to_num(coco_mask.iou(list(first_rles), list(second_rles), [0] * len(second_rles)))
+    overlap: Floats = coco_mask.iou(list(first_rles), list(second_rles), [0] * len(second_rles))
+    return np.nan_to_num(overlap)
 
 
-def dice_from_iou(iou):
+def dice_from_iou(iou: ArrayLike) -> Floats:
     """Dice coefficient 2|A∩B| / (|A|+|B|) = 2 IoU / (1 + IoU), elementwise, in [0, 1]."""
-    iou = np.asarray(iou, dtype=np.float64)
-    return 2 * iou / (1 + iou)
+    overlap: Floats = np.asarray(iou, dtype=np.float64)
+    dice: Floats = 2 * overlap / (1 + overlap)
+    return dice
 
 
-def box_from_mask(mask):
+def box_from_mask(mask: ArrayLike) -> Box | None:
     """Tight box (x0, y0, x1, y1) of a (H, W) bool mask in px, or None if the mask is empty."""
     x0, y0, width, height = cv2.boundingRect(np.ascontiguousarray(mask, dtype=bool).view(np.uint8))
     return (float(x0), float(y0), float(x0 + width), float(y0 + height)) if width else None
 
 
-def mask_contours(mask):
+def fill_holes(mask: ArrayLike) -> Mask:
+    """(H, W) bool -> (H, W) bool with every hole filled, a region of background that no path joins to the outside.
+
+    Paths run along rows and columns, not diagonally; what touches the border is outside. Idempotent.
+    """
+    background = np.pad(~np.asarray(mask, dtype=bool), 1, constant_values=True)
+    _, labels = cv2.connectedComponents(background.astype(np.uint8), connectivity=4)
+    filled: Mask = (labels != labels[0, 0])[1:-1, 1:-1]
+    return filled
+
+
+def mask_contours(mask: ArrayLike) -> list[Array]:
     """Outlines of a (H, W) bool mask, holes included: a list of (P, 2) int arrays of (x, y), for drawing."""
     contours, _ = cv2.findContours(np.asarray(mask, dtype=np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     return [contour.reshape(-1, 2) for contour in contours]

@@ -5,11 +5,14 @@ Not here: the way back (``segtumor.structures.masks.rle_from_polygons``), and on
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from segtumor.arrays import FlatPolygon
+from segtumor.structures.masks import fill_holes
 from segtumor.system.opencv import cv2
 
 
-def polygons_from_mask(mask):
+def polygons_from_mask(mask: ArrayLike) -> list[FlatPolygon]:
     """Outer outlines of a (H, W) bool mask without holes, as COCO polygons in px, one for each 8-connected part.
 
     Drawn on the threefold enlarged mask, whose outermost sample points lie 1/6 px inside the pixels' edges: unlike
@@ -27,7 +30,7 @@ def polygons_from_mask(mask):
     return [np.round(((contour.reshape(-1, 2) + first).reshape(-1) + 0.5) / 3, 2).tolist() for contour in contours]
 
 
-def outlines_from_mask(mask):
+def outlines_from_mask(mask: ArrayLike) -> list[FlatPolygon]:
     """All outlines of a (H, W) bool mask: of its parts, of their holes, of islands in the holes, and so on.
 
     The mask is the exclusive or of the rasterised outlines, each exact to the pixel.
@@ -39,19 +42,12 @@ def outlines_from_mask(mask):
     remaining, outlines, clockwise = np.asarray(mask, dtype=bool), [], True
     while remaining.any():
         outlines += [turned(polygon, clockwise=clockwise) for polygon in polygons_from_mask(remaining)]
-        remaining = _filled(remaining) & ~remaining
+        remaining = fill_holes(remaining) & ~remaining
         clockwise = not clockwise
     return outlines
 
 
-def _filled(mask):
-    """A (H, W) bool mask with its holes; a hole is 4-connected, since the parts of the mask are 8-connected."""
-    background = np.pad(~mask, 1, constant_values=True).astype(np.uint8)
-    _, labels = cv2.connectedComponents(background, connectivity=4)
-    return (labels != labels[0, 0])[1:-1, 1:-1]
-
-
-def turned(polygon, *, clockwise):
+def turned(polygon: ArrayLike, *, clockwise: bool) -> FlatPolygon:
     """A flat polygon in the wanted sense of rotation as seen (y down), its first point first."""
     points = np.reshape(polygon, (-1, 2))
     x, y = (points - points[0]).T

@@ -4,10 +4,15 @@ A polygon is a flat list [x0, y0, x1, y1, ...] in px (``polygon_xy``) or a (P, 2
 P is the number of points. Not here: rasterising (``segtumor.structures.masks``).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
+
+from segtumor.arrays import Box, Boxes, Floats, SizeHW
 
 
-def polygon_area(points_xy):
+def polygon_area(points_xy: ArrayLike) -> float:
     """Area enclosed by (P, 2) points, px^2 (the shoelace formula); 0 for fewer than three points."""
     points = np.asarray(points_xy, dtype=np.float64).reshape(-1, 2)
     if len(points) < 3:
@@ -16,13 +21,14 @@ def polygon_area(points_xy):
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
 
-def tight_box(points_xy):
+def tight_box(points_xy: ArrayLike) -> Box:
     """(x0, y0, x1, y1) of (P, 2) points, px, P >= 1."""
     points = np.asarray(points_xy, dtype=np.float64)
-    return tuple(float(v) for v in (*points.min(axis=0), *points.max(axis=0)))
+    (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return x0, y0, x1, y1
 
 
-def clip_polygon(points_xy, size_hw):
+def clip_polygon(points_xy: ArrayLike, size_hw: SizeHW) -> Floats:
     """The part of a polygon inside the image (Sutherland and Hodgman, Commun. ACM 17(1), 1974).
 
     Args:
@@ -40,7 +46,7 @@ def clip_polygon(points_xy, size_hw):
     return points
 
 
-def _clip_half_plane(points, axis, limit, sign):
+def _clip_half_plane(points: Floats, axis: int, limit: float, sign: int) -> Floats:
     kept = []
     for previous, current in zip(np.roll(points, 1, axis=0), points, strict=True):
         before, now = sign * (previous[axis] - limit), sign * (current[axis] - limit)
@@ -53,14 +59,14 @@ def _clip_half_plane(points, axis, limit, sign):
     return np.array(kept, dtype=np.float64).reshape(-1, 2)
 
 
-def outside_image(polygon_xy, size_hw):
+def outside_image(polygon_xy: Sequence[float], size_hw: SizeHW) -> bool:
     """Whether any point of a flat polygon lies beyond the image."""
     height, width = size_hw
     x, y = polygon_xy[0::2], polygon_xy[1::2]
     return min(x) < 0 or min(y) < 0 or max(x) > width or max(y) > height
 
 
-def measure_polygons(polygons):
+def measure_polygons(polygons: Sequence[Floats]) -> tuple[Floats, Boxes]:
     """Area and tight box of many polygons in a few array operations; one file may hold hundreds of thousands.
 
     Args:
@@ -82,7 +88,7 @@ def measure_polygons(polygons):
     return areas, np.concatenate([low, high], axis=1)
 
 
-def polygon_lengths(polygons):
+def polygon_lengths(polygons: Sequence[Floats]) -> Floats:
     """(N,) lengths of the closed outlines of N flat float64 polygons, in px and chessboard steps."""
     if not polygons:
         return np.zeros(0)

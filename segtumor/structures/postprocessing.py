@@ -9,13 +9,17 @@ width of a mask. Inputs are never modified. Not here: a model's own suppression 
 import dataclasses
 import logging
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from segtumor.arrays import Floats, Mask
 from segtumor.errors import ConfigError
 from segtumor.structures.boxes import box_areas, box_iou
-from segtumor.structures.masks import box_from_mask, crop_from_rle, mask_iou, rle_area, rle_from_crop
+from segtumor.structures.lesions import Finding
+from segtumor.structures.masks import box_from_mask, crop_from_rle, fill_holes, mask_iou, rle_area, rle_from_crop
 from segtumor.system.opencv import cv2
 
 logger = logging.getLogger(__name__)
@@ -45,7 +49,7 @@ class Postprocessing:
     smooth_radius_px: float = 0.0
     min_area_px: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_range("min_score", self.min_score, 0, 1)
         _check_range("suppression_iou", self.suppression_iou, 0, 1)
         _check_range("min_part_fraction", self.min_part_fraction, 0, 1)
@@ -57,7 +61,7 @@ class Postprocessing:
             )
 
 
-def apply(findings, settings):
+def apply(findings: Sequence[Finding], settings: Postprocessing) -> tuple[Finding, ...]:
     """All steps of ``settings``; a tuple of findings, highest score first.
 
     Masks are cleaned before overlaps are measured, so that what is compared is what is shown. Boxes of changed masks
@@ -71,12 +75,12 @@ def apply(findings, settings):
     return separate
 
 
-def keep_above(findings, score):
+def keep_above(findings: Iterable[Finding], score: float) -> tuple[Finding, ...]:
     """Findings whose score is at least ``score``, in their order."""
     return tuple(finding for finding in findings if finding.score >= score)
 
 
-def drop_small(findings, min_area_px):
+def drop_small(findings: Iterable[Finding], min_area_px: float) -> tuple[Finding, ...]:
     """Findings of at least ``min_area_px`` px^2 (of the mask; of the box where there is no mask), in their order.
 
     One without a place has no area, and stays.
@@ -84,7 +88,7 @@ def drop_small(findings, min_area_px):
     return tuple(finding for finding in findings if not finding.is_placed or _area_px(finding) >= min_area_px)
 
 
-def suppress_across_classes(findings, iou_threshold):
+def suppress_across_classes(findings: Iterable[Finding], iou_threshold: float) -> tuple[Finding, ...]:
     """Keep one finding of each place: greedily by score, whatever the class.
 
     A finding is dropped if its overlap with a kept one of higher score exceeds ``iou_threshold``. Overlap is the IoU
@@ -101,7 +105,7 @@ def suppress_across_classes(findings, iou_threshold):
     """
     ordered = sorted(findings, key=lambda finding: -finding.score)
     overlap = _overlaps(ordered)
-    dropped_for = {}  # position of a kept finding -> positions of those dropped in its favour
+    dropped_for: dict[int, list[int]] = {}  # position of a kept finding -> positions of those dropped in its favour
     for position in range(len(ordered)):
         winner = next((kept for kept in dropped_for if overlap[kept, position] > iou_threshold), None)
         if winner is None:
@@ -115,17 +119,7 @@ def suppress_across_classes(findings, iou_threshold):
     )
 
 
-def fill_holes(mask):
-    """(H, W) bool -> (H, W) bool with every hole filled, a region of background that no path joins to the outside.
-
-    Paths run along rows and columns, not diagonally; what touches the border is outside. Idempotent.
-    """
-    background = np.pad(~np.asarray(mask, dtype=bool), 1, constant_values=True)
-    _, labels = cv2.connectedComponents(background.astype(np.uint8), connectivity=4)
-    return (labels != labels[0, 0])[1:-1, 1:-1]
-
-
-def remove_small_parts(mask, *, min_fraction: float = 0.0, min_area_px: float = 0.0):
+def remove_small_parts(mask: ArrayLike, *, min_fraction: float = 0.0, min_area_px: float = 0.0) -> Mask:
     """(H, W) bool -> (H, W) bool without its small parts; the largest part always stays. Idempotent.
 
     Args:
@@ -141,10 +135,11 @@ def remove_small_parts(mask, *, min_fraction: float = 0.0, min_area_px: float = 
     largest = 1 + int(np.argmax(areas[1:]))
     keep = (areas >= min_area_px) & (areas >= min_fraction * areas[largest])
     keep[0], keep[largest] = False, True
-    return keep[labels]
+    cleaned: Mask = keep[labels]
+    return cleaned
 
 
-def smooth_contour(mask, radius_px):
+def smooth_contour(mask: ArrayLike, radius_px: float) -> Mask:
     """(H, W) bool -> (H, W) bool whose outline has no detail smaller than a disc of ``radius_px``.
 
     An opening (removes spikes) followed by a closing (fills notches), both with the Euclidean disc; idempotent, as
@@ -162,16 +157,16 @@ def smooth_contour(mask, radius_px):
     return closed[margin:-margin, margin:-margin]
 
 
-def _erode(mask, radius_px):
+def _erode(mask: Mask, radius_px: float) -> Mask:
     # A pixel survives if the nearest background pixel is further away than the radius.
     return cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) > radius_px
 
 
-def _dilate(mask, radius_px):
+def _dilate(mask: Mask, radius_px: float) -> Mask:
     return ~_erode(~mask, radius_px)
 
 
-def _clean(finding, settings):
+def _clean(finding: Finding, settings: Postprocessing) -> Finding:
     """The finding with its mask cleaned and its box fitted to it; itself if nothing changes."""
     if finding.rle is None or rle_area(finding.rle) == 0:
         return finding
@@ -183,27 +178,27 @@ def _clean(finding, settings):
     after = remove_small_parts(after, min_fraction=settings.min_part_fraction)
     if np.array_equal(before, after):
         return finding
-    x0, y0, x1, y1 = box_from_mask(after)
+    x0, y0, x1, y1 = box_from_mask(after) or (0.0, 0.0, 0.0, 0.0)  # nothing is removed that leaves no pixel
     box_xyxy = (left + x0, top + y0, left + x1, top + y1)
     return dataclasses.replace(finding, box_xyxy=box_xyxy, rle=rle_from_crop(after, top, left, finding.rle["size"]))
 
 
-def _area_px(finding):
+def _area_px(finding: Finding) -> float:
     return float(box_areas(finding.box_xyxy)) if finding.rle is None else rle_area(finding.rle)
 
 
-def _overlaps(findings):
+def _overlaps(findings: Sequence[Finding]) -> Floats:
     """(N, N) IoU of every pair: of masks, or of boxes where one of the two has no mask."""
     boxes = np.array([finding.box_xyxy for finding in findings], dtype=np.float64).reshape(-1, 4)
     overlap = box_iou(boxes, boxes)
     with_mask = [i for i, finding in enumerate(findings) if finding.rle is not None]
-    rles = [findings[i].rle for i in with_mask]
+    rles = [finding.rle for finding in findings if finding.rle is not None]
     if rles:
         overlap[np.ix_(with_mask, with_mask)] = mask_iou(rles, rles)
     return overlap
 
 
-def _with_probabilities(winner, dropped, num_classes):
+def _with_probabilities(winner: Finding, dropped: Sequence[Finding], num_classes: int) -> Finding:
     if winner.probabilities or all(finding.class_id == winner.class_id for finding in dropped):
         return winner
     probabilities = [math.nan] * num_classes
@@ -212,7 +207,7 @@ def _with_probabilities(winner, dropped, num_classes):
     return dataclasses.replace(winner, probabilities=tuple(probabilities))
 
 
-def _check_range(name, value, low, high):
+def _check_range(name: str, value: float, low: float, high: float) -> None:
     # Written so that NaN fails too.
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise ConfigError("out of range", where=f"postprocessing {name}", got=value, expected=f"{low} to {high}")

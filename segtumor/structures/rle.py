@@ -5,13 +5,17 @@ here first. Not here: encoding and decoding masks (``segtumor.structures.masks``
 """
 
 import re
+from typing import Any
 
 import numpy as np
 
+from segtumor.arrays import Ints
+
 _COMPRESSED = re.compile(r"[0-o]*[0-O]")  # six bits a character; the last one has no continuation bit
+_TOO_LONG = re.compile(r"[P-o]{8}")  # a number of more than eight characters, longer than any image needs
 
 
-def rle_runs(counts):
+def rle_runs(counts: Any) -> Ints | None:
     """Lengths of the runs, (R,) int64 in px, background first; None if they cannot be read.
 
     Args:
@@ -22,19 +26,21 @@ def rle_runs(counts):
         return np.array(counts, dtype=np.int64) if sound else None
     if not isinstance(counts, str) or not _COMPRESSED.fullmatch(counts):
         return None
-    runs = _decompress(np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48)
+    runs = None if _TOO_LONG.search(counts) else decompressed_runs(counts)
     return runs if runs is not None and runs.min() >= 0 else None
 
 
-def _decompress(sextets):
-    """Runs of the COCO API's compressed form (maskApi.c, rleFrString): little-endian groups of five bits, bit 0x20
-    continues a number, bit 0x10 of the last group is its sign; from the fourth number on, the difference to the one
-    two before. None if a number is longer than any image needs."""
+def decompressed_runs(counts: str | bytes) -> Ints:
+    """Lengths of the runs of a compressed code that is known to be sound, (R,) int64 in px, background first.
+
+    The form of the COCO API (maskApi.c, rleFrString): little-endian groups of five bits, bit 0x20 continues a number,
+    bit 0x10 of the last group is its sign; from the fourth number on, the difference to the one two before.
+    """
+    code = counts.encode("ascii") if isinstance(counts, str) else counts
+    sextets = np.frombuffer(code, dtype=np.uint8).astype(np.int64) - 48
     ends = np.flatnonzero((sextets & 0x20) == 0)
     starts = np.concatenate([[0], ends[:-1] + 1])
     lengths = ends - starts + 1
-    if lengths.max() > 8:
-        return None
     shifts = 5 * (np.arange(len(sextets)) - np.repeat(starts, lengths))
     runs = np.add.reduceat((sextets & 0x1F) << shifts, starts)
     runs -= np.where(sextets[ends] & 0x10, np.int64(1) << (5 * lengths), 0)

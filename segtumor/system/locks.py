@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from segtumor.errors import ConfigError
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def alone_in(folder, *, remedy: str = "Wait for it, or choose another --output"):
+def lock_folder(folder: str | Path, *, remedy: str = "Wait for it, or choose another --output") -> Iterator[Path]:
     """Hold the lock of a folder, which the system gives back when a process ends, however it ends.
 
     Abandoned temporary files in the folder are removed. A folder that did not exist and is still empty at the end,
@@ -52,8 +53,8 @@ def alone_in(folder, *, remedy: str = "Wait for it, or choose another --output")
 
 
 @contextlib.contextmanager
-def alone_at(path, *, remedy: str = "Wait for it, or choose another --output"):
-    """As ``alone_in`` for a folder that is replaced as a whole: its lock lies beside it, nothing is made or removed."""
+def lock_beside(path: str | Path, *, remedy: str = "Wait for it, or choose another --output") -> Iterator[Path]:
+    """As ``lock_folder`` for a folder that is replaced as a whole: its lock lies beside it; nothing is made."""
     path = Path(path)
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,13 +63,13 @@ def alone_at(path, *, remedy: str = "Wait for it, or choose another --output"):
         yield path
 
 
-def is_empty(folder):
+def is_empty(folder: str | Path) -> bool:
     """Whether nothing is in a folder but its lock."""
     return all(path.name == LOCK_NAME for path in Path(folder).iterdir())
 
 
 @contextlib.contextmanager
-def _held(path, *, where, remedy):
+def _held(path: Path, *, where: Path, remedy: str) -> Iterator[None]:
     from filelock import FileLock, Timeout  # a twentieth of a second, which ``--help`` need not wait for
 
     lock = FileLock(path, timeout=0)

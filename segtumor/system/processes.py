@@ -10,13 +10,14 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 _PR_SET_PDEATHSIG = 1
 _LOOK_EVERY_S = 1
 
 
-def end_with_parent(parent) -> None:
+def end_with_parent(parent: int) -> None:
     """In a worker process, at its start: it is ended when its parent is, by SIGKILL and the memory killer too.
 
     Args:
@@ -28,17 +29,17 @@ def end_with_parent(parent) -> None:
         os._exit(1)
 
 
-def _asks_the_system():
+def _asks_the_system() -> bool:
     """Have Linux send SIGKILL on the parent's death; False where that is not to be had."""
     if not sys.platform.startswith("linux"):
         return False
     try:
-        return ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) == 0
+        return bool(ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) == 0)
     except (OSError, AttributeError):
         return False
 
 
-def _watch(parent) -> None:
+def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_LOOK_EVERY_S)
     os._exit(1)
@@ -63,11 +64,11 @@ def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/
     return min(quotas, default=None)
 
 
-def _parents(path):
+def _parents(path: str) -> list[str]:
     return [str(parent) for parent in PurePosixPath(path).parents]
 
 
-def _quota_of(place):
+def _quota_of(place: Path) -> Iterator[float]:
     for text in _lines(place / "cpu.max"):
         quota, _, period = text.partition(" ")
         if quota.isdigit() and period.strip().isdigit():
@@ -77,7 +78,7 @@ def _quota_of(place):
             yield int(quota) / int(period)
 
 
-def _lines(path):
+def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="ascii").splitlines()
     except (OSError, ValueError):

@@ -6,6 +6,7 @@ be: an error that was raised from one of these is one of these. Not here: what t
 
 import errno
 import re
+from collections.abc import Iterator
 
 from segtumor.errors import BadImageError, InstallationError, SegtumorError
 
@@ -38,7 +39,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return any(_says_memory(one) for one in _chain(error))
 
 
-def scarcity_of(error: BaseException) -> InstallationError | None:
+def resource_error_of(error: BaseException) -> InstallationError | None:
     """What the user should read where memory or a process is missing; None for any other error.
 
     Args:
@@ -53,7 +54,7 @@ def scarcity_of(error: BaseException) -> InstallationError | None:
     return None
 
 
-def _chain(error, *, also_meanwhile: bool = False):
+def _chain(error: BaseException | None, *, also_meanwhile: bool = False) -> Iterator[BaseException]:
     """The error and what it was raised from; ``also_meanwhile``: or while what was handled."""
     seen = []
     while error is not None and error not in seen:  # an error that is raised again may go in circles
@@ -63,7 +64,7 @@ def _chain(error, *, also_meanwhile: bool = False):
         error = error.__cause__ or meanwhile
 
 
-def _says_memory(error):
+def _says_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _got_memory_error(error):
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
@@ -72,19 +73,19 @@ def _says_memory(error):
     return _NOT_MEMORY not in text and any(saying in text for saying in _SAYINGS)
 
 
-def _got_memory_error(error):
+def _got_memory_error(error: BaseException) -> bool:
     # Of a damaged DICOM file only the kind of the error is kept (imaging.failures), in a worker's error only the text.
     return isinstance(error, BadImageError) and (
         str(error.got).startswith("MemoryError") or "(got MemoryError" in str(error)
     )
 
 
-def _lost_worker(text):
+def _lost_worker(text: str) -> InstallationError:
     shared = _SHARED_MEMORY.search(text)
     what = f"a process that reads images was killed, most often for want of {'shared ' if shared else ''}memory"
     return InstallationError(what, remedy=_MORE_SHARED if shared else _FEWER_WORKERS)
 
 
-def _first_line(error):
+def _first_line(error: BaseException) -> str | None:
     line = next(iter(str(error).strip().splitlines()), "")
     return f"{line:.200}" or None

@@ -26,7 +26,7 @@ from segtumor.runs import (
     TRAINING_METRICS,
 )
 from segtumor.runtime.exported import is_export
-from segtumor.system.locks import alone_in
+from segtumor.system.locks import lock_folder
 from segtumor.system.versions import versions
 from segtumor.training.batches.catalog import DataParts, shared_cases
 from segtumor.training.data_identity import (
@@ -108,7 +108,7 @@ def lock_run(folder: str | Path) -> contextlib.AbstractContextManager[Any]:
     """The lock of the run folder; of several processes that train together the first holds it."""
     if not comm.is_main_process():
         return contextlib.nullcontext()
-    return alone_in(folder, remedy="Wait for it, or choose another OUTPUT_DIR")
+    return lock_folder(folder, remedy="Wait for it, or choose another OUTPUT_DIR")
 
 
 def _holds_run(folder: Path) -> bool:

@@ -7,7 +7,7 @@ import importlib
 import pytest
 from repository import ROOT
 
-from segtumor.system.locks import alone_in
+from segtumor.system.locks import lock_folder
 
 EXAMPLE = ROOT / "datasets" / "examples" / "coco" / "annotations.json"
 _TRUTH = ("--annotations", "no.json")
@@ -30,7 +30,7 @@ COMMANDS = {
 def test_the_second_command_is_refused(name, tmp_path, capsys):
     command = importlib.import_module(f"segtumor.commands.{name}")
     output = tmp_path / "out"
-    with alone_in(output):
+    with lock_folder(output):
         (output / "mine").touch()
         assert command.main([*COMMANDS[name], "--output", str(output)]) == 2
     assert "another command is writing into the folder" in capsys.readouterr().err

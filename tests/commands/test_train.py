@@ -7,7 +7,7 @@ import torch
 
 from segtumor.commands import train
 from segtumor.models.weights import read_checkpoint
-from segtumor.system.locks import alone_in
+from segtumor.system.locks import lock_folder
 
 pytestmark = pytest.mark.model
 
@@ -49,7 +49,7 @@ def test_an_existing_run_is_a_usage_error(type_train, tmp_path, capsys):
 @pytest.mark.parametrize("option", ["--resume", "--overwrite", "--eval-only", None])
 def test_a_folder_that_another_training_writes_into_is_refused(type_train, tiny_run, tmp_path, capsys, option):
     settings = {"OUTPUT_DIR": "run", "MODEL.WEIGHTS": tiny_run / "model_best.pth"}
-    with alone_in("run") as folder:
+    with lock_folder("run") as folder:
         (folder / "model_last.pth").touch()
         assert type_train(*([option] if option else []), settings=settings) == 2
         assert "another command is writing into the folder" in capsys.readouterr().err

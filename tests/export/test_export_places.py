@@ -8,7 +8,7 @@ from segtumor.errors import ConfigError, OutputError
 from segtumor.export import export as exporting
 from segtumor.export.export import export
 from segtumor.runtime.exported import open_export
-from segtumor.system.locks import alone_at
+from segtumor.system.locks import lock_beside
 
 pytestmark = pytest.mark.model
 
@@ -64,7 +64,7 @@ def test_what_a_killed_export_left_goes_and_the_one_it_was_replacing_comes_back(
 
 def test_two_exports_to_one_folder_are_refused(cfg, tmp_path):
     (tmp_path / "link").symlink_to("export")
-    with alone_at(tmp_path / "export"), pytest.raises(ConfigError, match="another command is writing"):
+    with lock_beside(tmp_path / "export"), pytest.raises(ConfigError, match="another command is writing"):
         export(cfg, tmp_path / "link", format_name="torchscript")
     assert os.listdir(tmp_path) == ["link"]
 

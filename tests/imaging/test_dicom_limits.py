@@ -12,7 +12,7 @@ from imaging_files import GRAY, dicom_bytes, png_bytes, replace_syntax
 from segtumor.errors import BadImageError, InstallationError
 from segtumor.imaging import read_radiograph, read_size_hw
 from segtumor.imaging.dicom import streams
-from segtumor.imaging.dicom.frames import decoders, isolated
+from segtumor.imaging.dicom.frames import decoders
 
 pytest.importorskip("pydicom")
 from dicom_codecs import UIDS, codestream, compressed_dicom_bytes
@@ -117,7 +117,7 @@ def test_a_codestream_of_another_size_never_reaches_a_decoder(codec, tmp_path, m
         raise AssertionError("decoded")
 
     frame = sized(codestream(PICTURE, codec), codec, 60_000, 60_000)
-    monkeypatch.setattr(decoders, "gdcm_samples", explode)
+    monkeypatch.setattr(decoders, "_gdcm_samples", explode)
     monkeypatch.setattr(decoders, "_decode_j2k", explode)
     monkeypatch.setattr(decoders, "_decode_jpeg", explode)
     with pytest.raises(BadImageError, match="60000 x 60000"):
@@ -170,8 +170,8 @@ def test_a_frame_that_is_cut_off_is_refused(codec, tmp_path):
 def test_a_decoder_that_crashes_or_hangs_ends_alone(program, tmp_path, monkeypatch):
     worker = tmp_path / "worker.py"
     worker.write_text(f"print('+', end='', flush=True)\n{program}")
-    monkeypatch.setattr(isolated, "_WORKER", worker)
-    monkeypatch.setattr(isolated, "_WALL_S", -2.8)  # and 3 s of processor time
+    monkeypatch.setattr(decoders, "_WORKER", worker)
+    monkeypatch.setattr(decoders, "_WALL_S", -2.8)  # and 3 s of processor time
     with pytest.raises(BadImageError, match="damaged"):
         read(tmp_path, compressed_dicom_bytes(PICTURE, "JPEG-LS"))
 

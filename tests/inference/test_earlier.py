@@ -9,7 +9,7 @@ from fake_detector import FakeDetector
 from segtumor.errors import ConfigError
 from segtumor.inference.batch.earlier_output import TABLES, check_output, read_summary, remove_tables
 from segtumor.inference.batch.journal import JOURNAL_NAME
-from segtumor.system.locks import alone_in
+from segtumor.system.locks import lock_folder
 
 
 @pytest.mark.parametrize("names", [["export.json"], ["config.yaml", "model_best.pth"]])
@@ -125,9 +125,9 @@ def test_results_of_a_run_that_ended_meanwhile_are_not_replaced(pictures, work, 
     def slow(folder):
         monkeypatch.undo()
         work(pictures[:3])  # begun later, done before
-        return alone_in(folder)
+        return lock_folder(folder)
 
-    monkeypatch.setattr("segtumor.inference.batch.run.alone_in", slow)
+    monkeypatch.setattr("segtumor.inference.batch.run.lock_folder", slow)
     with pytest.raises(ConfigError, match="an earlier run with 3 results"):
         work(pictures[:1])
     assert len(tables(tmp_path / "found")[0]["inputs"]) == 3

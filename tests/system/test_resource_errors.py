@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from segtumor.errors import BadImageError, ConfigError, ModelError, OutputError
-from segtumor.system.resource_errors import scarcity_of
+from segtumor.system.resource_errors import resource_error_of
 
 ALLOCATOR = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to"
 KILLED = "DataLoader worker (pid 4711) is killed by signal: Killed. "
@@ -45,7 +45,7 @@ def caused(error, *causes):
     ],
 )
 def test_memory(error):
-    found = scarcity_of(error)
+    found = resource_error_of(error)
     assert found.exit_code == 4 and found.what == "out of memory" and "smaller batch" in found.remedy
 
 
@@ -60,7 +60,7 @@ def test_memory(error):
     ],
 )
 def test_a_lost_process_wherever_it_is_noticed(error, remedy):
-    found = scarcity_of(error)
+    found = resource_error_of(error)
     assert found.exit_code == 4 and "a process that reads images was killed" in str(found) and remedy in found.remedy
 
 
@@ -76,10 +76,10 @@ def test_a_lost_process_wherever_it_is_noticed(error, remedy):
     ],
 )
 def test_anything_else(error):
-    assert scarcity_of(error) is None
+    assert resource_error_of(error) is None
 
 
 def test_errors_that_were_raised_from_each_other_come_to_an_end():
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first
-    assert scarcity_of(first) is None
+    assert resource_error_of(first) is None

@@ -14,7 +14,7 @@ from segtumor.commands import crossval as command
 from segtumor.errors import ConfigError, OutputError
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.models.weights import read_checkpoint
-from segtumor.system.locks import alone_in
+from segtumor.system.locks import lock_folder
 from segtumor.training.folds import crossval
 from segtumor.training.folds.folder import differences, finished_predictions, fold_folder, is_trained
 from segtumor.training.folds.report import report
@@ -178,7 +178,7 @@ def test_another_cross_validation_in_the_folder_is_refused(
 
 def test_a_folder_that_another_one_writes_into_is_refused(type_crossval, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(crossval, "train", no_training)
-    with alone_in(tmp_path / "cv") as folder:
+    with lock_folder(tmp_path / "cv") as folder:
         assert type_crossval(folder) == 2 and type_crossval(folder, "--overwrite") == 2
         assert [path.name for path in folder.iterdir()] == [".segtumor-lock"]
     assert "another command is writing into the folder" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from segtumor.errors import InstallationError
-from segtumor.system.resource_errors import scarcity_of
+from segtumor.system.resource_errors import resource_error_of
 from segtumor.training.batches.loaders import TrainLoader
 
 pytestmark = pytest.mark.model
@@ -39,6 +39,6 @@ def test_a_process_that_does_not_answer_names_its_file_and_is_ended():
 def test_a_killed_process_is_said_with_its_remedy():
     with pytest.raises(RuntimeError) as raised:
         list(loader(signal.SIGKILL))
-    said = scarcity_of(raised.value)
+    said = resource_error_of(raised.value)
     assert said.exit_code == 4 and "a process that reads images was killed, most often for want of memory" in str(said)
     assert "fewer DATALOADER.NUM_WORKERS" in str(said)

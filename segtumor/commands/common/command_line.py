@@ -25,7 +25,7 @@ from segtumor import NOTICE
 from segtumor.commands.common.streams import ReaderGoneError, check_output, sound_streams
 from segtumor.errors import ConfigError, OutputError, SegtumorError, error_of_text, failed_import
 from segtumor.escaping import printable
-from segtumor.system.resource_errors import scarcity_of
+from segtumor.system.resource_errors import resource_error_of
 from segtumor.system.threads import considerate_threads
 
 EXIT_UNEXPECTED = 1
@@ -180,7 +180,7 @@ def _as_user_error(error: Exception) -> SegtumorError | None:
     """The error as one the user can fix, or None if only a programmer can."""
     if type(error).__name__ == "ProcessRaisedException":  # of torch, from one of several processes that train
         error = error_of_text(str(error)) or error
-    scarcity = scarcity_of(error)
+    scarcity = resource_error_of(error)
     if scarcity is not None:
         return scarcity
     if isinstance(error, SegtumorError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segtumor.commands.common.command_line import Body
 from segtumor.errors import ConfigError
-from segtumor.system.locks import alone_in
+from segtumor.system.locks import lock_folder
 
 _NAMES_SHOWN = 3
 
@@ -21,7 +21,7 @@ def locks_output(body: Body) -> Body:
 
     @functools.wraps(body)
     def locked(arguments: argparse.Namespace) -> int | None:
-        with alone_in(arguments.output) if arguments.output else contextlib.nullcontext():
+        with lock_folder(arguments.output) if arguments.output else contextlib.nullcontext():
             return body(arguments)
 
     return locked

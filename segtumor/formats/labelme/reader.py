@@ -22,7 +22,7 @@ from segtumor.formats.sources.encodings import utf8_of
 from segtumor.formats.sources.files import HEAD_BYTES, files_below, folder_of, head_of
 from segtumor.formats.sources.image_folder import Found, ImageFolder
 from segtumor.formats.sources.parts import part_of_path
-from segtumor.imaging.failures import foreign_errors
+from segtumor.imaging.failures import decoder_errors
 from segtumor.imaging.radiograph import MAX_PIXELS, check_size
 from segtumor.imaging.raster import raster_size_hw
 from segtumor.progress import Progress
@@ -163,7 +163,7 @@ def _embedded_size(content: bytes) -> tuple[str, tuple[int, int]]:
     kind = next((kind for magic, kind in _EMBEDDED.items() if content.startswith(magic)), None)
     if kind is None:
         raise BadImageError("is no image", where="imageData", expected="PNG, JPEG, TIFF or BMP")
-    with foreign_errors("imageData", kind=kind):
+    with decoder_errors("imageData", kind=kind):
         size_hw = raster_size_hw(io.BytesIO(content), kind)
     check_size(size_hw, MAX_PIXELS, "imageData")
     return kind.lower(), size_hw

@@ -19,7 +19,7 @@ from segtumor.arrays import Box, Mask, SizeHW
 from segtumor.errors import BadImageError, DataError
 from segtumor.formats.sources.encodings import read_json
 from segtumor.formats.sources.files import MAX_FILE_BYTES
-from segtumor.imaging.failures import foreign_errors
+from segtumor.imaging.failures import decoder_errors
 from segtumor.imaging.radiograph import MAX_PIXELS, check_size
 from segtumor.structures.boxes import box_iou
 from segtumor.structures.polygons import polygon_area, tight_box
@@ -204,7 +204,7 @@ def _mask(text: Any, points: Sequence[Sequence[float]]) -> tuple[Mask, None] | t
 
     (x0, y0), (x1, y1) = [[int(value) for value in point] for point in points]
     try:
-        with foreign_errors("mask", kind="PNG"):
+        with decoder_errors("mask", kind="PNG"):
             image = PngImageFile(io.BytesIO(decoded(text)))
             check_size(image.size, MAX_PIXELS, "mask")
             if image.size != (x1 - x0 + 1, y1 - y0 + 1) or image.mode not in _MASK_MODES:

@@ -16,7 +16,7 @@ from segtumor.annotations.remarks import LeftOutError
 from segtumor.arrays import Ints, Mask, Rle, SizeHW
 from segtumor.errors import BadImageError
 from segtumor.imaging import MAX_PIXELS, read_size_hw
-from segtumor.imaging.failures import foreign_errors
+from segtumor.imaging.failures import decoder_errors
 from segtumor.imaging.radiograph import check_size
 from segtumor.imaging.raster_checks import check_coded_data
 from segtumor.structures.masks import rle_from_segmentation
@@ -85,7 +85,7 @@ def read_mask(path: str | Path) -> MaskImage:
     path = Path(path)
     try:
         check_size(read_size_hw(path), MAX_PIXELS, path.name)
-        with foreign_errors(path.name, kind="mask"), Image.open(path, formats=_FORMATS) as image:
+        with decoder_errors(path.name, kind="mask"), Image.open(path, formats=_FORMATS) as image:
             samples, mode, is_lossy = _samples(image, path)
             palette = image.getpalette("RGB") if mode in ("P", "PA") else None
     except BadImageError as error:

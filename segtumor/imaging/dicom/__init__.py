@@ -6,6 +6,6 @@ Refused: every other syntax, palettes, float pixels. Left out: overlays, present
 
 from segtumor.imaging.dicom.attributes import dicom_attributes, dicom_identity, name_reveals_patient
 from segtumor.imaging.dicom.reading import dicom_size_hw, read_dicom
-from segtumor.imaging.dicom.window import apply_window
+from segtumor.imaging.dicom.voi import apply_window
 
 __all__ = ["apply_window", "dicom_attributes", "dicom_identity", "dicom_size_hw", "name_reveals_patient", "read_dicom"]

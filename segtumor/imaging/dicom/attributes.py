@@ -10,16 +10,18 @@ import logging
 import re
 import unicodedata
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segtumor.ages import OLDEST_YEARS
 from segtumor.cases import is_placeholder
 from segtumor.errors import BadImageError
 from segtumor.imaging.dicom.elements import word
 from segtumor.imaging.dicom.header import GROUP_KEYWORDS, lift_groups, opened
-from segtumor.imaging.dicom.spacing import KEYWORDS as SPACING_KEYWORDS
-from segtumor.imaging.dicom.spacing import read_spacing
-from segtumor.imaging.failures import foreign_errors
+from segtumor.imaging.dicom.layout import SPACING_KEYWORDS, read_spacing
+from segtumor.imaging.failures import decoder_errors
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 _log = logging.getLogger(__name__)
 
@@ -71,12 +73,12 @@ class Identity(NamedTuple):
     placeholder: bool
 
 
-def dicom_attributes(path, *, salt):
+def dicom_attributes(path: str | Path, *, salt: bytes) -> dict[str, Any]:
     """The attributes of one image that segtumor's COCO form keeps; see ``dicom_identity``."""
     return dicom_identity(path, salt=salt)[0]
 
 
-def dicom_identity(path, *, salt):
+def dicom_identity(path: str | Path, *, salt: bytes) -> tuple[dict[str, Any], Identity]:
     """The attributes of one image that segtumor's COCO form keeps, and its Identity.
 
     Args:
@@ -97,13 +99,13 @@ def dicom_identity(path, *, salt):
     if len(salt) < _SHORTEST_SALT:
         raise ValueError(f"the salt must have at least {_SHORTEST_SALT} bytes")
     path = _checked(path)
-    with foreign_errors(path, kind="DICOM", private=True), opened(path, _KEYWORDS) as dicom:
+    with decoder_errors(path, kind="DICOM", private=True), opened(path, _KEYWORDS) as dicom:
         header = dicom.header
         lift_groups(header, 0)
         spacing_mm, source, remarks = read_spacing(header)
         for remark in remarks:
             _log.warning("%s: %s", path, remark)
-        case_id, *identity = _identity(header, salt)
+        case_id, identity = _identity(header, salt)
         return {
             "case_id": case_id,
             "age": _age(word(header, "PatientAge")),
@@ -112,10 +114,10 @@ def dicom_identity(path, *, salt):
             "site": list(_SITES.get(re.sub(r"[ _-]", "", word(header, "BodyPartExamined")), ())),
             "spacing_mm": None if spacing_mm is None else list(spacing_mm),
             "spacing_source": source,
-        }, Identity(*identity)
+        }, identity
 
 
-def name_reveals_patient(path):
+def name_reveals_patient(path: str | Path) -> bool:
     """Whether the file's name contains what its header says of the patient: part of the name, the id or birth date.
 
     Parts of fewer than three letters, ids of fewer than three characters and placeholders do not count; capitals,
@@ -126,7 +128,7 @@ def name_reveals_patient(path):
     """
     path = _checked(path)
     keywords = ("PatientName", "PatientID", "PatientBirthDate")
-    with foreign_errors(path, kind="DICOM", private=True), opened(path, keywords) as dicom:
+    with decoder_errors(path, kind="DICOM", private=True), opened(path, keywords) as dicom:
         name, identifier, birth_date = (word(dicom.header, keyword) for keyword in keywords)
     stem = _plain(path.stem)
     parts = [_plain(part) for part in re.split(r"[\^=\s,]+", name)]
@@ -139,28 +141,28 @@ def name_reveals_patient(path):
     return any(secret in stem for secret in secrets)
 
 
-def _checked(path):
+def _checked(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
         raise BadImageError("there is no such file", where=path, remedy="Check the path")
     return path
 
 
-def _identity(header, salt):
-    """(case_id or None, hash of the study or None, whether the PatientID is there and a placeholder)."""
-    patient, issuer, study = (word(header, keyword) for keyword in _PATIENT_KEYWORDS)
+def _identity(header: "Dataset", salt: bytes) -> tuple[str | None, Identity]:
+    """The case_id, None without one, and the Identity."""
+    patient, issuer, uid = (word(header, keyword) for keyword in _PATIENT_KEYWORDS)
     known = not is_placeholder(patient)  # taken seriously, it would make one case of a whole collection
-    study = None if is_placeholder(study) else _digest(f"study\0{study}", salt)
+    study = None if is_placeholder(uid) else _digest(f"study\0{uid}", salt)
     case = _digest(f"patient\0{patient}\0{issuer}", salt) if known else study
-    return case and f"case-{case}", study, bool(patient) and not known
+    return case and f"case-{case}", Identity(study, placeholder=bool(patient) and not known)
 
 
-def _digest(identity, salt):
+def _digest(identity: str, salt: bytes) -> str:
     digest = hmac.new(salt, identity.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
     return digest[:_HASH_CHARACTERS]
 
 
-def _age(text):
+def _age(text: str) -> float | None:
     match = _AGE.fullmatch(text)
     if match is None:
         return None
@@ -170,7 +172,7 @@ def _age(text):
     return min(int(years) if match[2] == "Y" else round(years, 2), _OLDEST_TOLD)
 
 
-def _views(header):
+def _views(header: "Dataset") -> list[str]:
     """ViewPosition, else PatientOrientation (PS3.3 C.7.6.1.1.1) if its rows run straight and its columns up or down."""
     position = word(header, "ViewPosition")
     if position in _VIEW_OF:
@@ -184,7 +186,7 @@ def _views(header):
     return {"L": ["frontal"], "R": ["frontal"], "A": ["lateral"], "P": ["lateral"]}.get(row, [])
 
 
-def _plain(text):
+def _plain(text: str) -> str:
     """Capitals without accents, separators and spaces."""
     decomposed = unicodedata.normalize("NFKD", text.upper())
     return "".join(character for character in decomposed if character.isalnum())

@@ -5,13 +5,19 @@ A message names the element and at most a number; text never, for it may be a pa
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from segtumor.errors import BadImageError
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+    from pydicom.tag import BaseTag
 
 _UNREADABLE = object()
 
 
-def finite_number(dataset, keyword, path):
+def finite_number(dataset: "Dataset", keyword: str, path: Path) -> float | None:
     """First value of an element as a finite float; None if it is absent or empty.
 
     Raises:
@@ -20,18 +26,20 @@ def finite_number(dataset, keyword, path):
     value = _first(dataset, keyword)
     if value is None:
         return None
-    number = _converted(value, float)
-    if number is _UNREADABLE or not math.isfinite(number):
+    number = _converted(value)
+    if number is None or not math.isfinite(number):
         raise BadImageError(
             f"DICOM {keyword} cannot be used",
             where=path,
-            got="text" if number is _UNREADABLE else number,
+            got="text" if number is None else number,
             expected="a finite number",
         )
     return number
 
 
-def whole_number(dataset, keyword, path, *, lowest, highest, default=None):
+def whole_number(
+    dataset: "Dataset", keyword: str, path: Path, *, lowest: int, highest: int, default: int | None = None
+) -> int:
     """First value of an element as an int from ``lowest`` to ``highest``; ``default`` if it is absent or empty.
 
     Raises:
@@ -40,18 +48,18 @@ def whole_number(dataset, keyword, path, *, lowest, highest, default=None):
     value = _first(dataset, keyword)
     if value is None and default is not None:
         return default
-    number = _converted(value, float)
-    if number is _UNREADABLE or not math.isfinite(number) or number != int(number) or not lowest <= number <= highest:
+    number = _converted(value)
+    if number is None or not math.isfinite(number) or number != int(number) or not lowest <= number <= highest:
         raise BadImageError(
             f"DICOM {keyword} cannot be used",
             where=path,
-            got="nothing" if value is None else "text" if number is _UNREADABLE else f"{number:g}",
+            got="nothing" if value is None else "text" if number is None else f"{number:g}",
             expected=f"a whole number from {lowest} to {highest}",
         )
     return int(number)
 
 
-def numbers(dataset, keyword):
+def numbers(dataset: "Dataset", keyword: str) -> list[float | None]:
     """All values of an element as floats, None for each that is no finite number; [] if it is absent or empty.
 
     For what is of no consequence if it is wrong: of several values the sound ones are kept, so they are read one by one
@@ -72,17 +80,17 @@ def numbers(dataset, keyword):
         stored = [part.strip(b" \0") for part in stored.split(b"\\")]
     elif isinstance(stored, str) or not isinstance(stored, Sequence):
         stored = [stored]
-    found = [_converted(item, float) for item in stored]
-    return [number if number is not _UNREADABLE and math.isfinite(number) else None for number in found]
+    found = [_converted(item) for item in stored]
+    return [number if number is not None and math.isfinite(number) else None for number in found]
 
 
-def word(dataset, keyword):
+def word(dataset: "Dataset", keyword: str) -> str:
     """First value of an element as text in capitals without spaces around; "" if it is absent or unreadable."""
     value = _first(dataset, keyword)
     return "" if value is None or value is _UNREADABLE else str(value).strip(" \0").upper()
 
 
-def items_of(dataset, keyword):
+def items_of(dataset: "Dataset", keyword: str) -> list["Dataset"]:
     """Items of a sequence; [] if it is absent, empty or no sequence."""
     from pydicom.dataset import Dataset
 
@@ -92,19 +100,19 @@ def items_of(dataset, keyword):
     return [item for item in items if isinstance(item, Dataset)]
 
 
-def first_item(dataset, keyword):
+def first_item(dataset: "Dataset", keyword: str) -> "Dataset | None":
     """First item of a sequence; None if it is absent, empty or no sequence."""
     return next(iter(items_of(dataset, keyword)), None)
 
 
-def tag_of(keyword):
+def tag_of(keyword: str) -> "BaseTag":
     """Tag of an element by its keyword."""
     from pydicom.tag import Tag
 
     return Tag(keyword)
 
 
-def _first(dataset, keyword):
+def _first(dataset: "Dataset", keyword: str) -> Any:
     try:
         value = dataset.get(keyword)
     except Exception:  # noqa: BLE001 - pydicom converts on access, and raises kinds of its own
@@ -114,8 +122,8 @@ def _first(dataset, keyword):
     return None if value is None or value in ("", b"") else value
 
 
-def _converted(value, kind):
+def _converted(value: Any) -> float | None:
     try:
-        return kind(value)
+        return float(value)
     except (ValueError, TypeError, OverflowError):
-        return _UNREADABLE
+        return None

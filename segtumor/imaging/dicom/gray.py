@@ -4,16 +4,22 @@ Modality LUT or rescale -> VOI LUT, else a window, else percentiles 0.5 and 99.5
 MONOCHROME1 or PresentationLUTShape INVERSE. Left out: overlays, presentation states, shutters.
 """
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from segtumor.arrays import Array, GrayImage, Mask
 from segtumor.errors import BadImageError
 from segtumor.imaging.dicom.elements import finite_number, first_item, numbers, word
 from segtumor.imaging.dicom.frames.syntaxes import JPEG
-from segtumor.imaging.dicom.layout import INVERTED
-from segtumor.imaging.dicom.tables import look_up
+from segtumor.imaging.dicom.layout import INVERTED, PixelLayout
 from segtumor.imaging.dicom.voi import KEYWORDS as VOI_KEYWORDS
-from segtumor.imaging.dicom.voi import voi_pixels
+from segtumor.imaging.dicom.voi import look_up, voi_pixels
 from segtumor.imaging.intensity import linear_window, luma, normalize_window, sparse_sample
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 KEYWORDS = (
     "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", *VOI_KEYWORDS, "PresentationLUTShape",
@@ -25,17 +31,20 @@ _MOST_SORTED = 1_000_000  # as in ``normalize_window``
 _EXPORT_AGAIN = "Export the file again"
 
 
-def gray_of_color(samples, layout, codec):
+def gray_of_color(samples: Array, layout: PixelLayout, codec: str) -> GrayImage:
     """(H, W, 3) unsigned samples -> (H, W) float32 in [0, 1].
 
     The first channel of YBR_FULL is the luma itself; JPEG decoders have turned it to RGB already.
     """
     is_luma = layout.photometric == "YBR_FULL" and codec != JPEG
     gray = samples[..., 0].astype(np.float32) if is_luma else luma(samples)
-    return np.minimum(gray / np.float32(2**layout.stored - 1), np.float32(1))
+    shares: GrayImage = np.minimum(gray / np.float32(2**layout.stored - 1), np.float32(1))
+    return shares
 
 
-def gray_of_stored(header, stored, layout, little_endian, path):
+def gray_of_stored(
+    header: "Dataset", stored: Array, layout: PixelLayout, little_endian: bool, path: Path
+) -> tuple[GrayImage, list[str]]:
     """(H, W) stored values -> ((H, W) float32 in [0, 1], bright is dense; list of remarks).
 
     Raises:
@@ -50,7 +59,7 @@ def gray_of_stored(header, stored, layout, little_endian, path):
     return 1 - pixels if inverted else pixels, [remark for remark in (merged, passed_over) if remark]
 
 
-def _modality_values(header, stored, little_endian, path):
+def _modality_values(header: "Dataset", stored: Array, little_endian: bool, path: Path) -> tuple[Array, str | None]:
     """PS3.3 C.11.1: by table, else slope and intercept, else as stored; and a remark, or None."""
     table = first_item(header, "ModalityLUTSequence")
     if table is not None:
@@ -74,11 +83,11 @@ def _modality_values(header, stored, little_endian, path):
     return values, "DICOM rescaling takes neighbouring gray values together" if is_merged else None
 
 
-def _is_flat(array):
-    return array.min() == array.max()
+def _is_flat(array: Array) -> bool:
+    return bool(array.min() == array.max())
 
 
-def _padding(header, stored, layout):
+def _padding(header: "Dataset", stored: Array, layout: PixelLayout) -> Mask | None:
     """(H, W) bool, True on pixels that are no measurement (PS3.3 C.7.5.1.1.2); None if the header names none."""
     low, high = (next(iter(numbers(header, key)), None) for key in ("PixelPaddingValue", "PixelPaddingRangeLimit"))
     if low is None:
@@ -88,14 +97,14 @@ def _padding(header, stored, layout):
     return padding if padding.any() and not padding.all() else None
 
 
-def _wrapped(number, layout):
+def _wrapped(number: float, layout: PixelLayout) -> float:
     """A padding value of the wrong signedness, which pydicom takes from its VR, as the samples have it."""
     if layout.signed and number >= 2 ** (layout.stored - 1):
-        return number - 2**layout.stored
-    return number + 2**layout.allocated if not layout.signed and number < 0 else number
+        return float(number - 2**layout.stored)
+    return float(number + 2**layout.allocated) if not layout.signed and number < 0 else number
 
 
-def _percentile_window(values, padding):
+def _percentile_window(values: Array, padding: Mask | None) -> GrayImage:
     if padding is None:
         return normalize_window(values)
     measured = sparse_sample(values, _MOST_SORTED, without=padding)

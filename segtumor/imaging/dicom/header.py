@@ -5,14 +5,20 @@ error of pydicom can quote them. Left out: files that name no transfer syntax bu
 """
 
 import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from segtumor.errors import BadImageError, needed
 from segtumor.files import open_ordinary
 from segtumor.imaging.dicom.elements import first_item, tag_of
 from segtumor.imaging.dicom.frames.syntaxes import TransferSyntax, find_syntax
 from segtumor.imaging.dicom.signature import HEAD_BYTES, dicom_start
-from segtumor.imaging.dicom.streams import BoundedFile, InflatedFile
+from segtumor.imaging.dicom.streams import BoundedFile, InflatedFile, Stream
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 _TRANSFER_SYNTAX_TAG = 0x00020010
 _PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
@@ -38,21 +44,21 @@ class OpenedDicom:
         implicit: whether the data set leaves out the value representations, as found and not as promised.
     """
 
-    header: object
-    stream: object
+    header: "Dataset"
+    stream: Stream
     syntax: TransferSyntax
     implicit: bool
 
 
 @contextlib.contextmanager
-def opened(path, keywords):
+def opened(path: Path, keywords: Sequence[str | int]) -> Iterator[OpenedDicom]:
     """Yield OpenedDicom with the elements ``keywords``, and keep pydicom silent meanwhile.
 
     Raises:
         BadImageError: no DICOM by its first bytes, a transfer syntax that is not on the list, or a deflated data set
             that is too large.
         InstallationError: pydicom is missing.
-        Exception: whatever pydicom raises on damaged files; see ``failures.foreign_errors``.
+        Exception: whatever pydicom raises on damaged files; see ``failures.decoder_errors``.
     """
     with needed("pydicom", "reading DICOM needs pydicom", remedy="Type: pip install pydicom"):
         import pydicom
@@ -60,12 +66,12 @@ def opened(path, keywords):
 
         from segtumor.imaging.dicom.silence import silent_pydicom
     with open_ordinary(path) as file, silent_pydicom():
-        stream = BoundedFile(file)
+        stream: Stream = BoundedFile(file)
         syntax = find_syntax(_transfer_syntax_uid(stream, read_dataset, path), path)
         if syntax.deflated:  # only now: a file of 1 MB may inflate to 1 GB
             stream = InflatedFile(file, path)
         header = read_dataset(
-            stream,
+            cast(BinaryIO, stream),  # of which it uses these three methods
             syntax.implicit,
             syntax.little_endian,
             stop_when=lambda tag, vr, length: tag in _PIXEL_TAGS,
@@ -75,24 +81,26 @@ def opened(path, keywords):
         yield OpenedDicom(header, stream, syntax, bool(implicit))
 
 
-def lift_groups(header, frame) -> None:
+def lift_groups(header: "Dataset", frame: int) -> None:
     """Copy the functional groups of one frame (enhanced objects) to the top of ``header``, where nothing stands."""
     for sequence, keywords in _GROUPS.items():
         for source in (_item_at(header, _PER_FRAME, frame), first_item(header, _SHARED)):
             item = None if source is None else first_item(source, sequence)
-            for keyword in keywords if item is not None else ():
+            if item is None:
+                continue
+            for keyword in keywords:
                 if keyword in item and keyword not in header:
                     header[tag_of(keyword)] = item.get_item(tag_of(keyword))  # as stored: it may not convert
 
 
-def _item_at(header, sequence, index):
-    items = header.get(sequence)
+def _item_at(header: "Dataset", sequence: str, index: int) -> "Dataset | None":
+    items: Sequence[Dataset] = header.get(sequence)
     if first_item(header, sequence) is None or not 0 <= index < len(items):
         return None
     return items[index]
 
 
-def _transfer_syntax_uid(stream, read_dataset, path):
+def _transfer_syntax_uid(stream: Stream, read_dataset: Callable[..., "Dataset"], path: Path) -> str:
     """The text in the file meta group, always Explicit VR Little Endian (PS3.10 7.1), or what the elements look like
     where there is none; the stream is left behind the group."""
     start = dicom_start(stream.read(HEAD_BYTES))

@@ -1,24 +1,38 @@
-"""The image pixel module (PS3.3 C.7.6.3) as checked whole numbers.
+"""The image pixel module (PS3.3 C.7.6.3) as checked whole numbers, and the pixel spacing (PS3.3 10.7.1).
 
 Refused: palette and subsampled native colour, and samples of other than 8, 16 or 32 bits.
 """
 
+import math
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from segtumor.arrays import SizeHW, Spacing
 from segtumor.errors import BadImageError
-from segtumor.imaging.dicom.elements import whole_number, word
+from segtumor.imaging.dicom.elements import numbers, whole_number, word
 from segtumor.imaging.dicom.frames.syntaxes import JPEG, JPEG_2000, NATIVE, RLE
-from segtumor.imaging.radiograph import OneFrameError, check_size
+from segtumor.imaging.radiograph import AT_DETECTOR, CALIBRATED, UNKNOWN, OneFrameError, check_size
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 KEYWORDS = (
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "ExtendedOffsetTable",
 )  # fmt: skip
+SPACING_KEYWORDS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelSpacingCalibrationType")
 #: OverlayBitPosition of each overlay plane (retired): planes that lie in unused bits of the samples.
 OVERLAY_TAGS = tuple(0x60000102 + (plane << 17) for plane in range(16))
 
 INVERTED, UPRIGHT = "MONOCHROME1", "MONOCHROME2"
 _MOST_FRAMES = 1_000_000
+
+#: A radiograph's pixels lie far inside; a number outside is a mistake, such as metres for millimetres.
+_SMALLEST_MM, _LARGEST_MM = 1e-3, 10.0
+_CALIBRATIONS = ("GEOMETRY", "FIDUCIAL")
+#: Two writings of one number differ by less, and a magnification by more.
+_SAME = 2e-3
 
 #: Codec -> three-channel colours that it may hold, and that are turned to gray here.
 _COLORS = {
@@ -54,24 +68,25 @@ class PixelLayout:
     signed: bool
 
     @property
-    def size_hw(self):
+    def size_hw(self) -> SizeHW:
         """(height, width), px."""
         return self.rows, self.columns
 
     @property
-    def frame_bytes(self):
+    def frame_bytes(self) -> int:
         """Bytes of one uncompressed frame."""
         return self.rows * self.columns * self.samples * self.allocated // 8
 
 
-def read_size_hw(header, path):
+def read_size_hw(header: "Dataset", path: Path) -> SizeHW:
     """(height, width), px; raises BadImageError if either is no whole number from 0 to 65535."""
     if "Rows" not in header and "Columns" not in header:
         raise BadImageError("DICOM without a picture", where=path, remedy="Choose an image of the study")
-    return tuple(whole_number(header, keyword, path, lowest=0, highest=0xFFFF) for keyword in ("Rows", "Columns"))
+    rows, columns = (whole_number(header, name, path, lowest=0, highest=0xFFFF) for name in ("Rows", "Columns"))
+    return rows, columns
 
 
-def read_layout(header, codec, max_pixels, path):
+def read_layout(header: "Dataset", codec: str, max_pixels: int, path: Path) -> PixelLayout:
     """PixelLayout of a header.
 
     Raises:
@@ -79,7 +94,7 @@ def read_layout(header, codec, max_pixels, path):
             than ``max_pixels``, colours that are not read, or bit depths that contradict each other.
     """
 
-    def number(keyword, lowest, highest, default=None):
+    def number(keyword: str, lowest: int, highest: int, default: int | None = None) -> int:
         return whole_number(header, keyword, path, lowest=lowest, highest=highest, default=default)
 
     rows, columns = read_size_hw(header, path)
@@ -109,7 +124,7 @@ def read_layout(header, codec, max_pixels, path):
     )
 
 
-def choose_frame(frames, frame, path):
+def choose_frame(frames: int, frame: int | None, path: Path) -> int:
     """The index to read.
 
     Raises:
@@ -130,7 +145,7 @@ def choose_frame(frames, frame, path):
     return index
 
 
-def _check_color(samples, photometric, codec, path):
+def _check_color(samples: int, photometric: str, codec: str, path: Path) -> None:
     gray = samples == 1 and photometric in (INVERTED, UPRIGHT)
     if not gray and not (samples == 3 and photometric in _COLORS.get(codec, ())):
         raise BadImageError(
@@ -139,3 +154,34 @@ def _check_color(samples, photometric, codec, path):
             expected="MONOCHROME1, MONOCHROME2 or RGB",
             remedy="Export it again as grayscale",
         )
+
+
+def read_spacing(header: "Dataset") -> tuple[Spacing | None, str | None, list[str]]:
+    """(spacing_mm, spacing_source, remarks); (None, None, remarks) if the file gives no spacing of use.
+
+    PixelSpacing alone may be the distance at the detector or a calibrated one, and the header does not say which: only
+    a calibration type, or another value than that of the detector or of the scanned film, makes it calibrated (PS3.3
+    10.7.1.3). Left out: magnification factors and spatial registration.
+    """
+    remarks: list[str] = []
+    pixel, imager, film = (_spacing_values(header, keyword, remarks) for keyword in SPACING_KEYWORDS[:3])
+    detector = imager or film
+    if pixel is None:
+        return detector, AT_DETECTOR if detector else None, remarks
+    if word(header, "PixelSpacingCalibrationType") in _CALIBRATIONS:
+        return pixel, CALIBRATED, remarks
+    if detector is None:
+        return pixel, UNKNOWN, remarks
+    same = all(math.isclose(first, second, rel_tol=_SAME) for first, second in zip(pixel, detector, strict=True))
+    return (detector, AT_DETECTOR, remarks) if same else (pixel, CALIBRATED, remarks)
+
+
+def _spacing_values(header: "Dataset", keyword: str, remarks: list[str]) -> Spacing | None:
+    found = numbers(header, keyword)
+    if not found:
+        return None
+    sound = [number for number in found if number is not None and _SMALLEST_MM <= number <= _LARGEST_MM]
+    if len(sound) == len(found) == 2:
+        return sound[0], sound[1]
+    remarks.append(f"DICOM {keyword} is not two positive numbers and is ignored")
+    return None

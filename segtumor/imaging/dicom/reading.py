@@ -1,23 +1,26 @@
 """One DICOM file -> Radiograph: header, then the bytes of one frame, then samples, then gray."""
 
+from pathlib import Path
+
 import numpy as np
 
+from segtumor.arrays import Array, SizeHW
 from segtumor.errors import BadImageError
 from segtumor.imaging.contrast import remarks_on
-from segtumor.imaging.dicom import gray, layout, spacing
+from segtumor.imaging.dicom import gray, layout
 from segtumor.imaging.dicom.frames.decoders import decode
 from segtumor.imaging.dicom.frames.stored import coded_frame, native_frame
 from segtumor.imaging.dicom.frames.syntaxes import NATIVE
-from segtumor.imaging.dicom.header import GROUP_KEYWORDS, lift_groups, opened
+from segtumor.imaging.dicom.header import GROUP_KEYWORDS, OpenedDicom, lift_groups, opened
 from segtumor.imaging.radiograph import Radiograph
 
-_KEYWORDS = (
-    *layout.KEYWORDS, *layout.OVERLAY_TAGS, *gray.KEYWORDS, *spacing.KEYWORDS, *GROUP_KEYWORDS,
+_KEYWORDS: tuple[str | int, ...] = (
+    *layout.KEYWORDS, *layout.OVERLAY_TAGS, *gray.KEYWORDS, *layout.SPACING_KEYWORDS, *GROUP_KEYWORDS,
 )  # fmt: skip
 _EXPORT_AGAIN = "Export the file again"
 
 
-def read_dicom(path, max_pixels, frame=None):
+def read_dicom(path: Path, max_pixels: int, frame: int | None = None) -> Radiograph:
     """Decode one frame of a DICOM file.
 
     Args:
@@ -29,7 +32,7 @@ def read_dicom(path, max_pixels, frame=None):
         BadImageError: a transfer syntax or colour that is not read, too large, several frames and none chosen, or
             numbers that make no sense.
         InstallationError: pydicom or the decoder is missing.
-        Exception: whatever pydicom or a decoder raises on damaged files; see ``failures.foreign_errors``.
+        Exception: whatever pydicom or a decoder raises on damaged files; see ``failures.decoder_errors``.
     """
     with opened(path, _KEYWORDS) as dicom:
         form = layout.read_layout(dicom.header, dicom.syntax.codec, max_pixels, path)
@@ -40,18 +43,18 @@ def read_dicom(path, max_pixels, frame=None):
             pixels, remarks = gray.gray_of_stored(dicom.header, stored, form, dicom.syntax.little_endian, path)
         else:
             pixels, remarks = gray.gray_of_color(stored, form, dicom.syntax.codec), []
-        spacing_mm, source, ignored = spacing.read_spacing(dicom.header)
-    remarks = (*remarks, *ignored, *remarks_on(pixels))
-    return Radiograph(pixels, spacing_mm, source, path.name, stored.dtype.name, remarks)
+        spacing_mm, source, ignored = layout.read_spacing(dicom.header)
+    all_remarks = (*remarks, *ignored, *remarks_on(pixels))
+    return Radiograph(pixels, spacing_mm, source, path.name, stored.dtype.name, all_remarks)
 
 
-def dicom_size_hw(path):
+def dicom_size_hw(path: Path) -> SizeHW:
     """(height, width) in px, from the header alone; raises as ``read_dicom``."""
     with opened(path, ("Rows", "Columns")) as dicom:
         return layout.read_size_hw(dicom.header, path)
 
 
-def _stored_values(dicom, form, index, path):
+def _stored_values(dicom: OpenedDicom, form: layout.PixelLayout, index: int, path: Path) -> Array:
     """Samples as stored, native byte order, (H, W) or (H, W, 3); unused high or low bits removed."""
     if dicom.syntax.codec == NATIVE:
         data = native_frame(dicom, form, index, path)
@@ -79,7 +82,7 @@ def _stored_values(dicom, form, index, path):
     return (samples << (form.allocated - 1 - high)) >> (form.allocated - used)
 
 
-def _fits(samples, form, used, high):
+def _fits(samples: Array, form: layout.PixelLayout, used: int, high: int) -> bool:
     """Whether the bits that the header does not count are the same everywhere, or the sign (PS3.5 8.1.1).
 
     Otherwise dropping them would turn bright into dark: the header contradicts the pixels, or an overlay lies in them
@@ -94,7 +97,7 @@ def _fits(samples, form, used, high):
     return form.signed and np.array_equal(unused, sign * samples.dtype.type(above))
 
 
-def _shaped(samples, form):
+def _shaped(samples: Array, form: layout.PixelLayout) -> Array:
     if form.samples == 1:
         return samples.reshape(form.size_hw)
     if form.planar:

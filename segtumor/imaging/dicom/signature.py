@@ -40,7 +40,7 @@ class DicomStart(NamedTuple):
     syntax_uid: str | None
 
 
-def dicom_start(head):
+def dicom_start(head: bytes) -> DicomStart | None:
     """DicomStart of a file by its first HEAD_BYTES bytes; None if it is not DICOM.
 
     Without preamble and mark (PS3.10 wants both, older archives have neither) the first elements must be DICOM's: of
@@ -58,7 +58,7 @@ def dicom_start(head):
     return DicomStart(offset, None) if has_mark else None
 
 
-def what_without_picture(head):
+def what_without_picture(head: bytes) -> str | None:
     """What a DICOM file is that holds no picture, such as "a structured report"; None if it may hold one."""
     found = _CLASS.search(head)
     parts = found[1].decode("ascii").rstrip(".").split(".") if found else []
@@ -68,7 +68,7 @@ def what_without_picture(head):
     return None
 
 
-def _are_elements(head, order, explicit, first_group):
+def _are_elements(head: bytes, order: str, explicit: bool, first_group: int) -> bool:
     position, last = 0, -1
     for count in range(_ELEMENTS_ENOUGH):
         if len(head) < position + 12:
@@ -81,7 +81,7 @@ def _are_elements(head, order, explicit, first_group):
     return True
 
 
-def _size(head, position, order, explicit):
+def _size(head: bytes, position: int, order: str, explicit: bool) -> int | None:
     """Bytes of the element at ``position`` with its head; None if it is none."""
     kind = head[position + 4 : position + 6]
     if not explicit:

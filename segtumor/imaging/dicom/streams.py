@@ -5,6 +5,8 @@ Both classes are what pydicom needs of a file: ``read``, ``seek`` and ``tell``. 
 
 import os
 import zlib
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from segtumor.errors import BadImageError
 
@@ -15,31 +17,51 @@ _MOST_READS = 1_000_000
 _CHUNK_BYTES = 1 << 18
 
 
+class Stream(Protocol):
+    """A file of which no more is read than it may hold."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Up to ``size`` bytes."""
+        ...
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Go to a position; returns it."""
+        ...
+
+    def tell(self) -> int:
+        """The position."""
+        ...
+
+    def allow(self, end: int) -> None:
+        """Let reading go on up to ``end``."""
+        ...
+
+
 class BoundedFile:
     """An open file whose ``read`` never allocates more than the file has left.
 
     ``open(...).read(n)`` allocates n bytes first, and n is a number of the header: up to 4 GB in a file of 1 kB.
     """
 
-    def __init__(self, file) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._size = os.fstat(file.fileno()).st_size
         self._reads = 0
 
-    def read(self, size=-1):
+    def read(self, size: int | None = -1) -> bytes:
         self._reads += 1
         if self._reads > _MOST_READS:
             raise ValueError("too many elements")
         left = max(self._size - self._file.tell(), 0)
         return self._file.read(left if size is None or size < 0 else min(size, left))
 
-    def seek(self, offset, whence=os.SEEK_SET):
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         return self._file.seek(offset, whence)
 
-    def tell(self):
+    def tell(self) -> int:
         return self._file.tell()
 
-    def allow(self, end) -> None:
+    def allow(self, end: int) -> None:
         """Nothing to do: the file itself is the limit."""
 
 
@@ -55,14 +77,14 @@ class InflatedFile:
         BadImageError: on reading behind the limit.
     """
 
-    def __init__(self, file, path, limit=None) -> None:
+    def __init__(self, file: BinaryIO, path: Path, limit: int | None = None) -> None:
         self._file, self._path = file, path
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         self._data = bytearray()
         self._position = self._reads = 0
         self._limit = HEADER_BYTES if limit is None else limit
 
-    def read(self, size=-1):
+    def read(self, size: int | None = -1) -> bytes:
         self._reads += 1
         if self._reads > _MOST_READS:
             raise ValueError("too many elements")
@@ -72,25 +94,25 @@ class InflatedFile:
         self._position += len(piece)
         return piece
 
-    def seek(self, offset, whence=os.SEEK_SET):
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         if whence == os.SEEK_END:
             raise ValueError("the end is not known")
         self._position = max(offset + (self._position if whence == os.SEEK_CUR else 0), 0)
         return self._position
 
-    def tell(self):
+    def tell(self) -> int:
         return self._position
 
-    def allow(self, end) -> None:
+    def allow(self, end: int) -> None:
         """Let reading go on up to ``end``, the last byte of the pixels, whose size was checked."""
         self._limit = max(self._limit, end)
 
     @property
-    def inflated_bytes(self):
+    def inflated_bytes(self) -> int:
         """How much was inflated so far."""
         return len(self._data)
 
-    def _inflate(self, end):
+    def _inflate(self, end: int) -> None:
         while len(self._data) < end and not self._inflater.eof:
             if len(self._data) > self._limit:
                 raise BadImageError(

@@ -35,7 +35,7 @@ from segtumor.runs import OVERLAYS
 from segtumor.runtime.predictor import Predictor
 from segtumor.settings.kinds import percent_hint
 from segtumor.structures.outcomes import STATUS_FAILED, STATUS_NOT_REACHED, InferenceOutcome
-from segtumor.system.locks import alone_in
+from segtumor.system.locks import lock_folder
 from segtumor.texts import counted
 
 logger = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ def infer(
     settings = settings if options.frame is None else {**settings, "frame": options.frame}
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
     header = make_header(settings=asked, model=model, class_names=class_names)
-    with alone_in(output) as folder:
+    with lock_folder(output) as folder:
         # Once more: another run may have come to its end here since.
         check_output(folder, continued=options.continued, overwrite=options.overwrite)
         continued, earlier = options.continued and (folder / JOURNAL_NAME).exists(), known_overlays(folder)

@@ -15,7 +15,7 @@ from segtumor.files import sha256_of_file, write_bytes, write_json, write_text
 from segtumor.synthesis.phantoms.coco import SYNTHETIC_NOTICE, CocoPart
 from segtumor.synthesis.phantoms.generator import label_of_case, make_phantoms
 from segtumor.synthesis.phantoms.splitting import PARTS, split_labels
-from segtumor.system.locks import alone_in, is_empty
+from segtumor.system.locks import is_empty, lock_folder
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
 
 #: Written first; by it a folder of phantoms is known even if it was interrupted.
@@ -54,7 +54,7 @@ def write_phantom_dataset(
     _check(cases, seed, size_px)
     labels = [label_of_case(seed, index) for index in range(cases)]
     part_of_case = split_labels(labels, fractions, seed)
-    with alone_in(output) as root:
+    with lock_folder(output) as root:
         _prepare(root, overwrite)
         options = {"seed": seed, "size_px": size_px, "fractions": fractions, "progress": progress}
         try:

@@ -5,12 +5,15 @@ A decoder believes the codestream, not the DICOM header: unchecked, a file of 1 
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from segtumor.errors import BadImageError
 from segtumor.imaging.dicom.frames.syntaxes import JPEG, JPEG_2000, JPEG_LOSSLESS, JPEG_LS
+from segtumor.imaging.dicom.layout import PixelLayout
 from segtumor.imaging.jpeg import walk_jpeg
 
 # ITU-T T.81 table B.1 and T.87 annex C: the frame headers that each family may have.
@@ -39,7 +42,7 @@ class CodedSize:
     precision: int
 
 
-def check_codestream(data, codec, layout, path):
+def check_codestream(data: bytes, codec: str, layout: PixelLayout, path: Path) -> int:
     """Refuse a codestream of another size than the DICOM header's, and return its precision in bits.
 
     Args:
@@ -68,7 +71,7 @@ def check_codestream(data, codec, layout, path):
     return size.precision
 
 
-def end_of_codestream(data, codec, path):
+def end_of_codestream(data: bytes, codec: str, path: Path) -> int:
     """Position behind the end mark of a frame's codestream; the end of the data if a JPEG 2000 stream has no mark.
 
     GDCM fills what is missing of a lossless JPEG or JPEG-LS frame with invented pixels and reports nothing.
@@ -86,9 +89,12 @@ def end_of_codestream(data, codec, path):
     return end
 
 
-def _scan_end(data, codec):
+def _scan_end(data: bytes, codec: str) -> int | None:
     """As ``end_of_codestream`` for the only scan of a lossless JPEG or JPEG-LS frame; None if it is cut off."""
-    start = _frame_and_scan(data, _FRAME_MARKERS[codec])[1]
+    found = _frame_and_scan(data, _FRAME_MARKERS[codec])
+    if found is None:
+        return None
+    start = found[1]
     scan = np.frombuffer(data, dtype=np.uint8)[start + 2 :]
     second = scan[1:][scan[:-1] == 0xFF]
     if codec == JPEG_LS:  # T.87 A.1: bits are stuffed after FF, so that less than 80 follows
@@ -100,7 +106,7 @@ def _scan_end(data, codec):
     return data.index(_END_MARK, start + 2) + 2
 
 
-def _jpeg_size(data, wanted):
+def _jpeg_size(data: bytes, wanted: Sequence[int]) -> CodedSize | None:
     """CodedSize of the only frame header in front of the scan; None if it is missing or of another family."""
     if data[:2] != _START:
         return None
@@ -108,7 +114,7 @@ def _jpeg_size(data, wanted):
     return None if found is None else found[0]
 
 
-def _frame_and_scan(data, wanted):
+def _frame_and_scan(data: bytes, wanted: Sequence[int]) -> tuple[CodedSize, int] | None:
     """(CodedSize, position of the first scan's mark); None as ``_jpeg_size``."""
     position, size = 2, None
     for _ in range(_MOST_SEGMENTS):
@@ -128,7 +134,7 @@ def _frame_and_scan(data, wanted):
     return None
 
 
-def bare_j2k(data):
+def bare_j2k(data: bytes) -> bytes:
     """A JPEG 2000 codestream without the JP2 boxes that some writers leave around it, against PS3.5 A.4.4."""
     position = 0 if data[:12] == _JP2_START else len(data)
     while position + 8 <= len(data):
@@ -141,7 +147,7 @@ def bare_j2k(data):
     return data
 
 
-def _j2k_end(data):
+def _j2k_end(data: bytes) -> int:
     """Position behind the end mark that follows the last tile part (T.800 A.4); of the data if there is none."""
     position = 2
     for _ in range(_MOST_TILE_PARTS):
@@ -160,7 +166,7 @@ def _j2k_end(data):
     return len(data)
 
 
-def check_j2k(data, path):
+def check_j2k(data: bytes, path: Path) -> None:
     """Refuse a JPEG 2000 stream a part of which is zeros, which the decoder takes for coefficients.
 
     Arithmetic coding gives no long run of zeros; an empty packet is one zero byte (T.800 B.10.3), so that a run may be
@@ -185,7 +191,7 @@ def check_j2k(data, path):
         )
 
 
-def _j2k_size(data):
+def _j2k_size(data: bytes) -> CodedSize | None:
     """CodedSize of the SIZ segment; None if there is none of use, or if channels are subsampled."""
     if data[:4] != _J2K_START or len(data) < 42:
         return None
@@ -203,6 +209,6 @@ def _j2k_size(data):
     return CodedSize(y1 - y0, x1 - x0, samples, (components[0][0] & 0x7F) + 1)
 
 
-def _text(size) -> str:
+def _text(size: tuple[int, int, int]) -> str:
     height, width, samples = size
     return f"{width} x {height} px of {samples}"

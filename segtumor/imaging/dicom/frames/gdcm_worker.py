@@ -1,4 +1,4 @@
-"""Run by ``isolated`` as a script: a codestream on standard input -> samples on standard output, decoded by GDCM.
+"""Run by ``decoders`` as a script: a codestream on standard input -> samples on standard output, decoded by GDCM.
 
 What it writes begins with "+" once GDCM is imported; if it cannot be, with "!" and the reason.
 
@@ -8,9 +8,10 @@ columns, precision in bits, seconds of processor time, bytes of memory.
 
 import os
 import sys
+from typing import Any
 
 
-def main(arguments) -> None:
+def main(arguments: list[str]) -> None:
     folder, syntax, *numbers = arguments
     rows, columns, precision, seconds, memory_bytes = map(int, numbers)
     output = os.dup(1)
@@ -28,7 +29,7 @@ def main(arguments) -> None:
         file.write(_decoded(gdcm, sys.stdin.buffer.read(), syntax, rows, columns, precision))
 
 
-def _decoded(gdcm, data, syntax, rows, columns, precision):
+def _decoded(gdcm: Any, data: bytes, syntax: str, rows: int, columns: int, precision: int) -> bytes:
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(data)
     fragments = gdcm.SequenceOfFragments.New()
@@ -44,10 +45,11 @@ def _decoded(gdcm, data, syntax, rows, columns, precision):
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(syntax)))
     allocated = 8 if precision <= 8 else 16
     image.SetPixelFormat(gdcm.PixelFormat(1, allocated, precision, precision - 1, 0))
-    return image.GetBuffer().encode("utf-8", "surrogateescape")  # its char* arrives as text
+    samples: str = image.GetBuffer()  # its char* arrives as text
+    return samples.encode("utf-8", "surrogateescape")
 
 
-def _limit(seconds, memory_bytes) -> None:
+def _limit(seconds: int, memory_bytes: int) -> None:
     try:
         import resource
     except ImportError:  # not POSIX: the caller's timeout remains

@@ -6,16 +6,19 @@ ends the process. Left out: encoding.
 
 import itertools
 import struct
+from pathlib import Path
 
 import numpy as np
 
+from segtumor.arrays import Array
 from segtumor.errors import BadImageError
+from segtumor.imaging.dicom.layout import PixelLayout
 
 _HEADER_BYTES, _MOST_SEGMENTS = 64, 15
 _PADDING = b"\x00\x80"  # zeros make a segment even; 80 stands for nothing (G.3.2)
 
 
-def decode_rle(data, layout, path):
+def decode_rle(data: bytes, layout: PixelLayout, path: Path) -> Array:
     """Decode one frame.
 
     Args:
@@ -40,7 +43,7 @@ def decode_rle(data, layout, path):
     return samples[0] if layout.samples == 1 else np.moveaxis(samples, 0, -1)
 
 
-def unpack_runs(segment, size):
+def unpack_runs(segment: bytes, size: int) -> tuple[bytearray, bytes]:
     """Unpack a segment (PS3.5 G.3.2) until ``size`` bytes are there; returns them, fewer if it holds fewer, and more if
     the last run reaches beyond, and the packed bytes that are left."""
     unpacked, position, end = bytearray(), 0, len(segment)
@@ -57,7 +60,7 @@ def unpack_runs(segment, size):
     return unpacked, segment[position:]
 
 
-def _segments(data, expected, path):
+def _segments(data: bytes, expected: int, path: Path) -> list[bytes]:
     """The packed segments that the frame's header names."""
     if len(data) < _HEADER_BYTES:
         raise BadImageError("DICOM frame without an RLE header", where=path)

@@ -5,8 +5,17 @@ Only the wanted frame is read. Left out: float pixels, and several frames in fra
 
 import itertools
 import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segtumor.errors import BadImageError
+from segtumor.imaging.dicom.header import OpenedDicom
+from segtumor.imaging.dicom.layout import PixelLayout
+from segtumor.imaging.dicom.streams import Stream
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 _PIXEL_DATA, _ITEM, _DELIMITER, _UNDEFINED = 0x7FE00010, 0xFFFEE000, 0xFFFEE0DD, 0xFFFFFFFF
 _LONG_VRS = (b"OB", b"OW", b"UN")
@@ -17,7 +26,7 @@ _MOST_PADDING_BYTES = 2
 _CODED_SLACK_BYTES = 1 << 20
 
 
-def native_frame(dicom, layout, frame, path):
+def native_frame(dicom: OpenedDicom, layout: PixelLayout, frame: int, path: Path) -> bytes:
     """Bytes of one uncompressed frame, as stored.
 
     Args:
@@ -47,7 +56,7 @@ def native_frame(dicom, layout, frame, path):
     return (_swap_pairs(data) if swapped else data)[odd : odd + layout.frame_bytes]
 
 
-def _end(stream, begin, length):
+def _end(stream: Stream, begin: int, length: int) -> bytes:
     """What lies behind ``begin`` bytes of the next ``length``; the stream stays where it is."""
     start = stream.tell()
     stream.allow(start + length)
@@ -57,7 +66,7 @@ def _end(stream, begin, length):
     return data
 
 
-def coded_frame(dicom, layout, frame, path):
+def coded_frame(dicom: OpenedDicom, layout: PixelLayout, frame: int, path: Path) -> bytes:
     """The codestream of one compressed frame; raises as ``native_frame``."""
     length = _pixel_element(dicom, path)[1]
     if length != _UNDEFINED:
@@ -80,7 +89,7 @@ def coded_frame(dicom, layout, frame, path):
     return b"".join(parts)
 
 
-def _pixel_element(dicom, path):
+def _pixel_element(dicom: OpenedDicom, path: Path) -> tuple[bytes | None, int]:
     """(VR or None, length) of the pixel data, whose first byte is next."""
     order = "<" if dicom.syntax.little_endian else ">"
     head = dicom.stream.read(8)
@@ -97,7 +106,7 @@ def _pixel_element(dicom, path):
     return vr, struct.unpack(order + "I", _exactly(dicom.stream, 4))[0]
 
 
-def _offset_table(stream):
+def _offset_table(stream: Stream) -> tuple[int, ...]:
     """Offsets of the frames behind the table (PS3.5 A.4), which may be empty."""
     tag, length = _item_head(stream)
     if tag != _ITEM or length % 4 or length > 4 * _MOST_FRAGMENTS:
@@ -105,18 +114,18 @@ def _offset_table(stream):
     return struct.unpack(f"<{length // 4}I", _exactly(stream, length))
 
 
-def _extended_table(header):
+def _extended_table(header: "Dataset") -> tuple[int, ...]:
     offsets = header.get("ExtendedOffsetTable")
     if not isinstance(offsets, bytes) or len(offsets) % 8:
         return ()
     return struct.unpack(f"<{len(offsets) // 8}Q", offsets)
 
 
-def _fragments(stream):
+def _fragments(stream: Stream) -> list[tuple[int, int]]:
     """[(position of the first byte, size)] of all fragments, by skipping over them."""
-    found = []
+    found: list[tuple[int, int]] = []
     while len(found) < _MOST_FRAGMENTS:
-        head = _item_head(stream, optional=True)
+        head = _next_item_head(stream)
         if head is None or head[0] == _DELIMITER:  # many writers forget the delimiter
             return found
         if head[0] != _ITEM or head[1] == _UNDEFINED:
@@ -126,7 +135,9 @@ def _fragments(stream):
     raise ValueError("too many fragments")
 
 
-def _fragments_of(fragments, table, frames, frame, path):
+def _fragments_of(
+    fragments: list[tuple[int, int]], table: Sequence[int], frames: int, frame: int, path: Path
+) -> list[tuple[int, int]]:
     if frames == 1:
         return fragments
     if len(fragments) == frames:
@@ -142,22 +153,29 @@ def _fragments_of(fragments, table, frames, frame, path):
     return [(start, size) for start, size in fragments if table[frame] <= start - 8 - begin < end]
 
 
-def _item_head(stream, optional: bool = False):
-    head = stream.read(8)
-    if optional and not head:
-        return None
-    group, element, length = struct.unpack("<HHI", head)
+def _item_head(stream: Stream) -> tuple[int, int]:
+    """Tag and length of the item that is next."""
+    group, element, length = struct.unpack("<HHI", stream.read(8))
     return group << 16 | element, length
 
 
-def _exactly(stream, size):
+def _next_item_head(stream: Stream) -> tuple[int, int] | None:
+    """As ``_item_head``; None at the end of the stream."""
+    start = stream.tell()
+    if not stream.read(1):
+        return None
+    stream.seek(start)
+    return _item_head(stream)
+
+
+def _exactly(stream: Stream, size: int) -> bytes:
     data = stream.read(size)
     if len(data) != size:
         raise ValueError("the file ends too early")
     return data
 
 
-def _swap_pairs(data):
+def _swap_pairs(data: bytes) -> bytes:
     swapped = bytearray(data)
     swapped[0::2], swapped[1::2] = data[1::2], data[0::2]
     return bytes(swapped)

@@ -4,6 +4,7 @@ Left out, and refused: video, JPIP, deflated frames, JPEG XL, and the retired ki
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from segtumor.errors import BadImageError
 
@@ -47,7 +48,7 @@ _ALL = (
 SYNTAXES = {syntax.uid: syntax for syntax in _ALL}
 
 
-def find_syntax(uid, path):
+def find_syntax(uid: str, path: Path) -> TransferSyntax:
     """The TransferSyntax of ``uid``.
 
     Raises:
@@ -55,7 +56,7 @@ def find_syntax(uid, path):
     """
     if uid in SYNTAXES:
         return SYNTAXES[uid]
-    from pydicom.uid import UID_dictionary
+    from pydicom.uid import UID_dictionary  # type: ignore[attr-defined]  # documented, but not in its __all__
 
     known = UID_dictionary.get(uid)
     raise BadImageError(
