@@ -149,7 +149,7 @@ PROTOCOLS = {
         ),
         Protocol(
             name="vonschacky-2021",
-            title="von Schacky 2021: tumor images, the highest-scoring finding, no threshold",
+            title="von Schacky 2021: tumour images, the highest-scoring finding, no threshold",
             dataset="private, Munich and Freiburg",
             split="its external test set (111 patients)",
             only_tumor_images=True,
@@ -197,7 +197,7 @@ PROTOCOLS = {
         ),
         Protocol(
             name="alrabai-2026",
-            title="Alrabai 2026: tumor or normal, by image",
+            title="Alrabai 2026: tumour or normal, by image",
             dataset=BTXRD,
             split="a random tenth of the images (375), at random by image as far as it says",
             split_kinds=("image",),

@@ -60,7 +60,7 @@ def test_a_leak_is_counted_and_measured_without(run, rows, six, tmp_path):
     files = six.write(tmp_path / "d", description="BTXRD", split_kind="grouped")
     code, out, _ = run("btxrd-grouped", files)
     assert code == 0
-    assert "LEAK: 2 of 6 test images (1 of 4 with tumor, 1 of 4 lesions) are of 2 cases" in " ".join(out.split())
+    assert "LEAK: 2 of 6 test images (1 of 4 with tumour, 1 of 4 lesions) are of 2 cases" in " ".join(out.split())
     assert "no shared cases" in out and "our test part shares cases with training" in out
     four = [result for result in six.results if result.truth.attributes["case_id"] in "bcdf"]
     alone, _ = measure(PROTOCOLS["btxrd-grouped"], four, ("benign", "malignant"), StudySettings(n_resamples=20))
@@ -171,7 +171,7 @@ def test_a_protocol_for_tumors_counts_tumor_images_only(run, six, scene, tmp_pat
     train(type(six), tmp_path / "d", ["a", "b", "c", "d"])  # all tumor cases leak; nothing is left to measure without
     code, out, _ = run("vonschacky-2021", six.write(tmp_path / "d", description="BTXRD"))
     assert code == 0
-    assert "Measured on 4 tumor images of 4 cases, 4 lesions" in out and "LEAK: 4 of 4 test images" in out
+    assert "Measured on 4 tumour images of 4 cases, 4 lesions" in out and "LEAK: 4 of 4 test images" in out
     assert "Standard deviation of dice over 4 lesions" in out
     scene.image(case_id="a").image(case_id="b")
     code, _, err = run("vonschacky-2021", scene.write(tmp_path / "normal"))

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from segtumor.literature.comparison.comparability import MeasuredOn, judge, our_rule, same_dataset
-from segtumor.literature.comparison.leak import Training, find_leak
+from segtumor.literature.comparison.leak import find_leak
+from segtumor.literature.comparison.training_part import Training
 from segtumor.literature.entries.reading import load_entries
 from segtumor.literature.protocols import PROTOCOLS, SPLIT_KINDS
 
@@ -237,7 +238,7 @@ def test_a_leak_is_counted_by_case(six):
     leak, clean = find_leak(six.results, trained(cases=frozenset({"a", "e", "elsewhere"})))
     assert [r.truth.attributes["case_id"] for r in clean] == ["b", "c", "d", "f"]
     assert leak.sentence == (
-        "LEAK: 2 of 6 test images (1 of 4 with tumor, 1 of 4 lesions) are of 2 cases that are in the training part "
+        "LEAK: 2 of 6 test images (1 of 4 with tumour, 1 of 4 lesions) are of 2 cases that are in the training part "
         "(train.json) too."
     )
 

@@ -113,7 +113,7 @@ def test_it_says_what_it_must(page):
         assert words in page.prose
     assert "An image without case_id is its own case." in page.prose
     assert "12 images of 6 cases with 8 lesions were evaluated; 4 have no lesion." in page.prose
-    assert "do not show how the model does elsewhere" in page.prose
+    assert "do not show how well the model does elsewhere" in page.prose
 
 
 def test_values_with_interval_and_count(page):
@@ -182,25 +182,25 @@ def test_uneven_views_are_told_beside_the_numbers_of_patients():
     words = "Normal patients have 5.0 images on average, those with tumor 2.0; by the rule any"
     sentences = summary.summary_sentences(fake_study(kept))
     (position,) = [n for n, sentence in enumerate(sentences) if sentence.startswith(words)]
-    assert sentences[position - 1].startswith("The AUC for telling patients with a tumor from those without")
+    assert sentences[position - 1].startswith("The AUC for separating patients with a tumour from those without")
     assert words in next(figure.caption for figure in study_figures(fake_study(kept)) if figure.name == "fig-roc")
     assert not any("Normal patients" in sentence for sentence in summary.summary_sentences(study))
     by_mean = fake_study(kept, settings=StudySettings(rule="mean"))
     assert not any("Normal patients" in sentence for sentence in summary.summary_sentences(by_mean))
 
 
-def test_the_summary_tells_the_auc_of_images_and_of_patients():
+def test_the_summary_gives_the_auc_of_images_and_of_patients():
     study = with_estimate("patient_auc", value=0.469, low=0.2, high=0.7)
     said = " ".join(summary.summary_sentences(study))
-    assert "The AUC for telling patients with a tumor from those without was 0.469" in said
-    (wide,) = [s for s in summary.summary_sentences(study) if "much uncertainty" in s]
+    assert "The AUC for separating patients with a tumour from those without was 0.469" in said
+    (wide,) = [s for s in summary.summary_sentences(study) if "Much uncertainty" in s]
     assert "patient auc" in wide
 
 
-def test_further_tables_stand_after_the_headline():
+def test_further_tables_come_after_the_headline():
     table = ("Folds", "A <note>.", ["measure", "fold 1"], [["dice <b>", "0.512"]])
     made = Page(page_of(fake_study(), extra_tables=[table]))
-    prose = made.prose.partition("The interval holds what else")[2]
+    prose = made.prose.partition("The interval holds the values")[2]
     assert prose.index("dice <b> 0.512 A <note>.") < prose.index("Curves over the score threshold")
     assert ("a", "href", "#table-1") in made.attributes and ("h2", "id", "table-1") in made.attributes
 
@@ -232,7 +232,7 @@ def test_what_a_run_recorded_is_shown_without_brackets():
 def test_settings_are_in_words():
     made = Page(page_of(fake_study())).prose
     assert "a lesion is found if a finding overlaps it with an IoU of at least 0.50" in made.partition("Settings")[2]
-    assert "smallest subgroup" not in made and "subgroups shown from 1 image on" in made
+    assert "smallest subgroup" not in made and "subgroups shown with at least 1 image" in made
 
 
 def page_of(study, **options):
@@ -255,7 +255,7 @@ def test_truth_score_and_call_are_defined(rule, words):
     definitions = made.prose.rpartition("Definitions")[2]
     for term in ("Truth of an image", "Score and call of an image", "Truth of a patient", f"The score is {words}"):
         assert term in definitions
-    assert "at least 0.3" in definitions and "IoU of 0.6" in definitions
+    assert "at least 0.3" in definitions and "IoU is at least 0.6" in definitions
 
 
 def test_a_patient_who_must_be_located_changes_the_texts_of_what_follows():
@@ -264,7 +264,7 @@ def test_a_patient_who_must_be_located_changes_the_texts_of_what_follows():
     assert words not in plain and "called positive and located" not in plain
     assert located.count(words) == 4
     assert "predictive values, F1, Matthews correlation and classes do not" in located
-    assert "Whether a lesion was located is not asked here." in located
+    assert "Whether a lesion was located does not matter here." in located
     assert metric_text("patient_ppv", located=True) == metric_texts()["patient_ppv"]
 
 

@@ -25,7 +25,7 @@ def independent_of(*, values: Sequence[Printed], entry: str, library: Mapping[st
     shown = f"{len(same)} of {len(values)} the same in {entry}"
     if len(values) > 1 and len(same) == len(values):
         return Outcome(text, shown, FAILS, f"all printed by {entry} too: one of the two did not measure them")
-    return Outcome(text, shown, HOLDS, "not all of them stand in the other source")
+    return Outcome(text, shown, HOLDS, "not all of them are in the other source")
 
 
 def measured_here(*, values: Sequence[Printed], quoted: Sequence[Printed], of: str) -> Outcome:

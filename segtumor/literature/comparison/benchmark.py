@@ -1,6 +1,6 @@
 """Measure a model's results as a protocol counts and set them beside the published numbers.
 
-Not here: reading files (``pairing``, ``training_part``), and writing (``segtumor.reporting.files.benchmark_files``).
+Not here: reading files (``pairing``, ``training_part``), and writing (``files``).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +13,9 @@ from segtumor.evaluation.pairing import Pairing
 from segtumor.evaluation.study.values import Estimate
 from segtumor.literature.comparison import measuring
 from segtumor.literature.comparison.comparability import IMAGE, LESION, PATIENT, MeasuredOn
-from segtumor.literature.comparison.leak import Training, find_leak, n_lesions
+from segtumor.literature.comparison.leak import find_leak, n_lesions
 from segtumor.literature.comparison.table import ComparedNumber, comparison_table
-from segtumor.literature.comparison.training_part import centers_of, split_kind
+from segtumor.literature.comparison.training_part import Training, centers_of, split_kind
 from segtumor.literature.entry import Entry
 from segtumor.literature.protocols import Protocol
 from segtumor.structures.lesions import ImageResult
@@ -90,14 +90,14 @@ def benchmark(
 
 def _sentences(protocol: Protocol, settings: StudySettings, tested: MeasuredOn) -> Iterator[str]:
     used, n = measuring.settings_of(protocol, settings), tested.n
-    images = "tumor images" if protocol.only_tumor_images else "images"
+    images = "tumour images" if protocol.only_tumor_images else "images"
     yield (
         f"Measured on {counted(n[IMAGE], images)} of {counted(n[PATIENT], 'cases')}, "
         f"{counted(n[LESION], 'lesions')}: {tested.dataset or 'data without description'}."
     )
     yield f"Split: {tested.split_kind}; the protocol's test part: {protocol.split}."
     if tested.leak is None:
-        yield "What was trained on is not known: give --training to count shared cases."
+        yield "What the model was trained on is not known: give --training to count shared cases."
     else:
         yield tested.leak.sentence
     yield (

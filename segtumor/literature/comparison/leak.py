@@ -8,27 +8,9 @@ from dataclasses import dataclass
 
 from segtumor.cases import case_of
 from segtumor.evaluation.facts.truth import has_tumor
+from segtumor.literature.comparison.training_part import Training
 from segtumor.structures.lesions import ImageResult
 from segtumor.texts import counted
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """What the model was trained on: its training and validation parts.
-
-    Attributes:
-        name: of the files, in words.
-        cases: case ids, as text.
-        n_without_case: images without one.
-        centers: sorted values of the images' attribute ``center``; UNKNOWN for those without.
-        split_kinds: what the files say of their split, UNKNOWN for those that say nothing.
-    """
-
-    name: str
-    cases: frozenset[str]
-    n_without_case: int
-    centers: tuple[str, ...]
-    split_kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +47,7 @@ class Leak:
         if self.n_cases:
             text = (
                 f"LEAK: {self.n_images} of {self.of_images} test images ({self.n_tumor_images} of "
-                f"{self.of_tumor_images} with tumor, {self.n_lesions} of {self.of_lesions} lesions) are of "
+                f"{self.of_tumor_images} with tumour, {self.n_lesions} of {self.of_lesions} lesions) are of "
                 f"{counted(self.n_cases, 'cases')} that are {where} too."
             )
         elif self.n_without_case == self.of_images or not self.training.cases:

@@ -35,7 +35,7 @@ _Values = Callable[[NDArray[np.int64]], dict[str, NDArray[np.float64]]]
 
 #: Measures that only protocols know: name -> (label, true classes that count). Right: called by the same class.
 MALIGNANCY = {
-    "malignancy_accuracy": ("tumor called by its class", (BENIGN, MALIGNANT)),
+    "malignancy_accuracy": ("tumour called by its class", (BENIGN, MALIGNANT)),
     "malignancy_sensitivity": ("malignant called malignant", (MALIGNANT,)),
     "malignancy_specificity": ("benign called benign", (BENIGN,)),
 }

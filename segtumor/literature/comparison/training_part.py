@@ -4,17 +4,36 @@ Not here: the counting (``leak``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from segtumor.annotations.attributes import texts_of
 from segtumor.annotations.coco import load_coco
 from segtumor.cases import case_of
-from segtumor.literature.comparison.leak import Training
 from segtumor.literature.entry import UNKNOWN
 from segtumor.reporting.provenance import split_of
 
 _BESIDE = ("train.json", "val.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What the model was trained on: its training and validation parts.
+
+    Attributes:
+        name: of the files, in words.
+        cases: case ids, as text.
+        n_without_case: images without one.
+        centers: sorted values of the images' attribute ``center``; UNKNOWN for those without.
+        split_kinds: what the files say of their split, UNKNOWN for those that say nothing.
+    """
+
+    name: str
+    cases: frozenset[str]
+    n_without_case: int
+    centers: tuple[str, ...]
+    split_kinds: tuple[str, ...]
 
 
 def training_files(annotations: str | Path, given: Sequence[str | Path] | None = None) -> list[Path]:

@@ -45,7 +45,7 @@ citation: {authors: Somebody et al., year: 2026, journal: "A Journal 1:2"}
 read: true
 dataset: BTXRD
 modality: radiograph
-task: boxes of bone tumors
+task: boxes of bone tumours
 unit: lesion
 iou_rule: COCO average precision
 splits:

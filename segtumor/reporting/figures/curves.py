@@ -50,19 +50,19 @@ def roc_figure(curves: Sequence[tuple[str, RocCurve | None, Point | None]]) -> F
     Args:
         curves: (label, curve, operating point (false positive rate, sensitivity)) of each.
     """
-    figure, (axes,) = new_figure("ROC: tumor or normal", size_in=SIZE_IN)
+    figure, (axes,) = new_figure("ROC: tumour or normal", size_in=SIZE_IN)
     label_axes(axes, "1 − specificity", "Sensitivity", (-0.02, 1.02), (-0.02, 1.02))
     axes.plot([0, 1], [0, 1], ":", color=NEUTRAL, lw=1.5, label="chance")
     lines = [(label, curve.false_positive_rate, curve.sensitivity, at) for label, curve, at in curves if curve]
-    return _finish(figure, axes, _draw(axes, lines), "needs tumor and normal", "lower right")
+    return _finish(figure, axes, _draw(axes, lines), "needs tumour and normal", "lower right")
 
 
 def pr_figure(curves: Sequence[tuple[str, PrCurve | None, Point | None]]) -> Figure:
     """Precision (positive predictive value) against recall (sensitivity); arguments as for ``roc_figure``."""
-    figure, (axes,) = new_figure("Precision and recall: tumor or normal", size_in=SIZE_IN)
+    figure, (axes,) = new_figure("Precision and recall: tumour or normal", size_in=SIZE_IN)
     label_axes(axes, "Recall (sensitivity)", "Precision (positive predictive value)", (-0.02, 1.02), (-0.02, 1.02))
     lines = [(label, curve.recall, curve.precision, at) for label, curve, at in curves if curve]
-    return _finish(figure, axes, _draw(axes, lines), "needs a tumor", "lower left")
+    return _finish(figure, axes, _draw(axes, lines), "needs a tumour", "lower left")
 
 
 def froc_figure(froc: Froc | None, *, score_threshold: float | None = None) -> Figure:
@@ -105,9 +105,9 @@ def reliability_figure(curves: Sequence[tuple[str, Reliability]]) -> Figure:
     Args:
         curves: with their labels; the first one's counts are drawn below.
     """
-    figure, panels = new_figure("Calibration: score and observed part of tumors", n_panels=2, size_in=SIZE_IN)
+    figure, panels = new_figure("Calibration: score and observed proportion of tumours", n_panels=2, size_in=SIZE_IN)
     top, bottom = panels
-    label_axes(top, "", "Observed part of tumors", (-0.02, 1.02), (-0.05, 1.08))
+    label_axes(top, "", "Observed proportion of tumours", (-0.02, 1.02), (-0.05, 1.08))
     label_axes(bottom, "Score", "Images", (-0.02, 1.02), None)
     top.plot([0, 1], [0, 1], ":", color=NEUTRAL, lw=1.5, label="perfect")
     for number, (label, curve) in enumerate(curves):

@@ -62,7 +62,7 @@ def draw_examples(
         study: what they were chosen from.
         examples: from ``choose_examples``.
         read_pixels: function of an image id giving pixels (H, W) float in [0, 1]; where it fails, as with a damaged
-            file or for want of a decoder or of memory, the example is kept without picture, says so and is logged.
+            file a missing decoder or too little memory, the example is kept without picture, says so and is logged.
 
     Returns:
         list of {"title", "caption", "png"}: a JPEG at most 512 px wide, or None.

@@ -177,7 +177,7 @@ def _test_rows(study: Study) -> list[dict[str, Any]]:
 
 
 def _settings_rows(settings: StudySettings) -> list[tuple[str, Any]]:
-    located = "; with tumor it counts as found only where a lesion is hit" if settings.require_located else ""
+    located = "; with a tumour it counts as found only where a lesion is hit" if settings.require_located else ""
     temperature = (
         "none: scores as the model gives them" if settings.temperature is None else f"{settings.temperature:.3f}"
     )
@@ -194,7 +194,7 @@ def _settings_rows(settings: StudySettings) -> list[tuple[str, Any]]:
         ("resamples of cases", settings.n_resamples),
         ("seed of the resampling", settings.seed),
         ("temperature of the scores", temperature),
-        ("subgroups shown from", f"{counted(settings.min_group, 'images')} on (of fields of lesions: lesions)"),
+        ("subgroups shown with", f"at least {counted(settings.min_group, 'images')} (of fields of lesions: lesions)"),
     ]
 
 

@@ -37,10 +37,10 @@ def summary_sentences(study: Study) -> list[str]:
         sentences.append(f"Too few cases for the interval, which is likely too narrow: {', '.join(narrow)}.")
     if wide:
         names = ", ".join(wide)
-        sentences.append(f"The data leave much uncertainty about: {names} (interval wider than {WIDE_INTERVAL}).")
+        sentences.append(f"Much uncertainty remains about: {names} (interval wider than {WIDE_INTERVAL}).")
     sentences.append(
-        "These numbers describe these images, this threshold and these annotations only; they do not show how the "
-        "model does elsewhere, nor whether it helps a reader or a patient."
+        "These numbers describe these images, this threshold and these annotations only; they do not show how "
+        "well the model does elsewhere, nor whether it helps a reader or a patient."
     )
     return sentences
 
@@ -68,7 +68,7 @@ def _unpredicted_sentence(study: Study) -> Iterator[str]:
     if n_unpredicted:
         yield (
             f"{n_unpredicted} of the {counted(len(study.images), 'images')} could not be predicted or are absent from "
-            "the predictions; they count as without findings, which makes the normal ones among them right (see "
+            "the predictions; they count as without findings, which makes the normal ones among them correct (see "
             "Remarks)."
         )
 
@@ -91,12 +91,12 @@ def _result_sentences(study: Study, known: Mapping[str, Estimate]) -> list[str]:
     return [
         *said("lesion_recall", f"at a score threshold of {threshold}, the sensitivity for lesions"),
         *said("dice", "the mean Dice over all lesions, missed ones counted as 0,"),
-        *said("image_sensitivity", "the part of the tumor images called positive"),
-        *said("image_specificity", "the part of the normal images called negative"),
-        *said("image_auc", "the AUC for telling tumor images from normal ones"),
-        *said("patient_sensitivity", f"the part of the patients with a tumor called positive{located}"),
-        *said("patient_specificity", "the part of the patients without a tumor called negative"),
-        *said("patient_auc", "the AUC for telling patients with a tumor from those without"),
+        *said("image_sensitivity", "the proportion of tumour images called positive"),
+        *said("image_specificity", "the proportion of normal images called negative"),
+        *said("image_auc", "the AUC for separating tumour images from normal ones"),
+        *said("patient_sensitivity", f"the proportion of patients with a tumour called positive{located}"),
+        *said("patient_specificity", "the proportion of patients without a tumour called negative"),
+        *said("patient_auc", "the AUC for separating patients with a tumour from those without"),
     ]
 
 
