@@ -4,8 +4,9 @@ Geometric stand-ins for trying the pipeline out and testing it; they look like r
 and a score on them says nothing about real ones.
 """
 
+from segtumor.synthesis.phantoms.coco import SYNTHETIC_NOTICE
 from segtumor.synthesis.phantoms.generator import PhantomCase, PhantomLesion, PhantomView, make_case, make_phantoms
-from segtumor.synthesis.phantoms.writer import SYNTHETIC_NOTICE, write_phantom_dataset
+from segtumor.synthesis.phantoms.writer import write_phantom_dataset
 
 __all__ = [
     "SYNTHETIC_NOTICE",

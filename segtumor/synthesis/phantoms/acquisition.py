@@ -7,8 +7,9 @@ away.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from segtumor.synthesis.phantoms.fields import blur
+from segtumor.synthesis.phantoms.fields import Field, blur
 from segtumor.synthesis.phantoms.glyphs import render_text
 from segtumor.system.opencv import cv2
 
@@ -41,7 +42,7 @@ class Exposure:
     marker_scale: float
 
 
-def sample_exposure(rng):
+def sample_exposure(rng: np.random.Generator) -> Exposure:
     """Settings within what a reasonable technician would produce."""
     collimated = rng.random() < 0.35
     return Exposure(
@@ -57,7 +58,7 @@ def sample_exposure(rng):
     )
 
 
-def expose(rng, attenuation, exposure, side):
+def expose(rng: np.random.Generator, attenuation: Field, exposure: Exposure, side: str) -> NDArray[np.uint8]:
     """The picture of an attenuation field.
 
     Args:
@@ -83,7 +84,7 @@ def expose(rng, attenuation, exposure, side):
     return np.round(255 * _stamp_notice(shown)).astype(np.uint8)
 
 
-def open_field(exposure, size_hw):
+def open_field(exposure: Exposure, size_hw: tuple[int, ...]) -> tuple[slice, slice]:
     """Slices (rows, columns) of the image that the collimator leaves open."""
     height, width = size_hw
     sides = (width, width, height, height)
@@ -91,25 +92,26 @@ def open_field(exposure, size_hw):
     return slice(top, height - bottom), slice(left, width - right)
 
 
-def _wide_blur(field, sigma_px):
+def _wide_blur(field: Field, sigma_px: float) -> Field:
     small = cv2.resize(field, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA)
     return cv2.resize(blur(small, sigma_px / 8), field.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _display(density, exposure):
+def _display(density: Field, exposure: Exposure) -> Field:
     low, high = np.percentile(density[::2, ::2], (1.0, 99.8))
     shown = np.clip((density - low) / (high - low), 0, 1.1) ** exposure.gamma
-    return np.clip(0.03 + exposure.level + exposure.gain * shown, 0, 1)
+    displayed: Field = np.clip(0.03 + exposure.level + exposure.gain * shown, 0, 1)
+    return displayed
 
 
-def _collimate(shown, exposure):
+def _collimate(shown: Field, exposure: Exposure) -> Field:
     framed = np.full_like(shown, 0.01)
     window = open_field(exposure, shown.shape)
     framed[window] = shown[window]
     return framed
 
 
-def _stamp_marker(shown, side, exposure):
+def _stamp_marker(shown: Field, side: str, exposure: Exposure) -> Field:
     glyph = render_text(side, exposure.marker_scale * shown.shape[0] / 256)
     margin = round(0.06 * shown.shape[0])
     row = margin if exposure.marker_corner[0] == 0 else shown.shape[0] - margin - glyph.shape[0]
@@ -117,12 +119,12 @@ def _stamp_marker(shown, side, exposure):
     return _lay_over(shown, glyph, row, column, 0.97)
 
 
-def _stamp_notice(shown):
+def _stamp_notice(shown: Field) -> Field:
     glyph = render_text(NOTICE_IN_PIXELS, max(1.0, shown.shape[0] / 256))
     return _lay_over(shown, glyph, shown.shape[0] - glyph.shape[0] - 3, 3, 0.8)
 
 
-def _lay_over(shown, glyph, row, column, value):
+def _lay_over(shown: Field, glyph: Field, row: int, column: int, value: float) -> Field:
     out = shown.copy()
     window = np.s_[row : row + glyph.shape[0], column : column + glyph.shape[1]]
     glyph = glyph[: out[window].shape[0], : out[window].shape[1]]

@@ -6,8 +6,11 @@ are rounded from anatomy, not measured. Not here: which bones make a joint (``re
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+
+from segtumor.synthesis.phantoms.fields import Field, Grid
 
 # Linear attenuation per mm, in excess of what lies around, roughly as at 60 keV.
 CORTEX_PER_MM = 0.045
@@ -57,30 +60,30 @@ class Bone:
     joint: Joint | None = None
     bulge: tuple[float, float, float] = (0.0, 1.0, 0.0)
 
-    def depth_mm(self, y_mm):
+    def depth_mm(self, y_mm: Any) -> Field:
         """Distance along the bone from its joint, positive inside; y itself for a shaft."""
         if self.joint is None:
             return np.asarray(y_mm)
         return (self.joint.y_mm - y_mm) if self.joint.down else (np.asarray(y_mm) - self.joint.y_mm)
 
-    def center_at(self, y_mm, axis):
+    def center_at(self, y_mm: Any, axis: int) -> Any:
         """Centre line in transverse ``axis`` (0: x, 1: z)."""
         start = self.joint.y_mm if self.joint else 0.0
         return self.center_mm[axis] + self.slope[axis] * (y_mm - start)
 
-    def half_width_at(self, y_mm, axis):
+    def half_width_at(self, y_mm: Any, axis: int) -> Field:
         """Outer semi-axis in transverse ``axis``, bulge included."""
         base = _through(self.depth_mm(y_mm), self.knots_mm, [pair[axis] for pair in self.half_widths_mm])
         y0, sigma, amount = self.bulge
         return base + amount * np.exp(-0.5 * ((np.asarray(y_mm) - y0) / sigma) ** 2)
 
-    def cortex_at(self, y_mm):
+    def cortex_at(self, y_mm: Any) -> Field:
         """Thickness of the cortex; thinned by a bulge."""
         y0, sigma, amount = self.bulge
         thinning = 1 - min(0.6, amount / 6) * np.exp(-0.5 * ((np.asarray(y_mm) - y0) / sigma) ** 2)
         return _through(self.depth_mm(y_mm), self.knots_mm, self.cortex_mm) * thinning
 
-    def expanded(self, y_mm, sigma_mm, amount_mm):
+    def expanded(self, y_mm: float, sigma_mm: float, amount_mm: float) -> "Bone":
         """This bone with an expansion."""
         return replace(self, bulge=(y_mm, sigma_mm, amount_mm))
 
@@ -105,14 +108,14 @@ class BoneShadow:
         depth_mm: (H, W) distance from the articular surface, positive inside; large for a shaft.
     """
 
-    attenuation: np.ndarray
-    thickness_mm: np.ndarray
-    offset_mm: np.ndarray
-    half_width_mm: np.ndarray
-    depth_mm: np.ndarray
+    attenuation: Field
+    thickness_mm: Field
+    offset_mm: Field
+    half_width_mm: Field
+    depth_mm: Field
 
 
-def cast_bone(bone, grid, trabeculae):
+def cast_bone(bone: Bone, grid: Grid, trabeculae: Field) -> BoneShadow:
     """Shadow of a ``Bone``; ``trabeculae`` is (H, W) noise of unit variance."""
     axis, behind = grid.axes
     y = grid.along_mm
@@ -129,7 +132,7 @@ def cast_bone(bone, grid, trabeculae):
     return BoneShadow(attenuation, outer, offset, width, depth)
 
 
-def cast_ossicle(ossicle, grid, trabeculae):
+def cast_ossicle(ossicle: Ossicle, grid: Grid, trabeculae: Field) -> Field:
     """(H, W) attenuation of an ``Ossicle``."""
     axis, behind = (0, 2) if grid.view == "frontal" else (2, 0)
     center, radii = ossicle.center_mm, ossicle.radii_mm
@@ -140,7 +143,7 @@ def cast_ossicle(ossicle, grid, trabeculae):
     return CORTEX_PER_MM * (outer - inner) + SPONGIOSA_PER_MM * inner * (1 + 0.13 * trabeculae)
 
 
-def cast_soft_tissue(envelope, grid, clouds):
+def cast_soft_tissue(envelope: Bone, grid: Grid, clouds: Field) -> Field:
     """Attenuation of muscle under a layer of fat; (H, W).
 
     Args:
@@ -157,17 +160,17 @@ def cast_soft_tissue(envelope, grid, clouds):
     return FAT_PER_MM * (_chord(offset, width, deep) - muscle) + MUSCLE_PER_MM * muscle * (1 + 0.015 * clouds)
 
 
-def _chord(offset, width, deep):
+def _chord(offset: Field, width: Field, deep: Field) -> Field:
     inside = np.clip(1 - (offset / np.maximum(width, 1e-3)) ** 2, 0, None)
     return 2 * np.maximum(deep, 0) * np.sqrt(inside)
 
 
-def _end_cap(depth, radius_mm):
+def _end_cap(depth: Field, radius_mm: float) -> Field:
     t = np.clip(depth / radius_mm, 0, 1)
     return np.sqrt(1 - (1 - t) ** 2)
 
 
-def _articular_depth(bone, grid, offset):
+def _articular_depth(bone: Bone, grid: Grid, offset: Field) -> Field:
     if bone.joint is None:
         return np.full(grid.shape, 1e3, dtype=np.float32)
     shape = bone.joint.shapes[grid.axes[0]]
@@ -175,10 +178,11 @@ def _articular_depth(bone, grid, offset):
     return bone.depth_mm(grid.along_mm).astype(np.float32) + _end_outline(shape, offset, reach)
 
 
-def _end_outline(shape, offset, reach):
+def _end_outline(shape: str, offset: Field, reach: float) -> Field:
     """How far the articular surface stands out (+) or back (-) at each transverse offset; mm."""
     if shape == "condyle":
-        return -0.018 * (np.abs(offset) - 0.6 * reach) ** 2 - 5 * np.exp(-((offset / 6) ** 2))
+        condyle: Field = -0.018 * (np.abs(offset) - 0.6 * reach) ** 2 - 5 * np.exp(-((offset / 6) ** 2))
+        return condyle
     if shape == "plateau":
         return 3.5 * (np.exp(-(((offset - 5) / 3) ** 2)) + np.exp(-(((offset + 5) / 3) ** 2))) - 0.002 * offset**2
     if shape == "round":
@@ -187,10 +191,11 @@ def _end_outline(shape, offset, reach):
     return -0.12 * offset  # the slant of the distal radius
 
 
-def _through(x, knots, values):
+def _through(x: Any, knots: Any, values: Any) -> Field:
     """Values at knots joined by cubic steps, constant outside; shape of x."""
     x = np.asarray(x, dtype=np.float64)
     knots, values = np.asarray(knots, dtype=np.float64), np.asarray(values, dtype=np.float64)
     i = np.clip(np.searchsorted(knots, x) - 1, 0, len(knots) - 2)
     t = np.clip((x - knots[i]) / (knots[i + 1] - knots[i]), 0, 1)
-    return values[i] + (values[i + 1] - values[i]) * (0.5 * t + 0.5 * t * t * (3 - 2 * t))
+    joined: Field = values[i] + (values[i + 1] - values[i]) * (0.5 * t + 0.5 * t * t * (3 - 2 * t))
+    return joined

@@ -6,25 +6,25 @@ osteochondroma: a stalk continuous with the cortex, pointing away from the joint
 
 import numpy as np
 
-from segtumor.synthesis.phantoms.anatomy import CORTEX_PER_MM, SPONGIOSA_PER_MM
-from segtumor.synthesis.phantoms.fields import band_noise, blur, smooth_noise, smooth_step
-from segtumor.synthesis.phantoms.lesions import LesionShadow, lobed_ellipse, solid
+from segtumor.synthesis.phantoms.anatomy import CORTEX_PER_MM, SPONGIOSA_PER_MM, BoneShadow
+from segtumor.synthesis.phantoms.fields import Grid, band_noise, blur, smooth_noise, smooth_step
+from segtumor.synthesis.phantoms.lesions import LesionPlan, LesionShadow, lobed_ellipse, solid
 
 #: Attenuation of the soft tissue that an outgrowth pushes before it.
 SWELLING = 0.2
 
 
-def paint_cyst(rng, grid, plan, shadow):
+def paint_cyst(rng: np.random.Generator, grid: Grid, plan: LesionPlan, shadow: BoneShadow) -> LesionShadow:
     """Central, clearly lucent, thin rim; ``simple bone cyst``."""
     return _paint_lucency(rng, grid, plan, shadow, depth=0.62 + 0.2 * plan.strength, rim=0.42, rim_mm=0.8, lobes=0.05)
 
 
-def paint_fibroma(rng, grid, plan, shadow):
+def paint_fibroma(rng: np.random.Generator, grid: Grid, plan: LesionPlan, shadow: BoneShadow) -> LesionShadow:
     """Eccentric, lobed, less lucent with a smooth ground-glass interior and a thick rim; ``osteofibroma``."""
     return _paint_lucency(rng, grid, plan, shadow, depth=0.42 + 0.2 * plan.strength, rim=0.6, rim_mm=1.2, lobes=0.1)
 
 
-def paint_exostosis(rng, grid, plan, shadow):
+def paint_exostosis(rng: np.random.Generator, grid: Grid, plan: LesionPlan, shadow: BoneShadow) -> LesionShadow:
     """A bony outgrowth with a bulbous, stippled cap; ``osteochondroma``."""
     axis = grid.axes[0]
     aim = (np.cos(plan.azimuth), np.sin(plan.azimuth))[axis]
@@ -49,7 +49,17 @@ def paint_exostosis(rng, grid, plan, shadow):
     return LesionShadow(np.ones(grid.shape, np.float32), added * rooted + swelling, mask)
 
 
-def _paint_lucency(rng, grid, plan, shadow, *, depth, rim, rim_mm, lobes):
+def _paint_lucency(
+    rng: np.random.Generator,
+    grid: Grid,
+    plan: LesionPlan,
+    shadow: BoneShadow,
+    *,
+    depth: float,
+    rim: float,
+    rim_mm: float,
+    lobes: float,
+) -> LesionShadow:
     rho, _, beyond_mm = lobed_ellipse(rng, grid, plan, shadow, lobes)
     in_bone = shadow.thickness_mm > 0
     haze = 1 + 0.05 * smooth_noise(rng, grid, 2.5)

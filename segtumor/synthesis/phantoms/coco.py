@@ -1,8 +1,11 @@
 """Phantoms as COCO: polygons, image and annotation entries, one document per part of the split."""
 
+from typing import Any
+
 from segtumor.structures.boxes import box_xyxy_to_xywh
 from segtumor.structures.masks import box_from_mask
 from segtumor.structures.outlines import polygons_from_mask
+from segtumor.synthesis.phantoms.generator import PhantomCase, PhantomLesion, PhantomView
 from segtumor.taxonomy import BINARY
 
 SYNTHETIC_NOTICE = "Synthetic radiograph (phantom), segtumor"
@@ -12,11 +15,12 @@ FORMAT_VERSION = "1"
 class CocoPart:
     """Collects the entries of one part; ids count from 1 in the order of arrival."""
 
-    def __init__(self, part, *, seed, size_px) -> None:
+    def __init__(self, part: str, *, seed: int, size_px: int) -> None:
         self.part, self.seed, self.size_px = part, seed, size_px
-        self.images, self.annotations = [], []
+        self.images: list[dict[str, Any]] = []
+        self.annotations: list[dict[str, Any]] = []
 
-    def add_view(self, case, view, file_name) -> None:
+    def add_view(self, case: PhantomCase, view: PhantomView, file_name: str) -> None:
         """Append one picture and its lesions."""
         height, width = view.pixels.shape
         self.images.append(
@@ -40,7 +44,7 @@ class CocoPart:
         for lesion in view.lesions:
             self.annotations.append(self._annotation(lesion))
 
-    def document(self):
+    def document(self) -> dict[str, Any]:
         """The COCO json as a dict; no date, so that equal seeds give equal bytes."""
         info = {
             "description": f"{SYNTHETIC_NOTICE}. Drawn by a program; shows no patient.",
@@ -57,7 +61,7 @@ class CocoPart:
             "categories": BINARY.coco_categories(),
         }
 
-    def _annotation(self, lesion):
+    def _annotation(self, lesion: PhantomLesion) -> dict[str, Any]:
         return {
             "id": len(self.annotations) + 1,
             "image_id": len(self.images),

@@ -1,16 +1,18 @@
 """Phantom cases: one anatomy, its lesions, two views. ``make_phantoms`` yields them, each from its own seed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from segtumor.arrays import Mask
 from segtumor.synthesis.phantoms.acquisition import expose, sample_exposure
 from segtumor.synthesis.phantoms.anatomy import cast_bone, cast_ossicle, cast_soft_tissue
-from segtumor.synthesis.phantoms.fields import band_noise, make_grid, smooth_noise
-from segtumor.synthesis.phantoms.placement import Scene, place_lesions
+from segtumor.synthesis.phantoms.fields import Grid, band_noise, make_grid, smooth_noise
+from segtumor.synthesis.phantoms.placement import PlacedLesion, Scene, place_lesions
 from segtumor.synthesis.phantoms.planning import SUBTYPES_OF_LABEL
-from segtumor.synthesis.phantoms.regions import sample_region
+from segtumor.synthesis.phantoms.regions import Region, sample_region
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
 
 #: Of every ten cases in sequence; the order within ten is drawn, but the first three are one of each.
@@ -32,7 +34,7 @@ class PhantomLesion:
 
     label: str
     subtype: str
-    mask: np.ndarray
+    mask: Mask
     contrast: float
 
 
@@ -41,7 +43,7 @@ class PhantomView:
     """One picture: (H, W) uint8 ``pixels``, ``spacing_mm`` (row, column), ``view`` frontal or lateral, its lesions."""
 
     view: str
-    pixels: np.ndarray
+    pixels: NDArray[np.uint8]
     spacing_mm: tuple[float, float]
     lesions: tuple[PhantomLesion, ...]
 
@@ -67,14 +69,16 @@ class PhantomCase:
     views: tuple[PhantomView, ...]
 
 
-def make_phantoms(count_cases, seed, size_px=256) -> Iterator[PhantomCase]:
+def make_phantoms(count_cases: int, seed: int, size_px: int = 256) -> Iterator[PhantomCase]:
     """Yield ``count_cases`` cases; case i depends on ``seed``, ``size_px`` and i alone, not on the count."""
     for index in range(count_cases):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
         yield make_case(rng, case_number=index + 1, size_px=size_px, image_label=label_of_case(seed, index))
 
 
-def make_case(rng, *, case_number, size_px=256, image_label=None):
+def make_case(
+    rng: np.random.Generator, *, case_number: int, size_px: int = 256, image_label: str | None = None
+) -> PhantomCase:
     """One case.
 
     Args:
@@ -106,7 +110,7 @@ def make_case(rng, *, case_number, size_px=256, image_label=None):
     return PhantomCase(f"phantom{case_number:05d}", image_label, age, sex, region.sites, views)
 
 
-def label_of_case(seed, index):
+def label_of_case(seed: int, index: int) -> str:
     """Label of the case at ``index`` (from 0): 4 : 3 : 3 in every ten, one of each among the first three."""
     tens, position = divmod(index, len(LABELS_OF_TEN))
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(tens, 0)))
@@ -114,12 +118,12 @@ def label_of_case(seed, index):
     return LABELS_OF_TEN[order[position]]
 
 
-def _age(rng, image_label):
+def _age(rng: np.random.Generator, image_label: str) -> int:
     mean = {NORMAL: 42, BENIGN: 34, MALIGNANT: 38}[image_label]
     return int(np.clip(round(rng.normal(mean, 15)), 18, 88))
 
 
-def _sample_grids(rng, region, size_px):
+def _sample_grids(rng: np.random.Generator, region: Region, size_px: int) -> tuple[Grid, ...]:
     shift = 0.04 * region.field_mm
     return tuple(
         make_grid(
@@ -132,14 +136,16 @@ def _sample_grids(rng, region, size_px):
     )
 
 
-def _sample_subtypes(rng, image_label):
+def _sample_subtypes(rng: np.random.Generator, image_label: str) -> tuple[str, ...]:
     if image_label == NORMAL:
         return ()
     count = 2 if rng.random() < SECOND_LESION_RATE else 1
     return (str(rng.choice(SUBTYPES_OF_LABEL[image_label])),) * count
 
 
-def _photograph(rng, region, scene, lesions, image_label, side):
+def _photograph(
+    rng: np.random.Generator, region: Region, scene: Scene, lesions: Sequence[PlacedLesion], image_label: str, side: str
+) -> PhantomView:
     grid = scene.grid
     attenuation = cast_soft_tissue(region.envelope, grid, smooth_noise(rng, grid, 6.0))
     for bone in region.bones:

@@ -1,6 +1,7 @@
 """The few letters that are burned into phantoms, as 5 x 7 dot patterns: no font file, the same pixels everywhere."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segtumor.system.opencv import cv2
 
@@ -18,7 +19,7 @@ _LETTERS = {
 }
 
 
-def render_text(text, scale):
+def render_text(text: str, scale: float) -> NDArray[np.float32]:
     """(H, W) float32 coverage in [0, 1] of ``text``; a letter is 5 x 7 px times ``scale``, one column between two.
 
     Raises:

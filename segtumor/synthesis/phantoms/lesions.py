@@ -5,9 +5,13 @@ A plan is drawn once per lesion; both views of a case paint the same plan. How e
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from segtumor.arrays import Mask
+from segtumor.synthesis.phantoms.anatomy import BoneShadow
+from segtumor.synthesis.phantoms.fields import Field, Grid
 from segtumor.system.opencv import cv2
 
 
@@ -48,16 +52,19 @@ class LesionShadow:
         mask: bool, the visible extent.
     """
 
-    kept: np.ndarray
-    added: np.ndarray
-    mask: np.ndarray
+    kept: Field
+    added: Field
+    mask: Mask
 
-    def change(self, host_attenuation):
+    def change(self, host_attenuation: Field) -> Field:
         """Attenuation with the lesion minus without; (H, W)."""
-        return host_attenuation * (self.kept - 1) + self.added
+        change: Field = host_attenuation * (self.kept - 1) + self.added
+        return change
 
 
-def lobed_ellipse(rng, grid, plan, shadow, lobes):
+def lobed_ellipse(
+    rng: np.random.Generator, grid: Grid, plan: LesionPlan, shadow: BoneShadow, lobes: float
+) -> tuple[Field, Field, Field]:
     """An ellipse round the lesion whose outline waves.
 
     Args:
@@ -81,17 +88,17 @@ def lobed_ellipse(rng, grid, plan, shadow, lobes):
     return rho, angle, (rho - 1) * local_radius
 
 
-def close_gaps(mask, gap_px):
+def close_gaps(mask: Mask, gap_px: float) -> Mask:
     """Morphological closing of a (H, W) bool mask: clefts narrower than ``gap_px`` are filled."""
     return _morphology(cv2.MORPH_CLOSE, mask, gap_px, pad_mode="constant")
 
 
-def trim_spurs(mask, width_px):
+def trim_spurs(mask: Mask, width_px: float) -> Mask:
     """Morphological opening of a (H, W) bool mask: spurs narrower than ``width_px`` are cut."""
     return _morphology(cv2.MORPH_OPEN, mask, width_px, pad_mode="edge")
 
 
-def _morphology(operation, mask, width_px, *, pad_mode):
+def _morphology(operation: int, mask: Mask, width_px: float, *, pad_mode: Literal["constant", "edge"]) -> Mask:
     """``pad_mode`` says what lies beyond the image: nothing when closing, more of the same when opening."""
     size = 2 * max(1, round(width_px / 2)) + 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
@@ -99,7 +106,7 @@ def _morphology(operation, mask, width_px, *, pad_mode):
     return cv2.morphologyEx(padded, operation, disk)[size:-size, size:-size].astype(bool)
 
 
-def solid(mask):
+def solid(mask: Mask) -> Mask:
     """The largest connected part of a (H, W) bool mask with its holes filled."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segtumor.synthesis.phantoms.fields import band_noise, blur, smooth_noise, smooth_step
-from segtumor.synthesis.phantoms.lesions import LesionShadow, close_gaps, lobed_ellipse, solid, trim_spurs
+from segtumor.arrays import Mask
+from segtumor.synthesis.phantoms.anatomy import BoneShadow
+from segtumor.synthesis.phantoms.fields import Field, Grid, band_noise, blur, smooth_noise, smooth_step
+from segtumor.synthesis.phantoms.lesions import LesionPlan, LesionShadow, close_gaps, lobed_ellipse, solid, trim_spurs
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,12 @@ class _Outside:
     its reach.
     """
 
-    distance_mm: np.ndarray
-    reach_mm: np.ndarray
-    density: np.ndarray
+    distance_mm: Field
+    reach_mm: Field
+    density: Field
 
 
-def paint_osteosarcoma(rng, grid, plan, shadow):
+def paint_osteosarcoma(rng: np.random.Generator, grid: Grid, plan: LesionPlan, shadow: BoneShadow) -> LesionShadow:
     """Lysis mixed with cloudy new bone, sunburst spicules and an ossifying mass."""
     rho, angle, zone = _zone(rng, grid, plan, shadow)
     level = _level(shadow, rho)
@@ -39,7 +41,7 @@ def paint_osteosarcoma(rng, grid, plan, shadow):
     return _shadow(plan, grid, kept, added, (rho < 1.0) & (shadow.thickness_mm > 0), flank)
 
 
-def paint_permeative(rng, grid, plan, shadow):
+def paint_permeative(rng: np.random.Generator, grid: Grid, plan: LesionPlan, shadow: BoneShadow) -> LesionShadow:
     """Many small holes running together, lamellated periosteum and a soft mass without bone."""
     rho, _, zone = _zone(rng, grid, plan, shadow)
     level = _level(shadow, rho)
@@ -54,20 +56,20 @@ def paint_permeative(rng, grid, plan, shadow):
     return _shadow(plan, grid, kept, added, (rho < 1.0) & (shadow.thickness_mm > 0), flank)
 
 
-def _level(shadow, rho):
+def _level(shadow: BoneShadow, rho: Field) -> float:
     """Attenuation of the host bone about the lesion, by which new bone is scaled: thin bones make thin reactions."""
     inside = (shadow.thickness_mm > 0) & (rho < 1)
     return float(np.clip(shadow.attenuation[inside].mean(), 0.3, 1.2)) if inside.any() else 0.0
 
 
-def _zone(rng, grid, plan, shadow):
+def _zone(rng: np.random.Generator, grid: Grid, plan: LesionPlan, shadow: BoneShadow) -> tuple[Field, Field, Field]:
     """Wide zone of transition: 1 at the heart of the lesion, 0 well outside; its ``rho`` is ragged at both scales."""
     rho, angle, _ = lobed_ellipse(rng, grid, plan, shadow, 0.09)
     ragged = rho + 0.10 * smooth_noise(rng, grid, 3.5)
     return rho + 0.05 * smooth_noise(rng, grid, 5.0), angle, smooth_step(ragged, 1.2, 0.65)
 
 
-def _flank(rng, grid, plan, shadow, reach_mm):
+def _flank(rng: np.random.Generator, grid: Grid, plan: LesionPlan, shadow: BoneShadow, reach_mm: float) -> _Outside:
     axis = grid.axes[0]
     side = np.sign(shadow.offset_mm)
     aim = (np.cos(plan.azimuth), np.sin(plan.azimuth))[axis]
@@ -83,15 +85,16 @@ def _flank(rng, grid, plan, shadow, reach_mm):
     return _Outside(np.where(beside, distance, 1e3), np.maximum(reach, 1e-3), density.astype(np.float32))
 
 
-def _rays(rng, angle, count):
+def _rays(rng: np.random.Generator, angle: Field, count: int) -> Field:
     """Smooth periodic noise over the angle with about ``count`` rays; (H, W), unit variance."""
     wheel = rng.normal(size=2 * count)
     wheel = np.convolve(np.tile(wheel, 3), (0.25, 0.5, 0.25), mode="same")[2 * count : 4 * count]
     position = angle * (2 * count / (2 * np.pi))
-    return np.interp(position, np.arange(2 * count + 1), np.append(wheel, wheel[0]) / wheel.std())
+    rays: Field = np.interp(position, np.arange(2 * count + 1), np.append(wheel, wheel[0]) / wheel.std())
+    return rays
 
 
-def _shadow(plan, grid, kept, added, in_bone, flank):
+def _shadow(plan: LesionPlan, grid: Grid, kept: Field, added: Field, in_bone: Mask, flank: _Outside) -> LesionShadow:
     soften = 0.5 / grid.spacing_mm
     added = blur(added.astype(np.float32), soften)
     mask = close_gaps(in_bone | (flank.density > 0.3), 0.5 * plan.radii_across_mm[grid.axes[0]] / grid.spacing_mm)

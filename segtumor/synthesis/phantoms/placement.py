@@ -1,14 +1,17 @@
 """Draws lesions until they can be seen in both views, and keeps what was drawn. Used by ``generator`` alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from segtumor.arrays import Mask
 from segtumor.synthesis.phantoms.acquisition import Exposure, open_field
 from segtumor.synthesis.phantoms.anatomy import BoneShadow, cast_bone
-from segtumor.synthesis.phantoms.fields import Grid
+from segtumor.synthesis.phantoms.fields import Field, Grid
 from segtumor.synthesis.phantoms.lesions import LesionPlan, LesionShadow
 from segtumor.synthesis.phantoms.planning import PAINTERS, plan_lesion
+from segtumor.synthesis.phantoms.regions import Region
 
 # What counts as a lesion one can see: the side of a square of the same area, as a share of the image's side, and the
 # mean change of attenuation under the mask, as a number (noise is 0.01-0.1 per pixel) and as a share of the host bone.
@@ -22,7 +25,7 @@ class Scene:
     """One view before exposure: its grid, the (H, W) noise that its spongiosa shows, the settings to come."""
 
     grid: Grid
-    trabeculae: np.ndarray
+    trabeculae: Field
     exposure: Exposure
 
 
@@ -32,13 +35,15 @@ class PlacedLesion:
     change (``contrast``) and of the host bone's attenuation (``host_level``)."""
 
     plan: LesionPlan
-    change: np.ndarray
-    mask: np.ndarray
+    change: Field
+    mask: Mask
     contrast: float
     host_level: float
 
 
-def place_lesions(rng, subtypes, region, scenes):
+def place_lesions(
+    rng: np.random.Generator, subtypes: Sequence[str], region: Region, scenes: Sequence[Scene]
+) -> tuple[Region, list[list[PlacedLesion]]]:
     """Put a lesion of each of ``subtypes`` into ``region``; one that finds no place beside the others is left out.
 
     Returns:
@@ -47,7 +52,7 @@ def place_lesions(rng, subtypes, region, scenes):
     Raises:
         RuntimeError: not even the first found a place; a fault of the generator, not of its user.
     """
-    placed = [[] for _ in scenes]
+    placed: list[list[PlacedLesion]] = [[] for _ in scenes]
     for subtype in subtypes:
         for _ in range(_MAX_DRAWS):
             expanded, lesions = _try(rng, subtype, region, scenes, first=not placed[0])
@@ -61,7 +66,9 @@ def place_lesions(rng, subtypes, region, scenes):
     return region, placed
 
 
-def _try(rng, subtype, region, scenes, *, first):
+def _try(
+    rng: np.random.Generator, subtype: str, region: Region, scenes: Sequence[Scene], *, first: bool
+) -> tuple[Region, list[PlacedLesion]]:
     plan = plan_lesion(rng, subtype, region, _window_mm(scenes))
     if first:  # a later expansion would move the bone under a lesion already painted
         region = _expanded(rng, region, plan)
@@ -69,7 +76,7 @@ def _try(rng, subtype, region, scenes, *, first):
     return region, [_paint(rng, plan, scene, cast_bone(bone, scene.grid, scene.trabeculae)) for scene in scenes]
 
 
-def _paint(rng, plan, scene, shadow: BoneShadow):
+def _paint(rng: np.random.Generator, plan: LesionPlan, scene: Scene, shadow: BoneShadow) -> PlacedLesion:
     lesion: LesionShadow = PAINTERS[plan.subtype](rng, scene.grid, plan, shadow)
     change = lesion.change(shadow.attenuation).astype(np.float32)
     seen = open_field(scene.exposure, scene.grid.shape)
@@ -80,7 +87,7 @@ def _paint(rng, plan, scene, shadow: BoneShadow):
     return PlacedLesion(plan, change, mask, float(np.abs(change[mask]).mean()), float(shadow.attenuation[mask].mean()))
 
 
-def _fits(lesion, others) -> bool:
+def _fits(lesion: PlacedLesion, others: Sequence[PlacedLesion]) -> bool:
     side = np.sqrt(lesion.mask.sum()) / lesion.mask.shape[0]
     if not MIN_SIDE <= side <= MAX_SIDE or lesion.contrast < max(
         MIN_CONTRAST, MIN_CONTRAST_OF_HOST * lesion.host_level
@@ -89,7 +96,7 @@ def _fits(lesion, others) -> bool:
     return not any((lesion.mask & other.mask).any() for other in others)
 
 
-def _expanded(rng, region, plan):
+def _expanded(rng: np.random.Generator, region: Region, plan: LesionPlan) -> Region:
     """A cyst that fills its bone may blow it up a little."""
     if plan.subtype != "simple bone cyst":
         return region
@@ -99,6 +106,6 @@ def _expanded(rng, region, plan):
     return replace(region, bones=tuple(bones))
 
 
-def _window_mm(scenes):
+def _window_mm(scenes: Sequence[Scene]) -> tuple[float, float]:
     tops, bottoms = zip(*((s.grid.along_mm[0, 0], s.grid.along_mm[-1, 0]) for s in scenes), strict=True)
     return float(max(tops)), float(min(bottoms))

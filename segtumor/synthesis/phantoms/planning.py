@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from segtumor.arrays import Floats
+from segtumor.synthesis.phantoms.anatomy import Bone
 from segtumor.synthesis.phantoms.benign import paint_cyst, paint_exostosis, paint_fibroma
 from segtumor.synthesis.phantoms.lesions import LesionPlan
 from segtumor.synthesis.phantoms.malignant import paint_osteosarcoma, paint_permeative
+from segtumor.synthesis.phantoms.regions import Region
 from segtumor.taxonomy import BENIGN, MALIGNANT, SUBTYPE_ENTITY
 
 PAINTERS = {
@@ -20,7 +23,7 @@ SUBTYPES_OF_LABEL = {
 }
 
 
-def plan_lesion(rng, subtype, region, window_mm):
+def plan_lesion(rng: np.random.Generator, subtype: str, region: Region, window_mm: tuple[float, float]) -> LesionPlan:
     """A plan for one lesion.
 
     Args:
@@ -41,7 +44,9 @@ def plan_lesion(rng, subtype, region, window_mm):
     return _plan_intraosseous(rng, subtype, host, y_mm, widths, region.field_mm)
 
 
-def _plan_intraosseous(rng, subtype, host, y_mm, widths, field_mm):
+def _plan_intraosseous(
+    rng: np.random.Generator, subtype: str, host: int, y_mm: float, widths: Floats, field_mm: float
+) -> LesionPlan:
     eccentric = subtype == "osteofibroma"
     size_mm = rng.uniform(0.105, 0.22) * field_mm  # square root of the area, about 27-56 px of 256
     malignant = SUBTYPE_ENTITY[subtype] == MALIGNANT
@@ -56,7 +61,9 @@ def _plan_intraosseous(rng, subtype, host, y_mm, widths, field_mm):
     return LesionPlan(subtype, host, y_mm, tuple(offset), float(along), tuple(across), azimuth, rng.random())
 
 
-def _plan_exostosis(rng, host, bone, y_mm, widths, field_mm):
+def _plan_exostosis(
+    rng: np.random.Generator, host: int, bone: Bone, y_mm: float, widths: Floats, field_mm: float
+) -> LesionPlan:
     azimuth = _oblique(rng)
     aim = np.array([np.cos(azimuth), np.sin(azimuth)])
     size_mm = rng.uniform(0.11, 0.18) * field_mm
@@ -67,7 +74,7 @@ def _plan_exostosis(rng, host, bone, y_mm, widths, field_mm):
     )  # fmt: skip
 
 
-def _height(rng, bone, window_mm, field_mm):
+def _height(rng: np.random.Generator, bone: Bone, window_mm: tuple[float, float], field_mm: float) -> float:
     """Mostly well inside the window; now and then so near its end that the image cuts the lesion."""
     top, bottom = window_mm
     margin = (-0.02 if rng.random() < 0.12 else 0.13) * field_mm
@@ -78,6 +85,6 @@ def _height(rng, bone, window_mm, field_mm):
     return float(rng.uniform(min(ends), max(ends)))
 
 
-def _oblique(rng):
+def _oblique(rng: np.random.Generator) -> float:
     """A direction seen from the side in both views: 45 degrees off the axes, give or take 20."""
     return float(np.pi / 4 + rng.integers(4) * np.pi / 2 + rng.uniform(-0.35, 0.35))

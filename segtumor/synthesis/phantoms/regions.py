@@ -4,9 +4,15 @@ Right limb in the frontal view as one looks at it: lateral is to the image's lef
 Skeletally mature only: there are no growth plates.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from segtumor.synthesis.phantoms.anatomy import Bone, Joint, Ossicle
+
+#: (x, z), mm.
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,13 @@ class Region:
     center_y_mm: float
 
 
-def sample_region(rng):
+def sample_region(rng: np.random.Generator) -> Region:
     """A region, its size and slant drawn from ``rng``; either side of the body."""
     region = REGION_MAKERS[rng.integers(len(REGION_MAKERS))](rng)
     return _mirrored(region) if rng.random() < 0.5 else region
 
 
-def _knee(rng):
+def _knee(rng: np.random.Generator) -> Region:
     k, lean = rng.uniform(0.9, 1.08), rng.uniform(-0.05, 0.05)
     femur = _long_bone(
         "femur", k, (0, 0), (0.06 + lean, rng.uniform(-0.06, 0.06)), Joint(-3, True, ("condyle", "round")),
@@ -58,7 +64,7 @@ def _knee(rng):
                   rng.uniform(175, 215), rng.uniform(-22, 22))  # fmt: skip
 
 
-def _thigh(rng):
+def _thigh(rng: np.random.Generator) -> Region:
     k = rng.uniform(0.92, 1.08)
     femur = _long_bone(
         "femur", k, (0, 0), (rng.uniform(-0.12, 0.12), rng.uniform(-0.1, 0.1)), None,
@@ -68,7 +74,7 @@ def _thigh(rng):
     return Region(("femur",), (femur,), (0,), (), flesh, rng.uniform(140, 180), rng.uniform(-30, 30))
 
 
-def _lower_leg(rng):
+def _lower_leg(rng: np.random.Generator) -> Region:
     k, lean = rng.uniform(0.92, 1.08), rng.uniform(-0.06, 0.06)
     tibia = _long_bone(
         "tibia", k, (8, 4), (lean, rng.uniform(-0.06, 0.06)), None,
@@ -85,7 +91,7 @@ def _lower_leg(rng):
     )
 
 
-def _shoulder(rng):
+def _shoulder(rng: np.random.Generator) -> Region:
     k = rng.uniform(0.92, 1.08)
     humerus = _long_bone(
         "humerus", k, (0, 0), (rng.uniform(-0.14, 0.02), rng.uniform(-0.08, 0.08)),
@@ -99,7 +105,7 @@ def _shoulder(rng):
                   rng.uniform(130, 165), rng.uniform(-2, 26))  # fmt: skip
 
 
-def _wrist(rng):
+def _wrist(rng: np.random.Generator) -> Region:
     k, lean = rng.uniform(0.92, 1.08), rng.uniform(-0.07, 0.07)
     radius = _long_bone(
         "radius", k, (-9, 0), (-0.03 + lean, rng.uniform(-0.06, 0.06)), Joint(20, True, ("flat", "round")),
@@ -114,7 +120,7 @@ def _wrist(rng):
                   rng.uniform(92, 115), rng.uniform(2, 16))  # fmt: skip
 
 
-def _carpals(rng, k):
+def _carpals(rng: np.random.Generator, k: float) -> tuple[Ossicle, ...]:
     near = [((-15, 29, 3), (7.5, 7, 6)), ((-2, 28, -1), (6.5, 6.5, 7)), ((10, 29, -3), (6.5, 6.5, 6))]
     far = [
         ((-21, 41, 7), (6, 6, 5)),
@@ -124,12 +130,12 @@ def _carpals(rng, k):
     ]
     shift = rng.uniform(-0.7, 0.7, size=(len(near) + len(far), 2))
     return tuple(
-        Ossicle((c[0] * k + dx, c[1] * k + dy, c[2] * k), tuple(r * k for r in radii))
-        for (c, radii), (dx, dy) in zip(near + far, shift, strict=True)
+        Ossicle((x * k + dx, y * k + dy, z * k), (a * k, b * k, c * k))
+        for ((x, y, z), (a, b, c)), (dx, dy) in zip(near + far, shift, strict=True)
     )
 
 
-def _metacarpals(k):
+def _metacarpals(k: float) -> tuple[Bone, ...]:
     starts = ((-27, 46, -0.45), (-14, 48, -0.12), (-3, 48, -0.02), (7, 48, 0.08), (17, 48, 0.2))
     knots, widths = (0, 3, 9, 20, 60), ((4, 4), (6, 5.5), (5.5, 5), (3.8, 3.8), (4, 4))
     return tuple(
@@ -139,7 +145,17 @@ def _metacarpals(k):
     )  # fmt: skip
 
 
-def _long_bone(name, scale, center, slope, joint, knots, widths, cortex, density):
+def _long_bone(
+    name: str,
+    scale: float,
+    center: Point,
+    slope: Point,
+    joint: Joint | None,
+    knots: Sequence[float],
+    widths: Sequence[Point],
+    cortex: Sequence[float],
+    density: tuple[float, ...],
+) -> Bone:
     return Bone(
         name=name,
         center_mm=(center[0] * scale, center[1] * scale),
@@ -152,14 +168,16 @@ def _long_bone(name, scale, center, slope, joint, knots, widths, cortex, density
     )
 
 
-def _tube(name, rng, center, knots, widths):
+def _tube(
+    name: str, rng: np.random.Generator, center: Point, knots: tuple[float, ...], widths: Sequence[Point]
+) -> Bone:
     k, fat = rng.uniform(0.88, 1.12), rng.uniform(3, 8)
     widths = tuple((x * k, z * k) for x, z in widths)
     return Bone(name, center, (rng.uniform(-0.04, 0.04), 0.0), knots, widths, (fat,) * len(knots), (0.0,) * len(knots))
 
 
-def _mirrored(region):
-    def flip(bone):
+def _mirrored(region: Region) -> Region:
+    def flip(bone: Bone) -> Bone:
         return replace(bone, center_mm=(-bone.center_mm[0], bone.center_mm[1]), slope=(-bone.slope[0], bone.slope[1]))
 
     ossicles = tuple(replace(o, center_mm=(-o.center_mm[0], *o.center_mm[1:])) for o in region.ossicles)

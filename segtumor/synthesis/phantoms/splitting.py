@@ -1,5 +1,7 @@
 """Split of phantom cases into train, val and test: whole cases, labels in proportion, drawn from the seed."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from segtumor.errors import ConfigError
@@ -7,7 +9,7 @@ from segtumor.errors import ConfigError
 PARTS = ("train", "val", "test")
 
 
-def split_labels(labels, fractions, seed):
+def split_labels(labels: Sequence[str], fractions: Sequence[float], seed: int) -> list[str]:
     """The part of each case.
 
     Cases are shuffled within their label, the labels laid end to end, and each case goes to the part that is then
@@ -31,7 +33,7 @@ def split_labels(labels, fractions, seed):
         )
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, 0, 0)))
     counts = np.zeros(3)
-    parts = [None] * len(labels)
+    parts = [""] * len(labels)
     for case in _order(labels, rng):
         part = int(np.argmax(shares * (counts.sum() + 1) - counts))
         counts[part] += 1
@@ -45,7 +47,7 @@ def split_labels(labels, fractions, seed):
     return parts
 
 
-def _order(labels, rng):
+def _order(labels: Sequence[str], rng: np.random.Generator) -> list[int]:
     names = sorted(set(labels))
     members = [[i for i, label in enumerate(labels) if label == name] for name in names]
     return [int(case) for group in members for case in rng.permutation(group)]

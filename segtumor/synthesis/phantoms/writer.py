@@ -5,7 +5,11 @@ The annotations come last, each file atomically, and ``split.json`` after them: 
 
 import contextlib
 import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -13,7 +17,7 @@ from segtumor import NOTICE
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import sha256_of_file, write_bytes, write_json, write_text
 from segtumor.synthesis.phantoms.coco import SYNTHETIC_NOTICE, CocoPart
-from segtumor.synthesis.phantoms.generator import label_of_case, make_phantoms
+from segtumor.synthesis.phantoms.generator import PhantomCase, label_of_case, make_phantoms
 from segtumor.synthesis.phantoms.splitting import PARTS, split_labels
 from segtumor.system.locks import is_empty, lock_folder
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
@@ -30,8 +34,15 @@ MIN_SIZE_PX, MAX_SIZE_PX = 96, 2048
 
 
 def write_phantom_dataset(
-    output, *, cases=300, seed=0, size_px=256, fractions=(0.7, 0.15, 0.15), progress=None, overwrite: bool = False
-):
+    output: Path | str,
+    *,
+    cases: int = 300,
+    seed: int = 0,
+    size_px: int = 256,
+    fractions: Sequence[float] = (0.7, 0.15, 0.15),
+    progress: Callable[[int], object] | None = None,
+    overwrite: bool = False,
+) -> dict[str, dict[str, int]]:
     """Make phantoms and write them as a COCO data set, split by case.
 
     Args:
@@ -56,9 +67,10 @@ def write_phantom_dataset(
     part_of_case = split_labels(labels, fractions, seed)
     with lock_folder(output) as root:
         _prepare(root, overwrite)
-        options = {"seed": seed, "size_px": size_px, "fractions": fractions, "progress": progress}
         try:
-            return _write(root, labels, part_of_case, **options)
+            return _write(
+                root, labels, part_of_case, seed=seed, size_px=size_px, fractions=fractions, progress=progress
+            )
         except OutputError:  # half a set is of no use, and fills the disk that is full
             _remove(root)
             (root / NOTICE_FILE).unlink(missing_ok=True)
@@ -66,9 +78,18 @@ def write_phantom_dataset(
             raise
 
 
-def _write(root, labels, part_of_case, *, seed, size_px, fractions, progress):
+def _write(
+    root: Path,
+    labels: Sequence[str],
+    part_of_case: Sequence[str],
+    *,
+    seed: int,
+    size_px: int,
+    fractions: Sequence[float],
+    progress: Callable[[int], object] | None,
+) -> dict[str, dict[str, int]]:
     parts = {name: CocoPart(name, seed=seed, size_px=size_px) for name in PARTS if name in part_of_case}
-    split = {}
+    split: dict[str, str] = {}
     for index, case in enumerate(make_phantoms(len(labels), seed, size_px)):
         split[case.case_id] = part_of_case[index]
         _write_case(root, case, parts[part_of_case[index]])
@@ -77,7 +98,7 @@ def _write(root, labels, part_of_case, *, seed, size_px, fractions, progress):
     return _finish(root, parts, split, seed=seed, size_px=size_px, fractions=fractions)
 
 
-def _check(cases, seed, size_px):
+def _check(cases: int, seed: int, size_px: int) -> None:
     if cases < 1:
         raise ConfigError("no cases asked for", where="cases", got=cases, expected="1 or more")
     if seed < 0:
@@ -87,7 +108,7 @@ def _check(cases, seed, size_px):
         raise ConfigError("image size out of range", where="size", got=size_px, expected=expected)
 
 
-def _prepare(root, overwrite):
+def _prepare(root: Path, overwrite: bool) -> None:
     if not is_empty(root) and not (root / NOTICE_FILE).is_file() and not overwrite:
         raise OutputError(
             "the folder is not empty and holds no phantoms",
@@ -101,7 +122,7 @@ def _prepare(root, overwrite):
     write_text(root / NOTICE_FILE, _NOTICE_TEXT)
 
 
-def _remove(root):
+def _remove(root: Path) -> None:
     """Remove a set of phantoms."""
     # What says "complete" goes first, so that an interruption from here on leaves nothing that looks so.
     stale = [root / "split.json", *(root / "annotations" / f"{part}.json" for part in PARTS)]
@@ -113,20 +134,20 @@ def _remove(root):
         raise OutputError(f"cannot remove an earlier file: {error.strerror}", where=error.filename) from error
 
 
-def _remove_if_empty(*folders) -> None:
+def _remove_if_empty(*folders: Path) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()
 
 
-def _write_case(root, case, part) -> None:
+def _write_case(root: Path, case: PhantomCase, part: CocoPart) -> None:
     for view in case.views:
         file_name = f"{case.case_id}_{view.view}.png"
         write_bytes(root / "images" / file_name, _png(view.pixels))
         part.add_view(case, view, file_name)
 
 
-def _png(pixels):
+def _png(pixels: NDArray[np.uint8]) -> bytes:
     """(H, W) uint8 -> bytes of a PNG that says in its metadata what it is."""
     text = PngInfo()
     text.add_text("Description", SYNTHETIC_NOTICE)
@@ -135,7 +156,15 @@ def _png(pixels):
     return buffer.getvalue()
 
 
-def _finish(root, parts, split, *, seed, size_px, fractions):
+def _finish(
+    root: Path,
+    parts: Mapping[str, CocoPart],
+    split: Mapping[str, str],
+    *,
+    seed: int,
+    size_px: int,
+    fractions: Sequence[float],
+) -> dict[str, dict[str, int]]:
     counts, digests = {}, {}
     for name, part in parts.items():
         path = root / "annotations" / f"{name}.json"
@@ -157,7 +186,7 @@ def _finish(root, parts, split, *, seed, size_px, fractions):
     return counts
 
 
-def _count(part):
+def _count(part: CocoPart) -> dict[str, int]:
     lesions = [BENIGN if entry["category_id"] == 1 else MALIGNANT for entry in part.annotations]
     return {
         "cases": len({entry["case_id"] for entry in part.images}),
