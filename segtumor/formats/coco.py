@@ -5,8 +5,8 @@ annotations. The file must be sound; ``segtumor data check`` lists what is wrong
 folder with several files each image gets its file's stem as ``part`` (instances_train2017.json is train); from folders
 called train, valid and test, each with its own file (Roboflow), their name. A box with an angle beside it
 (``attributes: {"rotation": 30}`` of CVAT) is the outline of its corners. A category that is never used is reported; one
-that only names the group of the others, as Roboflow puts it first, is no class. Not kept: ``info``, ``licenses``, and
-all of a category but its name and order. Not supported: keypoints, captions and panoptic segments as such.
+that only names the group of the others, as Roboflow puts it first, is not a class. Not kept: ``info``, ``licenses``,
+and all of a category but its name and order. Not supported: keypoints, captions and panoptic segments as such.
 """
 
 import contextlib
@@ -263,7 +263,7 @@ def _region(
         segmentation = scaled_segmentation(segmentation, drawn_hw, size_hw, scale_xy)
         box = box and scale_box(box, scale_xy)
         extra |= scaled_fields(annotation, scale_xy)
-        extra.pop("area", None)  # measured anew
+        extra.pop("area", None)  # measured again
     return Region(names[annotation["category_id"]], segmentation, box, extra)
 
 

@@ -14,7 +14,7 @@ from segtumor.arrays import BoxXYWH, Rle, SizeHW
 
 #: Flat polygons whose union is a lesion, or an RLE as in COCO.
 Segmentation = Sequence[Sequence[float]] | Rle
-#: What an image without any annotation is taken for, by the custom of a format.
+#: What a format takes an image without any annotation for.
 Unlisted = Literal["normal", "not annotated"]
 NORMAL: Unlisted = "normal"
 NOT_ANNOTATED: Unlisted = "not annotated"
@@ -67,7 +67,7 @@ class Collection:
         left_out: what could not be used, by image or file.
         notes: what was used and is unusual.
         not_images: names of files below the image root that are annotations: masks beside their images.
-        groups: labels that may be no classes but the name of a group of them.
+        groups: labels that may be the name of a group of classes rather than a class.
     """
 
     root: Path

@@ -57,7 +57,7 @@ def taxonomy_of(labels: Iterable[str], class_of: Mapping[str, str]) -> Taxonomy:
 
 
 def label_fields(annotations: Sequence[Mapping[str, Any]], taxonomy: Taxonomy) -> dict[str, str]:
-    """The image_label and subtype of an image, as far as the classes of its annotations say them."""
+    """The image_label and subtype of an image, where the classes of its annotations say them."""
     if not annotations:
         return {"image_label": NORMAL}
     labels = {label_key(a.get("label", taxonomy.names[a["category_id"] - 1])) for a in annotations}

@@ -48,7 +48,7 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
         What was read; ``labels`` are the categories in the order of their ids.
 
     Raises:
-        DataError: it is no predictions file, or its ids do not fit together.
+        DataError: it is not a predictions file, or its ids do not match.
     """
     path = _file_of(source)
     listed, items, names = read_objects(path)

@@ -78,7 +78,7 @@ FORMATS: Mapping[str, str] = {
     "masks": "masks",
     "predictions": "predictions",
 }
-#: Those that can be written: predictions are what a model makes, and nobody has asked for VIA.
+#: Those that can be written: predictions come from a model, and nobody has asked for VIA.
 WRITABLE = tuple(name for name in FORMATS if name not in ("predictions", "via"))
 
 if TYPE_CHECKING:  # holds every module to its protocol

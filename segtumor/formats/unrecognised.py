@@ -56,14 +56,14 @@ def _of_json(source: Path) -> Iterator[str]:
             yield f"{path.name}: {error.what}"
             continue
         if not isinstance(document, dict):
-            yield f"{path.name}: a JSON {type(document).__name__} that is no list of Label Studio's tasks"
+            yield f"{path.name}: a JSON {type(document).__name__} that is not a list of Label Studio's tasks"
         elif set(_LISTS) & set(document):
             missing = [name for name in _LISTS if not isinstance(document.get(name), list)]
             odd = f"in a folder ({path.parent.name}) that says no part, such as train; give the file by itself"
             odd = f"without a list {' and '.join(missing)}" if missing else odd
             yield f"{path.name}: COCO, but {odd}"
         elif "imagePath" in document or "shapes" in document:
-            yield f"{path.name}: LabelMe, but shapes is no list"
+            yield f"{path.name}: LabelMe, but shapes is not a list"
         elif {"file", "metadata", "view"} <= set(document):
             yield f"{path.name}: of VIA 3, which is not read; export it from VIA 2"
         else:
@@ -114,7 +114,7 @@ def _of_tables(source: Path) -> Iterator[str]:
 
 
 def _of_masks(source: Path) -> Iterator[str]:
-    """Pictures in folders of masks that cannot be read as such, or are none."""
+    """Pictures in folders of masks that cannot be read as masks."""
     for path in islice((p for p in files_below(source, SUFFIXES) if p.parent.name.lower() in FOLDERS), _ASKED):
         try:
             binary_mask(read_mask(path))
@@ -130,6 +130,6 @@ def _of_other_kinds(source: Path) -> list[str]:
             return [f"{name}: {advice}"]
     if names and all(name.lower().endswith(SUPPORTED_SUFFIXES) for name in names):
         folders = [path.name for path in sorted(source.iterdir()) if path.is_dir() and not part_named(path.name)]
-        sorted_by = f" in folders ({', '.join(folders[:3])}), whose names tell no outline" if folders else ""
+        sorted_by = f" in folders ({', '.join(folders[:3])}), whose names say nothing about outlines" if folders else ""
         return [f"there are only images{sorted_by}; masks lie in a folder called masks"]
     return []

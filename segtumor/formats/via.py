@@ -97,7 +97,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and "filename" in entry for entry in entries):
         third = isinstance(document, dict) and {"file", "metadata", "view"} <= set(document)
         remedy = "Export the annotations as CSV or JSON from VIA 2" if third else None
-        raise DataError("VIA 3 is not read" if third else "is no file of VIA", where=path, remedy=remedy)
+        raise DataError("VIA 3 is not read" if third else "is not a file of VIA", where=path, remedy=remedy)
     return [
         {**entry, "regions": [_described(region, options) for region in _regions_of(entry.get("regions"), path)]}
         for entry in entries
@@ -135,7 +135,7 @@ def _regions_of(regions: Any, path: Path) -> list[dict[str, Any]]:
     """The regions of an image: a list, in VIA 1 a dict by number."""
     found = list(regions.values()) if isinstance(regions, dict) else regions or []
     if not isinstance(found, list) or not all(isinstance(region, dict) for region in found):
-        raise DataError("is no file of VIA: regions is no list", where=path)
+        raise DataError("is not a file of VIA: regions is not a list", where=path)
     return found
 
 
@@ -159,7 +159,7 @@ def _entries_of_csv(path: Path) -> list[dict[str, Any]]:
 def _cell(text: str | None, where: str) -> dict[str, Any]:
     value = parse_json(text, where) if text and text.strip() else {}
     if not isinstance(value, dict):
-        raise DataError("a cell is no JSON object", where=where, got=f"{text:.40}")
+        raise DataError("a cell is not a JSON object", where=where, got=f"{text:.40}")
     return value
 
 

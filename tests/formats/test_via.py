@@ -163,8 +163,8 @@ def test_folders_of_parts(tmp_path):
     ("document", "message"),
     [
         ({"project": {}, "file": {}, "metadata": {}, "view": {}, "_via_settings": {}}, "VIA 3 is not read"),
-        ({"a": {"regions": []}}, "is no file of VIA"),
-        ({"a": {"filename": "a.png", "regions": 5}}, "regions is no list"),
+        ({"a": {"regions": []}}, "is not a file of VIA"),
+        ({"a": {"filename": "a.png", "regions": 5}}, "regions is not a list"),
     ],
 )
 def test_what_is_none_is_refused(tmp_path, document, message):

@@ -42,7 +42,7 @@ def load_salt(path: str | Path | None = None) -> bytes:
         raise DataError(f"the salt of the case ids cannot be read: {error.strerror}", where=path) from error
     if len(salt) != SALT_BYTES:
         raise DataError(
-            "this is no salt for case ids",
+            "this is not a salt for case ids",
             where=path,
             got=f"{len(salt)} bytes",
             expected=f"{SALT_BYTES} bytes",

@@ -42,7 +42,7 @@ class ConversionOptions:
         dropped: labels whose regions are left out.
         table: CSV or Excel file with fields of the images.
         salt_file: secret for the case ids of DICOM files; None: that of the user's settings.
-        unlisted: what an image is that no annotation mentions, NORMAL or NOT_ANNOTATED; None: the format's custom.
+        unlisted: what an image is that no annotation mentions, NORMAL or NOT_ANNOTATED; None: as the format has it.
         boxes_as_masks: whether a box without an outline becomes its own outline.
         crowds_as_lesions: whether each crowd region with an outline becomes one lesion.
         placing: of the images, "link" or "copy".
@@ -177,7 +177,7 @@ def _images_of(source: Path, options: ConversionOptions) -> ImageFolder:
 def _complete(
     collection: Collection, source: Path, images: ImageFolder, unlisted: Unlisted, options: ConversionOptions
 ) -> None:
-    """What a reader does not know: images that it was not asked for, labels not wanted, and headers."""
+    """What a reader does not see: links, images that no annotation mentions, labels to be dropped, DICOM headers."""
     _leave_out_links(collection, source, images)
     leave_out_contested(collection, images.contested())
     drop_labels(collection, options.dropped)

@@ -86,7 +86,7 @@ class Row(NamedTuple):
         image, label: trimmed.
         box_xywh: px; None for a normal image.
         size_hw: (height, width) of the image as stated, or None.
-        others: further fields, as far as their cells are filled.
+        others: further fields whose cells are filled.
         unread: what of them cannot be read.
         fault: why it cannot be used, or "".
     """

@@ -1,4 +1,4 @@
-"""Label Studio: the JSON export (a list of tasks), and JSON-MIN as far as it goes.
+"""Label Studio: the JSON export (a list of tasks), and JSON-MIN with what it holds.
 
 Sources: labelstud.io, "Label Studio task format" and the pages of the tags; the editor's code for image_rotation, which
 only turns the view: percent always refer to the picture as it is in the file. Read are polygons, rectangles (turned

@@ -59,7 +59,7 @@ def mask_from_brush(code: Any, size_hw: SizeHW) -> Mask:
         (H, W) bool.
 
     Raises:
-        LeftOutError: it is no such list, of another size, cut off, or longer than it says.
+        LeftOutError: it is not such a list, of another size, cut off, or longer than it says.
     """
     height, width = size_hw
     if height * width > MAX_PIXELS:

@@ -34,7 +34,7 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
     """Read one export, or those of a folder.
 
     Raises:
-        DataError: there is no such file, or the only one is unreadable or no list of tasks.
+        DataError: there is no such file, or the only one is unreadable or not a list of tasks.
     """
     paths = [path for path in files_in(source, ".json") if path == source or _begins_as_tasks(path)]
     if not paths:

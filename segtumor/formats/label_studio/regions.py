@@ -25,7 +25,7 @@ from segtumor.structures.masks import rle_from_mask
 _PNG = "data:image/png;base64,"
 _SCALED = "outlines scaled to the size of the image"
 _TURNED = "picture was turned on the screen, outlines are not"
-#: Results that are no regions and say nothing about a lesion's outline or class.
+#: Results that are not regions and say nothing about a lesion's outline or class.
 _NO_REGION = ("relation", "choices", "textarea", "number", "rating", "taxonomy", "datetime", "pairwise", "ranker")
 
 

@@ -139,7 +139,7 @@ def full_tasks(tasks: Iterable[Any]) -> list[Any]:
 
 
 def _min_results(value: Any) -> list[dict[str, Any]]:
-    """Results in one field of a JSON-MIN task: regions, or the choices made (texts; an image's address is none)."""
+    """Results in one field of a JSON-MIN task: regions, or the choices made (texts, but not an image's address)."""
     if isinstance(value, dict) and isinstance(value.get("choices"), list):
         return [{"type": "choices", "value": value}]
     if isinstance(value, str) and value.strip().casefold() in ("normal", "benign", "malignant"):

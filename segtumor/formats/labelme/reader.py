@@ -162,7 +162,7 @@ def _embedded_size(content: bytes) -> tuple[str, tuple[int, int]]:
     """(suffix, (height, width)) of an embedded picture, from its header; raises BadImageError."""
     kind = next((kind for magic, kind in _EMBEDDED.items() if content.startswith(magic)), None)
     if kind is None:
-        raise BadImageError("is no image", where="imageData", expected="PNG, JPEG, TIFF or BMP")
+        raise BadImageError("is not an image", where="imageData", expected="PNG, JPEG, TIFF or BMP")
     with decoder_errors("imageData", kind=kind):
         size_hw = raster_size_hw(io.BytesIO(content), kind)
     check_size(size_hw, MAX_PIXELS, "imageData")

@@ -51,7 +51,7 @@ def regions(
 
 
 def _units(shapes: Sequence[Shape]) -> Collection[list[Shape]]:
-    """Lists of the shapes of one lesion, as far as the groups say."""
+    """Lists of the shapes of one lesion, as the groups say."""
     units: dict[tuple[int | str, int | None], list[Shape]] = {}
     for number, shape in enumerate(shapes):
         key = (number, None) if shape.group is None else (shape.label, shape.group)

@@ -139,7 +139,7 @@ def pair_by_label(
     """Which rectangle was drawn around which outline.
 
     Among those of one label, rectangles and tight boxes of outlines are matched one to one for the largest sum of IoU
-    (Kuhn 1955); pairs below ``min_iou`` are none.
+    (Kuhn 1955); pairs below ``min_iou`` do not count.
 
     Args:
         rectangles, outlines: (label, box_xyxy) of each, px.
@@ -215,7 +215,7 @@ def _mask(text: Any, points: Sequence[Sequence[float]]) -> tuple[Mask, None] | t
 
 
 def decoded(text: Any) -> bytes:
-    """Bytes of base64 text; raises BadImageError if it is none."""
+    """Bytes of base64 text; raises BadImageError if it is not base64."""
     try:
         return base64.b64decode(text, validate=True)
     except (ValueError, TypeError) as error:

@@ -100,7 +100,7 @@ def _image_path(name: str, image_root: Path, path: Path, output: Path) -> str:
 
 
 def _kept(annotation: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that have a place of their own in LabelMe, as far as they are what they should be."""
+    """The fields that have a place of their own in LabelMe, if they are of the right type."""
     sound = {
         "group_id": type(annotation.get("group_id")) is int,
         "description": isinstance(annotation.get("description"), str),

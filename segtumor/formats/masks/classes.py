@@ -67,7 +67,7 @@ class FolderValues:
 
 
 def read_classes(folders: Iterable[Path]) -> MaskClasses:
-    """The classes by the first of CLASS_FILES in one of the folders; none if there is no such file.
+    """The classes by the first of CLASS_FILES in one of the folders; empty if there is no such file.
 
     Raises:
         DataError: it cannot be read, or gives a value twice.
@@ -175,7 +175,7 @@ def _read_lines(path: Path) -> MaskClasses:
 def _from_names(names: Sequence[Any], path: Path) -> MaskClasses:
     """Names in order: background is 0 where it is first, or second after what is ignored (labelme); else from 1."""
     if not all(isinstance(name, str) for name in names):
-        raise DataError("holds something that is no name", where=path)
+        raise DataError("holds something that is not a name", where=path)
     folded = [name.strip().lower() for name in names[:2]]
     first = 0 if folded and folded[0] in _BACKGROUND else 1
     if len(folded) == 2 and folded[0] in _IGNORED and folded[1] in _BACKGROUND:

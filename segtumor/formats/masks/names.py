@@ -96,7 +96,7 @@ def owners_of(name: str, images: ImageFolder, is_itself: Callable[[str], bool]) 
 
 
 def further_channels(names: Iterable[str], used: set[str]) -> Iterator[tuple[str, str]]:
-    """(name, first channel) of the further channels of nnU-Net's images, which are no images of their own.
+    """(name, first channel) of the further channels of nnU-Net's images, which are not images of their own.
 
     Args:
         names: file names of all images.

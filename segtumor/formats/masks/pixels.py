@@ -178,7 +178,7 @@ def _samples(image: Image.Image, path: Path) -> tuple[NDArray[Any], str, bool]:
     turned.load()
     mode = turned.mode
     if mode not in (*_GRAY_MODES, "LA", "PA", "RGB", "RGBA"):
-        raise BadImageError("colour mode that is no mask's", where=path.name, got=mode, remedy="Save it as PNG")
+        raise BadImageError("colour mode that masks do not have", where=path.name, got=mode, remedy="Save it as PNG")
     return np.asarray(turned), mode, is_lossy
 
 

@@ -37,7 +37,7 @@ def keyhole_polygon(segmentation: Segmentation, size_hw: SizeHW) -> list[float]:
 
     Returns:
         list [x0, y0, x1, y1, ...] in px. A single polygon is returned as it is; several keep their corners if they
-        do not overlap; overlapping ones and an RLE are outlined anew, along the pixels. Empty if no pixel is marked.
+        do not overlap; overlapping ones and an RLE are outlined again, along the pixels. Empty if no pixel is marked.
     """
     polygons = [] if isinstance(segmentation, Mapping) else segmentation
     if len(polygons) == 1:

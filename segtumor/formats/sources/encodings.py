@@ -1,4 +1,4 @@
-"""Text of annotation files in other encodings than UTF-8, as far as the file itself says which it is.
+"""Text of annotation files in other encodings than UTF-8, where the file itself says which it is.
 
 A byte-order mark means UTF-16 or UTF-32; an XML declaration names any other, such as the GBK of Chinese tools. Where a
 file says nothing and is not UTF-8, its encoding would be a guess that spoils names: it is refused. Not here: what the

@@ -173,7 +173,7 @@ def find_from(folder: str, name: str, images: ImageFolder) -> Found:
 
 
 def usual_image_root(source: str | Path) -> Path:
-    """Where the images of an annotation file or folder are by custom: in a folder called images, else beside it."""
+    """Where the images of an annotation file or folder usually are: in a folder called images, else beside it."""
     folder = Path(source) if Path(source).is_dir() else Path(source).parent
     for candidate in (*(folder / name for name in _USUAL_NAMES), *(folder.parent / name for name in _USUAL_NAMES)):
         if candidate.is_dir():

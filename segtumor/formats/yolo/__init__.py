@@ -5,9 +5,9 @@ parts of the image's width and height; a file may hold both (``lines`` has the t
 docs.ultralytics.com, "Object Detection", "Instance Segmentation" and "Oriented Bounding Boxes Datasets Overview".
 Class names come from ``data.yaml``, ``classes.txt`` or ``obj.names``. Label files lie in ``labels`` beside ``images``
 (labels/train/x.txt or train/labels/x.txt) or beside the images. An empty file is a normal image; so is a missing one,
-by the custom of the training programs.
+as the training programs have it.
 
-The confidence of a predicted box is kept as ``confidence``, and reported, since predictions are no truth. Key points
+The confidence of a predicted box is kept as ``confidence``, and reported, since predictions are not truth. Key points
 and track numbers are dropped, and reported. The part of a split comes from data.yaml, else from folders called train,
 valid, test; images of data.yaml's folders that have no file are listed as normal, with their part. Numbers above 1.5
 mean that a file is in px: it is left out. Not supported: turned boxes given by an angle, and classes of whole images.

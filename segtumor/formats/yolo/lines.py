@@ -26,7 +26,7 @@ from segtumor.formats.sources.encodings import decoded
 from segtumor.formats.sources.files import MAX_FILE_BYTES
 
 ODD_LINE = "line that is not a class and its coordinates"
-#: Beyond this a coordinate is no part of the image's size, however carelessly drawn.
+#: Beyond this a coordinate cannot be a share of the image's size, however carelessly drawn.
 _LIMIT = 1.5
 
 CONFIDENCE = "boxes with a confidence: predictions rather than annotations?"
@@ -62,7 +62,7 @@ def read_lines(path: Path, key_points: int = 0) -> list[Line]:
         key_points: how many numbers of key points follow each box, by ``kpt_shape``; 0 if there are none.
 
     Raises:
-        LeftOutError: a line is otherwise; it is named by its number.
+        LeftOutError: a line is something else; its number is given.
         DataError: the file cannot be read.
     """
     name = path.name
@@ -82,7 +82,7 @@ def read_lines(path: Path, key_points: int = 0) -> list[Line]:
 
 
 def share_of_sound_lines(path: Path) -> float:
-    """How many of the first lines, 0 to 1, begin as label lines do; 1 for an empty file, 0 for one that is no text."""
+    """How many of the first lines, 0 to 1, begin as label lines do; 1 for an empty file, 0 for one that is not text."""
     try:
         with open_ordinary(path) as file:
             texts = file.read(4096).replace(b"\0", b"").decode("utf-8-sig", errors="ignore").splitlines()

@@ -70,7 +70,7 @@ def read_yaml(path: Path) -> YoloNames | None:
     """The YoloNames in a yaml file; None if it has no ``names``.
 
     Raises:
-        DataError: not YAML, too large, with aliases, tags that build objects, or names that are no texts.
+        DataError: not YAML, too large, with aliases, tags that build objects, or names that are not texts.
     """
     value = _load_yaml(path)
     if not isinstance(value, dict) or "names" not in value:
@@ -80,14 +80,14 @@ def read_yaml(path: Path) -> YoloNames | None:
     if not isinstance(names, dict) or not all(type(number) is int and number >= 0 for number in names):
         raise DataError("names is neither a list nor {number: name}", where=path)
     if len(names) > _MAX_CLASSES or not all(type(name) in (str, int, float) for name in names.values()):
-        raise DataError("names holds something that is no name", where=path, expected="texts")
+        raise DataError("names holds something that is not a name", where=path, expected="texts")
     folders = {part: _texts(value.get(part)) for part in ("train", "val", "test") if value.get(part)}
     named = {number: str(name) for number, name in sorted(names.items())}
     return YoloNames(named, path, folders, _key_points(value.get("kpt_shape"), path))
 
 
 def part_by_yaml(image_path: Path, folders: Mapping[str, Sequence[str]]) -> str | None:
-    """The part whose folder in the yaml holds the image; None if that is none, or several.
+    """The part whose folder in the yaml holds the image; None if no part's does, or several do.
 
     Args:
         image_path: path of the image. The yaml's folders are compared with its own, never opened.
@@ -123,7 +123,7 @@ def _load_yaml(path: Path) -> Any:
             if isinstance(event, yaml.AliasEvent):
                 raise DataError("YAML with aliases is refused", where=path, remedy="Write the names out")
         return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:  # ValueError: a date that is none
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:  # ValueError: an impossible date
         what = (str(error).splitlines() or [""])[0][:120]
         raise DataError(f"not readable as YAML: {what}", where=path) from error
 

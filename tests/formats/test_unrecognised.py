@@ -14,7 +14,7 @@ CASES = {
         {"a/x.json": '{"images": [], "annotations": [], "categories": []}'},
         "x.json: COCO, but in a folder (a) that says no part",
     ),
-    "labelme": ({"a.json": '{"imagePath": "a.png", "shapes": null}'}, "a.json: LabelMe, but shapes is no list"),
+    "labelme": ({"a.json": '{"imagePath": "a.png", "shapes": null}'}, "a.json: LabelMe, but shapes is not a list"),
     "cut off": ({"a.json": '{"images": ['}, "a.json: not readable as JSON"),
     "gbk": ({"a.json": '{"imagePath": "良性"}'.encode("gbk")}, "a.json: not readable as JSON: 'utf-8' codec"),
     "via 3": ({"a.json": '{"file": {}, "metadata": {}, "view": {}}'}, "of VIA 3, which is not read"),
