@@ -31,14 +31,15 @@ if TYPE_CHECKING:
     import pandas
     from PIL import Image
 
-    from segtumor.evaluation.facts.study_types import Study, StudySettings
+    from segtumor.evaluation.facts.settings import StudySettings
+    from segtumor.evaluation.study.values import Study
 
 #: What a model reads: a file, its pixels, or a radiograph that was read before.
 Source: TypeAlias = str | Path | Array | Radiograph
 
 _FROM_ELSEWHERE = {
-    "Study": "segtumor.evaluation.facts.study_types",
-    "StudySettings": "segtumor.evaluation.facts.study_types",
+    "Study": "segtumor.evaluation.study.values",
+    "StudySettings": "segtumor.evaluation.facts.settings",
 }
 
 
@@ -279,13 +280,10 @@ def evaluate(
     Raises:
         DataError: a file that cannot be read or used, or that does not fit the other.
     """
-    from segtumor.evaluation.pairing import pair
-    from segtumor.evaluation.study.study import study
+    from segtumor.evaluation.pairing import evaluate_files
 
     given = predictions if isinstance(predictions, (str, Path)) else to_coco(predictions)
-    pairing = pair(truth, given, only_annotated=only_annotated, allow_absent=allow_absent)
-    found = study(pairing.results, pairing.truth.taxonomy.names, settings, **pairing.unseen)
-    return pairing.remarked(found)
+    return evaluate_files(truth, given, settings, only_annotated=only_annotated, allow_absent=allow_absent)
 
 
 def _radiograph(source: Source, max_pixels: int) -> Radiograph:

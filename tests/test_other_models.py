@@ -107,7 +107,6 @@ def test_a_classifier_from_files_to_a_report(scans, tmp_path):
     assert [r.image_probabilities for r in results] == [tuple(p.values()) for p in (square, dark, bright)]
 
 
-@pytest.mark.xfail(reason="evaluation does not look at the probabilities of whole images yet")
 def test_what_a_classifier_says_of_images_is_what_is_measured(scans, tmp_path):
     run(Brightness(), scans, tmp_path / "found")
     metrics = report_of(tmp_path, tmp_path / "found" / "predictions.json")

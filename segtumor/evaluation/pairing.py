@@ -1,9 +1,9 @@
 """Truth and predictions side by side, from their files to a study: for every command that measures, and for Python."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from segtumor.errors import DataError
 from segtumor.progress import StepProgress
@@ -101,7 +101,7 @@ class Pairing:
 
 def evaluate_files(
     truth_path: str | Path,
-    predictions_path: str | Path,
+    predictions: str | Path | Mapping[str, Any],
     settings: "StudySettings | None" = None,
     *,
     only_annotated: bool = False,
@@ -112,7 +112,7 @@ def evaluate_files(
 
     Args:
         truth_path: COCO file with the true lesions.
-        predictions_path: a predictions.json, or a COCO results list.
+        predictions: a predictions.json or a COCO results list, or the content of one.
         settings: thresholds, rule for patients, resamples; None: the defaults.
         only_annotated: leave out predicted images that are not annotated; otherwise they are an error.
         allow_absent: count annotated images that a predictions.json does not list, or lists as failed, as images
@@ -125,13 +125,13 @@ def evaluate_files(
     Raises:
         DataError: a file that cannot be read or used, or that does not fit the other.
     """
-    pairing = pair(truth_path, predictions_path, only_annotated=only_annotated, allow_absent=allow_absent)
+    pairing = pair(truth_path, predictions, only_annotated=only_annotated, allow_absent=allow_absent)
     return pairing.study(settings, progress=progress)
 
 
 def pair(
     annotations: str | Path,
-    predictions: str | Path,
+    predictions: str | Path | Mapping[str, Any],
     *,
     truth: "CocoDataset | None" = None,
     only_annotated: bool = False,
@@ -140,7 +140,8 @@ def pair(
     """Read both files.
 
     Args:
-        annotations, predictions: paths.
+        annotations: path.
+        predictions: path, or the content of such a file.
         truth: the data set of ``annotations`` if it was read before.
         only_annotated: whether predicted images that are not annotated are left out.
         allow_absent: whether annotated images that a predictions.json does not list, or lists as failed, count as
@@ -163,11 +164,12 @@ def pair(
         category_id_of_class=truth.category_id_of_class,
         only_annotated=only_annotated,
     )
+    where = predictions if isinstance(predictions, (str, Path)) else annotations
     if truth.annotated_images and len(found.failed_ids) == len(truth.annotated_images):
-        _refuse_failed(predictions, truth)
+        _refuse_failed(where, truth)
     if not allow_absent:
-        _refuse_unpredicted(predictions, truth, found.absent_ids or (), "are absent from the predictions")
-        _refuse_unpredicted(predictions, truth, found.failed_ids, "failed when predicting")
+        _refuse_unpredicted(where, truth, found.absent_ids or (), "are absent from the predictions")
+        _refuse_unpredicted(where, truth, found.failed_ids, "failed when predicting")
     return Pairing(
         truth,
         [image_result(image, found.readings[image.image_id]) for image in truth.annotated_images],
