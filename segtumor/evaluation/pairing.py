@@ -94,9 +94,8 @@ class Pairing:
     ) -> tuple[str, ...]:
         from segtumor.evaluation.study.remarks import unpredicted_remarks
 
-        which = {"absent_ids": absent_ids, "failed_ids": failed_ids}
-        names = self.truth.taxonomy.names
-        return unpredicted_remarks(self.truth.annotated_images, names, **which, n_left_out=n_left_out)
+        images, names = self.truth.annotated_images, self.truth.taxonomy.names
+        return unpredicted_remarks(images, names, absent_ids=absent_ids, failed_ids=failed_ids, n_left_out=n_left_out)
 
 
 def evaluate_files(

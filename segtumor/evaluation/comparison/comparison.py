@@ -134,10 +134,10 @@ def compare(
             p_value, test = special.p_value, special.name
         rows.append(_row(joined.measures[name], alone, values[name][0], interval, p_value, test))
     adjusted = holm([row.p_value for row in rows])
-    rows = tuple(dataclasses.replace(row, p_holm=float(p)) for row, p in zip(rows, adjusted, strict=True))
+    rows = [dataclasses.replace(row, p_holm=float(p)) for row, p in zip(rows, adjusted, strict=True)]
     remarks = _remarks([one.remarks for one in sets], names, n_cases)
     rough = comparison_remarks([row.method for row in rows], settings)
-    return Comparison(rows, (names[0], names[1]), n_cases, len(first), (*remarks, *rough))
+    return Comparison(tuple(rows), (names[0], names[1]), n_cases, len(first), (*remarks, *rough))
 
 
 def means_something(

@@ -42,7 +42,9 @@ class CaseTable:
 def case_table(truths: Sequence[AnnotatedImage]) -> CaseTable:
     """The cases of AnnotatedImages."""
     numbers: dict[tuple[bool, int | str], int] = {}
-    case_of_image, names, n_without_id = [], [], 0
+    case_of_image: list[int] = []
+    names: list[str] = []
+    n_without_id = 0
     for truth in truths:
         case = case_of(truth.attributes)
         n_without_id += case is None

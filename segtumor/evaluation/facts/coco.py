@@ -14,11 +14,12 @@ its G lesions.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from segtumor.arrays import Bools, Box, Floats, Ints
+from segtumor.arrays import Bools, Box, Floats, Ints, Rle, SizeHW
 from segtumor.errors import ConfigError
 from segtumor.evaluation.facts.matching import placed
 from segtumor.structures.lesions import Finding, ImageResult, Lesion
@@ -123,11 +124,14 @@ class CocoClass:
         found, drawn = (_renumbered(images, number) for images in (self.image, self.lesion_image))
         kept = [overlap for overlap in self.overlaps if number[overlap.image] >= 0]
         return CocoClass(
-            number[self.image[found]],
-            *(values[found] for values in (self.rank, self.scores, self.areas)),
-            number[self.lesion_image[drawn]],
-            *(values[drawn] for values in (self.lesion_areas, self.lesion_crowd)),
-            tuple(_moved(overlap, int(number[overlap.image])) for overlap in kept),
+            image=number[self.image[found]],
+            rank=self.rank[found],
+            scores=self.scores[found],
+            areas=self.areas[found],
+            lesion_image=number[self.lesion_image[drawn]],
+            lesion_areas=self.lesion_areas[drawn],
+            lesion_crowd=self.lesion_crowd[drawn],
+            overlaps=tuple(_moved(overlap, int(number[overlap.image])) for overlap in kept),
         )
 
 
@@ -230,14 +234,14 @@ def _pair_ious(findings: list[Finding], lesions: list[Lesion], iou_type: str) ->
     """
     crowds = [int(lesion.iscrowd) for lesion in lesions]
     if iou_type == BBOX:
-        boxes = ([_box_xywh(item.box_xyxy) for item in side] for side in (findings, lesions))
-        return np.asarray(coco_mask.iou(*boxes, crowds))
-    drawn = [lesion.rle for lesion in lesions if lesion.rle is not None]
-    masks = [finding.rle or box_rle(finding.box_xyxy, drawn[0]["size"]) for finding in findings]
+        boxes: list[Any] = [[_box_xywh(item.box_xyxy) for item in side] for side in (findings, lesions)]
+        return np.asarray(coco_mask.iou(boxes[0], boxes[1], crowds))
+    drawn: list[Any] = [lesion.rle for lesion in lesions]
+    masks: list[Any] = [finding.rle or box_rle(finding.box_xyxy, drawn[0]["size"]) for finding in findings]
     return np.asarray(coco_mask.iou(masks, drawn, crowds))
 
 
-def box_rle(box_xyxy: Box, size_hw: tuple[int, int]) -> dict[str, object]:
+def box_rle(box_xyxy: Box, size_hw: SizeHW) -> Rle:
     """The mask of a box, as RLE of an image of this size."""
     x0, y0, x1, y1 = box_xyxy
     return rle_from_polygons([[x0, y0, x0, y1, x1, y1, x1, y0]], size_hw)
@@ -256,7 +260,8 @@ def _finding_areas(findings: list[Finding], iou_type: str) -> list[float]:
         with_mask = [i for i, finding in enumerate(findings) if finding.rle is not None]
         for start in range(0, len(with_mask), _AREAS_AT_ONCE):
             part = with_mask[start : start + _AREAS_AT_ONCE]
-            for i, area in zip(part, coco_mask.area([findings[i].rle for i in part]).tolist(), strict=True):
+            rles: list[Any] = [findings[i].rle for i in part]
+            for i, area in zip(part, coco_mask.area(rles).tolist(), strict=True):
                 areas[i] = area
     return areas
 

@@ -7,6 +7,7 @@ Letters: N images, M lesions, C cases, K classes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -22,7 +23,7 @@ from segtumor.evaluation.facts.matching import MatchedImage, match_image
 from segtumor.evaluation.facts.patient_level import patient_calls
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.progress import StepProgress, silent
-from segtumor.structures.lesions import Finding, ImageResult
+from segtumor.structures.lesions import Finding, ImageResult, Lesion
 from segtumor.structures.masks import mask_iou
 
 #: On one image: some seconds and some hundred MB.
@@ -212,8 +213,8 @@ def image_overlap(image: MatchedImage) -> float:
     counted = [finding for finding in image.findings if id(finding) not in ignored]
     if not counted:
         return 0.0
-    lesions = [lesion.rle for lesion in image.lesions]
-    findings = [finding.rle or box_rle(finding.box_xyxy, image.truth.size_hw) for finding in counted]
+    lesions: list[Any] = [lesion.rle for lesion in image.lesions]
+    findings: list[Any] = [finding.rle or box_rle(finding.box_xyxy, image.truth.size_hw) for finding in counted]
     return float(mask_iou([coco_mask.merge(lesions)], [coco_mask.merge(findings)])[0, 0])
 
 
@@ -243,7 +244,8 @@ def check_results(results: Sequence[ImageResult], class_names: Sequence[str]) ->
 
 def _check_items(result: ImageResult, class_names: Sequence[str]) -> None:
     where, size_hw = result.truth.file_name, list(result.truth.size_hw)
-    for item in (*result.truth.lesions, *result.findings):
+    items: tuple[Lesion | Finding, ...] = (*result.truth.lesions, *result.findings)
+    for item in items:
         if not 0 <= item.class_id < len(class_names):
             expected = f"0 to {len(class_names) - 1}"
             raise DataError("class id out of range", where=where, got=item.class_id, expected=expected)

@@ -5,6 +5,7 @@ Letters: M lesions, N images.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,9 @@ def lesion_table(images: Sequence[MatchedImage]) -> LesionTable:
     ]
     types = {"image": np.int64, "class_id": np.int64, "hit_class": np.int64, "area_px": np.float64, "iou": np.float64}
     names = [field.name for field in fields(LesionTable) if field.name != "dice"]
-    columns = {name: np.array([row[name] for row in rows], dtype=types.get(name, np.bool_)) for name in names}
+    columns: dict[str, Any] = {
+        name: np.array([row[name] for row in rows], dtype=types.get(name, np.bool_)) for name in names
+    }
     return LesionTable(dice=dice_from_iou(columns["iou"]), **columns)
 
 

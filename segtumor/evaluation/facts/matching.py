@@ -18,6 +18,7 @@ Letters: N findings and M lesions of one image.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -95,7 +96,7 @@ def match_image(result: ImageResult, *, score_threshold: float, iou_threshold: f
         matches[column] = Match(findings[row], float(iou[row, column]), bool(by_mask[row, column]), hit)
         if hit:
             used.add(row)
-    inside = (parts_inside(findings, crowds) >= iou_threshold).any(axis=1)
+    inside = np.asarray((parts_inside(findings, crowds) >= iou_threshold).any(axis=1))
     left = [(finding, inside[row]) for row, finding in enumerate(findings) if row not in used]
     false_positives, ignored = (tuple(f for f, in_crowd in left if in_crowd == side) for side in (False, True))
     max_score = max((finding.score for finding in result.findings), default=float("nan"))
@@ -133,7 +134,8 @@ def pair_iou(findings: Sequence[Finding], lesions: Sequence[Lesion]) -> tuple[Fl
     with_mask = [np.array([item.rle is not None for item in side], dtype=bool) for side in (findings, lesions)]
     iou = box_iou([finding.box_xyxy for finding in findings], [lesion.box_xyxy for lesion in lesions])
     rows, columns = (np.flatnonzero(side) for side in with_mask)
-    iou[np.ix_(rows, columns)] = mask_iou([findings[i].rle for i in rows], [lesions[i].rle for i in columns])
+    masks = [findings[int(i)].rle for i in rows], [lesions[int(i)].rle for i in columns]
+    iou[np.ix_(rows, columns)] = mask_iou(*masks)
     return iou, np.logical_and.outer(*with_mask)
 
 
@@ -142,10 +144,11 @@ def parts_inside(findings: Sequence[Finding], crowds: Sequence[Lesion]) -> Float
     else of boxes."""
     if not findings or not crowds:
         return np.zeros((len(findings), len(crowds)))
-    boxes = [box_xyxy_to_xywh([item.box_xyxy for item in side]) for side in (findings, crowds)]
-    parts = coco_mask.iou(*boxes, [1] * len(crowds))
-    rows, columns = ([i for i, item in enumerate(side) if item.rle is not None] for side in (findings, crowds))
+    boxes_xywh: list[Any] = [box_xyxy_to_xywh([item.box_xyxy for item in side]) for side in (findings, crowds)]
+    parts = np.asarray(coco_mask.iou(boxes_xywh[0], boxes_xywh[1], [1] * len(crowds)))
+    rows = [i for i, finding in enumerate(findings) if finding.rle is not None]
+    columns = [i for i, crowd in enumerate(crowds) if crowd.rle is not None]
     if rows and columns:
-        masks = [findings[i].rle for i in rows], [crowds[i].rle for i in columns]
-        parts[np.ix_(rows, columns)] = coco_mask.iou(*masks, [1] * len(columns))
+        masks: list[Any] = [[findings[i].rle for i in rows], [crowds[i].rle for i in columns]]
+        parts[np.ix_(rows, columns)] = coco_mask.iou(masks[0], masks[1], [1] * len(columns))
     return np.nan_to_num(parts)

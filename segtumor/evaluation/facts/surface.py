@@ -27,6 +27,7 @@ R number of runs.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -102,7 +103,8 @@ def _cropped(first_rle: Rle, second_rle: Rle) -> list[Bools]:
     The box alone would do, as ``_surface`` takes what lies outside for background.
     """
     runs = [_runs(rle) for rle in (first_rle, second_rle)]
-    boxes_xywh = np.stack([coco_mask.toBbox(rle) for rle in (first_rle, second_rle)]).astype(int)
+    rles: list[Any] = [first_rle, second_rle]
+    boxes_xywh = coco_mask.toBbox(rles).astype(int)
     boxes_xywh = boxes_xywh[boxes_xywh[:, 2] > 0]  # without those of empty masks
     if not len(boxes_xywh):
         return [np.zeros((0, 0), dtype=np.bool_)] * 2
@@ -118,7 +120,7 @@ def _runs(rle: Rle) -> Ints:
     height, width = rle["size"]
     if runs is None or runs.sum() != height * width:
         raise DataError("mask's run-length code is damaged", got=f"{counts!r:.80}", expected=f"{height} x {width} px")
-    return runs
+    return np.asarray(runs)
 
 
 def _columns(runs: Ints, height: int, x0: int, x1: int) -> Bools:
@@ -143,4 +145,4 @@ def _directed_distances(first: Floats, second: Floats) -> tuple[Floats, Floats]:
     from scipy.spatial import cKDTree
 
     # Ten times as quick as distance transforms of the part that holds both masks, twice for a small lesion.
-    return cKDTree(second).query(first)[0], cKDTree(first).query(second)[0]
+    return np.asarray(cKDTree(second).query(first)[0]), np.asarray(cKDTree(first).query(second)[0])

@@ -31,7 +31,7 @@ def fit_score_temperature(results: Sequence[ImageResult], class_names: Sequence[
     scores = np.array([tumor_score(result.findings, result.image_probabilities) for result in results])
     tumor = np.array([has_tumor(result.truth, class_names) for result in results], dtype=np.bool_)
     movable = scores > 0
-    return fit_temperature(scores[movable], tumor[movable])
+    return float(fit_temperature(scores[movable], tumor[movable]))
 
 
 def refuse_shared(fitted_on: Sequence[AnnotatedImage], evaluated: Sequence[AnnotatedImage], *, where: str) -> None:
@@ -39,8 +39,10 @@ def refuse_shared(fitted_on: Sequence[AnnotatedImage], evaluated: Sequence[Annot
 
     A temperature fitted on what it is judged by flatters the calibration. ``where``: what chose the first set.
     """
-    for what, of in (("images", lambda image: image.file_name), ("cases", lambda image: case_of(image.attributes))):
-        shared = sorted({of(image) for image in fitted_on} & {of(image) for image in evaluated} - {None})
+    of_images = [{image.file_name for image in side} for side in (fitted_on, evaluated)]
+    of_cases = [{case_of(image.attributes) or "" for image in side} - {""} for side in (fitted_on, evaluated)]
+    for what, (first, second) in (("images", of_images), ("cases", of_cases)):
+        shared = sorted(first & second)
         if shared:
             raise ConfigError(
                 f"the temperature must not be fitted on what is evaluated: {len(shared)} {what} are in both sets",

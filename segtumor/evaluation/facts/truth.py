@@ -8,7 +8,7 @@ An image whose label names a tumour is an image with a tumour even if nobody out
 blame a model for finding it. Not here: what a model says of an image (``image_level``), patients (``patient_level``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from segtumor.structures.lesions import AnnotatedImage
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
@@ -36,7 +36,7 @@ def true_class(truth: AnnotatedImage, class_names: Sequence[str]) -> int:
     return 1 if len(class_names) == 1 else UNKNOWN_CLASS
 
 
-def n_normal(truths: Sequence[AnnotatedImage], class_names: Sequence[str], ids: Sequence[int]) -> int:
+def n_normal(truths: Sequence[AnnotatedImage], class_names: Sequence[str], ids: Collection[int]) -> int:
     """How many images of these ids are normal."""
     wanted = set(ids)
     return sum(truth.image_id in wanted and not has_tumor(truth, class_names) for truth in truths)

@@ -144,8 +144,10 @@ class _Cells:
         def resample(weights: Floats) -> Floats:
             return function(**{cell: self._counts(weights)[cell] for cell in (*right, *wrong)})
 
-        options = {"successes": n_right, "n_contributing": self.n_cases_of(*right, *wrong)}
-        return self._builder.measure(name, label + self._note, n_right + n_wrong, resample, **options)
+        contributing = self.n_cases_of(*right, *wrong)
+        return self._builder.measure(
+            name, label + self._note, n_right + n_wrong, resample, successes=n_right, n_contributing=contributing
+        )
 
     def score(self, name: str, label: str, function: Callable[..., Floats], n_contributing: int) -> Measure:
         """A function of all four cells."""

@@ -5,6 +5,8 @@ Images of a model that marks no lesions have no part in any of these.
 Letters: M lesions, N images, C cases.
 """
 
+from typing import Any
+
 import numpy as np
 
 from segtumor.arrays import Ints
@@ -76,7 +78,7 @@ def hit_class_accuracy(facts: Facts) -> Measure:
 def _found(name: str, facts: Facts, hits: Ints, findings: Ints, lesions: Ints) -> dict[str, Measure]:
     """Precision, recall and F1 from hits, findings that count and lesions of each image, (N,) each."""
 
-    def measure(what: str, unit: str, numerators: Ints, denominators: Ints, **options: bool | int) -> Measure:
+    def measure(what: str, unit: str, numerators: Ints, denominators: Ints, **options: Any) -> Measure:
         where = (facts.cases.case_of_image, len(facts.cases))
         label = f"{name} {what.replace('f1', 'F1')}"
         return ratio_measure(f"{name}_{what}", label, LESIONS, unit, numerators, denominators, *where, **options)

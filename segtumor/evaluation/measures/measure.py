@@ -128,7 +128,7 @@ def n_holding(chosen: Bools, case_of: Ints) -> int:
 def divide(numerator: Floats, denominator: Floats) -> Floats:
     """Elementwise quotient, NaN where the denominator is 0."""
     nan = np.full(np.shape(denominator), np.nan)
-    return np.divide(numerator, denominator, out=nan, where=denominator > 0)
+    return np.asarray(np.divide(numerator, denominator, out=nan, where=denominator > 0))
 
 
 class LastTwoCache(Generic[_T]):

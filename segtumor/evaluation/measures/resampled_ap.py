@@ -187,7 +187,7 @@ def _class_findings(pairs: CocoClass, image_ids: Ints, size: str) -> _ClassFindi
     # COCOeval goes through the images by id; equal scores keep that order.
     order = np.lexsort((pairs.rank, image_ids[pairs.image], -pairs.scores))
     image, hits = pairs.image[order], hits[:, order]
-    run = _runs(image, pairs.scores[order], hits.any(axis=0))
+    run = _runs(image, pairs.scores[order], np.asarray(hits.any(axis=0)))
     n_lesions = pairs.n_lesions(size, len(image_ids))
     return _ClassFindings(image, pairs.rank[order], np.full(len(image), -1), hits, ignored[:, order], run, n_lesions)
 

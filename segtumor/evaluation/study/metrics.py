@@ -10,6 +10,7 @@ from typing import Any
 
 from segtumor.evaluation.facts.coco import SIZE_RANGES_PX
 from segtumor.evaluation.facts.facts import Facts, facts_of
+from segtumor.evaluation.facts.lesion_table import LesionTable
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.measures.calls import call_measures
 from segtumor.evaluation.measures.lesions import (
@@ -129,18 +130,18 @@ def _detection(measures: DetectionMeasures, class_names: Sequence[str]) -> dict[
 def _overlap(facts: Facts) -> dict[str, Any]:
     """Over all lesions and those of each class."""
     table = facts.lesions
-    rows = {None: slice(None), **{name: table.class_id == class_id for class_id, name in enumerate(facts.class_names)}}
-    found = {}
-    for name, chosen in rows.items():
-        lesions = table.take(chosen)
+
+    def of(lesions: LesionTable) -> dict[str, Any]:
         measures = _by_name(overlap_measures(lesions, facts.cases.case_of_image, len(facts.cases)))
-        found[name] = {
-            **_values({key: measures[key] for key in _OVERLAP}),
+        return {
+            **_values(measures, _OVERLAP),
             "n_lesions": len(lesions),
             "n_matched": int(lesions.matched.sum()),
             "n_matched_by_box": int((lesions.matched & ~lesions.by_mask).sum()),
         }
-    return {**found.pop(None), "per_class": found}
+
+    per_class = {name: of(table.take(table.class_id == k)) for k, name in enumerate(facts.class_names)}
+    return {**of(table), "per_class": per_class}
 
 
 def _lesions(facts: Facts) -> dict[str, Any]:
