@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.regions import Crowds, count_crowds, is_crowd, region_remarks
 from segtumor.cases import case_or_own
 from segtumor.datasets.splits.strata import UNKNOWN, attribute_text
+from segtumor.files import prepare_output_folder, write_csv, write_json
 from segtumor.taxonomy import NORMAL
 
 #: Lower ends of the size classes, px: side of a square of the lesion's area.
@@ -34,6 +36,7 @@ ATTRIBUTES = {
     "center": "Centre",
 }
 
+STATISTICS = "statistics.json"
 #: COCO image entry.
 Image = Mapping[str, Any]
 
@@ -46,6 +49,16 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     note: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """Of its CSV file: the title without what is in brackets."""
+        return f"{self.title.split(' (')[0].lower().replace(' ', '_')}.csv"
+
+    @property
+    def defined_rows(self) -> list[list[Any]]:
+        """The rows for files: the dash that stands for an undefined value on the screen is None."""
+        return [[None if cell == "-" else cell for cell in row] for row in self.rows]
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,17 @@ def describe(parts: Mapping[str, CocoDataset]) -> Statistics:
     sides = {name: [lesion.side_px for lesion in lesions if lesion.class_name == name] for name in names}
     ages = [image["age"] for image in images if is_age(image.get("age"))]
     return Statistics(tuple(tables), names, sides, ages)
+
+
+def write_statistics(statistics: Statistics, folder: str | Path) -> Path:
+    """Write every table as CSV and all as statistics.json into a folder, which is made if needed; returns it."""
+    output = prepare_output_folder(folder)
+    for table in statistics.tables:
+        rows = [dict(zip(table.header, row, strict=True)) for row in table.defined_rows]
+        write_csv(output / table.file_name, rows, table.header)
+    tables = [{**vars(table), "rows": table.defined_rows} for table in statistics.tables]
+    write_json(output / STATISTICS, {"schema_version": 1, "tables": tables})
+    return output
 
 
 def _union(

@@ -6,7 +6,7 @@ making splits (``splits``), reading images (``fingerprints``).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,9 @@ from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.regions import is_crowd
 from segtumor.cases import case_of, doubts
 from segtumor.datasets.duplicates import Pair, near_duplicates
-from segtumor.datasets.fingerprints import Fingerprint
+from segtumor.datasets.fingerprints import Fingerprint, fingerprint_images
+from segtumor.errors import SegtumorError
+from segtumor.progress import Progress
 
 ROLES = ("train", "val", "test")
 #: Why an image of an evaluated part is affected; any: at least one of them.
@@ -91,8 +93,24 @@ class LeakReport:
 
     @property
     def near(self) -> bool:
-        """Whether nearly equal images stand on both sides."""
+        """Whether nearly equal images are on both sides."""
         return any(pair.near for pair in self.pairs)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values, with every case and image."""
+        document = asdict(self)
+        for pair in document["pairs"]:
+            pair["exact"] = [{"first": first, "second": second} for first, second in pair["exact"]]
+            pair["near"] = [near._asdict() for near in pair["near"]]
+        return {"schema_version": 1, "leaks": self.leaks, **document}
+
+
+def fingerprints_of_parts(
+    parts: Mapping[str, CocoDataset], *, progress: Progress = iter, workers: int | None = None
+) -> tuple[dict[str, Fingerprint], dict[str, SegtumorError]]:
+    """{path: Fingerprint} and {path: error} of every image of the parts, each opened once."""
+    paths = list(dict.fromkeys(image_key(dataset, image) for dataset in parts.values() for image in dataset.images))
+    return fingerprint_images(paths, "/", progress=progress, workers=workers)
 
 
 def find_leaks(

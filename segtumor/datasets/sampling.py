@@ -1,15 +1,22 @@
-"""Which images of a data set to look at: a few of every kind, chosen by a seed.
+"""Which images of a data set to look at: a few of every kind, chosen by a seed, and their pixels.
 
 Not here: drawing them (``segtumor.reporting.pictures.contact_sheet``).
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from segtumor.errors import DataError
+from segtumor.annotations.coco import CocoDataset
+from segtumor.arrays import GrayImage
+from segtumor.errors import BadImageError, DataError
+from segtumor.imaging import read_radiograph
+from segtumor.progress import Progress
 from segtumor.structures.lesions import AnnotatedImage
 from segtumor.taxonomy import NORMAL
+
+logger = logging.getLogger(__name__)
 
 
 def kind_of(truth: AnnotatedImage) -> str:
@@ -48,3 +55,25 @@ def sample_images(
     while len(chosen) < count and any(waiting):
         chosen += [indices.pop() for indices in waiting if indices]
     return [images[index] for index in sorted(chosen[:count])]
+
+
+def read_sample(
+    parts: Mapping[str, CocoDataset], count: int, *, seed: int, only: str | None = None, progress: Progress = iter
+) -> list[tuple[AnnotatedImage, GrayImage | None]]:
+    """(AnnotatedImage, pixels) of a sample of all parts; pixels are None of an unreadable file, which is logged.
+
+    Args:
+        parts: {part: CocoDataset}.
+        count, seed, only: as in ``sample_images``.
+        progress: wraps the images, as tqdm does.
+    """
+    roots = {image.file_name: d.image_root for d in parts.values() for image in d.annotated_images}
+    images = list({image.file_name: image for d in parts.values() for image in d.annotated_images}.values())
+    examples: list[tuple[AnnotatedImage, GrayImage | None]] = []
+    for truth in progress(sample_images(images, count, seed=seed, only=only)):
+        try:
+            examples.append((truth, read_radiograph(roots[truth.file_name] / truth.file_name).pixels))
+        except BadImageError as error:
+            logger.warning("%s", error)
+            examples.append((truth, None))
+    return examples

@@ -1,17 +1,19 @@
 """``segtumor data card``: a data set on one page."""
 
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.terminal import progress_bar
 
 
-def build_parser():
-    """Its arguments."""
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "segtumor data card",
-        "Write a data card: one HTML file, with nothing outside it, that shows what a data set holds: tables, plots,\n"
-        "examples, and the hashes by which it can be recognised. It contains radiographs: mind who may see them\n"
-        "(--count 0 leaves them out).",
+        "Write a data card: one self-contained HTML file that shows what a data set holds: tables, plots, examples,\n"
+        "and the hashes that identify it. It contains radiographs: mind who may see them (--count 0 leaves them out).",
         examples=[
             "segtumor data card datasets/btxrd --output output/btxrd_card.html",
             "segtumor data card datasets/examples/coco/annotations.json --images datasets/examples/images "
@@ -23,40 +25,28 @@ def build_parser():
     parser.add_argument("--output", required=True, metavar="HTML", help="file to write")
     parser.add_argument("--title", metavar="TEXT", help="name of the data set (default: that of the folder)")
     parser.add_argument("--count", type=int, default=18, metavar="N", help="examples to show (default 18, 0 for none)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the choice of examples (default 0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the choice of examples (default 0)")
     return parser
 
 
-def main(argv=None):
-    """Run the command; returns the exit code."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
     return run(_body, build_parser(), argv)
 
 
-def _body(args) -> None:
-    from segtumor.commands.data.show import read_examples
+def _body(arguments: argparse.Namespace) -> None:
     from segtumor.datasets.counts import describe
     from segtumor.datasets.parts import load_parts
+    from segtumor.datasets.sampling import read_sample
+    from segtumor.datasets.splits.document import hash_of_split_beside
     from segtumor.files import write_text
     from segtumor.reporting.pages.data_card import data_card
 
-    parts = load_parts(args.source, args.images)
-    examples = read_examples(parts, count=args.count, seed=args.seed) if args.count > 0 else []
-    source = Path(args.source).resolve()
-    title = args.title or (source.name if source.is_dir() else source.stem)
-    page = data_card(title, parts, describe(parts), examples, split_sha256=_split_hash(source))
-    write_text(args.output, page)
-    print(f"data card: {args.output}")
-
-
-def _split_hash(source):
-    """Hash of the split beside the annotations, or None if there is none or it is not one of ours."""
-    from segtumor.datasets.splits import read_split
-    from segtumor.errors import DataError
-
-    path = (source if source.is_dir() else source.parent.parent) / "split.json"
-    if not path.is_file():
-        return None
-    try:
-        return read_split(path, allow_shared_cases=True).sha256
-    except DataError:
-        return None
+    parts = load_parts(arguments.source, arguments.images)
+    reading, count = progress_bar("reading"), arguments.count
+    examples = read_sample(parts, count, seed=arguments.seed, progress=reading) if count > 0 else []
+    source = Path(arguments.source).resolve()
+    title = arguments.title or (source.name if source.is_dir() else source.stem)
+    page = data_card(title, parts, describe(parts), examples, split_sha256=hash_of_split_beside(source))
+    write_text(arguments.output, page)
+    print(f"data card: {arguments.output}")

@@ -126,6 +126,18 @@ def split_of_document(document: Mapping[str, Any], path: Path | str, *, allow_sh
     return split
 
 
+def hash_of_split_beside(source: str | Path) -> str | None:
+    """Hash of the split.json of a data set's folder or of an annotation file; None without one that can be read."""
+    source = Path(source).resolve()
+    path = (source if source.is_dir() else source.parent.parent) / "split.json"
+    if not path.is_file():
+        return None
+    try:
+        return read_split(path, allow_shared_cases=True).sha256
+    except DataError:
+        return None
+
+
 def reuse_split(
     split: Split,
     file_names: Sequence[str],

@@ -25,7 +25,7 @@ def data_card(
     title: str,
     parts: Mapping[str, CocoDataset],
     statistics: Statistics,
-    examples: Sequence[tuple[AnnotatedImage, NDArray[np.float32]]],
+    examples: Sequence[tuple[AnnotatedImage, NDArray[np.float32] | None]],
     *,
     split_sha256: str | None = None,
 ) -> str:
@@ -35,7 +35,7 @@ def data_card(
         title: name of the data set.
         parts: by name.
         statistics: of the same parts.
-        examples: images with their pixels, (H, W) in [0, 1], to show; may be empty.
+        examples: images with their pixels, (H, W) in [0, 1], None where unreadable; may be empty.
         split_sha256: hash of the split, if the data set has one.
 
     Returns:
