@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
 
 SECONDS_BETWEEN_LINES = 15
@@ -41,24 +41,34 @@ def on_terminal() -> bool:
         return False
 
 
-def bar(iterable, total, description):
-    """``iterable`` with a progress bar on a terminal, unchanged elsewhere."""
+def bar(
+    items: Iterable[_T], total: int | None, description: str, *, unit: str = "batch", leave: bool = False
+) -> Iterable[_T]:
+    """The items with a progress bar on a terminal, as they are elsewhere.
+
+    Args:
+        items: what is gone through.
+        total: how many; None where the items know.
+        description: shown before the bar.
+        unit: what an item is called.
+        leave: whether the bar stays when it is full.
+    """
     if not on_terminal():
-        return iterable
+        return items
     from tqdm import tqdm
 
-    return tqdm(iterable, total=total, desc=description, unit="batch", leave=False)
+    return tqdm(items, total=total, desc=description, unit=unit, leave=leave)
 
 
-def files(iterable, total):
-    """``iterable`` over files with a progress bar on a terminal and a line every few seconds elsewhere."""
+def files(items: Iterable[_T], total: int) -> Iterator[_T]:
+    """The items, made of one file each, with a bar on a terminal and a line every few seconds elsewhere."""
     if on_terminal():
         from tqdm import tqdm
 
-        yield from tqdm(iterable, total=total, unit="file", dynamic_ncols=True)
+        yield from tqdm(items, total=total, unit="file", dynamic_ncols=True)
         return
     started = last_line = time.monotonic()
-    for done, item in enumerate(iterable, start=1):
+    for done, item in enumerate(items, start=1):
         yield item
         if time.monotonic() - last_line > SECONDS_BETWEEN_LINES:
             last_line = time.monotonic()

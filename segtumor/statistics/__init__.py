@@ -3,7 +3,6 @@
 - ``interval``: what an interval and a test's result look like
 - ``proportions``: Wilson and Clopper-Pearson intervals
 - ``bootstrap``: percentile and BCa intervals that resample cases
-- ``permutation``: paired permutation tests
 - ``hypothesis``: McNemar, chi-squared, Fisher, Kruskal-Wallis; Holm's adjustment
 - ``roc``: ROC and precision-recall curves, their areas, DeLong
 - ``agreement``: Cohen's kappa and its large-sample interval

@@ -2,7 +2,7 @@
 
 For resamples, ``kappa`` takes any number of tables at once; ``kappa_interval`` is the closed large-sample interval
 that readers of a published table can recompute. Not here: more than two raters, and the paired comparison of two
-kappas (``permutation``).
+kappas.
 
 Letters: ... any leading axes, K classes (in their natural order where the weights are linear or quadratic).
 """
@@ -10,17 +10,19 @@ Letters: ... any leading axes, K classes (in their natural order where the weigh
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from segtumor.arrays import Floats
 from segtumor.errors import DataError
 from segtumor.statistics.interval import Interval, check_level, undefined_interval
-from segtumor.statistics.rates import checked_confusions
+from segtumor.statistics.rates import Rates, checked_confusions
 
 #: How much a disagreement of d classes weighs, out of 1 for the largest possible one.
 _POWERS = {"none": 0, "linear": 1, "quadratic": 2}
 _METHOD = "Fleiss-Cohen-Everitt"
 
 
-def kappa(counts, *, weights: str = "none"):
+def kappa(counts: ArrayLike, *, weights: str = "none") -> Rates:
     """Cohen's kappa of (..., K, K) tables, rows one rating, columns the other: (...) in [-1, 1].
 
     Args:
@@ -39,7 +41,7 @@ def kappa(counts, *, weights: str = "none"):
     return np.where(possible, 1 - observed / np.where(possible, expected, 1), np.nan)[()]
 
 
-def kappa_interval(counts, *, weights: str = "none", level: float = 0.95):
+def kappa_interval(counts: ArrayLike, *, weights: str = "none", level: float = 0.95) -> Interval:
     """Large-sample interval of the kappa of one (K, K) table, clipped to [-1, 1].
 
     NaN where kappa is. Complete agreement has variance 0, an interval of one point; its method says so. Small tables
@@ -62,7 +64,7 @@ def kappa_interval(counts, *, weights: str = "none", level: float = 0.95):
     return Interval(float(low), float(high), _METHOD if variance > 0 else f"{_METHOD} (variance 0)", level)
 
 
-def _variance(counts, agreement):
+def _variance(counts: Floats, agreement: Floats) -> float:
     """Variance of weighted kappa; with agreement weights 1 on the diagonal and 0 elsewhere, of the plain one."""
     n = counts.sum()
     shares = counts / n
@@ -76,7 +78,7 @@ def _variance(counts, agreement):
     return 0.0 if spread < 1e-14 else spread / (n * (1 - expected) ** 4)
 
 
-def _disagreement(n_classes, weights):
+def _disagreement(n_classes: int, weights: str) -> Floats:
     """(K, K) from 0 on the diagonal to 1."""
     if weights not in _POWERS:
         raise DataError("kappa's weighting is unknown", got=weights, expected=f"one of {', '.join(_POWERS)}")

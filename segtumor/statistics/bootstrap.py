@@ -12,9 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from segtumor.arrays import Array, Floats
 from segtumor.errors import DataError
 from segtumor.statistics.interval import Interval, check_level, undefined_interval
+
+#: Of rows of case weights (B, C): (B,), NaN where undefined.
+Statistic = Callable[[Floats], Floats]
 
 #: Rows of weights handed over at once, fewer where they would hold more numbers than BLOCK_CELLS (float64: 20 MB).
 BLOCK_ROWS = 500
@@ -40,10 +45,10 @@ class Bootstrap:
     interval: Interval
     standard_error: float
     n_defined: int
-    replicates: np.ndarray
+    replicates: Floats
 
 
-def case_weights(n_cases, n_resamples, *, rng):
+def case_weights(n_cases: int, n_resamples: int, *, rng: np.random.Generator) -> Floats:
     """(B, C) float64: how often each case was drawn when C cases are drawn with replacement; every row sums to C."""
     if n_cases == 0:
         return np.zeros((n_resamples, 0))
@@ -52,26 +57,26 @@ def case_weights(n_cases, n_resamples, *, rng):
     return np.bincount(drawn.ravel(), minlength=n_resamples * n_cases).reshape(n_resamples, n_cases).astype(np.float64)
 
 
-def leave_one_out_weights(n_cases):
+def leave_one_out_weights(n_cases: int) -> Floats:
     """(C, C) float64: row i has weight 0 for case i and 1 for the others (the jackknife). For many cases see
     ``leave_one_out_rows``."""
     return leave_one_out_rows(0, n_cases, n_cases)
 
 
-def leave_one_out_rows(start, stop, n_cases):
+def leave_one_out_rows(start: int, stop: int, n_cases: int) -> Floats:
     """The rows from ``start`` to before ``stop`` of ``leave_one_out_weights``: all C x C numbers are never needed."""
     weights = np.ones((stop - start, n_cases))
     weights[np.arange(stop - start), np.arange(start, stop)] = 0
     return weights
 
 
-def block_spans(n_rows, n_cases):
+def block_spans(n_rows: int, n_cases: int) -> list[tuple[int, int]]:
     """[(start, stop)] that part ``n_rows`` rows of C weights into blocks of bounded size."""
     step = min(BLOCK_ROWS, max(1, BLOCK_CELLS // max(n_cases, 1)))
     return [(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
 
-def percentile_interval(replicates, *, level: float = 0.95):
+def percentile_interval(replicates: ArrayLike, *, level: float = 0.95) -> Interval:
     """The percentile interval: the quantiles of the replicates at (1 - level) / 2 and (1 + level) / 2.
 
     Source: Efron, The Jackknife, the Bootstrap and Other Resampling Plans (1982), chapter 10. Quantiles are
@@ -94,7 +99,7 @@ def percentile_interval(replicates, *, level: float = 0.95):
     return Interval(float(low), float(high), "percentile", level)
 
 
-def bca_interval(estimate, replicates, jackknife, *, level: float = 0.95):
+def bca_interval(estimate: float, replicates: ArrayLike, jackknife: ArrayLike, *, level: float = 0.95) -> Interval:
     """The bias-corrected and accelerated interval (BCa).
 
     Quantiles of the replicates at Phi(z0 + (z0 + z) / (1 - a (z0 + z))) for z = the normal quantiles of
@@ -123,21 +128,21 @@ def bca_interval(estimate, replicates, jackknife, *, level: float = 0.95):
         return plain
     bias, acceleration = _bias(estimate, _finite(replicates)), _acceleration(np.asarray(jackknife, dtype=np.float64))
     levels, reason = _bca_levels(bias, acceleration, level)
-    if reason:
+    if levels is None:
         return Interval(plain.low, plain.high, f"percentile (BCa undefined: {reason})", level)
     low, high = np.quantile(_finite(replicates), levels)
     return Interval(float(low), float(high), "bca", level)
 
 
 def bootstrap(
-    resample: Callable[[np.ndarray], np.ndarray],
-    n_cases,
+    resample: Statistic,
+    n_cases: int,
     *,
-    n_resamples=2000,
-    seed=0,
+    n_resamples: int = 2000,
+    seed: int = 0,
     level: float = 0.95,
     method: str = "bca",
-):
+) -> Bootstrap:
     """A statistic and its interval by resampling cases with replacement.
 
     Args:
@@ -171,7 +176,7 @@ def bootstrap(
     return Bootstrap(value, interval, error, len(finite), replicates)
 
 
-def values_of_rows(statistic, rows):
+def values_of_rows(statistic: Statistic, rows: Array) -> Floats:
     """(B,) float64: the statistic of each row. Another shape is a ValueError, for it would be broadcast in silence."""
     values = np.asarray(statistic(rows), dtype=np.float64)
     if values.shape != (len(rows),):
@@ -179,7 +184,7 @@ def values_of_rows(statistic, rows):
     return values
 
 
-def _check(n_cases, n_resamples, level, method):
+def _check(n_cases: int, n_resamples: int, level: float, method: str) -> None:
     check_level(level)
     if n_cases < 0 or n_resamples < 2:
         got = f"{n_cases} cases, {n_resamples} resamples"
@@ -188,26 +193,27 @@ def _check(n_cases, n_resamples, level, method):
         raise DataError("method of the bootstrap is unknown", got=method, expected='"bca" or "percentile"')
 
 
-def _replicates(resample, n_cases, n_resamples, rng):
+def _replicates(resample: Statistic, n_cases: int, n_resamples: int, rng: np.random.Generator) -> Floats:
     rows = (case_weights(n_cases, stop - start, rng=rng) for start, stop in block_spans(n_resamples, n_cases))
     return np.concatenate([values_of_rows(resample, weights) for weights in rows])
 
 
-def _jackknife(resample, n_cases):
+def _jackknife(resample: Statistic, n_cases: int) -> Floats:
     rows = (leave_one_out_rows(start, stop, n_cases) for start, stop in block_spans(n_cases, n_cases))
     return np.concatenate([values_of_rows(resample, weights) for weights in rows])
 
 
-def _finite(values):
-    values = np.asarray(values, dtype=np.float64)
-    return values[np.isfinite(values)]
+def _finite(values: ArrayLike) -> Floats:
+    array: Floats = np.asarray(values, dtype=np.float64)
+    finite: Floats = array[np.isfinite(array)]
+    return finite
 
 
-def _all_equal(values):
-    return np.ptp(values) <= TIE_TOLERANCE * np.max(np.abs(values))
+def _all_equal(values: Floats) -> bool:
+    return bool(np.ptp(values) <= TIE_TOLERANCE * np.max(np.abs(values)))
 
 
-def _bias(estimate, replicates):
+def _bias(estimate: float, replicates: Floats) -> float:
     """z0, infinite where the estimate lies outside all replicates."""
     from scipy.special import ndtri
 
@@ -217,7 +223,7 @@ def _bias(estimate, replicates):
     return float(ndtri((1 + below - above) / 2))  # below + half of the ties
 
 
-def _acceleration(jackknife):
+def _acceleration(jackknife: Floats) -> float:
     """a, NaN where a jackknife value is undefined or all are equal."""
     if not np.all(np.isfinite(jackknife)) or _all_equal(jackknife):
         return float("nan")
@@ -225,7 +231,7 @@ def _acceleration(jackknife):
     return float(np.sum(deviations**3) / (6 * np.sum(deviations**2) ** 1.5))
 
 
-def _bca_levels(bias, acceleration, level):
+def _bca_levels(bias: float, acceleration: float, level: float) -> tuple[Floats | None, str]:
     """The two levels at which to take the replicates' quantiles, and why there are none."""
     from scipy.special import ndtr, ndtri
 

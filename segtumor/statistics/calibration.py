@@ -10,7 +10,9 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from segtumor.arrays import Array, Floats, Mask
 from segtumor.errors import DataError
 from segtumor.statistics.roc import checked_scores, checked_weights
 
@@ -32,13 +34,15 @@ class Reliability:
         edges: (n_bins + 1,) rising; a bin holds its upper edge, the first one also its lower.
     """
 
-    mean_probability: np.ndarray
-    observed: np.ndarray
-    counts: np.ndarray
-    edges: np.ndarray
+    mean_probability: Floats
+    observed: Floats
+    counts: Array
+    edges: Floats
 
 
-def reliability(probabilities, positive, *, n_bins=10, strategy: str = "uniform"):
+def reliability(
+    probabilities: ArrayLike, positive: ArrayLike, *, n_bins: int = 10, strategy: str = "uniform"
+) -> Reliability:
     """The reliability diagram of (N,) probabilities.
 
     Args:
@@ -58,7 +62,7 @@ def reliability(probabilities, positive, *, n_bins=10, strategy: str = "uniform"
     return Reliability(mean_probability, observed, counts, edges)
 
 
-def ece(probabilities, positive, *, n_bins=10, strategy: str = "uniform"):
+def ece(probabilities: ArrayLike, positive: ArrayLike, *, n_bins: int = 10, strategy: str = "uniform") -> float:
     """Expected calibration error: |observed - predicted| of the bins, weighted by their units; 0 is best, 1 worst.
 
     It depends on the bins: give their number beside it. NaN without units. Arguments and errors as ``reliability``.
@@ -68,7 +72,9 @@ def ece(probabilities, positive, *, n_bins=10, strategy: str = "uniform"):
     return float(eces(probabilities, positive, weights, n_bins=n_bins, strategy=strategy)[0])
 
 
-def eces(probabilities, positive, weights, *, n_bins=10, strategy: str = "uniform"):
+def eces(
+    probabilities: ArrayLike, positive: ArrayLike, weights: ArrayLike, *, n_bins: int = 10, strategy: str = "uniform"
+) -> Floats:
     """``ece`` for each row of weights (B, N): (B,). Quantile bins are those of the unweighted units in every row."""
     probabilities, positive = _checked(probabilities, positive)
     weights = checked_weights(weights, len(probabilities))
@@ -79,7 +85,7 @@ def eces(probabilities, positive, weights, *, n_bins=10, strategy: str = "unifor
     return _weighted(np.abs(weights @ differences).sum(axis=1), weights)
 
 
-def brier(probabilities, positive):
+def brier(probabilities: ArrayLike, positive: ArrayLike) -> float:
     """Mean squared difference of probability and outcome: 0 is best, 1 worst, 0.25 for always saying one half.
 
     NaN without units. Source: Brier, Mon Weather Rev 78 (1950) 1-3, halved as is usual for two classes.
@@ -87,14 +93,14 @@ def brier(probabilities, positive):
     return float(briers(probabilities, positive, np.ones((1, np.size(probabilities))))[0])
 
 
-def briers(probabilities, positive, weights):
+def briers(probabilities: ArrayLike, positive: ArrayLike, weights: ArrayLike) -> Floats:
     """``brier`` for each row of weights (B, N): (B,)."""
     probabilities, positive = _checked(probabilities, positive)
     weights = checked_weights(weights, len(probabilities))
     return _weighted(weights @ (probabilities - positive) ** 2, weights)
 
 
-def fit_temperature(probabilities, positive):
+def fit_temperature(probabilities: ArrayLike, positive: ArrayLike) -> float:
     """The temperature T > 0 at which sigmoid(logit(p) / T) has the smallest log loss on these (N,) units.
 
     T > 1 softens an over-confident model. Fit it on validation units, never on those that are tested. Probabilities
@@ -116,7 +122,7 @@ def fit_temperature(probabilities, positive):
         )
     logits = logit(np.clip(probabilities, _CLIP, 1 - _CLIP))
 
-    def slope(inverse):
+    def slope(inverse: float) -> float:
         """Of the log loss along 1 / T, in which it is convex: this rises."""
         return float(np.mean(logits * (expit(logits * inverse) - positive)))
 
@@ -129,7 +135,7 @@ def fit_temperature(probabilities, positive):
     return float(1 / brentq(slope, 1 / _HOTTEST, 1 / _COLDEST, xtol=1e-10))
 
 
-def apply_temperature(probabilities, temperature):
+def apply_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
     """sigmoid(logit(p) / T) of probabilities of any shape; 0, one half and 1 stay what they are.
 
     The order is kept (but for rounding next to 0 and 1), hence every ROC curve; T = 1 changes nothing.
@@ -146,19 +152,19 @@ def apply_temperature(probabilities, temperature):
     return expit(logit(probabilities) / temperature)
 
 
-def _checked(probabilities, positive):
+def _checked(probabilities: ArrayLike, positive: ArrayLike) -> tuple[Floats, Mask]:
     probabilities, positive = checked_scores(probabilities, positive)
     _check_range(probabilities)
     return probabilities, positive
 
 
-def _check_range(probabilities):
+def _check_range(probabilities: Floats) -> None:
     wrong = ~((probabilities >= 0) & (probabilities <= 1))
     if wrong.any():
         raise DataError("a probability lies outside its range", got=probabilities[wrong][0], expected="0 to 1")
 
 
-def _edges(probabilities, n_bins, strategy):
+def _edges(probabilities: Floats, n_bins: int, strategy: str) -> Floats:
     if n_bins < 1:
         raise DataError("there is no bin", got=n_bins, expected="1 or more")
     if strategy not in ("uniform", "quantile"):
@@ -169,11 +175,12 @@ def _edges(probabilities, n_bins, strategy):
     return np.percentile(probabilities, fractions * 100)  # rounds as scikit-learn does where an edge meets a unit
 
 
-def _bins(probabilities, edges):
+def _bins(probabilities: Floats, edges: Floats) -> Array:
     """(N,) index of each unit's bin."""
     return np.searchsorted(edges[1:-1], probabilities, side="left")
 
 
-def _weighted(sums, weights):
+def _weighted(sums: Floats, weights: Floats) -> Floats:
     with np.errstate(invalid="ignore"):
-        return sums / weights.sum(axis=1)
+        means: Floats = sums / weights.sum(axis=1)
+    return means

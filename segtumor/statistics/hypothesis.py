@@ -1,11 +1,15 @@
 """Classical tests of counts and groups, and Holm's adjustment for making several.
 
 Every test is two-sided and takes its observations as independent: give it cases, not the lesions of cases. Not here:
-tests by resampling (``permutation``), of ROC areas (``roc``), and what to test against what (``segtumor.evaluation``).
+tests by resampling and what to test against what (``segtumor.evaluation``), of ROC areas (``roc``).
 """
 
-import numpy as np
+from collections.abc import Iterable
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from segtumor.arrays import Floats
 from segtumor.errors import DataError
 from segtumor.statistics.interval import TestResult, undefined_test
 
@@ -18,7 +22,7 @@ SMALL_GROUP = 5
 CORRECTIONS = ("none", "yates", "n-1")
 
 
-def mcnemar(only_first_right, only_second_right, *, exact=None) -> TestResult:
+def mcnemar(only_first_right: float, only_second_right: float, *, exact: bool | None = None) -> TestResult:
     """McNemar's test that two methods, judged on the same cases, are right equally often.
 
     Only the discordant pairs tell: with b cases that only the first has right and c that only the second has, b is
@@ -50,7 +54,7 @@ def mcnemar(only_first_right, only_second_right, *, exact=None) -> TestResult:
     return TestResult("McNemar", statistic, float(chdtrc(1, statistic)), n, "chi-squared, continuity correction")
 
 
-def chi_squared(table, *, correction: str = "none") -> TestResult:
+def chi_squared(table: ArrayLike, *, correction: str = "none") -> TestResult:
     """Pearson's chi-squared test that rows and columns of a table are independent.
 
     Sum of (observed - expected)^2 / expected with (R - 1)(C - 1) degrees of freedom.
@@ -87,7 +91,7 @@ def chi_squared(table, *, correction: str = "none") -> TestResult:
     return TestResult(name, statistic, float(chdtrc(freedom, statistic)), n, _chi_squared_note(freedom, expected))
 
 
-def fisher_exact(table) -> TestResult:
+def fisher_exact(table: ArrayLike) -> TestResult:
     """Fisher's exact test that rows and columns of a 2 x 2 table are independent.
 
     The sum of the hypergeometric probabilities, given the margins, of all tables no more probable than this one.
@@ -112,7 +116,7 @@ def fisher_exact(table) -> TestResult:
     return TestResult("Fisher exact", float(odds_ratio), min(float(p_value), 1.0), n, "statistic: odds ratio")
 
 
-def kruskal_wallis(groups) -> TestResult:
+def kruskal_wallis(groups: Iterable[ArrayLike]) -> TestResult:
     """Kruskal and Wallis' test that the groups come from one distribution, by ranks.
 
     H = 12 / (n (n + 1)) sum_g n_g (mean rank_g - (n + 1) / 2)^2, divided by 1 - sum(t^3 - t) / (n^3 - n) for ties of t
@@ -147,7 +151,7 @@ def kruskal_wallis(groups) -> TestResult:
     return TestResult(name, statistic, float(chdtrc(len(kept) - 1, statistic)), n, note)
 
 
-def holm(p_values):
+def holm(p_values: ArrayLike) -> Floats:
     """P-values adjusted for their number so that the chance of any false rejection stays below the level.
 
     In ascending order the i-th of m is multiplied by m - i + 1; none is below its predecessor, none above 1.
@@ -172,7 +176,7 @@ def holm(p_values):
     return adjusted
 
 
-def _counts(numbers, what, *, shape):
+def _counts(numbers: ArrayLike, what: str, *, shape: tuple[int | None, ...]) -> Floats:
     """Whole numbers >= 0 as float64, in the shape given; None stands for any length."""
     counts = np.asarray(numbers, dtype=np.float64)
     fits = counts.ndim == len(shape) and all(
@@ -186,20 +190,20 @@ def _counts(numbers, what, *, shape):
     return counts
 
 
-def _check_correction(correction, shape):
+def _check_correction(correction: str, shape: tuple[int, ...]) -> None:
     if correction not in CORRECTIONS:
         raise DataError("correction of chi-squared is unknown", got=correction, expected=f"one of {CORRECTIONS}")
     if correction == "yates" and shape != (2, 2):
         raise DataError("Yates' correction is for 2 x 2 tables", got=f"shape {shape}", remedy='Use correction="none"')
 
 
-def _chi_squared_note(freedom, expected):
+def _chi_squared_note(freedom: int, expected: Floats) -> str:
     small = np.count_nonzero(expected < SMALL_EXPECTED)
     freedom_text = f"{freedom} degree{'s' if freedom > 1 else ''} of freedom"
     return freedom_text + (f"; {small} of {expected.size} expected counts below {SMALL_EXPECTED}" if small else "")
 
 
-def _groups_note(n_empty, sizes):
+def _groups_note(n_empty: int, sizes: Floats) -> str:
     freedom = len(sizes) - 1
     notes = [f"{freedom} degree{'s' if freedom > 1 else ''} of freedom"]
     if np.any(sizes < SMALL_GROUP):
@@ -209,14 +213,14 @@ def _groups_note(n_empty, sizes):
     return "; ".join(notes)
 
 
-def _finite(group):
+def _finite(group: ArrayLike) -> Floats:
     group = np.asarray(group, dtype=np.float64).ravel()
     if not np.all(np.isfinite(group)):
         raise DataError("a group holds NaN or infinite values", got=group, expected="finite numbers")
     return group
 
 
-def _ranks(values):
+def _ranks(values: Floats) -> tuple[Floats, Floats]:
     """Ranks from 1, ties their mean, and how many values each distinct value has."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)

@@ -43,17 +43,17 @@ class TestResult:
     note: str = ""
 
 
-def undefined_interval(reason, level: float = 0.95):
+def undefined_interval(reason: str, level: float = 0.95) -> Interval:
     """The interval that there is not; ``reason`` is a phrase such as "one case"."""
     return Interval(float("nan"), float("nan"), f"undefined: {reason}", level)
 
 
-def undefined_test(name, n, reason):
+def undefined_test(name: str, n: int, reason: str) -> TestResult:
     """The result of a test that could not be made."""
     return TestResult(name, float("nan"), float("nan"), n, reason)
 
 
-def check_level(level):
+def check_level(level: float) -> None:
     """DataError unless the level lies strictly between 0 and 1."""
     if not 0 < level < 1:
         raise DataError("level of confidence cannot be used", got=level, expected="a number between 0 and 1, as 0.95")

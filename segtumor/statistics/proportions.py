@@ -11,7 +11,7 @@ from segtumor.errors import DataError
 from segtumor.statistics.interval import Interval, check_level, undefined_interval
 
 
-def wilson(successes, n, *, level: float = 0.95):
+def wilson(successes: float, n: float, *, level: float = 0.95) -> Interval:
     """Wilson's score interval, without continuity correction.
 
     The proportions p that the score test does not reject: |successes / n - p| <= z sqrt(p (1 - p) / n).
@@ -42,7 +42,7 @@ def wilson(successes, n, *, level: float = 0.95):
     return Interval(low, high, "wilson", level)
 
 
-def clopper_pearson(successes, n, *, level: float = 0.95):
+def clopper_pearson(successes: float, n: float, *, level: float = 0.95) -> Interval:
     """Clopper and Pearson's interval ("binomial exact"), by quantiles of the beta distribution.
 
     The proportions at which neither tail of the binomial distribution is below (1 - level) / 2.
@@ -71,7 +71,7 @@ def clopper_pearson(successes, n, *, level: float = 0.95):
     return Interval(low, high, "clopper-pearson", level)
 
 
-def _checked(successes, n, level):
+def _checked(successes: float, n: float, level: float) -> tuple[float, float]:
     """The counts as plain floats, so that NumPy's do not reach the interval."""
     check_level(level)
     if not (math.isfinite(n) and 0 <= successes <= n):  # a comparison with NaN is false

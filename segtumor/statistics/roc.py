@@ -8,11 +8,14 @@ An area under a ROC curve without positives or without negatives is NaN.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from segtumor.arrays import Array, Floats, Mask
 from segtumor.errors import DataError
 from segtumor.statistics.interval import Interval, TestResult, check_level, undefined_interval, undefined_test
 
@@ -33,9 +36,9 @@ class RocCurve:
         thresholds: in units of the score.
     """
 
-    false_positive_rate: np.ndarray
-    sensitivity: np.ndarray
-    thresholds: np.ndarray
+    false_positive_rate: Floats
+    sensitivity: Floats
+    thresholds: Floats
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,12 @@ class PrCurve:
         thresholds: in units of the score.
     """
 
-    recall: np.ndarray
-    precision: np.ndarray
-    thresholds: np.ndarray
+    recall: Floats
+    precision: Floats
+    thresholds: Floats
 
 
-def auc(scores, positive, weights=None):
+def auc(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Area under the ROC curve: the chance that a positive scores above a negative, ties counted half.
 
     Args:
@@ -66,12 +69,12 @@ def auc(scores, positive, weights=None):
     return float(aucs(scores, positive, _one_row(scores, weights))[0])
 
 
-def aucs(scores, positive, weights):
+def aucs(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike) -> Floats:
     """``auc`` for each row of weights (B, N): (B,)."""
     return _in_blocks(_block_of_aucs, scores, positive, weights)
 
 
-def average_precision(scores, positive, weights=None):
+def average_precision(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Area under the precision-recall curve as a step function: the sum of precision times gain in recall.
 
     Never interpolated, as in scikit-learn; hence 1 where all units are positive, NaN where none is. Arguments and
@@ -80,12 +83,12 @@ def average_precision(scores, positive, weights=None):
     return float(average_precisions(scores, positive, _one_row(scores, weights))[0])
 
 
-def average_precisions(scores, positive, weights):
+def average_precisions(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike) -> Floats:
     """``average_precision`` for each row of weights (B, N): (B,)."""
     return _in_blocks(_block_of_average_precisions, scores, positive, weights)
 
 
-def roc_curve(scores, positive):
+def roc_curve(scores: ArrayLike, positive: ArrayLike) -> RocCurve:
     """The ROC curve of (N,) scores, every distinct score a threshold."""
     thresholds, positives, negatives = _counts_above(scores, positive)
     with np.errstate(invalid="ignore"):
@@ -93,7 +96,7 @@ def roc_curve(scores, positive):
     return RocCurve(false_positive_rate, sensitivity, thresholds)
 
 
-def pr_curve(scores, positive):
+def pr_curve(scores: ArrayLike, positive: ArrayLike) -> PrCurve:
     """The precision-recall curve of (N,) scores, every distinct score a threshold."""
     thresholds, positives, negatives = _counts_above(scores, positive)
     with np.errstate(invalid="ignore"):
@@ -101,7 +104,7 @@ def pr_curve(scores, positive):
     return PrCurve(recall[1:], precision[1:], thresholds[1:])
 
 
-def delong_interval(scores, positive, *, level: float = 0.95, transform=LOGIT):
+def delong_interval(scores: ArrayLike, positive: ArrayLike, *, level: float = 0.95, transform: str = LOGIT) -> Interval:
     """An interval of the area A under the ROC curve, from DeLong's variance V.
 
     With ``transform="logit"`` the limits are those of logit(A) +- z sqrt(V) / (A (1 - A)), brought back. They lie
@@ -148,12 +151,12 @@ def delong_interval(scores, positive, *, level: float = 0.95, transform=LOGIT):
     return Interval(low, high, "DeLong (logit)", level)
 
 
-def _of_logit(x):
+def _of_logit(x: float) -> float:
     """1 / (1 + exp(-x)), which does not overflow."""
     return (1 + math.tanh(x / 2)) / 2
 
 
-def delong_test(scores_a, scores_b, positive):
+def delong_test(scores_a: ArrayLike, scores_b: ArrayLike, positive: ArrayLike) -> TestResult:
     """DeLong's test that two scores of the same units (N,) have the same area; two-sided, statistic z of a minus b.
 
     NaN where the difference has no variance but is not zero, and with fewer than two positives or negatives. Scores
@@ -176,7 +179,7 @@ def delong_test(scores_a, scores_b, positive):
     return undefined_test("DeLong", n, "undefined: the difference has variance 0")
 
 
-def checked_scores(scores, positive):
+def checked_scores(scores: ArrayLike, positive: ArrayLike) -> tuple[Floats, Mask]:
     """Scores as float64 (N,) and labels as bool (N,).
 
     Raises:
@@ -195,7 +198,7 @@ def checked_scores(scores, positive):
     return scores, positive.astype(bool)
 
 
-def checked_weights(weights, n_units):
+def checked_weights(weights: ArrayLike, n_units: int) -> Floats:
     """Weights as float64 (B, N); DataError for another shape or a weight that is negative or not finite."""
     weights = _numbers("weights", weights)
     if weights.ndim != 2 or weights.shape[1] != n_units:
@@ -205,18 +208,20 @@ def checked_weights(weights, n_units):
     return weights
 
 
-def _numbers(name, values):
+def _numbers(name: str, values: ArrayLike) -> Floats:
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} are not numbers", got=error) from error
 
 
-def _one_row(scores, weights):
+def _one_row(scores: ArrayLike, weights: ArrayLike | None) -> Floats:
     return np.ones((1, np.size(scores))) if weights is None else _numbers("weights", weights)[None]
 
 
-def _in_blocks(area_of_block, scores, positive, weights):
+def _in_blocks(
+    area_of_block: Callable[[Floats, Mask, Array], Floats], scores: ArrayLike, positive: ArrayLike, weights: ArrayLike
+) -> Floats:
     """(B,) areas of the rows of weights; units sorted once by falling score, ``starts`` where a new score begins."""
     scores, positive = checked_scores(scores, positive)
     weights = checked_weights(weights, len(scores))
@@ -232,27 +237,29 @@ def _in_blocks(area_of_block, scores, positive, weights):
     return np.concatenate(blocks) if blocks else np.empty(0)
 
 
-def _block_of_aucs(weights, positive, starts):
+def _block_of_aucs(weights: Floats, positive: Mask, starts: Array) -> Floats:
     positives = np.add.reduceat(weights * positive, starts, axis=1)
     negatives = np.add.reduceat(weights * ~positive, starts, axis=1)
     negatives_at_or_above = np.cumsum(negatives, axis=1)
     total = negatives_at_or_above[:, -1:]
     below = total - negatives_at_or_above + negatives / 2  # those of the same score count half
     with np.errstate(invalid="ignore"):
-        return np.einsum("bg,bg->b", positives, below) / (positives.sum(axis=1) * total[:, 0])
+        areas: Floats = np.einsum("bg,bg->b", positives, below) / (positives.sum(axis=1) * total[:, 0])
+    return areas
 
 
-def _block_of_average_precisions(weights, positive, starts):
+def _block_of_average_precisions(weights: Floats, positive: Mask, starts: Array) -> Floats:
     positives = np.add.reduceat(weights * positive, starts, axis=1)
     units_above = np.cumsum(np.add.reduceat(weights, starts, axis=1), axis=1)
     positives_above = np.cumsum(positives, axis=1)
     # Before the first unit drawn there is no precision, but no gain in recall either.
     precision = positives_above / np.where(units_above > 0, units_above, 1)
     with np.errstate(invalid="ignore"):
-        return np.einsum("bg,bg->b", positives, precision) / positives_above[:, -1]
+        areas: Floats = np.einsum("bg,bg->b", positives, precision) / positives_above[:, -1]
+    return areas
 
 
-def _counts_above(scores, positive):
+def _counts_above(scores: ArrayLike, positive: ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Falling thresholds (T,), beginning with infinity, and the positives and negatives at or above each."""
     scores, positive = checked_scores(scores, positive)
     thresholds, group = np.unique(-scores, return_inverse=True)
@@ -262,23 +269,23 @@ def _counts_above(scores, positive):
     return falling, np.cumsum(np.append(0, positives)), np.cumsum(np.append(0, negatives))
 
 
-def _too_few(positive):
+def _too_few(positive: Mask) -> str:
     """Why there is no variance, or an empty string."""
     fewest = min(np.count_nonzero(positive), np.count_nonzero(~positive))
     return "" if fewest > 1 else ("one class only" if fewest == 0 else "one unit in a class")
 
 
-def _placements(scores, positive):
+def _placements(scores: Floats, positive: Mask) -> tuple[Floats, Floats]:
     """DeLong's structural components: per positive the share of negatives below it, per negative of positives above."""
     positives, negatives = scores[positive], scores[~positive]
     return _share_below(positives, negatives), 1 - _share_below(negatives, positives)
 
 
-def _share_below(values, others):
+def _share_below(values: Floats, others: Floats) -> Floats:
     """(V,) the share of ``others`` below each value, ties counted half."""
     others = np.sort(others)
     return (np.searchsorted(others, values, "left") + np.searchsorted(others, values, "right")) / (2 * len(others))
 
 
-def _variance_of_mean(values):
+def _variance_of_mean(values: Floats) -> float:
     return float(values.var(ddof=1)) / len(values)

@@ -6,7 +6,7 @@ from typing import Any, Self, TypeVar
 
 from segtumor.annotations.remarks import Remark
 from segtumor.escaping import printable
-from segtumor.progress import Progress, on_terminal
+from segtumor.progress import Progress, bar, on_terminal
 from segtumor.texts import aligned_table
 
 _EXAMPLES_SHOWN = 3
@@ -15,11 +15,7 @@ _T = TypeVar("_T")
 
 def progress_bar(what: str, unit: str = "image") -> Progress:
     """Wraps what is iterated: a bar with rate and time left on a terminal; elsewhere nothing."""
-    if not on_terminal():
-        return iter
-    from tqdm import tqdm
-
-    return lambda items: tqdm(items, desc=what, unit=unit)
+    return lambda items: bar(items, None, what, unit=unit, leave=True)
 
 
 class CaseProgress:
