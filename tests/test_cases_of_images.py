@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segtumor.annotations.plausibility import dataset_warnings
-from segtumor.annotations.reader_marks import read_readers
+from segtumor.annotations.reader_marks import read_reader_marks
 from segtumor.annotations.tables.image_tables import match_images, read_image_table
 from segtumor.cases import case_of, case_or_own, case_text, cases_alike, doubts, is_placeholder, own_case
 from segtumor.datasets.counts import describe
@@ -174,7 +174,7 @@ def test_tables_of_cases_join_by_the_same_case(first, second, tmp_path):
     readers = tmp_path / "readers.csv"
     readers.write_text(f"reader,case_id,label\nR,{first},tumor\n")
     truths = Part([float(second)], "a").annotated_images
-    assert list(read_readers(readers, truths, ("benign",))[0].findings) == [0]
+    assert list(read_reader_marks(readers, truths, ("benign",))[0].findings) == [0]
 
 
 def test_training_parts_of_a_benchmark_are_read_alike(tmp_path):

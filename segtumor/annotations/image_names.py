@@ -14,7 +14,7 @@ from segtumor.imaging import SUPPORTED_SUFFIXES
 #: Columns that hold the name of an image, in the order in which they are looked for.
 IMAGE_COLUMNS = ("image_id", "file_name", "filename", "image", "image_name", "name", "file", "path")
 
-#: Folders that only say what lies in them: they tell no patient or part from another.
+#: Folders that only say what they hold: they do not distinguish patients or parts.
 PLAIN_FOLDERS = {"images", "image", "imgs", "img", "jpegimages", "pictures", "masks", "mask", "default"}
 PLAIN_FOLDERS |= {"imagestr", "imagests", "labelstr", "labelsts"}  # of nnU-Net
 PLAIN_FOLDERS |= {"labels", "annotations", "annots", "xml", "xmls", "json", "jsons"}

@@ -1,7 +1,7 @@
 """JSON from outside: bytes to values, without what Python's reader lets pass.
 
 Refused: other encodings than UTF-8 (with or without a byte order mark), files too large or nested too deeply for the
-machine, a key that stands twice in one object. NaN and Infinity, which JSON lacks but Python reads and writes, are read
+machine, duplicate keys in one object. NaN and Infinity, which JSON lacks but Python reads and writes, are read
 and left to the checks of each field. Not here: what the values mean, but for telling annotations from predictions,
 which are easily given in each other's place.
 """
@@ -50,7 +50,7 @@ def parse_json(data: bytes | str, path: Path | str) -> Any:
     if repeated:
         more = f" and {len(repeated) - _NAMED} more" if len(repeated) > _NAMED else ""
         names = ", ".join(f"{key!r:.60}" + where for key, where in repeated[:_NAMED])
-        what = f"not readable as JSON: a key stands twice in one object: {names}{more}"
+        what = f"not readable as JSON: duplicate keys in one object: {names}{more}"
         raise DataError(what, where=path, remedy="Remove one of the two; readers silently keep the last")
     return value
 
@@ -59,7 +59,7 @@ def parse_json_leniently(data: bytes | str, path: Path | str) -> tuple[Any, list
     """As ``parse_json``, but repeated keys are returned rather than refused; the last value counts.
 
     Returns:
-        the value, and a list of (key, where), one for each key that stands twice in one object; ``where`` is
+        the value, and a list of (key, where), one for each duplicate key; ``where`` is
         `` (id 17)`` if that object has an id, else empty.
     """
     repeated: list[tuple[str, str]] = []

@@ -52,7 +52,7 @@ class ProblemKind(Enum):
     EMPTY = "is empty", "if it is a part of a split, split again, with more cases or fewer parts"
     MISSING = ("is missing",)
     MISSING_EVERYWHERE = ("is missing in every image",)
-    KEY_TWICE = "stands twice in one object", "remove one of the two; JSON readers silently keep the last"
+    KEY_TWICE = "is a duplicate key", "remove one of the two; JSON readers silently keep the last"
     TWICE = ("is used twice",)
     NO_INTEGER = ("is not an integer",)
     ID_TOO_LARGE = ("is beyond 2^53",)
@@ -258,7 +258,7 @@ class Problem(NamedTuple):
         return f"{self.where} {self.field}: {self.what}" + (f", got {self.got}" if self.got else "")
 
     def as_json(self) -> dict[str, str]:
-        """Its values for a report; the words stand for the kind."""
+        """Its values for a report, without the kind, which the words name."""
         return {key: value for key, value in self._asdict().items() if key != "kind"}
 
 

@@ -56,7 +56,7 @@ class ReaderMarks:
     n_cut: int = 0
 
 
-def read_readers(
+def read_reader_marks(
     path: Path | str, annotated_images: Sequence[AnnotatedImage], class_names: Sequence[str], *, unlisted: str = REFUSE
 ) -> list[ReaderMarks]:
     """Readers of a table.
@@ -79,7 +79,7 @@ def read_readers(
     """
     rows = [(n, cells) for n, cells in enumerate(read_cells(path, needed=("reader",)), start=2) if any(cells.values())]
     if not rows:
-        raise DataError("no reader in the table", where=path, expected="a row for each mark")
+        raise DataError("the table has no reader", where=path, expected="a row for each mark")
     columns = rows[0][1]
     kind = _kind(columns, path)
     targets = _Targets(annotated_images, kind, columns)
@@ -145,7 +145,7 @@ class _Targets:
 def _entry(cells: Mapping[str, str], kind: str, targets: _Targets, class_names: Sequence[str], where: str) -> _Entry:
     """(AnnotatedImages, _Mark) of a row."""
     if not cells["reader"]:
-        raise DataError("no name of a reader", where=where)
+        raise DataError("the reader has no name", where=where)
     mark = _mark(cells, kind, class_names, where)
     images = targets.find(cells, where)
     target = case_of(cells) if kind == CASE_LABELS else images[0].file_name
@@ -279,7 +279,7 @@ def _check_missing(
             f"reader {name} does not mention {len(missing)} annotated images",
             where=path,
             got=", ".join(image.file_name for image in missing[:_LISTED]),
-            remedy="Say with --unlisted whether they were called normal or not read (leave-out)",
+            remedy="Use --unlisted to say whether they were called normal or not read (leave-out)",
         )
     if unlisted == LEAVE_OUT and all(findings.values()):
         how = "without corners" if kind == BOXES else "with the label normal"

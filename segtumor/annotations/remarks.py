@@ -1,4 +1,4 @@
-"""What a conversion has to tell about single images: what it left out, and what it used though it is unusual."""
+"""What a conversion reports about single images: what it left out, and what it used though it is unusual."""
 
 from collections import Counter
 from collections.abc import Iterable

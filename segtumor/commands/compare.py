@@ -111,7 +111,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _pairs(arguments: argparse.Namespace, pairing: "Pairing", settings: "StudySettings") -> Iterator["Pair"]:
-    from segtumor.annotations.reader_marks import read_readers
+    from segtumor.annotations.reader_marks import read_reader_marks
     from segtumor.evaluation.comparison.pairs import names_of_paths, pair_of_models, pairs_with_readers
     from segtumor.evaluation.pairing import pair
 
@@ -122,7 +122,7 @@ def _pairs(arguments: argparse.Namespace, pairing: "Pairing", settings: "StudySe
         yield pair_of_models(pairing, other, names or names_of_paths(arguments.predictions, arguments.against))
         return
     unlisted = arguments.unlisted
-    readers = read_readers(arguments.readers, truth.annotated_images, truth.taxonomy.names, unlisted=unlisted)
+    readers = read_reader_marks(arguments.readers, truth.annotated_images, truth.taxonomy.names, unlisted=unlisted)
     name = arguments.names[0] if arguments.names else "model"
     yield from pairs_with_readers(pairing, readers, model_name=name, unlisted=unlisted, settings=settings)
 

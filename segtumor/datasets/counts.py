@@ -1,6 +1,6 @@
 """Counts of a data set as tables: parts, classes, lesion sizes, and what is known about images and cases.
 
-An image that stands in several parts (folds) counts once outside the table of parts. Crowd regions are no lesions, but
+An image that is in several parts (folds) counts once outside the table of parts. Crowd regions are no lesions, but
 an image that holds nothing else is not one without a lesion; both are counted where there are any. Not here: pictures
 (``segtumor.reporting.pages.data_card``) and what is wrong with the data (``segtumor.annotations.validation``).
 """
@@ -272,12 +272,12 @@ def _attribute_tables(
 
 
 def _unread_ages(images: Sequence[Image]) -> str:
-    """What stands there for an age and is none, so that it does not vanish among the unknown; "" for nothing."""
+    """A note on ages that are no number, so that they do not vanish among the unknown; "" without any."""
     unread = [i for i in images if i.get("age") not in (None, "") and not is_age(i["age"])]
     if not unread:
         return ""
     example = f"{unread[0]['age']!r} of {unread[0]['file_name']}"
-    return f"The age of {len(unread)} images is no number of years, such as {example}: they are unknown here."
+    return f"The age of {len(unread)} images is not a number of years, such as {example}: they are unknown here."
 
 
 def _attribute_row(

@@ -136,11 +136,11 @@ def _each(
         results = pool.map(one, names, chunksize=_CHUNK)  # forks; a progress bar then starts a thread, not before
         yield from zip(progress(names), results, strict=True)
     except BrokenProcessPool as error:
-        what = "a process that reads images was killed, most often for want of memory"
+        what = "a process that reads images was killed, most often for lack of memory"
         remedy = "Free some memory; else find the image that it fails on by taking a part of the folder at a time"
         raise InstallationError(what, where=image_root, remedy=remedy) from error
     finally:
-        pool.shutdown(cancel_futures=True)  # what is not begun is dropped, so that Ctrl-C ends at once
+        pool.shutdown(cancel_futures=True)  # what has not started is dropped, so that Ctrl-C ends at once
 
 
 def _begin_worker(parent: int) -> None:

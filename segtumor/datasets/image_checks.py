@@ -1,6 +1,6 @@
 """What is wrong with the images of an annotation file once they are opened.
 
-Damaged files, sizes that are not the file's, pictures that stand in the list twice, DICOM files named after the
+Damaged files, sizes that are not the file's, pictures that are listed twice, DICOM files named after the
 patient. Not here: images whose file name is unsafe or that are not there; ``validation`` names those, and they are not
 opened.
 """
@@ -40,7 +40,7 @@ def image_problems(
     """Open every image and say what is wrong.
 
     Args:
-        images: COCO image entries, as they stand in the file; malformed ones are passed over.
+        images: COCO image entries, as they are in the file; malformed ones are skipped.
         image_root: folder of the images. Only files inside it are opened.
         progress: wraps the list of names while they are read.
         max_pixels: larger pictures are problems.
@@ -88,7 +88,7 @@ class _Listing:
 
 
 def _openable(images: Sequence[Any], image_root: Path | str) -> Entries:
-    """{file name: (position, entry)} of the images that may be opened; the first entry where a name stands twice."""
+    """{file name: (position, entry)} of the images that may be opened; the first entry of a duplicate name."""
     named = [
         (index, image)
         for index, image in enumerate(images)

@@ -38,12 +38,12 @@ def place_images(
         _link(source, target, names)
         return
     if target.is_symlink():
-        raise OutputError("is a link, not a folder to copy into", where=target, remedy="Remove the link")
+        raise OutputError("is a link; a folder to copy into is needed", where=target, remedy="Remove the link")
     for name in progress(names):
         if not _same_file(source / name, target / name):
             if os.path.lexists(target / name):
                 remedy = "Choose another --output, or remove it"
-                raise OutputError("another picture of that name is there", where=target / name, remedy=remedy)
+                raise OutputError("another picture has that name", where=target / name, remedy=remedy)
             with atomic_path(target / name) as temporary:
                 shutil.copyfile(source / name, temporary)
 

@@ -1,4 +1,4 @@
-"""What stands on both sides of a split: cases, equal images and nearly equal ones, and the lesions this affects.
+"""What is on both sides of a split: cases, equal images and nearly equal ones, and the lesions this affects.
 
 Parts are compared two by two; of each pair the later one (test after val after train) is the one whose measurements
 suffer, and shares are shares of it. Folds such as fold1-train and fold1-val are compared within the fold. Not here:
@@ -64,7 +64,7 @@ class PairLeak:
 
     @property
     def leaks(self) -> bool:
-        """Whether a case or an equal image stands in both parts."""
+        """Whether a case or an equal image is in both parts."""
         return bool(self.cases or self.exact)
 
 
@@ -88,7 +88,7 @@ class LeakReport:
 
     @property
     def leaks(self) -> bool:
-        """Whether a case or an equal image stands on both sides."""
+        """Whether a case or an equal image is on both sides."""
         return any(pair.leaks for pair in self.pairs)
 
     @property

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segtumor.annotations.reader_marks import BOXES, CASE_LABELS, IMAGE_LABELS, read_readers
+from segtumor.annotations.reader_marks import BOXES, CASE_LABELS, IMAGE_LABELS, read_reader_marks
 from segtumor.errors import DataError
 from segtumor.structures.lesions import AnnotatedImage
 
@@ -17,7 +17,7 @@ IMAGES = (
 def read(tmp_path, text, **options):
     path = tmp_path / "readers.csv"
     path.write_text(text, encoding="utf-8")
-    return read_readers(path, IMAGES, CLASSES, **options)
+    return read_reader_marks(path, IMAGES, CLASSES, **options)
 
 
 def test_boxes_of_two_readers(tmp_path):
@@ -61,7 +61,7 @@ def test_an_image_without_a_case_is_no_case(tmp_path, cell):
     path.write_text(f"reader,case_id,label\nA,{cell},tumor\n", encoding="utf-8")
     images = [AnnotatedImage(1, "one.png", (10, 20), (), {"case_id": None}), AnnotatedImage(2, "two.png", (10, 20), ())]
     with pytest.raises(DataError, match="not annotated"):
-        read_readers(path, images, CLASSES, unlisted="normal")
+        read_reader_marks(path, images, CLASSES, unlisted="normal")
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_semicolons_and_blank_rows_of_a_spreadsheet(tmp_path):
     [
         ("image,label\none,normal\n", "columns missing: reader"),
         ("reader\nA\n", "not a table of readers"),
-        ("reader,image,label\n", "no reader in the table"),
-        ("reader,image,label\n,,\n", "no reader in the table"),
-        ("reader,image,label\n,one,normal\n", "no name of a reader"),
+        ("reader,image,label\n", "the table has no reader"),
+        ("reader,image,label\n,,\n", "the table has no reader"),
+        ("reader,image,label\n,one,normal\n", "the reader has no name"),
         ("reader,image,label\nA,four,normal\n", "not annotated"),
         ("reader,case_id,label\nA,c9,normal\n", "not annotated"),
         ("reader,image,label\nA,one,\n", "no label"),

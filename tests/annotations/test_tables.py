@@ -40,7 +40,7 @@ def test_every_column_gets_its_type(tmp_path):
     ("text", "message"),
     [
         ("who,case_id\na,1\n", "no column of image names.*expected one of image_id, file_name"),
-        ("image,case_id\na.png,1\na.png,2\n", "image a.png stands there twice with different data"),
+        ("image,case_id\na.png,1\na.png,2\n", "image a.png is listed twice with different data"),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path, text, message):
@@ -151,9 +151,9 @@ def test_a_table_that_inflates_is_refused_unread(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.xls", b"\xd0\xcf\x11\xe0 old", "of a kind that is not read.*old Excel.*Save it as"),
-        ("x.xlsx", b"\xd0\xcf\x11\xe0 old", "of a kind that is not read"),
-        ("x.ods", b"PK\x03\x04", r"of a kind that is not read.*\.ods"),
+        ("x.xls", b"\xd0\xcf\x11\xe0 old", "this kind of table is not supported.*old Excel.*Save it as"),
+        ("x.xlsx", b"\xd0\xcf\x11\xe0 old", "this kind of table is not supported"),
+        ("x.ods", b"PK\x03\x04", r"this kind of table is not supported.*\.ods"),
         ("x.csv", b"PK\x03\x04 no zip", "not readable as an Excel table"),
         ("x.csv", b"image,case_id\n" + b"," * (4 * 2**20 + 1), "a line is too long"),
         ("x.csv", b"image,case_id\n" + b"a" * 200_000, "field larger than field limit"),

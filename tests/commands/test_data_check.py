@@ -146,7 +146,7 @@ def test_fix_does_not_overwrite_its_input_and_needs_something_left(check, tmp_pa
 def test_a_repeated_key_is_found_with_everything_else_and_not_guessed_at(check, tmp_path):
     text = json.dumps(_coco()).replace('"width": 60', '"width": 60, "width": 60', 1).replace("400", "-1", 1)
     code, out, _ = check(text)
-    assert code == 5 and "'width' stands twice in one object" in out and "area is not a finite number" in out
+    assert code == 5 and "'width' is a duplicate key" in out and "area is not a finite number" in out
     assert check(text, "--fix", tmp_path / "fixed.json")[0] == 5
     assert not (tmp_path / "fixed.json").exists()
 

@@ -82,7 +82,7 @@ def test_a_file_of_no_split_is_not_replaced(collection, tmp_path, capsys):
     (tmp_path / "out" / "annotations").mkdir(parents=True)
     (tmp_path / "out" / "annotations" / "train.json").write_text("mine")
     assert _run(collection, tmp_path / "out", "--place", "none", "--overwrite") == 2
-    assert "a file is there that is of no split" in capsys.readouterr().err
+    assert "there is a file that belongs to no split" in capsys.readouterr().err
     assert (tmp_path / "out" / "annotations" / "train.json").read_text() == "mine"
 
 

@@ -8,8 +8,8 @@ from segtumor.datasets import splits
 from segtumor.datasets.splits.case_leaks import leak_numbers
 from segtumor.datasets.splits.cases import cases_of_images, read_case_table
 from segtumor.datasets.splits.merging import merge_coco
-from segtumor.datasets.splits.model import slug
 from segtumor.datasets.splits.official import listing_of_attribute, match, read_lists
+from segtumor.datasets.splits.split import slug
 from segtumor.errors import ConfigError, DataError
 
 NAMES = [f"{n}.png" for n in range(20)]
@@ -56,7 +56,7 @@ def test_one_centre_is_left_out_at_a_time():
 def test_centres_that_cannot_be_left_out():
     with pytest.raises(DataError, match=r"1 cases have images of several values.*case0 \(1 and 2\)"):
         splits.leave_one_out(NAMES, CASES, ["1", "2", *["1"] * 18], key="center", unknown="unknown")
-    with pytest.raises(ConfigError, match="only of several"):
+    with pytest.raises(ConfigError, match="needs several values"):
         splits.leave_one_out(NAMES, CASES, ["1"] * 20, key="center", unknown="unknown")
 
 
@@ -171,7 +171,7 @@ def test_lists_and_images_are_brought_together():
     listed = [("a.jpg", "train"), ("b.png", "val"), ("ghost", "val"), ("a", "train")]
     listing = match(listed, ["a.jpeg", "b.png", "c.png"])
     assert (listing.part_of_index, listing.unknown, listing.unlisted) == ({0: "train", 1: "val"}, ["ghost"], ["c.png"])
-    with pytest.raises(DataError, match=r"1 images stand in several lists: a.jpeg \(train and val\)"):
+    with pytest.raises(DataError, match=r"1 images are in several lists: a.jpeg \(train and val\)"):
         match([*listed, ("a.jpeg", "val")], ["a.jpeg", "b.png"])
     with pytest.raises(DataError, match="no listed name is an image"):
         match(listed, ["z.png"])

@@ -2,8 +2,8 @@
 
 import pytest
 
+from segtumor.datasets.annotation_files import load_parts
 from segtumor.datasets.counts import describe
-from segtumor.datasets.parts import load_parts
 from segtumor.datasets.sampling import sample_images
 from segtumor.datasets.splits.output import summarize
 from segtumor.errors import DataError
@@ -73,7 +73,7 @@ def test_ages_that_are_none_are_counted_and_named():
     statistics = describe({"all": as_dataset({**DOCUMENT, "images": images, "annotations": []}, "images")})
     (table,) = [table for table in statistics.tables if table.title.startswith("Age")]
     assert [row[:2] for row in table.rows] == [("40-59", 1), ("unknown", 6)] and statistics.ages == [41]
-    assert table.note.startswith("The age of 4 images is no number of years, such as '12 years' of 0.png")
+    assert table.note.startswith("The age of 4 images is not a number of years, such as '12 years' of 0.png")
 
 
 def test_parts_and_folds(whole):

@@ -8,8 +8,8 @@ import pytest
 from repository import ROOT
 
 from segtumor import NOTICE
+from segtumor.datasets.annotation_files import load_parts
 from segtumor.datasets.counts import describe
-from segtumor.datasets.parts import load_parts
 from segtumor.reporting.figures.histograms import age_histogram_figure, lesion_size_figure
 from segtumor.reporting.pages.data_card import data_card
 from segtumor.reporting.pictures.contact_sheet import contact_sheet

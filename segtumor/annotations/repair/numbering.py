@@ -65,7 +65,7 @@ def _text(value: Any) -> str | None:
 def renumber_texts(work: Work, ledger: Ledger) -> None:
     """Ids of images and categories that are text, or beyond 2^53, become numbers; annotations follow theirs.
 
-    Only where each is one entry's own: of one that stands twice nobody knows whose the annotations are.
+    Only where each is one entry's own: of a duplicate nobody knows whose the annotations are.
     """
     for name, key in (("images", "image_id"), ("categories", "category_id")):
         ids = [entry.get("id") for _, entry in work[name] if isinstance(entry, dict)]
@@ -85,7 +85,7 @@ def _is_odd(value: Any) -> bool:
 
 
 def remove_copies(work: Work, ledger: Ledger) -> None:
-    """Drop images and categories that stand twice word for word, and lesions whose class, box and outline do."""
+    """Drop exact copies of images and categories, and of lesions by their class, box and outline."""
     for name, compared in {"images": _same, "categories": _same_category, "annotations": _same_lesion}.items():
         work[name] = _without_copies(name, work[name], compared, ledger)
 

@@ -110,7 +110,7 @@ def sex_letter(text: str) -> str | None:
 def unread_cell(column: str, text: str) -> str | None:
     """What to report of a cell of age or sex that is filled in and cannot be read; None if all is well.
 
-    A date is not repeated: a date of birth tells who somebody is.
+    A date is not repeated: a date of birth identifies a person.
     """
     read = _READ.get(column)
     if read is None or is_blank(text) or read(text) is not None:

@@ -35,7 +35,7 @@ def read_cells(path: Path | str, needed: Sequence[str] = ()) -> list[dict[str, s
 
 
 def refuse_rows(faults: Sequence[DataError], path: Path | str) -> None:
-    """Raise one DataError for all faulty rows, so that a long table need not be mended one run at a time.
+    """Raise one DataError for all faulty rows, so that a long table need not be fixed one run at a time.
 
     Args:
         faults: DataErrors whose ``where`` is the row; without any, nothing is raised.
@@ -73,7 +73,7 @@ def read_image_table(path: Path | str, unread: list[tuple[str, str]] | None = No
         unread: list to which (name of the image, what cannot be read) is added for each cell that is not used.
 
     Raises:
-        DataError: unreadable, no column of image names, or an image stands there twice with different data.
+        DataError: unreadable, no column of image names, or an image is listed twice with different data.
     """
     table: dict[str, dict[str, Any]] = {}
     for cells in read_cells(path):
@@ -84,7 +84,7 @@ def read_image_table(path: Path | str, unread: list[tuple[str, str]] | None = No
         if unread is not None:
             unread += [(name, fault) for fault in faults]
         if table.setdefault(name, fields) != fields:
-            raise DataError(f"image {name} stands there twice with different data", where=path)
+            raise DataError(f"image {name} is listed twice with different data", where=path)
     return table
 
 

@@ -44,7 +44,9 @@ def read_sheets(path: Path | str) -> dict[str, Rows]:
     suffix = path.suffix.lower()
     if suffix in _OTHER_TABLES or start.startswith(_OLD_EXCEL):
         kind = "an old Excel file" if start.startswith(_OLD_EXCEL) else suffix
-        raise DataError("table of a kind that is not read", where=path, got=kind, remedy="Save it as .xlsx or as CSV")
+        raise DataError(
+            "this kind of table is not supported", where=path, got=kind, remedy="Save it as .xlsx or as CSV"
+        )
     is_excel = suffix in (".xlsx", ".xlsm") or start.startswith(b"PK\x03\x04")
     return _read_xlsx(path) if is_excel else {"": _read_csv(path)}
 

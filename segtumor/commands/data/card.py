@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _body(arguments: argparse.Namespace) -> None:
+    from segtumor.datasets.annotation_files import load_parts
     from segtumor.datasets.counts import describe
-    from segtumor.datasets.parts import load_parts
     from segtumor.datasets.sampling import read_sample
     from segtumor.datasets.splits.document import hash_of_split_beside
     from segtumor.files import write_text

@@ -79,7 +79,7 @@ def _body(arguments: argparse.Namespace) -> int:
 
 def _parts(arguments: argparse.Namespace) -> dict[str, "CocoDataset"]:
     """{part: CocoDataset} from whichever of the three ways was used."""
-    from segtumor.datasets.parts import load_parts, parts_of_split, with_case_table
+    from segtumor.datasets.annotation_files import load_parts, parts_of_split, with_case_table
 
     _check_usage(arguments)
     check_files = not arguments.no_open

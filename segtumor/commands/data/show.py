@@ -46,7 +46,7 @@ def _positive(text: str) -> int:
 def _body(arguments: argparse.Namespace) -> None:
     from PIL import Image
 
-    from segtumor.datasets.parts import load_parts
+    from segtumor.datasets.annotation_files import load_parts
     from segtumor.datasets.sampling import read_sample
     from segtumor.files import atomic_path
     from segtumor.reporting.pictures.contact_sheet import contact_sheet

@@ -31,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _body(arguments: argparse.Namespace) -> None:
+    from segtumor.datasets.annotation_files import load_parts
     from segtumor.datasets.counts import STATISTICS, describe, write_statistics
-    from segtumor.datasets.parts import load_parts
 
     statistics = describe(load_parts(arguments.source))
     for table in statistics.tables:

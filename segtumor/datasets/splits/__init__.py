@@ -18,7 +18,7 @@ from segtumor.datasets.splits.document import (
     split_of_document,
     verify_split,
 )
-from segtumor.datasets.splits.model import (
+from segtumor.datasets.splits.split import (
     COLUMN,
     GROUPED,
     IMAGE,

@@ -1,6 +1,6 @@
 """How alike the parts of a split are: counts, and the share of each label, class and attribute, as tables of text.
 
-Folds stand for themselves: each training part is all the others. Not here: printing.
+Folds are shown as they are: each training part is all the others. Not here: printing.
 """
 
 from collections import Counter
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segtumor.annotations.regions import is_crowd
-from segtumor.datasets.splits.model import Split
+from segtumor.datasets.splits.split import Split
 from segtumor.datasets.splits.strata import attribute_text
 
 _MOST_COLUMNS = 8

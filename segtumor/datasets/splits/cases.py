@@ -1,6 +1,6 @@
 """The case of each image: a field of the images, or a table.
 
-Not here: dividing the cases (``model``).
+Not here: dividing the cases (``split``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ def cases_of_images(images: Sequence[Mapping[str, Any]], *, by: str = "case_id")
     """Case of each image, from one of its fields.
 
     Raises:
-        ConfigError: an image has none, so that nobody can tell whether it shows another's case.
+        ConfigError: an image has none, so that it is not known whether it shows another's case.
     """
     cases = [case for image in images if (case := case_of(image, by)) is not None]
     if len(cases) < len(images):

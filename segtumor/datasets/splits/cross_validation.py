@@ -13,7 +13,7 @@ from typing import Any
 
 from segtumor.datasets.splits.deal import SEVERITY, Keys, grouped_split
 from segtumor.datasets.splits.merging import MergedCoco
-from segtumor.datasets.splits.model import TEST, TRAIN, VAL, Split, make_kfold
+from segtumor.datasets.splits.split import TEST, TRAIN, VAL, Split, make_kfold
 from segtumor.errors import ConfigError
 from segtumor.texts import counted
 
@@ -68,7 +68,9 @@ def make_folds(
         ConfigError: a number out of range, or fewer cases than folds.
     """
     if not 0 <= val_fraction < 1:
-        raise ConfigError("share for validation", where="--val-fraction", got=val_fraction, expected="0 to below 1")
+        raise ConfigError(
+            "the validation share is out of range", where="--val-fraction", got=val_fraction, expected="0 to below 1"
+        )
     if seed < 0:
         raise ConfigError("seed is negative", where="--seed", got=seed, expected="0 or more")
     options: dict[str, Any] = {"severity": severity, "within": within}

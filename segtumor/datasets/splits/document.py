@@ -1,7 +1,7 @@
 """Split files: written with hashes, read back, used again, and compared with the image files as they are now.
 
 Schema 1 has parts alone; schema 2 adds the ``composition`` of parts from folds, and kinds that schema 1 lacks.
-Not here: making a split (``model``), or the annotation files of its parts (``output``).
+Not here: making a split (``split``), or the annotation files of its parts (``output``).
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from segtumor.annotations.json_input import parse_json, read_bytes
 from segtumor.datasets.splits.case_leaks import check_cases_whole
-from segtumor.datasets.splits.model import (
+from segtumor.datasets.splits.split import (
     GROUPED,
     IMAGE,
     KINDS,
@@ -89,7 +89,7 @@ def read_split(path: Path | str, *, allow_shared_cases: bool = False) -> Split:
 
     Args:
         path: file written from ``split_document``.
-        allow_shared_cases: also take a split of kind image, column or official, whose cases may stand in several parts.
+        allow_shared_cases: also take a split of kind image, column or official, whose cases may be in several parts.
 
     Returns:
         Split.
@@ -119,7 +119,7 @@ def split_of_document(document: Mapping[str, Any], path: Path | str, *, allow_sh
             where=path,
             got=split.sha256,
             expected=document["split_sha256"],
-            remedy="If the change is meant, delete the line split_sha256",
+            remedy="If the change is intended, delete the line split_sha256",
         )
     if not (allow_shared_cases and split.kind in MAY_SHARE_CASES):
         check_cases_whole(split.assignment, where=path)
@@ -150,7 +150,7 @@ def reuse_split(
     Args:
         split: from ``read_split``.
         file_names: of the images, each of which must be assigned; the split may hold more.
-        case_ids: {file name: case}, if known otherwise than from the split; no such case may stand in two parts either.
+        case_ids: {file name: case}, if known otherwise than from the split; no such case may be in two parts either.
         where: file of the split, for the message.
 
     Raises:

@@ -1,6 +1,6 @@
 """Making a split of merged images: which kind, by which cases, alike in what; or as others have listed it.
 
-Not here: the arithmetic (``deal``, ``model``), and writing the parts (``output``).
+Not here: the arithmetic (``deal``, ``split``), and writing the parts (``output``).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,8 @@ from segtumor.datasets.splits.cases import cases_of_images, join_cases, known_ca
 from segtumor.datasets.splits.deal import DEFAULT_FRACTIONS
 from segtumor.datasets.splits.document import read_split_document, reuse_split, split_of_document
 from segtumor.datasets.splits.merging import MergedCoco
-from segtumor.datasets.splits.model import (
+from segtumor.datasets.splits.official import Listing, listing_of_attribute, match, path_of, read_lists
+from segtumor.datasets.splits.split import (
     COLUMN,
     GROUPED,
     IMAGE,
@@ -28,7 +29,6 @@ from segtumor.datasets.splits.model import (
     make_split,
     split_from_parts,
 )
-from segtumor.datasets.splits.official import Listing, listing_of_attribute, match, path_of, read_lists
 from segtumor.datasets.splits.strata import (
     LABEL,
     UNKNOWN,

@@ -11,7 +11,7 @@ from typing import Any
 
 from segtumor.annotations.image_names import IMAGE_COLUMNS, NameIndex
 from segtumor.annotations.tables.spreadsheets import cells_of, header_of, read_sheets
-from segtumor.datasets.splits.model import TEST, TRAIN, VAL, slug
+from segtumor.datasets.splits.split import TEST, TRAIN, VAL, slug
 from segtumor.datasets.splits.strata import UNKNOWN, attribute_text, check_attribute
 from segtumor.errors import ConfigError, DataError
 from segtumor.escaping import distinct_parts
@@ -35,7 +35,7 @@ class Listing:
     Attributes:
         part_of_index: {position of the image: part}.
         unknown: listed names that no image has.
-        unlisted: names of images that stand in no list.
+        unlisted: names of images that are in no list.
     """
 
     part_of_index: dict[int, str] = field(default_factory=dict)
@@ -59,7 +59,7 @@ def match(listed: Iterable[Listed], file_names: Sequence[str]) -> Listing:
         Listing.
 
     Raises:
-        DataError: an image stands in several parts, or nothing fits.
+        DataError: an image is in several parts, or nothing fits.
     """
     names, result, torn = NameIndex(file_names), Listing(), dict[str, str]()
     for name, part in listed:
@@ -71,9 +71,9 @@ def match(listed: Iterable[Listed], file_names: Sequence[str]) -> Listing:
     if torn:
         more = ", ..." if len(torn) > _NAMED else ""
         raise DataError(
-            f"{len(torn)} images stand in several lists: {', '.join(list(torn.values())[:_NAMED])}{more}",
+            f"{len(torn)} images are in several lists: {', '.join(list(torn.values())[:_NAMED])}{more}",
             where="lists",
-            remedy="Decide for one part each",
+            remedy="Choose one part for each",
         )
     if not result.part_of_index:
         got = ", ".join(result.unknown[:3]) or "empty lists"
@@ -87,7 +87,7 @@ def read_lists(specs: Iterable[str]) -> list[Listed]:
 
     Args:
         specs: texts ``FILE`` or ``PART=FILE``. A file is txt (a name a line), CSV or Excel. Without PART, the part is
-            told by a column split, set, part, partition or subset, by a sheet named train, val or test, or by the
+            named by a column split, set, part, partition or subset, by a sheet named train, val or test, or by the
             file's name.
 
     Returns:
@@ -180,7 +180,7 @@ def _part_of_file(path: Path) -> str:
         raise ConfigError(
             "nothing says which part this file lists",
             where=path,
-            expected="a file, a sheet or a column named so",
+            expected="a file, sheet or column of that name",
             remedy=f"Write it as train={path.name}, val={path.name} or test={path.name} after --lists",
         )
     return part

@@ -1,6 +1,6 @@
 """The parts of a split as annotation files, with what they hold.
 
-The split file stands for complete parts: an older one is removed first and the new one written by the caller when all
+A split file means complete parts: an older one is removed first and the new one written by the caller when all
 else is there. Not here: where the images come from, and the split file's content (``document``).
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from segtumor.annotations.regions import is_crowd
 from segtumor.cases import case_or_own
-from segtumor.datasets.splits.model import Split
+from segtumor.datasets.splits.split import Split
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import read_ordinary, sha256_of_file, write_bytes, write_json
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
@@ -143,7 +143,7 @@ def check_no_earlier_split(output: Path, parts: Iterable[str], *, overwrite: boo
         path = Path(output) / "annotations" / f"{part}.json"
         if os.path.lexists(path) and part not in own:
             remedy = "Choose another --output, or remove it yourself"
-            raise ConfigError("a file is there that is of no split", where=path, remedy=remedy)
+            raise ConfigError("there is a file that belongs to no split", where=path, remedy=remedy)
 
 
 def check_not_overwritten(sources: Iterable[Path | str], annotations_folder: Path | str, parts: Iterable[str]) -> None:

@@ -64,7 +64,7 @@ def pairs_with_readers(
 
     Args:
         pairing: the model's results.
-        readers: of ``read_readers`` with the same ``unlisted``.
+        readers: of ``read_reader_marks`` with the same ``unlisted``.
         model_name: what the model is called.
         unlisted: what was done with images that a reader does not mention.
         settings: of the study.

@@ -1,6 +1,6 @@
 """Synthetic radiographs ("phantoms"), drawn from a seed: the embedded default data. Core: no torch, no detectron2.
 
-Geometric stand-ins for trying the pipeline out and testing it; they look like radiographs but stand for no patient,
+Geometric stand-ins for trying the pipeline out and testing it; they look like radiographs but show no patient,
 and a score on them says nothing about real ones.
 """
 

@@ -179,7 +179,7 @@ def _articular_depth(bone: Bone, grid: Grid, offset: Field) -> Field:
 
 
 def _end_outline(shape: str, offset: Field, reach: float) -> Field:
-    """How far the articular surface stands out (+) or back (-) at each transverse offset; mm."""
+    """How far the articular surface protrudes (+) or recedes (-) at each transverse offset; mm."""
     if shape == "condyle":
         condyle: Field = -0.018 * (np.abs(offset) - 0.6 * reach) ** 2 - 5 * np.exp(-((offset / 6) ** 2))
         return condyle

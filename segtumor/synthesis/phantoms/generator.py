@@ -92,7 +92,7 @@ def make_case(
     """
     image_label = image_label or str(rng.choice(LABELS_OF_TEN))
     # Separate streams: the same generator state with another label gives the same body, marker, exposure and noise,
-    # so that nothing but the lesion tells the classes apart.
+    # so that nothing but the lesion distinguishes the classes.
     body, lesion, *takes = (np.random.default_rng(seed) for seed in rng.integers(2**63, size=2 + len(VIEWS)))
     region = sample_region(body)
     side, sex = "LR"[body.integers(2)], "MF"[body.integers(2)]

@@ -74,7 +74,7 @@ def _flank(rng: np.random.Generator, grid: Grid, plan: LesionPlan, shadow: BoneS
     side = np.sign(shadow.offset_mm)
     aim = (np.cos(plan.azimuth), np.sin(plan.azimuth))[axis]
     favour = np.clip(0.65 + 0.6 * aim * side, 0.4, 1.1)
-    # The reaction stands where the lesion reaches the cortex, or nearly so.
+    # The reaction is where the lesion reaches the cortex, or nearly so.
     cortex = (side * shadow.half_width_mm - plan.offset_mm[axis]) / plan.radii_across_mm[axis]
     along = (grid.along_mm - plan.y_mm) / plan.radius_along_mm
     span = np.clip(1.05 - np.clip(side * cortex, 0, 2) ** 2 - along**2, 0, 1) ** 0.6

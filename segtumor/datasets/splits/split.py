@@ -1,4 +1,4 @@
-"""The split itself: which image is in which part, how it was made, and whether a case stands in several parts.
+"""The split itself: which image is in which part, how it was made, and what kinds there are.
 
 A k-fold split and one that leaves one centre out assign every image once, to its fold; their parts are unions of folds.
 Not here: the arithmetic (``deal``), and files (``document``).
@@ -19,7 +19,7 @@ from segtumor.escaping import distinct_parts, file_name_part
 GROUPED, IMAGE, NONE = "grouped", "image", "none"
 KFOLD, LEAVE_ONE_OUT, COLUMN, OFFICIAL = "kfold", "leave-one-out", "column", "official"
 KINDS = (GROUPED, IMAGE, NONE, KFOLD, LEAVE_ONE_OUT, COLUMN, OFFICIAL)
-#: Kinds whose cases may stand in several parts: somebody else made them, or the user asked to ignore cases.
+#: Kinds whose cases may be in several parts: somebody else made them, or the user asked to ignore cases.
 MAY_SHARE_CASES = (IMAGE, COLUMN, OFFICIAL)
 TRAIN, VAL, TEST = "train", "val", "test"
 _NAMED = 10
@@ -125,7 +125,9 @@ def make_kfold(
         Split.
     """
     if not 0 <= test_fraction < 1:
-        raise ConfigError("share of the test part", where="--test-fraction", got=test_fraction, expected="0 to below 1")
+        raise ConfigError(
+            "the test part's share is out of range", where="--test-fraction", got=test_fraction, expected="0 to below 1"
+        )
     cells: dict[str, list[int]] = {}
     rest = list(range(len(file_names)))
     if test_fraction:
@@ -170,7 +172,7 @@ def leave_one_out(
     known = sorted(set(value_of_case.values()) - {unknown})
     if len(known) < 2:
         got = ", ".join(known) or "none"
-        raise ConfigError("one can be left out only of several", where="--leave-out", got=f"{key}: {got}")
+        raise ConfigError("leaving one out needs several values", where="--leave-out", got=f"{key}: {got}")
     names = _slugs([unknown, *known], key)
     cells: dict[str, list[int]] = {}
     for index, case in enumerate(case_ids):
@@ -232,7 +234,7 @@ def split_from_parts(
         part_of_index: {position in ``file_names``: part}; images that are not in it are left out.
 
     Returns:
-        Split; its fractions are the shares found. Cases may stand in several parts: ask ``cases_in_several_parts``.
+        Split; its fractions are the shares found. Cases may be in several parts: ask ``cases_in_several_parts``.
     """
     order = (TRAIN, VAL, TEST)
     counts = Counter(part_of_index.values())

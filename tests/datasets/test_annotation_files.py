@@ -4,7 +4,7 @@ import shutil
 
 from repository import ROOT
 
-from segtumor.datasets.parts import load_parts
+from segtumor.datasets.annotation_files import load_parts
 from segtumor.formats.sources.files import files_in
 
 EXAMPLE = ROOT / "datasets" / "examples" / "coco" / "annotations.json"

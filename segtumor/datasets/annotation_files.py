@@ -29,7 +29,7 @@ def load_parts(
         check_files: whether every image must be on disk.
 
     Returns:
-        {part: CocoDataset}, in the order of their names, training first. ``all`` stands alone or not at all.
+        {part: CocoDataset}, in the order of their names, training first. ``all`` is alone or not there at all.
 
     Raises:
         DataError: there is nothing, or a file is malformed.
