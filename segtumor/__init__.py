@@ -46,7 +46,7 @@ __all__ = [
     "to_coco",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 #: On every help text, report, page and file that people may take for a diagnosis.
 NOTICE = "Research use only. Not a medical device."
 
