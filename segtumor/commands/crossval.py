@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from detectron2.config import CfgNode
 
     from segtumor.evaluation.facts.settings import StudySettings
-    from segtumor.training.folds.crossval import Plan
+    from segtumor.training.folds.plan import Plan
 from segtumor.runs import REPORT
 
 _DESCRIPTION = """k-fold cross-validation: pools the configured data sets, divides their cases into folds, and for each
@@ -105,7 +105,8 @@ def _body(arguments: argparse.Namespace) -> int:
     from segtumor.config import load_config
     from segtumor.system.locks import lock_folder
     from segtumor.training.final_evaluation import import_late_dependencies
-    from segtumor.training.folds.crossval import cross_validate, make_plan
+    from segtumor.training.folds.crossval import cross_validate
+    from segtumor.training.folds.plan import make_plan
 
     cfg = load_config(arguments.config_file, arguments.opts)
     output = arguments.output or f"output/{Path(arguments.config_file).stem}_crossval"

@@ -74,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _body(arguments: argparse.Namespace) -> int:
-    from segtumor.export.export import check_options, check_output, export
+    from segtumor.export.export import check_options, export
+    from segtumor.export.output_folder import check_output
 
     check_options(arguments.format, int8=arguments.int8, calibration=arguments.calibration)
     check_output(arguments.output, overwrite=arguments.overwrite)

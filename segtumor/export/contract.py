@@ -2,8 +2,13 @@
 
 import dataclasses
 import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from detectron2.config import CfgNode
+from detectron2.modeling import GeneralizedRCNN
 from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
+from detectron2.modeling.poolers import ROIPooler
 
 from segtumor.errors import ConfigError
 from segtumor.export.graphs import pooling_of
@@ -11,7 +16,7 @@ from segtumor.models.build import postprocessing_settings
 from segtumor.runtime.contract import Anchors, Contract, Preprocessing, Proposals, Regions
 
 
-def contract_of(cfg, model, class_names):
+def contract_of(cfg: CfgNode, model: GeneralizedRCNN, class_names: Sequence[str]) -> Contract:
     """``runtime.contract.Contract`` of a Detectron2 ``GeneralizedRCNN``.
 
     Args:
@@ -32,28 +37,29 @@ def contract_of(cfg, model, class_names):
             post_nms_topk=cfg.MODEL.RPN.POST_NMS_TOPK_TEST,
             nms_iou=float(cfg.MODEL.RPN.NMS_THRESH),
             min_box_size_px=float(cfg.MODEL.PROPOSAL_GENERATOR.MIN_SIZE),
-            box_weights=_floats(cfg.MODEL.RPN.BBOX_REG_WEIGHTS),
+            box_weights=_four(cfg.MODEL.RPN.BBOX_REG_WEIGHTS),
         ),
         regions=_regions(cfg, model),
         postprocessing=dataclasses.asdict(postprocessing_settings(cfg)),
     )
 
 
-def _preprocessing(cfg, model):
+def _preprocessing(cfg: CfgNode, model: GeneralizedRCNN) -> Preprocessing:
     if len(cfg.MODEL.PIXEL_MEAN) != 3:
         raise ConfigError("three channels are expected", where="MODEL.PIXEL_MEAN", got=cfg.MODEL.PIXEL_MEAN)
+    low, high = cfg.INPUT.WINDOW_PERCENTILES
     return Preprocessing(
         short_edge_px=cfg.INPUT.MIN_SIZE_TEST,
         max_long_edge_px=cfg.INPUT.MAX_SIZE_TEST,
-        window_percentiles=_floats(cfg.INPUT.WINDOW_PERCENTILES),
+        window_percentiles=(float(low), float(high)),
         max_pixels=cfg.INPUT.MAX_PIXELS,
-        pixel_mean=_floats(cfg.MODEL.PIXEL_MEAN),
-        pixel_std=_floats(cfg.MODEL.PIXEL_STD),
+        pixel_mean=_three(cfg.MODEL.PIXEL_MEAN),
+        pixel_std=_three(cfg.MODEL.PIXEL_STD),
         size_divisibility=model.backbone.size_divisibility,
     )
 
 
-def _anchors(cfg, model):
+def _anchors(cfg: CfgNode, model: GeneralizedRCNN) -> Anchors:
     generator = model.proposal_generator.anchor_generator
     if not isinstance(generator, DefaultAnchorGenerator):
         raise ConfigError(
@@ -71,14 +77,14 @@ def _anchors(cfg, model):
     )
 
 
-def _per_level(values, count):
+def _per_level(values: Sequence[Any], count: int) -> tuple[tuple[float, ...], ...]:
     """One tuple per level: Detectron2 repeats a single one for all levels, nested or not."""
     if not isinstance(values[0], (list, tuple)):
         values = [values]
     return tuple(_floats(level) for level in (list(values) * count if len(values) == 1 else values))
 
 
-def _regions(cfg, model):
+def _regions(cfg: CfgNode, model: GeneralizedRCNN) -> Regions:
     heads = model.roi_heads
     strides = [1 / level.spatial_scale for level in heads.box_pooler.level_poolers]
     _check_assignment(heads.mask_pooler, heads.box_pooler)
@@ -86,7 +92,7 @@ def _regions(cfg, model):
         strides_px=tuple(round(stride) for stride in strides),
         canonical_box_px=float(heads.box_pooler.canonical_box_size),
         canonical_level=int(heads.box_pooler.canonical_level),
-        box_weights=_floats(cfg.MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS),
+        box_weights=_four(cfg.MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS),
         score_threshold=float(cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST),
         nms_iou=float(cfg.MODEL.ROI_HEADS.NMS_THRESH_TEST),
         max_detections=cfg.TEST.DETECTIONS_PER_IMAGE,
@@ -97,11 +103,21 @@ def _regions(cfg, model):
     )
 
 
-def _check_assignment(first, second):
+def _check_assignment(first: ROIPooler, second: ROIPooler) -> None:
     same = all(getattr(first, name) == getattr(second, name) for name in ("canonical_box_size", "canonical_level"))
     if not same or not math.isclose(first.level_poolers[0].spatial_scale, second.level_poolers[0].spatial_scale):
         raise ConfigError("boxes and masks are dealt to maps by different rules", where="MODEL.ROI_HEADS")
 
 
-def _floats(values):
+def _floats(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
+
+
+def _three(values: Iterable[float]) -> tuple[float, float, float]:
+    first, second, third = _floats(values)
+    return first, second, third
+
+
+def _four(values: Iterable[float]) -> tuple[float, float, float, float]:
+    x, y, width, height = _floats(values)
+    return x, y, width, height

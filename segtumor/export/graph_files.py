@@ -8,8 +8,12 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
 import torch
+from detectron2.modeling import GeneralizedRCNN
+from torch import nn
 
 from segtumor.errors import ConfigError, OutputError, needed
 from segtumor.export.graphs import BoxHead, Dense, MaskHead, pooling_of
@@ -20,19 +24,19 @@ from segtumor.runtime.sessions.openvino_graphs import import_openvino
 OPSET = 17
 
 
-def write_torchscript(model, folder) -> None:
+def write_torchscript(model: GeneralizedRCNN, folder: Path) -> None:
     """``dense.pt``, ``box_head.pt`` and ``mask_head.pt`` of a folded model, frozen."""
     model = model.to(memory_format=torch.channels_last)  # quicker on a CPU, and stored with the weights
     with torch.no_grad(), exporters_quiet():
         for name, (graph, inputs) in _graphs_and_inputs(model).items():
-            traced = torch.jit.trace(graph, inputs, check_trace=False)
+            traced = torch.jit.trace(graph, inputs, check_trace=False)  # type: ignore[no-untyped-call]
             # By way of memory: on a full disk torch's own writer ends the process.
             buffer = io.BytesIO()
             torch.jit.save(torch.jit.freeze(traced.eval()), buffer)
             write_bytes(folder / f"{name}.pt", buffer.getbuffer())
 
 
-def write_onnx(model, folder):
+def write_onnx(model: GeneralizedRCNN, folder: Path) -> None:
     """``dense.onnx``, ``box_head.onnx`` and ``mask_head.onnx`` of a folded model; batch, size and rows are dynamic.
 
     Raises:
@@ -61,7 +65,7 @@ def write_onnx(model, folder):
                 raise ConfigError(f"the {name} graph cannot be written as ONNX: {reason:.160}") from error
 
 
-def write_openvino(onnx_folder, folder) -> None:
+def write_openvino(onnx_folder: Path, folder: Path) -> None:
     """OpenVINO's ``.xml`` and ``.bin`` of the ONNX files in another folder; weights stay as they are."""
     openvino = import_openvino()
     core = openvino.Core()
@@ -72,7 +76,7 @@ def write_openvino(onnx_folder, folder) -> None:
             openvino.save_model(graph, path, compress_to_fp16=False)
 
 
-def feature_and_level_counts(model):
+def feature_and_level_counts(model: GeneralizedRCNN) -> tuple[int, int]:
     """How many maps boxes are pooled from, and how many levels the proposal head has."""
     return len(model.roi_heads.box_in_features), len(model.proposal_generator.in_features)
 
@@ -83,7 +87,7 @@ def check_onnx() -> None:
         import onnx  # noqa: F401  torch's exporter and onnxruntime's quantisation use it
 
 
-def _graphs_and_inputs(model):
+def _graphs_and_inputs(model: GeneralizedRCNN) -> dict[str, tuple[nn.Module, tuple[torch.Tensor]]]:
     """{graph: (module, example inputs)}; what is traced holds for other sizes and numbers of boxes."""
     dense = Dense(model).eval()
     multiple = max(model.backbone.size_divisibility, 32)
@@ -97,7 +101,7 @@ def _graphs_and_inputs(model):
     }
 
 
-def _dynamic_axes(name):
+def _dynamic_axes(name: str) -> dict[int, str]:
     if name in (REGIONS, "class_logits", "box_deltas", "mask_logits"):
         return {0: "rows"}
     height, width = (1, 2) if name.startswith("feature_") else (2, 3)
@@ -105,7 +109,7 @@ def _dynamic_axes(name):
 
 
 @contextlib.contextmanager
-def _write_errors(path):
+def _write_errors(path: Path) -> Iterator[None]:
     """OpenVINO reports a full disk as RuntimeError."""
     try:
         yield
@@ -119,7 +123,7 @@ def _write_errors(path):
 
 
 @contextlib.contextmanager
-def exporters_quiet(logger_name: str = "torch.onnx"):
+def exporters_quiet(logger_name: str = "torch.onnx") -> Iterator[None]:
     """Hide what exporters and quantisers tell programmers, here and through a logger ("" is the root); parity is
     measured afterwards."""
     logger = logging.getLogger(logger_name)

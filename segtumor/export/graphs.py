@@ -10,9 +10,12 @@ Letters: N images; C channels; R boxes; S side of what is pooled; L maps that bo
 place; K classes.
 """
 
+from typing import Any
+
 import torch
 from detectron2.layers import ROIAlign
 from detectron2.modeling import GeneralizedRCNN, StandardROIHeads
+from detectron2.modeling.poolers import ROIPooler
 from detectron2.modeling.proposal_generator.rpn import RPN
 from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 from detectron2.modeling.roi_heads.mask_head import BaseMaskRCNNHead
@@ -30,14 +33,14 @@ class Dense(nn.Module):
     """Images to maps: (N, 3, H, W) float32 -> L features (N, h, w, C), then an objectness (N, A, h, w) per map of the
     proposal head, then its deltas (N, 4A, h, w); a flat tuple."""
 
-    def __init__(self, model) -> None:
+    def __init__(self, model: GeneralizedRCNN) -> None:
         super().__init__()
         check_model(model)
         self.backbone, self.head = model.backbone, model.proposal_generator.rpn_head
         self.pooled_names = tuple(model.roi_heads.box_in_features)
         self.proposal_names = tuple(model.proposal_generator.in_features)
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         maps = self.backbone(images)
         objectness, deltas = self.head([maps[name] for name in self.proposal_names])
         # Channels last, as pooling reads all channels of a pixel together.
@@ -47,28 +50,30 @@ class Dense(nn.Module):
 class BoxHead(nn.Module):
     """Pooled regions (R, S, S, C) -> class logits (R, K + 1) and deltas (R, 4 or 4K)."""
 
-    def __init__(self, model) -> None:
+    def __init__(self, model: GeneralizedRCNN) -> None:
         super().__init__()
         check_model(model)
         self.head, self.predictor = model.roi_heads.box_head, model.roi_heads.box_predictor
 
-    def forward(self, regions):
-        return self.predictor(self.head(regions.permute(0, 3, 1, 2)))
+    def forward(self, regions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits, deltas = self.predictor(self.head(regions.permute(0, 3, 1, 2)))
+        return logits, deltas
 
 
 class MaskHead(nn.Module):
     """Pooled regions (R, S, S, C) -> mask logits (R, 1 or K, M, M)."""
 
-    def __init__(self, model) -> None:
+    def __init__(self, model: GeneralizedRCNN) -> None:
         super().__init__()
         check_model(model)
         self.head = model.roi_heads.mask_head
 
-    def forward(self, regions):
-        return self.head.layers(regions.permute(0, 3, 1, 2))
+    def forward(self, regions: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head.layers(regions.permute(0, 3, 1, 2))
+        return logits
 
 
-def pooling_of(pooler):
+def pooling_of(pooler: ROIPooler) -> Pooling:
     """``runtime.contract.Pooling`` of a Detectron2 ``ROIPooler``.
 
     Raises:
@@ -85,12 +90,12 @@ def pooling_of(pooler):
     )
 
 
-def _region_pooling(pooler):
+def _region_pooling(pooler: ROIPooler) -> RegionPooling:
     strides_px = [round(1 / level.spatial_scale) for level in pooler.level_poolers]
     return RegionPooling(strides_px, pooling_of(pooler))
 
 
-def check_model(model):
+def check_model(model: Any) -> None:
     """Refuse a model that the three graphs do not describe.
 
     Raises:
@@ -114,7 +119,7 @@ def check_model(model):
         raise ConfigError("boxes and masks are pooled from different maps", where="MODEL.ROI_HEADS.IN_FEATURES")
 
 
-def _check_kind(where, part, kind):
+def _check_kind(where: str, part: Any, kind: type) -> None:
     if not isinstance(part, kind):
         raise ConfigError(
             "this kind of model cannot be exported", where=where, got=type(part).__name__, expected=kind.__name__
@@ -137,7 +142,7 @@ class EagerGraphs(TorchGraphs):
         ConfigError: as ``check_model``.
     """
 
-    def __init__(self, model, *, channels_last: bool = True, fold: bool = True) -> None:
+    def __init__(self, model: GeneralizedRCNN, *, channels_last: bool = True, fold: bool = True) -> None:
         check_model(model)
         model = fold_batch_norms(model) if fold else model.eval()
         dense, heads = Dense(model), model.roi_heads

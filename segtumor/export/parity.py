@@ -7,25 +7,33 @@ findings stays. Not here: the measures (``runtime.differences``).
 import contextlib
 import dataclasses
 import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import nn
 
 from segtumor.errors import ConfigError, DataError, ModelError, NonFiniteOutputError
 from segtumor.imaging import Radiograph, list_images, read_radiograph
 from segtumor.models.detectron2_detector import ModelDetector
 from segtumor.runtime.breakdown import all_sound
+from segtumor.runtime.contract import Contract
 from segtumor.runtime.differences import ALLOWED_MASK_PX, differences, edges_of
 from segtumor.runtime.mask_rcnn.detector import Detector
 from segtumor.runtime.predictor import Windowing
+from segtumor.runtime.protocols import Detector as AnyDetector
+from segtumor.structures.lesions import Finding
 from segtumor.synthesis.phantoms import make_phantoms
 
 #: What rounding of 32-bit floats may change in an export.
 MAX_BOX_PX, MAX_SCORE, MIN_MASK_IOU = 0.5, 1e-3, 0.99
+Findings = Sequence[Finding]
 _PHANTOM_CASES, _PHANTOM_PX, _PHANTOM_SEED = 3, 256, 7
 
 
-def sample_radiographs(paths, *, max_pixels):
+def sample_radiographs(paths: Iterable[str | Path], *, max_pixels: int) -> list[Radiograph]:
     """Radiographs to compare on: of files and folders, or phantoms; then a blank one.
 
     Raises:
@@ -35,13 +43,13 @@ def sample_radiographs(paths, *, max_pixels):
     return [*(radiographs or _phantoms()), _radiograph(np.zeros((96, 160)), "blank")]
 
 
-def image_files(paths):
+def image_files(paths: Iterable[str | Path]) -> list[Path]:
     """Files and folders to a list of files, each once.
 
     Raises:
         DataError: no such file, or a folder without images.
     """
-    files = []
+    files: list[Path] = []
     for path in map(Path, paths):
         found = list_images(path) if path.is_dir() else [path]
         if not found:
@@ -52,7 +60,9 @@ def image_files(paths):
     return list(dict.fromkeys(files))
 
 
-def measure_parity(model, graphs, contract, radiographs):
+def measure_parity(
+    model: nn.Module, graphs: Any, contract: Contract, radiographs: Sequence[Radiograph]
+) -> dict[str, Any]:
     """Differences of an export to Detectron2's model.
 
     The last radiograph is compared with a score limit of 1, so that nothing is found on it, whatever the model says of
@@ -74,7 +84,9 @@ def measure_parity(model, graphs, contract, radiographs):
     }
 
 
-def _compare(model, graphs, contract, radiographs, score_limit):
+def _compare(
+    model: nn.Module, graphs: Any, contract: Contract, radiographs: Sequence[Radiograph], score_limit: float
+) -> dict[str, Any]:
     """Values of ``measure_parity``, with findings above ``score_limit``."""
     *with_findings, blank = radiographs
     reference, found = _both(model, graphs, contract, with_findings, score_limit)
@@ -89,7 +101,9 @@ def _compare(model, graphs, contract, radiographs, score_limit):
     }
 
 
-def _both(model, graphs, contract, radiographs, score_limit):
+def _both(
+    model: nn.Module, graphs: Any, contract: Contract, radiographs: Sequence[Radiograph], score_limit: float
+) -> tuple[list[Findings], list[Findings]]:
     """Findings of Detectron2's model and of the export."""
     contract = dataclasses.replace(contract, regions=dataclasses.replace(contract.regions, score_threshold=score_limit))
     with _score_limit(model, score_limit):
@@ -97,12 +111,12 @@ def _both(model, graphs, contract, radiographs, score_limit):
     return reference, _detect(Detector(graphs, contract), contract, radiographs)
 
 
-def _is_empty(measured):
+def _is_empty(measured: Mapping[str, Any]) -> bool:
     """Whether no finding of one side has its like on the other."""
     return math.isnan(measured["max_box_px"])
 
 
-def check_parity(measured, where):
+def check_parity(measured: Mapping[str, Any], where: str | Path) -> None:
     """Refuse a 32-bit export that does not answer as its model.
 
     Raises:
@@ -139,7 +153,7 @@ def check_parity(measured, where):
         )
 
 
-def check_samples(paths):
+def check_samples(paths: Iterable[str | Path]) -> None:
     """Refuse samples that are not there before any time is spent; errors as ``image_files``, but ConfigError."""
     try:
         image_files(paths)
@@ -150,7 +164,7 @@ def check_samples(paths):
 _DRAWN = "drawn"
 
 
-def _phantoms():
+def _phantoms() -> list[Radiograph]:
     cases = make_phantoms(_PHANTOM_CASES, _PHANTOM_SEED, _PHANTOM_PX)
     pictures = [view.pixels / 255 for case in cases for view in case.views[:1]]
     # Not square: rows and columns must not be taken for each other.
@@ -158,11 +172,11 @@ def _phantoms():
     return [_radiograph(pixels, f"phantom {number}") for number, pixels in enumerate(pictures, start=1)]
 
 
-def _radiograph(pixels, name):
+def _radiograph(pixels: NDArray[Any], name: str) -> Radiograph:
     return Radiograph(np.ascontiguousarray(pixels, dtype=np.float32), None, None, name, _DRAWN)
 
 
-def _detect(detector, contract, radiographs):
+def _detect(detector: AnyDetector, contract: Contract, radiographs: Iterable[Radiograph]) -> list[Findings]:
     """Findings per radiograph; ModelError where the model or the export breaks down."""
     windowing, found = Windowing.from_contract(contract), []
     for radiograph in radiographs:
@@ -176,7 +190,7 @@ def _detect(detector, contract, radiographs):
 
 
 @contextlib.contextmanager
-def _score_limit(model, limit):
+def _score_limit(model: Any, limit: float) -> Iterator[None]:
     """Detectron2's model with another score limit; its own afterwards."""
     predictor = model.roi_heads.box_predictor
     own, predictor.test_score_thresh = predictor.test_score_thresh, limit

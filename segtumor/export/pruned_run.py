@@ -6,12 +6,15 @@ takes the folder for a finished run. Not here: what is removed and how (``export
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
+from detectron2.config import CfgNode
 
 import segtumor
 from segtumor.errors import ConfigError
 from segtumor.export import pruning
+from segtumor.export.pruning import Layer, Reader, State
 from segtumor.files import sha256_of_file, write_json, write_text
 from segtumor.models.backbones.vgg import stage_channels
 from segtumor.models.build import create_model
@@ -25,7 +28,16 @@ _GAMMA = "size of the batch normalisation's scale (Liu et al. 2017)"
 _L1 = "sum of the absolute weights of a filter (Li et al. 2017)"
 
 
-def prune_run(cfg, weights, output, *, fraction, scope: str = "layer", multiple=8, fc_dim=None):
+def prune_run(
+    cfg: CfgNode,
+    weights: str | Path,
+    output: str | Path,
+    *,
+    fraction: float,
+    scope: str = "layer",
+    multiple: int = 8,
+    fc_dim: int | None = None,
+) -> dict[str, Any]:
     """Remove the least important channels of a run's VGG and write config.yaml, model_pruned.pth and pruning.json.
 
     Args:
@@ -45,14 +57,14 @@ def prune_run(cfg, weights, output, *, fraction, scope: str = "layer", multiple=
         ModelError: the weights are unreadable or not those of the configuration.
         OutputError: the folder cannot be written.
     """
-    settings = {"fraction": fraction, "scope": scope, "multiple": multiple, "fc_dim": fc_dim}
+    settings: dict[str, Any] = {"fraction": fraction, "scope": scope, "multiple": multiple, "fc_dim": fc_dim}
     _check(cfg, **settings)
     with lock_folder(output) as folder:
         _check_empty(folder)
         return _prune(cfg, weights, folder, settings)
 
 
-def _prune(cfg, weights, folder, settings):
+def _prune(cfg: CfgNode, weights: str | Path, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     checkpoint = read_checkpoint(weights)
     state = checkpoint["model"]
     parameters = {"before": _check_fit(cfg, state, weights)}
@@ -81,7 +93,7 @@ def _prune(cfg, weights, folder, settings):
     return report
 
 
-def _check(cfg, *, fraction, scope, multiple, fc_dim):
+def _check(cfg: CfgNode, *, fraction: float, scope: str, multiple: int, fc_dim: int | None) -> None:
     backbone, norm = cfg.MODEL.BACKBONE.NAME, cfg.MODEL.VGG.NORM
     if backbone not in (_PLAIN, _PYRAMID):
         expected = f"{_PLAIN} or {_PYRAMID}"
@@ -99,12 +111,12 @@ def _check(cfg, *, fraction, scope, multiple, fc_dim):
         raise ConfigError("fully connected width out of range", got=fc_dim, expected=f"1 to {now - 1}")
 
 
-def _check_empty(folder):
+def _check_empty(folder: Path) -> None:
     if not is_empty(folder):
         raise ConfigError("the folder already holds something", where=folder, remedy="Choose another --output")
 
 
-def _check_fit(cfg, state, path):
+def _check_fit(cfg: CfgNode, state: State, path: str | Path) -> int:
     """Refuse weights that are not those of the configuration; returns the number of parameters."""
     cfg = cfg.clone()
     cfg.defrost()
@@ -116,7 +128,9 @@ def _check_fit(cfg, state, path):
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _choose(cfg, state, *, fraction, scope, multiple, fc_dim):
+def _choose(
+    cfg: CfgNode, state: State, *, fraction: float, scope: str, multiple: int, fc_dim: int | None
+) -> tuple[list[Layer], list[torch.Tensor]]:
     """Layers that become narrower and, for each, the indices of the channels that stay."""
     layers = pruning.vgg_layers(state, cfg.MODEL.VGG.DEPTH, _stage_readers(cfg, state))
     scores = [pruning.importance(state, layer) for layer in layers]
@@ -125,16 +139,17 @@ def _choose(cfg, state, *, fraction, scope, multiple, fc_dim):
     else:
         on_one_scale = scores if layers[0].norm else pruning.comparable(scores)
         kept = pruning.keep_overall(on_one_scale, fraction, multiple)
-    hidden = pruning.box_head_layers(state) if fc_dim else []
-    kept += [pruning.keep_best(pruning.importance(state, layer), fc_dim) for layer in hidden]
-    layers += hidden
+    if fc_dim:
+        hidden = pruning.box_head_layers(state)
+        kept += [pruning.keep_best(pruning.importance(state, layer), fc_dim) for layer in hidden]
+        layers += hidden
     if all(len(channels) == len(state[f"{layer.name}.weight"]) for layer, channels in zip(layers, kept, strict=True)):
         remedy = "Take a larger --fraction or a smaller --multiple"
         raise ConfigError("no channel would go", got=f"fraction {fraction}, multiple {multiple}", remedy=remedy)
     return layers, kept
 
 
-def _stage_readers(cfg, state):
+def _stage_readers(cfg: CfgNode, state: State) -> dict[int, tuple[Reader, ...]]:
     if cfg.MODEL.BACKBONE.NAME == _PYRAMID:
         return pruning.pyramid_readers(cfg.MODEL.FPN.IN_FEATURES)
     stage = _only_stage(cfg)
@@ -142,7 +157,7 @@ def _stage_readers(cfg, state):
     return {stage: pruning.head_readers(state, channels)}
 
 
-def _only_stage(cfg):
+def _only_stage(cfg: CfgNode) -> int:
     names = sorted({*cfg.MODEL.RPN.IN_FEATURES, *cfg.MODEL.ROI_HEADS.IN_FEATURES})
     stages = {pruning.stage_of(name) for name in names}
     if len(stages) > 1:  # the heads share their weights over the maps, so that all would have to lose the same channels
@@ -154,7 +169,7 @@ def _only_stage(cfg):
     return stages.pop()
 
 
-def _smaller_config(cfg, state, fc_dim, output):
+def _smaller_config(cfg: CfgNode, state: State, fc_dim: int | None, output: Path) -> CfgNode:
     """The configuration of the narrower weights ``state``."""
     smaller = cfg.clone()
     smaller.defrost()
@@ -169,7 +184,7 @@ def _smaller_config(cfg, state, fc_dim, output):
     return smaller
 
 
-def _proposal_widths(state):
+def _proposal_widths(state: State) -> list[int]:
     """Output channels of the proposal head's convolutions, which -1 would tie to the number that comes in."""
     head = "proposal_generator.rpn_head.conv"
     if f"{head}.weight" in state:
@@ -178,15 +193,15 @@ def _proposal_widths(state):
     return [len(state[f"{head}.conv{number}.weight"]) for number in range(count)]
 
 
-def _file_entry(path):
+def _file_entry(path: Path) -> dict[str, str]:
     return {"weights": path.name, "weights_sha256": sha256_of_file(path)}
 
 
-def _layer_entry(state, layer, channels):
+def _layer_entry(state: State, layer: Layer, channels: torch.Tensor) -> dict[str, Any]:
     return {"name": layer.label, "before": len(state[f"{layer.name}.weight"]), "after": len(channels)}
 
 
-def _backbone_entry(cfg, smaller_cfg):
+def _backbone_entry(cfg: CfgNode, smaller_cfg: CfgNode) -> dict[str, Any]:
     size_hw = (cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MIN_SIZE_TEST)
     before, after = (
         pruning.backbone_cost(c.MODEL.VGG.DEPTH, c.MODEL.VGG.CHANNELS, size_hw, norm=bool(c.MODEL.VGG.NORM))

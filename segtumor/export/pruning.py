@@ -12,12 +12,15 @@ files and configurations (``export.pruned_run``).
 """
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from segtumor.models.backbones.vgg import FEATURE_STRIDES, stage_channels
 
+#: Weights of a model by name.
+State = Mapping[str, torch.Tensor]
 #: Of each layer, a choice over all layers together leaves at least this part.
 _LEAST_PART = 0.1
 _KERNEL_AREA = 9
@@ -55,7 +58,7 @@ class Layer:
     readers: tuple[Reader, ...]
 
     @property
-    def label(self):
+    def label(self) -> str:
         """The name without the rooms of the model it lies in."""
         return self.name.removeprefix("backbone.bottom_up.").removeprefix("backbone.").removeprefix("roi_heads.")
 
@@ -68,7 +71,7 @@ class Cost:
     macs: int
 
 
-def vgg_layers(state, depth, stage_readers):
+def vgg_layers(state: State, depth: int, stage_readers: Mapping[int, Sequence[Reader]]) -> list[Layer]:
     """The convolutions of VGG in a model's weights, in order.
 
     Args:
@@ -91,16 +94,16 @@ def vgg_layers(state, depth, stage_readers):
     return layers
 
 
-def pyramid_readers(feature_names):
+def pyramid_readers(feature_names: Iterable[str]) -> dict[int, tuple[Reader, ...]]:
     """{stage: readers} of the lateral convolutions of a feature pyramid on these maps of VGG."""
-    readers = {}
+    readers: dict[int, list[Reader]] = {}
     for name in feature_names:
         level = int(math.log2(FEATURE_STRIDES[name]))
         readers.setdefault(stage_of(name), []).append(Reader(f"backbone.fpn_lateral{level}.weight"))
     return {stage: tuple(found) for stage, found in readers.items()}
 
 
-def head_readers(state, channels):
+def head_readers(state: State, channels: int) -> tuple[Reader, ...]:
     """The first tensors of Detectron2's standard heads, where they read a map of ``channels`` channels directly."""
     names = [f"roi_heads.{name}.weight" for name in ("box_head.conv1", "box_head.fc1")]
     box = next(name for name in names if name in state)
@@ -114,7 +117,7 @@ def head_readers(state, channels):
     return tuple(readers)
 
 
-def box_head_layers(state):
+def box_head_layers(state: State) -> list[Layer]:
     """The fully connected layers of Detectron2's standard box head, in order; list of Layer."""
     names, number = [], 1
     while f"roi_heads.box_head.fc{number}.weight" in state:
@@ -125,25 +128,25 @@ def box_head_layers(state):
     return [Layer(name, None, _outputs(state, name), read) for name, read in zip(names, readers, strict=False)]
 
 
-def stage_of(feature_name):
+def stage_of(feature_name: str) -> int:
     """ "conv3" or "pool3" -> 3."""
     return int(feature_name.removeprefix("conv").removeprefix("pool"))
 
 
-def importance(state, layer):
+def importance(state: State, layer: Layer) -> torch.Tensor:
     """Importance of each output channel of ``layer``, as the module says; (channels,) float32, 0 or more."""
     if layer.norm:
         return state[f"{layer.norm}.weight"].float().abs()
     return state[f"{layer.name}.weight"].float().abs().flatten(1).sum(dim=1)
 
 
-def keep_count(width, fraction, multiple):
+def keep_count(width: int, fraction: float, multiple: int) -> int:
     """How many of ``width`` channels stay if ``fraction`` (0 to 1) of them go: the nearest multiple, at least one."""
     wanted = math.floor(width * (1 - fraction) / multiple + 0.5) * multiple
     return min(width, max(multiple, wanted))
 
 
-def keep_in_each(scores, fraction, multiple):
+def keep_in_each(scores: Iterable[torch.Tensor], fraction: float, multiple: int) -> list[torch.Tensor]:
     """Channels that stay if the least important ``fraction`` of every layer goes.
 
     Args:
@@ -157,18 +160,18 @@ def keep_in_each(scores, fraction, multiple):
     return [keep_best(score, keep_count(len(score), fraction, multiple)) for score in scores]
 
 
-def keep_overall(scores, fraction, multiple):
+def keep_overall(scores: Sequence[torch.Tensor], fraction: float, multiple: int) -> list[torch.Tensor]:
     """Channels that stay if the least important ``fraction`` of all layers together goes; arguments as above.
 
     Counts are rounded up to the multiple and are a tenth of each layer at least; channels as important as the first one
     that stays stay too. Scores must be comparable between layers: |gamma| is; see ``comparable`` for sums of weights.
     """
     removed = math.floor(sum(map(len, scores)) * fraction)
-    threshold = torch.cat(scores).sort().values[removed]
+    threshold = torch.cat(list(scores)).sort().values[removed]
     return [_keep_above(score, threshold, multiple) for score in scores]
 
 
-def comparable(scores):
+def comparable(scores: Iterable[torch.Tensor]) -> list[torch.Tensor]:
     """Scores of layers of different size on one scale: each layer's divided by their Euclidean norm.
 
     Molchanov et al. 2017, "Pruning convolutional neural networks for resource efficient inference", section 2.2.
@@ -176,12 +179,12 @@ def comparable(scores):
     return [score / score.norm().clamp_min(torch.finfo(score.dtype).tiny) for score in scores]
 
 
-def keep_best(score, count):
+def keep_best(score: torch.Tensor, count: int) -> torch.Tensor:
     """Rising indices of the ``count`` highest scores; of equal ones the first."""
     return score.argsort(descending=True, stable=True)[:count].sort().values
 
 
-def pruned(state, layers, kept):
+def pruned(state: State, layers: Iterable[Layer], kept: Iterable[torch.Tensor]) -> dict[str, torch.Tensor]:
     """The weights without the channels that do not stay.
 
     Args:
@@ -202,7 +205,7 @@ def pruned(state, layers, kept):
     return smaller
 
 
-def backbone_cost(depth, channels, size_hw, *, norm):
+def backbone_cost(depth: int, channels: Sequence[int], size_hw: tuple[int, int], *, norm: bool) -> Cost:
     """Cost of VGG's convolutions; normalisation counts as two parameters a channel and, folded away, as no operation.
 
     Args:
@@ -222,20 +225,20 @@ def backbone_cost(depth, channels, size_hw, *, norm):
     return Cost(parameters, macs)
 
 
-def _keep_above(score, threshold, multiple):
+def _keep_above(score: torch.Tensor, threshold: torch.Tensor, multiple: int) -> torch.Tensor:
     above = int((score >= threshold).sum())
     count = math.ceil(max(above, _LEAST_PART * len(score), 1) / multiple) * multiple
     return keep_best(score, min(len(score), count))
 
 
-def _features(state):
+def _features(state: State) -> list[str]:
     """Names of the backbone's layers with weights, in order."""
     prefix = next(p for p in ("backbone.bottom_up.features.", "backbone.features.") if f"{p}0.weight" in state)
     found = [name.removesuffix(".weight") for name in state if name.startswith(prefix) and name.endswith(".weight")]
     return sorted(found, key=lambda name: int(name.removeprefix(prefix)))
 
 
-def _readers_by_convolution(depth, stage_readers):
+def _readers_by_convolution(depth: int, stage_readers: Mapping[int, Sequence[Reader]]) -> dict[int, tuple[Reader, ...]]:
     """{index of the last convolution of a stage: readers}."""
     found, last = {}, -1
     for stage, widths in enumerate(stage_channels(depth), start=1):
@@ -244,7 +247,7 @@ def _readers_by_convolution(depth, stage_readers):
     return found
 
 
-def _outputs(state, *names):
+def _outputs(state: State, *names: str | None) -> tuple[str, ...]:
     parts = ("weight", "bias", "running_mean", "running_var")
     tensors = [f"{name}.{part}" for name in names if name for part in parts]
     return tuple(name for name in tensors if name in state)

@@ -7,20 +7,24 @@ Files are ONNX with pairs of QuantizeLinear and DequantizeLinear, which OpenVINO
 """
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segtumor.errors import needed
 from segtumor.export.graph_files import check_onnx, exporters_quiet
 from segtumor.runtime.sessions.graph_names import IMAGES
 from segtumor.system.imports import offline_imports
 
+T = TypeVar("T")
 #: Calibration uses so many radiographs at most, evenly spaced: ranges hardly change with more.
 MAX_CALIBRATION_IMAGES = 64
 
 
-def quantize_dense(float_file, quantized_file, images) -> None:
+def quantize_dense(float_file: Path, quantized_file: Path, images: Iterable[NDArray[np.float32]]) -> None:
     """Write an 8-bit version of a dense graph.
 
     Args:
@@ -49,7 +53,7 @@ def quantize_dense(float_file, quantized_file, images) -> None:
         )
 
 
-def sensitive_convolutions(onnx_file):
+def sensitive_convolutions(onnx_file: Path) -> list[str]:
     """Names of the convolutions that read the image or make an output that is no feature map."""
     import onnx
 
@@ -62,7 +66,7 @@ def sensitive_convolutions(onnx_file):
     ]
 
 
-def evenly_spaced(items, count):
+def evenly_spaced(items: Iterable[T], count: int) -> list[T]:
     """At most ``count`` of ``items``, from the first to the last."""
     items = list(items)
     if len(items) <= count:
@@ -70,19 +74,19 @@ def evenly_spaced(items, count):
     return [items[index] for index in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
-def _reader(quantization, images):
+def _reader(quantization: Any, images: Iterable[NDArray[np.float32]]) -> Any:
     class Reader(quantization.CalibrationDataReader):
         def __init__(self) -> None:
             self._images = iter(images)
 
-        def get_next(self):
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
             image = next(self._images, None)
             return None if image is None else {IMAGES: image}
 
     return Reader()
 
 
-def _onnxruntime_quantization():
+def _onnxruntime_quantization() -> tuple[Any, Any]:
     missing, remedy = "onnxruntime is not installed", 'Type: python -m pip install "segtumor[export]"'
     with offline_imports(), needed("onnxruntime", missing, remedy=remedy):
         from onnxruntime import quantization

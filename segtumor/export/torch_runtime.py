@@ -6,8 +6,11 @@ Batch norms folded into convolutions, maps in channels-last order, and between t
 """
 
 import logging
+from typing import Any
 
 import torch
+from detectron2.config import CfgNode
+from torch import nn
 
 from segtumor.errors import ConfigError
 from segtumor.export.contract import contract_of
@@ -18,9 +21,11 @@ from segtumor.runtime.predictor import Predictor
 from segtumor.system.versions import detectron2_version
 
 logger = logging.getLogger(__name__)
+#: Predictor, class names, and a description of what computes it.
+Loaded = tuple[Predictor, list[str], dict[str, Any]]
 
 
-def load_fast_predictor(cfg, *, threads=None, fallback: bool = True):
+def load_fast_predictor(cfg: CfgNode, *, threads: int | None = None, fallback: bool = True) -> Loaded:
     """The predictor of ``MODEL.WEIGHTS``; that of Detectron2 on other devices than the CPU, where maps would be copied
     for NumPy, and for models that the three graphs do not describe.
 
@@ -51,22 +56,22 @@ def load_fast_predictor(cfg, *, threads=None, fallback: bool = True):
     return Predictor.from_contract(contract, Detector(graphs, contract)), class_names, graphs.describe()
 
 
-def load_detectron2_predictor(cfg, *, threads=None):
+def load_detectron2_predictor(cfg: CfgNode, *, threads: int | None = None) -> Loaded:
     """The predictor of ``MODEL.WEIGHTS`` with all of Detectron2's own steps; as ``load_fast_predictor``."""
     model, class_names = _load(cfg, threads)
     return predictor_from_config(cfg, model, class_names), class_names, _detectron2_description()
 
 
-def _load(cfg, threads):
+def _load(cfg: CfgNode, threads: int | None) -> tuple[nn.Module, list[str]]:
     if threads is not None:
         torch.set_num_threads(threads)
     return load_trained_model(cfg)
 
 
-def _check_device(cfg):
+def _check_device(cfg: CfgNode) -> None:
     if torch.device(cfg.MODEL.DEVICE).type != "cpu":
         raise ConfigError("torch alone computes on the CPU", where="MODEL.DEVICE", got=cfg.MODEL.DEVICE, expected="cpu")
 
 
-def _detectron2_description():
+def _detectron2_description() -> dict[str, Any]:
     return {"runtime": "detectron2", "version": detectron2_version()}

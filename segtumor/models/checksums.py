@@ -12,6 +12,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 from segtumor.errors import ModelError
 
@@ -70,7 +71,7 @@ def check_undamaged(path: Path) -> bool:
     return True
 
 
-def _check_records(file, path: Path) -> None:
+def _check_records(file: BinaryIO, path: Path) -> None:
     try:
         with zipfile.ZipFile(file) as container:
             broken = container.testzip() or _called_a_folder(container)
@@ -88,7 +89,7 @@ def _called_a_folder(container: zipfile.ZipFile) -> str | None:
     return next((info.filename for info in container.infolist() if info.external_attr & _FOLDER), None)
 
 
-def _is_broken_seal(file, comment: bytes) -> bool:
+def _is_broken_seal(file: BinaryIO, comment: bytes) -> bool:
     """Whether a container's comment is what is left of a seal: changed, or cut off, which zipfile overlooks."""
     if not comment:
         file.seek(-len(_NO_COMMENT), 2)
@@ -101,7 +102,7 @@ def _damaged(path: Path, reason: str) -> ModelError:
     return ModelError(f"damaged: {reason}", where=path, remedy=remedy)
 
 
-def _sha256(file, size: int) -> str:
+def _sha256(file: BinaryIO, size: int) -> str:
     digest = hashlib.sha256()
     while size > 0 and (chunk := file.read(min(size, _CHUNK_BYTES))):
         digest.update(chunk)

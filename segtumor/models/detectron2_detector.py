@@ -1,15 +1,22 @@
 """Detectron2's model as a detector."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from detectron2.structures import Instances
+from numpy.typing import NDArray
+from torch import nn
 
+from segtumor.errors import NonFiniteOutputError
 from segtumor.runtime.breakdown import LARGEST_OUTPUT, broken_output
+from segtumor.runtime.protocols import SizeHW, Window
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class ModelDetector:
@@ -21,28 +28,32 @@ class ModelDetector:
             Detectron2 loses them. It costs 4 to 8 % of the time, which is not Detectron2's where speed is compared.
     """
 
-    def __init__(self, model, *, checks_outputs: bool = True) -> None:
+    def __init__(self, model: nn.Module, *, checks_outputs: bool = True) -> None:
         self.model, self._checks_outputs = model, checks_outputs
 
-    def detect(self, windows, sizes_hw):
-        """See ``runtime.predictor``."""
+    def detect(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]
+    ) -> list[Sequence[Finding] | NonFiniteOutputError]:
+        """See ``runtime.protocols.Detector``."""
         inputs = [
             {"image": image_tensor(window), "height": height, "width": width}
             for window, (height, width) in zip(windows, sizes_hw, strict=True)
         ]
-        watched = _watched(self.model) if self._checks_outputs else contextlib.nullcontext([])
+        nothing: list[torch.Tensor] = []
+        watched = _watched(self.model) if self._checks_outputs else contextlib.nullcontext(nothing)
         with torch.inference_mode(), evaluating(self.model), watched as sound:
+            found: list[Sequence[Finding] | NonFiniteOutputError]
             found = [findings_from_instances(output["instances"]) for output in self.model(inputs)]
             is_sound = bool(torch.stack(sound).all()) if sound else True
         if is_sound:
             return found
         if len(windows) == 1:
             return [broken_output()]
-        # Which of them it was is found out one by one.
+        # Which of them it was shows one by one.
         return [self.detect([window], [size_hw])[0] for window, size_hw in zip(windows, sizes_hw, strict=True)]
 
 
-def findings_from_instances(instances):
+def findings_from_instances(instances: Instances) -> tuple[Finding, ...]:
     """Predicted ``Instances`` of one image, at its original size, to findings.
 
     Args:
@@ -75,13 +86,14 @@ _EXITS = ("proposal_generator.rpn_head", "roi_heads.box_predictor", "roi_heads.m
 
 
 @contextlib.contextmanager
-def _watched(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
+def _watched(model: nn.Module) -> Iterator[list[torch.Tensor]]:
     """Gather a bool tensor for every convolution and matrix, and every exit, that computes within the block: whether
     all its outputs are sound, as ``runtime.breakdown`` means it. On a GPU nothing waits for it."""
-    sound, handles = [], []
+    sound: list[torch.Tensor] = []
+    handles = []
 
-    def watch(module, are_sound) -> None:
-        def look(_module, _inputs, outputs) -> None:
+    def watch(module: nn.Module, are_sound: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        def look(_module: nn.Module, _inputs: Any, outputs: Any) -> None:
             sound.extend(map(are_sound, _tensors(outputs)))
 
         handles.append(module.register_forward_hook(look))
@@ -118,7 +130,7 @@ def _are_finite(tensor: torch.Tensor) -> torch.Tensor:
 
 
 @contextlib.contextmanager
-def evaluating(model):
+def evaluating(model: M) -> Iterator[M]:
     """The model in evaluation mode; its former mode afterwards."""
     was_training = model.training
     model.eval()
@@ -128,7 +140,7 @@ def evaluating(model):
         model.train(was_training)
 
 
-def image_tensor(pixels):
+def image_tensor(pixels: NDArray[np.float32]) -> torch.Tensor:
     """(h, w) float32 in [0, 1] -> (3, h, w) float32 in 0..255, the gray channel three times."""
     image = torch.empty((3, *pixels.shape), dtype=torch.float32)
     channels = image.numpy()

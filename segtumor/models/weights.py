@@ -2,10 +2,13 @@
 
 import logging
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from segtumor.errors import ModelError
 from segtumor.files import atomic_path
@@ -29,7 +32,7 @@ class WeightsReport:
     initialised: tuple[str, ...]
     unused: tuple[str, ...]
 
-    def sentence(self):
+    def sentence(self) -> str:
         """One line for people."""
         text = (
             f"{len(self.loaded)} tensors loaded, {len(self.initialised)} newly initialised, {len(self.unused)} unused"
@@ -37,7 +40,7 @@ class WeightsReport:
         return f"{text} (new: {_some(self.initialised)})" if self.initialised else text
 
 
-def read_checkpoint(path):
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a ``.pth`` file without running any code in it, after its checksums were compared.
 
     Returns:
@@ -75,14 +78,14 @@ def read_checkpoint(path):
     raise ModelError("holds no weights", where=path, got=type(content).__name__, expected="a state dict")
 
 
-def _reason(error):
+def _reason(error: Exception) -> str:
     text = next(iter(str(error).splitlines()), "")
     if "weights_only" in text:  # advice to programmers, which would let the file run code
         return "it is none, or holds more than weights"
     return f"{text:.120}" or type(error).__name__
 
 
-def _check_tensors(state, path):
+def _check_tensors(state: Mapping[Any, Any], path: Path) -> None:
     """Refuse weights that torch would convert in silence (whole numbers, complex ones) or not at all."""
     for name, tensor in state.items():
         if not isinstance(name, str):
@@ -96,12 +99,19 @@ def _check_tensors(state, path):
             )
 
 
-def _check_names(names, path):
+def _check_names(names: Any, path: Path) -> None:
     if names is not None and not (isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)):
         raise ModelError("its class names are no list of names", where=path, got=f"{names!r:.60}")
 
 
-def load_weights(model, path, *, strict, class_names=None, checkpoint=None):
+def load_weights(
+    model: nn.Module,
+    path: str | Path,
+    *,
+    strict: bool,
+    class_names: Sequence[str] | None = None,
+    checkpoint: Mapping[str, Any] | None = None,
+) -> WeightsReport:
     """Load a file's weights into ``model``.
 
     Args:
@@ -124,7 +134,7 @@ def load_weights(model, path, *, strict, class_names=None, checkpoint=None):
     return fit_weights(model, _from_torchvision(state, set(model.state_dict())), path=path, strict=strict)
 
 
-def fit_weights(model, state, *, path, strict):
+def fit_weights(model: nn.Module, state: Mapping[str, Any], *, path: str | Path, strict: bool) -> WeightsReport:
     """Load ``state`` where names and shapes agree; see ``load_weights``."""
     own = model.state_dict()
     # Pixel mean and std are settings, stored with old checkpoints only.
@@ -157,7 +167,9 @@ def fit_weights(model, state, *, path, strict):
     return report
 
 
-def check_class_names(trained, wanted, path, strict):
+def check_class_names(
+    trained: Sequence[str] | None, wanted: Sequence[str] | None, path: str | Path, strict: bool
+) -> None:
     """Refuse weights of other classes, or of another order of them; only warn unless ``strict``.
 
     Args:
@@ -178,7 +190,7 @@ def check_class_names(trained, wanted, path, strict):
     logger.warning("%s", error)
 
 
-_RESNET_NAMES = (
+_RESNET_NAMES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"^(conv1|bn1)\.", r"stem.\1."),
     (r"^layer(\d)\.", lambda match: f"res{int(match[1]) + 1}."),
     (r"\.downsample\.0\.", ".shortcut."),
@@ -188,7 +200,7 @@ _RESNET_NAMES = (
 _VGG_HEADS = {"classifier.0.": "roi_heads.box_head.fc1.", "classifier.3.": "roi_heads.box_head.fc2."}
 
 
-def _from_torchvision(state, own_names):
+def _from_torchvision(state: Mapping[str, Any], own_names: Iterable[str]) -> Mapping[str, Any]:
     """torchvision's parameter names to those of this model; other names stay."""
     if any(name.startswith("layer1.") for name in state):
         renamed = {_resnet_name(name): tensor for name, tensor in state.items()}
@@ -200,25 +212,25 @@ def _from_torchvision(state, own_names):
     return {name if name.startswith("roi_heads.") else prefix + name: tensor for name, tensor in renamed.items()}
 
 
-def _resnet_name(name):
+def _resnet_name(name: str) -> str:
     for pattern, replacement in _RESNET_NAMES:
         name = re.sub(pattern, replacement, name)
     return name
 
 
-def _vgg_name(name):
+def _vgg_name(name: str) -> str:
     # VGG's two hidden fully connected layers are the box head of Fast R-CNN (Girshick 2015, section 2.3).
     for torchvision_name, own_name in _VGG_HEADS.items():
         name = name.replace(torchvision_name, own_name)
     return name
 
 
-def _some(names):
+def _some(names: Sequence[str]) -> str:
     more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 
 
-def write_checkpoint(path, state):
+def write_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
     """Write ``state`` with torch.save, atomically and with the checksum that ``read_checkpoint`` compares.
 
     Raises:
@@ -235,7 +247,7 @@ def write_checkpoint(path, state):
         seal(temporary)
 
 
-def recorded_training_data(path: str | Path) -> dict | None:
+def recorded_training_data(path: str | Path) -> dict[str, Any] | None:
     """What weights say of what they were trained on (``training.data_identity``), or None; of a file that was loaded
     before: its tensors are not read again."""
     try:

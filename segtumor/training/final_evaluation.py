@@ -119,7 +119,8 @@ def _evaluate_set(cfg: CfgNode, model: nn.Module, dataset: CocoDataset, folder: 
         examples=draw_examples(found, choose_examples(found), _pixels_of(dataset, cfg.INPUT.MAX_PIXELS)),
         title=f"Evaluation on {folder.name}",
     )
-    return found.evaluation
+    evaluation: Evaluation = found.evaluation
+    return evaluation
 
 
 def _pixels_of(dataset: CocoDataset, max_pixels: int) -> Callable[[int], NDArray[np.float32]]:

@@ -1,13 +1,15 @@
 """Optimizers by name: Detectron2's SGD, and AdamW, which learns from scratch in fewer iterations."""
 
 import torch
+from detectron2.config import CfgNode
 from detectron2.solver import build_optimizer as build_sgd
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
+from torch import nn
 
 from segtumor.errors import ConfigError
 
 
-def build_optimizer(cfg, model):
+def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer of ``SOLVER.OPTIMIZER`` with Detectron2's learning rates, weight decays and gradient clipping.
 
     Raises:
@@ -15,7 +17,8 @@ def build_optimizer(cfg, model):
     """
     name = cfg.SOLVER.OPTIMIZER
     if name == "SGD":
-        return build_sgd(cfg, model)
+        sgd: torch.optim.Optimizer = build_sgd(cfg, model)
+        return sgd
     if name != "ADAMW":
         raise ConfigError("unknown optimizer", where="SOLVER.OPTIMIZER", got=name, expected="SGD or ADAMW")
     parameters = get_default_optimizer_params(
@@ -26,4 +29,7 @@ def build_optimizer(cfg, model):
         bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
         weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
     )
-    return maybe_add_gradient_clipping(cfg, torch.optim.AdamW)(parameters, lr=cfg.SOLVER.BASE_LR)
+    adamw: torch.optim.Optimizer = maybe_add_gradient_clipping(cfg, torch.optim.AdamW)(
+        parameters, lr=cfg.SOLVER.BASE_LR
+    )
+    return adamw

@@ -5,6 +5,7 @@ diverging loss are what segtumor does differently, and whose inside differs betw
 """
 
 import contextlib
+import functools
 import logging
 import math
 import time
@@ -28,7 +29,7 @@ from segtumor.models.build import create_model
 from segtumor.models.kinds import Example, LossesOf, kind_of, own_losses
 from segtumor.runs import LAST_WEIGHTS, TRAINING_METRICS
 from segtumor.training.batches.loaders import TrainLoader
-from segtumor.training.checkpoints.checkpoint import Checkpointer
+from segtumor.training.checkpoints.checkpoint import Checkpointer, Part
 from segtumor.training.checkpoints.random_states import RandomStates
 from segtumor.training.checkpoints.resuming import Newest
 from segtumor.training.divergence import not_finite
@@ -95,7 +96,12 @@ class Trainer(TrainerBase):
         self.validation: Validation | None = None
         self._random = RandomStates()
         self._signals = StopSignals()
-        parts = {"optimizer": optimizer, "scheduler": scheduler, "scaler": self._scaler, "random": self._random}
+        parts: dict[str, Part] = {
+            "optimizer": optimizer,
+            "scheduler": scheduler,
+            "scaler": self._scaler,
+            "random": self._random,
+        }
         self.checkpointer = Checkpointer(model, folder, parts=parts, extra=extra)
 
     @classmethod
@@ -243,13 +249,13 @@ class Trainer(TrainerBase):
                 losses = self._losses(self._wrapped, batch)
         except FloatingPointError as error:  # raised by the proposal network on NaN or infinite boxes
             raise self._diverged(batch, "proposals") from error
-        total = sum(losses.values())
+        total = functools.reduce(torch.add, losses.values())
         values = {name: value.item() for name, value in losses.items()}
         wrong = [name for name, value in values.items() if not math.isfinite(value)]
         if wrong:
             raise self._diverged(batch, ", ".join(wrong))
         self.optimizer.zero_grad()
-        self._scaler.scale(total).backward()
+        self._scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch's
         self.storage.put_scalars(total_loss=sum(values.values()), **values)
         self._scaler.step(self.optimizer)
         self._scaler.update()

@@ -1,11 +1,13 @@
 """Where an export ends: at the end of a link, and not at all when it cannot be moved there."""
 
+import dataclasses
 import os
 
 import pytest
 
 from segtumor.errors import ConfigError, OutputError
 from segtumor.export import export as exporting
+from segtumor.export import output_folder
 from segtumor.export.export import export
 from segtumor.runtime.exported import open_export
 from segtumor.system.locks import lock_beside
@@ -15,8 +17,8 @@ pytestmark = pytest.mark.model
 
 @pytest.fixture
 def cfg(tiny_config, tiny_run, monkeypatch):
-    monkeypatch.setattr(exporting, "measure_parity", lambda *_: {})
-    monkeypatch.setattr(exporting, "check_parity", lambda *_: None)
+    plain = dataclasses.replace(exporting._EXPORTERS["mask_rcnn"], measure=lambda *_: {}, check=lambda *_: None)
+    monkeypatch.setitem(exporting._EXPORTERS, "mask_rcnn", plain)
     return tiny_config({"MODEL.WEIGHTS": tiny_run / "model_best.pth"})
 
 
@@ -50,8 +52,8 @@ def test_what_a_killed_export_left_goes_and_the_one_it_was_replacing_comes_back(
     output = tmp_path / "export"
     export(cfg, output, format_name="torchscript")
     before = (output / "export.json").read_bytes()
-    left = exporting._temporary_prefix(output) + "abcd_123"
-    for name in (left, exporting._temporary_prefix(tmp_path / "other") + "abcd_123", ".segtumor.mine"):
+    left = output_folder._temporary_prefix(output) + "abcd_123"
+    for name in (left, output_folder._temporary_prefix(tmp_path / "other") + "abcd_123", ".segtumor.mine"):
         (tmp_path / name).mkdir()
     output.rename(tmp_path / f"{left}.former")  # killed between the two renamings
     with pytest.raises(ConfigError, match="the export is there already"):

@@ -17,6 +17,7 @@ from segtumor.models.weights import read_checkpoint
 from segtumor.system.locks import lock_folder
 from segtumor.training.folds import crossval
 from segtumor.training.folds.folder import differences, finished_predictions, fold_folder, is_trained
+from segtumor.training.folds.plan import make_plan
 from segtumor.training.folds.report import report
 
 pytestmark = pytest.mark.model
@@ -336,7 +337,7 @@ def test_data_sets_of_several_folders_are_pooled(tiny_config, phantoms, tmp_path
         image["file_name"], image["case_id"] = f"other_{path.name}", "other"
         path.rename(path.with_name(image["file_name"]))
     (tmp_path / "more" / "annotations" / "test.json").write_text(json.dumps(document))
-    plan = crossval.make_plan(tiny_config({"DATASETS.TEST": ("phantoms_test", "more_test")}), folds=2)
+    plan = make_plan(tiny_config({"DATASETS.TEST": ("phantoms_test", "more_test")}), folds=2)
     assert len(plan.split.assignment) == 14 and len({i["id"] for i in plan.merged.images}) == 14
     assert plan.split.assignment[f"more/images/{document['images'][0]['file_name']}"]["case_id"] == "other"
     for fold in plan.folds:
@@ -345,7 +346,7 @@ def test_data_sets_of_several_folders_are_pooled(tiny_config, phantoms, tmp_path
 
 
 def test_images_that_a_fold_could_not_predict_are_told(tiny_config, phantoms, tmp_path):
-    plan, paths = crossval.make_plan(tiny_config(QUICK), folds=2), []
+    plan, paths = make_plan(tiny_config(QUICK), folds=2), []
     categories = [{"id": n, "name": name} for n, name in enumerate(plan.class_names, start=1)]
     for fold in plan.folds:
         crossval._write_annotations(plan, fold, fold_folder(tmp_path, fold.number) / "annotations")
@@ -360,7 +361,7 @@ def test_images_that_a_fold_could_not_predict_are_told(tiny_config, phantoms, tm
 
 def test_nothing_to_divide_names_the_keys(tiny_config, phantoms):
     with pytest.raises(ConfigError, match=r"DATASETS\.VALIDATION"):
-        crossval.make_plan(tiny_config({"DATASETS.VALIDATION": ()}), parts=["val"])
+        make_plan(tiny_config({"DATASETS.VALIDATION": ()}), parts=["val"])
 
 
 def test_differences_name_what_differs_once():
@@ -376,7 +377,7 @@ def test_an_output_that_cannot_be_written_is_told(tiny_config, phantoms, tmp_pat
     (tmp_path / "file").touch()
     cfg = tiny_config(QUICK)
     with pytest.raises(OutputError):
-        crossval.cross_validate(cfg, crossval.make_plan(cfg, folds=2), tmp_path / "file")
+        crossval.cross_validate(cfg, make_plan(cfg, folds=2), tmp_path / "file")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,10 @@
 Detectron2's own builder fixes the width of ResNet-18; its blocks do not, and are used here unchanged.
 """
 
+from collections.abc import Sequence
+
+from detectron2.config import CfgNode
+from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY
 from detectron2.modeling.backbone.fpn import FPN, LastLevelMaxPool
 from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, ResNet
@@ -10,7 +14,9 @@ from detectron2.modeling.backbone.resnet import BasicBlock, BasicStem, ResNet
 _BLOCKS_PER_STAGE = 2
 
 
-def narrow_resnet(*, width, norm, in_channels=3, out_features=("res2", "res3", "res4", "res5")):
+def narrow_resnet(
+    *, width: int, norm: str, in_channels: int = 3, out_features: Sequence[str] = ("res2", "res3", "res4", "res5")
+) -> ResNet:
     """ResNet-18 whose stages have ``width``, 2, 4 and 8 times ``width`` channels (64 would be the original).
 
     Args:
@@ -36,7 +42,7 @@ def narrow_resnet(*, width, norm, in_channels=3, out_features=("res2", "res3", "
 
 
 @BACKBONE_REGISTRY.register()
-def build_narrow_resnet_fpn_backbone(cfg, input_shape):
+def build_narrow_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """``narrow_resnet`` with a feature pyramid; p6 by max pooling.
 
     Of ``MODEL.RESNETS`` it reads STEM_OUT_CHANNELS (the width), NORM and OUT_FEATURES; nothing is frozen.

@@ -7,6 +7,10 @@ hidden layers become the box head (see ``segtumor.models.weights``).
 Letters: N images, C channels, H, W height and width of the input.
 """
 
+from collections.abc import Sequence
+
+import torch
+from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec, get_norm
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from detectron2.modeling.backbone.fpn import FPN, LastLevelMaxPool
@@ -24,7 +28,7 @@ FEATURE_STRIDES = {"conv1": 1, "conv2": 2, "conv3": 4, "conv4": 8, "conv5": 16, 
 FEATURE_NAMES = tuple(FEATURE_STRIDES)
 
 
-def stage_channels(depth, channels=()):
+def stage_channels(depth: int, channels: Sequence[int] = ()) -> tuple[tuple[int, ...], ...]:
     """Output channels of every convolution, a tuple for each of the five stages.
 
     Args:
@@ -65,7 +69,14 @@ class VGG(Backbone):
     """
 
     def __init__(
-        self, *, depth=19, norm: str = "", in_channels=3, out_features=("conv5",), freeze_at=0, channels=()
+        self,
+        *,
+        depth: int = 19,
+        norm: str = "",
+        in_channels: int = 3,
+        out_features: Sequence[str] = ("conv5",),
+        freeze_at: int = 0,
+        channels: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self._out_features = list(out_features)
@@ -89,11 +100,11 @@ class VGG(Backbone):
             self.features[: stage_ends[freeze_at - 1]].requires_grad_(False)
 
     @property
-    def size_divisibility(self):
+    def size_divisibility(self) -> int:
         """Input height and width are padded to a multiple of this; px."""
         return max(self._out_feature_strides.values())
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """(N, C, H, W) -> {feature name: (N, channels, H / stride, W / stride)}."""
         maps = {}
         for index, layer in enumerate(self.features[: self._last_layer + 1]):
@@ -103,7 +114,7 @@ class VGG(Backbone):
                 maps[name] = images
         return maps
 
-    def output_shape(self):
+    def output_shape(self) -> dict[str, ShapeSpec]:
         """{feature name: ShapeSpec(channels, stride)}."""
         return {
             name: ShapeSpec(channels=self._out_feature_channels[name], stride=self._out_feature_strides[name])
@@ -111,22 +122,23 @@ class VGG(Backbone):
         }
 
 
-def _convolution(in_channels, out_channels, norm):
+def _convolution(in_channels: int, out_channels: int, norm: str) -> list[nn.Module]:
     convolution = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
     normalisation = [get_norm(norm, out_channels)] if norm else []
     return [convolution, *normalisation, nn.ReLU(inplace=True)]
 
 
-def _initialise(features) -> None:
+def _initialise(features: nn.Sequential) -> None:
     # He et al. 2015, as nineteen layers without normalisation do not start training from smaller weights.
     for layer in features:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 @BACKBONE_REGISTRY.register()
-def build_vgg_backbone(cfg, input_shape):
+def build_vgg_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> VGG:
     """VGG from ``MODEL.VGG`` and ``MODEL.BACKBONE.FREEZE_AT``."""
     return VGG(
         depth=cfg.MODEL.VGG.DEPTH,
@@ -139,7 +151,7 @@ def build_vgg_backbone(cfg, input_shape):
 
 
 @BACKBONE_REGISTRY.register()
-def build_vgg_fpn_backbone(cfg, input_shape):
+def build_vgg_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """VGG with a feature pyramid (Lin et al. 2017) on the maps of ``MODEL.FPN.IN_FEATURES``; p6 by max pooling."""
     return FPN(
         bottom_up=build_vgg_backbone(cfg, input_shape),

@@ -14,10 +14,19 @@ form, the standard form is used:
 Letters: R proposals, K classes (without background).
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
+from detectron2.config import CfgNode
+from detectron2.layers import ShapeSpec
 from detectron2.modeling import ROI_HEADS_REGISTRY, StandardROIHeads
 from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
+from detectron2.structures import Instances
 from torch.nn import functional
+
+#: Class logits (R, K + 1) and box deltas.
+Predictions = tuple[torch.Tensor, torch.Tensor]
 
 
 class TumorOutputLayers(FastRCNNOutputLayers):
@@ -27,15 +36,15 @@ class TumorOutputLayers(FastRCNNOutputLayers):
     background.
     """
 
-    def set_class_weights(self, class_weights):
+    def set_class_weights(self, class_weights: Sequence[float]) -> "TumorOutputLayers":
         """Weights of the K classes and, last, background in the classification loss; empty for none."""
         weights = torch.tensor(class_weights, dtype=torch.float32) if len(class_weights) else None
         self.register_buffer("class_weights", weights, persistent=False)
         return self
 
-    def losses(self, predictions, proposals):
+    def losses(self, predictions: Predictions, proposals: list[Instances]) -> dict[str, torch.Tensor]:
         """Detectron2's losses; with class weights, the weighted mean cross entropy in place of the plain one."""
-        losses = super().losses(predictions, proposals)
+        losses: dict[str, torch.Tensor] = super().losses(predictions, proposals)
         if self.class_weights is not None and len(proposals):
             scores, _ = predictions
             classes = torch.cat([p.gt_classes for p in proposals])
@@ -44,7 +53,9 @@ class TumorOutputLayers(FastRCNNOutputLayers):
                 losses["loss_cls"] = scale * functional.cross_entropy(scores, classes, weight=self.class_weights)
         return losses
 
-    def inference(self, predictions, proposals):
+    def inference(
+        self, predictions: Predictions, proposals: list[Instances]
+    ) -> tuple[list[Instances], list[torch.Tensor]]:
         """Detectron2's inference, with ``class_probabilities`` added to each image's instances."""
         instances, kept = super().inference(predictions, proposals)
         probabilities, boxes = self.predict_probs(predictions, proposals), self.predict_boxes(predictions, proposals)
@@ -60,8 +71,8 @@ class TumorROIHeads(StandardROIHeads):
     """Standard box and mask heads with ``TumorOutputLayers`` as box predictor."""
 
     @classmethod
-    def _init_box_head(cls, cfg, input_shape):
-        parts = super()._init_box_head(cfg, input_shape)
+    def _init_box_head(cls, cfg: CfgNode, input_shape: Mapping[str, ShapeSpec]) -> dict[str, Any]:
+        parts: dict[str, Any] = super()._init_box_head(cfg, input_shape)
         predictor = TumorOutputLayers(cfg, parts["box_head"].output_shape)
         parts["box_predictor"] = predictor.set_class_weights(cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS)
         return parts

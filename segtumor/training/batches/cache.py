@@ -20,13 +20,18 @@ import struct
 import tempfile
 import time
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segtumor import __version__
 from segtumor.errors import ConfigError
 
+#: (h, w) float32 in [0, 1], and the size (H, W) of its file.
+Image = tuple[NDArray[np.float32], tuple[int, int]]
 _FORMAT_VERSION = 1
 _MAGIC = b"segtumor"
 #: Magic, (H, W) of the image file, (h, w) of the entry, CRC-32 of name and pixels; the pixels follow, little-endian.
@@ -57,12 +62,12 @@ class ImageCache:
         ConfigError: the folder holds other things, or cannot be made.
     """
 
-    def __init__(self, folder, *, max_gb, settings) -> None:
+    def __init__(self, folder: str | Path, *, max_gb: float, settings: Any) -> None:
         self._folder, self._max_bytes, self._settings = Path(folder).absolute(), max_gb * 1e9, settings
         self._is_storing, self._stores_left, self._bytes = True, 0, 0
         _prepare(self._folder)
 
-    def get(self, path, make):
+    def get(self, path: str | Path, make: Callable[[], Image]) -> Image:
         """The image of a file, from the folder or made and stored.
 
         Args:
@@ -88,14 +93,14 @@ class ImageCache:
             entry = codes, size_hw
         return np.divide(entry[0], _WHITE, dtype=np.float32), entry[1]
 
-    def _name(self, path):
+    def _name(self, path: str | Path) -> str:
         status = os.stat(path)
         # The change time too: a copy that keeps dates may replace a file by another of its size.
         identity = [os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns]
         text = json.dumps([_FORMAT_VERSION, __version__, identity, self._settings], sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest() + ".image"
 
-    def _load(self, name):
+    def _load(self, name: str) -> tuple[NDArray[np.uint16], tuple[int, int]] | None:
         """(h, w) uint16 and (H, W) of the file, or None where there is no sound entry."""
         try:
             data = (self._folder / name).read_bytes()
@@ -112,7 +117,7 @@ class ImageCache:
             return None
         return np.frombuffer(pixels, dtype="<u2").reshape(height, width), tuple(sizes[:2])
 
-    def _store(self, name, codes, size_hw) -> None:
+    def _store(self, name: str, codes: NDArray[np.uint16], size_hw: tuple[int, int]) -> None:
         sizes, pixels = [*size_hw, *codes.shape], codes.tobytes()
         try:
             if self._has_room(_HEADER.size + len(pixels)):
@@ -121,7 +126,7 @@ class ImageCache:
         except OSError as error:
             self._stop(f"cannot be written ({error.strerror or error})")
 
-    def _has_room(self, more_bytes):
+    def _has_room(self, more_bytes: int) -> bool:
         if self._stores_left == 0:
             self._bytes, self._stores_left = _bytes_in(self._folder), _STORES_BETWEEN_COUNTS
         self._stores_left -= 1
@@ -130,17 +135,17 @@ class ImageCache:
             self._stop(f"is full ({self._max_bytes / 1e9:g} GB, INPUT.CACHE_MAX_GB)")
         return self._is_storing
 
-    def _stop(self, reason) -> None:
+    def _stop(self, reason: str) -> None:
         self._is_storing = False
         logger.warning("%s: the image cache %s; images that it lacks are read as without it", self._folder, reason)
 
 
-def _checksum(name, sizes, pixels):
+def _checksum(name: str, sizes: Sequence[int], pixels: bytes | memoryview) -> int:
     # The name too, so that an entry renamed or copied over another is noticed.
     return zlib.crc32(pixels, zlib.crc32(f"{name} {sizes}".encode()))
 
 
-def _prepare(folder):
+def _prepare(folder: Path) -> None:
     """Make the folder, or make sure that it is a cache; take away what interrupted writers left in it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -167,18 +172,18 @@ def _prepare(folder):
         ) from error
 
 
-def _is_ours(entry):
+def _is_ours(entry: os.DirEntry[str]) -> bool:
     known = entry.name == _TAG_NAME or _ENTRY.fullmatch(entry.name) or _TEMPORARY.fullmatch(entry.name)
     return bool(known) and not entry.is_symlink() and not entry.is_dir()
 
 
-def _remove_abandoned(entry) -> None:
+def _remove_abandoned(entry: os.DirEntry[str]) -> None:
     with contextlib.suppress(FileNotFoundError):  # its writer has finished, or another process was quicker
         if time.time() - entry.stat().st_mtime > _ABANDONED_S:
             os.unlink(entry.path)
 
 
-def _bytes_in(folder):
+def _bytes_in(folder: Path) -> int:
     total = 0
     for entry in os.scandir(folder):
         with contextlib.suppress(FileNotFoundError):
@@ -186,7 +191,7 @@ def _bytes_in(folder):
     return total
 
 
-def _write(path, data):
+def _write(path: Path, data: bytes) -> None:
     """Write atomically, readable by the owner alone; see the module for why without fsync."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     try:

@@ -1,19 +1,23 @@
 """Loaders over our records, from the configuration."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from detectron2.config import CfgNode
 from detectron2.data import DatasetFromList
 from detectron2.data.samplers import RepeatFactorTrainingSampler, TrainingSampler
 from detectron2.utils import comm
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from segtumor.annotations.regions import is_crowd
 from segtumor.errors import ConfigError
-from segtumor.models.kinds import class_weights, kind_of
-from segtumor.training.batches.mapper import RadiographMapper
+from segtumor.models.kinds import Example, class_weights, kind_of
+from segtumor.training.batches.mapper import RadiographMapper, Record
 from segtumor.training.batches.order import BatchOrder
 from segtumor.training.batches.workers import InHand, answering
+
+#: A record and a seed to an example.
+Mapper = Callable[..., Example]
 
 
 class TrainLoader:
@@ -30,21 +34,16 @@ class TrainLoader:
     """
 
     def __init__(
-        self,
-        records: list[dict],
-        mapper: RadiographMapper,
-        order: dict[str, Any],
-        num_workers: int,
-        timeout_s: int = 0,
+        self, records: Sequence[Record], mapper: Mapper, order: dict[str, Any], num_workers: int, timeout_s: int = 0
     ) -> None:
         self._in_hand = InHand(num_workers)
         self._examples, self._order = _Examples(records, mapper, self._in_hand), order
         self._num_workers, self._timeout_s = num_workers, timeout_s
 
-    def __iter__(self) -> Iterator[list[dict]]:
+    def __iter__(self) -> Iterator[list[Example]]:
         return self.after(0)
 
-    def after(self, batches: int) -> Iterator[list[dict]]:
+    def after(self, batches: int) -> Iterator[list[Example]]:
         """What follows the first so many batches, as if they had been taken.
 
         Raises:
@@ -63,7 +62,7 @@ class TrainLoader:
         return None if index is None else self._examples.file_name(index)
 
 
-def build_train_loader(cfg, records: list[dict]) -> TrainLoader:
+def build_train_loader(cfg: CfgNode, records: Sequence[Record]) -> TrainLoader:
     """Batches of ``SOLVER.IMS_PER_BATCH`` mapped records over all processes, normal images included.
 
     Raises:
@@ -88,30 +87,30 @@ def build_train_loader(cfg, records: list[dict]) -> TrainLoader:
     return TrainLoader(records, mapper, order, cfg.DATALOADER.NUM_WORKERS, timeout_s=cfg.DATALOADER.WORKER_TIMEOUT_S)
 
 
-class _Examples(Dataset):
+class _Examples(Dataset[Example]):
     """Mapped records by (index, seed). Records are kept as bytes, which worker processes share instead of copying."""
 
-    def __init__(self, records: list[dict], mapper: RadiographMapper, in_hand: InHand) -> None:
+    def __init__(self, records: Sequence[Record], mapper: Mapper, in_hand: InHand) -> None:
         self._records, self._mapper, self._in_hand = DatasetFromList(records, copy=False), mapper, in_hand
 
     def __len__(self) -> int:
         return len(self._records)
 
-    def __getitem__(self, place: tuple[int, int]) -> dict:
+    def __getitem__(self, place: tuple[int, int]) -> Example:
         index, seed = place
         with self._in_hand.noted(index):
             return self._mapper(self._records[index], seed=seed)
 
     def file_name(self, index: int) -> str:
         """Of the image of a record."""
-        return self._records[index]["file_name"]
+        return str(self._records[index]["file_name"])
 
 
-def _as_list(examples: list[dict]) -> list[dict]:
+def _as_list(examples: list[Example]) -> list[Example]:
     return examples
 
 
-def validation_batches(cfg, records):
+def validation_batches(cfg: CfgNode, records: Sequence[Record]) -> Iterator[list[Example]]:
     """Every record once, in order, as lists of at most ``SOLVER.IMS_PER_BATCH`` examples without augmentation."""
     mapper = RadiographMapper.from_config(cfg, is_train=False)
     size = cfg.SOLVER.IMS_PER_BATCH
@@ -119,10 +118,11 @@ def validation_batches(cfg, records):
         yield [mapper(record) for record in records[start : start + size]]
 
 
-def _sampler(cfg, records):
+def _sampler(cfg: CfgNode, records: Sequence[Record]) -> Sampler[int]:
     name = cfg.DATALOADER.SAMPLER_TRAIN
     if name == "TrainingSampler":
-        return TrainingSampler(len(records), seed=cfg.SEED)
+        plain: Sampler[int] = TrainingSampler(len(records), seed=cfg.SEED)
+        return plain
     if name != "RepeatFactorTrainingSampler":
         raise ConfigError(
             "unknown sampler",
@@ -148,4 +148,5 @@ def _sampler(cfg, records):
     factors = RepeatFactorTrainingSampler.repeat_factors_from_category_frequency(
         lesions, cfg.DATALOADER.REPEAT_THRESHOLD
     )
-    return RepeatFactorTrainingSampler(factors, seed=cfg.SEED)
+    repeating: Sampler[int] = RepeatFactorTrainingSampler(factors, seed=cfg.SEED)
+    return repeating

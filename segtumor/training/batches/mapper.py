@@ -145,7 +145,10 @@ def image_class_of(record: Record, class_names: Sequence[str]) -> int:
     nowhere = (0.0, 0.0, 0.0, 0.0)
     lesions = tuple(Lesion(i, a["category_id"], nowhere, None, 0.0) for i, a in enumerate(record["annotations"]))
     size_hw = (record["height"], record["width"])
-    return true_class(AnnotatedImage(record["image_id"], record["file_name"], size_hw, lesions, record), class_names)
+    found: int = true_class(
+        AnnotatedImage(record["image_id"], record["file_name"], size_hw, lesions, record), class_names
+    )
+    return found
 
 
 def draw_lesion(segmentation: Any, size_hw: tuple[int, int], motion: Motion, canvas: NDArray[np.bool_]) -> None:

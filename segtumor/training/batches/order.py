@@ -7,15 +7,17 @@ together here, from the sizes in the annotations, and not from examples as they 
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from torch.utils.data import Sampler
 
 _SEEDS = 2**31
+#: Index of an image, and the seed of its augmentation.
+Place = tuple[int, int]
 
 
-class BatchOrder(Sampler):
+class BatchOrder(Sampler[list[Place]]):
     """Endless batches of (index, seed of its augmentation).
 
     Args:
@@ -27,29 +29,29 @@ class BatchOrder(Sampler):
     """
 
     def __init__(
-        self, indices: Sampler, *, batch_size: int, seed: int, wide: Sequence[bool] | None = None, skip: int = 0
+        self, indices: Iterable[int], *, batch_size: int, seed: int, wide: Sequence[bool] | None = None, skip: int = 0
     ) -> None:
         self._indices, self._batch_size, self._seed, self._wide, self._skip = indices, batch_size, seed, wide, skip
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        batches = self._in_order() if self._wide is None else self._of_images_alike()
+    def __iter__(self) -> Iterator[list[Place]]:
+        batches = self._in_order() if self._wide is None else self._of_images_alike(self._wide)
         return itertools.islice(batches, self._skip, None)
 
-    def _places(self) -> Iterator[tuple[int, int]]:
+    def _places(self) -> Iterator[Place]:
         random = np.random.RandomState(self._seed)
         for index in self._indices:
             yield int(index), int(random.randint(_SEEDS))
 
-    def _in_order(self) -> Iterator[list[tuple[int, int]]]:
+    def _in_order(self) -> Iterator[list[Place]]:
         places = self._places()
         while batch := list(itertools.islice(places, self._batch_size)):
             yield batch
 
-    def _of_images_alike(self) -> Iterator[list[tuple[int, int]]]:
-        waiting: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+    def _of_images_alike(self, wide: Sequence[bool]) -> Iterator[list[Place]]:
+        waiting: dict[bool, list[Place]] = {True: [], False: []}
         for place in self._places():
-            batch = waiting[self._wide[place[0]]]
+            batch = waiting[wide[place[0]]]
             batch.append(place)
             if len(batch) == self._batch_size:
-                waiting[self._wide[place[0]]] = []
+                waiting[wide[place[0]]] = []
                 yield batch

@@ -10,11 +10,16 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import TypeVar
 
 from torch.utils.data import get_worker_info
 
 from segtumor.errors import InstallationError
+
+T = TypeVar("T")
 
 
 class InHand:
@@ -48,7 +53,7 @@ class InHand:
         return min(since)[1] if since else None
 
 
-def answering(batches: Iterator, limit_s: int, name_of_longest: Callable[[float], str | None]) -> Iterator:
+def answering(batches: Iterator[T], limit_s: int, name_of_longest: Callable[[float], str | None]) -> Iterator[T]:
     """The batches of torch's loader; if none comes within the limit, its workers are ended and it is said.
 
     torch's own time limit does not hold where a worker stops while it hands a batch over.
@@ -76,7 +81,7 @@ def answering(batches: Iterator, limit_s: int, name_of_longest: Callable[[float]
             except Exception:
                 if not watch.has_ended_them:
                     raise
-                batches._shutdown_workers()
+                batches._shutdown_workers()  # type: ignore[attr-defined]  # there are some: it is torch's
                 raise InstallationError(
                     f"a process that reads images has not answered for {limit_s} s",
                     where=watch.name,
@@ -88,16 +93,19 @@ def answering(batches: Iterator, limit_s: int, name_of_longest: Callable[[float]
 class _Watch:
     """Around the waiting for a batch: ends the workers when it takes too long, which wakes whoever waits for them."""
 
-    def __init__(self, workers, limit_s, name_of_longest) -> None:
+    def __init__(
+        self, workers: Sequence[BaseProcess], limit_s: int, name_of_longest: Callable[[float], str | None]
+    ) -> None:
         self._workers, self._limit_s, self._name_of_longest = workers, limit_s, name_of_longest
-        self.has_ended_them, self.name = False, None
+        self.has_ended_them = False
+        self.name: str | None = None
 
     def __enter__(self) -> None:
         self._timer = threading.Timer(self._limit_s, self._end_them)
         self._timer.daemon = True
         self._timer.start()
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._timer.cancel()
 
     def _end_them(self) -> None:
@@ -106,14 +114,14 @@ class _Watch:
             worker.kill()  # a process that is stopped heeds nothing less
 
     @contextlib.contextmanager
-    def deaths_unheard(self):
+    def deaths_unheard(self) -> Iterator[None]:
         """torch's handler raises an error for a worker that is killed wherever the program is: not for these."""
         if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGCHLD"):
             yield
             return
         torchs = signal.getsignal(signal.SIGCHLD)
 
-        def heard(number, frame) -> None:
+        def heard(number: int, frame: FrameType | None) -> None:
             if not self.has_ended_them and callable(torchs):
                 torchs(number, frame)
 

@@ -6,7 +6,12 @@ the newest is updated only afterwards. Not here: which checkpoint a training goe
 (``resuming``).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
+
+from torch import nn
+from torch.optim import Optimizer
 
 from segtumor.errors import ModelError
 from segtumor.files import write_text
@@ -19,6 +24,18 @@ from segtumor.training.divergence import check_finite
 _DISPENSABLE = {"random": "random numbers: training goes on with others"}
 
 
+class Part(Protocol):
+    """What keeps a state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
+        """Take such a state up."""
+        ...
+
+
 class Checkpointer:
     """Saves and restores a training run in one folder.
 
@@ -29,23 +46,28 @@ class Checkpointer:
         extra: plain values stored in every checkpoint (class names, version).
     """
 
-    def __init__(self, model, folder, *, parts, extra) -> None:
-        self._model, self._folder, self._parts, self._extra = model, Path(folder), dict(parts), dict(extra)
+    def __init__(
+        self, model: nn.Module, folder: str | Path, *, parts: Mapping[str, Part], extra: Mapping[str, Any]
+    ) -> None:
+        self._model, self._folder = model, Path(folder)
+        self._parts, self._extra = dict(parts), dict(extra)
+        optimizer = self._parts.get("optimizer")
+        self._optimizer = optimizer if isinstance(optimizer, Optimizer) else None
 
-    def add_part(self, name, part) -> None:
+    def add_part(self, name: str, part: Part) -> None:
         """Save and restore ``part`` as well."""
         self._parts[name] = part
 
-    def add_values(self, **values) -> None:
+    def add_values(self, **values: Any) -> None:
         """Store these plain values in every checkpoint as well."""
         self._extra.update(values)
 
     @property
-    def training_data(self):
+    def training_data(self) -> dict[str, Any] | None:
         """What the weights have learnt from (``training_data``), or None if that was not said."""
         return self._extra.get("training_data")
 
-    def save(self, name, **values) -> None:
+    def save(self, name: str, **values: Any) -> None:
         """Write the file ``name`` with the model, the parts and ``values``, and note it as the newest.
 
         Raises:
@@ -56,7 +78,7 @@ class Checkpointer:
         self._write(name, {"model": self._model.state_dict(), **parts, **self._extra, **values})
         write_text(self._folder / NEWEST_CHECKPOINT, name)
 
-    def save_weights(self, name, **values) -> None:
+    def save_weights(self, name: str, **values: Any) -> None:
         """Write the file ``name`` with the model alone; a ``resume`` does not start from it. Raises as ``save``."""
         self._write(name, {"model": self._model.state_dict(), **self._extra, **values})
 
@@ -72,7 +94,7 @@ class Checkpointer:
             raise ModelError("checkpoint does not name its classes", where=path, remedy=_INSTEAD)
         check_class_names(checkpoint.get("class_names"), names, path, strict=True)
         fit_weights(self._model, checkpoint["model"], path=path, strict=True)
-        check_state(checkpoint, self._parts.get("optimizer"), path)
+        check_state(checkpoint, self._optimizer, path)
         remarks = list(newest.remarks)
         for name, part in self._parts.items():
             if name in checkpoint:
@@ -83,7 +105,7 @@ class Checkpointer:
                 raise ModelError(f"checkpoint lacks the state of the {name}", where=path, remedy=_INSTEAD)
         return remarks
 
-    def _write(self, name, state) -> None:
+    def _write(self, name: str, state: dict[str, Any]) -> None:
         check_finite(state, where=f"{name} after iteration {state.get('iteration', -1) + 1}")
         write_checkpoint(self._folder / name, state)
 
@@ -91,7 +113,7 @@ class Checkpointer:
 _INSTEAD = "Use --init-from and another OUTPUT_DIR to start from its weights alone"
 
 
-def _restore(part, state, name, path):
+def _restore(part: Part, state: Any, name: str, path: Path) -> None:
     if name == "scaler" and state == {}:  # of a training without mixed precision
         return
     try:

@@ -17,12 +17,12 @@ class RandomStates:
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values, which are read without running code."""
-        name, keys, *rest = np.random.get_state()
+        name, keys, *rest = np.random.get_state(legacy=True)
         return {
             "python": random.getstate(),
-            "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
+            "numpy": [name, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
             "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+            "cuda": torch.cuda.get_rng_state_all() if _uses_gpu() else [],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -43,18 +43,22 @@ class RandomStates:
         random.setstate(_python_state(self._loaded))
         np.random.set_state(_numpy_state(self._loaded))
         torch.set_rng_state(self._loaded["torch"])
-        if torch.cuda.is_initialized() and len(self._loaded["cuda"]) == torch.cuda.device_count():
+        if _uses_gpu() and len(self._loaded["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(self._loaded["cuda"])
         if comm.get_rank():  # the state is that of the first process
             seed_all_rng(int(torch.randint(2**31, ())) + comm.get_rank())
         self._loaded = None
 
 
-def _python_state(state: dict[str, Any]) -> tuple:
+def _python_state(state: dict[str, Any]) -> tuple[Any, ...]:
     version, numbers, gauss = state["python"]
     return version, tuple(numbers), gauss
 
 
-def _numpy_state(state: dict[str, Any]) -> tuple:
+def _numpy_state(state: dict[str, Any]) -> tuple[Any, ...]:
     name, keys, *rest = state["numpy"]
     return name, keys.numpy().astype(np.uint32), *rest
+
+
+def _uses_gpu() -> bool:
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]  # torch's

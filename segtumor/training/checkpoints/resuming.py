@@ -76,7 +76,8 @@ def newest_checkpoint(folder: Path) -> Newest | None:
             raise ModelError(what, where=folder / NEWEST_CHECKPOINT, remedy=_without_note(folder))
         names.insert(0, noted)
     if not names:
-        return _none_in(folder)
+        _refuse_weights_alone(folder)
+        return None
     newest, damaged = None, []
     for name in names:
         try:
@@ -187,7 +188,7 @@ def _why(name: str, noted: str | None) -> list[str]:
     return [] if name == noted else [f"{noted} is passed over for the older {name}"]
 
 
-def _none_in(folder: Path) -> None:
+def _refuse_weights_alone(folder: Path) -> None:
     others = sorted(path.name for path in folder.glob("model_*.pth"))
     if others:
         raise ModelError(

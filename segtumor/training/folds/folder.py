@@ -9,9 +9,12 @@ import json
 import logging
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
+from detectron2.config import CfgNode
 
 import segtumor
 from segtumor.annotations.json_input import parse_json, read_bytes
@@ -21,6 +24,7 @@ from segtumor.files import sha256_of_file, write_json
 from segtumor.runs import CONFIG, FINAL_WEIGHTS, NEWEST_CHECKPOINT, best_weights
 from segtumor.training.checkpoints.resuming import RESUMABLE, noted_name
 from segtumor.training.data_identity import flat_settings, has_learnt_from
+from segtumor.training.folds.plan import Plan
 
 FOLDS, FOLD, POOLED, TABLE, REPORT = "folds.json", "fold.json", "pooled", "crossval.csv", "crossval.json"
 _FOLDER = re.compile(r"fold_[1-9][0-9]*")
@@ -29,17 +33,19 @@ _NAMED = 5
 logger = logging.getLogger(__name__)
 
 
-def fold_folder(output, number):
+def fold_folder(output: str | Path, number: int) -> Path:
     """Run folder of a fold."""
     return Path(output) / f"fold_{number}"
 
 
-def setup_of(cfg, plan, *, image_sha256, init_from):
+def setup_of(
+    cfg: CfgNode, plan: Plan, *, image_sha256: Mapping[str, str], init_from: str | Path | None
+) -> dict[str, Any]:
     """Everything the results depend on but the code, as plain values.
 
     Args:
         cfg: configuration.
-        plan: ``crossval.Plan``.
+        plan: ``plan.Plan``.
         image_sha256: {file name: hash} of the images.
         init_from: weights to start from, or None.
 
@@ -57,7 +63,9 @@ def setup_of(cfg, plan, *, image_sha256, init_from):
     }
 
 
-def folds_document(plan, setup, *, image_sha256, init_from):
+def folds_document(
+    plan: Plan, setup: Mapping[str, Any], *, image_sha256: Mapping[str, str], init_from: str | Path | None
+) -> dict[str, Any]:
     """The content of ``folds.json``: a split file whose parts are the folds, with validation parts and the set-up."""
     tested = {
         name: plan.summaries[fold.number]["test"] for name, fold in zip(plan.split.parts, plan.folds, strict=True)
@@ -74,24 +82,24 @@ def folds_document(plan, setup, *, image_sha256, init_from):
     }
 
 
-def has_seen(weights, plan):
+def has_seen(weights: str | Path | None, plan: Plan) -> bool | None:
     """Whether weights have learnt from cases of the pooled images; None if nothing tells.
 
     Args:
         weights: path, or None.
-        plan: ``crossval.Plan``.
+        plan: ``plan.Plan``.
     """
     if weights is None:
         return None
     records = [{**image, "file_name": plan.image_root / image["file_name"]} for image in plan.merged.images]
     try:
-        return has_learnt_from(weights, records, [source["sha256"] for source in plan.merged.sources])
+        return has_learnt_from(Path(weights), records, [source["sha256"] for source in plan.merged.sources])
     except ConfigError as error:
         logger.warning("Whether %s has seen what tests it is not known: %s", weights, error)
         return None
 
 
-def check_folder(output, setup, *, overwrite):
+def check_folder(output: str | Path, setup: Mapping[str, Any] | None, *, overwrite: bool) -> None:
     """Refuse a folder that holds something else; touches nothing.
 
     Args:
@@ -127,7 +135,7 @@ def check_folder(output, setup, *, overwrite):
         )
 
 
-def differences(earlier, setup):
+def differences(earlier: Mapping[str, Any], setup: Mapping[str, Any]) -> list[str]:
     """What differs between two set-ups, as phrases; empty if nothing does."""
     told = {"folds_sha256": "the folds", "annotations_sha256": "the annotations", "images_sha256": "the images"}
     told["weights_sha256"] = "the weights to start from (--init-from)"
@@ -141,7 +149,7 @@ def differences(earlier, setup):
     return [text for text in plain + data if text != consequence or len(plain + data) == 1]
 
 
-def remove_earlier(output):
+def remove_earlier(output: str | Path) -> None:
     """Remove what a cross-validation has written, ``folds.json`` last; other files of the folder stay.
 
     Raises:
@@ -158,7 +166,7 @@ def remove_earlier(output):
         raise OutputError(f"cannot remove the earlier one: {error.strerror}", where=output) from error
 
 
-def mark_finished(folder, number, predictions, setup) -> None:
+def mark_finished(folder: Path, number: int, predictions: Path, setup: Mapping[str, Any]) -> None:
     """Write ``fold.json``: from now on the fold is not trained again.
 
     Args:
@@ -180,7 +188,7 @@ def mark_finished(folder, number, predictions, setup) -> None:
     write_json(folder / FOLD, document)
 
 
-def finished_predictions(folder, setup):
+def finished_predictions(folder: Path, setup: Mapping[str, Any]) -> Path | None:
     """Path of the predictions of a finished fold; None if it is not finished, or no longer as it was left."""
     path = folder / FOLD
     if not path.is_file():
@@ -199,7 +207,7 @@ def finished_predictions(folder, setup):
     return predictions
 
 
-def is_trained(folder):
+def is_trained(folder: Path) -> bool:
     """Whether the training of a fold has come to its end; its test may be missing."""
     if best_weights(folder) is None:
         return False
@@ -207,27 +215,27 @@ def is_trained(folder):
     return noted == FINAL_WEIGHTS or (noted is None and (folder / FINAL_WEIGHTS).is_file())
 
 
-def can_resume(folder):
+def can_resume(folder: Path) -> bool:
     """Whether there is a checkpoint to continue from."""
     return any((folder / name).is_file() for name in (NEWEST_CHECKPOINT, *RESUMABLE))
 
 
-def _fold_folders(output):
+def _fold_folders(output: Path) -> list[Path]:
     return [path for path in sorted(output.glob("fold_*")) if path.is_dir() and _FOLDER.fullmatch(path.name)]
 
 
-def _read(path):
+def _read(path: Path) -> dict[str, Any]:
     document = parse_json(read_bytes(path), path)
     return document if isinstance(document, dict) else {}
 
 
-def _json(value):
+def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _hash(value):
+def _hash(value: Any) -> str:
     return hashlib.sha256(_json(value).encode("utf-8")).hexdigest()
 
 
-def _shown(value) -> str:
+def _shown(value: Any) -> str:
     return f"{value!s:.60}"

@@ -6,27 +6,33 @@ folds were trained elsewhere, gives the same numbers. Not here: the arithmetic (
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import segtumor
 from segtumor.annotations.coco import load_coco
 from segtumor.annotations.json_input import parse_json, read_bytes
 from segtumor.annotations.predictions.document import read_predictions
+from segtumor.datasets.splits.cross_validation import Fold
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.folds import HEADLINE, REMARKS, FoldResult, Spread, pool_predictions, spreads
 from segtumor.evaluation.study.remarks import unpredicted_remarks
 from segtumor.evaluation.study.study import measures_of, study
-from segtumor.evaluation.study.values import Study
+from segtumor.evaluation.study.values import Estimate, Study
 from segtumor.files import write_csv, write_json
 from segtumor.reporting.files.study_files import write_study
 from segtumor.reporting.provenance import study_provenance
 from segtumor.runs import PREDICTIONS
+from segtumor.structures.lesions import ImageResult
 from segtumor.structures.readings import image_result
 from segtumor.training.folds.folder import FOLD, FOLDS, POOLED, REPORT, TABLE, fold_folder
+from segtumor.training.folds.plan import Plan
 
 SCHEMA_VERSION = 1
+#: Of ``crossval.csv``.
+Row = dict[str, Any]
 _COUNTS = ("images", "cases", "lesions")
 
 
@@ -46,17 +52,24 @@ class CrossValidation:
     study: Study
 
     @property
-    def pooled(self):
+    def pooled(self) -> dict[str, Estimate]:
         """{measure: Estimate} of the measures that are compared between folds."""
         estimates = {estimate.name: estimate for estimate in self.study.estimates}
         return {name: estimates[name] for name in self.spreads}
 
 
-def report(plan, output, predictions, *, settings=None, progress=None):
+def report(
+    plan: Plan,
+    output: str | Path,
+    predictions: Sequence[Path],
+    *,
+    settings: StudySettings | None = None,
+    progress: Any = None,
+) -> CrossValidation:
     """Measure every fold and the pooled predictions, and write ``pooled/``, ``crossval.csv`` and ``crossval.json``.
 
     Args:
-        plan: ``crossval.Plan``.
+        plan: ``plan.Plan``.
         output: folder of the cross-validation.
         predictions: paths of the folds' predictions, in order.
         settings: StudySettings; None: its defaults.
@@ -86,7 +99,7 @@ def report(plan, output, predictions, *, settings=None, progress=None):
     return result
 
 
-def table_rows(result):
+def table_rows(result: CrossValidation) -> list[Row]:
     """Rows of ``crossval.csv``: each fold, then mean, sd, folds in which it is defined, pooled, and its limits."""
     rows = [_row(f.fold, (f.n_images, f.n_cases, f.n_lesions), f.values) for f in result.folds]
     sums = [sum(row[name] for row in rows) for name in _COUNTS]
@@ -98,7 +111,7 @@ def table_rows(result):
     return rows
 
 
-def report_document(result, options):
+def report_document(result: CrossValidation, options: Mapping[str, Any]) -> dict[str, Any]:
     """``crossval.json``: options, folds, and for each measure its spread and its pooled estimate."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -121,7 +134,7 @@ def report_document(result, options):
     }
 
 
-def _pool(plan, folder, predictions):
+def _pool(plan: Plan, folder: Path, predictions: Sequence[Path]) -> tuple[list[ImageResult], Any]:
     """Write the pooled annotations and predictions; returns ``_results`` of these files."""
     fold_of = {i: fold.number for fold in plan.folds for i in fold.test}
     images = [{**image, "fold": fold_of[i]} for i, image in enumerate(plan.merged.images)]
@@ -137,7 +150,7 @@ def _pool(plan, folder, predictions):
     return _results(folder / "annotations.json", folder / PREDICTIONS)
 
 
-def _write_pooled(plan, result, output) -> None:
+def _write_pooled(plan: Plan, result: CrossValidation, output: Path) -> None:
     folder = output / POOLED
     files = {"annotations": folder / "annotations.json", "predictions": folder / PREDICTIONS}
     write_study(
@@ -150,7 +163,7 @@ def _write_pooled(plan, result, output) -> None:
     )
 
 
-def _provenance(plan, output, files):
+def _provenance(plan: Plan, output: Path, files: Mapping[str, Path]) -> dict[str, Any]:
     """Of the pooled files, with the folds as their split and the weights of every fold."""
     tables = study_provenance(**files)
     tables["Files"] = {name: value for name, value in tables["Files"].items() if not name.startswith("weights")}
@@ -168,11 +181,11 @@ def _provenance(plan, output, files):
     return {**tables, "Weights": weights}
 
 
-def _document(path):
+def _document(path: Path) -> Any:
     return parse_json(read_bytes(path), path) if path.is_file() else {}
 
 
-def fold_table(result):
+def fold_table(result: CrossValidation) -> tuple[list[str], list[list[str]]]:
     """(header, rows of text) of a CrossValidation: a measure per row, with its value in each fold, mean, SD, and the
     pooled value with its interval; first what was tested on."""
     interval = f"{100 * result.study.settings.level:g}% interval"
@@ -190,11 +203,11 @@ def fold_table(result):
     return header, rows
 
 
-def _number(value):
+def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def _results(annotations, predictions):
+def _results(annotations: Path, predictions: Path) -> tuple[list[ImageResult], Any]:
     """The ImageResults of two files, and the ids of the images that could not be predicted."""
     truth = load_coco(annotations, check_files=False)
     found = read_predictions(
@@ -207,14 +220,17 @@ def _results(annotations, predictions):
     return results, found.failed_ids
 
 
-def _fold_result(plan, fold, output, predictions, *, names, settings):
+def _fold_result(
+    plan: Plan, fold: Fold, output: Path, predictions: Path, *, names: Sequence[str], settings: StudySettings
+) -> FoldResult:
     annotations = fold_folder(output, fold.number) / "annotations" / "test.json"
     results, _ = _results(annotations, predictions)
     measured = measures_of(results, plan.class_names, settings).measures
     counts = plan.summaries[fold.number]["test"]
     values = {name: measured[name].value if name in measured else math.nan for name in names}
-    return FoldResult(fold.number, *(counts[name] for name in _COUNTS), values)
+    images, cases, lesions = (counts[name] for name in _COUNTS)
+    return FoldResult(fold.number, images, cases, lesions, values)
 
 
-def _row(title, counts, values):
+def _row(title: str | int, counts: Sequence[Any], values: Mapping[str, Any]) -> Row:
     return {"fold": title, **dict(zip(_COUNTS, counts, strict=True)), **values}
