@@ -115,12 +115,16 @@ def _evaluate_set(cfg: CfgNode, model: nn.Module, dataset: CocoDataset, folder: 
         found,
         folder,
         evaluation=files,
-        provenance=study_provenance(**files, run_folder=cfg.OUTPUT_DIR),
+        provenance=study_provenance(
+            annotations=files["annotations"],
+            predictions=files["predictions"],
+            weights=weights,
+            run_folder=cfg.OUTPUT_DIR,
+        ),
         examples=draw_examples(found, choose_examples(found), _pixels_of(dataset, cfg.INPUT.MAX_PIXELS)),
         title=f"Evaluation on {folder.name}",
     )
-    evaluation: Evaluation = found.evaluation
-    return evaluation
+    return found.evaluation
 
 
 def _pixels_of(dataset: CocoDataset, max_pixels: int) -> Callable[[int], NDArray[np.float32]]:

@@ -97,7 +97,7 @@ class Validation(HookBase):
         self._period, self._dataset, self._predictor, self._loss_batches = period, dataset, predictor, loss_batches
         self._best_metric, self._patience = best_metric, patience
         self._batch_size, self._max_pixels, self._seed = batch_size, max_pixels, seed
-        self._thresholds = {"score_threshold": score_threshold, "iou_threshold": iou_threshold}
+        self._thresholds = score_threshold, iou_threshold
         self._chooses, self._without_improvement = chooses, 0
         self._best: float | None = None
         self._owed: int | None = None  # iterations done at a measurement that a signal has broken off
@@ -205,7 +205,9 @@ class Validation(HookBase):
             )
         except NonFiniteOutputError as error:
             raise not_finite("the model's output", where=where, images=[error.where]) from error
-        metrics = evaluate(results, self._dataset.taxonomy.names, **self._thresholds).metrics
+        score, iou = self._thresholds
+        names = self._dataset.taxonomy.names
+        metrics = evaluate(results, names, score_threshold=score, iou_threshold=iou).metrics
         values = {name: _look_up(metrics, METRICS[name]) for name in self._kind.metrics}
         return {**values, _LOSS: losses["total"]}
 

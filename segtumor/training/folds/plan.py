@@ -101,7 +101,7 @@ def make_plan(
     cases, keys = known_cases(merged.images), [key for key in stratify if key != LABEL]
     labels, severity, shown = _labels(merged)
     file_names = [image["file_name"] for image in merged.images]
-    options = {"folds": folds, "seed": seed, "val_fraction": val_fraction}
+    options: dict[str, Any] = {"folds": folds, "seed": seed, "val_fraction": val_fraction}
     within = stratum_keys(merged.images, keys)
     split, made = make_folds(file_names, cases, labels, severity=severity, within=within, **options)
     label_of = dict(zip((image["id"] for image in merged.images), labels, strict=True))

@@ -165,7 +165,7 @@ def _write_pooled(plan: Plan, result: CrossValidation, output: Path) -> None:
 
 def _provenance(plan: Plan, output: Path, files: Mapping[str, Path]) -> dict[str, Any]:
     """Of the pooled files, with the folds as their split and the weights of every fold."""
-    tables = study_provenance(**files)
+    tables = study_provenance(annotations=files["annotations"], predictions=files["predictions"])
     tables["Files"] = {name: value for name, value in tables["Files"].items() if not name.startswith("weights")}
     tables["Split"] = {
         "split_kind": plan.split.kind,
