@@ -33,8 +33,8 @@ def type_crossval(tiny_options, tiny_config_file, datasets_root):
         fixed = ["--config-file", str(tiny_config_file), "--output", str(folder), "--folds", "2", "--resamples", "50"]
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("DETECTRON2_DATASETS", str(datasets_root))
-            for module in ("figure", "study_plots"):  # plots take most of the time
-                patch.setattr(f"segtumor.reporting.figures.{module}.png_bytes", lambda *_, **__: b"")
+            for module in ("files.evaluation_files", "pages.study_figures"):  # plots take most of the time
+                patch.setattr(f"segtumor.reporting.{module}.png_bytes", lambda *_, **__: b"")
             return command.main([*fixed, *options, "--", *tiny_options({**QUICK, **dict(settings)})])
 
     return type_crossval
