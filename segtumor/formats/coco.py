@@ -30,7 +30,15 @@ from segtumor.datasets.image_placement import leads_out
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary, prepare_output_folder, write_json
 from segtumor.formats import predictions
-from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, Segmentation, SourceImage
+from segtumor.formats.collection import (
+    NOT_ANNOTATED,
+    NOT_IN_FOLDER,
+    OUTLINES_SCALED,
+    Collection,
+    Region,
+    Segmentation,
+    SourceImage,
+)
 from segtumor.formats.shapes.scaling import scale_box
 from segtumor.formats.sources.encodings import read_json, utf8_of
 from segtumor.formats.sources.files import HEAD_BYTES, files_in, folder_of
@@ -83,8 +91,7 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
         where = folder.removesuffix("annotations").rstrip("/.") or None
         used |= _read_file(path, (where, subset), {"part": part} if part else {}, images, collection, progress)
     _drop_unused(collection, used)
-    unusable = {remark.image for remark in collection.left_out}
-    collection.images = [image for image in collection.images if image.file_name not in unusable]
+    collection.drop_doubtful()
     return collection
 
 
@@ -201,7 +208,7 @@ def _find(name: str, folder: str | None, subset: str, images: ImageFolder) -> Fo
         raise
     part, other = part_of_path(found.file_name), _part_of(subset)
     if not parts_of(name).folders and part and other and part != other:
-        raise LeftOutError("image listed but not in the folder", f"{found.file_name} is of another part")
+        raise LeftOutError(NOT_IN_FOLDER, f"{found.file_name} is of another part")
     return found
 
 
@@ -239,7 +246,7 @@ def _source_image(
     attributes = {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
     if scale_xy != (1.0, 1.0):
         detail = f"{drawn_hw} to {size_hw} (height, width)"
-        notes.append(Remark(name, "outlines scaled to the size of the image", detail))
+        notes.append(Remark(name, OUTLINES_SCALED, detail))
         if attributes.get("spacing_mm"):
             attributes["spacing_mm"] = scaled_spacing(attributes["spacing_mm"], scale_xy)
     found = tuple(_region(annotation, names, drawn_hw, size_hw, scale_xy) for annotation in annotations)

@@ -19,6 +19,12 @@ Unlisted = Literal["normal", "not annotated"]
 NORMAL: Unlisted = "normal"
 NOT_ANNOTATED: Unlisted = "not annotated"
 
+#: Kinds of Remarks that several formats make; the others are where they are made.
+NOT_IN_FOLDER = "image listed but not in the folder"
+OUTLINES_SCALED = "outlines scaled to the size of the image"
+SHAPE_NOT_USABLE = "shape not usable"
+TAKEN_AS_NORMAL = "image without annotation, taken as normal"
+
 
 @dataclass(frozen=True)
 class Region:
@@ -77,3 +83,17 @@ class Collection:
     notes: list[Remark] = field(default_factory=list)
     not_images: set[str] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
+
+    @property
+    def known(self) -> set[str]:
+        """Names of the images that are used, or left out."""
+        return {image.file_name for image in self.images} | self._unusable
+
+    def drop_doubtful(self) -> None:
+        """Take out images that are left out, too: of two files for an image, the usable one may lack lesions."""
+        unusable = self._unusable
+        self.images = [image for image in self.images if image.file_name not in unusable]
+
+    @property
+    def _unusable(self) -> set[str]:
+        return {remark.image for remark in self.left_out}

@@ -24,7 +24,7 @@ from segtumor.annotations.segmentations import is_number
 from segtumor.annotations.tables.csv_rows import csv_rows
 from segtumor.arrays import BoxXYWH
 from segtumor.errors import DataError
-from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, SourceImage
+from segtumor.formats.collection import NOT_ANNOTATED, SHAPE_NOT_USABLE, Collection, Region, SourceImage
 from segtumor.formats.labels import IMAGE_LABELS, image_label_and_rest
 from segtumor.formats.sources.encodings import read_json, utf8_of
 from segtumor.formats.sources.files import MAX_FILE_BYTES, ascii_head_of, files_below, folder_of
@@ -238,9 +238,9 @@ def _regions(name: str, listed: Iterable[Mapping[str, Any]], choose: _Choose, no
         label, attributes = choose(region)
         regions.append(Region(label, segmentation, box, {"attributes": attributes} if attributes else {}))
     if unusable and not regions:
-        raise LeftOutError("shape not usable", ", ".join(unusable))
+        raise LeftOutError(SHAPE_NOT_USABLE, ", ".join(unusable))
     if unusable:
-        notes.append(Remark(name, "shape not usable", ", ".join(unusable)))
+        notes.append(Remark(name, SHAPE_NOT_USABLE, ", ".join(unusable)))
     return regions
 
 

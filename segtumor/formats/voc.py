@@ -33,7 +33,14 @@ from segtumor.annotations.segmentations import is_number
 from segtumor.arrays import BoxXYWH, SizeHW
 from segtumor.errors import DataError
 from segtumor.files import prepare_output_folder, write_bytes
-from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, SourceImage
+from segtumor.formats.collection import (
+    NOT_ANNOTATED,
+    OUTLINES_SCALED,
+    SHAPE_NOT_USABLE,
+    Collection,
+    Region,
+    SourceImage,
+)
 from segtumor.formats.shapes.drawn_boxes import CENTER, rotated_box, rotated_box_polygon
 from segtumor.formats.shapes.scaling import scale_box
 from segtumor.formats.shapes.single_outline import BRIDGED, is_compound, keyhole_polygon
@@ -141,7 +148,7 @@ def _read_image(
     size_hw = images.size_hw(file_name)
     scale_xy = _scale(root, size_hw)
     if scale_xy != (1, 1):
-        notes.append(Remark(file_name, "outlines scaled to the size of the image"))
+        notes.append(Remark(file_name, OUTLINES_SCALED))
     regions = tuple(_region(item, scale_xy) for item in root.findall("object"))
     part = part_of.get(Path(name).stem) or part_of_path(name) or part_of_path(file_name)
     return SourceImage(file_name, size_hw, regions, {"part": part} if part else {})
@@ -169,7 +176,7 @@ def _find_image(root: Element, name: str, images: ImageFolder) -> tuple[str, str
 def _scale(root: Element, size_hw: SizeHW) -> tuple[float, float]:
     """Factors (x, y) to the image's size; LabelImg writes 0 x 0 where it could not read the image."""
     stated = [_text(root, f"size/{key}") for key in ("height", "width")]
-    height, width = (float(text) if re.fullmatch(r"\d{1,7}(\.0*)?", text) else 0.0 for text in stated)
+    height, width = (int(float(text)) if re.fullmatch(r"\d{1,7}(\.0*)?", text) else 0 for text in stated)
     drawn_hw = (height, width)
     if 0 in drawn_hw or drawn_hw == size_hw:
         return 1, 1
@@ -186,7 +193,7 @@ def _region(item: Element, scale_xy: tuple[float, float]) -> Region:
         polygons, box = [rotated_box_polygon(turned)], None
         extra |= {"rotated_box": turned} if scale_xy == (1, 1) else {}
     if box is None and not polygons:
-        raise LeftOutError("shape not usable", f"{label}: neither bndbox nor polygon")
+        raise LeftOutError(SHAPE_NOT_USABLE, f"{label}: neither bndbox nor polygon")
     box_xywh = None if box is None else _box(box)
     if scale_xy != (1, 1):
         polygons = [scale_polygon(polygon, scale_xy) for polygon in polygons]
@@ -214,7 +221,7 @@ def _polygon(element: Element) -> list[float]:
     texts = {child.tag: (child.text or "").strip() for child in element}
     count = len(texts) // 2
     if count > _MAX_COORDINATES or set(texts) != {f"{axis}{n}" for n in range(1, count + 1) for axis in "xy"}:
-        raise LeftOutError("shape not usable", f"polygon with {', '.join(texts)[:60] or 'nothing'}")
+        raise LeftOutError(SHAPE_NOT_USABLE, f"polygon with {', '.join(texts)[:60] or 'nothing'}")
     return [_number(texts[f"{axis}{n}"], f"{axis}{n}") for n in range(1, count + 1) for axis in "xy"]
 
 

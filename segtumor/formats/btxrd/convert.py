@@ -19,6 +19,7 @@ from segtumor.datasets.image_placement import leads_out
 from segtumor.errors import DataError
 from segtumor.formats.btxrd.dataset_table import TableRow, find_table, read_table
 from segtumor.formats.btxrd.drawn_lesions import DrawnLesion, fit_lesion, pair_shapes, read_labelme
+from segtumor.formats.collection import NOT_IN_FOLDER, OUTLINES_SCALED, SHAPE_NOT_USABLE
 from segtumor.formats.labelme.shapes import LabelmeFile
 from segtumor.imaging import list_images, read_size_hw
 from segtumor.progress import Progress
@@ -156,7 +157,7 @@ def _image_path(row: TableRow, candidates: Sequence[Path], result: Conversion) -
     if not exact and len(candidates) > 1:
         raise LeftOutError("several images of that name", ", ".join(path.name for path in candidates))
     if not candidates:
-        raise LeftOutError("image listed but not in the folder")
+        raise LeftOutError(NOT_IN_FOLDER)
     if not exact:
         kind = "found with another file name suffix"
         if parts_of(row.image_id).folders:
@@ -177,7 +178,7 @@ def _lesions(row: TableRow, json_path: Path, size_hw: SizeHW, result: Conversion
         drawn = read_labelme(json_path)
     except DataError as error:
         raise LeftOutError("outlines cannot be read", str(error)) from error
-    result.notes += [Remark(row.image_id, "shape not usable", sentence) for sentence in drawn.unusable]
+    result.notes += [Remark(row.image_id, SHAPE_NOT_USABLE, sentence) for sentence in drawn.unusable]
     if row.label == NORMAL and drawn.shapes:
         raise LeftOutError("normal in the table but with outlines", f"{len(drawn.shapes)} shapes")
     if row.label == NORMAL:
@@ -190,12 +191,12 @@ def _fitted(row: TableRow, drawn: LabelmeFile, size_hw: SizeHW, result: Conversi
     scale_xy = scale_between(drawn.size_hw or size_hw, size_hw)
     if scale_xy != (1.0, 1.0):
         detail = f"{drawn.size_hw} to {size_hw} (height, width)"
-        result.notes.append(Remark(row.image_id, "outlines scaled to the size of the image", detail))
+        result.notes.append(Remark(row.image_id, OUTLINES_SCALED, detail))
     lesions = []
     for lesion in pair_shapes(drawn.shapes):
         fitted = fit_lesion(lesion, scale_xy, size_hw)
         if fitted is None:
-            result.notes.append(Remark(row.image_id, "shape not usable", "outline wholly outside the image"))
+            result.notes.append(Remark(row.image_id, SHAPE_NOT_USABLE, "outline wholly outside the image"))
             continue
         lesions.append(fitted)
         if fitted.mask_from_box:

@@ -20,7 +20,7 @@ from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.validation import find_problems
 from segtumor.arrays import BoxXYWH, Rle, SizeHW
 from segtumor.errors import ConfigError, DataError
-from segtumor.formats.collection import NORMAL, Collection, Region, Segmentation, SourceImage, Unlisted
+from segtumor.formats.collection import NORMAL, TAKEN_AS_NORMAL, Collection, Region, Segmentation, SourceImage, Unlisted
 from segtumor.formats.labels import classes_of_labels, label_fields, label_key, taxonomy_of
 from segtumor.structures.boxes import box_xyxy_to_xywh
 from segtumor.structures.masks import box_from_mask, mask_from_rle, rle_area, rle_from_segmentation
@@ -137,8 +137,7 @@ def add_unlisted(
         size_of: file name -> (height, width), px; raises LeftOutError.
         meaning: NORMAL or NOT_ANNOTATED of ``collection``.
     """
-    known = {image.file_name for image in collection.images} | {remark.image for remark in collection.left_out}
-    known |= collection.not_images
+    known = collection.known | collection.not_images
     for name in names:
         if name in known:
             continue
@@ -147,7 +146,7 @@ def add_unlisted(
             continue
         try:
             collection.images.append(SourceImage(name, size_of(name)))
-            collection.notes.append(Remark(name, "image without annotation, taken as normal"))
+            collection.notes.append(Remark(name, TAKEN_AS_NORMAL))
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(name))
 

@@ -9,7 +9,7 @@ from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.tables.csv_rows import filled_rows, first_cells
 from segtumor.datasets.image_placement import leads_out
 from segtumor.errors import DataError
-from segtumor.formats.collection import Collection, Region, SourceImage
+from segtumor.formats.collection import OUTLINES_SCALED, Collection, Region, SourceImage
 from segtumor.formats.csv_boxes.layout import Row, layout_of, parse_row
 from segtumor.formats.shapes.scaling import scale_box
 from segtumor.formats.sources.files import folder_of
@@ -43,8 +43,7 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
     for path in paths:
         part = {"part": _part_of(path, source)} if len(paths) > 1 else dict[str, str]()
         _read_file(path, source, part, images, collection, progress)
-    unusable = {remark.image for remark in collection.left_out}
-    collection.images = [image for image in collection.images if image.file_name not in unusable]
+    collection.drop_doubtful()
     return collection
 
 
@@ -140,7 +139,7 @@ def _source_image(
     scale_xy = scale_between(drawn_hw, size_hw)
     if scale_xy != (1.0, 1.0):
         detail = f"{drawn_hw} to {size_hw} (height, width)"
-        notes.append(Remark(name, "outlines scaled to the size of the image", detail))
+        notes.append(Remark(name, OUTLINES_SCALED, detail))
     regions = tuple(Region(row.label, None, row.box_xywh and scale_box(row.box_xywh, scale_xy)) for row in boxes)
     return SourceImage(name, size_hw, regions, {**_attributes(name, rows, notes), **part})
 

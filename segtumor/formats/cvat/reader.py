@@ -9,7 +9,7 @@ from segtumor.annotations.json_input import read_bytes
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.arrays import SizeHW
 from segtumor.errors import DataError
-from segtumor.formats.collection import Collection, Region, SourceImage
+from segtumor.formats.collection import OUTLINES_SCALED, SHAPE_NOT_USABLE, Collection, Region, SourceImage
 from segtumor.formats.cvat.shapes import SHAPES, UNUSABLE_SHAPES, join_groups, scale_region
 from segtumor.formats.labels import image_label_and_rest
 from segtumor.formats.sources.encodings import xml_fault, xml_file, xml_of
@@ -138,14 +138,14 @@ def _image(element: "Element", found: Found, size_hw: SizeHW, notes: list[Remark
         else:
             raise LeftOutError("shape not known", shape.tag)
     if unusable and not grouped:
-        raise LeftOutError("shape not usable", ", ".join(unusable))
+        raise LeftOutError(SHAPE_NOT_USABLE, ", ".join(unusable))
     regions = join_groups(grouped, drawn_hw)
     own: list[tuple[str, str]] = []
     if drawn_hw != size_hw:
         regions = [scale_region(region, drawn_hw, size_hw) for region in regions]
-        own.append(("outlines scaled to the size of the image", f"from {drawn_hw} to {size_hw} (height, width)"))
+        own.append((OUTLINES_SCALED, f"from {drawn_hw} to {size_hw} (height, width)"))
     if unusable:
-        own.append(("shape not usable", ", ".join(unusable)))
+        own.append((SHAPE_NOT_USABLE, ", ".join(unusable)))
     if found.unusual:
         own.append((found.unusual, element.get("name", "")))
     attributes = _attributes(element, words, regions)

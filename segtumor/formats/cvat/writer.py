@@ -15,7 +15,7 @@ from segtumor.formats.labels import IMAGE_LABELS
 from segtumor.formats.shapes.drawn_boxes import CENTER, box_drawn_apart, box_turned_about, rotated_box_of
 from segtumor.formats.shapes.unit_round_trips import end_of
 from segtumor.progress import Progress
-from segtumor.structures.masks import box_from_mask, mask_from_rle, rle_from_segmentation
+from segtumor.structures.masks import crop_from_rle, rle_from_segmentation
 
 #: What XML 1.0 cannot hold, even escaped.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -110,9 +110,9 @@ def _shapes(annotation: Mapping[str, Any], size_hw: SizeHW) -> Iterator[tuple[st
         yield "box", {**_corners(turned), "rotation": repr(degrees)}
         outline = segmentation[0]
     elif isinstance(segmentation, dict):
-        mask = mask_from_rle(rle_from_segmentation(segmentation, size_hw))
-        yield "mask", _mask_attributes(mask)
-        outline = box_from_mask(mask)
+        crop, top, left = crop_from_rle(rle_from_segmentation(segmentation, size_hw))
+        yield "mask", _mask_attributes(crop, top, left)
+        outline = [left, top, left + crop.shape[1], top + crop.shape[0]]
     else:
         for polygon in segmentation:
             points = ((repr(float(x)), repr(float(y))) for x, y in zip(polygon[0::2], polygon[1::2], strict=True))
@@ -128,11 +128,10 @@ def _corners(box_xywh: Sequence[float]) -> dict[str, str]:
     return {"xtl": repr(x), "ytl": repr(y), "xbr": repr(end_of(x, width)), "ybr": repr(end_of(y, height))}
 
 
-def _mask_attributes(mask: Mask) -> dict[str, Any]:
-    left, top, right, bottom = map(int, box_from_mask(mask))
-    runs = row_runs_of_mask(mask[top:bottom, left:right])
-    place = {"left": left, "top": top, "width": right - left, "height": bottom - top}
-    return {"rle": ", ".join(map(str, runs)), **place}
+def _mask_attributes(crop: Mask, top: int, left: int) -> dict[str, Any]:
+    height, width = crop.shape
+    runs = ", ".join(map(str, row_runs_of_mask(crop)))
+    return {"rle": runs, "left": left, "top": top, "width": width, "height": height}
 
 
 def _attributes(values: Mapping[str, Any]) -> str:

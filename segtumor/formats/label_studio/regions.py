@@ -13,7 +13,7 @@ from segtumor.annotations.flat_polygons import ellipse_polygon, scale_between
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.annotations.segmentations import is_number
 from segtumor.arrays import BoxXYWH, Mask, SizeHW
-from segtumor.formats.collection import Region, Segmentation
+from segtumor.formats.collection import OUTLINES_SCALED, SHAPE_NOT_USABLE, Region, Segmentation
 from segtumor.formats.label_studio.brush_rle import mask_from_brush
 from segtumor.formats.label_studio.tasks import KindAndDetail
 from segtumor.formats.shapes.drawn_boxes import CORNER, rotated_box, rotated_box_polygon
@@ -23,7 +23,6 @@ from segtumor.imaging import MAX_PIXELS
 from segtumor.structures.masks import rle_from_mask
 
 _PNG = "data:image/png;base64,"
-_SCALED = "outlines scaled to the size of the image"
 _TURNED = "picture was turned on the screen, outlines are not"
 #: Results that are not regions and say nothing about a lesion's outline or class.
 _NO_REGION = ("relation", "choices", "textarea", "number", "rating", "taxonomy", "datetime", "pairwise", "ranker")
@@ -81,9 +80,9 @@ def regions_of(
             words += choices
             own.update({("result not used", str(r.get("type"))): None for r in members if r.get("type") != "choices"})
     if unusable and not regions:
-        raise LeftOutError("shape not usable", ", ".join(unusable))
+        raise LeftOutError(SHAPE_NOT_USABLE, ", ".join(unusable))
     if unusable:
-        own["shape not usable", ", ".join(unusable)] = None
+        own[SHAPE_NOT_USABLE, ", ".join(unusable)] = None
     notes.extend(own)
     return regions, words
 
@@ -124,7 +123,7 @@ def _region(
     drawn_hw = _drawn_size(shape, size_hw)
     if drawn_hw != size_hw:
         scale_between(drawn_hw, size_hw)
-        notes[_SCALED, f"from {drawn_hw} to {size_hw} (height, width)"] = None
+        notes[OUTLINES_SCALED, f"from {drawn_hw} to {size_hw} (height, width)"] = None
     if shape.get("image_rotation") not in (None, 0):
         notes[_TURNED, f"{shape['image_rotation']!r:.20} degrees"] = None
     drawn = read(_value(shape), size_hw, drawn_hw)

@@ -15,7 +15,14 @@ from segtumor.annotations.json_input import parse_json
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.arrays import SizeHW
 from segtumor.errors import BadImageError, DataError
-from segtumor.formats.collection import Collection, Region, SourceImage
+from segtumor.formats.collection import (
+    NOT_IN_FOLDER,
+    OUTLINES_SCALED,
+    SHAPE_NOT_USABLE,
+    Collection,
+    Region,
+    SourceImage,
+)
 from segtumor.formats.labelme.regions import regions
 from segtumor.formats.labelme.shapes import LabelmeFile, OtherFileError, decoded, read_labelme
 from segtumor.formats.sources.encodings import utf8_of
@@ -64,9 +71,7 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
             collection.left_out.append(Remark(name, "file cannot be read", str(error)))
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(name))
-    # Of two files for one image, of which one cannot be used, the other may lack lesions.
-    unusable = {remark.image for remark in collection.left_out}
-    collection.images = [image for image in collection.images if image.file_name not in unusable]
+    collection.drop_doubtful()
     return collection
 
 
@@ -100,12 +105,12 @@ def _lesions(drawn: LabelmeFile, file_name: str, size_hw: SizeHW, notes: list[Re
         raise LeftOutError("no usable shape", "; ".join(drawn.unusable))
     if not all(shape.label and is_unicode(shape.label) for shape in drawn.shapes):
         raise LeftOutError("shape without a label that can be written")
-    notes.extend(Remark(file_name, "shape not usable", sentence) for sentence in drawn.unusable)
+    notes.extend(Remark(file_name, SHAPE_NOT_USABLE, sentence) for sentence in drawn.unusable)
     drawn_hw = drawn.size_hw or size_hw
     scale_xy = scale_between(drawn_hw, size_hw)
     if scale_xy != (1.0, 1.0):
         detail = f"{drawn_hw} to {size_hw} (height, width)"
-        notes.append(Remark(file_name, "outlines scaled to the size of the image", detail))
+        notes.append(Remark(file_name, OUTLINES_SCALED, detail))
     found, joined = regions(drawn.shapes, drawn_hw=drawn_hw, size_hw=size_hw, scale_xy=scale_xy)
     if joined:
         notes.append(Remark(file_name, "rectangle and polygon of one lesion, joined", f"{joined} of {len(found)}"))
@@ -154,7 +159,7 @@ def _find(drawn: LabelmeFile, name: str, images: ImageFolder) -> tuple[Found, st
         try:
             found = images.find(posixpath.normpath(beside))
         except LeftOutError:
-            raise LeftOutError("image listed but not in the folder", drawn.image_path) from None
+            raise LeftOutError(NOT_IN_FOLDER, drawn.image_path) from None
         return found, "found by the name of the JSON file"
 
 

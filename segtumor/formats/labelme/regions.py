@@ -12,7 +12,7 @@ import numpy as np
 from segtumor.annotations.flat_polygons import box_from_corners, ellipse_polygon, scale_mask, scale_polygon
 from segtumor.arrays import Box, BoxXYWH, SizeHW
 from segtumor.formats.collection import Region
-from segtumor.formats.labelme.shapes import CIRCLE, MASK, POLYGON, RECTANGLE, Shape, pair_by_label
+from segtumor.formats.labelme.shapes import CIRCLE, POLYGON, RECTANGLE, Shape, pair_by_label
 from segtumor.formats.shapes.scaling import scale_box
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_polygons
 
@@ -80,13 +80,12 @@ def _outlined(unit: Sequence[Shape], drawn_hw: SizeHW, size_hw: SizeHW, scale_xy
     if len(outlines) == 1 and outlines[0].kind == CIRCLE and scale_xy == (1.0, 1.0):
         extra["circle"] = [*outlines[0].points_xy[0].tolist(), outlines[0].radius_px]
     polygons = [_polygon(shape, scale_xy) for shape in outlines if shape.kind in (POLYGON, CIRCLE)]
-    masks = [shape for shape in outlines if shape.kind == MASK]
+    masks = [(shape.mask, shape.points_xy[0]) for shape in outlines if shape.mask is not None]
     if not masks:
         return Region(outlines[0].label, polygons, None, extra)
     union = mask_from_rle(rle_from_polygons(polygons, size_hw)) if polygons else np.zeros(size_hw, dtype=bool)
-    for shape in masks:
-        corner_xy = (int(shape.points_xy[0, 0]), int(shape.points_xy[0, 1]))
-        union |= scale_mask(shape.mask, size_hw, corner_xy=corner_xy, drawn_hw=drawn_hw)
+    for mask, (x, y) in masks:
+        union |= scale_mask(mask, size_hw, corner_xy=(int(x), int(y)), drawn_hw=drawn_hw)
     return Region(outlines[0].label, rle_from_mask(union), None, extra)
 
 

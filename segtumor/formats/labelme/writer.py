@@ -23,7 +23,7 @@ from segtumor.arrays import Rle, SizeHW
 from segtumor.files import prepare_output_folder, write_json
 from segtumor.formats.shapes.drawn_boxes import box_drawn_apart
 from segtumor.progress import Progress
-from segtumor.structures.masks import box_from_mask, mask_from_rle, rle_from_segmentation
+from segtumor.structures.masks import crop_from_rle, rle_from_segmentation
 
 _VERSION = "5.4.1"
 _OWN = ("id", "image_id", "category_id", "bbox", "segmentation", "area")
@@ -167,12 +167,12 @@ def _mask(segmentation: Rle, size_hw: SizeHW) -> dict[str, Any]:
     """A mask from its first to its last pixel, both included, as a PNG of zeros and ones."""
     from PIL import Image
 
-    mask = mask_from_rle(rle_from_segmentation(segmentation, size_hw))
-    x0, y0, x1, y1 = map(int, box_from_mask(mask))
+    crop, y0, x0 = crop_from_rle(rle_from_segmentation(segmentation, size_hw))
+    height, width = crop.shape
     buffer = io.BytesIO()
-    Image.fromarray(mask[y0:y1, x0:x1].astype(np.uint8)).save(buffer, "PNG")
+    Image.fromarray(crop.astype(np.uint8)).save(buffer, "PNG")
     text = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return {"points": [[x0, y0], [x1 - 1, y1 - 1]], "shape_type": "mask", "mask": text}
+    return {"points": [[x0, y0], [x0 + width - 1, y0 + height - 1]], "shape_type": "mask", "mask": text}
 
 
 def _has_loose_box(annotation: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.arrays import Ints, Mask, Rle, SizeHW
@@ -167,14 +167,14 @@ def component_rles(mask: Mask) -> list[Rle]:
     return rles
 
 
-def _samples(image: Image.Image, path: Path) -> tuple[NDArray[Any], str, bool]:
+def _samples(image: ImageFile.ImageFile, path: Path) -> tuple[NDArray[Any], str, bool]:
     """(pixels as stored, mode of Pillow, whether it is JPEG)."""
     is_lossy = image.format == "JPEG"
     if getattr(image, "n_frames", 1) > 1:
         raise BadImageError("the file has several pages", where=path.name)
     with open(path, "rb") as file:
-        check_coded_data(image, file, image.format, MAX_PIXELS, path.name)
-    turned = image if image.format == "TIFF" else ImageOps.exif_transpose(image)
+        check_coded_data(image, file, image.format or "", MAX_PIXELS, Path(path.name))
+    turned: Image.Image = image if image.format == "TIFF" else ImageOps.exif_transpose(image)
     turned.load()
     mode = turned.mode
     if mode not in (*_GRAY_MODES, "LA", "PA", "RGB", "RGBA"):

@@ -78,8 +78,7 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
             values.n_unnamed += isinstance(reason, UnnamedValuesError)
             collection.left_out.append(reason.remark(file_name))
     leave_out_classes(collection, values)
-    used = {image.file_name for image in collection.images} | {remark.image for remark in collection.left_out}
-    for name, first in further_channels(images.names, used):
+    for name, first in further_channels(images.names, collection.known):
         collection.not_images.add(name)
         collection.notes.append(Remark(name, "further channel of an image of nnU-Net, not used", first))
     return collection

@@ -26,7 +26,8 @@ def resize_mask(mask: NDArray[_Pixel], size_hw: SizeHW) -> NDArray[_Pixel]:
         np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
         for new, old in zip(size_hw, mask.shape, strict=True)
     )
-    return mask[rows][:, columns]
+    resized: NDArray[_Pixel] = mask[np.ix_(rows, columns)]
+    return resized
 
 
 def scale_segmentation(segmentation: Segmentation | None, drawn_hw: SizeHW, size_hw: SizeHW) -> Segmentation | None:

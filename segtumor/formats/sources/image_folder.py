@@ -16,6 +16,7 @@ from segtumor.annotations.image_names import Fit, NameIndex, NameParts, folders_
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.arrays import SizeHW
 from segtumor.errors import BadImageError, DataError
+from segtumor.formats.collection import NOT_IN_FOLDER
 from segtumor.formats.sources.parts import part_named, part_of_path
 from segtumor.imaging import MAX_PIXELS, SUPPORTED_SUFFIXES, list_images, read_size_hw
 from segtumor.imaging.radiograph import check_size
@@ -95,7 +96,7 @@ class ImageFolder:
                 found = self.names[fit.indices[0]]
                 self._claims.setdefault(found, {})[name] = NameParts(folders, parts_of(text).base)
                 return Found(found, self._elsewhere(found, text, fit), fit.other_suffix)
-        raise LeftOutError("image listed but not in the folder", stated_path or name)
+        raise LeftOutError(NOT_IN_FOLDER, stated_path or name)
 
     def contested(self) -> dict[str, list[str]]:
         """{file name: names} of the images that were found by names which cannot mean one and the same file."""
@@ -168,7 +169,7 @@ def find_from(folder: str, name: str, images: ImageFolder) -> Found:
         return images.find(f"{folder}/{name}")
     found = images.find(name)
     if part_named(folder.rpartition("/")[2]) not in (None, part_of_path(found.file_name) or part_named(folder)):
-        raise LeftOutError("image listed but not in the folder", f"{found.file_name} is of another part")
+        raise LeftOutError(NOT_IN_FOLDER, f"{found.file_name} is of another part")
     return found
 
 

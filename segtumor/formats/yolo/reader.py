@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.arrays import SizeHW
 from segtumor.errors import DataError
-from segtumor.formats.collection import Collection, Region, SourceImage
+from segtumor.formats.collection import NOT_IN_FOLDER, TAKEN_AS_NORMAL, Collection, Region, SourceImage
 from segtumor.formats.sources.files import files_below, folder_of
 from segtumor.formats.sources.image_folder import Found, ImageFolder, find_image_of
 from segtumor.formats.sources.parts import part_of_path
@@ -96,7 +96,7 @@ def _find_image(name: str, images: ImageFolder) -> Found:
     found = find_image_of(name, images, ("labels",))
     parts = {part_of_path(name), part_of_path(found.file_name)} - {None}
     if len(parts) > 1:
-        raise LeftOutError("image listed but not in the folder", f"{found.file_name} is of another part")
+        raise LeftOutError(NOT_IN_FOLDER, f"{found.file_name} is of another part")
     return found
 
 
@@ -142,25 +142,21 @@ def _note_equal_outlines(collection: Collection) -> None:
 
 def _leave_out(stems: Iterable[str], collection: Collection, images: ImageFolder) -> None:
     """Images that a label file without a known image may mean; without a file of their own they are not normal."""
-    known = _known(collection)
+    known = collection.known
     for name in images.names:
         if PurePosixPath(name).stem.casefold() in stems and name not in known:
             collection.left_out.append(Remark(name, "label file that may be its own could not be used"))
 
 
-def _known(collection: Collection) -> set[str]:
-    return {image.file_name for image in collection.images} | {remark.image for remark in collection.left_out}
-
-
 def _add_listed(collection: Collection, images: ImageFolder, names: YoloNames) -> None:
     """Images of the folders that data.yaml names, without a label file: normal, with their part."""
-    known = _known(collection)
+    known = collection.known
     for name in images.names if names.folders else ():
         part = part_by_yaml(images.path(name), names.folders)
         if part is None or name in known:
             continue
         try:
             collection.images.append(SourceImage(name, images.size_hw(name), (), {"part": part}))
-            collection.notes.append(Remark(name, "image without annotation, taken as normal"))
+            collection.notes.append(Remark(name, TAKEN_AS_NORMAL))
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(name))
