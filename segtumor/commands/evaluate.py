@@ -198,14 +198,9 @@ def _print_counts(found: "Study") -> None:
 
 
 def _print_intervals(found: "Study") -> None:
-    from segtumor.reporting.pages.study_page import HEADLINE
+    from segtumor.reporting.pages.study_page import headline
     from segtumor.reporting.words.estimates import count_text, interval_text, number_text
 
-    known = {estimate.name: estimate for estimate in found.estimates}
-    rows = [
-        (e.label, number_text(e), interval_text(e), count_text(e))
-        for e in map(known.get, (*HEADLINE, *_ALSO_PRINTED))
-        if e
-    ]
+    rows = [(e.label, number_text(e), interval_text(e), count_text(e)) for e in headline(found, also=_ALSO_PRINTED)]
     print()
     print_table(("metric", "value", f"{found.settings.level:.0%} interval", "n"), rows)

@@ -138,3 +138,14 @@ def test_findings_without_masks_are_told_where_masks_count(six):
     ]
     assert "4 of 4 findings have no mask" in measured("btxrd-grouped", boxes)[1]
     assert "no mask" not in measured("xu-2024", boxes)[1]
+
+
+def test_a_model_that_marks_no_lesions_is_measured_by_its_images(six):
+    said = {True: (0.2, 0.5, 0.3), False: (0.7, 0.2, 0.1)}
+    results = [
+        dataclasses.replace(r, findings=(), image_probabilities=said[bool(r.truth.lesions)], marks_lesions=False)
+        for r in six.results
+    ]
+    found, _ = measure(PROTOCOLS["btxrd-grouped"], results, CLASSES, StudySettings(n_resamples=5))
+    values = {estimate.name: estimate.value for estimate in found}
+    assert values["image_accuracy"] == 1 and math.isnan(values["dice"]) and math.isnan(values["box_ap50"])

@@ -1,5 +1,7 @@
 """A Study of squares on small images, with made-up estimates: for the tests of its report only."""
 
+import dataclasses
+
 import numpy as np
 
 from segtumor.evaluation.facts.cases import case_table
@@ -54,6 +56,18 @@ def some_results(n_images=12, size_hw=(40, 40), seed=0, file_name="{}.png", case
         truth = AnnotatedImage(i + 1, file_name.format(i + 1), size_hw, lesions, attributes)
         results.append(ImageResult(truth, tuple(findings)))
     return results
+
+
+def as_classifier(results, seed=0):
+    """What a model says of the same images that judges them as a whole, mostly right, and marks no lesions."""
+    rng = np.random.default_rng(seed)
+    judged = []
+    for result in results:
+        chances = rng.dirichlet([1, 1, 1])
+        chances[1 + result.truth.lesions[0].class_id if result.truth.lesions else 0] += 0.8
+        probabilities = tuple(map(float, chances / chances.sum()))
+        judged.append(dataclasses.replace(result, findings=(), image_probabilities=probabilities, marks_lesions=False))
+    return judged
 
 
 def estimate(name, value, n, **options):
@@ -125,7 +139,7 @@ def fake_study(results=None, *, settings=None, seed=0, **changes):
         "subgroups": subgroups,
         "tests": tests if defined else (),
         "per_lesion": evaluation.per_lesion,
-        "per_image": evaluation.per_image,
+        "per_image": [{**row, "score": row["max_score"] or 0.0} for row in evaluation.per_image],
         "per_case": [
             {"case_id": case_id, "score": scores[of].max(), "tumor_true": bool(tumor[of].any()), "note": float("nan")}
             for number, case_id in enumerate(cases.case_ids)

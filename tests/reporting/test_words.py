@@ -5,6 +5,7 @@ import string
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,8 +52,10 @@ def test_no_placeholder_is_left():
     for rule in RULES:
         for criterion in FROC_CRITERIA:
             settings = StudySettings(rule=rule, froc_criterion=criterion, require_located=True)
-            said = [*study_terms.term_texts(settings), study_terms.froc_criterion_text(settings)]
-            assert not re.search(r"[{}]", str(said))
+            for lesions, images in ((True, False), (True, True), (False, True)):
+                study = SimpleNamespace(settings=settings, marks_lesions=lesions, judges_images=images)
+                said = [*study_terms.term_texts(study), study_terms.froc_criterion_text(settings)]
+                assert not re.search(r"[{}]", str(said))
     assert not any(re.search(r"[{}]", text) for text in metric_texts().values())
     assert not any(re.search(r"[{}]", item.answer) for _, items in checklists() for item in items)
 

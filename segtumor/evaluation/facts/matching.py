@@ -58,6 +58,8 @@ class MatchedImage:
         false_positives: those of them that are neither hits nor ignored.
         max_score: highest score of any finding, also below the threshold; NaN without findings.
         ignored: those of the findings that are no hits and lie in a crowd region.
+        marks_lesions: whether the model says where lesions are (``ImageResult``).
+        judges_image: whether it gives probabilities of the whole image.
     """
 
     truth: AnnotatedImage
@@ -67,6 +69,8 @@ class MatchedImage:
     false_positives: tuple[Finding, ...]
     max_score: float
     ignored: tuple[Finding, ...] = ()
+    marks_lesions: bool = True
+    judges_image: bool = False
 
     @property
     def n_crowds(self) -> int:
@@ -100,7 +104,17 @@ def match_image(result: ImageResult, *, score_threshold: float, iou_threshold: f
     left = [(finding, inside[row]) for row, finding in enumerate(findings) if row not in used]
     false_positives, ignored = (tuple(f for f, in_crowd in left if in_crowd == side) for side in (False, True))
     max_score = max((finding.score for finding in result.findings), default=float("nan"))
-    return MatchedImage(result.truth, lesions, tuple(matches), findings, false_positives, max_score, ignored)
+    return MatchedImage(
+        result.truth,
+        lesions,
+        tuple(matches),
+        findings,
+        false_positives,
+        max_score,
+        ignored,
+        marks_lesions=result.marks_lesions,
+        judges_image=result.image_probabilities is not None,
+    )
 
 
 def lesions_to_find(result: ImageResult) -> list[Lesion]:

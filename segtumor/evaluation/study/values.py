@@ -181,6 +181,16 @@ class Study:
     confusions: dict[str, tuple[tuple[str, ...], Ints]]
     remarks: tuple[str, ...]
 
+    @property
+    def marks_lesions(self) -> bool:
+        """Whether the model says anywhere where lesions are; a classifier does not."""
+        return not self.images or any(image.marks_lesions for image in self.images)
+
+    @property
+    def judges_images(self) -> bool:
+        """Whether the model gives probabilities of whole images, rather than findings alone."""
+        return any(image.judges_image for image in self.images)
+
     def to_frame(self) -> "DataFrame":
         """The estimates as a table, a row for each measure.
 

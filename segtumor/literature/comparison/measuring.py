@@ -15,6 +15,7 @@ from pycocotools import mask as coco_mask
 
 from segtumor.errors import DataError
 from segtumor.evaluation.facts.coco import BBOX, SEGM
+from segtumor.evaluation.facts.matching import lesions_to_find
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.measures.measure import DETECTION, IMAGES, LastTwoCache, Measure, ratio_measure
 from segtumor.evaluation.measures.resampled_ap import ResampledAP
@@ -78,7 +79,7 @@ def measure(
             got="no image" + (" with a lesion" if protocol.only_tumor_images else ""),
             expected="images with lesions" if protocol.only_tumor_images else "images",
         )
-    if not any(not lesion.iscrowd for result in results for lesion in result.truth.lesions):
+    if not any(map(lesions_to_find, results)):
         settings = dataclasses.replace(settings, subgroup_fields=())  # no class to divide lesions by
     estimates: list[Estimate] = []
     remarks: dict[str, None] = {}

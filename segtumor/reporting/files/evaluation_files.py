@@ -4,11 +4,13 @@ A folder that holds a training run is refused, since Detectron2 keeps its own ``
 metrics themselves (``segtumor.evaluation``).
 """
 
+from __future__ import annotations
+
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segtumor.errors import ConfigError
 from segtumor.evaluation.study.rows import SUBGROUP_FIELDS
@@ -23,6 +25,9 @@ from segtumor.reporting.files.outputs import Content, Table, write_files
 from segtumor.reporting.provenance import file_provenance
 from segtumor.runs import METRICS, TRAINING_CURVES
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _IDENTITY = ("image_id", "file_name", "case_id")
 _LESION_COLUMNS = (
     *_IDENTITY,
@@ -34,6 +39,8 @@ _IMAGE_COLUMNS = (
     *("label", "n_lesions", "n_findings", "max_score", "tumor_true", "tumor_predicted"),
     *("true_positives", "false_positives", "missed", "crowd_regions", "findings_in_crowds"),
 )
+#: Pictures that an evaluation may write.
+_PICTURES = ("precision_recall.png", "confusion_matrix.png", "dice_histogram.png", TRAINING_CURVES)
 _OF_CROWDS = ("crowd_regions", "findings_in_crowds")
 #: What is kept of an estimate in ``metrics.json``.
 _KEPT = ("value", "low", "high", "method", "n", "successes", "n_cases", "n_defined")
@@ -68,7 +75,7 @@ def write_evaluation(
     """
     refuse_run_folder(folder)
     history = read_training_history(run_folder) if run_folder is not None else None
-    pictures = _pictures(evaluation, history)
+    pictures = _pictures(evaluation, history, marks_lesions=study is None or study.marks_lesions)
     metrics = {
         **evaluation.metrics,
         **({} if study is None else {"estimates": _estimates(study)}),
@@ -81,8 +88,8 @@ def write_evaluation(
         **pictures,
         METRICS: metrics,
     }
-    earlier = (Path(folder) / METRICS).exists()  # with the curves of the run that was evaluated then
-    *others, last = write_files(folder, contents, earlier=[TRAINING_CURVES] if earlier else [])
+    earlier = (Path(folder) / METRICS).exists()  # with pictures of what was evaluated then
+    *others, last = write_files(folder, contents, earlier=_PICTURES if earlier else [])
     return [last, *others]
 
 
@@ -119,17 +126,19 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
     return Table([{column: row[column] for column in kept} for row in rows], kept)
 
 
-def _pictures(evaluation: Evaluation, history: History | None) -> dict[str, bytes]:
-    """{file name: PNG} of the plots."""
+def _pictures(evaluation: Evaluation, history: History | None, *, marks_lesions: bool) -> dict[str, bytes]:
+    """{file name: PNG} of the plots; those of lesions only where the model marks them."""
     settings = evaluation.metrics["settings"]
     kind = "segm" if _measured(evaluation, "segm") or not _measured(evaluation, "bbox") else "bbox"
-    figures = {
-        "precision_recall.png": lambda: precision_recall_figure(evaluation.curves[kind], iou_type=kind),
-        "confusion_matrix.png": lambda: lesion_confusion_figure(evaluation.confusion, **settings),
-        "dice_histogram.png": lambda: dice_histogram_figure(
-            evaluation.per_lesion, score_threshold=settings["score_threshold"]
-        ),
-    }
+    figures: dict[str, Callable[[], Figure]] = {}
+    if marks_lesions:
+        figures |= {
+            "precision_recall.png": lambda: precision_recall_figure(evaluation.curves[kind], iou_type=kind),
+            "confusion_matrix.png": lambda: lesion_confusion_figure(evaluation.confusion, **settings),
+            "dice_histogram.png": lambda: dice_histogram_figure(
+                evaluation.per_lesion, score_threshold=settings["score_threshold"]
+            ),
+        }
     if history is not None:
         figures[TRAINING_CURVES] = lambda: training_curves_figure(history)
     return {name: png_bytes(draw) for name, draw in figures.items()}

@@ -28,6 +28,15 @@ MAX_WIDTH_PX = 512
 _JPEG_QUALITY = 82
 
 
+#: Calls of whole images, as ``_calls`` takes them.
+_WRONG_CALLS = (
+    ("Missed tumour", True, False, False, 1),
+    ("Confident false alarm", False, True, False, -1),
+    ("Wrong class", True, True, False, -1),
+)
+_RIGHT_CALL = ("Correct call", True, True, True, -1)
+
+
 @dataclass(frozen=True)
 class Example:
     """An image worth looking at, why it was chosen (``title``) and what to see (``caption``)."""
@@ -41,16 +50,22 @@ def choose_examples(study: Study, n_worst: int = 6, n_best: int = 4) -> list[Exa
     """Choose images to show; none twice.
 
     The worst are taken in turn from three lists: the largest lesions that were missed, the hit or touched lesions of
-    lowest Dice, and the false positives of highest score. Then the lesions of highest Dice.
+    lowest Dice, and the false positives of highest score. Then the lesions of highest Dice. Of a model that marks no
+    lesions, the lists are tumours called normal, normal images called tumours, and wrong classes; then correct calls.
 
     Returns:
         the worst first; fewer than asked for where there are not as many.
     """
-    worst_lists = [_missed(study), _touched(study, highest=False), _false_positives(study)]
+    if study.marks_lesions:
+        worst_lists = [_missed(study), _touched(study, highest=False), _false_positives(study)]
+        best = _touched(study, highest=True)
+    else:
+        worst_lists = [_calls(study, *which) for which in _WRONG_CALLS]
+        best = _calls(study, *_RIGHT_CALL)
     in_turn = (example for row in itertools.zip_longest(*worst_lists) for example in row if example is not None)
     used: set[int] = set()
     worst = _first_of_each_image(in_turn, n_worst, used)
-    return worst + _first_of_each_image(_touched(study, highest=True), n_best, used)
+    return worst + _first_of_each_image(best, n_best, used)
 
 
 def draw_examples(
@@ -155,6 +170,22 @@ def _false_positives(study: Study) -> Iterator[Example]:
             "Confident false positive",
             f"{_where(image)}: a finding of class {study.class_names[finding.class_id]} with score "
             f"{finding.score:.2f} on {of} hits nothing.",
+        )
+
+
+def _calls(study: Study, title: str, tumor: bool, called: bool, right_class: bool, sign: int) -> Iterator[Example]:
+    """Images by truth and call of a tumour and by their class; the highest (-1) or lowest (1) score first."""
+    pairs = [
+        (image, row)
+        for image, row in zip(study.images, study.per_image, strict=True)
+        if (row["tumor_true"], row["tumor_predicted"]) == (tumor, called)
+        and (row["true_class"] == row["predicted_class"]) == right_class
+    ]
+    pairs.sort(key=lambda pair: (sign * pair[1]["score"], pair[0].truth.image_id))
+    for image, row in pairs:
+        true, predicted = row["true_class"], row["predicted_class"]
+        yield Example(
+            image, title, f"{_where(image)}: {true}, called {predicted}; score of a tumour {row['score']:.2f}."
         )
 
 

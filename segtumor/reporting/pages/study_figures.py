@@ -25,7 +25,7 @@ from segtumor.reporting.figures.curves import (
 from segtumor.reporting.figures.forest import forest_figure
 from segtumor.reporting.figures.histograms import dice_histogram_figure
 from segtumor.reporting.words import load_words
-from segtumor.reporting.words.estimates import capital, interval_text, number_text
+from segtumor.reporting.words.estimates import capital, interval_text, number_text, shown_estimates
 from segtumor.reporting.words.study_terms import froc_criterion_text
 from segtumor.reporting.words.summary import views_sentence
 from segtumor.statistics.calibration import Reliability, reliability
@@ -63,15 +63,17 @@ class StudyFigure:
 
 
 def study_figures(study: Study) -> list[StudyFigure]:
-    """The figures of a study, in the order of the page; each says in itself where it has nothing to show."""
-    known = {estimate.name: estimate for estimate in study.estimates}
+    """The figures of a study, in the order of the page; each says in itself where it has nothing to show.
+
+    Those of lesions are left out where the model marks none.
+    """
+    known = {estimate.name: estimate for estimate in shown_estimates(study)}
     return [
         *_ranking_figures(study, known),
-        _froc_figure(study),
+        *([_froc_figure(study)] if study.marks_lesions else []),
         _calibration_figure(study),
         *_class_confusion_figures(study),
-        _lesion_confusion_figure(study),
-        _dice_figure(study),
+        *([_lesion_confusion_figure(study), _dice_figure(study)] if study.marks_lesions else []),
         *_forest_figures(study, known),
     ]
 
@@ -122,8 +124,8 @@ def _calibration_figure(study: Study) -> StudyFigure:
 
 def _reliability_before(study: Study, unit: str) -> Reliability:
     """Reliability of the scores of "images" or "patients" as the model gave them."""
-    rows, name = (study.per_image, "max_score") if unit == "images" else (study.per_case, "score")
-    scores = np.array([row[name] or 0.0 for row in rows], dtype=np.float64)
+    rows = study.per_image if unit == "images" else study.per_case
+    scores = np.array([row["score"] for row in rows], dtype=np.float64)
     before: Reliability = reliability(scores, np.array([bool(row["tumor_true"]) for row in rows], dtype=bool))
     return before
 

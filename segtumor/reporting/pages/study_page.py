@@ -19,6 +19,7 @@ from segtumor.reporting.words.estimates import (
     count_text,
     interval_text,
     method_text,
+    shown_estimates,
     spread_text,
     value_cell,
     wilson_text,
@@ -38,6 +39,7 @@ HEADLINE = (
     *("image_brier", "image_brier_calibrated", "image_ece", "image_ece_calibrated"),
 )
 NOT_RECORDED = "not recorded"
+_SETTINGS_OF_LESIONS = ("IoU threshold of a hit", "hit in the FROC curve", "tolerance of the surface Dice")
 #: (heading, note, header, rows of cells).
 ExtraTable = tuple[str, str, Sequence[str], Iterable[Sequence[str]]]
 _GROUPS = {
@@ -73,6 +75,7 @@ def study_page(
     """
     figures = study_figures(study)
     facts = _facts(study, provenance, examples)
+    shown = shown_estimates(study)
     return (
         environment()
         .get_template("study.html")
@@ -80,6 +83,7 @@ def study_page(
             title=title,
             notice=NOTICE,
             version=__version__,
+            marks_lesions=study.marks_lesions,
             level=percent_text(study.settings.level),
             summary=summary_sentences(study),
             headline=_headline(study),
@@ -93,36 +97,38 @@ def study_page(
             subgroups=_subgroup_table(study),
             tests=_test_rows(study),
             examples=[(e["title"], e["caption"], data_url(e["png"]) if e["png"] else None) for e in examples],
-            settings=_settings_rows(study.settings),
+            settings=_settings_rows(study.settings, marks_lesions=study.marks_lesions),
             provenance=_provenance_tables(provenance),
             remarks=study.remarks,
-            terms=term_texts(study.settings),
+            terms=term_texts(study),
             definitions=[
-                (capital(e.label), e.name, metric_text(e.name, located=study.settings.require_located))
-                for e in study.estimates
+                (capital(e.label), e.name, metric_text(e.name, located=study.settings.require_located)) for e in shown
             ],
             checklists=[(title, filled(items, facts)) for title, items in checklists()],
         )
     )
 
 
+def headline(study: Study, also: Iterable[str] = ()) -> list[Estimate]:
+    """The estimates that are looked at first, and others by name, if they are defined for the kind of model."""
+    known = {estimate.name: estimate for estimate in shown_estimates(study)}
+    return [known[name] for name in (*HEADLINE, *also) if name in known]
+
+
 def _headline(study: Study) -> list[dict[str, str]]:
-    known = {estimate.name: estimate for estimate in study.estimates}
-    return [_row(known[name], study.settings.n_resamples) for name in HEADLINE if name in known]
+    return [_row(estimate, study.settings.n_resamples) for estimate in headline(study)]
 
 
 def _count_example(study: Study) -> str:
     """A count of successes in the headline, such as "7 of 12 lesions"; "" if none does."""
-    known = {estimate.name: estimate for estimate in study.estimates}
-    counts = (count_text(known[name]) for name in HEADLINE if name in known and known[name].successes is not None)
-    return next(counts, "")
+    return next((count_text(estimate) for estimate in headline(study) if estimate.successes is not None), "")
 
 
 def _groups(study: Study) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """(heading, rows) of all estimates by group."""
-    names = list(dict.fromkeys([*_GROUPS, *(estimate.group for estimate in study.estimates)]))
-    for name in names:
-        rows = [_row(e, study.settings.n_resamples) for e in study.estimates if e.group == name]
+    """(heading, rows) of the estimates by group."""
+    shown = shown_estimates(study)
+    for name in dict.fromkeys([*_GROUPS, *(estimate.group for estimate in shown)]):
+        rows = [_row(e, study.settings.n_resamples) for e in shown if e.group == name]
         if rows:
             yield _GROUPS.get(name, name), rows
 
@@ -140,7 +146,7 @@ def _row(estimate: Estimate, n_resamples: int) -> dict[str, str]:
 
 def _subgroup_table(study: Study) -> tuple[list[str], list[tuple[str, str, list[str]]]]:
     """Header and rows: a row per field and level, a column per measure."""
-    known = {estimate.name: estimate for estimate in study.estimates}
+    known = {estimate.name: estimate for estimate in shown_estimates(study)}
     names = [name for name in FOREST_MEASURES if name in known and subgroups_of(study, name)]
     cells = {(s.field, s.level, s.estimate.name): s.estimate for s in study.subgroups}
     levels = dict.fromkeys((s.field, s.level) for s in study.subgroups if s.estimate.name in names)
@@ -161,6 +167,7 @@ def _cell(estimate: Estimate | None) -> str:
 
 def _test_rows(study: Study) -> list[dict[str, Any]]:
     labels = {estimate.name: capital(estimate.label) for estimate in study.estimates}
+    undefined = labels.keys() - {estimate.name for estimate in shown_estimates(study)}
     return [
         {
             "field": field_text(test.field),
@@ -173,15 +180,16 @@ def _test_rows(study: Study) -> list[dict[str, Any]]:
             "note": test.note,
         }
         for test in study.tests
+        if test.measure not in undefined
     ]
 
 
-def _settings_rows(settings: StudySettings) -> list[tuple[str, Any]]:
+def _settings_rows(settings: StudySettings, *, marks_lesions: bool) -> list[tuple[str, Any]]:
     located = "; with a tumour it counts as found only where a lesion is hit" if settings.require_located else ""
     temperature = (
         "none: scores as the model gives them" if settings.temperature is None else f"{settings.temperature:.3f}"
     )
-    return [
+    rows: list[tuple[str, Any]] = [
         ("score threshold", f"{settings.score_threshold:.3f}"),
         ("IoU threshold of a hit", f"{settings.iou_threshold:.2f}"),
         ("patient", f"{rule_text(settings.rule)}{located}"),
@@ -196,6 +204,7 @@ def _settings_rows(settings: StudySettings) -> list[tuple[str, Any]]:
         ("temperature of the scores", temperature),
         ("subgroups shown with", f"at least {counted(settings.min_group, 'images')} (of fields of lesions: lesions)"),
     ]
+    return [row for row in rows if marks_lesions or row[0] not in _SETTINGS_OF_LESIONS]
 
 
 def _provenance_tables(

@@ -3,9 +3,12 @@
 Undefined is said in words with its reason, never written as NaN. Not here: sentences of several (``summary``).
 """
 
-from segtumor.evaluation.study.values import Estimate
+from segtumor.evaluation.measures.measure import DETECTION, LESIONS, OVERLAP, SURFACE
+from segtumor.evaluation.study.values import Estimate, Study
 from segtumor.texts import UNDEFINED, counted, is_undefined
 
+#: Groups of measures that are not defined for a model that marks no lesions, such as a classifier.
+LESION_GROUPS = (DETECTION, OVERLAP, SURFACE, LESIONS)
 #: First words of ``Estimate.method`` as people say them.
 _METHODS = {
     "bca": "BCa bootstrap of cases",
@@ -14,6 +17,11 @@ _METHODS = {
 }
 #: In ``Estimate.method`` where the cases are too few for the bootstrap.
 _FEW_CASES, _TOO_NARROW = "few cases", "too narrow"
+
+
+def shown_estimates(study: Study) -> list[Estimate]:
+    """The estimates of a study that are defined for its kind of model; some of them may be undefined for its data."""
+    return [e for e in study.estimates if study.marks_lesions or e.group not in LESION_GROUPS]
 
 
 def unit_of(estimate: Estimate) -> str:

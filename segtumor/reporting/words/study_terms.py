@@ -6,6 +6,7 @@ Not here: the measures made of them (``metric_texts``).
 import dataclasses
 
 from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.study.values import Study
 from segtumor.reporting.words import load_words
 
 
@@ -27,13 +28,20 @@ def froc_criterion_text(settings: StudySettings) -> str:
     return text.format(iou_threshold=settings.iou_threshold)
 
 
-def term_texts(settings: StudySettings) -> list[tuple[str, str]]:
-    """(term, what it means) for a reader of the page."""
+def term_texts(study: Study) -> list[tuple[str, str]]:
+    """(term, what it means) for a reader of the page; those that the kind of model has no use for are left out."""
+    settings = study.settings
     words = load_words("terms")
     filling = {
         **dataclasses.asdict(settings),
         "score": words["scores"].get(settings.rule, settings.rule),
         "rule": rule_text(settings.rule),
+        "class_of": words["classes" if study.judges_images else "classes_by_finding"],
         "located": f" {words['located']}" if settings.require_located else "",
     }
-    return [(term, text.format(**filling)) for term, text in words["terms"].items()]
+    terms = dict(words["terms"])
+    if study.judges_images:
+        terms |= words["of_judged_images"]
+    if not study.marks_lesions:
+        terms = {term: text for term, text in terms.items() if term not in words["of_lesions"]}
+    return [(term, text.format(**filling)) for term, text in terms.items()]

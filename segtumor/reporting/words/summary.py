@@ -13,6 +13,7 @@ from segtumor.reporting.words.estimates import (
     is_too_narrow,
     number_text,
     reason_text,
+    shown_estimates,
     spread_text,
 )
 from segtumor.texts import counted, is_undefined, percent_text
@@ -27,7 +28,7 @@ _SUMMARISED = (
 
 def summary_sentences(study: Study) -> list[str]:
     """The study in a few plain sentences, each built from its numbers; nothing is claimed beyond these images."""
-    known = {estimate.name: estimate for estimate in study.estimates}
+    known = {estimate.name: estimate for estimate in shown_estimates(study)}
     sentences = [_counts_sentence(study), *_unpredicted_sentence(study), *_result_sentences(study, known)]
     sentences += filter(None, [views_sentence(study)])  # right after the patients
     summarised = [known[name] for name in _SUMMARISED if name in known]
@@ -52,11 +53,17 @@ def views_sentence(study: Study) -> str:
 
 
 def _counts_sentence(study: Study) -> str:
+    images, cases = counted(len(study.images), "images"), counted(len(study.cases), "cases")
+    if not study.marks_lesions:
+        n_tumor = sum(bool(row["tumor_true"]) for row in study.per_image)
+        return (
+            f"{images} of {cases} were evaluated; {n_tumor} of them show a tumour. The model judges whole images and "
+            "marks no lesions: measures of lesions, of their outlines and of detection are not defined for it."
+        )
     n_lesions = sum(len(image.lesions) for image in study.images)
     n_without = sum(not image.truth.lesions for image in study.images)
     n_crowds = sum(image.n_crowds for image in study.images)
     crowds = f" and {counted(n_crowds, 'crowd regions')}, which do not count," if n_crowds else ""
-    images, cases = counted(len(study.images), "images"), counted(len(study.cases), "cases")
     return (
         f"{images} of {cases} with {counted(n_lesions, 'lesions')}{crowds} were evaluated; {n_without} have no lesion."
     )
