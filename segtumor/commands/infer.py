@@ -3,16 +3,24 @@
 import argparse
 import dataclasses
 import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from segtumor.commands.common.command_line import check_threads, make_parser, run
 from segtumor.errors import ConfigError, DataError, SomeInputsFailedError
 from segtumor.runs import FINDINGS, PREDICTIONS, SUMMARY
 from segtumor.texts import counted
 
+if TYPE_CHECKING:  # would delay --help
+    from segtumor.inference.batch.input_search import Inputs
+    from segtumor.inference.batch.run import Options, Result
+    from segtumor.inference.load import InferenceModel
+
 logger = logging.getLogger(__name__)
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "infer.py",
         "Find bone tumours on radiographs; writes overlays, predictions.json, findings.csv and summary.json.",
@@ -35,10 +43,10 @@ def build_parser():
     model.add_argument("--config-file", metavar="FILE", help="configuration; the weights are given with --opts")
     _add_inputs(parser)
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write; created if needed")
-    parser.add_argument("--confidence-threshold", type=float, metavar="T", help="0 to 1; default that of the model")
+    parser.add_argument("--confidence-threshold", type=float, metavar="T", help="0 to 1; default: that of the model")
     parser.add_argument("--no-overlays", action="store_true", help="write the tables only")
-    parser.add_argument("--max-pixels", type=int, metavar="N", help="larger images fail; default that of the model")
-    parser.add_argument("--frame", type=int, metavar="N", help="frame, from 0, of DICOM files that have several")
+    parser.add_argument("--max-pixels", type=int, metavar="N", help="refuse larger images; default: that of the model")
+    parser.add_argument("--frame", type=int, metavar="N", help="index, from 0, of the frame of multi-frame DICOM files")
     _add_working_options(parser)
     _add_earlier_run_options(parser)
     parser.add_argument(
@@ -47,7 +55,7 @@ def build_parser():
     return parser
 
 
-def _add_inputs(parser) -> None:
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to read")
     group.add_argument(
         "--input",
@@ -57,14 +65,14 @@ def _add_inputs(parser) -> None:
         help="files, folders, quoted patterns such as 'scans/**/*.dcm', and lists: a .txt file with a path on each"
         " line, or a table with a column 'path'",
     )
-    group.add_argument("--recursive", action="store_true", help="also what lies in sub-folders of the folders")
+    group.add_argument("--recursive", action="store_true", help="search sub-folders, too")
     group.add_argument(
         "--annotations", metavar="JSON", help="the images of a COCO file, e.g. the test part of a data set"
     )
     group.add_argument("--images", metavar="DIR", help="folder of its images (beside the folder of the file)")
 
 
-def _add_working_options(parser) -> None:
+def _add_working_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("speed and memory")
     group.add_argument(
         "--batch-size", type=int, default=1, metavar="N", help="images that the model sees at once (default 1)"
@@ -74,43 +82,42 @@ def _add_working_options(parser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="threads that read ahead, each with one image at full size, and as many that draw overlays; 0 for none"
+        help="threads that read ahead, each one image at full size, and as many that draw overlays; 0 for none"
         " (default 1)",
     )
-    group.add_argument("--threads", type=int, metavar="N", help="threads of the model; default one for each core")
-    group.add_argument("--device", choices=("cpu", "cuda"), help="of a training run; default MODEL.DEVICE, i.e. cpu")
+    group.add_argument("--threads", type=int, metavar="N", help="threads of the model; default: one per core")
+    group.add_argument("--device", choices=("cpu", "cuda"), help="for a training run; default: MODEL.DEVICE, i.e. cpu")
     group.add_argument(
         "--runtime",
         choices=("torch", "detectron2"),
-        help="what computes a training run: torch without Detectron2's own steps (default where it can: on a CPU, and"
-        " not every kind of model), or Detectron2 itself, which is slower there; an exported model has its own",
+        help="how a training run is computed: by torch without Detectron2's own steps (default, where it can: on a CPU,"
+        " not every kind of model), or by Detectron2 itself, which is slower there; an export has its own",
     )
 
 
-def _add_earlier_run_options(parser) -> None:
+def _add_earlier_run_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("an output folder with an earlier run").add_mutually_exclusive_group()
     group.add_argument(
         "--continue",
         dest="continued",
         action="store_true",
-        help="resume it, stopped or finished: keep finished results; what failed, was not reached or has changed is"
-        " done again, new inputs are added",
+        help="resume: keep finished results, retry what failed, was not reached or has changed; new inputs are added",
     )
     group.add_argument("--overwrite", action="store_true", help="replace it")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
     return run(_body, build_parser(), argv)
 
 
-def _body(arguments):
-    from segtumor.inference.batch.input_search import find_inputs
+def _body(arguments: argparse.Namespace) -> int:
     from segtumor.inference.batch.run import check, infer
     from segtumor.inference.load import check_model, load_model, opencv_threads
 
     options = _checked_options(arguments)
     check_model(arguments.run)
-    inputs = _find_inputs(arguments, find_inputs)
+    inputs = _find_inputs(arguments)
     check(inputs.paths, arguments.output, options)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
         model = load_model(
@@ -134,10 +141,12 @@ def _body(arguments):
             model=model.entry,
             left_out=inputs.left_out,
         )
-    return _tell(arguments, options, result)
+    return _print_result(arguments, options, result)
 
 
-def _find_inputs(arguments, find_inputs):
+def _find_inputs(arguments: argparse.Namespace) -> "Inputs":
+    from segtumor.inference.batch.input_search import find_inputs
+
     if not arguments.input and arguments.annotations is None:
         raise ConfigError("nothing to read", remedy="Add --input PATH, or --annotations JSON")
     if arguments.images is not None and arguments.annotations is None:
@@ -156,8 +165,8 @@ def _find_inputs(arguments, find_inputs):
     return inputs
 
 
-def _checked_options(arguments):
-    """Options, as far as they do not depend on the model, so that mistakes are told before it is loaded."""
+def _checked_options(arguments: argparse.Namespace) -> "Options":
+    """Options, as far as they do not depend on the model, so that mistakes are reported before it is loaded."""
     from segtumor.inference.batch.run import Options
 
     check_threads(arguments.threads)
@@ -174,7 +183,7 @@ def _checked_options(arguments):
     )
 
 
-def _options_of_model(options, arguments, model):
+def _options_of_model(options: "Options", arguments: argparse.Namespace, model: "InferenceModel") -> "Options":
     return dataclasses.replace(
         options,
         confidence_threshold=model.settings["confidence_threshold"],
@@ -184,7 +193,7 @@ def _options_of_model(options, arguments, model):
     )
 
 
-def _tell(arguments, options, result) -> int:
+def _print_result(arguments: argparse.Namespace, options: "Options", result: "Result") -> int:
     counts = result.counts
     written = ["overlays/"] if options.with_overlays else []
     written += [PREDICTIONS, FINDINGS, SUMMARY]

@@ -4,17 +4,23 @@ Not here: the files, which hold the reasons in full in every row (``segtumor.lit
 """
 
 import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from segtumor.texts import is_undefined, wrapped_table
+
+if TYPE_CHECKING:  # would delay --help
+    from segtumor.evaluation.study.values import Estimate
+    from segtumor.literature.comparison.table import ComparedNumber
 
 _WIDTH = 110
 
 
-def output_lines(rows, sentences):
+def output_lines(rows: Sequence["ComparedNumber"], sentences: Iterable[str]) -> Iterator[str]:
     """Lines of text.
 
     Args:
-        rows: Rows of ``segtumor.literature.comparison.table``.
+        rows: of ``segtumor.literature.comparison.table``.
         sentences: what a reader must know first.
     """
     from segtumor.literature.comparison.files import numbered_notes
@@ -34,12 +40,13 @@ def output_lines(rows, sentences):
         yield textwrap.fill(text, _WIDTH, initial_indent=f"{number:>3}. ", subsequent_indent="     ")
 
 
-def _beside_lines(rows, numbers):
+def _beside_lines(rows: Sequence["ComparedNumber"], numbers: Mapping[str, int]) -> Iterator[str]:
     from segtumor.literature.comparison.files import answer_text
 
     leaks = any(row.leak_free for row in rows)
     header = ("metric", "ours", *(("no shared cases",) if leaks else ()), "published", "source", "comparable")
-    cells, last = [], None
+    cells: list[tuple[str, ...]] = []
+    last = None
     for row in rows:
         same = row.metric == last  # a second source for the same number of ours
         ours = ("", "") if same else (row.metric, _number(row.ours))
@@ -50,19 +57,24 @@ def _beside_lines(rows, numbers):
     return wrapped_table(header, cells, shares=shares)
 
 
-def _alone_lines(rows):
+def _alone_lines(rows: Sequence["ComparedNumber"]) -> Iterator[str]:
     from segtumor.reporting.words.estimates import count_text
 
     leaks = any(row.leak_free for row in rows)
     header = ("metric", "ours", *(("no shared cases",) if leaks else ()), "n")
     cells = [
-        (row.metric, _number(row.ours), *((_number(row.leak_free),) if leaks else ()), count_text(row.ours))
+        (
+            row.metric,
+            _number(row.ours),
+            *((_number(row.leak_free),) if leaks else ()),
+            count_text(row.ours) if row.ours else "",
+        )
         for row in rows
     ]
     return wrapped_table(header, cells, shares=(60, 30, *((30,) if leaks else ()), 30))
 
 
-def _number(estimate):
+def _number(estimate: "Estimate | None") -> str:
     """Value with its interval; a dash for None."""
     from segtumor.reporting.words.estimates import interval_text, number_text
 
@@ -71,5 +83,5 @@ def _number(estimate):
     return number_text(estimate) + ("" if is_undefined(estimate.value) else f" ({interval_text(estimate)})")
 
 
-def _published(row):
+def _published(row: "ComparedNumber") -> str:
     return row.published.replace("that is, ", "") + (f" ({row.published_ci})" if row.published_ci else "")

@@ -1,10 +1,17 @@
 """Options of every command that measures with intervals: thresholds, absent images, rule of patients, bootstrap."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:  # NumPy and SciPy would delay --help
     from segtumor.evaluation.facts.settings import StudySettings
+
+
+class PairingOptions(TypedDict):
+    """Keyword arguments of ``pairing.pair``."""
+
+    only_annotated: bool
+    allow_absent: bool
 
 
 def add_study_options(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +65,6 @@ def study_settings(arguments: argparse.Namespace, **more: Any) -> "StudySettings
     )
 
 
-def pairing_options(arguments: argparse.Namespace) -> dict[str, bool]:
+def pairing_options(arguments: argparse.Namespace) -> PairingOptions:
     """Keyword arguments of ``pairing.pair``: what happens where predictions and annotations cover different images."""
     return {"only_annotated": arguments.only_annotated, "allow_absent": arguments.allow_absent}
