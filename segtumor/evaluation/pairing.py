@@ -193,16 +193,22 @@ def _refuse_crowds_only(annotations: str | Path, crowds: "Crowds") -> None:
         )
 
 
-def _refuse_failed(predictions: str | Path, truth: "CocoDataset") -> None:
+def _refuse_failed(predictions: str | Path | Mapping[str, Any], truth: "CocoDataset") -> None:
     """Every normal image would count as called right, a perfect specificity of a model that read nothing."""
     raise DataError(
         f"all {len(truth.annotated_images)} images failed when predicting: there is nothing to measure",
-        where=predictions,
+        where=_name_of(predictions),
         remedy="See the reasons in findings.csv and summary.json beside it, and predict again",
     )
 
 
-def _refuse_unpredicted(predictions: str | Path, truth: "CocoDataset", ids: Collection[int], what: str) -> None:
+def _name_of(predictions: str | Path | Mapping[str, Any]) -> str | Path:
+    return predictions if isinstance(predictions, (str, Path)) else "predictions"
+
+
+def _refuse_unpredicted(
+    predictions: str | Path | Mapping[str, Any], truth: "CocoDataset", ids: Collection[int], what: str
+) -> None:
     """Half a file would otherwise look like a model that calls nearly every normal image right."""
     from segtumor.evaluation.facts.truth import n_normal
 
@@ -212,7 +218,7 @@ def _refuse_unpredicted(predictions: str | Path, truth: "CocoDataset", ids: Coll
     normal = n_normal(truth.annotated_images, truth.taxonomy.names, ids)
     raise DataError(
         f"{n} of {n_all} annotated images {what}, {normal} of them normal",
-        where=predictions,
+        where=_name_of(predictions),
         remedy="Add --allow-absent to count them as without findings, or give the annotations of the predicted images "
         "only",
     )

@@ -186,7 +186,7 @@ def test_surface_dice_is_undefined_where_a_lesion_is_matched_by_its_box(build):
     found = measures_of([build.image(lesions, [box])], NAMES)
     dice = found.measures["normalized_surface_dice"]
     assert (math.isnan(dice.value), dice.n) == (True, 2)
-    assert any("normalized surface Dice over all lesions is undefined: 1 lesions" in r for r in found.remarks)
+    assert any("normalised surface Dice over all lesions is undefined: 1 lesions" in r for r in found.remarks)
     by_mask = measures_of([build.image(lesions, [mask])], NAMES)
     assert by_mask.measures["normalized_surface_dice"].value == 0.5
     unmarked = measures_of([build.image([build.lesion(0, 0, 0, 4, 4, mask=False), lesions[1]], [mask])], NAMES)

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -156,8 +157,8 @@ def test_labels_and_lesions_that_disagree_are_told(build):
         build.image(case_id="c"),
     ]
     remarks = " ".join(study(results, ("cyst", "fibroma", "other"), FEW, subgroups=False).remarks)
-    assert "1 images with tumor have a label that is none of the classes" in remarks
-    assert "1 images are labelled as tumor without an outlined lesion" in remarks
+    assert "1 images with a tumour have a label that is no class" in remarks
+    assert "1 images are labelled as tumour without an outlined lesion" in remarks
     assert "1 of 1 lesions have no mask" in remarks
     assert "No image is of class fibroma, other" in remarks
     assert "take the classes as ordered: normal, cyst, fibroma, other" in remarks
@@ -338,3 +339,13 @@ def test_uneven_numbers_of_views_are_told(build, rule, n_normal_views, said):
     settings = StudySettings(n_resamples=5, rule=rule)
     remarks = study(results, ("benign", "malignant"), settings, subgroups=False).remarks
     assert sum("further chance to be called positive" in remark for remark in remarks) == said
+
+
+def test_remarks_are_chosen_by_code_and_keep_it(build, random_cases):
+    boxes = [build.image([build.lesion(0, 0, 0, 4, 4)], [build.finding(0, 0.9, 0, 0, 4, 4, mask=False)], case_id="a")]
+    found = study(boxes, NAMES, StudySettings(n_resamples=20))
+    codes = {remark.code for remark in found.remarks}
+    assert {"findings_without_mask", "all_tumor", "spacing_unknown", "undefined"} <= codes
+    for remark in found.remarks:
+        again = pickle.loads(pickle.dumps(remark.named("ours")))
+        assert (again, again.code) == (f"ours: {remark}", remark.code)

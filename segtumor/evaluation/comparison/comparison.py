@@ -24,6 +24,7 @@ from segtumor.evaluation.measures.measure import CALIBRATION, DETECTION, IMAGES,
 from segtumor.evaluation.study.intervals import bootstrap_interval, contributing
 from segtumor.evaluation.study.remarks import comparison_remarks
 from segtumor.evaluation.study.study import measures_of
+from segtumor.evaluation.study.values import StudyRemark
 from segtumor.progress import StepProgress, silent
 from segtumor.statistics.bootstrap import block_spans, case_weights, leave_one_out_rows
 from segtumor.statistics.hypothesis import holm
@@ -282,11 +283,11 @@ def _row(
     )
 
 
-def _remarks(remarks: Sequence[tuple[str, ...]], names: tuple[str, str], n_cases: int) -> tuple[str, ...]:
+def _remarks(remarks: Sequence[tuple[StudyRemark, ...]], names: tuple[str, str], n_cases: int) -> tuple[str, ...]:
     """Those of both sets; what is said of one alone carries its name."""
     own = [f"{n_cases} cases: too few for intervals and tests to mean much"] if n_cases < 10 else []
     first, second = remarks
     shared = [text for text in first if text in second]
     sides = zip(names, remarks, strict=True)
-    named = [f"{name}: {text}" for name, texts in sides for text in texts if text not in shared]
+    named = [remark.named(name) for name, own_remarks in sides for remark in own_remarks if remark not in shared]
     return tuple(dict.fromkeys([*own, *shared, *named]))

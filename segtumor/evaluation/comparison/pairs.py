@@ -17,12 +17,13 @@ from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.facts.truth import n_normal
 from segtumor.evaluation.measures.measure import Measure
 from segtumor.evaluation.pairing import Pairing
+from segtumor.evaluation.study.remarks import FINDINGS_WITHOUT_MASK, SPACING_UNKNOWN, SURFACE_DICE_UNDEFINED
 from segtumor.evaluation.study.study import measures_of
 from segtumor.structures.lesions import ImageResult
 
 _SIGNIFICANT = 0.05
 #: Remarks on masks, which are left out on purpose beside readers.
-_OF_MASKS = (" findings have no mask: ", "The pixel spacing ", "The normalized surface Dice over all lesions ")
+_OF_MASKS = {FINDINGS_WITHOUT_MASK, SPACING_UNKNOWN, SURFACE_DICE_UNDEFINED}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,7 +130,7 @@ def compare_pair(
     own = [*_not_compared(comparison, measures), *_too_few_permutations(comparison, n_permutations)]
     remarks = (*pair.remarks, *comparison.remarks, *own)
     if not pair.masks:
-        remarks = tuple(remark for remark in remarks if not any(text in remark for text in _OF_MASKS))
+        remarks = tuple(remark for remark in remarks if getattr(remark, "code", "") not in _OF_MASKS)
     return dataclasses.replace(comparison, remarks=remarks)
 
 

@@ -148,8 +148,8 @@ def pair_iou(findings: Sequence[Finding], lesions: Sequence[Lesion]) -> tuple[Fl
     with_mask = [np.array([item.rle is not None for item in side], dtype=bool) for side in (findings, lesions)]
     iou = box_iou([finding.box_xyxy for finding in findings], [lesion.box_xyxy for lesion in lesions])
     rows, columns = (np.flatnonzero(side) for side in with_mask)
-    masks = [findings[int(i)].rle for i in rows], [lesions[int(i)].rle for i in columns]
-    iou[np.ix_(rows, columns)] = mask_iou(*masks)
+    masks: list[Any] = [[findings[int(i)].rle for i in rows], [lesions[int(i)].rle for i in columns]]
+    iou[np.ix_(rows, columns)] = mask_iou(masks[0], masks[1])
     return iou, np.logical_and.outer(*with_mask)
 
 
@@ -165,4 +165,4 @@ def parts_inside(findings: Sequence[Finding], crowds: Sequence[Lesion]) -> Float
     if rows and columns:
         masks: list[Any] = [[findings[i].rle for i in rows], [crowds[i].rle for i in columns]]
         parts[np.ix_(rows, columns)] = coco_mask.iou(masks[0], masks[1], [1] * len(columns))
-    return np.nan_to_num(parts)
+    return np.asarray(np.nan_to_num(parts))

@@ -14,10 +14,14 @@ from segtumor.evaluation.facts.patient_level import any_by_case
 from segtumor.evaluation.facts.settings import MEAN, StudySettings
 from segtumor.evaluation.facts.truth import UNKNOWN_CLASS, n_normal
 from segtumor.evaluation.study.intervals import FEW_CASES, PERCENTILE_FEW, WILSON_FEW, is_bootstrapped
-from segtumor.evaluation.study.values import Estimate, SubgroupEstimate
+from segtumor.evaluation.study.values import Estimate, StudyRemark, SubgroupEstimate
 from segtumor.structures.lesions import AnnotatedImage, ImageResult
 from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
 
+#: Codes of remarks that some reports leave out, since they are beside their point.
+UNDEFINED, ALL_TUMOR, SPACING_UNKNOWN = "undefined", "all_tumor", "spacing_unknown"
+LESIONS_WITHOUT_MASK, FINDINGS_WITHOUT_MASK = "lesions_without_mask", "findings_without_mask"
+SURFACE_DICE_UNDEFINED = "surface_dice_undefined"
 #: Temperatures beyond these move nearly all scores together, or to 0 and 1.
 _COLD, _HOT = 0.2, 5
 #: Limits at 2.5% and 97.5% of fewer resamples are rough (Efron and Tibshirani 1993, chapter 13).
@@ -31,9 +35,9 @@ _MARGIN_PX = 2
 _LEAST_OUTSIDE, _SHARE_OUTSIDE = 3, 0.05
 
 
-def remarks_of(facts: Facts) -> tuple[str, ...]:
+def remarks_of(facts: Facts) -> tuple[StudyRemark, ...]:
     """Sentences about Facts: cases, labels, masks and spacing that are missing."""
-    return tuple(
+    return coded(
         [
             *_of_cases(facts),
             *_of_views(facts),
@@ -46,6 +50,11 @@ def remarks_of(facts: Facts) -> tuple[str, ...]:
             *_of_temperature(facts),
         ]
     )
+
+
+def coded(texts: Iterable[str]) -> tuple[StudyRemark, ...]:
+    """The same sentences, those without a code with an empty one."""
+    return tuple(text if isinstance(text, StudyRemark) else StudyRemark(text) for text in texts)
 
 
 def _of_cases(facts: Facts) -> Iterator[str]:
@@ -72,14 +81,15 @@ def _of_truth(facts: Facts) -> Iterator[str]:
     if not len(calls):
         return
     if n_tumor in (0, len(calls)):
-        which = "No image has a tumor" if not n_tumor else "Every image has a tumor; none is normal"
-        yield f"{which}: what compares the two, such as the area under the ROC curve, is undefined."
+        which = "No image has a tumour" if not n_tumor else "Every image has a tumour; none is normal"
+        text = f"{which}: what compares the two, such as the area under the ROC curve, is undefined."
+        yield StudyRemark(text, ALL_TUMOR if n_tumor else "")
     n_unknown = int(np.sum(calls.true_class == UNKNOWN_CLASS))
     if n_unknown:
-        yield f"{n_unknown} images with tumor have a label that is none of the classes; class measures leave them out."
+        yield f"{n_unknown} images with a tumour have a label that is no class; class measures leave them out."
     unmarked = sum(bool(tumor) and not r.truth.lesions for tumor, r in zip(calls.tumor, facts.results, strict=True))
     if unmarked:
-        yield f"{unmarked} images are labelled as tumor without an outlined lesion; they count as tumor images."
+        yield f"{unmarked} images are labelled as tumour without an outlined lesion; they count as tumour images."
     yield from _of_other_labels(facts)
     if len(facts.class_names) > 2:
         yield (
@@ -144,38 +154,43 @@ def _of_masks(facts: Facts) -> Iterator[str]:
     findings = [finding for image in facts.images for finding in image.findings]
     without = sum(finding.rle is None for finding in findings)
     if n_masks < n_lesions:
-        yield (
+        yield StudyRemark(
             f"{n_lesions - n_masks} of {n_lesions} lesions have no mask: their overlap is that of boxes, they have no "
-            "surface distances, their images no image Dice, and average precision of masks is undefined."
+            "surface distances, their images no image Dice, and average precision of masks is undefined.",
+            LESIONS_WITHOUT_MASK,
         )
     if without:
-        yield (
+        yield StudyRemark(
             f"{without} of {len(findings)} findings have no mask: their overlap is that of boxes, in image Dice the "
-            "box stands for the mask, and lesions matched with them have no surface distances."
+            "box takes the place of the mask, and lesions matched with them have no surface distances.",
+            FINDINGS_WITHOUT_MASK,
         )
     lesions = facts.lesions
     by_box = int(np.sum(lesions.has_mask & lesions.matched & ~lesions.by_mask))
     if by_box:
-        yield (
-            f"The normalized surface Dice over all lesions is undefined: {by_box} lesions with a mask are matched by "
-            "boxes, and without them those missed would count alone."
+        yield StudyRemark(
+            f"The normalised surface Dice over all lesions is undefined: {by_box} lesions with a mask are matched by "
+            "boxes, and without them those missed would count alone.",
+            SURFACE_DICE_UNDEFINED,
         )
 
 
 def _of_spacing(facts: Facts) -> Iterator[str]:
     n_lesions, n_known = len(facts.lesions), int(facts.lesions.has_spacing.sum())
     if n_lesions and not n_known:
-        yield "The pixel spacing of no image with a lesion is known: surface distances are in px only."
+        text = "The pixel spacing of no image with a lesion is known: surface distances are in px only."
+        yield StudyRemark(text, SPACING_UNKNOWN)
     elif n_known < n_lesions:
-        yield f"The pixel spacing is known for {n_known} of {n_lesions} lesions; distances in mm are of those only."
+        text = f"The pixel spacing is known for {n_known} of {n_lesions} lesions; distances in mm are of those only."
+        yield StudyRemark(text, SPACING_UNKNOWN)
 
 
 def _of_settings(settings: StudySettings) -> Iterator[str]:
     if settings.require_located:
         yield (
-            "A patient with tumor counts as found only if one of its lesions is located, in sensitivity, specificity, "
-            "accuracy, balanced accuracy and kappa of patients. Predictive values, F1, MCC, classes and areas under "
-            "curves are of what the model called positive, wherever its finding lies."
+            "A patient with a tumour counts as found only if one of its lesions is located, in sensitivity, "
+            "specificity, accuracy, balanced accuracy and kappa of patients. Predictive values, F1, MCC, classes and "
+            "areas under curves are of what the model called positive, wherever its finding lies."
         )
 
 
@@ -293,29 +308,32 @@ def _is_outside(box_xyxy: Box, size_hw: tuple[int, int]) -> bool:
 
 def interval_remarks(
     estimates: Sequence[Estimate], subgroups: Sequence[SubgroupEstimate], *, n_images: int, settings: StudySettings
-) -> tuple[str, ...]:
+) -> tuple[StudyRemark, ...]:
     """Sentences about Estimates, SubgroupEstimates and the resamples of StudySettings."""
     if not n_images:
         return ()
-    return (
-        *undefined_remarks(estimates),
-        *_few_cases(estimates, subgroups),
-        *_rarely_defined(estimates, settings),
-        *_few_resamples(settings),
-        *_beside_the_value(estimates, settings),
+    return coded(
+        [
+            *undefined_remarks(estimates),
+            *_few_cases(estimates, subgroups),
+            *_rarely_defined(estimates, settings),
+            *_few_resamples(settings),
+            *_beside_the_value(estimates, settings),
+        ]
     )
 
 
-def undefined_remarks(estimates: Iterable[Estimate]) -> Iterator[str]:
+def undefined_remarks(estimates: Iterable[Estimate]) -> Iterator[StudyRemark]:
     """Sentences naming the Estimates without a value: nothing to measure on is not the same as what cannot be done."""
     undefined = [e for e in estimates if math.isnan(e.value)]
     nothing, unequal = (", ".join(e.name for e in undefined if bool(e.n) == counted) for counted in (False, True))
     if nothing:
-        yield f"Undefined, as there is nothing to measure them on: {nothing}."
+        yield StudyRemark(f"Undefined, as there is nothing to measure them on: {nothing}.", UNDEFINED)
     if unequal:
-        yield (
+        yield StudyRemark(
             "Undefined, as they cannot be computed from what there is (one kind of truth or of call only, or masks "
-            f"missing): {unequal}."
+            f"missing): {unequal}.",
+            UNDEFINED,
         )
 
 

@@ -76,7 +76,7 @@ def study_image_rows(facts: StudyFacts) -> list[Row]:
             "score": float(calls.score[i]),
             "true_class": _class_name(calls, calls.true_class[i]),
             "predicted_class": _class_name(calls, calls.predicted_class[i]),
-            "image_dice": _or_none(dice_from_iou(facts.overlap[i])),
+            "image_dice": _or_none(float(dice_from_iou(facts.overlap[i]))),
         }
         for i, row in enumerate(image_rows(facts))
     ]

@@ -16,7 +16,7 @@ from segtumor.evaluation.study.curves import confusions_of, curves_of
 from segtumor.evaluation.study.estimates import delong_of, draw, estimates_of
 from segtumor.evaluation.study.group_tests import group_tests
 from segtumor.evaluation.study.metrics import evaluation_of
-from segtumor.evaluation.study.remarks import interval_remarks, remarks_of
+from segtumor.evaluation.study.remarks import coded, interval_remarks, remarks_of
 from segtumor.evaluation.study.rows import case_rows, study_image_rows, study_lesion_rows
 from segtumor.evaluation.study.subgroup_fields import divisions_of
 from segtumor.evaluation.study.subgroups import subgroup_estimates
@@ -70,7 +70,7 @@ def study(
         tests=tuple(group_tests(facts, divisions)),
         curves=curves_of(facts),
         confusions=confusions_of(facts),
-        remarks=(*remarks_of(facts), *rough, *of_fields, *small),
+        remarks=coded([*remarks_of(facts), *rough, *of_fields, *small]),
         evaluation=evaluation_of(facts, n_images_absent=n_images_absent, n_images_failed=n_images_failed),
         per_lesion=study_lesion_rows(facts),
         per_image=study_image_rows(facts),

@@ -19,6 +19,22 @@ MISSED, BACKGROUND = "missed", "background"
 Row = dict[str, Any]
 
 
+class StudyRemark(str):
+    """A sentence for the reader of a study. What it is about is its ``code``, by which programs choose, never the text;
+    "" where nobody chooses."""
+
+    code: str
+
+    def __new__(cls, text: str, code: str = "") -> "StudyRemark":
+        remark = super().__new__(cls, text)
+        remark.code = code
+        return remark
+
+    def named(self, name: str) -> "StudyRemark":
+        """The same of one of several sets."""
+        return StudyRemark(f"{name}: {self}", self.code)
+
+
 @dataclass(frozen=True)
 class Confusion:
     """Hits by true and predicted class, with what has no partner.
@@ -69,7 +85,7 @@ class MeasureSet:
 
     measures: Mapping[str, Measure]
     cases: CaseTable
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[StudyRemark, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +179,7 @@ class Study:
             "reliability_patient": Reliability}; an undefined curve is left out.
         confusions: {"image_class", "patient_class": (names, (K + 1, K + 1) int counts, rows true)}; first is normal.
             Of the plain calls, wherever the finding lies.
-        remarks: what was assumed or is undefined, in sentences.
+        remarks: what was assumed or is undefined, in sentences; the code of a StudyRemark says what it is about.
     """
 
     settings: StudySettings

@@ -20,7 +20,14 @@ from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.measures.measure import DETECTION, IMAGES, LastTwoCache, Measure, ratio_measure
 from segtumor.evaluation.measures.resampled_ap import ResampledAP
 from segtumor.evaluation.study.estimates import draw, estimates_of
-from segtumor.evaluation.study.remarks import undefined_remarks
+from segtumor.evaluation.study.remarks import (
+    ALL_TUMOR,
+    FINDINGS_WITHOUT_MASK,
+    LESIONS_WITHOUT_MASK,
+    SPACING_UNKNOWN,
+    UNDEFINED,
+    undefined_remarks,
+)
 from segtumor.evaluation.study.study import study
 from segtumor.evaluation.study.subgroup_fields import CLASS
 from segtumor.evaluation.study.values import Estimate, Study
@@ -195,14 +202,14 @@ def _one_of(values: _Values, key: str) -> Callable[[NDArray[np.int64]], NDArray[
 
 def _of_interest(remarks: Sequence[str], protocol: Protocol, one: Pass) -> list[str]:
     """The remarks of a study without those on measures that a pass does not show, or on what it was made to be."""
-    beside_the_point = ["Undefined, "]
+    beside_the_point = {UNDEFINED}
     if one.shapes != AS_THEY_ARE:
-        beside_the_point.append(" have no mask: ")
+        beside_the_point |= {LESIONS_WITHOUT_MASK, FINDINGS_WITHOUT_MASK}
     if protocol.only_tumor_images:
-        beside_the_point.append("Every image has a tumor")
+        beside_the_point.add(ALL_TUMOR)
     if not set(SURFACE_MEASURES) & set(one.measures):
-        beside_the_point.append("The pixel spacing ")
-    return [remark for remark in remarks if not any(text in remark for text in beside_the_point)]
+        beside_the_point.add(SPACING_UNKNOWN)
+    return [remark for remark in remarks if getattr(remark, "code", "") not in beside_the_point]
 
 
 def _spreads(protocol: Protocol, one: Pass, found: Study) -> Iterator[str]:
