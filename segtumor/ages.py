@@ -7,7 +7,7 @@ from bisect import bisect_right
 from numbers import Real
 from typing import Any
 
-#: Nobody was older (the record is 122); a larger number is a mistake.
+#: Nobody was older (the record is 122); a larger number is an error.
 OLDEST_YEARS = 130
 #: The field that stands for the group of ``age`` wherever a field can be named.
 AGE_GROUP = "age_group"
@@ -24,5 +24,5 @@ def is_age(value: Any) -> bool:
 
 
 def age_group(age: Any) -> str | None:
-    """One of ``AGE_GROUPS``, or None for what is no age."""
+    """One of ``AGE_GROUPS``, or None for what is not an age."""
     return AGE_GROUPS[bisect_right(AGE_GROUP_STARTS, age)] if is_age(age) else None

@@ -41,8 +41,8 @@ def case_text(value: Any) -> str | None:
     ``cases_alike`` can point at two cases that are one.
 
     Args:
-        value: of JSON or a table. None, NaN, "" and what spreadsheets write for nothing are no case; nor is a list or
-            an object.
+        value: of JSON or a table. None, NaN, "" and what spreadsheets write for nothing are not a case, nor is a
+            list or an object.
     """
     if value is None or isinstance(value, (list, tuple, dict, set)):
         return None

@@ -80,7 +80,7 @@ def _import_torchvision() -> None:
 
 
 class _LaterModule(types.ModuleType):
-    """Stands in for a module until something is asked of it that it does not have; then the module is imported."""
+    """Replaces a module until an attribute is needed that it does not have; then the module is imported."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # the import system asks for these itself

@@ -1,6 +1,6 @@
 """The exceptions of segtumor, one tree.
 
-Each is raised where bad input enters and says what is wrong, where, what was expected and how to mend it, in one
+Each is raised where bad input enters and says what is wrong, where, what was expected and how to fix it, in one
 or two lines. ``exit_code`` is what a command returns when the exception reaches it
 (``segtumor.commands.common.command_line``). Not here: programming mistakes, which stay ordinary Python exceptions and
 keep their traceback.
@@ -19,7 +19,7 @@ _IMPORT = re.compile(r"\s*(?:import|from)\s+([A-Za-z_][\w.]*)")
 
 
 class SegtumorError(Exception):
-    """Base of every error a user can cause and mend.
+    """Base of every error a user can cause and fix.
 
     Args:
         what: what is wrong, a phrase without a full stop.

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-# What a spreadsheet takes for the begin of a formula, wide and small forms too (OWASP, "CSV Injection"); it may follow
-# blanks and signs without width, and what divides cells or quotes them in the spreadsheets of some countries.
+# What a spreadsheet takes for the start of a formula, wide and small forms too (OWASP, "CSV Injection"); it may follow
+# blanks and zero-width characters, and what divides or quotes cells in the spreadsheets of some countries.
 _FORMULA = r"[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]"
 _SKIPPED = r"[ \0-\x08\x0b\x0c\x0e-\x1f\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]*"
 _DIVIDER = r"[,;|\t\r\n\"]"
@@ -47,25 +47,25 @@ def text_of_cell(cell: str) -> str:
 
 
 def printable(text: Any, *, keep: str = "") -> str:
-    """The text with what is no visible sign as ``\\x1b``: a terminal obeys such signs, others hide or turn text.
+    """The text with invisible characters as ``\\x1b``: a terminal obeys some of them, others hide or reverse text.
 
     Args:
         text: anything; a line break in a name is escaped too.
-        keep: signs that stay, such as the line breaks of a whole message.
+        keep: characters that stay, such as the line breaks of a whole message.
     """
     return "".join(c if c.isprintable() or c in keep or c in _JOINERS else _escaped(c) for c in str(text))
 
 
 def without_commands(text: str) -> str:
-    """The text of a stream, in which names may stand, with signs that a terminal obeys as ``\\x1b``.
+    """The text of a stream, which may contain names, with control characters that a terminal obeys as ``\\x1b``.
 
     Line breaks, tabs and what progress bars need stay: a return, colours, and going up a line.
     """
-    return _OBEYED.sub(lambda sign: _escaped(sign[0]), text)
+    return _OBEYED.sub(lambda character: _escaped(character[0]), text)
 
 
 def shortened(text: Any, longest: int) -> str:
-    """``printable`` text of at most ``longest`` signs, without its middle: both ends of a name tell something."""
+    """``printable`` text of at most ``longest`` characters, without its middle: both ends of a name are informative."""
     text = printable(text)
     tail = (longest - 1) // 2
     return text if len(text) <= longest else f"{text[: longest - 1 - tail]}…{text[len(text) - tail :]}"
@@ -75,7 +75,7 @@ def file_name_part(text: str, *, empty: str = "x") -> str:
     """A name as part of the name of a file on any system: letters, digits, dots, and hyphens for all else.
 
     A long one is cut and ends in a hash of the whole, a device of Windows gets an ending, and one without any letter or
-    digit is ``empty``. Different names may have one part: ``distinct_parts`` tells them apart.
+    digit is ``empty``. Different names may have the same part: ``distinct_parts`` numbers them.
     """
     part = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or empty
     if len(part) > _LONGEST_PART:
@@ -96,5 +96,5 @@ def distinct_parts(names: Iterable[str], part_of: Callable[[str], str]) -> dict[
     return found
 
 
-def _escaped(sign: str) -> str:
-    return sign.encode("unicode_escape", "surrogatepass").decode("ascii")
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")

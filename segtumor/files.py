@@ -4,7 +4,7 @@ Every file is written to a temporary name in the same folder, flushed to disk (f
 or a full disk leaves the old file or none, never a truncated one. Failures are ``OutputError``.
 
 A process that is killed leaves its temporary file behind. As long as it is written, its writer holds a lock on it, so
-that whoever clears up (``remove_abandoned``) can tell a dead file from a live one.
+that ``remove_abandoned`` can distinguish a dead file from a live one.
 """
 
 import contextlib
@@ -78,7 +78,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         watcher(path)
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        suffix = path.suffix[:_LONGEST_SUFFIX]  # libraries tell the format by it
+        suffix = path.suffix[:_LONGEST_SUFFIX]  # libraries recognise the format by it
         with _temporary_beside(path, suffix) as temporary:
             yield temporary
             temporary.chmod(0o666 & ~umask())  # mkstemp makes private files; these are ordinary output
@@ -89,7 +89,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _temporary_beside(path: Path, suffix: str) -> Iterator[Path]:
-    """A new file beside ``path``, known as alive by its lock; gone afterwards unless it was renamed."""
+    """A new file beside ``path``, marked as alive by its lock; removed afterwards unless it was renamed."""
     if path.parent not in _CLEARED:  # commands that write a single file hold no lock of its folder
         _CLEARED.add(path.parent)
         remove_abandoned(path.parent, depth=0)
@@ -128,7 +128,7 @@ def remove_abandoned(folder: str | Path, *, depth: int = 3) -> None:
 
     Args:
         folder: where to look.
-        depth: how many levels of folders below it; somebody may have named his home folder.
+        depth: how many levels of folders below it; it may be somebody's home folder.
     """
     top = len(Path(folder).parts)
     for path, subfolders, names in os.walk(folder):
@@ -171,7 +171,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path``, atomically; what UTF-8 cannot hold as ``\\udcff`` (see ``write_csv``)."""
+    """Write ``text`` as UTF-8 to ``path``, atomically; what UTF-8 lacks as ``\\udcff`` (see ``write_csv``)."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
@@ -204,8 +204,8 @@ def write_json_stream(
 def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> None:
     """Write ``rows`` (dicts, any iterable) with a header of ``columns``; keys that are not columns raise ValueError.
 
-    What UTF-8 cannot hold, such as bytes in a file name that mean no letter, is written as ``\\udcff``. Texts that a
-    spreadsheet would take for a formula get an apostrophe (``names.csv_cell``).
+    What UTF-8 cannot represent, such as undecodable bytes in a file name, is written as ``\\udcff``. Texts that a
+    spreadsheet would take for a formula get an apostrophe (``escaping.csv_cell``).
     """
     with (
         atomic_path(path) as temporary,

@@ -40,7 +40,7 @@ def find_run(folder: str | Path) -> tuple[Path, Path]:
         (path of config.yaml, path of model_best.pth or, without one, model_final.pth).
 
     Raises:
-        ConfigError: the folder is no run, or has no weights yet.
+        ConfigError: the folder is not a run, or has no weights yet.
     """
     folder = Path(folder)
     config, weights = folder / CONFIG, best_weights(folder)

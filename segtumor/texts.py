@@ -16,7 +16,7 @@ UNDEFINED = "undefined"
 
 _GAP = "  "
 _NARROWEST = 8
-#: Width of a wrapped table where the output is no terminal, and the least of a terminal.
+#: Width of a wrapped table where the output is not a terminal, and the least for a terminal.
 _DEFAULT_WIDTH, _LEAST_WIDTH = 150, 60
 
 
@@ -54,9 +54,9 @@ def aligned_table(rows: Iterable[Sequence[Any]], align: str = "<>", *, rule: boo
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     if rule:
         table.insert(1, ["-" * width for width in widths])
-    signs = align + align[-1] * (len(widths) - len(align))
+    sides = align + align[-1] * (len(widths) - len(align))
     return [
-        _GAP.join(f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=False)).rstrip()
+        _GAP.join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=False)).rstrip()
         for row in table
     ]
 

@@ -1,7 +1,7 @@
 """What a reader must know of a picture that can hardly be a radiograph: without contrast, of few gray values, tiny.
 
-A model finds nothing on such a picture, and "no finding" would sound like a result. They are read all the same: what to
-do with them is up to whoever reads them.
+A model finds nothing on such a picture, and "no finding" would sound like a result. They are read nevertheless: what to
+do with them is up to the caller.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 libjpeg decodes whatever bits it finds; from a damaged place on the picture is shifted, gray or white. It counts that as
 warnings, which Pillow and OpenCV drop and simplejpeg (libjpeg-turbo once more) raises. Damaged bits that happen to make
-as many blocks as the sound ones pass libjpeg, too; the commonest kind, a sector of zeros, is found here. Clauses and
+as many blocks as the intact ones pass libjpeg, too; the commonest kind, a sector of zeros, is found here. Clauses and
 tables are of ITU-T T.81. Not here: decoding.
 """
 
@@ -18,7 +18,7 @@ _START, _SCAN, _END, _TABLES, _RESTART_FIRST = 0xD8, 0xDA, 0xD9, 0xC4, 0xD0
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _SEQUENTIAL = (0xC0, 0xC1)
 _WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD8))  # table B.1
-#: In coded data FF00 stands for FF, and restart marks and fill bytes may stand inside (B.1.1.5).
+#: In coded data FF00 stands for FF, and restart marks and fill bytes may occur inside (B.1.1.5).
 _NEXT_MARK = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _MOST_SEGMENTS = 10_000
 
@@ -43,7 +43,7 @@ class JpegStream:
         process: second byte of the frame header's mark, such as 0xC0.
         scans: number of scans.
         end: position behind the end mark.
-        zeros_are_flat: whether zero bits in the coded data may stand for a flat part of the picture.
+        zeros_are_flat: whether zero bits in the coded data may mean a flat part of the picture.
         coded: (begin, end) of the coded data of each scan.
     """
 

@@ -1,7 +1,7 @@
 """Which files of a folder are images: by their names, and DICOM by its first bytes, whatever it is called.
 
 Archives name DICOM files IM0001, a UID or .IMA, so that no list of suffixes finds them; other pictures keep theirs, and
-without one they are somebody's backup or cache. Not here: whether an image is sound (``reader``).
+without one they are somebody's backup or cache. Not here: whether an image is intact (``reader``).
 """
 
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class LeftOut(NamedTuple):
-    """A file that is no image, and why: a few words such as "no image by its name or first bytes"."""
+    """A file that is not an image, and why: a few words such as "no image by its name or first bytes"."""
 
     path: Path
     reason: str
@@ -57,7 +57,7 @@ def list_images(folder: str | Path) -> list[Path]:
 
 
 def why_no_image(path: Path) -> str | None:
-    """Why a file of a folder is no image, in a few words; None if it is one by its name or first bytes.
+    """Why a file of a folder is not an image, in a few words; None if it is one by its name or first bytes.
 
     A file with an image's suffix counts even if it is damaged, and a link that leads nowhere even without one: they
     fail where they are read and are not left out in silence.

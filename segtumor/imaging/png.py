@@ -69,7 +69,7 @@ def _inflated_bytes(header: bytes) -> int:
 
 
 def png_exif(file: BinaryIO) -> bytes:
-    """The bytes of the eXIf chunk, which may stand before or after the pixels (clause 11.3.4.5); b"" if none."""
+    """The bytes of the eXIf chunk, which may come before or after the pixels (clause 11.3.4.5); b"" if none."""
     for kind, offset, length in _chunks(file):
         if kind == b"eXIf":
             file.seek(offset)

@@ -1,6 +1,6 @@
 """The radiograph: pixels, physical spacing and where both come from.
 
-Not here: reading files (``reader``) and grey-value mathematics (``intensity``).
+Not here: reading files (``reader``) and gray-value mathematics (``intensity``).
 """
 
 import math

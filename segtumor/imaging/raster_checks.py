@@ -26,7 +26,7 @@ _UNCOMPRESSED, _JPEG_COMPRESSION, _DEFLATED = 1, 7, (8, 32946)
 _YCBCR, _PLANES_APART = 6, 2
 _MOST_PADDING_BYTES = 3  # up to the next word
 
-#: A JPEG file beside its picture: profiles, previews, a short film of a telephone.
+#: A JPEG file beside its picture: profiles, previews, a short film taken by a telephone.
 _JPEG_SLACK_BYTES = 1 << 26
 _JPEG_BYTES_PER_PIXEL = 8
 

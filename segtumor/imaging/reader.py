@@ -41,7 +41,7 @@ def read_radiograph(
 
     Args:
         path: a PNG, JPEG, TIFF, BMP or DICOM file.
-        max_pixels: largest height x width to decode, px; the header is asked first.
+        max_pixels: largest height x width to decode, px; the header is checked first.
         frame: index from 0 of the frame of a DICOM file with several, which is refused without it.
         log: whether its remarks are logged as warnings, for who does not look at them.
 

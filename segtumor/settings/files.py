@@ -35,7 +35,7 @@ def read_settings(path: str | Path) -> list[tuple[Path, dict[str, Any]]]:
 
     Raises:
         ConfigError: a file is missing, too large, not YAML or no mapping, has a key twice, or builds on something that
-            is not a file of this machine, on itself, or on more files than anybody needs.
+            is not a file of this machine, on itself, or on too many files.
     """
     path = configuration_file(path)
     found: list[tuple[Path, dict[str, Any]]] = []
@@ -71,7 +71,7 @@ def _base_path(path: Path, base: Any) -> Path:
     target = path.parent / os.path.expanduser(base)
     if not os.path.lexists(target):
         target = shipped_configurations().get(base, target)
-    if not os.path.isfile(target):  # no name that there can be, or too long a one, is no file either
+    if not os.path.isfile(target):  # an impossible or overlong name is not a file either
         what = f"wrong value: {'not a file' if os.path.exists(target) else 'no such file'}"
         raise ConfigError(what, where=where, got=f"{base!s:.100}", expected=expected)
     return target
@@ -106,7 +106,7 @@ def _first_of(data: bytes) -> str:
 
 
 def _check_size(settings: Mapping[str, Any], path: Path) -> None:
-    """Refuse references that unfold to more than memory holds, and keys that are no text."""
+    """Refuse references that unfold to more than memory holds, and keys that are not text."""
     waiting: list[Any] = [settings]
     count = 0
     while waiting:
@@ -126,13 +126,13 @@ def _check_size(settings: Mapping[str, Any], path: Path) -> None:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as data; of two equal keys nobody knows which counts."""
+    """YAML as data; duplicate keys are refused, since it is unclear which one counts."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node, seen = super().compose_mapping_node(anchor), set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 line = key.start_mark.line + 1
-                raise yaml.YAMLError(f"the key {key.value:.60} stands twice, again in line {line}")
+                raise yaml.YAMLError(f"duplicate key {key.value:.60} in line {line}")
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
         return node

@@ -26,7 +26,7 @@ class Rule(NamedTuple):
 
 
 def shown(value: object) -> str:
-    """A value as it stands in a message, cut where it is long."""
+    """A value as shown in a message, cut where it is long."""
     return f"{value!s:.100}"
 
 

@@ -41,7 +41,7 @@ def _hint(value: Any, rule: Rule) -> str | None:
 
 
 def _check_any(key: str, value: Any) -> None:
-    """What holds for every key: numbers are finite and fit into 64 bits, texts are no addresses."""
+    """What holds for every key: numbers are finite and fit into 64 bits, texts are not addresses."""
     for part in _parts(value):
         if isinstance(part, float) and not math.isfinite(part) and key not in _MAY_BE_INFINITE:
             raise ConfigError("wrong value", where=key, got=shown(value), expected="finite numbers")

@@ -155,7 +155,7 @@ def bootstrap(
         method: "bca" or "percentile".
 
     Returns:
-        Bootstrap. With one case the interval is NaN, for one case tells nothing of the next.
+        Bootstrap. With one case the interval is NaN: one case says nothing about the next.
 
     Raises:
         DataError: arguments that cannot be used.

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 #: A probability of exactly 0 or 1 that is wrong would cost infinitely much.
 _CLIP = 1e-6
-#: Temperatures looked at. Beyond them probabilities are all but steps, or all but one half.
+#: Temperatures tried. Beyond them probabilities are all but steps, or all but one half.
 _COLDEST, _HOTTEST = 0.01, 100.0
 
 
@@ -130,7 +130,7 @@ def fit_temperature(probabilities: ArrayLike, positive: ArrayLike) -> float:
         return 1.0
     for bound, beyond in ((_HOTTEST, slope(1 / _HOTTEST) >= 0), (_COLDEST, slope(1 / _COLDEST) <= 0)):
         if beyond:
-            logger.warning("The best temperature lies beyond %g, the last one looked at.", bound)
+            logger.warning("The best temperature is beyond %g, the last one tried.", bound)
             return bound
     return float(1 / brentq(slope, 1 / _HOTTEST, 1 / _COLDEST, xtol=1e-10))
 
@@ -161,12 +161,12 @@ def _checked(probabilities: ArrayLike, positive: ArrayLike) -> tuple[Floats, Mas
 def _check_range(probabilities: Floats) -> None:
     wrong = ~((probabilities >= 0) & (probabilities <= 1))
     if wrong.any():
-        raise DataError("a probability lies outside its range", got=probabilities[wrong][0], expected="0 to 1")
+        raise DataError("a probability is out of range", got=probabilities[wrong][0], expected="0 to 1")
 
 
 def _edges(probabilities: Floats, n_bins: int, strategy: str) -> Floats:
     if n_bins < 1:
-        raise DataError("there is no bin", got=n_bins, expected="1 or more")
+        raise DataError("no bins", got=n_bins, expected="1 or more")
     if strategy not in ("uniform", "quantile"):
         raise DataError("bins of this kind are unknown", got=strategy, expected="uniform or quantile")
     fractions = np.linspace(0, 1, n_bins + 1)

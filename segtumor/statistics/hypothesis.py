@@ -25,7 +25,7 @@ CORRECTIONS = ("none", "yates", "n-1")
 def mcnemar(only_first_right: float, only_second_right: float, *, exact: bool | None = None) -> TestResult:
     """McNemar's test that two methods, judged on the same cases, are right equally often.
 
-    Only the discordant pairs tell: with b cases that only the first has right and c that only the second has, b is
+    Only the discordant pairs matter: with b cases that only the first has right and c that only the second has, b is
     binomial (b + c, 1/2) under the hypothesis. Either that distribution, p = 2 P(X <= min(b, c)), at most 1; or
     chi-squared (|b - c| - 1)^2 / (b + c) with one degree of freedom.
     Source: McNemar, Psychometrika 12 (1947) 153-157; the continuity correction: Edwards, Psychometrika 13 (1948)
@@ -67,7 +67,7 @@ def chi_squared(table: ArrayLike, *, correction: str = "none") -> TestResult:
             "n-1" multiplies the sum by (n - 1) / n (recommended for 2 x 2 where every expected count is 1 or more).
 
     Returns:
-        TestResult; the note tells the degrees of freedom and how many expected counts are below 5. NaN where fewer than
+        TestResult; the note gives the degrees of freedom and how many expected counts are below 5. NaN where fewer than
         two rows or columns remain.
 
     Raises:
@@ -127,7 +127,7 @@ def kruskal_wallis(groups: Iterable[ArrayLike]) -> TestResult:
         groups: list of (n_g,) finite values; empty groups are left out, and the note counts them.
 
     Returns:
-        TestResult; NaN with fewer than two groups or where all values are equal. The note tells the degrees of freedom
+        TestResult; NaN with fewer than two groups or where all values are equal. The note gives the degrees of freedom
         and whether a group has fewer than 5 values.
 
     Raises:
@@ -177,7 +177,7 @@ def holm(p_values: ArrayLike) -> Floats:
 
 
 def _counts(numbers: ArrayLike, what: str, *, shape: tuple[int | None, ...]) -> Floats:
-    """Whole numbers >= 0 as float64, in the shape given; None stands for any length."""
+    """Whole numbers >= 0 as float64, in the shape given; None means any length."""
     counts = np.asarray(numbers, dtype=np.float64)
     fits = counts.ndim == len(shape) and all(
         side in (None, length) for side, length in zip(shape, counts.shape, strict=True)
@@ -186,7 +186,7 @@ def _counts(numbers: ArrayLike, what: str, *, shape: tuple[int | None, ...]) -> 
         expected = "shape " + " x ".join("any" if side is None else str(side) for side in shape)
         raise DataError(f"{what}: the shape does not fit", got=counts.shape, expected=expected)
     if not (np.isfinite(counts).all() and (counts >= 0).all() and not np.any(counts % 1)):
-        raise DataError(f"{what}: these are no counts", got=counts.tolist(), expected="whole numbers, none negative")
+        raise DataError(f"{what}: not counts", got=counts.tolist(), expected="whole numbers, none negative")
     return counts
 
 

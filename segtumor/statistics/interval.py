@@ -31,7 +31,7 @@ class TestResult:
         statistic: what it looked at, in the test's own unit; NaN where undefined.
         p_value: two-sided, in [0, 1]; NaN where undefined.
         n: observations that the test used.
-        note: the variant taken, what the p-value leans on, or why there is none; may be empty.
+        note: the variant taken, what the p-value relies on, or why there is none; may be empty.
     """
 
     __test__: ClassVar[bool] = False  # or pytest would collect it for its name
@@ -44,12 +44,12 @@ class TestResult:
 
 
 def undefined_interval(reason: str, level: float = 0.95) -> Interval:
-    """The interval that there is not; ``reason`` is a phrase such as "one case"."""
+    """An undefined interval; ``reason`` is a phrase such as "one case"."""
     return Interval(float("nan"), float("nan"), f"undefined: {reason}", level)
 
 
 def undefined_test(name: str, n: int, reason: str) -> TestResult:
-    """The result of a test that could not be made."""
+    """The result of a test that could not be done."""
     return TestResult(name, float("nan"), float("nan"), n, reason)
 
 

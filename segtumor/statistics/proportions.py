@@ -34,11 +34,11 @@ def wilson(successes: float, n: float, *, level: float = 0.95) -> Interval:
     if n == 0:
         return undefined_interval("n = 0", level)
     z_squared = float(ndtri((1 + level) / 2)) ** 2
-    centre = (successes + z_squared / 2) / (n + z_squared)
+    center = (successes + z_squared / 2) / (n + z_squared)
     half = math.sqrt(z_squared * (successes * (n - successes) / n + z_squared / 4)) / (n + z_squared)
-    # At 0 of n and n of n the end is 0 or 1 by algebra; rounding would leave it 1e-17 beside.
-    low = 0.0 if successes == 0 else max(centre - half, 0.0)
-    high = 1.0 if successes == n else min(centre + half, 1.0)
+    # At 0 of n and n of n the end is 0 or 1 by algebra; rounding would leave it off by 1e-17.
+    low = 0.0 if successes == 0 else max(center - half, 0.0)
+    high = 1.0 if successes == n else min(center + half, 1.0)
     return Interval(low, high, "wilson", level)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from segtumor.arrays import Floats
 from segtumor.errors import DataError
 
-#: (...) float64; a scalar for scalars, which NumPy's types cannot tell.
+#: (...) float64; a scalar for scalars, which NumPy's types cannot express.
 Rates: TypeAlias = Any
 
 
@@ -144,7 +144,7 @@ def _checked_counts(**counts: ArrayLike) -> ValuesView[Floats]:
         arrays = {name: np.asarray(value, dtype=np.float64) for name, value in counts.items()}
         np.broadcast_shapes(*(array.shape for array in arrays.values()))
     except (TypeError, ValueError) as error:
-        raise DataError(f"counts {', '.join(counts)} are no numbers or differ in shape", got=error) from error
+        raise DataError(f"counts {', '.join(counts)} are not numbers or differ in shape", got=error) from error
     for name, array in arrays.items():
         wrong = ~(np.isfinite(array) & (array >= 0))
         if wrong.any():

@@ -202,7 +202,7 @@ def _with_probabilities(winner: Finding, dropped: Sequence[Finding], num_classes
     if winner.probabilities or all(finding.class_id == winner.class_id for finding in dropped):
         return winner
     probabilities = [math.nan] * num_classes
-    for finding in [*reversed(dropped), winner]:  # highest score last, so that it stands
+    for finding in [*reversed(dropped), winner]:  # highest score last, so that it wins
         probabilities[finding.class_id] = finding.score
     return dataclasses.replace(winner, probabilities=tuple(probabilities))
 

@@ -29,7 +29,7 @@ def lock_folder(folder: str | Path, *, remedy: str = "Wait for it, or choose ano
 
     Args:
         folder: made if it does not exist.
-        remedy: what a second command is told to do.
+        remedy: what a second command is advised to do.
 
     Yields:
         The folder, a Path.

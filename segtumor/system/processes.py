@@ -30,7 +30,7 @@ def end_with_parent(parent: int) -> None:
 
 
 def _asks_the_system() -> bool:
-    """Have Linux send SIGKILL on the parent's death; False where that is not to be had."""
+    """Have Linux send SIGKILL on the parent's death; False where that is not available."""
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -74,7 +74,7 @@ def _quota_of(place: Path) -> Iterator[float]:
         if quota.isdigit() and period.strip().isdigit():
             yield int(quota) / int(period)
     for quota, period in zip(_lines(place / "cpu.cfs_quota_us"), _lines(place / "cpu.cfs_period_us"), strict=False):
-        if quota.isdigit() and period.isdigit() and int(period):  # -1 is no limit
+        if quota.isdigit() and period.isdigit() and int(period):  # -1 means no limit
             yield int(quota) / int(period)
 
 

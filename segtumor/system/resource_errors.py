@@ -43,10 +43,10 @@ def resource_error_of(error: BaseException) -> InstallationError | None:
     """What the user should read where memory or a process is missing; None for any other error.
 
     Args:
-        error: whatever was raised. Of segtumor's own errors only what they were raised from is asked: they may quote
+        error: whatever was raised. Of segtumor's own errors only what they were raised from is examined: they may quote
             names of files.
     """
-    for one in _chain(error, also_meanwhile=True):
+    for one in _chain(error, with_context=True):
         if isinstance(one, RuntimeError) and _LOST_WORKER.search(str(one)):
             return _lost_worker(str(one))
         if _says_memory(one) and not (isinstance(one, SegtumorError) and not _got_memory_error(one)):
@@ -54,14 +54,14 @@ def resource_error_of(error: BaseException) -> InstallationError | None:
     return None
 
 
-def _chain(error: BaseException | None, *, also_meanwhile: bool = False) -> Iterator[BaseException]:
-    """The error and what it was raised from; ``also_meanwhile``: or while what was handled."""
+def _chain(error: BaseException | None, *, with_context: bool = False) -> Iterator[BaseException]:
+    """The error and what it was raised from; ``with_context``: or while what was handled."""
     seen = []
     while error is not None and error not in seen:  # an error that is raised again may go in circles
         seen.append(error)
         yield error
-        meanwhile = error.__context__ if also_meanwhile and not error.__suppress_context__ else None
-        error = error.__cause__ or meanwhile
+        context = error.__context__ if with_context and not error.__suppress_context__ else None
+        error = error.__cause__ or context
 
 
 def _says_memory(error: BaseException) -> bool:

@@ -240,7 +240,7 @@ def test_frames_in_several_fragments_need_their_offsets(tmp_path):
     empty, table = struct.pack("<HHI", 0xFFFE, 0xE000, 0), struct.pack("<HHIII", 0xFFFE, 0xE000, 8, 0, len(frame) + 16)
     at = without.index(struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)) + 12
     size = 8 + struct.unpack_from("<I", without, at + 4)[0]
-    with pytest.raises(BadImageError, match="cannot be told apart"):
+    with pytest.raises(BadImageError, match="cannot be separated"):
         read(tmp_path, without[:at] + empty + without[at + size :], frame=1)
     expected = read(tmp_path, dicom_bytes(PICTURE)).pixels
     np.testing.assert_array_equal(read(tmp_path, without[:at] + table + without[at + size :], frame=1).pixels, expected)

@@ -163,15 +163,15 @@ def test_probabilities_of_one_half_need_no_temperature():
 def test_a_temperature_at_its_bound_is_said(probabilities, bound, caplog):
     with caplog.at_level(logging.WARNING):
         assert fit_temperature(probabilities, [0, 0, 1, 1]) == bound
-    assert "temperature lies beyond" in caplog.text
+    assert "temperature is beyond" in caplog.text
 
 
 @pytest.mark.parametrize("function", [reliability, ece, brier, fit_temperature])
 @pytest.mark.parametrize(
     ("probabilities", "positive", "words"),
     [
-        ([0.1, 1.2], [0, 1], "outside its range"),
-        ([-0.1, 0.2], [0, 1], "outside its range"),
+        ([0.1, 1.2], [0, 1], "out of range"),
+        ([-0.1, 0.2], [0, 1], "out of range"),
         ([0.1, np.nan], [0, 1], "not finite"),
         ([0.1, 0.2], [0, 1, 1], "match"),
         ([0.1, 0.2], [0, 3], "not binary"),
@@ -187,8 +187,8 @@ def test_bad_probabilities_and_labels_are_named(function, probabilities, positiv
     [
         (lambda: fit_temperature([0.2, 0.3], [1, 1]), "positives and negatives"),
         (lambda: fit_temperature([], []), "positives and negatives"),
-        (lambda: apply_temperature([0.2, 1.3], 1.0), "outside its range"),
-        (lambda: apply_temperature([0.2, np.nan], 1.0), "outside its range"),
+        (lambda: apply_temperature([0.2, 1.3], 1.0), "out of range"),
+        (lambda: apply_temperature([0.2, np.nan], 1.0), "out of range"),
         (lambda: apply_temperature([0.2], 0.0), "temperature is impossible"),
         (lambda: apply_temperature([0.2], np.nan), "temperature is impossible"),
         (lambda: ece([0.2], [1], n_bins=0), "no bin"),

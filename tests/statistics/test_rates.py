@@ -157,7 +157,7 @@ def test_leading_axes_of_counts():
         (lambda: rates.sensitivity(tp=-1, fn=2), "count of tp"),
         (lambda: rates.sensitivity(tp=1, fn=float("nan")), "count of fn"),
         (lambda: rates.ppv(tp=[1, 2], fp=[1, 2, 3]), "differ in shape"),
-        (lambda: rates.npv(tn="many", fn=1), "no numbers"),
+        (lambda: rates.npv(tn="many", fn=1), "not numbers"),
         (lambda: rates.macro_f1(np.ones((2, 3))), "not square"),
         (lambda: rates.macro_f1(np.ones((0, 0))), "not square"),
         (lambda: rates.overall_accuracy([1, 2]), "not square"),

@@ -1,11 +1,12 @@
 """Runs of an RLE against pycocotools, and codes that are none."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from segtumor.structures.rle import rle_runs
+from segtumor.structures.rle import flat_from_runs, rle_runs, run_lengths
 
 
 @settings(max_examples=60, deadline=None)
@@ -20,3 +21,10 @@ def test_runs_are_those_that_pycocotools_encoded(runs):
 @pytest.mark.parametrize("code", ["\x20", "P", "PPPPPPPPPPPPPPPP0", "@", "", [], [1, -1], [1.5], None, b"0"])
 def test_what_is_no_code_has_no_runs(code):
     assert rle_runs(code) is None
+
+
+@pytest.mark.parametrize("flat", [[0], [1], [0, 1], [1, 0], [1, 1, 0, 0, 0, 1], [0, 0, 1]])
+def test_run_lengths_begin_with_what_is_unset(flat):
+    runs = run_lengths(flat)
+    assert runs.sum() == len(flat) and (runs[0] == 0) == bool(flat[0]) and (runs[1:] > 0).all()
+    assert np.array_equal(flat_from_runs(runs), np.array(flat, dtype=bool))

@@ -34,7 +34,7 @@ from pycocotools import mask as coco_mask
 
 from segtumor.arrays import Bools, Floats, Ints, Rle
 from segtumor.errors import DataError
-from segtumor.structures.rle import rle_runs
+from segtumor.structures.rle import flat_from_runs, rle_runs
 
 _NAN = float("nan")
 #: So that three pixels of 0.1 mm (0.30000000000000004) are within 0.3 mm.
@@ -130,7 +130,7 @@ def _columns(runs: Ints, height: int, x0: int, x1: int) -> Bools:
     """
     ends = np.clip(np.cumsum(runs) - x0 * height, 0, (x1 - x0) * height)
     lengths = np.diff(ends, prepend=0)
-    return np.repeat(np.arange(len(runs)) % 2 == 1, lengths).reshape(x1 - x0, height).T
+    return flat_from_runs(lengths).reshape(x1 - x0, height).T
 
 
 def _surface(mask: Bools) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.arrays import Ints, Mask, SizeHW
 from segtumor.imaging import MAX_PIXELS
+from segtumor.structures.rle import flat_from_runs, run_lengths
 
 
 def mask_from_row_runs(runs: Sequence[int] | Ints, size_hw: SizeHW) -> Mask:
@@ -31,12 +32,10 @@ def mask_from_row_runs(runs: Sequence[int] | Ints, size_hw: SizeHW) -> Mask:
     runs = np.asarray(runs, dtype=np.int64)
     if np.any(runs < 0) or np.any(runs > MAX_PIXELS) or runs.sum() != height * width:
         raise LeftOutError("mask not readable", f"its runs do not add up to {height} x {width} px")
-    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
+    return flat_from_runs(runs).reshape(height, width)
 
 
 def row_runs_of_mask(mask: Mask) -> list[int]:
     """(H, W) bool -> list of run lengths, row by row, background first."""
-    flat = np.asarray(mask, dtype=bool).ravel()
-    changes = np.flatnonzero(np.diff(flat)) + 1
-    runs = np.diff(np.concatenate([[0], changes, [len(flat)]])).tolist()
-    return [0, *runs] if flat[0] else runs
+    runs: list[int] = run_lengths(mask.ravel()).tolist()
+    return runs

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.arrays import Mask, SizeHW
 from segtumor.imaging import MAX_PIXELS
+from segtumor.structures.rle import run_lengths
 
 _WORD_BITS = 8
 #: As Label Studio writes them.
@@ -80,12 +81,10 @@ def mask_from_brush(code: Any, size_hw: SizeHW) -> Mask:
 
 def brush_from_mask(mask: Mask) -> list[int]:
     """(H, W) bool -> code as Label Studio writes it, a list of ints in 0..255; all four values of a pixel are alike."""
-    flat = np.asarray(mask, dtype=bool).ravel()
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(flat)) + 1, [len(flat)]])
-    parts = [f"{4 * len(flat):032b}", f"{_WORD_BITS - 1:05b}", *(f"{size - 1:04b}" for size in _RUN_SIZES)]
-    for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        word = "1" * _WORD_BITS if flat[start] else "0" * _WORD_BITS
-        full, rest = divmod(4 * (stop - start), _LONGEST)
+    parts = [f"{4 * mask.size:032b}", f"{_WORD_BITS - 1:05b}", *(f"{size - 1:04b}" for size in _RUN_SIZES)]
+    for index, run in enumerate(run_lengths(mask.ravel()).tolist()):
+        word = ("1" if index % 2 else "0") * _WORD_BITS
+        full, rest = divmod(4 * run, _LONGEST)
         parts += [_run_head(_LONGEST) + word] * full
         if rest:
             parts.append(_run_head(rest) + word)

@@ -36,7 +36,7 @@ _SHORTEST_SALT = 16
 
 _AGE = re.compile(r"(\d{3})([DWMY])")  # PS3.5 6.2, AS
 _UNITS_A_YEAR = {"D": 365.25, "W": 365.25 / 7, "M": 12, "Y": 1}
-_OLDEST_TOLD = 90  # years; 45 CFR 164.514(b)(2): ages above 89 are told as one class
+_OLDEST_REPORTED = 90  # years; 45 CFR 164.514(b)(2): ages above 89 are reported as one class
 
 #: ViewPosition (PS3.3 C.8.1.3, C.8.11.5) -> view.
 _VIEWS = {
@@ -169,7 +169,7 @@ def _age(text: str) -> float | None:
     years = int(match[1]) / _UNITS_A_YEAR[match[2]]
     if years > OLDEST_YEARS:
         return None
-    return min(int(years) if match[2] == "Y" else round(years, 2), _OLDEST_TOLD)
+    return min(int(years) if match[2] == "Y" else round(years, 2), _OLDEST_REPORTED)
 
 
 def _views(header: "Dataset") -> list[str]:

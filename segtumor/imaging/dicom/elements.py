@@ -60,9 +60,9 @@ def whole_number(
 
 
 def numbers(dataset: "Dataset", keyword: str) -> list[float | None]:
-    """All values of an element as floats, None for each that is no finite number; [] if it is absent or empty.
+    """All values of an element as floats, None for each that is not a finite number; [] if it is absent or empty.
 
-    For what is of no consequence if it is wrong: of several values the sound ones are kept, so they are read one by one
+    For values that do no harm if they are wrong: of several, the valid ones are kept, so they are read one by one
     from the stored text, which pydicom converts as a whole or not at all.
     """
     from pydicom.datadict import dictionary_VR

@@ -88,7 +88,7 @@ def _is_flat(array: Array) -> bool:
 
 
 def _padding(header: "Dataset", stored: Array, layout: PixelLayout) -> Mask | None:
-    """(H, W) bool, True on pixels that are no measurement (PS3.3 C.7.5.1.1.2); None if the header names none."""
+    """(H, W) bool, True on pixels that are not a measurement (PS3.3 C.7.5.1.1.2); None if the header names none."""
     low, high = (next(iter(numbers(header, key)), None) for key in ("PixelPaddingValue", "PixelPaddingRangeLimit"))
     if low is None:
         return None

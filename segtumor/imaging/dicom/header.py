@@ -24,7 +24,7 @@ _TRANSFER_SYNTAX_TAG = 0x00020010
 _PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 _PER_FRAME, _SHARED = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
-#: Functional group (PS3.3 C.7.6.16) -> elements that stand at the top of other files.
+#: Functional group (PS3.3 C.7.6.16) -> elements that are at the top level of other files.
 _GROUPS = {
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
     "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
@@ -52,7 +52,7 @@ class OpenedDicom:
 
 @contextlib.contextmanager
 def opened(path: Path, keywords: Sequence[str | int]) -> Iterator[OpenedDicom]:
-    """Yield OpenedDicom with the elements ``keywords``, and keep pydicom silent meanwhile.
+    """Yield OpenedDicom with the elements ``keywords``, with pydicom silenced.
 
     Raises:
         BadImageError: no DICOM by its first bytes, a transfer syntax that is not on the list, or a deflated data set
@@ -82,7 +82,7 @@ def opened(path: Path, keywords: Sequence[str | int]) -> Iterator[OpenedDicom]:
 
 
 def lift_groups(header: "Dataset", frame: int) -> None:
-    """Copy the functional groups of one frame (enhanced objects) to the top of ``header``, where nothing stands."""
+    """Copy the functional groups of one frame (enhanced objects) to the top of ``header``, where they are missing."""
     for sequence, keywords in _GROUPS.items():
         for source in (_item_at(header, _PER_FRAME, frame), first_item(header, _SHARED)):
             item = None if source is None else first_item(source, sequence)

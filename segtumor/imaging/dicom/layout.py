@@ -28,7 +28,7 @@ OVERLAY_TAGS = tuple(0x60000102 + (plane << 17) for plane in range(16))
 INVERTED, UPRIGHT = "MONOCHROME1", "MONOCHROME2"
 _MOST_FRAMES = 1_000_000
 
-#: A radiograph's pixels lie far inside; a number outside is a mistake, such as metres for millimetres.
+#: A radiograph's pixels lie far inside; a number outside is an error, such as metres for millimetres.
 _SMALLEST_MM, _LARGEST_MM = 1e-3, 10.0
 _CALIBRATIONS = ("GEOMETRY", "FIDUCIAL")
 #: Two writings of one number differ by less, and a magnification by more.
@@ -79,7 +79,7 @@ class PixelLayout:
 
 
 def read_size_hw(header: "Dataset", path: Path) -> SizeHW:
-    """(height, width), px; raises BadImageError if either is no whole number from 0 to 65535."""
+    """(height, width), px; raises BadImageError if either is not a whole number from 0 to 65535."""
     if "Rows" not in header and "Columns" not in header:
         raise BadImageError("DICOM without a picture", where=path, remedy="Choose an image of the study")
     rows, columns = (whole_number(header, name, path, lowest=0, highest=0xFFFF) for name in ("Rows", "Columns"))
@@ -157,7 +157,7 @@ def _check_color(samples: int, photometric: str, codec: str, path: Path) -> None
 
 
 def read_spacing(header: "Dataset") -> tuple[Spacing | None, str | None, list[str]]:
-    """(spacing_mm, spacing_source, remarks); (None, None, remarks) if the file gives no spacing of use.
+    """(spacing_mm, spacing_source, remarks); (None, None, remarks) if the file gives no usable spacing.
 
     PixelSpacing alone may be the distance at the detector or a calibrated one, and the header does not say which: only
     a calibration type, or another value than that of the detector or of the scanned film, makes it calibrated (PS3.3

@@ -41,11 +41,11 @@ def voi_pixels(
     Args:
         header: pydicom Dataset.
         values: (H, W) modality values.
-        padding: (H, W) bool, pixels that are no measurement, or None.
+        padding: (H, W) bool, pixels that are not a measurement, or None.
         little_endian: byte order of tables that are stored as bytes.
 
     Returns:
-        ((H, W) float32 in [0, 1], or None where nothing of use is there; remark, or None).
+        ((H, W) float32 in [0, 1], or None where no setting is usable; remark, or None).
     """
     passed_over: list[str] = []
     for name, setting in itertools.islice(_settings(header, values, little_endian), _MOST_TRIED):
@@ -160,7 +160,7 @@ def look_up(item: "Dataset", values: Array, little_endian: bool) -> tuple[NDArra
 
 
 def _descriptor(item: "Dataset") -> tuple[int, int, int] | None:
-    """(entries, first mapped value, bits); None if they are no numbers or out of range."""
+    """(entries, first mapped value, bits); None if they are not numbers or out of range."""
     try:
         entries, first, bits = (int(number) for number in item.LUTDescriptor)
     except Exception:  # noqa: BLE001 - absent, text, of another length; pydicom raises kinds of its own

@@ -170,7 +170,7 @@ def check_j2k(data: bytes, path: Path) -> None:
     """Refuse a JPEG 2000 stream a part of which is zeros, which the decoder takes for coefficients.
 
     Arithmetic coding gives no long run of zeros; an empty packet is one zero byte (T.800 B.10.3), so that a run may be
-    as long as a tile has packets. Streams for which that cannot be told easily are passed: precincts of their own,
+    as long as a tile has packets. Streams for which that is not easily known are let through: precincts of their own,
     raw coded bits, packed headers, high throughput.
 
     Raises:
@@ -192,7 +192,7 @@ def check_j2k(data: bytes, path: Path) -> None:
 
 
 def _j2k_size(data: bytes) -> CodedSize | None:
-    """CodedSize of the SIZ segment; None if there is none of use, or if channels are subsampled."""
+    """CodedSize of the SIZ segment; None if there is no usable one, or if channels are subsampled."""
     if data[:4] != _J2K_START or len(data) < 42:
         return None
     # Lsiz, Rsiz; reference grid; image offset; tile size; tile offset; number of components (T.800 A.5.1).

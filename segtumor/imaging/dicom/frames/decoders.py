@@ -23,7 +23,7 @@ from segtumor.imaging.dicom.frames.syntaxes import JPEG, JPEG_2000, RLE, Transfe
 from segtumor.imaging.dicom.layout import PixelLayout
 from segtumor.imaging.jpeg import check_jpeg
 
-_DAMAGED = b"Corrupt JPEG data"  # libjpeg's warning, behind which GDCM returns samples all the same
+_DAMAGED = b"Corrupt JPEG data"  # libjpeg's warning, after which GDCM returns samples nevertheless
 _WORKER = Path(__file__).with_name("gdcm_worker.py")
 _LIMIT_BYTES, _LIMIT_BYTES_PER_SAMPLE = 512_000_000, 16
 _IMPORTED = b"+"  # what the worker writes first

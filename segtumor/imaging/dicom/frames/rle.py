@@ -1,7 +1,7 @@
 """RLE of DICOM (PS3.5 annex G): one segment for each byte of a sample, the highest first, each packed as runs.
 
-Written out here because the compiled decoder, pylibjpeg-rle 2.2, panics on damaged frames, which is no Exception and
-ends the process. Left out: encoding.
+Written out here because the compiled decoder, pylibjpeg-rle 2.2, panics on damaged frames, which is not an Exception
+and ends the process. Left out: encoding.
 """
 
 import itertools

@@ -57,7 +57,7 @@ def native_frame(dicom: OpenedDicom, layout: PixelLayout, frame: int, path: Path
 
 
 def _end(stream: Stream, begin: int, length: int) -> bytes:
-    """What lies behind ``begin`` bytes of the next ``length``; the stream stays where it is."""
+    """What follows ``begin`` bytes of the next ``length``; the position of the stream does not change."""
     start = stream.tell()
     stream.allow(start + length)
     stream.seek(start + begin)
@@ -144,7 +144,7 @@ def _fragments_of(
         return fragments[frame : frame + 1]
     if len(table) != frames or table[0] != 0 or any(a >= b for a, b in itertools.pairwise(table)):
         raise BadImageError(
-            "DICOM frames cannot be told apart: several fragments a frame and no offset table",
+            "DICOM frames cannot be separated: several fragments per frame and no offset table",
             where=path,
             remedy="Export it again as uncompressed DICOM",
         )
