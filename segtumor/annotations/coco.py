@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from segtumor.annotations.attributes import label_of
 from segtumor.annotations.json_input import is_predictions, parse_json, read_bytes
 from segtumor.annotations.problems import ERROR, Problem, ProblemKind
 from segtumor.annotations.regions import (
@@ -104,7 +105,7 @@ class CocoDataset:
         size_hw = (image["height"], image["width"])
         annotations = [self._record_annotation(a, size_hw) for a in self.annotations_of(image)]
         return {
-            **attributes_of(image),
+            **attributes_of(image, self.taxonomy.names),
             "file_name": str(self.image_root / image["file_name"]),
             "image_id": image["id"],
             "height": size_hw[0],
@@ -126,7 +127,8 @@ class CocoDataset:
     def _annotated_image(self, image: Mapping[str, Any]) -> AnnotatedImage:
         size_hw = (image["height"], image["width"])
         lesions = tuple(self._lesion(a, size_hw) for a in self.annotations_of(image))
-        return AnnotatedImage(image["id"], image["file_name"], size_hw, lesions, attributes_of(image))
+        attributes = attributes_of(image, self.taxonomy.names)
+        return AnnotatedImage(image["id"], image["file_name"], size_hw, lesions, attributes)
 
     def _lesion(self, annotation: Mapping[str, Any], size_hw: tuple[int, int]) -> Lesion:
         segmentation = _segmentation(annotation, size_hw)
@@ -188,9 +190,10 @@ def load_annotated_images(json_path: Path | str, *, require_masks: bool = True) 
     return load_coco(json_path, check_files=False, require_masks=require_masks).annotated_images
 
 
-def attributes_of(image: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a COCO image entry beyond id, file name and size."""
-    return {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
+def attributes_of(image: Mapping[str, Any], class_names: Sequence[str] = ()) -> dict[str, Any]:
+    """The fields of a COCO image entry beyond id, file name and size; the label as ``label_of`` has it."""
+    attributes = {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
+    return {**attributes, "image_label": label_of(image, class_names)} if "image_label" in attributes else attributes
 
 
 def _remedy(found: Sequence[Problem]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from segtumor.annotations.attributes import label_of
 from segtumor.annotations.problems import Problem, ProblemKind, place, show, warning
 from segtumor.annotations.regions import count_crowds, is_crowd
 from segtumor.annotations.segmentations import FITS_BADLY_IOU, Bools, paired_iou
@@ -204,7 +205,7 @@ def _warn_of_labels(images: Entries, found: list[Problem]) -> None:
     if not _missing(images, "image_label", found):
         return
     for index, image in images:
-        label = image.get("image_label")
+        label = label_of(image)
         if label is not None and label not in (NORMAL, BENIGN, MALIGNANT):
             found.append(warning(place("images", index, image), "image_label", ProblemKind.OTHER_LABEL, show(label)))
 

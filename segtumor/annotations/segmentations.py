@@ -219,7 +219,7 @@ def _measured_faults(
     outside = np.any((boxes[:, 2:] <= 0) | (boxes[:, :2] >= size_wh), axis=1)
     for i in np.flatnonzero(np.any((boxes[:, :2] < 0) | (boxes[:, 2:] > size_wh), axis=1) & ~outside).tolist():
         # A concave outline can have its bounding box in the image and itself not.
-        outside[i] = polygon_area(clip_polygon(arrays[i], size_wh[i, ::-1])) == 0
+        outside[i] = polygon_area(clip_polygon(arrays[i], _size_hw(size_wh[i]))) == 0
     apart = np.any((boxes[:, 2:] < box_low) | (boxes[:, :2] > box_high), axis=1)
     flat = ~(areas > 0)
     return [
@@ -228,6 +228,10 @@ def _measured_faults(
         (ProblemKind.POLYGON_APART, apart & ~outside & ~flat),
         (ProblemKind.POLYGON_TOO_LONG, polygon_lengths(arrays) > LONGEST_OUTLINE_PX),
     ]
+
+
+def _size_hw(size_wh: Floats) -> tuple[float, float]:
+    return float(size_wh[1]), float(size_wh[0])
 
 
 def _check_rle(

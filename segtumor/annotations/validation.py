@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segtumor.annotations.attributes import TOLERATED, attribute_faults, is_unicode
+from segtumor.annotations.attributes import TOLERATED, attribute_faults, is_unicode, label_of
 from segtumor.annotations.file_names import check_files, check_names
 from segtumor.annotations.plausibility import Measured, dataset_warnings, lesion_warnings
 from segtumor.annotations.problems import ERROR, Problem, ProblemKind, error, place, show, value_at, warning
@@ -181,7 +181,7 @@ def _check_labels(images: Entries, annotations: Entries, found: list[Problem]) -
     """An image that is called a tumor but has none outlined would count, and train, as normal; and the reverse."""
     annotated = {a["image_id"] for _, a in annotations if type(a.get("image_id")) is int}
     for index, image in images:
-        label, image_id = image.get("image_label"), image.get("id")
+        label, image_id = label_of(image), image.get("id")
         has_lesion = type(image_id) is int and image_id in annotated
         if (label == NORMAL and has_lesion) or (label in (BENIGN, MALIGNANT) and not has_lesion):
             kind = ProblemKind.NORMAL_BUT_LESIONS if has_lesion else ProblemKind.LABEL_BUT_NO_LESION

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from segtumor.annotations.attributes import label_of
 from segtumor.annotations.file_names import check_files, file_name_fault
 from segtumor.annotations.problems import Problem, ProblemKind, error, place, warning
 from segtumor.cases import case_of
@@ -118,7 +119,7 @@ def _size_problem(listing: _Listing, name: str, size_hw: tuple[int, int]) -> Pro
 
 def _exact_problem(listing: _Listing, pair: Pair) -> Problem:
     first, second = listing.entry(pair.first), listing.entry(pair.second)
-    labels = [entry.get("image_label") for entry in (first, second)]
+    labels = [label_of(entry) for entry in (first, second)]
     got = f"{listing.call(pair.second)} and {listing.call(pair.first)}{_cases(first, second)}"
     if None not in labels and labels[0] != labels[1]:
         got += f"; {labels[1]} and {labels[0]}"

@@ -28,7 +28,7 @@ def tight_box(points_xy: ArrayLike) -> Box:
     return x0, y0, x1, y1
 
 
-def clip_polygon(points_xy: ArrayLike, size_hw: SizeHW) -> Floats:
+def clip_polygon(points_xy: ArrayLike, size_hw: tuple[float, float]) -> Floats:
     """The part of a polygon inside the image (Sutherland and Hodgman, Commun. ACM 17(1), 1974).
 
     Args:

@@ -6,9 +6,18 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from segtumor.annotations.coco import load_annotated_images, load_coco
+from segtumor.annotations.attributes import label_of
+from segtumor.annotations.coco import attributes_of, load_annotated_images, load_coco
+from segtumor.annotations.problems import ProblemKind
+from segtumor.annotations.validation import find_problems
+from segtumor.datasets.splits.strata import image_labels
 from segtumor.errors import DataError
+from segtumor.evaluation.facts.truth import has_tumor
+from segtumor.files import write_json
+from segtumor.structures.lesions import AnnotatedImage
 from segtumor.structures.masks import mask_from_rle, rle_area, rle_from_mask
 from segtumor.structures.polygons import clip_polygon, measure_polygons, polygon_area
 
@@ -147,3 +156,30 @@ def test_measuring_many_polygons_equals_measuring_each():
     assert areas.tolist() == [polygon_area(p) for p in polygons] == [4, 6, 0]
     assert boxes.tolist() == [[1, 1, 3, 3], [0, 0, 4, 3], [1, 1, 4, 4]]
     assert measure_polygons([])[1].shape == (0, 4)
+
+
+@pytest.mark.parametrize("written", ["malignant", "Malignant", " MALIGNANT "])
+def test_a_label_is_the_same_label_however_it_is_written(written, tmp_path):
+    image = {"id": 1, "file_name": "a.png", "width": 60, "height": 40, "image_label": written}
+    crowd = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "area": 81, "iscrowd": 1}
+    crowd["segmentation"] = [[1, 1, 10, 1, 10, 10, 1, 10]]
+    coco = {"images": [image], "annotations": [crowd], "categories": [{"id": 1, "name": "Osteosarcoma"}]}
+    write_json(tmp_path / "a.json", coco)
+    dataset = load_coco(tmp_path / "a.json", check_files=False)
+    (record,), (truth,) = dataset.records, dataset.annotated_images
+    assert record["image_label"] == truth.attributes["image_label"] == "malignant"
+    alone = {**coco, "annotations": []}  # a tumour without a lesion would train as normal
+    assert any(problem.kind is ProblemKind.LABEL_BUT_NO_LESION for problem in find_problems(alone))
+    assert label_of({"image_label": "osteosarcoma "}, dataset.taxonomy.names) == "Osteosarcoma"
+    assert [label_of({"image_label": value}) for value in (None, "", 3, "odd")] == [None, "", 3, "odd"]
+
+
+@given(st.sampled_from(["normal", "Benign", " benign", "OSTEOSARCOMA", "Normal "]))
+def test_truth_and_strata_take_the_label_that_the_file_gives(written):
+    names = ("benign", "malignant")
+    image = {"id": 1, "file_name": "a.png", "width": 60, "height": 40, "image_label": written}
+    attributes = attributes_of(image, names)
+    truth = AnnotatedImage(1, "a.png", (40, 60), (), attributes)
+    label = label_of(image, names)
+    assert has_tumor(truth, names) == (label in ("benign", "malignant"))
+    assert image_labels([image], {}, names)[0] == [label if label in ("normal", "benign", "malignant") else "normal"]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from segtumor.annotations.attributes import label_of
 from segtumor.annotations.problems import place, show
 from segtumor.annotations.repair.images import repair_image
 from segtumor.annotations.repair.ledger import Change, Ledger, Repaired, Work
@@ -54,7 +55,7 @@ def repair(
     ledger, work = Ledger(), _entries(coco)
     if not isinstance(coco.get("annotations"), list):
         ledger.change("file", "annotations", "added, empty", coco.get("annotations"), [])
-        leave_out_images(work, ledger, lambda e: e.get("image_label") != NORMAL, "the file has no list of annotations")
+        leave_out_images(work, ledger, lambda e: label_of(e) != NORMAL, "the file has no list of annotations")
     read_ids(work, ledger)
     remove_copies(work, ledger)
     resolve_names(work, ledger)

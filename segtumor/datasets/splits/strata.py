@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segtumor.ages import AGE_GROUP, age_group
-from segtumor.annotations.attributes import texts_of
+from segtumor.annotations.attributes import label_of, texts_of
 from segtumor.datasets.splits.deal import SEVERITY
 from segtumor.errors import ConfigError
 from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY
@@ -78,7 +78,7 @@ def image_labels(
     rank = [severity.index(entity[name] if known else name) for name in class_names]
     labels = []
     for image in images:
-        given = image.get("image_label") if known else None
+        given = label_of(image) if known else None
         if given not in severity:
             given = severity[max((rank[c] for c in annotations_of_image.get(image["id"], ())), default=0)]
         labels.append(given)

@@ -62,11 +62,12 @@ class CocoPart:
         }
 
     def _annotation(self, lesion: PhantomLesion) -> dict[str, Any]:
+        box = box_from_mask(lesion.mask)  # none has no pixel
         return {
             "id": len(self.annotations) + 1,
             "image_id": len(self.images),
             "category_id": BINARY.class_id(lesion.label) + 1,
-            "bbox": box_xyxy_to_xywh(box_from_mask(lesion.mask)).tolist(),
+            "bbox": None if box is None else box_xyxy_to_xywh(box).tolist(),
             "segmentation": polygons_from_mask(lesion.mask),
             "area": int(lesion.mask.sum()),
             "iscrowd": 0,
