@@ -15,7 +15,10 @@ Mask: TypeAlias = NDArray[np.bool_]
 #: (N, 4) boxes (x0, y0, x1, y1), px.
 Boxes: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.float64]
+#: As graphs compute.
+Floats32: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
 Bools: TypeAlias = NDArray[np.bool_]
 
 #: (height, width), px.

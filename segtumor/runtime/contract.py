@@ -7,6 +7,8 @@ of the field. Not here: the graphs, and the files they lie in.
 import dataclasses
 import math
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from segtumor.errors import ConfigError, ModelError
 from segtumor.runtime.fields import Fields, Rule, Several, WrongFieldError, check_names
@@ -136,14 +138,14 @@ class Contract:
     anchors: Anchors
     proposals: Proposals
     regions: Regions
-    postprocessing: dict
+    postprocessing: dict[str, Any]
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: dicts, lists, texts, numbers."""
-        return _plain(dataclasses.asdict(self))
+        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, values, where):
+    def from_dict(cls, values: Any, where: str | Path) -> "Contract":
         """What ``as_dict`` gave, read back and checked.
 
         Args:
@@ -154,7 +156,7 @@ class Contract:
             ModelError: names the first field that is missing, unknown or wrong.
         """
         try:
-            contract = _CONTRACT.read(values, "")
+            contract: Contract = _CONTRACT.read(values, "")
             _check_together(contract)
         except WrongFieldError as error:
             raise ModelError(
@@ -167,7 +169,7 @@ class Contract:
         return contract
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
@@ -176,7 +178,7 @@ def _plain(value):
 class _PostprocessingFields:
     """The fields of ``Postprocessing``, which checks itself; read as a dict."""
 
-    def read(self, values, path):
+    def read(self, values: Any, path: str) -> dict[str, Any]:
         fields = dataclasses.fields(Postprocessing)
         check_names([field.name for field in fields], values, path)
         try:
@@ -265,7 +267,7 @@ _CONTRACT = Fields(
 )
 
 
-def _check_together(contract) -> None:
+def _check_together(contract: Contract) -> None:
     """What no single field shows."""
     low, high = contract.preprocessing.window_percentiles
     anchors, strides = contract.anchors, contract.regions.strides_px
@@ -282,6 +284,6 @@ def _check_together(contract) -> None:
     _check(len(set(names)) == len(names), "class_names", list(names), "names that differ")
 
 
-def _check(is_right, field, got, expected):
+def _check(is_right: bool, field: str, got: Any, expected: str) -> None:
     if not is_right:
         raise WrongFieldError(field, "is not right", got=got, expected=expected)

@@ -5,11 +5,16 @@ what difference is too large (``segtumor.export.export``), and the truth (``segt
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from segtumor.arrays import Array, Floats, Rle
+from segtumor.runtime.contract import Regions
 from segtumor.structures.boxes import box_iou
+from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import mask_iou, rle_area
 
 #: Boxes of one finding, seen by two runtimes, overlap by more.
@@ -18,7 +23,9 @@ _PAIR_IOU = 0.5
 ALLOWED_MASK_PX = 2
 
 
-def edges_of(reference, other, regions, *, tolerance):
+def edges_of(
+    reference: Sequence[Sequence[Finding]], other: Sequence[Sequence[Finding]], regions: Regions, *, tolerance: float
+) -> list[tuple[float, float]]:
     """Scores up to which rounding decides whether a finding is listed; for ``differences``.
 
     A list may lack what scores at the threshold, or at its own end if it is full. A full list says nothing of what the
@@ -33,16 +40,21 @@ def edges_of(reference, other, regions, *, tolerance):
         list of (edge of the reference's list, edge of the other's list), one pair per image.
     """
     pairs = zip(reference, other, strict=True)
-    return [tuple(_edge(findings, regions) + tolerance for findings in pair) for pair in pairs]
+    return [(_edge(first, regions) + tolerance, _edge(second, regions) + tolerance) for first, second in pairs]
 
 
-def _edge(findings, regions):
+def _edge(findings: Sequence[Finding], regions: Regions) -> float:
     is_full = 0 < regions.max_detections <= len(findings)
     lowest = min(finding.score for finding in findings) if is_full else -math.inf
     return max(regions.score_threshold, lowest)
 
 
-def differences(reference, other, *, edges=None):
+def differences(
+    reference: Sequence[Sequence[Finding]],
+    other: Sequence[Sequence[Finding]],
+    *,
+    edges: Sequence[tuple[float, float]] | None = None,
+) -> dict[str, Any]:
     """Compare two models' findings.
 
     Args:
@@ -89,13 +101,13 @@ class _ImageDifference:
     unmatched_other: int
     at_edge: int
     unmatched_scores: tuple[float, ...]
-    box_px: np.ndarray
-    score: np.ndarray
-    mask_ious: np.ndarray
-    mask_px: np.ndarray
+    box_px: Floats
+    score: Floats
+    mask_ious: Floats
+    mask_px: Array
 
 
-def _compare(reference, other, edges):
+def _compare(reference: Sequence[Finding], other: Sequence[Finding], edges: tuple[float, float]) -> _ImageDifference:
     edge_of_reference, edge_of_other = edges
     pairs = _pairs(reference, other)
     matched = [(reference[i], other[j]) for i, j in pairs]
@@ -117,14 +129,16 @@ def _compare(reference, other, edges):
     )
 
 
-def _pairs(reference, other):
+def _pairs(reference: Sequence[Finding], other: Sequence[Finding]) -> list[tuple[int, int]]:
     """Indices (i, j), greedily by overlap; the order of the findings breaks ties."""
     if not reference or not other:
         return []
     ious = box_iou([f.box_xyxy for f in reference], [f.box_xyxy for f in other])
     same_class = np.equal.outer([f.class_id for f in reference], [f.class_id for f in other])
     ious = np.where(same_class, ious, 0)
-    pairs, taken_i, taken_j = [], set(), set()
+    pairs: list[tuple[int, int]] = []
+    taken_i: set[int] = set()
+    taken_j: set[int] = set()
     for index in np.argsort(-ious, axis=None, kind="stable"):
         i, j = map(int, np.unravel_index(index, ious.shape))
         if ious[i, j] >= _PAIR_IOU and i not in taken_i and j not in taken_j:
@@ -134,7 +148,7 @@ def _pairs(reference, other):
     return pairs
 
 
-def _mask_difference(first, second):
+def _mask_difference(first: Rle, second: Rle) -> tuple[float, int]:
     """Intersection over union, 1 for two empty masks, and the number of pixels that differ."""
     area = rle_area(first) + rle_area(second)
     if not area:
@@ -143,19 +157,19 @@ def _mask_difference(first, second):
     return iou, round(area * (1 - iou) / (1 + iou))
 
 
-def _joined(arrays):
+def _joined(arrays: Sequence[Array]) -> Array:
     return np.concatenate(arrays) if arrays else np.zeros(0)
 
 
-def _largest(values):
+def _largest(values: Array) -> float:
     return float(values.max()) if len(values) else math.nan
 
 
-def _smallest(values):
+def _smallest(values: Array) -> float:
     return float(values.min()) if len(values) else math.nan
 
 
-def _worst(images):
+def _worst(images: Sequence[_ImageDifference]) -> int | None:
     """First an unmatched finding, then the lowest mask overlap, then the largest shift of a box."""
     keys = [
         (

@@ -4,8 +4,9 @@ A rule has ``read(value, field)``, which gives the value as it is kept or raises
 fields there are (``runtime.contract``), and what a user is told.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 class WrongFieldError(Exception):
@@ -18,21 +19,29 @@ class WrongFieldError(Exception):
         expected: what would have been right.
     """
 
-    def __init__(self, field, what, *, got=None, expected=None) -> None:
+    def __init__(self, field: str, what: str, *, got: Any = None, expected: str | None = None) -> None:
         super().__init__(field, what)
         self.field, self.what, self.got, self.expected = field or "as a whole", what, got, expected
+
+
+class Reads(Protocol):
+    """A rule: how a field is read."""
+
+    def read(self, value: Any, field: str, /) -> Any:
+        """The value as it is kept; raises ``WrongFieldError``."""
+        ...
 
 
 @dataclass(frozen=True)
 class Rule:
     """A single value: of ``kind`` (int, float, bool or str, no text empty) and between two limits if a number."""
 
-    kind: type
+    kind: type[int] | type[float] | type[bool] | type[str]
     expected: str
     low: float = -(2.0**53)  # beyond it, floats are no exact whole numbers; NaN and infinities lie outside too
     high: float = 2.0**53
 
-    def read(self, value, field):
+    def read(self, value: Any, field: str) -> Any:
         """The value as ``kind``; a whole number will do for a float."""
         is_number = isinstance(value, int if self.kind is int else (int, float)) and not isinstance(value, bool)
         fits = is_number if self.kind in (int, float) else isinstance(value, self.kind) and value != ""
@@ -45,10 +54,10 @@ class Rule:
 class Several:
     """A list whose items follow one rule: ``count`` of them, or any number from one on."""
 
-    item: Any
+    item: Reads
     count: int | None = None
 
-    def read(self, values, field):
+    def read(self, values: Any, field: str) -> tuple[Any, ...]:
         """A tuple of the items."""
         if not isinstance(values, (list, tuple)) or not values or self.count not in (None, len(values)):
             expected = f"a list of {self.count or 'some'} values"
@@ -60,16 +69,16 @@ class Several:
 class Fields:
     """A dataclass, ``kind``, from a dict with a rule for each of its fields."""
 
-    kind: type
-    rules: dict
+    kind: Callable[..., Any]
+    rules: Mapping[str, Reads]
 
-    def read(self, values, field):
+    def read(self, values: Any, field: str) -> Any:
         """An instance of ``kind``."""
         check_names(list(self.rules), values, field)
         return self.kind(**{name: rule.read(values[name], _path(field, name)) for name, rule in self.rules.items()})
 
 
-def check_names(names, values, field):
+def check_names(names: Sequence[str], values: Any, field: str) -> None:
     """Refuse what is no dict with exactly these names."""
     if not isinstance(values, dict):
         raise WrongFieldError(field, "is not right", got=_shown(values), expected="fields with values")
@@ -81,9 +90,9 @@ def check_names(names, values, field):
         raise WrongFieldError(_path(field, unknown[0]), "is unknown")
 
 
-def _path(field, name):
+def _path(field: str, name: str) -> str:
     return f"{field}.{name}" if field else name
 
 
-def _shown(value) -> str:
+def _shown(value: Any) -> str:
     return f"{value!r:.60}"

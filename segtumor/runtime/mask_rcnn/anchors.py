@@ -9,11 +9,14 @@ the image that the model sees.
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from segtumor.arrays import Floats32, Ints
 
-def cell_anchors(sizes_px, aspect_ratios):
+
+def cell_anchors(sizes_px: Sequence[float], aspect_ratios: Sequence[float]) -> Floats32:
     """Anchors of one cell, around the origin; (A, 4) with all ratios of the first size first.
 
     Args:
@@ -28,7 +31,7 @@ def cell_anchors(sizes_px, aspect_ratios):
     return np.array(boxes, dtype=np.float32).reshape(-1, 4)
 
 
-def anchors_at(positions, *, cell, map_width, stride_px, offset):
+def anchors_at(positions: Ints, *, cell: Floats32, map_width: int, stride_px: int, offset: float) -> Floats32:
     """Anchors at some positions of a map.
 
     Args:

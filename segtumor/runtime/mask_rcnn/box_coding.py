@@ -5,14 +5,17 @@ Everything is float32, as in the graphs; ``segtumor.structures.boxes`` is for an
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+
+from segtumor.arrays import Bools, Floats32, SizeHW
 
 #: Offsets of width and height stop where a box of 16 px becomes one of 1,000 px, as in Detectron2: more is noise.
 SCALE_LIMIT = math.log(1000 / 16)
 
 
-def decode_boxes(deltas, boxes, weights):
+def decode_boxes(deltas: Floats32, boxes: Floats32, weights: Sequence[float]) -> Floats32:
     """Apply offsets to boxes (Ren et al. 2015, equation 2); Detectron2's ``Box2BoxTransform.apply_deltas``.
 
     Args:
@@ -35,18 +38,18 @@ def decode_boxes(deltas, boxes, weights):
         return np.concatenate([centres - halves, centres + halves], axis=2).reshape(deltas.shape)
 
 
-def clip_boxes(boxes, size_hw):
+def clip_boxes(boxes: Floats32, size_hw: SizeHW) -> Floats32:
     """(..., 4) float32 cut to an image of ``size_hw``; a box wholly outside ends up empty, on the border."""
     height, width = size_hw
     return np.clip(boxes, np.float32(0), np.array([width, height, width, height], dtype=np.float32))
 
 
-def scale_boxes(boxes, from_hw, to_hw):
+def scale_boxes(boxes: Floats32, from_hw: SizeHW, to_hw: SizeHW) -> Floats32:
     """(..., 4) float32 from an image of one size to the same image at another size."""
     scale_y, scale_x = to_hw[0] / from_hw[0], to_hw[1] / from_hw[1]
     return boxes * np.array([scale_x, scale_y, scale_x, scale_y], dtype=np.float32)
 
 
-def longer_than(boxes, side_px):
+def longer_than(boxes: Floats32, side_px: float) -> Bools:
     """(R, 4) -> (R,) bool: whether both sides are longer than ``side_px``."""
     return ((boxes[:, 2:] - boxes[:, :2]) > np.float32(side_px)).all(axis=1)

@@ -1,6 +1,6 @@
 """Detections: which regions hold what, from the box head's class logits and offsets.
 
-The equal of Detectron2's ``fast_rcnn_inference`` for one image, with every class's probability kept.
+Equivalent to Detectron2's ``fast_rcnn_inference`` for one image, with every class's probability kept.
 
 Letters: R regions, K classes (without background, which is last), B boxes of a region (1 or K), D detections.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segtumor.arrays import Bools, Floats32, Ints, SizeHW
 from segtumor.runtime.mask_rcnn.box_coding import clip_boxes, longer_than, scale_boxes
 from segtumor.runtime.mask_rcnn.suppression import suppress
 
@@ -24,34 +25,43 @@ class Detections:
         probabilities: (D, K) float32 in [0, 1].
     """
 
-    boxes: np.ndarray
-    scores: np.ndarray
-    class_ids: np.ndarray
-    probabilities: np.ndarray
+    boxes: Floats32
+    scores: Floats32
+    class_ids: Ints
+    probabilities: Floats32
 
     def __len__(self) -> int:
         return len(self.scores)
 
-    def at(self, indices):
+    def at(self, indices: Ints) -> "Detections":
         """Some of the detections."""
         return Detections(
             self.boxes[indices], self.scores[indices], self.class_ids[indices], self.probabilities[indices]
         )
 
-    def resized(self, from_hw, to_hw):
+    def resized(self, from_hw: SizeHW, to_hw: SizeHW) -> "tuple[Detections, Bools]":
         """The detections at another size of the image, and (D,) bool: which of them still have an extent there."""
         boxes = clip_boxes(scale_boxes(self.boxes, from_hw, to_hw), to_hw)
         return Detections(boxes, self.scores, self.class_ids, self.probabilities), longer_than(boxes, 0)
 
 
-def softmax(logits):
+def softmax(logits: Floats32) -> Floats32:
     """(R, K + 1) logits -> probabilities, float32; NaN where a logit is not finite."""
     with np.errstate(invalid="ignore"):
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        probabilities: Floats32 = powers / powers.sum(axis=1, keepdims=True)
+        return probabilities
 
 
-def choose_detections(*, boxes, probabilities, image_hw, score_threshold, nms_iou, max_detections):
+def choose_detections(
+    *,
+    boxes: Floats32,
+    probabilities: Floats32,
+    image_hw: SizeHW,
+    score_threshold: float,
+    nms_iou: float,
+    max_detections: int,
+) -> Detections:
     """Every class of every region above the score threshold, suppressed class by class, the best of all.
 
     Args:

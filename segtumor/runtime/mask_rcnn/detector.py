@@ -1,6 +1,6 @@
 """Windowed images to findings: the three graphs, and what is chosen between them.
 
-The equal of Detectron2's ``GeneralizedRCNN.inference`` with ``StandardROIHeads`` (He et al. 2017), whatever runs the
+Equivalent to Detectron2's ``GeneralizedRCNN.inference`` with ``StandardROIHeads`` (He et al. 2017), whatever runs the
 graphs. Graphs are any object with the methods ``dense(images)``, ``box_head(features, boxes)`` and
 ``mask_head(features, boxes)``, as ``segtumor.export.graphs`` describes them. Not here: reading and windowing a
 radiograph, and post-processing (``runtime.predictor``).
@@ -8,18 +8,23 @@ radiograph, and post-processing (``runtime.predictor``).
 Letters: N images, h, w their size for the model, A anchors of a cell, R regions, K classes, M mask size.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-from segtumor.errors import ModelError
+from segtumor.arrays import Floats32, SizeHW
+from segtumor.errors import ModelError, NonFiniteOutputError
 from segtumor.runtime.breakdown import LARGEST_FEATURE, broken_output, is_sound
+from segtumor.runtime.contract import Contract
 from segtumor.runtime.mask_rcnn.anchors import cell_anchors
 from segtumor.runtime.mask_rcnn.box_coding import decode_boxes
-from segtumor.runtime.mask_rcnn.detections import choose_detections, softmax
+from segtumor.runtime.mask_rcnn.detections import Detections, choose_detections, softmax
 from segtumor.runtime.mask_rcnn.levels import box_levels, regions_by_level
 from segtumor.runtime.mask_rcnn.pasting import paste_mask
 from segtumor.runtime.mask_rcnn.proposals import choose_proposals
+from segtumor.runtime.protocols import Window
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_crop
 
@@ -34,9 +39,29 @@ class Maps:
         deltas: for each level (N, 4A, h / stride, w / stride) float32.
     """
 
-    features: tuple[np.ndarray, ...]
-    objectness: tuple[np.ndarray, ...]
-    deltas: tuple[np.ndarray, ...]
+    features: tuple[Floats32, ...]
+    objectness: tuple[Floats32, ...]
+    deltas: tuple[Floats32, ...]
+
+
+class Graphs(Protocol):
+    """The three graphs, whatever runs them; boxes are (R_i, 5) for each map: image index and corners, px."""
+
+    def dense(self, images: Floats32) -> Maps:
+        """(N, 3, h, w), normalised and padded."""
+        ...
+
+    def box_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> tuple[Floats32, Floats32]:
+        """Class logits (R, K + 1) and offsets (R, 4 or 4K)."""
+        ...
+
+    def mask_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> Floats32:
+        """Mask logits (R, 1 or K, M, M)."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What runs the graphs."""
+        ...
 
 
 _NO_BOXES = np.zeros((0, 4), dtype=np.float32)
@@ -50,12 +75,14 @@ class Detector:
         contract: ``contract.Contract``.
     """
 
-    def __init__(self, graphs, contract) -> None:
+    def __init__(self, graphs: Graphs, contract: Contract) -> None:
         self.graphs, self.contract = graphs, contract
         anchors = contract.anchors
         self._cells = tuple(map(cell_anchors, anchors.sizes_px, anchors.aspect_ratios))
 
-    def detect(self, windows, sizes_hw):
+    def detect(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]
+    ) -> list[tuple[Finding, ...] | NonFiniteOutputError]:
         """Findings on each image, nothing post-processed, highest score first.
 
         Args:
@@ -90,7 +117,7 @@ class Detector:
             for *of_image, size_hw, is_sound_image in zip(detections, masks, sizes_hw, sound, strict=True)
         ]
 
-    def _propose(self, maps, index, image_hw):
+    def _propose(self, maps: Maps, index: int, image_hw: SizeHW) -> Floats32:
         """Boxes (P, 4) of one image."""
         anchors, settings = self.contract.anchors, self.contract.proposals
         boxes, _ = choose_proposals(
@@ -108,7 +135,9 @@ class Detector:
         )
         return boxes
 
-    def _classify(self, features, proposals, image_hw, sound):
+    def _classify(
+        self, features: Sequence[Floats32], proposals: Sequence[Floats32], image_hw: SizeHW, sound: list[bool]
+    ) -> list[Detections]:
         """Proposals of each image -> Detections of each image; notes in ``sound`` which images are broken."""
         settings, num_classes = self.contract.regions, len(self.contract.class_names)
         num_boxes = 1 if settings.class_agnostic_boxes else num_classes
@@ -131,7 +160,9 @@ class Detector:
             )
         ]
 
-    def _predict_masks(self, features, detections, sound):
+    def _predict_masks(
+        self, features: Sequence[Floats32], detections: Sequence[Detections], sound: list[bool]
+    ) -> list[Floats32]:
         """Detections of each image -> mask probabilities of each image, (D, M, M) float32; as ``_classify``."""
         agnostic, num_classes = self.contract.regions.class_agnostic_masks, len(self.contract.class_names)
         boxes, class_ids = [found.boxes for found in detections], [found.class_ids for found in detections]
@@ -144,13 +175,20 @@ class Detector:
             probabilities = 1 / (1 + np.exp(-logits[np.arange(len(logits)), channels]))
         return np.split(probabilities, ends)
 
-    def _pooled(self, head, features, boxes, shapes):
+    def _pooled(
+        self,
+        head: Callable[[Sequence[Floats32], Sequence[Floats32]], tuple[Floats32, ...]],
+        features: Sequence[Floats32],
+        boxes_of_images: Sequence[Floats32],
+        shapes: Sequence[tuple[int | None, ...]],
+    ) -> list[Floats32]:
         """What a head returns for the boxes of each image, (R, *shape) each, in the order of the boxes.
 
         A head is not called without boxes, as graphs are not made for none.
         """
         regions = self.contract.regions
-        images, boxes = np.repeat(np.arange(len(boxes)), [len(b) for b in boxes]), np.concatenate(boxes)
+        images = np.repeat(np.arange(len(boxes_of_images)), [len(boxes) for boxes in boxes_of_images])
+        boxes = np.concatenate(boxes_of_images)
         if not len(boxes):
             return [np.zeros((0, *(size or 1 for size in shape)), dtype=np.float32) for shape in shapes]
         levels = box_levels(
@@ -166,7 +204,9 @@ class Detector:
         return [output[rows] for output in outputs]
 
 
-def model_images(windows, *, pixel_mean, pixel_std, size_divisibility):
+def model_images(
+    windows: Sequence[Window], *, pixel_mean: Sequence[float], pixel_std: Sequence[float], size_divisibility: int
+) -> Floats32:
     """Windowed images as the dense graph takes them: three equal channels, normalised, padded with zeros.
 
     Args:
@@ -190,19 +230,19 @@ def model_images(windows, *, pixel_mean, pixel_std, size_divisibility):
     return images
 
 
-def _are_sound(maps, index):
+def _are_sound(maps: Maps, index: int) -> bool:
     """Whether the dense graph did not break down on one image of the batch."""
     outputs = all(is_sound(level[index]) for level in (*maps.objectness, *maps.deltas))
     return outputs and all(is_sound(level[index], LARGEST_FEATURE) for level in maps.features)
 
 
-def _check_heads(sound, *outputs) -> None:
+def _check_heads(sound: list[bool], *outputs: Sequence[Floats32]) -> None:
     """Note in ``sound`` the images for whose regions a head broke down; ``outputs`` are lists of arrays by image."""
     for index, of_image in enumerate(zip(*outputs, strict=True)):
         sound[index] = sound[index] and all(map(is_sound, of_image))
 
 
-def _check_shape(output, expected):
+def _check_shape(output: Floats32, expected: tuple[int | None, ...]) -> None:
     fits = output.ndim == len(expected) and all(
         size in (None, is_size) for is_size, size in zip(output.shape, expected, strict=True)
     )
@@ -215,7 +255,7 @@ def _check_shape(output, expected):
         )
 
 
-def _findings(detections, masks, image_hw, size_hw):
+def _findings(detections: Detections, masks: Floats32, image_hw: SizeHW, size_hw: SizeHW) -> tuple[Finding, ...]:
     """Detections and masks at the model's size -> findings on the radiograph."""
     resized, has_extent = detections.resized(image_hw, size_hw)
     left = np.flatnonzero(has_extent)
@@ -233,6 +273,6 @@ def _findings(detections, masks, image_hw, size_hw):
         strict=True,
     )
     return tuple(
-        Finding(class_id=class_id, score=score, box_xyxy=tuple(box), rle=rle, probabilities=tuple(probabilities))
-        for class_id, score, box, rle, probabilities in rows
+        Finding(class_id, score, (x0, y0, x1, y1), rle, tuple(probabilities))
+        for class_id, score, (x0, y0, x1, y1), rle, probabilities in rows
     )

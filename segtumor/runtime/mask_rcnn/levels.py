@@ -4,11 +4,14 @@ Letters: R boxes, L maps. Boxes are float32, px of the image that the model sees
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from segtumor.arrays import Floats32, Ints
 
-def box_levels(boxes, *, strides_px, canonical_box_px, canonical_level):
+
+def box_levels(boxes: Floats32, *, strides_px: Sequence[int], canonical_box_px: float, canonical_level: int) -> Ints:
     """Index of the map that each box belongs to (Lin et al. 2017, equation 1); (R,) int.
 
     Detectron2's ``assign_boxes_to_levels``: small boxes go to fine maps.
@@ -26,7 +29,7 @@ def box_levels(boxes, *, strides_px, canonical_box_px, canonical_level):
     return (np.clip(levels, lowest, highest) - lowest).astype(np.intp)
 
 
-def regions_by_level(boxes, images, levels, num_levels):
+def regions_by_level(boxes: Floats32, images: Ints, levels: Ints, num_levels: int) -> tuple[tuple[Floats32, ...], Ints]:
     """Boxes sorted to their maps.
 
     Args:

@@ -1,6 +1,6 @@
 """A mask of fixed size, drawn into its box on the radiograph (He et al. 2017, section 3).
 
-The equal of Detectron2's ``paste_masks_in_image``, without images the size of the radiograph: a lesion is small, and
+Equivalent to Detectron2's ``paste_masks_in_image``, without images the size of the radiograph: a lesion is small, and
 outside its box a mask is empty. Letters: M mask size, H, W image size, h, w size of the part around the box.
 """
 
@@ -8,8 +8,12 @@ import math
 
 import numpy as np
 
+from segtumor.arrays import Floats32, Mask, SizeHW
 
-def paste_mask(probabilities, box, size_hw, *, threshold: float = 0.5):
+
+def paste_mask(
+    probabilities: Floats32, box: Floats32, size_hw: SizeHW, *, threshold: float = 0.5
+) -> tuple[Mask, int, int]:
     """Pixels of an image that a mask covers: those whose interpolated probability reaches the threshold.
 
     Interpolation is bilinear, at the centres of the image's pixels, with 0 beyond the mask's outermost values, as
@@ -30,16 +34,17 @@ def paste_mask(probabilities, box, size_hw, *, threshold: float = 0.5):
         left, columns = _weights(box[0], box[2], width, probabilities.shape[1])
         top, rows = _weights(box[1], box[3], height, probabilities.shape[0])
         # Computed transposed, as the columns of a mask are what is read next (``structures.masks.rle_from_crop``).
-        return ((columns @ probabilities.T) @ rows.T >= np.float32(threshold)).T, top, left
+        covered: Mask = ((columns @ probabilities.T) @ rows.T >= np.float32(threshold)).T
+        return covered, top, left
 
 
-def _weights(low, high, length, size):
+def _weights(low: float, high: float, length: int, size: int) -> tuple[int, Floats32]:
     """First pixel of [low, high] on an axis of ``length`` px, and (pixels, size): each mask value's weight in each."""
-    low, high = np.float32(low), np.float32(high)
-    first, last = max(0, math.floor(low)), min(length, math.ceil(high))
+    begin, end = np.float32(low), np.float32(high)
+    first, last = max(0, math.floor(begin)), min(length, math.ceil(end))
     place = np.arange(first, max(first, last), dtype=np.float32) + np.float32(0.5)
     # In Detectron2's steps, through [-1, 1], so that even the rounding agrees.
-    place = (place - low) / (high - low) * 2 - 1
+    place = (place - begin) / (end - begin) * 2 - 1
     place = (place + 1) * np.float32(size / 2) - np.float32(0.5)
     weights = np.subtract.outer(place, np.arange(size, dtype=np.float32))
     np.abs(weights, out=weights)

@@ -9,7 +9,12 @@ runtimes. Equal to torchvision's ``roi_align`` (He et al. 2017, section 3) and `
 Letters: N images, H, W, C a map's height, width and channels; R boxes; S side of what is pooled; P pixels of a side.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from segtumor.arrays import Array, Floats32, Ints
+from segtumor.runtime.contract import Pooling, Regions
 
 ALIGN, MAX = "align", "max"
 
@@ -22,10 +27,10 @@ class RegionPooling:
         settings: ``contract.Pooling``.
     """
 
-    def __init__(self, strides_px, settings) -> None:
+    def __init__(self, strides_px: Sequence[int], settings: Pooling) -> None:
         self._strides_px, self._settings = strides_px, settings
 
-    def __call__(self, features, boxes):
+    def __call__(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> Floats32:
         """Maps (N, H, W, C) float32 and (R_i, 5) boxes of each (image index, corners in px) -> (R, S, S, C)."""
         sizes = [len(rows) for rows in boxes]
         side, channels = self._settings.size, features[0].shape[-1]
@@ -37,7 +42,7 @@ class RegionPooling:
             self._pool(feature, rows, stride, pooled[start:end])
         return pooled
 
-    def _pool(self, feature, rows, stride_px, out) -> None:
+    def _pool(self, feature: Floats32, rows: Floats32, stride_px: int, out: Floats32) -> None:
         settings = self._settings
         if settings.kind == MAX:
             max_pool(feature, rows, stride_px=stride_px, out=out)
@@ -52,7 +57,7 @@ class RegionPooling:
             )
 
 
-def pools_of(regions):
+def pools_of(regions: Regions) -> dict[str, RegionPooling]:
     """{head: its ``RegionPooling``} of ``contract.Regions``."""
     return {
         "box_head": RegionPooling(regions.strides_px, regions.box_pooling),
@@ -60,7 +65,9 @@ def pools_of(regions):
     }
 
 
-def align(feature, boxes, *, stride_px, sampling_ratio, aligned, out) -> None:
+def align(
+    feature: Floats32, boxes: Floats32, *, stride_px: int, sampling_ratio: int, aligned: bool, out: Floats32
+) -> None:
     """RoIAlign of one map: the mean of bilinear samples in each cell of a box.
 
     Args:
@@ -89,7 +96,9 @@ def align(feature, boxes, *, stride_px, sampling_ratio, aligned, out) -> None:
             np.matmul(weights_x[row, :, : x1 - x0], squeezed.transpose(1, 0, 2), out=out[row])
 
 
-def _axis_weights(starts, spans, side, sampling_ratio, length):
+def _axis_weights(
+    starts: Floats32, spans: Floats32, side: int, sampling_ratio: int, length: int
+) -> tuple[Floats32, Ints, Ints]:
     """Weights of the pixels of one axis in each cell.
 
     Args:
@@ -126,7 +135,7 @@ def _axis_weights(starts, spans, side, sampling_ratio, length):
     return weights.reshape(len(spans), side, width).astype(np.float32), first, end
 
 
-def max_pool(feature, boxes, *, stride_px, out) -> None:
+def max_pool(feature: Floats32, boxes: Floats32, *, stride_px: int, out: Floats32) -> None:
     """RoI max pooling of one map: the largest value in each cell of a box that is rounded to whole pixels.
 
     Args:
@@ -148,12 +157,13 @@ def max_pool(feature, boxes, *, stride_px, out) -> None:
                         out[index, cell_y, cell_x] = line[x0:x1].max(axis=0)
 
 
-def _rounded(values):
+def _rounded(values: Floats32) -> Ints:
     # Half away from zero, as C's round; NumPy rounds half to even.
-    return (np.sign(values) * np.floor(np.abs(values) + np.float32(0.5))).astype(np.intp)
+    rounded: Array = np.sign(values) * np.floor(np.abs(values) + np.float32(0.5))
+    return rounded.astype(np.intp)
 
 
-def _intervals(starts, ends, side, length):
+def _intervals(starts: Ints, ends: Ints, side: int, length: int) -> Ints:
     """(R,) first and last pixel -> (R, S, 2): first pixel and end of each cell, within the map."""
     cells = np.maximum(ends - starts + 1, 1).astype(np.float32) / np.float32(side)
     number = np.arange(side, dtype=np.float32)

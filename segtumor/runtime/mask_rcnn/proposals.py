@@ -1,13 +1,16 @@
 """Proposals: the places worth a second look, from the maps of the proposal head.
 
-The equal of Detectron2's ``RPN.predict_proposals`` and ``find_top_rpn_proposals`` (Ren et al. 2015; on a pyramid, Lin
+Equivalent to Detectron2's ``RPN.predict_proposals`` and ``find_top_rpn_proposals`` (Ren et al. 2015; on a pyramid, Lin
 et al. 2017), for one image. Offsets are applied to the chosen anchors only, which is what takes Detectron2 its time.
 
 Letters: A anchors of a cell, h, w size of a level's map, P proposals.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from segtumor.arrays import Floats32, Ints, SizeHW
 from segtumor.runtime.mask_rcnn.anchors import anchors_at
 from segtumor.runtime.mask_rcnn.box_coding import clip_boxes, decode_boxes, longer_than
 from segtumor.runtime.mask_rcnn.suppression import suppress
@@ -15,18 +18,18 @@ from segtumor.runtime.mask_rcnn.suppression import suppress
 
 def choose_proposals(
     *,
-    objectness,
-    deltas,
-    cells,
-    strides_px,
-    offset,
-    box_weights,
-    image_hw,
-    pre_nms_topk,
-    post_nms_topk,
-    nms_iou,
-    min_box_size_px,
-):
+    objectness: Sequence[Floats32],
+    deltas: Sequence[Floats32],
+    cells: Sequence[Floats32],
+    strides_px: Sequence[int],
+    offset: float,
+    box_weights: Sequence[float],
+    image_hw: SizeHW,
+    pre_nms_topk: int,
+    post_nms_topk: int,
+    nms_iou: float,
+    min_box_size_px: float,
+) -> tuple[Floats32, Floats32]:
     """The proposals of one image: the best anchors of each level, moved, cut to the image, suppressed by level.
 
     Args:
@@ -60,7 +63,16 @@ def choose_proposals(
     return boxes[kept], scores[kept]
 
 
-def _best_of_level(objectness, deltas, cell, stride_px, *, offset, box_weights, topk):
+def _best_of_level(
+    objectness: Floats32,
+    deltas: Floats32,
+    cell: Floats32,
+    stride_px: int,
+    *,
+    offset: float,
+    box_weights: Sequence[float],
+    topk: int,
+) -> tuple[Floats32, Floats32]:
     """Boxes (n, 4) and logits (n,) of the ``topk`` best anchors of one level, best first."""
     num_anchors, height, width = objectness.shape
     logits = objectness.transpose(1, 2, 0).ravel()  # by row, column, place in the cell
@@ -71,7 +83,7 @@ def _best_of_level(objectness, deltas, cell, stride_px, *, offset, box_weights, 
     return decode_boxes(offsets, anchors, box_weights), logits[positions]
 
 
-def best(scores, topk):
+def best(scores: Floats32, topk: int) -> Ints:
     """Indices of the ``topk`` highest of (N,) scores, highest first; of equal ones, the first comes first.
 
     NaN counts as infinite, as in a descending sort of PyTorch: it takes a place and is dropped later.

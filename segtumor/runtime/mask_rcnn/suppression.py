@@ -9,11 +9,20 @@ Letters: N, M boxes (x0, y0, x1, y1). Inputs are never modified.
 
 import numpy as np
 
+from segtumor.arrays import Bools, Floats32, Ints
+
 #: Boxes compared at once: large enough that NumPy's calls cost little, small enough to stop soon.
 _BATCH = 64
 
 
-def suppress(boxes, scores, *, iou_threshold, groups=None, limit=None):
+def suppress(
+    boxes: Floats32,
+    scores: Floats32,
+    *,
+    iou_threshold: float,
+    groups: Ints | None = None,
+    limit: int | None = None,
+) -> Ints:
     """Greedily by score: keep a box unless it overlaps a kept one of its group by more than the threshold.
 
     It stops as soon as ``limit`` boxes are kept, so that time goes by what is kept and not by N.
@@ -30,12 +39,13 @@ def suppress(boxes, scores, *, iou_threshold, groups=None, limit=None):
     """
     by_score = np.argsort(-np.asarray(scores), kind="stable")
     boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)[by_score]
-    groups = np.zeros(len(boxes), dtype=np.intp) if groups is None else np.asarray(groups)[by_score]
+    group_of = np.zeros(len(boxes), dtype=np.intp) if groups is None else np.asarray(groups)[by_score]
     limit = len(boxes) if limit is None else limit
     threshold = _at_most(iou_threshold)
 
-    def compete(first, second):
-        return (groups[first, None] == groups[second]) & (box_overlaps(boxes[first], boxes[second]) > threshold)
+    def compete(first: Ints, second: Ints) -> Bools:
+        same: Bools = group_of[first, None] == group_of[second]
+        return same & (box_overlaps(boxes[first], boxes[second]) > threshold)
 
     kept = np.empty(0, dtype=np.intp)
     for start in range(0, len(boxes), _BATCH):
@@ -47,7 +57,7 @@ def suppress(boxes, scores, *, iou_threshold, groups=None, limit=None):
     return by_score[kept[:limit]]
 
 
-def box_overlaps(first, second):
+def box_overlaps(first: Floats32, second: Floats32) -> Floats32:
     """(N, 4), (M, 4) float32 -> (N, M) float32, intersection over union; NaN for two boxes without area."""
     corners, others = first.T[:, :, None], np.ascontiguousarray(second.T)[:, None]  # (4, N, 1), (4, 1, M)
     sides = np.minimum(corners[2:], others[2:])
@@ -62,11 +72,12 @@ def box_overlaps(first, second):
     return shared
 
 
-def _areas(boxes):
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+def _areas(boxes: Floats32) -> Floats32:
+    areas: Floats32 = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return areas
 
 
-def _winners(compete):
+def _winners(compete: Bools) -> Bools:
     """(N, N) bool, who cannot stay with whom, best first -> (N,) bool, who stays."""
     stays = np.ones(len(compete), dtype=bool)
     for index, rivals in enumerate(compete):
@@ -75,7 +86,7 @@ def _winners(compete):
     return stays
 
 
-def _at_most(number):
+def _at_most(number: float) -> np.float32:
     """The largest float32 not above a number: a float32 is above the one if and only if it is above the other."""
     rounded = np.float32(number)
     return rounded if float(rounded) <= number else np.nextafter(rounded, np.float32(-np.inf))

@@ -10,17 +10,17 @@ BOX_OUTPUTS = ("class_logits", "box_deltas")
 MASK_OUTPUTS = ("mask_logits",)
 
 
-def numbered(prefix, count):
+def numbered(prefix: str, count: int) -> tuple[str, ...]:
     """("feature", 2) -> ("feature_0", "feature_1")."""
     return tuple(f"{prefix}_{index}" for index in range(count))
 
 
-def input_of(graph):
+def input_of(graph: str) -> str:
     """Name of a graph's input."""
     return IMAGES if graph == "dense" else REGIONS
 
 
-def outputs_of(graph, feature_count, level_count):
+def outputs_of(graph: str, feature_count: int, level_count: int) -> tuple[str, ...]:
     """Names of a graph's outputs, in order; ``level_count`` levels of the proposal head."""
     dense = numbered("feature", feature_count) + numbered("objectness", level_count) + numbered("deltas", level_count)
     return {"dense": dense, "box_head": BOX_OUTPUTS, "mask_head": MASK_OUTPUTS}[graph]

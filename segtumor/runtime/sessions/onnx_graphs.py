@@ -1,6 +1,12 @@
 """The graphs in onnxruntime, from ONNX files; needs neither torch nor Detectron2. CPU only."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from segtumor.arrays import Floats32
 from segtumor.errors import ModelError, needed
+from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
 from segtumor.runtime.sessions.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, outputs_of
@@ -21,34 +27,40 @@ class OnnxGraphs:
         ModelError: a file is not ONNX, or has other outputs.
     """
 
-    def __init__(self, files, *, regions, level_count, threads=None) -> None:
+    def __init__(
+        self, files: Mapping[str, Mapping[str, Path]], *, regions: Regions, level_count: int, threads: int | None = None
+    ) -> None:
         self._runtime, self._threads, self._feature_count = import_onnxruntime(), threads, len(regions.strides_px)
         self._pools = pools_of(regions)
         self._sessions = {name: self._session(files[name][".onnx"]) for name in GRAPHS}
         self._dense_outputs = list(outputs_of("dense", self._feature_count, level_count))
 
-    def dense(self, images):
+    def dense(self, images: Floats32) -> Maps:
         """(N, 3, H, W) float32, normalised and padded -> ``Maps``."""
         outputs = tuple(self._sessions["dense"].run(self._dense_outputs, {IMAGES: images}))
         features, rest = outputs[: self._feature_count], outputs[self._feature_count :]
         return Maps(features, rest[: len(rest) // 2], rest[len(rest) // 2 :])
 
-    def box_head(self, features, boxes):
+    def box_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> tuple[Floats32, Floats32]:
         """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
-        return tuple(self._head("box_head", features, boxes, BOX_OUTPUTS))
+        class_logits, deltas = self._head("box_head", features, boxes, BOX_OUTPUTS)
+        return class_logits, deltas
 
-    def mask_head(self, features, boxes):
+    def mask_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> Floats32:
         """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
         return self._head("mask_head", features, boxes, MASK_OUTPUTS)[0]
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """What runs the graphs; threads is None where onnxruntime chooses them."""
         return {"runtime": "onnxruntime", "version": self._runtime.__version__, "threads": self._threads}
 
-    def _head(self, name, features, boxes, outputs):
-        return self._sessions[name].run(list(outputs), {REGIONS: self._pools[name](features, boxes)})
+    def _head(
+        self, name: str, features: Sequence[Floats32], boxes: Sequence[Floats32], outputs: Sequence[str]
+    ) -> list[Floats32]:
+        found: list[Floats32] = self._sessions[name].run(list(outputs), {REGIONS: self._pools[name](features, boxes)})
+        return found
 
-    def _session(self, path):
+    def _session(self, path: Path) -> Any:
         options = self._runtime.SessionOptions()
         # Memory stays with onnxruntime's arena: over many shapes it kept no more than was kept without it.
         options.log_severity_level = 3  # errors only; they are raised as well
@@ -61,7 +73,7 @@ class OnnxGraphs:
             raise ModelError(f"not a usable ONNX file: {reason:.120}", where=path, remedy="Export again") from error
 
 
-def import_onnxruntime():
+def import_onnxruntime() -> Any:
     """The module ``onnxruntime``.
 
     Raises:

@@ -1,10 +1,15 @@
 """The graphs in OpenVINO, from its IR files; needs neither torch nor Detectron2. CPU only."""
 
 import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from segtumor.arrays import Floats32
 from segtumor.errors import ModelError, needed
+from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
 from segtumor.runtime.sessions.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, numbered
@@ -32,11 +37,13 @@ class OpenVinoGraphs:
         ModelError: a file is not OpenVINO's, or has other inputs and outputs.
     """
 
-    def __init__(self, files, *, regions, level_count, threads=None) -> None:
+    def __init__(
+        self, files: Mapping[str, Mapping[str, Path]], *, regions: Regions, level_count: int, threads: int | None = None
+    ) -> None:
         self._openvino = import_openvino()
         self._features, self._pools = numbered("feature", len(regions.strides_px)), pools_of(regions)
         self._others = numbered("objectness", level_count) + numbered("deltas", level_count)
-        settings = {
+        settings: dict[str, Any] = {
             # Else processors with bfloat16 would compute in it.
             "INFERENCE_PRECISION_HINT": "f32",
             "PERFORMANCE_HINT": "LATENCY",
@@ -48,7 +55,7 @@ class OpenVinoGraphs:
         self._lock = threading.Lock()  # a request serves one caller, from its inputs to its outputs
         self._threads = int(compiled["dense"].get_property("INFERENCE_NUM_THREADS"))
 
-    def dense(self, images):
+    def dense(self, images: Floats32) -> Maps:
         """(N, 3, H, W) float32, normalised and padded -> ``Maps``."""
         openvino, images = self._openvino, np.ascontiguousarray(images)
         # Empty tensors of our own, which the request sizes and fills; its own ones the next call would overwrite.
@@ -61,25 +68,28 @@ class OpenVinoGraphs:
             objectness_and_deltas[len(self._others) // 2 :],
         )
 
-    def box_head(self, features, boxes):
+    def box_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> tuple[Floats32, Floats32]:
         """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
-        return self._head("box_head", features, boxes, BOX_OUTPUTS)
+        class_logits, deltas = self._head("box_head", features, boxes, BOX_OUTPUTS)
+        return class_logits, deltas
 
-    def mask_head(self, features, boxes):
+    def mask_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> Floats32:
         """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
         return self._head("mask_head", features, boxes, MASK_OUTPUTS)[0]
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """What runs the graphs."""
         return {"runtime": "openvino", "version": self._openvino.__version__, "threads": self._threads}
 
-    def _head(self, name, features, boxes, outputs):
+    def _head(
+        self, name: str, features: Sequence[Floats32], boxes: Sequence[Floats32], outputs: Sequence[str]
+    ) -> tuple[Floats32, ...]:
         regions = self._pools[name](features, boxes)
         padded = _padded(regions)
         found = self._infer(name, {REGIONS: self._tensor(padded)}, outputs)
         return tuple(array[: len(regions)] for array in found)
 
-    def _infer(self, graph, tensors, outputs):
+    def _infer(self, graph: str, tensors: Mapping[str, Any], outputs: Sequence[str]) -> tuple[Floats32, ...]:
         """Copies of the outputs of these names."""
         request = self._requests[graph]
         with self._lock:
@@ -88,11 +98,11 @@ class OpenVinoGraphs:
             request.infer()
             return tuple(request.get_tensor(name).data.copy() for name in outputs)
 
-    def _tensor(self, array):
+    def _tensor(self, array: Floats32) -> Any:
         """A tensor that only borrows the memory of a contiguous array: the caller keeps the array until the end."""
         return self._openvino.Tensor(array, shared_memory=True)
 
-    def _compile(self, core, path, settings):
+    def _compile(self, core: Any, path: Path, settings: Mapping[str, Any]) -> Any:
         try:
             model = core.read_model(path)
             _check_weights(model, path)
@@ -102,7 +112,7 @@ class OpenVinoGraphs:
             raise ModelError(f"not a usable OpenVINO file: {reason:.120}", where=path, remedy="Export again") from error
 
 
-def _check_weights(model, path):
+def _check_weights(model: Any, path: Path) -> None:
     """Refuse weights that are NaN or infinite: OpenVINO's ReLU makes 0 of NaN, so no output would show it."""
     constants = (op.data for op in model.get_ops() if op.get_type_name() == "Constant")
     for array in constants:
@@ -110,7 +120,7 @@ def _check_weights(model, path):
             raise ModelError("weights are NaN or infinite", where=path, remedy="Copy the export again, or export again")
 
 
-def _padded(regions):
+def _padded(regions: Floats32) -> Floats32:
     """(R, S, S, C) with some rows of zeros after them, so that few numbers of rows ever occur."""
     rows = len(regions)
     multiple = next((step for limit, step in _STEPS if rows <= limit), _LARGE_STEP)
@@ -118,7 +128,7 @@ def _padded(regions):
     return np.concatenate([regions, np.zeros((missing, *regions.shape[1:]), regions.dtype)]) if missing else regions
 
 
-def import_openvino():
+def import_openvino() -> Any:
     """The module ``openvino``.
 
     Raises:

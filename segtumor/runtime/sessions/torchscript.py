@@ -5,12 +5,18 @@ damage, not malice: open exports of people you trust. Not here: how the modules 
 """
 
 import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
+from segtumor.arrays import Floats32
 from segtumor.errors import ModelError
+from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
-from segtumor.runtime.mask_rcnn.pooling import pools_of
+from segtumor.runtime.mask_rcnn.pooling import RegionPooling, pools_of
 from segtumor.runtime.sessions.graph_names import GRAPHS
 
 
@@ -27,36 +33,44 @@ class TorchGraphs:
     """
 
     def __init__(
-        self, dense, box_head, mask_head, *, pools, feature_count, channels_last: bool = True, device: str = "cpu"
+        self,
+        dense: nn.Module,
+        box_head: nn.Module,
+        mask_head: nn.Module,
+        *,
+        pools: Mapping[str, RegionPooling],
+        feature_count: int,
+        channels_last: bool = True,
+        device: str = "cpu",
     ) -> None:
         self._dense, self._box_head, self._mask_head = dense, box_head, mask_head
         self._feature_count, self._pools, self._device = feature_count, pools, device
         self._format = torch.channels_last if channels_last else torch.contiguous_format
 
     @torch.inference_mode()
-    def dense(self, images):
+    def dense(self, images: Floats32) -> Maps:
         """(N, 3, H, W) float32, normalised and padded -> ``Maps``."""
-        images = torch.from_numpy(images).to(self._device).contiguous(memory_format=self._format)
-        outputs = tuple(map(_array, self._dense(images)))
+        inputs = torch.from_numpy(images).to(self._device).contiguous(memory_format=self._format)
+        outputs = tuple(map(_array, self._dense(inputs)))
         features, rest = outputs[: self._feature_count], outputs[self._feature_count :]
         return Maps(features, rest[: len(rest) // 2], rest[len(rest) // 2 :])
 
     @torch.inference_mode()
-    def box_head(self, features, boxes):
+    def box_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> tuple[Floats32, Floats32]:
         """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
         class_logits, deltas = self._box_head(self._regions("box_head", features, boxes))
         return _array(class_logits), _array(deltas)
 
     @torch.inference_mode()
-    def mask_head(self, features, boxes):
+    def mask_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> Floats32:
         """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
         return _array(self._mask_head(self._regions("mask_head", features, boxes)))
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """What runs the graphs."""
         return {"runtime": "torch", "version": torch.__version__, "threads": torch.get_num_threads()}
 
-    def _regions(self, head, features, boxes):
+    def _regions(self, head: str, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> torch.Tensor:
         return torch.from_numpy(self._pools[head](features, boxes)).to(self._device)
 
 
@@ -72,11 +86,16 @@ class TorchScriptGraphs(TorchGraphs):
         ModelError: a file is not TorchScript.
     """
 
-    def __init__(self, files, *, regions, threads=None) -> None:
+    def __init__(
+        self, files: Mapping[str, Mapping[str, Path]], *, regions: Regions, threads: int | None = None
+    ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
+        dense, box_head, mask_head = (_load(files[name][".pt"]) for name in GRAPHS)
         super().__init__(
-            *(_load(files[name][".pt"]) for name in GRAPHS),
+            dense,
+            box_head,
+            mask_head,
             pools=pools_of(regions),
             feature_count=len(regions.strides_px),
         )
@@ -86,15 +105,17 @@ class TorchScriptGraphs(TorchGraphs):
         return {**super().describe(), "runtime": "torchscript"}
 
 
-def _load(path):
+def _load(path: Path) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces that TorchScript will end; nothing a user can do
         try:
-            return torch.jit.load(str(path), map_location="cpu").eval()
+            module: nn.Module = torch.jit.load(str(path), map_location="cpu")
+            return module.eval()
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
             raise ModelError(f"not a TorchScript file: {reason:.120}", where=path, remedy="Export again") from error
 
 
-def _array(tensor):
-    return tensor.cpu().contiguous().numpy()
+def _array(tensor: torch.Tensor) -> Floats32:
+    array: Floats32 = tensor.cpu().contiguous().numpy()
+    return array
