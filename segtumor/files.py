@@ -164,7 +164,7 @@ def remove_files(paths: Iterable[Path]) -> None:
             Path(path).unlink(missing_ok=True)
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
+def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
     """Write ``data`` to ``path``, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)

@@ -106,7 +106,7 @@ def _regions(cfg: CfgNode, model: GeneralizedRCNN) -> Regions:
 def _check_assignment(first: ROIPooler, second: ROIPooler) -> None:
     same = all(getattr(first, name) == getattr(second, name) for name in ("canonical_box_size", "canonical_level"))
     if not same or not math.isclose(first.level_poolers[0].spatial_scale, second.level_poolers[0].spatial_scale):
-        raise ConfigError("boxes and masks are dealt to maps by different rules", where="MODEL.ROI_HEADS")
+        raise ConfigError("boxes and masks are assigned to maps by different rules", where="MODEL.ROI_HEADS")
 
 
 def _floats(values: Iterable[float]) -> tuple[float, ...]:

@@ -124,7 +124,7 @@ def _write_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def exporters_quiet(logger_name: str = "torch.onnx") -> Iterator[None]:
-    """Hide what exporters and quantisers tell programmers, here and through a logger ("" is the root); parity is
+    """Hide what exporters and quantisers log for programmers, here and through a logger ("" is the root); parity is
     measured afterwards."""
     logger = logging.getLogger(logger_name)
     level, handlers = logger.level, list(logger.handlers)

@@ -1,4 +1,4 @@
-"""The three graphs of a Mask R-CNN, without what lies between them, as modules that can be traced.
+"""The three graphs of a Mask R-CNN, without what is between them, as modules that can be traced.
 
 Detectron2's model chooses proposals and detections inside its own forward pass, with data-dependent control flow that
 exporters cannot follow. Here are only the parts that are pure tensor arithmetic: ``Dense`` (backbone, pyramid, proposal

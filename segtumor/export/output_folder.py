@@ -25,7 +25,7 @@ def check_output(output: str | Path, *, overwrite: bool) -> None:
         return
     if not is_export(output):
         raise ConfigError(
-            "is there already and is not an export; it will not be replaced",
+            "exists and is not an export; it will not be replaced",
             where=output,
             remedy="Choose another --output",
         )
@@ -38,7 +38,7 @@ def check_output(output: str | Path, *, overwrite: bool) -> None:
             remedy="Move them away, or choose another --output",
         )
     if not overwrite:
-        raise ConfigError("the export is there already", where=output, remedy="Replace it with --overwrite")
+        raise ConfigError("the export already exists", where=output, remedy="Replace it with --overwrite")
 
 
 def _other_files(folder: Path) -> list[str]:

@@ -44,8 +44,8 @@ def prune_run(
         cfg: configuration of the run; left as it is.
         weights: its weights, a ``.pth`` file.
         output: folder, new or empty.
-        fraction: part of the backbone's channels to remove, above 0 and below 1.
-        scope: "layer" removes that part of each convolution, "global" of all together.
+        fraction: proportion of the backbone's channels to remove, above 0 and below 1.
+        scope: "layer" removes that proportion of each convolution, "global" of all together.
         multiple: every convolution keeps a multiple of this many channels.
         fc_dim: width to which the fully connected layers of the box head are cut as well; None leaves them.
 

@@ -59,7 +59,7 @@ class Layer:
 
     @property
     def label(self) -> str:
-        """The name without the rooms of the model it lies in."""
+        """The name without the parts of the model that it is in."""
         return self.name.removeprefix("backbone.bottom_up.").removeprefix("backbone.").removeprefix("roi_heads.")
 
 
@@ -151,7 +151,7 @@ def keep_in_each(scores: Iterable[torch.Tensor], fraction: float, multiple: int)
 
     Args:
         scores: list of (channels,) importances, one for each layer.
-        fraction: part of the channels to remove, 0 to 1.
+        fraction: proportion of the channels to remove, 0 to 1.
         multiple: each layer keeps a multiple of this many channels; CPUs work on 8 or 16 at a time.
 
     Returns:

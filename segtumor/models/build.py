@@ -1,4 +1,4 @@
-"""A model from a configuration, with what can be wrong in it said in a line; its weights, and its predictor."""
+"""A model from a configuration, with what can be wrong in it in one line; its weights, and its predictor."""
 
 from collections.abc import Sequence
 

@@ -25,7 +25,7 @@ class ModelDetector:
     Args:
         model: a Detectron2 model; its mode (training or not) is restored after each call.
         checks_outputs: whether numbers that are NaN, infinite or absurd fail an image; without it they are lost as
-            Detectron2 loses them. It costs 4 to 8 % of the time, which is not Detectron2's where speed is compared.
+            Detectron2 loses them. It costs 4 to 8% of the time, which is not Detectron2's where speed is compared.
     """
 
     def __init__(self, model: nn.Module, *, checks_outputs: bool = True) -> None:

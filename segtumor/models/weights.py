@@ -119,7 +119,7 @@ def load_weights(
         path: ``.pth`` file of segtumor, Detectron2, or torchvision (resnet*, vgg*).
         strict: whether every parameter must be in the file (to predict or resume) or new ones may stay as initialised
             (to start a training from other weights).
-        class_names: classes in the order in force; weights that name others are refused if ``strict``, else warned of.
+        class_names: the current classes, in order; weights that name others are refused if ``strict``, else warned of.
         checkpoint: what ``read_checkpoint`` returned of the file, where that was read already.
 
     Returns:
@@ -174,7 +174,7 @@ def check_class_names(
 
     Args:
         trained: class names of the weights, or None if they do not say.
-        wanted: class names in force, or None for any.
+        wanted: the current class names, or None for any.
     """
     if not trained or wanted is None or list(trained) == list(wanted):
         return

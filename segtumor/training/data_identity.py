@@ -1,4 +1,4 @@
-"""What a run was trained on, named in its weights and, by hash, in run.json; and whether it may go on with other data.
+"""What a run was trained on, named in its weights and, by hash, in run.json; and whether it may use other data now.
 
 Cases are kept as hashes, so that a later part of the data can be compared with the training and no list of patients
 goes where the run goes. A short number can still be guessed from its hash: run.json is to be kept as the data are. Not
@@ -90,7 +90,7 @@ def has_learnt_from(weights: Path, records: Iterable[Mapping[str, Any]], annotat
     Args:
         weights: a file of weights.
         records: of the images, with the paths of these.
-        annotations: SHA-256 of annotation files, which tell where no cases are recorded.
+        annotations: SHA-256 of annotation files, which decide where no cases are recorded.
 
     Returns:
         None where there is no record.
@@ -122,7 +122,7 @@ def read_start(folder: Path) -> dict[str, Any] | None:
     resumed = document.get("resumed", []) if isinstance(document, dict) else None
     starts = [document, *resumed] if isinstance(resumed, list) else [None]
     if not all(map(_is_start, starts)):
-        raise ConfigError("not the account of a run", where=path, remedy=_ASKED)
+        raise ConfigError("not the record of a run", where=path, remedy=_ASKED)
     return dict(document)
 
 
@@ -153,7 +153,7 @@ def resumed_seed(folder: Path, seed: int) -> int:
 
 
 def compare_data(start: Mapping[str, Any] | None, datasets: DataParts) -> list[str]:
-    """What differs between the data of a run's earlier starts and those it is to go on with.
+    """What differs between the data of a run's earlier starts and those it is to continue with.
 
     Args:
         start: from ``read_start``.
@@ -187,13 +187,13 @@ def compare_data(start: Mapping[str, Any] | None, datasets: DataParts) -> list[s
             raise ConfigError(
                 f"{len(leaked)} cases of the {part} part were trained on before: results would flatter the model",
                 where=", ".join(str(dataset.json_path) for dataset in datasets[part]),
-                remedy="Resume with the split of the first start, or train anew in another OUTPUT_DIR",
+                remedy="Resume with the split of the first start, or train again in another OUTPUT_DIR",
             )
     return phrases
 
 
 def trained_on(weights: str | Path) -> set[str]:
-    """Hashes of the cases that weights have learnt from, as ``run.json`` beside them tells; empty if nothing does.
+    """Hashes of the cases that weights have learnt from, according to ``run.json`` beside them; empty if unknown.
 
     Raises:
         ConfigError: it is damaged.
@@ -213,7 +213,7 @@ def warn_of_seen(weights: str | Path, datasets: DataParts) -> None:
     try:
         trained = trained_on(weights)
     except ConfigError as error:
-        logger.warning("Whether %s has seen what tests it is not known: %s", weights, error)
+        logger.warning("Whether %s has seen what tests it is unknown: %s", weights, error)
         return
     for part in HELD_OUT:
         seen = trained.intersection(case_hashes(datasets.get(part, ())))
@@ -225,11 +225,11 @@ def warn_of_seen(weights: str | Path, datasets: DataParts) -> None:
 
 
 def compare_settings(folder: Path, settings: Mapping[str, Any]) -> list[str]:
-    """What differs between ``config.yaml`` of a run folder and the settings in force, as phrases.
+    """What differs between ``config.yaml`` of a run folder and the current settings, as phrases.
 
     Args:
         folder: run folder.
-        settings: those in force, nested.
+        settings: the current ones, nested.
 
     Raises:
         ConfigError: the file is damaged.

@@ -105,7 +105,7 @@ def can_choose(cfg: CfgNode, dataset: CocoDataset) -> bool:
     missing = [name for class_id, name in enumerate(dataset.taxonomy.names) if class_id not in shown]
     if missing and lesions and kind_of(cfg).needs_lesions:
         logger.warning(
-            "The validation set has no lesion of class %s, which has no part in choosing the best model",
+            "The validation set has no lesion of class %s, which is left out when the best model is chosen",
             ", ".join(missing),
         )
     return True
@@ -130,7 +130,7 @@ def _check_lesions(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
     if crowds.n_regions:
         what += f": its {crowds.n_regions} regions are all crowds (iscrowd 1), which are not learnt from"
         remedy = (
-            "If each is one lesion, as drawing tools export masks, mend the file: "
+            "If each is one lesion, as drawing tools export masks, fix the file: "
             f"`segtumor data check` with --fix and {CROWDS_AS_LESIONS}"
         )
     raise ConfigError(what, where=", ".join(cfg.DATASETS.TRAIN), remedy=remedy)

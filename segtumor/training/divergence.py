@@ -1,4 +1,4 @@
-"""What a training that no longer computes numbers is told, wherever it is noticed: one sentence, exit code 5."""
+"""The error where training no longer computes numbers, wherever it is noticed: one sentence, exit code 5."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

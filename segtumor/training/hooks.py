@@ -100,7 +100,7 @@ class Validation(HookBase):
         self._thresholds = score_threshold, iou_threshold
         self._chooses, self._without_improvement = chooses, 0
         self._best: float | None = None
-        self._owed: int | None = None  # iterations done at a measurement that a signal has broken off
+        self._owed: int | None = None  # iterations done at a measurement that a signal interrupted
         #: What the measurements depend on: a best value of others is no value to compare with.
         self._measures = {"metric": best_metric, "annotations_sha256": getattr(dataset, "sha256", None)}
 
@@ -132,7 +132,7 @@ class Validation(HookBase):
         )
 
     def before_train(self) -> None:
-        """Make up for the measurement that a signal has broken off."""
+        """Repeat the measurement that a signal interrupted."""
         if self._owed is not None:
             self._measure(self._owed)
 
@@ -166,7 +166,7 @@ class Validation(HookBase):
         self._owed = None if owed is None else int(owed)
         differing = [name for name, value in self._measures.items() if state.get(name, value) != value]
         if differing:
-            logger.warning("%s: the best model is chosen anew", " and ".join(_DIFFERING[name] for name in differing))
+            logger.warning("%s: the best model is chosen again", " and ".join(_DIFFERING[name] for name in differing))
             return
         self._best, self._without_improvement = None if best is None else float(best), count
 
@@ -175,7 +175,7 @@ class Validation(HookBase):
         try:
             values = self._values(done)
         except _BrokenOffError:
-            logger.info("validation at iteration %d is broken off; a resumed training makes up for it", done)
+            logger.info("validation at iteration %d was interrupted; it is repeated when training resumes", done)
             return
         self._owed = None
         self.trainer.storage.put_scalars(

@@ -1,4 +1,4 @@
-"""The folder of a training run: what lies in it, and what is stored for whoever wants to repeat the run."""
+"""The folder of a training run: what is in it, and what is stored for whoever wants to repeat the run."""
 
 import contextlib
 import logging
@@ -151,7 +151,7 @@ def write_provenance(
     Args:
         folder: run folder.
         datasets: {"train": [CocoDataset, ...], ...}.
-        seed: seed in force.
+        seed: the current one.
         known: what the weights have learnt from, as ``training_data.training_data`` gives it.
         before: sorted hashes of the cases that the weights knew from which the run started.
         augmentation: name of a policy, or a file, whose hash is kept too.

@@ -53,7 +53,7 @@ class Trainer(TrainerBase):
         checkpointer: ``Checkpointer`` of the run folder.
         stop_reason: why training stopped early, or None.
         validation: the ``Validation`` that was added, or None.
-        resumed_from: file of the checkpoint that training goes on from, or None.
+        resumed_from: file of the checkpoint that training resumes from, or None.
     """
 
     def __init__(
@@ -140,10 +140,10 @@ class Trainer(TrainerBase):
             self.register_hooks([hooks.PeriodicWriter(self._writers(), period=_WRITE_PERIOD)])
 
     def restore(self, newest: Newest) -> list[str]:
-        """Take up a checkpoint, so that ``train`` goes on as if it had not stopped. Changes no file.
+        """Take up a checkpoint, so that ``train`` continues as if it had not stopped. Changes no file.
 
         Weights, momentum, random numbers, the order of images and the memory of the validation come from the
-        checkpoint; learning rate, schedule and decay from the settings in force.
+        checkpoint; learning rate, schedule and decay from the current settings.
 
         Args:
             newest: from ``resuming.newest_checkpoint``.

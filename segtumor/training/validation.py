@@ -68,8 +68,8 @@ def validation_losses(
 ) -> dict[str, float]:
     """Mean of each training loss over batches, without learning anything.
 
-    Proposals are sampled at random, so the generators are seeded with ``seed`` and put back afterwards: the value is
-    repeatable and the training that goes on is not disturbed.
+    Proposals are sampled at random, so the generators are seeded with ``seed`` and restored afterwards: the value is
+    repeatable and training is not disturbed.
 
     Args:
         model: in training; its mode and statistics stay as they are.

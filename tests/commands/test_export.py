@@ -21,7 +21,7 @@ def test_an_export_is_made_and_its_table_printed(tiny_run, tmp_path, capfd):
         assert words in out
     assert ", per sample" not in out  # one unwarmed turn is no measurement
     assert export.main(arguments) == 2
-    assert "the export is there already" in capfd.readouterr().err
+    assert "the export already exists" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("max_score", "change"), [(0.0213, "0.021"), (math.nan, "unknown")])

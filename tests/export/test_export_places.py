@@ -56,7 +56,7 @@ def test_what_a_killed_export_left_goes_and_the_one_it_was_replacing_comes_back(
     for name in (left, output_folder._temporary_prefix(tmp_path / "other") + "abcd_123", ".segtumor.mine"):
         (tmp_path / name).mkdir()
     output.rename(tmp_path / f"{left}.former")  # killed between the two renamings
-    with pytest.raises(ConfigError, match="the export is there already"):
+    with pytest.raises(ConfigError, match="the export already exists"):
         export(cfg, output, format_name="torchscript")
     assert (output / "export.json").read_bytes() == before
     (tmp_path / f"{left}.former").mkdir()  # killed after them

@@ -16,6 +16,7 @@ from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.models.weights import read_checkpoint
 from segtumor.system.locks import lock_folder
 from segtumor.training.folds import crossval
+from segtumor.training.folds import plan as folds_plan
 from segtumor.training.folds.folder import differences, finished_predictions, fold_folder, is_trained
 from segtumor.training.folds.plan import make_plan
 from segtumor.training.folds.report import report
@@ -320,7 +321,7 @@ def test_they_are_known_by_their_cases_and_a_damaged_record_says_nothing(
     shutil.copy(tiny_run / "model_best.pth", tmp_path)
     for datasets, message in (
         ({"train": []}, "was trained on some of these images"),  # the annotations have been exported again
-        (3, "has seen what tests it is not known"),
+        (3, "has seen what tests it is unknown"),
     ):
         (tmp_path / "run.json").write_text(json.dumps({**account, "datasets": datasets}))
         assert type_crossval(tmp_path / "cv", "--init-from", str(tmp_path / "model_best.pth")) == 1
@@ -390,4 +391,4 @@ def test_an_output_that_cannot_be_written_is_told(tiny_config, phantoms, tmp_pat
 def test_a_fold_without_lesions_is_refused_with_what_to_do(train, message):
     plan = SimpleNamespace(summaries={1: {"train": train}})
     with pytest.raises(ConfigError, match=message.replace(" .*", ".*")):
-        crossval._check_lesions(plan)
+        folds_plan._check_lesions(plan)

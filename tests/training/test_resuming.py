@@ -65,7 +65,7 @@ def change(path, **values):
         ("/elsewhere/run/model_final.pth", [], "model_final.pth", None),  # the folder was moved
         (None, [], "model_final.pth", "last_checkpoint is missing: model_final.pth is the newest"),
         (None, ["model_final.pth"], "model_last.pth", "model_final.pth: damaged: checksum differs"),
-        ("model_final.pth", ["model_final.pth"], "model_last.pth", "model_final.pth is passed over for the older"),
+        ("model_final.pth", ["model_final.pth"], "model_last.pth", "model_final.pth is skipped for the older"),
         ("model_final.pth", ["model_last.pth"], "model_final.pth", None),
     ],
 )

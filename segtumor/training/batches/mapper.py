@@ -40,7 +40,7 @@ class RadiographMapper:
         cache_folder: keeps windowed images at the largest size that is asked for (``cache``); "" for none. Of several
             sizes, the smaller ones are then made from the largest.
         cache_max_gb: limit of the cache.
-        class_names: names by ``class_id``, to tell the class of an image by its label.
+        class_names: names by ``class_id``, to know the class of an image by its label.
         targets: what becomes of the truth of an image (``models.kinds.ModelKind.targets``).
 
     Raises:

@@ -1,6 +1,6 @@
 """Which images are trained on next, and with which augmentation: a function of the seed and of how many came before.
 
-Each place of the endless sequence is an image's index and the seed of its augmentation. So a resumed training goes on
+Each place of the endless sequence is an image's index and the seed of its augmentation. So a resumed training continues
 with the next image instead of the first, and any number of worker processes gives the same examples. Batches are put
 together here, from the sizes in the annotations, and not from examples as they are made. Not here: reading images
 (``training.batches.mapper``).

@@ -1,4 +1,4 @@
-"""Worker processes that read images: which image each has in hand, and what is said of one that does not come back.
+"""Worker processes that read images: which image each is reading, and what is reported of one that does not answer.
 
 A worker that is killed is noticed by torch (``segtumor.system.resource_errors`` says it in a sentence); one that is
 stopped, or waits for a disk that does not answer, would be waited for without end. Not here: the loader itself
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class InHand:
-    """Which record each worker process reads, in memory that they share.
+    """Which record each worker process is reading, in memory that they share.
 
     Args:
         workers: number of processes.
@@ -54,7 +54,7 @@ class InHand:
 
 
 def answering(batches: Iterator[T], limit_s: int, name_of_longest: Callable[[float], str | None]) -> Iterator[T]:
-    """The batches of torch's loader; if none comes within the limit, its workers are ended and it is said.
+    """The batches of torch's loader; if none comes within the limit, its workers are ended and an error says so.
 
     torch's own time limit does not hold where a worker stops while it hands a batch over.
 
@@ -111,7 +111,7 @@ class _Watch:
     def _end_them(self) -> None:
         self.name, self.has_ended_them = self._name_of_longest(self._limit_s / 2), True
         for worker in self._workers:
-            worker.kill()  # a process that is stopped heeds nothing less
+            worker.kill()  # a stopped process ignores any weaker signal
 
     @contextlib.contextmanager
     def deaths_unheard(self) -> Iterator[None]:

@@ -1,1 +1,1 @@
-"""Checkpoints: whole or absent, read as data, and enough to go on from."""
+"""Checkpoints: whole or absent, read as data, and enough to resume from."""

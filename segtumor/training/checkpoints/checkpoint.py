@@ -2,7 +2,7 @@
 
 fvcore writes a checkpoint in place: a full disk or an interrupted save leaves the newest one truncated while
 ``last_checkpoint`` already names it. Here a file is written beside its target, synced and renamed, and the note of
-the newest is updated only afterwards. Not here: which checkpoint a training goes on from, and whether it may
+the newest is updated only afterwards. Not here: from which checkpoint training resumes, and whether it may
 (``resuming``).
 """
 
@@ -20,8 +20,8 @@ from segtumor.runs import NEWEST_CHECKPOINT
 from segtumor.training.checkpoints.resuming import Newest, check_state
 from segtumor.training.divergence import check_finite
 
-#: Parts that checkpoints of earlier versions lack; without them a run goes on, but not as if it had not been stopped.
-_DISPENSABLE = {"random": "random numbers: training goes on with others"}
+#: Parts that checkpoints of earlier versions lack; without them a run resumes, but not as if it had never stopped.
+_DISPENSABLE = {"random": "random numbers: training continues with others"}
 
 
 class Part(Protocol):

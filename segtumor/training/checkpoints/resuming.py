@@ -1,6 +1,6 @@
-"""Which checkpoint a run goes on from, and whether its state fits the settings in force. Changes no file.
+"""From which checkpoint a run resumes, and whether its state fits the current settings. Changes no file.
 
-A damaged checkpoint is passed over, with a word, for the next older one; one that is whole but does not fit is refused:
+A damaged checkpoint is skipped, with a warning, for the next older one; one that is whole but does not fit is refused:
 then the settings are wrong, not the file. Not here: writing and restoring (``checkpoint``), what data the run was
 trained on (``training_data``).
 """
@@ -17,7 +17,7 @@ from segtumor.models.weights import read_checkpoint
 from segtumor.runs import FINAL_WEIGHTS, LAST_WEIGHTS, NEWEST_CHECKPOINT
 from segtumor.training.divergence import names_of_not_finite
 
-#: The files that hold all that a training needs to go on.
+#: The files that hold all that training needs to resume.
 RESUMABLE = (LAST_WEIGHTS, FINAL_WEIGHTS)
 _LONGEST_NAME = 255
 _WHOLE = ("model", "optimizer", "scheduler", "iteration")
@@ -27,12 +27,12 @@ _FOREIGN = (
 
 
 class Newest(NamedTuple):
-    """The checkpoint to go on from.
+    """The checkpoint to resume from.
 
     Attributes:
         path: its file.
         checkpoint: its content.
-        remarks: what the user should know, in sentences: files that were passed over.
+        remarks: what the user should know, in sentences: files that were skipped.
     """
 
     path: Path
@@ -65,7 +65,7 @@ def newest_checkpoint(folder: Path) -> Newest | None:
     """The newest good checkpoint of a run folder; None if it holds no weights at all.
 
     Raises:
-        ModelError: there are weights, but none to go on from.
+        ModelError: there are weights, but none to resume from.
     """
     folder = Path(folder)
     noted = noted_name(folder)
@@ -185,7 +185,7 @@ def _iteration(checkpoint: Mapping[str, Any]) -> int:
 def _why(name: str, noted: str | None) -> list[str]:
     if noted is None:
         return [f"{NEWEST_CHECKPOINT} is missing: {name} is the newest checkpoint of the folder"]
-    return [] if name == noted else [f"{noted} is passed over for the older {name}"]
+    return [] if name == noted else [f"{noted} is skipped for the older {name}"]
 
 
 def _refuse_weights_alone(folder: Path) -> None:

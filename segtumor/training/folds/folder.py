@@ -83,7 +83,7 @@ def folds_document(
 
 
 def has_seen(weights: str | Path | None, plan: Plan) -> bool | None:
-    """Whether weights have learnt from cases of the pooled images; None if nothing tells.
+    """Whether weights have learnt from cases of the pooled images; None if unknown.
 
     Args:
         weights: path, or None.
@@ -95,7 +95,7 @@ def has_seen(weights: str | Path | None, plan: Plan) -> bool | None:
     try:
         return has_learnt_from(Path(weights), records, [source["sha256"] for source in plan.merged.sources])
     except ConfigError as error:
-        logger.warning("Whether %s has seen what tests it is not known: %s", weights, error)
+        logger.warning("Whether %s has seen what tests it is unknown: %s", weights, error)
         return None
 
 

@@ -1,6 +1,6 @@
 """What a cross-validation will train and test on: all images pooled, their cases divided into folds; writes nothing.
 
-In each fold a part of the cases that are not tested chooses the best model, so that the test fold is seen once, by the
+In each fold some of the cases that are not tested choose the best model, so that the test fold is seen once, by the
 model already chosen. Not here: the folds themselves (``segtumor.datasets.splits.cross_validation``).
 """
 
@@ -85,9 +85,9 @@ def make_plan(
         cfg: configuration; not changed.
         folds: number of folds.
         seed: of the folds and of the validation parts; the training's own seed is ``SEED``.
-        val_fraction: share of the images outside the test fold that chooses the model; 0: the last model is tested.
+        val_fraction: proportion of the images outside the test fold that chooses the model; 0 tests the last model.
         parts: which of the configured parts are pooled: train, val, test.
-        stratify: what the folds shall be alike in, as for ``segtumor data split``; the label comes first.
+        stratify: what the folds should be alike in, as for ``segtumor data split``; the label comes first.
 
     Returns:
         Plan.

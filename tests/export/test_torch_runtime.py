@@ -3,7 +3,7 @@
 import pytest
 
 from segtumor.errors import ConfigError
-from segtumor.export import torch_runtime as fast
+from segtumor.export import torch_runtime
 from segtumor.export.torch_runtime import load_detectron2_predictor, load_fast_predictor
 
 pytestmark = pytest.mark.model
@@ -17,8 +17,8 @@ def cfg(tiny_config, tiny_run):
 @pytest.fixture
 def cuda_cfg(cfg, monkeypatch):
     """The configuration as on a machine with a GPU; the model is on the CPU all the same."""
-    loaded = fast.load_trained_model(cfg)
-    monkeypatch.setattr(fast, "load_trained_model", lambda cfg: loaded)
+    loaded = torch_runtime.load_trained_model(cfg)
+    monkeypatch.setattr(torch_runtime, "load_trained_model", lambda cfg: loaded)
     cfg = cfg.clone()
     cfg.defrost()
     cfg.MODEL.DEVICE = "cuda:0"
@@ -44,7 +44,7 @@ def test_another_runtime_than_was_asked_for_is_refused(cfg, cuda_cfg, monkeypatc
     def other_kind(model):
         raise ConfigError("this kind of model cannot be exported", where="MODEL.MASK_ON")
 
-    monkeypatch.setattr(fast, "EagerGraphs", other_kind)
+    monkeypatch.setattr(torch_runtime, "EagerGraphs", other_kind)
     assert load_fast_predictor(cfg)[2]["runtime"] == "detectron2"
     with pytest.raises(ConfigError, match=r"MODEL\.MASK_ON.*leave --runtime out"):
         load_fast_predictor(cfg, fallback=False)
