@@ -166,13 +166,11 @@ def _print_failure(error: "ConversionError") -> None:
 
 
 def _print_account(arguments: argparse.Namespace, converted: "Converted") -> None:
-    from segtumor.formats.conversion.assemble import UNLISTED_LEFT_OUT
-
     assembled = converted.assembled
     print(f"{arguments.source}: {converted.source_format}")
     _print_counts(assembled.document)
     print_remarks("Left out", assembled.left_out)
-    if any(remark.kind == UNLISTED_LEFT_OUT for remark in assembled.left_out) and not arguments.unannotated:
+    if converted.n_unlisted and not arguments.unannotated:
         print("         If images without annotation are normal radiographs, add --unannotated normal")
     print_remarks("Used, but worth knowing", assembled.notes)
     if converted.lost:

@@ -8,7 +8,7 @@ format, tables of cases (``segtumor.annotations.tables``), and files.
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from segtumor.annotations.regions import is_crowd
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.validation import find_problems
 from segtumor.arrays import BoxXYWH, Rle, SizeHW
-from segtumor.errors import ConfigError, DataError
-from segtumor.formats.collection import NORMAL, TAKEN_AS_NORMAL, Collection, Region, Segmentation, SourceImage, Unlisted
+from segtumor.errors import DataError
+from segtumor.formats.collection import Collection, Region, Segmentation, SourceImage
 from segtumor.formats.labels import classes_of_labels, label_fields, label_key, taxonomy_of
 from segtumor.structures.boxes import box_xyxy_to_xywh
 from segtumor.structures.masks import box_from_mask, mask_from_rle, rle_area, rle_from_segmentation
@@ -32,8 +32,6 @@ from segtumor.taxonomy import SUBTYPE_ENTITY, Taxonomy
 _Entry = tuple[dict[str, Any], list[dict[str, Any]]]
 
 _ENTRY = re.compile(r"(images|annotations)\[(\d+)\]")
-#: Kind of the Remark on an image that no annotation mentions and that is not taken as normal.
-UNLISTED_LEFT_OUT = "image without annotation"
 #: Kind of the Remark on an image with crowd regions.
 CROWD = "crowd region (iscrowd 1), neither trained on nor counted as a lesion"
 _KINDS_SHOWN, _DETAIL_LENGTH = 3, 200
@@ -112,61 +110,6 @@ def assemble(
         raise NothingLeftError(collection.root, left_out, notes)
     _note_boxes_and_crowds(entries, notes)
     return Assembled(_document(entries, taxonomy), left_out, notes)
-
-
-def leave_out_contested(collection: Collection, contested: Mapping[str, list[str]]) -> None:
-    """Leave out, and name, the images that several names of the annotations could mean: whose outlines are they?
-
-    Args:
-        collection: changed.
-        contested: from ``ImageFolder.contested``.
-    """
-    kind = "names of several images lead to this one file"
-    collection.images = [image for image in collection.images if image.file_name not in contested]
-    collection.left_out += [Remark(file_name, kind, ", ".join(names)) for file_name, names in contested.items()]
-
-
-def add_unlisted(
-    collection: Collection, names: Iterable[str], size_of: Callable[[str], SizeHW], meaning: Unlisted
-) -> None:
-    """Add the images that no annotation mentions, as normal ones, or leave them out; either is reported.
-
-    Args:
-        collection: changed.
-        names: file names of all images of the folder.
-        size_of: file name -> (height, width), px; raises LeftOutError.
-        meaning: NORMAL or NOT_ANNOTATED of ``collection``.
-    """
-    known = collection.known | collection.not_images
-    for name in names:
-        if name in known:
-            continue
-        if meaning != NORMAL:
-            collection.left_out.append(Remark(name, UNLISTED_LEFT_OUT))
-            continue
-        try:
-            collection.images.append(SourceImage(name, size_of(name)))
-            collection.notes.append(Remark(name, TAKEN_AS_NORMAL))
-        except LeftOutError as reason:
-            collection.left_out.append(reason.remark(name))
-
-
-def drop_labels(collection: Collection, labels: Iterable[str]) -> None:
-    """Take the regions of some labels out of ``collection``, in place, as the user asked, and report it by image.
-
-    Raises:
-        ConfigError: no region has such a label.
-    """
-    unwanted = {label_key(label) for label in labels}
-    found = {label_key(region.label) for image in collection.images for region in image.regions}
-    if unwanted - found:
-        raise ConfigError("no annotation has this label", where="--class", got=", ".join(sorted(unwanted - found)))
-    for index, image in enumerate(collection.images):
-        kept = tuple(region for region in image.regions if label_key(region.label) not in unwanted)
-        if len(kept) < len(image.regions):
-            count = len(image.regions) - len(kept)
-            collection.notes.append(Remark(image.file_name, "regions dropped by their label, as asked", str(count)))
-            collection.images[index] = dataclasses.replace(image, regions=kept)
 
 
 def _first_reasons(left_out: Sequence[Remark]) -> str:

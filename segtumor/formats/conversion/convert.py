@@ -5,24 +5,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segtumor.annotations.image_names import stem_of
 from segtumor.annotations.regions import CROWDS_AS_LESIONS, count_crowds, regions_by_image
 from segtumor.annotations.remarks import Remark
-from segtumor.annotations.tables.image_tables import match_images, read_image_table
 from segtumor.errors import DataError
 from segtumor.formats.collection import Collection, Unlisted
-from segtumor.formats.conversion.assemble import (
-    Assembled,
-    NothingLeftError,
+from segtumor.formats.conversion.assemble import Assembled, NothingLeftError, assemble
+from segtumor.formats.conversion.completion import (
     add_unlisted,
-    assemble,
     drop_labels,
+    fields_of_table,
     leave_out_contested,
+    leave_out_links,
 )
 from segtumor.formats.conversion.dicom_headers import add_dicom_headers
 from segtumor.formats.conversion.earlier_output import check_no_earlier
 from segtumor.formats.conversion.output import write_conversion, write_failure
-from segtumor.formats.sources.files import links_out_of
 from segtumor.formats.sources.image_folder import ImageFolder, usual_image_root
 from segtumor.formats.table import detect_format, load_format, load_writable_format
 from segtumor.progress import Progress
@@ -73,11 +70,13 @@ class Converted:
         source_format: name of the format that was read.
         assembled: the COCO document, and Remarks on what was left out or is unusual.
         lost: Remarks on what the target format cannot hold.
+        n_unlisted: number of images left out since no annotation mentions them.
     """
 
     source_format: str
     assembled: Assembled
     lost: Sequence[Remark]
+    n_unlisted: int
 
 
 class ConversionError(DataError):
@@ -123,8 +122,8 @@ def convert(
         collection = annotations.read(Path(source), images, progress=reading)
     except DataError as error:
         raise _failure(error, output, report, options, unreadable=Path(source).name) from error
-    _complete(collection, Path(source), images, options.unlisted or annotations.UNLISTED, options)
-    attributes = _attributes(options.table, collection)
+    n_unlisted = _complete(collection, Path(source), images, options.unlisted or annotations.UNLISTED, options)
+    attributes = fields_of_table(options.table, collection)
     try:
         assembled = assemble(
             collection,
@@ -146,7 +145,7 @@ def convert(
         placing=options.placing,
         progress=writing,
     )
-    return Converted(source_format, assembled, lost)
+    return Converted(source_format, assembled, lost, n_unlisted)
 
 
 def _failure(
@@ -176,47 +175,14 @@ def _images_of(source: Path, options: ConversionOptions) -> ImageFolder:
 
 def _complete(
     collection: Collection, source: Path, images: ImageFolder, unlisted: Unlisted, options: ConversionOptions
-) -> None:
-    """What a reader does not see: links, images that no annotation mentions, labels to be dropped, DICOM headers."""
-    _leave_out_links(collection, source, images)
+) -> int:
+    """Add what a reader does not see; returns the number of images left out since no annotation mentions them."""
+    leave_out_links(collection, source, images)
     leave_out_contested(collection, images.contested())
     drop_labels(collection, options.dropped)
-    add_unlisted(collection, images.names, images.size_hw, unlisted)
+    n_unlisted = add_unlisted(collection, images.names, images.size_hw, unlisted)
     add_dicom_headers(collection, options.salt_file)
-
-
-def _leave_out_links(collection: Collection, source: Path, images: ImageFolder) -> None:
-    """Links that lead out of the folders are left out, and named: what they lead to may be anybody's.
-
-    An image whose annotation may be such a link is not normal for want of one, and is left out, too.
-    """
-    links: list[str] = []
-    for folder in dict.fromkeys(path.resolve() for path in (source, images.root) if path.is_dir()):
-        links += links_out_of(folder)
-    collection.left_out += [Remark(name, "link that leads out of its folder, not followed") for name in links]
-    stems = {stem_of(name).casefold() for name in links}
-    known = {image.file_name for image in collection.images}
-    for name in images.names if stems else ():
-        own = stem_of(name).casefold()
-        if name not in known and any(stem == own or stem.startswith((f"{own}_", f"{own}-")) for stem in stems):
-            collection.left_out.append(Remark(name, "its annotation may be a link that is not followed"))
-
-
-def _attributes(path: str | Path | None, collection: Collection) -> dict[str, Any] | None:
-    """{file name: fields} of the table; rows without an image and images without a row are remarked on."""
-    if not path:
-        return None
-    names = [image.file_name for image in collection.images]
-    unread: list[tuple[str, str]] = []
-    elsewhere: list[tuple[str, str]] = []
-    kind = "cell of the table that cannot be read, left blank"
-    table = read_image_table(path, unread)
-    fields, unknown = match_images(table, names, where=path, elsewhere=elsewhere)
-    collection.notes += [Remark(image, "in another folder in the table", name) for image, name in elsewhere]
-    collection.notes += [Remark(name, kind, what) for name, what in unread]
-    collection.notes += [Remark(name, "in the table, but no image that is used") for name in unknown]
-    collection.notes += [Remark(name, "not in the table") for name in names if name not in fields]
-    return dict(fields)
+    return n_unlisted
 
 
 def _check_strict(source: str | Path, assembled: Assembled, *, strict: bool) -> None:

@@ -10,7 +10,8 @@ from segtumor.annotations.remarks import LeftOutError
 from segtumor.annotations.validation import find_problems
 from segtumor.errors import ConfigError, DataError
 from segtumor.formats.collection import NORMAL, NOT_ANNOTATED, Collection, Region, SourceImage
-from segtumor.formats.conversion.assemble import add_unlisted, assemble, drop_labels
+from segtumor.formats.conversion.assemble import assemble
+from segtumor.formats.conversion.completion import add_unlisted, drop_labels
 from segtumor.structures.masks import rle_from_mask
 
 SQUARE = [1.0, 1, 5, 1, 5, 5, 1, 5]

@@ -11,7 +11,8 @@ from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import yolo
 from segtumor.formats.collection import Collection, Region, SourceImage
-from segtumor.formats.conversion.assemble import add_unlisted, assemble
+from segtumor.formats.conversion.assemble import assemble
+from segtumor.formats.conversion.completion import add_unlisted
 from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.structures.masks import rle_from_mask, rle_from_segmentation

@@ -1,0 +1,108 @@
+"""What a format's reader does not see: links, contested names, unwanted labels, images without annotation, a table."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from segtumor.annotations.image_names import stem_of
+from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.annotations.tables.image_tables import match_images, read_image_table
+from segtumor.arrays import SizeHW
+from segtumor.errors import ConfigError
+from segtumor.formats.collection import NORMAL, TAKEN_AS_NORMAL, Collection, SourceImage, Unlisted
+from segtumor.formats.labels import label_key
+from segtumor.formats.sources.files import links_out_of
+from segtumor.formats.sources.image_folder import ImageFolder
+
+
+def leave_out_links(collection: Collection, source: Path, images: ImageFolder) -> None:
+    """Links that lead out of the folders are left out, and named: what they lead to may be anybody's.
+
+    An image whose annotation may be such a link is not normal for want of one, and is left out, too.
+    """
+    links: list[str] = []
+    for folder in dict.fromkeys(path.resolve() for path in (source, images.root) if path.is_dir()):
+        links += links_out_of(folder)
+    collection.left_out += [Remark(name, "link that leads out of its folder, not followed") for name in links]
+    stems = {stem_of(name).casefold() for name in links}
+    known = {image.file_name for image in collection.images}
+    for name in images.names if stems else ():
+        own = stem_of(name).casefold()
+        if name not in known and any(stem == own or stem.startswith((f"{own}_", f"{own}-")) for stem in stems):
+            collection.left_out.append(Remark(name, "its annotation may be a link that is not followed"))
+
+
+def leave_out_contested(collection: Collection, contested: Mapping[str, list[str]]) -> None:
+    """Leave out, and name, the images that several names of the annotations could mean: whose outlines are they?
+
+    Args:
+        collection: changed.
+        contested: from ``ImageFolder.contested``.
+    """
+    kind = "names of several images lead to this one file"
+    collection.images = [image for image in collection.images if image.file_name not in contested]
+    collection.left_out += [Remark(file_name, kind, ", ".join(names)) for file_name, names in contested.items()]
+
+
+def drop_labels(collection: Collection, labels: Iterable[str]) -> None:
+    """Take the regions of some labels out of ``collection``, in place, as the user asked, and report it by image.
+
+    Raises:
+        ConfigError: no region has such a label.
+    """
+    unwanted = {label_key(label) for label in labels}
+    found = {label_key(region.label) for image in collection.images for region in image.regions}
+    if unwanted - found:
+        raise ConfigError("no annotation has this label", where="--class", got=", ".join(sorted(unwanted - found)))
+    for index, image in enumerate(collection.images):
+        kept = tuple(region for region in image.regions if label_key(region.label) not in unwanted)
+        if len(kept) < len(image.regions):
+            count = len(image.regions) - len(kept)
+            collection.notes.append(Remark(image.file_name, "regions dropped by their label, as asked", str(count)))
+            collection.images[index] = dataclasses.replace(image, regions=kept)
+
+
+def add_unlisted(
+    collection: Collection, names: Iterable[str], size_of: Callable[[str], SizeHW], meaning: Unlisted
+) -> int:
+    """Add the images that no annotation mentions, as normal ones, or leave them out; either is reported.
+
+    Args:
+        collection: changed.
+        names: file names of all images of the folder.
+        size_of: file name -> (height, width), px; raises LeftOutError.
+        meaning: NORMAL or NOT_ANNOTATED of ``collection``.
+
+    Returns:
+        how many are left out since they are not annotated.
+    """
+    known = collection.known | collection.not_images
+    unlisted = [name for name in names if name not in known]
+    if meaning != NORMAL:
+        collection.left_out += [Remark(name, "image without annotation") for name in unlisted]
+        return len(unlisted)
+    for name in unlisted:
+        try:
+            collection.images.append(SourceImage(name, size_of(name)))
+            collection.notes.append(Remark(name, TAKEN_AS_NORMAL))
+        except LeftOutError as reason:
+            collection.left_out.append(reason.remark(name))
+    return 0
+
+
+def fields_of_table(path: str | Path | None, collection: Collection) -> dict[str, Any] | None:
+    """{file name: fields} of the table; rows without an image and images without a row are remarked on."""
+    if not path:
+        return None
+    names = [image.file_name for image in collection.images]
+    unread: list[tuple[str, str]] = []
+    elsewhere: list[tuple[str, str]] = []
+    kind = "cell of the table that cannot be read, left blank"
+    table = read_image_table(path, unread)
+    fields, unknown = match_images(table, names, where=path, elsewhere=elsewhere)
+    collection.notes += [Remark(image, "in another folder in the table", name) for image, name in elsewhere]
+    collection.notes += [Remark(name, kind, what) for name, what in unread]
+    collection.notes += [Remark(name, "in the table, but no image that is used") for name in unknown]
+    collection.notes += [Remark(name, "not in the table") for name in names if name not in fields]
+    return dict(fields)
