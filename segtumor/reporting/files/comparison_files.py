@@ -11,6 +11,7 @@ from typing import Any
 
 from segtumor import NOTICE
 from segtumor.evaluation.comparison.comparison import Comparison, ComparisonRow
+from segtumor.evaluation.study.intervals import PERCENTILE_FEW
 from segtumor.reporting.files.outputs import Content, Table, document, write_files
 from segtumor.reporting.words.estimates import capital
 from segtumor.texts import (
@@ -97,7 +98,7 @@ def difference_text(row: ComparisonRow) -> str:
         return UNDEFINED
     if is_undefined(row.low) or is_undefined(row.high):
         return f"{_signed(row, row.difference)} (no interval)"
-    few = ", few cases" if "few cases" in row.method else ""
+    few = ", few cases" if row.method == PERCENTILE_FEW else ""
     return f"{_signed(row, row.difference)} ({_signed(row, row.low)} to {_signed(row, row.high)}{few})"
 
 

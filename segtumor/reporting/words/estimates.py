@@ -4,6 +4,7 @@ Undefined is said in words with its reason, never written as NaN. Not here: sent
 """
 
 from segtumor.evaluation.measures.measure import DETECTION, LESIONS, OVERLAP, SURFACE
+from segtumor.evaluation.study.intervals import PERCENTILE_FEW, WILSON_FEW
 from segtumor.evaluation.study.values import Estimate, Study
 from segtumor.texts import UNDEFINED, counted, is_undefined
 
@@ -15,8 +16,6 @@ _METHODS = {
     "percentile": "percentile bootstrap of cases",
     "clopper-pearson": "Clopper-Pearson",
 }
-#: In ``Estimate.method`` where the cases are too few for the bootstrap.
-_FEW_CASES, _TOO_NARROW = "few cases", "too narrow"
 
 
 def shown_estimates(study: Study) -> list[Estimate]:
@@ -50,12 +49,12 @@ def wilson_text(estimate: Estimate) -> str:
 
 def is_of_few_cases(estimate: Estimate) -> bool:
     """Whether an estimate rests on so few cases that its interval deserves a warning."""
-    return _FEW_CASES in estimate.method
+    return estimate.method in (WILSON_FEW, PERCENTILE_FEW)
 
 
 def is_too_narrow(estimate: Estimate) -> bool:
     """Whether the cases are so few that the interval is likely too narrow."""
-    return _TOO_NARROW in estimate.method
+    return estimate.method == PERCENTILE_FEW
 
 
 def spread_text(estimate: Estimate) -> str:
@@ -63,7 +62,7 @@ def spread_text(estimate: Estimate) -> str:
     if is_undefined(estimate.low) or is_undefined(estimate.high):
         reason = estimate.method.removeprefix("undefined: ")
         return f"no interval: {reason}" if reason else "no interval"
-    return f"{interval_text(estimate)}, {_FEW_CASES}" if is_of_few_cases(estimate) else interval_text(estimate)
+    return f"{interval_text(estimate)}, few cases" if is_of_few_cases(estimate) else interval_text(estimate)
 
 
 def range_text(estimate: Estimate, low: float, high: float) -> str:
