@@ -39,7 +39,7 @@ from segtumor.taxonomy import BENIGN, MALIGNANT
 Shape = TypeVar("Shape", Lesion, Finding)
 #: (what, items) -> the items, counted on a bar.
 Progress = Callable[[str, Any], Any]
-_Values = Callable[[NDArray[np.int64]], dict[str, NDArray[np.float64]]]
+_Values = Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]]
 
 #: Measures that only protocols know: name -> (label, true classes that count). Right: called by the same class.
 MALIGNANCY = {
@@ -196,7 +196,7 @@ def _resampled_ap(
     return LastTwoCache(lambda weights: machine.resample(weights, case_of_image))
 
 
-def _one_of(values: _Values, key: str) -> Callable[[NDArray[np.int64]], NDArray[np.float64]]:
+def _one_of(values: _Values, key: str) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     return lambda weights: values(weights)[key]
 
 
