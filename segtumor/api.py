@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 #: What a model reads: a file, its pixels, or a radiograph that was read before.
 Source: TypeAlias = str | Path | Array | Radiograph
+#: Several of them; of any kind, since a list of paths is no list of sources to a type checker.
+Several: TypeAlias = list[Any] | tuple[Any, ...]
 
 _FROM_ELSEWHERE = {
     "Study": "segtumor.evaluation.study.values",
@@ -170,9 +172,9 @@ class Model:
     def read(self, source: Source) -> Reading: ...
 
     @overload
-    def read(self, source: Sequence[Source]) -> list[Reading]: ...
+    def read(self, source: Several) -> list[Reading]: ...
 
-    def read(self, source: Source | Sequence[Source]) -> Reading | list[Reading]:
+    def read(self, source: Source | Several) -> Reading | list[Reading]:
         """Read a radiograph, or a list of them one after the other.
 
         Args:
@@ -185,7 +187,7 @@ class Model:
         """
         if isinstance(source, (list, tuple)):
             return [self._read(one) for one in source]
-        return self._read(source)  # type: ignore[arg-type]  # of sequences, only a list or a tuple is several
+        return self._read(source)
 
     def _read(self, source: Source) -> Reading:
         loaded = self._loaded

@@ -235,6 +235,9 @@ def model_config(
     from segtumor.config import load_config
     from segtumor.runs import find_run
 
-    found, weights = find_run(run) if run else (config_file, None)
-    chosen = ["MODEL.WEIGHTS", str(weights)] if weights else []
-    return load_config(found, [*chosen, *opts])
+    if run:
+        config_file, weights = find_run(run)
+        opts = ["MODEL.WEIGHTS", str(weights), *opts]
+    if config_file is None:
+        raise ConfigError("neither a training run nor a configuration", expected="one of the two")
+    return load_config(config_file, list(opts))

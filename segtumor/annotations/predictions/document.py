@@ -144,7 +144,7 @@ def read_objects(path: str | Path) -> tuple[list[_Json], list[_Json], dict[int, 
     content = _load(path)
     if isinstance(content, list):
         raise DataError("a results list names neither images nor classes", where=path, expected="a predictions.json")
-    pairs = [(category.get("id"), category.get("name")) for category in _objects(path, content, "categories")]
+    pairs: list[tuple[Any, Any]] = [(c.get("id"), c.get("name")) for c in _objects(path, content, "categories")]
     if not all(is_int(category_id) and isinstance(name, str) for category_id, name in pairs):
         raise DataError("malformed categories", where=path, expected="an id and a name each")
     return _objects(path, content, "images"), _annotations(path, content), dict(sorted(pairs))
@@ -209,7 +209,8 @@ def _objects(path: str | Path, content: _Json, key: str) -> list[_Json]:
 def _classes_by_name(path: str | Path, content: _Json, class_names: Sequence[str]) -> dict[int, int]:
     classes: dict[int, int] = {}
     for index, category in enumerate(_objects(path, content, "categories")):
-        name, category_id = category.get("name"), category.get("id")
+        name: Any = category.get("name")
+        category_id = category.get("id")
         where = f"{path}: categories[{index}]"
         if name not in class_names:
             raise DataError("category that the annotations lack", where=where, got=name, expected=list(class_names))
@@ -221,7 +222,8 @@ def _classes_by_name(path: str | Path, content: _Json, class_names: Sequence[str
 
 def _match_images(path: str | Path, listed: Sequence[_Json], matcher: ImageMatcher) -> dict[int | str, int]:
     """{image id in the predictions: image id in the annotations}; by file name, by id where no name is given."""
-    matched, unknown = {}, []
+    matched: dict[int | str, int] = {}
+    unknown = []
     for index, image in enumerate(listed):
         given, where = own_id(image), f"{path}: images[{index}]"
         if not is_id(given) or given in matched:
@@ -231,7 +233,7 @@ def _match_images(path: str | Path, listed: Sequence[_Json], matcher: ImageMatch
         refuse_several(where, {shown: candidates})
         if not candidates:
             unknown.append(shown)
-        matched[given] = candidates[0] if candidates else None
+        matched[given] = candidates[0] if candidates else -1  # refused below
     _refuse_unknown(path, unknown)
     _refuse_shared(path, listed, matched)
     return matched

@@ -9,9 +9,10 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from segtumor.arrays import Box, Rle
 from segtumor.errors import DataError
 from segtumor.structures.boxes import box_xywh_to_xyxy
-from segtumor.structures.lesions import UNPLACED, Box, Finding, Rle
+from segtumor.structures.lesions import UNPLACED, Finding
 from segtumor.structures.masks import rle_box, rle_from_segmentation
 from segtumor.structures.readings import OTHER_NOTE, Note
 from segtumor.structures.rle import rle_runs

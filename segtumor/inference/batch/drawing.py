@@ -8,6 +8,7 @@ from pathlib import Path
 from segtumor.files import atomic_path
 from segtumor.inference.batch.predicting import Predicted
 from segtumor.reporting.pictures.overlay import draw_reading
+from segtumor.reporting.pictures.overlay_view import OverlayBase
 from segtumor.structures.outcomes import InferenceOutcome, failed
 from segtumor.structures.readings import NOT_DRAWN, Note, Reading
 from segtumor.system.resource_errors import is_out_of_memory
@@ -45,10 +46,10 @@ class Drawer:
         if reading is None:
             return failed(str(prepared.path), str(predicted.reason), size_hw=prepared.size_hw)
         name = None
-        if self._folder is not None:
+        if self._folder is not None and prepared.base is not None:
             name = self._names[prepared.path]
             try:
-                self._draw(predicted, reading, self._folder / name)
+                self._draw(prepared.path, prepared.base, reading, self._folder / name)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -62,16 +63,16 @@ class Drawer:
             overlay=name,
         )
 
-    def _draw(self, predicted: Predicted, reading: Reading, path: Path) -> None:
+    def _draw(self, source: Path, base: OverlayBase, reading: Reading, path: Path) -> None:
         from PIL import Image
 
         notes = [self._note, reading.note]
         picture = draw_reading(
-            predicted.prepared.base,
+            base,
             reading,
             score_threshold=self._score_threshold,
             note="; ".join(note for note in notes if note) or None,
-            file_name=_title(predicted.prepared.path, path),
+            file_name=_title(source, path),
         )
         with atomic_path(path) as temporary:
             Image.fromarray(picture).save(temporary, compress_level=3)  # half the time of 6 for a sixth more bytes

@@ -6,7 +6,9 @@ Not here: pictures (``overlay_files``) and what an earlier run has done (``journ
 import json
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from segtumor.errors import ConfigError
 from segtumor.files import open_ordinary
@@ -19,7 +21,7 @@ _ELSEWHERE = "Choose another --output"
 logger = logging.getLogger(__name__)
 
 
-def check_output(folder, *, continued, overwrite):
+def check_output(folder: str | Path, *, continued: bool, overwrite: bool) -> None:
     """Refuse what must not be done to an output folder; nothing that was found before goes without being asked for.
 
     Args:
@@ -54,7 +56,9 @@ def _refuse_other_than_files(folder: Path) -> None:
             raise ConfigError("this is not an ordinary file", where=folder / name, remedy=_ELSEWHERE)
 
 
-def _check_earlier_run(folder, has_journal, summary, *, continued, overwrite):
+def _check_earlier_run(
+    folder: Path, has_journal: bool, summary: Mapping[str, Any] | None, *, continued: bool, overwrite: bool
+) -> None:
     if continued and not has_journal:
         what = f"results without {JOURNAL_NAME} cannot be continued"
         raise ConfigError(what, where=folder, remedy=f"{_ELSEWHERE}; --overwrite replaces them")
@@ -69,7 +73,7 @@ def _check_earlier_run(folder, has_journal, summary, *, continued, overwrite):
         )
 
 
-def _model_in(folder):
+def _model_in(folder: Path) -> str | None:
     if (folder / EXPORT).exists():
         return "an exported model"
     if (folder / CONFIG).exists() and any(folder.glob("model_*.pth")):
@@ -95,7 +99,7 @@ def _holds_results(folder: Path) -> bool:
     return (folder / JOURNAL_NAME).exists() or all((folder / name).exists() for name in TABLES)
 
 
-def read_summary(folder):
+def read_summary(folder: str | Path) -> dict[str, Any] | None:
     """summary.json of an earlier run, a dict; None where there is none that segtumor wrote."""
     try:
         with open_ordinary(Path(folder) / SUMMARY) as file:
@@ -105,7 +109,7 @@ def read_summary(folder):
     return summary if isinstance(summary, dict) and "segtumor_version" in summary else None
 
 
-def remove_tables(folder) -> None:
+def remove_tables(folder: Path) -> None:
     """Remove the tables of an earlier run, which would lie beside the pictures of another if this one were killed."""
     if read_summary(folder) is not None:
         for name in TABLES:

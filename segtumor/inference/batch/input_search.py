@@ -82,7 +82,9 @@ def _find(pattern: str, recursive: bool) -> Inputs:
     suffix = os.path.splitext(pattern)[1].lower()
     if suffix == ".json" and os.path.isfile(pattern):
         raise DataError("a JSON file is no image", where=pattern, remedy="Give an annotation file to --annotations")
-    if suffix in LIST_SUFFIXES and os.path.exists(pattern) and why_no_image(pattern):  # DICOM may be called anything
+    if (
+        suffix in LIST_SUFFIXES and os.path.exists(pattern) and why_no_image(Path(pattern))
+    ):  # DICOM may be called anything
         return Inputs(_listed(Path(pattern)))
     if os.path.lexists(_printable(pattern)) or not glob.has_magic(pattern):
         return Inputs([Path(pattern)])
@@ -190,8 +192,10 @@ def _lines(path: Path) -> list[str]:
 
 def _cells(path: Path) -> list[str]:
     rows = read_cells(path)
-    column = next((name for name in _PATH_COLUMNS if rows and name in rows[0]), None)
-    if rows and column is None:
+    if not rows:
+        return []
+    column = next((name for name in _PATH_COLUMNS if name in rows[0]), None)
+    if column is None:
         got, expected = ", ".join(rows[0]), f"one of {', '.join(_PATH_COLUMNS)}"
         raise DataError("no column of files", where=path, got=got, expected=expected)
     return [row[column] for row in rows if row[column]]

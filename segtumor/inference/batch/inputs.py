@@ -2,20 +2,22 @@
 
 import functools
 import os
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 
 _LONGEST_STEM_BYTES = 200  # of the 255 that file systems allow: the rest is for a number and the suffix
 
 
-def distinct(paths):
+def distinct(paths: Iterable[Path]) -> list[Path]:
     """Paths, each file once under the name that it was first given, a list."""
-    key_of, first = input_keys(), {}
+    key_of = input_keys()
+    first: dict[str, Path] = {}
     for path in paths:
         first.setdefault(key_of(path), path)
     return list(first.values())
 
 
-def input_keys():
+def input_keys() -> Callable[[str | Path], str]:
     """A function of a path -> text that tells a file however its folder is typed.
 
     The folder is resolved, the last name is not: of two links to one file, each is an input. Folders are looked up
@@ -23,7 +25,7 @@ def input_keys():
     """
     resolved = functools.cache(os.path.realpath)
 
-    def key_of(path):
+    def key_of(path: str | Path) -> str:
         try:
             return os.path.join(resolved(os.path.dirname(path)), os.path.basename(path))
         except ValueError:  # a path with a null character
@@ -32,7 +34,7 @@ def input_keys():
     return key_of
 
 
-def overlay_names(paths, given=None, *, taken=()):
+def overlay_names(paths: list[Path], given: Mapping[str, str] | None = None, *, taken: Iterable[str] = ()) -> list[str]:
     """A distinct ``.png`` name for each path: its stem, cut where it is long.
 
     Where stems repeat, as IM0001 does in the folder of each patient, as many folders stand before it as tell them
@@ -44,18 +46,21 @@ def overlay_names(paths, given=None, *, taken=()):
         taken: names of other files in their folder.
     """
     given = given or {}
-    names, taken = [], {name.casefold() for name in (*given.values(), *taken)}
-    numbers = {}  # of each stem, the number to try next: ten thousand files of one name are not tried from 2 each
+    names: list[str] = []
+    occupied = {name.casefold() for name in (*given.values(), *taken)}
+    numbers: dict[
+        str, int
+    ] = {}  # of each stem, the number to try next: ten thousand files of one name are not tried from 2 each
     for path, label in zip(paths, _labels(paths), strict=True):
         name = given.get(str(path))
         if name is None:
-            name = _free_name(_cut(label), taken, numbers)
-            taken.add(name.casefold())  # some file systems do not tell upper from lower case
+            name = _free_name(_cut(label), occupied, numbers)
+            occupied.add(name.casefold())  # some file systems do not tell upper from lower case
         names.append(name)
     return names
 
 
-def file_identity(path):
+def file_identity(path: str | Path) -> list[int] | None:
     """[bytes, time of change in ns] of a file, None where there is none."""
     try:
         status = os.stat(path)
@@ -66,7 +71,7 @@ def file_identity(path):
 
 def _labels(paths: list[Path]) -> list[str]:
     """The stem of each path, with folders before it where another path has the same stem."""
-    folders_of = {}
+    folders_of: dict[str, set[tuple[str, ...]]] = {}
     for path in paths:
         folders_of.setdefault(path.stem.casefold(), set()).add(path.parent.parts)
     depth_of = {stem: _depth_that_tells(folders) for stem, folders in folders_of.items()}
@@ -86,12 +91,12 @@ def _last(parts: tuple[str, ...], count: int) -> tuple[str, ...]:
     return parts[len(parts) - min(count, len(parts)) :]
 
 
-def _cut(stem):
+def _cut(stem: str) -> str:
     data = os.fsencode(stem)
     return stem if len(data) <= _LONGEST_STEM_BYTES else data[:_LONGEST_STEM_BYTES].decode("utf-8", "ignore")
 
 
-def _free_name(stem, taken, numbers):
+def _free_name(stem: str, taken: Container[str], numbers: dict[str, int]) -> str:
     name, number = f"{stem}.png", numbers.get(stem.casefold(), 2)
     while name.casefold() in taken:
         name, number = f"{stem}_{number}.png", number + 1

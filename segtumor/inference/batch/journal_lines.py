@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
-from segtumor.structures.lesions import UNPLACED, Finding, Rle
+from segtumor.arrays import Rle
+from segtumor.structures.lesions import UNPLACED, Finding
 from segtumor.structures.outcomes import InferenceOutcome
 from segtumor.structures.readings import Note, Reading
 
@@ -159,4 +160,4 @@ def _file_name(text: Any) -> str | None:
     """A name in the folder of overlays, or None; a path would lead out of it."""
     if text is not None and Path(text).name != text:
         raise ValueError(f"not the name of a file: {text!r}")
-    return text
+    return None if text is None else str(text)

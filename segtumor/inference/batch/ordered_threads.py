@@ -1,14 +1,26 @@
 """Work in threads behind an iterator, in order and with a bound on what is waiting."""
 
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
-def in_background(function, items, *, workers, ahead, finish: bool = False):
+def in_background(
+    function: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    *,
+    workers: int,
+    ahead: int,
+    finish: bool = False,
+) -> Generator[_Result, None, None]:
     """``map(function, items)`` in threads.
 
     Results come in the order of the items. Whether the first is there is looked at after each item that was taken, so
-    it waits for at least one more, and at most ``ahead`` more are begun before it is handed out: however many items
+    it waits for at least one more, and at most ``ahead`` more are started before it is handed out: however many items
     there are, no more than that is in memory.
 
     Args:
@@ -16,12 +28,13 @@ def in_background(function, items, *, workers, ahead, finish: bool = False):
         items: iterated in the calling thread.
         workers: threads; 0 calls ``function`` in the calling thread.
         ahead: at least 0.
-        finish: whether, when ``items`` raises or the user interrupts, the results that were begun come out first.
+        finish: whether, when ``items`` raises or the user interrupts, the results that were started come out first.
     """
     if workers == 0:
         yield from map(function, items)
         return
-    pool, waiting = ThreadPoolExecutor(workers, thread_name_prefix="segtumor"), deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="segtumor")
+    waiting: deque[Future[_Result]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(function, item))
@@ -37,7 +50,7 @@ def in_background(function, items, *, workers, ahead, finish: bool = False):
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _first(waiting):
+def _first(waiting: deque[Future[_Result]]) -> _Result:
     """The oldest result; it is taken from ``waiting`` only once it is there, in case the user interrupts."""
     result = waiting[0].result()
     waiting.popleft()

@@ -11,7 +11,6 @@ from segtumor.errors import BadImageError, NonFiniteOutputError, SegtumorError
 from segtumor.inference.batch.preparing import Prepared, Preparer
 from segtumor.runtime.breakdown import is_broken, named
 from segtumor.runtime.predictor import Predictor, picture_notes
-from segtumor.runtime.protocols import SizeHW, Window
 from segtumor.structures.readings import SIZE_REDUCED, Note, Reading
 from segtumor.system.resource_errors import is_out_of_memory
 
@@ -64,7 +63,7 @@ def predict_all(
 def _predict_batch(predictor: Predictor, batch: Sequence[Prepared], preparer: Preparer) -> Iterator[Predicted]:
     readable = [prepared for prepared in batch if prepared.reason is None]
     started = time.perf_counter()
-    found = _try(predictor, [p.window for p in readable], [p.size_hw for p in readable]) if readable else []
+    found = _try(predictor, readable) if readable else []
     share_s = (time.perf_counter() - started) / max(1, len(readable))
     if found is None:
         logger.warning("out of memory with %d radiographs of %s", len(readable), readable[0].path.parent)
@@ -121,24 +120,22 @@ def _try_size(
 ) -> Reading | NonFiniteOutputError | None:
     """The answer at a size, or None where memory does not suffice for it; raises BadImageError as
     ``Preparer.window``."""
-    window = prepared.window
     if size_px < predictor.short_edge_px:
         try:
-            window = preparer.window(prepared.path, size_px)
+            prepared = dataclasses.replace(prepared, window=preparer.window(prepared.path, size_px))
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             return None
-    found = _try(predictor, [window], [prepared.size_hw])
+    found = _try(predictor, [prepared])
     return None if found is None else found[0]
 
 
-def _try(
-    predictor: Predictor, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]
-) -> list[Reading | NonFiniteOutputError] | None:
+def _try(predictor: Predictor, inputs: Sequence[Prepared]) -> list[Reading | NonFiniteOutputError] | None:
     """The answers, or None where memory does not suffice; returning drops what the failed try holds."""
+    pairs = [(p.window, p.size_hw) for p in inputs if p.window is not None and p.size_hw is not None]
     try:
-        return predictor.read_windows(windows, sizes_hw)
+        return predictor.read_windows([window for window, _ in pairs], [size_hw for _, size_hw in pairs])
     except Exception as error:
         if not is_out_of_memory(error):
             raise

@@ -5,6 +5,7 @@ kept of it is a few megabytes. As many radiographs are in memory at full size as
 """
 
 import dataclasses
+import functools
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,11 +115,11 @@ class Preparer:
             raise _too_large(error) from error
 
     def _chosen_frame(self, path: Path) -> Radiograph:
-        options = {"max_pixels": self._max_pixels, "log": False}  # its remarks become notes
+        read = functools.partial(read_radiograph, path, max_pixels=self._max_pixels, log=False)  # remarks become notes
         try:
-            return read_radiograph(path, frame=self._frame, **options)
+            return read(frame=self._frame)
         except OneFrameError:  # the choice is among several
-            return read_radiograph(path, **options)
+            return read()
 
 
 def _too_large(error: TooLargeError) -> BadImageError:

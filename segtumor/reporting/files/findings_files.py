@@ -96,7 +96,7 @@ def count(outcomes: Iterable[InferenceOutcome]) -> dict[str, int]:
 
 def summary_entry(outcome: InferenceOutcome) -> dict[str, Any]:
     """One of "inputs" in summary.json."""
-    entry = {
+    entry: dict[str, Any] = {
         "file": outcome.file_name,
         "status": outcome.status,
         "reason": outcome.reason,

@@ -4,24 +4,38 @@ Not here: findings of a model (``segtumor.reporting.pictures.overlay``).
 """
 
 import math
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from segtumor import NOTICE
+from segtumor.arrays import GrayImage
 from segtumor.cases import case_of
 from segtumor.escaping import printable, shortened
 from segtumor.imaging import normalize_window
+from segtumor.structures.lesions import AnnotatedImage, Lesion
 from segtumor.structures.masks import mask_contours, mask_from_rle
 from segtumor.system.opencv import cv2
 from segtumor.taxonomy import color_rgb
+
+Picture: TypeAlias = NDArray[np.uint8]
 
 _INK, _PAPER = (240, 240, 240), (24, 24, 24)
 _FONT_PX, _GAP_PX = 13, 6
 _LINES, _LONGEST_NAME = 2, 28
 
 
-def contact_sheet(examples, class_names, *, columns=6, tile_px=240, title: str = ""):
+def contact_sheet(
+    examples: Iterable[tuple[AnnotatedImage, GrayImage | None]],
+    class_names: Sequence[str],
+    *,
+    columns: int = 6,
+    tile_px: int = 240,
+    title: str = "",
+) -> Picture:
     """A grid of radiographs with the outlines of their lesions.
 
     Args:
@@ -48,7 +62,7 @@ def contact_sheet(examples, class_names, *, columns=6, tile_px=240, title: str =
     return np.concatenate([head, body, foot])
 
 
-def _tile(truth, pixels, class_names, tile_px):
+def _tile(truth: AnnotatedImage, pixels: GrayImage | None, class_names: Sequence[str], tile_px: int) -> Picture:
     canvas, fault = np.full((tile_px, tile_px, 3), 40, dtype=np.uint8), ""
     if pixels is None:
         fault = " | cannot be read"
@@ -63,7 +77,7 @@ def _tile(truth, pixels, class_names, tile_px):
     return np.concatenate([canvas, _band([truth.file_name, second], tile_px, pad=1)])[: tile_px + _LINES * _line_px()]
 
 
-def _paint(canvas, truth, pixels) -> None:
+def _paint(canvas: Picture, truth: AnnotatedImage, pixels: GrayImage) -> None:
     tile_px = canvas.shape[0]
     scale = tile_px / max(truth.size_hw)
     width, height = (max(1, round(side * scale)) for side in truth.size_hw[::-1])
@@ -77,7 +91,7 @@ def _paint(canvas, truth, pixels) -> None:
                 cv2.polylines(canvas, [np.add(outline, (x, y))], True, color, thickness, cv2.LINE_AA)
 
 
-def _outlines(lesion, size_wh, scale):
+def _outlines(lesion: Lesion, size_wh: tuple[int, int], scale: float) -> list[NDArray[np.int32]]:
     """(P, 1, 2) int32 point arrays in px of the tile; the box of a lesion that has no mask."""
     if lesion.rle is None:
         x0, y0, x1, y1 = (round(value * scale) for value in lesion.box_xyxy)
@@ -88,9 +102,10 @@ def _outlines(lesion, size_wh, scale):
     return [contour.astype(np.int32) for contour in mask_contours(mask > 0.5)]
 
 
-def _header(title, class_names, width):
+def _header(title: str, class_names: Sequence[str], width: int) -> Picture:
     """The title, and under it the classes with their colours in as many lines as they need."""
-    font, places, x, line = _font(), [], _GAP_PX, bool(title)
+    font, x, line = _font(), _GAP_PX, int(bool(title))
+    places: list[tuple[int, int]] = []
     for name in class_names:
         needed = int(font.getlength(name)) + 2 * _FONT_PX
         if x > _GAP_PX and x + needed > width:
@@ -105,7 +120,7 @@ def _header(title, class_names, width):
     return np.asarray(image)
 
 
-def _band(lines, width, pad=_GAP_PX):
+def _band(lines: Sequence[str], width: int, pad: int = _GAP_PX) -> Picture:
     image = Image.new("RGB", (width, len(lines) * _line_px() + 2 * pad), _PAPER)
     canvas = ImageDraw.Draw(image)
     for number, line in enumerate(lines):
@@ -113,7 +128,7 @@ def _band(lines, width, pad=_GAP_PX):
     return np.asarray(image)
 
 
-def _shortened(text, width):
+def _shortened(text: str, width: float) -> str:
     """The text, without its middle if it is too wide: both ends of a file name tell something."""
     text = printable(text)
     font, half, shown = _font(), len(text) // 2, text
@@ -123,9 +138,9 @@ def _shortened(text, width):
     return shown
 
 
-def _font():
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(_FONT_PX)
 
 
-def _line_px():
+def _line_px() -> int:
     return int(1.35 * _FONT_PX)

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from segtumor import NOTICE
+from segtumor.arrays import Box
 from segtumor.escaping import printable, shortened
 from segtumor.reporting.files.findings_files import box_extent_mm, box_extent_px
 from segtumor.reporting.pictures.overlay_labels import leader_line, place_labels
 from segtumor.reporting.pictures.overlay_view import Font, OverlayBase, View, overlay_base
-from segtumor.structures.lesions import Box, Finding, Lesion
+from segtumor.structures.lesions import Finding, Lesion
 from segtumor.structures.masks import mask_contours
 from segtumor.structures.readings import ImageProbabilities, Reading, image_class
 from segtumor.system.opencv import cv2
@@ -251,7 +252,9 @@ def _legend(
     """(text, colour) of each class, or of those that occur where there are many."""
     occurring = {f.class_id for _, f in shown} | {lesion.class_id for lesion in true_lesions}
     class_ids = range(len(class_names)) if len(class_names) <= 4 else sorted(occurring)
-    entries = [(shortened(class_names[class_id], _LONGEST_NAME), color_rgb(class_id)) for class_id in class_ids]
+    entries: list[tuple[str, Color | None]] = [
+        (shortened(class_names[class_id], _LONGEST_NAME), color_rgb(class_id)) for class_id in class_ids
+    ]
     crowds = any(lesion.iscrowd for lesion in true_lesions)
     true = "dashed: true lesion or crowd region" if crowds else "dashed: true lesion"
     return [*entries, (true, None)] if true_lesions else entries

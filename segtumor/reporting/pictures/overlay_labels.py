@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segtumor.structures.lesions import Box
+from segtumor.arrays import Box, Floats
 
 
 def place_labels(
@@ -28,7 +28,7 @@ def place_labels(
         list of N (x0, y0, x1, y1), or None where there is no room left.
     """
     anchors = np.asarray(anchors_xyxy, dtype=np.float64).reshape(-1, 4)
-    placed = []
+    placed: list[Box | None] = []
     for anchor, size_wh in zip(anchors, sizes_wh, strict=True):
         boxes = _candidates(anchor, np.asarray(size_wh, dtype=np.float64), np.asarray(picture_wh, dtype=np.float64))
         taken = np.array([box for box in placed if box is not None]).reshape(-1, 4)
@@ -39,7 +39,8 @@ def place_labels(
         # Covering a lesion is worse than any distance, which is at most 1 here.
         covering = _intersections(boxes, anchors).sum(axis=1) / np.prod(size_wh)
         cost = 2 * covering + _gaps(boxes, anchor) / math.hypot(*picture_wh)
-        placed.append(tuple(float(value) for value in boxes[int(np.argmin(cost))]))
+        x0, y0, x1, y1 = map(float, boxes[int(np.argmin(cost))])
+        placed.append((x0, y0, x1, y1))
     return placed
 
 
@@ -69,10 +70,12 @@ def _candidates(
 def _intersections(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, 4), (M, 4) -> (N, M) areas that the boxes share, px^2."""
     sides = np.minimum(first[:, None, 2:], second[None, :, 2:]) - np.maximum(first[:, None, :2], second[None, :, :2])
-    return np.prod(np.clip(sides, 0, None), axis=-1)
+    areas: Floats = np.prod(np.clip(sides, 0, None), axis=-1)
+    return areas
 
 
 def _gaps(boxes: NDArray[np.float64], anchor: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, 4), (4,) -> (N,) distance between box and anchor, px; 0 where they touch."""
     sides = np.maximum(boxes[:, :2] - anchor[2:], anchor[:2] - boxes[:, 2:])
-    return np.hypot(*np.clip(sides, 0, None).T)
+    gaps: Floats = np.hypot(*np.clip(sides, 0, None).T)
+    return gaps

@@ -5,13 +5,14 @@ Not here: what is drawn (``overlay``).
 
 import functools
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-from segtumor.structures.lesions import Box, Finding, Lesion
+from segtumor.arrays import Box
+from segtumor.structures.lesions import Finding, Lesion
 from segtumor.structures.masks import crop_from_rle, rle_area
 from segtumor.system.opencv import cv2
 
@@ -83,7 +84,8 @@ class View:
         (x, y), (width, height), (canvas_width, canvas_height) = self.offset_xy, self.scaled_wh, self.canvas_wh
         right, below = canvas_width - width - x, canvas_height - height - y
         colored = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)  # ten times as fast as NumPy's copy into three channels
-        return cv2.copyMakeBorder(colored, y, below, x, right, cv2.BORDER_CONSTANT, value=_SURROUND)
+        framed = cv2.copyMakeBorder(colored, y, below, x, right, cv2.BORDER_CONSTANT, value=_SURROUND)
+        return np.asarray(framed, dtype=np.uint8)
 
     def box(self, box_xyxy: Box) -> NDArray[np.float64]:
         x, y = self.offset_xy
@@ -114,9 +116,11 @@ class View:
         """Part of a mask of the image -> (h, w) uint8 as large as the radiograph is drawn."""
         mask = np.zeros(self.image_hw, dtype=np.uint8)
         mask[top : top + crop.shape[0], left : left + crop.shape[1]] = crop * np.uint8(255)
-        return cv2.resize(mask, self.scaled_wh, interpolation=cv2.INTER_LINEAR if self.scale > 1 else cv2.INTER_AREA)
+        way = cv2.INTER_LINEAR if self.scale > 1 else cv2.INTER_AREA
+        return np.asarray(cv2.resize(mask, self.scaled_wh, interpolation=way), dtype=np.uint8)
 
 
 @functools.cache
 def _font(size_px: int) -> Font:
-    return cast(Font, ImageFont.load_default(size_px))  # a FreeType font wherever a size is given
+    font: Font = ImageFont.load_default(size_px)  # type: ignore[assignment]  # with a size it is FreeType's
+    return font
