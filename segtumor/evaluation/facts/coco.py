@@ -32,6 +32,8 @@ MAX_FINDINGS = 100
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 #: COCO's size classes, area in px^2; both ends belong to a class, as in pycocotools.
 SIZE_RANGES_PX = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e5**2)}
+#: Findings by class and image.
+BestFindings = list[list[list[Finding]]]
 #: The range of every size.
 ALL_SIZES = "all"
 _RANGES_PX = {ALL_SIZES: (0.0, 1e5**2), **SIZE_RANGES_PX}
@@ -114,6 +116,10 @@ class CocoClass:
             ignored[:, rows] = (ignored[:, rows] | other) & ~right
         return hits, ignored
 
+    def order(self, image_ids: Ints) -> Ints:
+        """(F,) the findings by falling score; equal ones by the ids of their images, as COCOeval goes through them."""
+        return np.lexsort((self.rank, image_ids[self.image], -self.scores))
+
     def n_lesions(self, size: str, n_images: int) -> Ints:
         """(N,) lesions of a size range that count, on each image."""
         counted = _in_range(self.lesion_areas, size) & ~self.lesion_crowd
@@ -161,8 +167,10 @@ class CocoPairs:
         return CocoPairs(self.iou_type, self.image_ids[chosen], classes, self.n_classes)
 
 
-def coco_pairs(results: Sequence[ImageResult], n_classes: int, iou_type: str) -> CocoPairs:
-    """The CocoPairs of ImageResults with unique image ids.
+def coco_pairs(
+    results: Sequence[ImageResult], n_classes: int, iou_type: str, best: BestFindings | None = None
+) -> CocoPairs:
+    """The CocoPairs of ImageResults with unique image ids; ``best`` as ``best_findings`` gives it, if it is known.
 
     Raises:
         ConfigError: no such IoU type.
@@ -171,7 +179,8 @@ def coco_pairs(results: Sequence[ImageResult], n_classes: int, iou_type: str) ->
         raise ConfigError("no such IoU type of AP", got=iou_type, expected=" or ".join(IOU_TYPES))
     classes = None
     if _is_defined(results, iou_type):
-        classes = tuple(_class_of(results, class_id, iou_type) for class_id in range(n_classes))
+        best = best or best_findings(results, n_classes)
+        classes = tuple(_class_of(results, class_id, iou_type, best[class_id]) for class_id in range(n_classes))
     image_ids = np.array([result.truth.image_id for result in results], dtype=np.int64)
     return CocoPairs(iou_type, image_ids, classes, n_classes)
 
@@ -194,8 +203,7 @@ def _lesions(result: ImageResult) -> tuple[Lesion, ...]:
     return result.truth.lesions if result.marks_lesions else ()
 
 
-def _class_of(results: Sequence[ImageResult], class_id: int, iou_type: str) -> CocoClass:
-    best = [_best_findings(result, class_id) for result in results]
+def _class_of(results: Sequence[ImageResult], class_id: int, iou_type: str, best: list[list[Finding]]) -> CocoClass:
     lesions = [[lesion for lesion in _lesions(result) if lesion.class_id == class_id] for result in results]
     n_found, n_drawn = (np.array([len(items) for items in side], dtype=np.int64) for side in (best, lesions))
     findings = [finding for items in best for finding in items]
@@ -214,10 +222,13 @@ def _class_of(results: Sequence[ImageResult], class_id: int, iou_type: str) -> C
     )
 
 
-def _best_findings(result: ImageResult, class_id: int) -> list[Finding]:
-    """The findings of one class that take part, highest score first; equal scores keep their order."""
-    findings = placed([finding for finding in result.findings if finding.class_id == class_id])
-    return sorted(findings, key=lambda finding: -finding.score)[:MAX_FINDINGS]
+def best_findings(results: Sequence[ImageResult], n_classes: int) -> BestFindings:
+    """The findings that take part, highest score first; equal scores keep their order."""
+    best: BestFindings = [[[] for _ in results] for _ in range(n_classes)]
+    for i, result in enumerate(results):
+        for finding in sorted(placed(result.findings), key=lambda finding: -finding.score):
+            best[finding.class_id][i].append(finding)
+    return [[findings[:MAX_FINDINGS] for findings in of_class] for of_class in best]
 
 
 def _overlaps(image: int, findings: list[Finding], lesions: list[Lesion], iou_type: str) -> Overlaps:

@@ -15,7 +15,7 @@ from pycocotools import mask as coco_mask
 from segtumor.arrays import Bools, Floats, Ints
 from segtumor.errors import ConfigError, DataError
 from segtumor.evaluation.facts.cases import CaseTable, case_table
-from segtumor.evaluation.facts.coco import IOU_TYPES, CocoPairs, box_rle, coco_pairs
+from segtumor.evaluation.facts.coco import IOU_TYPES, CocoPairs, best_findings, box_rle, coco_pairs
 from segtumor.evaluation.facts.froc_events import FrocEvents, froc_events
 from segtumor.evaluation.facts.image_level import Calls, check_scores, image_calls
 from segtumor.evaluation.facts.lesion_table import LesionTable, Surfaces, lesion_table, surfaces_of
@@ -158,7 +158,7 @@ def facts_of(
         )
     thresholds = {"score_threshold": settings.score_threshold, "iou_threshold": settings.iou_threshold}
     images = tuple(match_image(result, **thresholds) for result in progress("matching", results))
-    cases = case_table([result.truth for result in results])
+    cases, best = case_table([result.truth for result in results]), best_findings(results, len(class_names))
     return Facts(
         results=results,
         images=images,
@@ -170,7 +170,7 @@ def facts_of(
         judged=np.array([result.marks_lesions for result in results], dtype=np.bool_),
         n_hits=np.array([len(image.hits) for image in images], dtype=np.int64),
         false_positives=_by_class([image.false_positives for image in images], len(class_names)),
-        coco={kind: coco_pairs(results, len(class_names), kind) for kind in IOU_TYPES},
+        coco={kind: coco_pairs(results, len(class_names), kind, best) for kind in IOU_TYPES},
     )
 
 

@@ -53,8 +53,7 @@ class _ClassFindings:
         rank: (F,) place among those of the image, from 0.
         copy: (F,) which repetition of the image this is; -1: all of them in one.
         hits, ignored: (T, F).
-        run: (F,) numbers of runs, rising: findings that share one are of one image, have equal scores and a hit among
-            them, so that their repetitions alternate.
+        scores: (F,) falling.
         n_lesions: (N,) lesions that count.
     """
 
@@ -63,8 +62,14 @@ class _ClassFindings:
     copy: Ints
     hits: Bools
     ignored: Bools
-    run: Ints
+    scores: Floats
     n_lesions: Ints
+
+    @cached_property
+    def run(self) -> Ints:
+        """(F,) numbers of runs, rising: findings that share one are of one image, have equal scores and a hit among
+        them, so that their repetitions alternate."""
+        return _runs(self.image, self.scores, np.asarray(self.hits.any(axis=0)))
 
     @cached_property
     def precision(self) -> Floats:
@@ -91,6 +96,7 @@ class ResampledAP:
 
     def __init__(self, pairs: CocoPairs, class_names: Sequence[str]) -> None:
         self._pairs, self._names = pairs, tuple(class_names)
+        self._orders = [one.order(pairs.image_ids) for one in pairs.classes or ()]
         self._found: dict[str, list[_ClassFindings]] = {}
 
     @classmethod
@@ -165,8 +171,8 @@ class ResampledAP:
     def _classes(self, size: str) -> list[_ClassFindings]:
         """The findings of each class, matched with lesions of a size; empty where AP is undefined."""
         if size not in self._found:
-            ids = self._pairs.image_ids
-            self._found[size] = [_class_findings(one, ids, size) for one in self._pairs.classes or ()]
+            ordered, n_images = zip(self._pairs.classes or (), self._orders, strict=True), len(self._pairs.image_ids)
+            self._found[size] = [_class_findings(one, order, size, n_images) for one, order in ordered]
         return self._found[size]
 
 
@@ -182,14 +188,10 @@ def _checked(weights: Floats, case_of_image: Ints, n_images: int) -> tuple[Float
     return weights, cases.astype(np.int64)
 
 
-def _class_findings(pairs: CocoClass, image_ids: Ints, size: str) -> _ClassFindings:
+def _class_findings(pairs: CocoClass, order: Ints, size: str, n_images: int) -> _ClassFindings:
     hits, ignored = pairs.matches(size)
-    # COCOeval goes through the images by id; equal scores keep that order.
-    order = np.lexsort((pairs.rank, image_ids[pairs.image], -pairs.scores))
-    image, hits = pairs.image[order], hits[:, order]
-    run = _runs(image, pairs.scores[order], np.asarray(hits.any(axis=0)))
-    n_lesions = pairs.n_lesions(size, len(image_ids))
-    return _ClassFindings(image, pairs.rank[order], np.full(len(image), -1), hits, ignored[:, order], run, n_lesions)
+    columns = pairs.image[order], pairs.rank[order], np.full(len(order), -1), hits[:, order], ignored[:, order]
+    return _ClassFindings(*columns, pairs.scores[order], pairs.n_lesions(size, n_images))
 
 
 def _runs(image: Ints, scores: Floats, hit: Bools) -> Ints:
@@ -202,16 +204,14 @@ def _runs(image: Ints, scores: Floats, hit: Bools) -> Ints:
 
 
 def _laid_out(findings: _ClassFindings, n_copies: int) -> _ClassFindings:
-    """The findings with ``n_copies`` repetitions, one after the other, of each run of several."""
+    """The findings with ``n_copies`` repetitions, one after the other, of each run of several; no longer by score."""
     several = np.bincount(findings.run)[findings.run] > 1
     source = np.repeat(np.arange(len(several)), np.where(several, n_copies, 1))
     copy = np.where(several[source], np.arange(len(source)) - np.searchsorted(source, source), -1)
     order = np.lexsort((source, copy, findings.run[source]))
     source, copy = source[order], copy[order]
-    run, image = findings.run[source], findings.image[source]
-    return replace(
-        findings, image=image, copy=copy, run=run, hits=findings.hits[:, source], ignored=findings.ignored[:, source]
-    )
+    image, hits, ignored = findings.image[source], findings.hits[:, source], findings.ignored[:, source]
+    return replace(findings, image=image, copy=copy, hits=hits, ignored=ignored)
 
 
 def _resampled_class(findings: _ClassFindings, weights: Floats, case_of_image: Ints) -> Floats:

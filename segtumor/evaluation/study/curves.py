@@ -12,7 +12,8 @@ from segtumor.statistics.roc import pr_curve, roc_curve
 
 def curves_of(facts: Facts) -> dict[str, Any]:
     """The curves of a Study; those that nothing defines are left out."""
-    settings, curves = facts.settings, {}
+    settings = facts.settings
+    curves: dict[str, Any] = {}
     for calls, suffix in ((facts.calls, ""), (facts.patients, "_patient")):
         if calls.tumor.any() and not calls.tumor.all():
             curves[f"roc_{calls.kind}"] = roc_curve(calls.score, calls.tumor)

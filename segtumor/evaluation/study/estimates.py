@@ -71,8 +71,8 @@ def estimates_of(
         nothing = dict.fromkeys(values, np.empty(0))
         return [_estimate(m, values[m.name][0], nothing, nothing, draws, {}) for m in measures]
     spans = block_spans(len(draws.weights), n_cases)
-    spans = progress("resampling cases", spans)
-    replicates = _values(measures, (draws.weights[slice(*span)].astype(np.float64) for span in spans))
+    drawn = (draws.weights[slice(*span)].astype(np.float64) for span in progress("resampling cases", spans))
+    replicates = _values(measures, drawn)
     spans = block_spans(n_cases, n_cases)
     jackknife = _values(measures, (leave_one_out_rows(*span, n_cases) for span in spans))
     return [_estimate(m, values[m.name][0], replicates, jackknife, draws, intervals) for m in measures]
