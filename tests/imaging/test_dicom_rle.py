@@ -8,7 +8,7 @@ from dicom_codecs import UIDS, codestream  # noqa: E402 - needs pydicom
 from pydicom.encaps import encapsulate  # noqa: E402
 from pydicom.pixels import get_decoder  # noqa: E402
 
-from segtumor.imaging.dicom.frames.rle import decode_rle, unpack_runs  # noqa: E402
+from segtumor.imaging.dicom.frames.byte_runs import decode_rle, unpack_runs  # noqa: E402
 from segtumor.imaging.dicom.layout import PixelLayout  # noqa: E402
 
 

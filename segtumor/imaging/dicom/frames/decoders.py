@@ -1,8 +1,8 @@
 """One coded frame -> samples, each codec by one decoder. None of them is under the GPL.
 
-JPEG: Pillow. RLE: ``rle``. JPEG 2000, also HTJ2K: pylibjpeg-openjpeg. Lossless JPEG and JPEG-LS: GDCM, in a process
-of its own (``gdcm_worker``), because damaged data ends it. Left out: 12-bit lossy JPEG, which none of these decodes,
-and compressed colour in GDCM's codecs.
+JPEG: Pillow. RLE: ``byte_runs``. JPEG 2000, also HTJ2K: pylibjpeg-openjpeg. Lossless JPEG and JPEG-LS: GDCM, in a
+process of its own (``gdcm_worker``), because damaged data ends it. Left out: 12-bit lossy JPEG, which none of these
+decodes, and compressed colour in GDCM's codecs.
 """
 
 import importlib.util
@@ -17,8 +17,8 @@ import numpy as np
 
 from segtumor.arrays import Array
 from segtumor.errors import BadImageError, InstallationError, needed
+from segtumor.imaging.dicom.frames.byte_runs import decode_rle
 from segtumor.imaging.dicom.frames.codestreams import bare_j2k, check_codestream, check_j2k, end_of_codestream
-from segtumor.imaging.dicom.frames.rle import decode_rle
 from segtumor.imaging.dicom.frames.syntaxes import JPEG, JPEG_2000, RLE, TransferSyntax
 from segtumor.imaging.dicom.layout import PixelLayout
 from segtumor.imaging.jpeg import check_jpeg
