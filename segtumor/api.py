@@ -6,9 +6,10 @@ data sets, which are commands and the rooms behind them.
 
 import base64
 import dataclasses
+import functools
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
@@ -17,9 +18,10 @@ import numpy as np
 
 from segtumor.annotations.predictions.writing import predictions_document
 from segtumor.arrays import Array, GrayImage
-from segtumor.errors import BadImageError, ConfigError, SegtumorError
+from segtumor.errors import BadImageError, ConfigError, DataError, SegtumorError
 from segtumor.imaging import Radiograph, normalize_window, read_radiograph
-from segtumor.inference.load import InferenceModel, load_model
+from segtumor.imaging.contrast import remarks_on
+from segtumor.inference.load import InferenceModel, check_model, load_model
 from segtumor.inference.shipped import shipped_model
 from segtumor.structures import readings
 from segtumor.structures.lesions import Finding, Lesion
@@ -66,8 +68,7 @@ class Reading(readings.Reading):
 
     def above(self, threshold: float | None = None) -> "Reading":
         """The reading without findings below a score, [0, 1]; None for ``score_threshold``."""
-        threshold = self.score_threshold if threshold is None else threshold
-        return dataclasses.replace(self, findings=keep_above(self.findings, threshold))
+        return dataclasses.replace(self, findings=keep_above(self.findings, self._threshold(threshold)))
 
     def to_frame(self, threshold: float | None = None) -> "pandas.DataFrame":
         """A table with a row for each finding of at least ``threshold``; one row without numbers where there is none.
@@ -109,7 +110,8 @@ class Reading(readings.Reading):
             PIL image, RGB, long side of the radiograph between 768 and 2,000 px, with a header and a footer.
 
         Raises:
-            BadImageError: the file that was read is gone, or another one.
+            BadImageError: the file that was read is gone, or its size is another now.
+            ConfigError: the threshold is out of range.
         """
         from PIL import Image
 
@@ -121,7 +123,7 @@ class Reading(readings.Reading):
         picture = draw_reading(
             normalize_window(radiograph.pixels, *self.window_percentiles),
             self,
-            score_threshold=self.score_threshold if threshold is None else threshold,
+            score_threshold=self._threshold(threshold),
             note=self.note,
             file_name=self.name or None,
             true_lesions=true_lesions,
@@ -132,6 +134,9 @@ class Reading(readings.Reading):
     def file_name(self) -> str:
         """The path as it was given; of pixels, the radiograph's name."""
         return str(self.source) if isinstance(self.source, (str, Path)) else self.name
+
+    def _threshold(self, threshold: float | None) -> float:
+        return self.score_threshold if threshold is None else _in_unit_range("threshold", threshold)
 
     def _repr_png_(self) -> bytes:
         written = io.BytesIO()
@@ -151,7 +156,8 @@ class Model:
     """A model, loaded by ``segtumor.load``.
 
     Safe from threads: files are read side by side, the model itself answers one call after the other (a lock in
-    ``runtime.predictor``), and each reading depends on its own radiograph only.
+    ``runtime.predictor``), and each reading depends on its own radiograph only. Pickled or copied, it is loaded again
+    from its folder, for worker processes.
 
     Attributes:
         class_names: K names of what it finds, by ``class_id``.
@@ -159,11 +165,14 @@ class Model:
         about: what identifies it, such as the hash of its weights and what it was trained on; plain values.
     """
 
-    def __init__(self, loaded: InferenceModel) -> None:
+    def __init__(self, loaded: InferenceModel, load_again: "Callable[[], Model]") -> None:
         self.class_names: tuple[str, ...] = loaded.predictor.class_names
         self.score_threshold = float(loaded.settings["confidence_threshold"])
         self.about = dict(loaded.entry)
-        self._loaded = loaded
+        self._loaded, self._load_again = loaded, load_again
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._load_again, ()
 
     def __repr__(self) -> str:
         return f"<segtumor.Model of {', '.join(self.class_names)}>"
@@ -229,14 +238,17 @@ def load(
         ModelError: it is damaged or of another version.
         InstallationError: what runs it is not installed.
     """
-    if confidence_threshold is not None and not 0 <= confidence_threshold <= 1:
-        raise ConfigError("confidence threshold out of range", got=confidence_threshold, expected="0 to 1")
+    if confidence_threshold is not None:
+        _in_unit_range("confidence threshold", confidence_threshold)
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ConfigError("number of threads out of range", got=repr(threads), expected="1 or more, or None")
     folder = Path(path_or_name)
     if not folder.exists():
         folder = shipped_model(str(path_or_name))
+    check_model(folder, remedy="Give the folder itself, not a file in it")
     options: dict[str, Any] = {"device": device, "runtime": runtime, "opts": opts}
-    loaded = load_model(run=folder, threads=threads, confidence_threshold=confidence_threshold, **options)
-    return Model(loaded)
+    options |= {"threads": threads, "confidence_threshold": confidence_threshold}
+    return Model(load_model(run=folder, **options), functools.partial(load, folder.resolve(), **options))
 
 
 def to_coco(readings_of_images: Sequence[Reading]) -> dict[str, Any]:
@@ -249,11 +261,15 @@ def to_coco(readings_of_images: Sequence[Reading]) -> dict[str, Any]:
         plain values for ``json.dump``; ``segtumor evaluate`` and ``segtumor.evaluate`` read them.
 
     Raises:
-        ValueError: none, or of models with different classes.
+        DataError: no readings, or of models with different classes.
     """
+    expected = "a list of readings of one model, at least one"
+    if not isinstance(readings_of_images, Sequence) or not all(isinstance(r, Reading) for r in readings_of_images):
+        raise DataError("these are not readings", got=_kind_of(readings_of_images), expected=expected)
     names = {reading.class_names for reading in readings_of_images}
     if len(names) != 1:
-        raise ValueError(f"readings of one model are needed, got {len(names)} different lists of classes")
+        got = f"readings with {len(names)} different lists of classes" if names else "none"
+        raise DataError("these readings do not go into one file", got=got, expected=expected)
     outcomes = [InferenceOutcome(reading.file_name, reading) for reading in readings_of_images]
     return predictions_document(outcomes, names.pop())
 
@@ -282,8 +298,13 @@ def evaluate(
     Raises:
         DataError: a file that cannot be read or used, or that does not fit the other.
     """
+    from segtumor.evaluation.facts.settings import StudySettings
     from segtumor.evaluation.pairing import evaluate_files
 
+    if not isinstance(settings, (StudySettings, type(None))):
+        raise ConfigError(
+            "these are not settings", got=_kind_of(settings), expected="segtumor.StudySettings(...) or None"
+        )
     given = predictions if isinstance(predictions, (str, Path)) else to_coco(predictions)
     return evaluate_files(truth, given, settings, only_annotated=only_annotated, allow_absent=allow_absent)
 
@@ -294,16 +315,31 @@ def _radiograph(source: Source, max_pixels: int) -> Radiograph:
     if isinstance(source, (str, Path)):
         return read_radiograph(source, max_pixels=max_pixels, log=False)
     if isinstance(source, np.ndarray):
-        return Radiograph(_gray_values(source), None, None, "array", source.dtype.name)
+        pixels = _gray_values(source)
+        return Radiograph(pixels, None, None, "array", source.dtype.name, tuple(remarks_on(pixels)))
     raise BadImageError(
         "this cannot be read as a radiograph",
-        got=type(source).__name__,
+        got=_kind_of(source),
         expected="a path, a (H, W) NumPy array, a segtumor.Radiograph, or a list of these",
+        remedy="Of what yields several make a list: list(paths); of a picture, numpy.asarray(image.convert('L'))",
     )
+
+
+def _kind_of(given: object) -> str:
+    kinds = sorted({type(one).__name__ for one in given}) if isinstance(given, (list, tuple)) else []
+    return f"{type(given).__name__} of {', '.join(kinds)}" if kinds else type(given).__name__
+
+
+def _in_unit_range(what: str, value: float) -> float:
+    if not isinstance(value, (int, float, np.floating)) or not 0 <= value <= 1:
+        raise ConfigError(f"{what} out of range", got=repr(value), expected="0 to 1")
+    return float(value)
 
 
 def _gray_values(pixels: Array) -> GrayImage:
     """Gray values of any of the types that are read -> (H, W) float32 in [0, 1]."""
+    if isinstance(pixels, np.ma.MaskedArray):
+        raise BadImageError("a masked array", expected="a value for every pixel", remedy="Fill it: pixels.filled(0)")
     if pixels.ndim != 2 or pixels.size == 0:
         remedy = "Give one gray channel: numpy.asarray(image.convert('L')), or pixels[..., 0]"
         raise BadImageError("not a gray picture", got=f"shape {pixels.shape}", expected="(H, W)", remedy=remedy)
@@ -311,9 +347,11 @@ def _gray_values(pixels: Array) -> GrayImage:
         return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
     if not np.issubdtype(pixels.dtype, np.floating):
         expected = "uint8, uint16, or floats in [0, 1]"
-        raise BadImageError("gray values of another type", got=pixels.dtype.name, expected=expected)
+        remedy = "Divide by the largest value that the samples can have, e.g. pixels / 4095"
+        raise BadImageError("gray values of another type", got=pixels.dtype.name, expected=expected, remedy=remedy)
     if not np.isfinite(pixels).all():
-        raise BadImageError("the picture has pixels that are NaN or infinite")
+        remedy = "Replace them: numpy.nan_to_num(pixels, posinf=1, neginf=0)"
+        raise BadImageError("the picture has pixels that are NaN or infinite", expected="0 to 1", remedy=remedy)
     low, high = float(pixels.min()), float(pixels.max())
     if low < 0 or high > 1:
         remedy = "Divide by the largest value that the samples can have, e.g. pixels / 4095"

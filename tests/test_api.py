@@ -130,7 +130,11 @@ def test_files_arrays_and_radiographs_of_one_picture_are_read_alike(reading, mod
         (np.full((4, 4), -0.5), "out of range"),
         (np.full((4, 4), np.nan), "NaN"),
         (np.array([[0.0, np.inf]]), "infinite"),
-        ("nowhere.png", "nowhere.png"),
+        (np.ma.masked_greater(PICTURE, 200), r"a masked array.*filled"),
+        ("nowhere.png", r"nowhere\.png: there is no such file\. Check the path\.$"),
+        ([["knee.png"]], r"list of str; expected a path"),
+        (iter(["knee.png"]), r"iterator; expected a path.*list\(paths\)"),
+        (Image.new("L", (4, 4)), r"Image; expected a path.*numpy\.asarray\(image"),
         (3, "int; expected a path"),
         (None, "NoneType; expected a path"),
     ],
@@ -173,8 +177,30 @@ def test_coco_results_of_one_and_of_several(reading, model, folder):
     json.dumps(document)
     several = segtumor.to_coco([reading, model.read(folder / "normal.png")])
     assert [image["image_id"] for image in several["images"]] == [1, 2]
-    with pytest.raises(ValueError, match="of one model"):
+    with pytest.raises(DataError, match="got none; expected a list of readings of one model"):
         segtumor.to_coco([])
+
+
+@pytest.mark.parametrize("given", [None, {}, ["knee.png"], 3])
+def test_what_is_no_list_of_readings_is_said(reading, folder, given):
+    with pytest.raises(DataError, match="these are not readings"):
+        segtumor.evaluate(folder / "truth.json", given)
+    with pytest.raises(DataError, match="got Reading; expected a list of readings"):
+        segtumor.to_coco(reading)
+    with pytest.raises(ConfigError, match=r"got dict; expected segtumor\.StudySettings"):
+        segtumor.evaluate(folder / "truth.json", [reading], {"n_resamples": 20})
+
+
+@pytest.mark.parametrize("threshold", [2, -0.1, float("nan"), "0.5"])
+def test_a_threshold_that_is_none_is_refused(reading, threshold):
+    for call in (reading.draw, reading.to_frame, reading.above):
+        with pytest.raises(ConfigError, match="threshold out of range"):
+            call(threshold)
+
+
+def test_a_blank_array_has_the_note_of_a_blank_file(model, folder):
+    from_file, from_array = model.read([folder / "normal.png", np.full((40, 40), 90, np.uint8)])
+    assert from_array.notes == from_file.notes != ()
 
 
 def test_a_picture_is_drawn_and_can_be_saved(reading, tmp_path):
@@ -215,7 +241,16 @@ def test_a_classifier_says_what_it_thinks_of_the_image(folder):
     found.draw()
 
 
+def test_a_model_that_is_pickled_or_copied_is_loaded_again(folder, reading, monkeypatch):
+    monkeypatch.chdir(folder)
+    written = pickle.dumps(segtumor.load("segmenter", confidence_threshold=0.25))
+    monkeypatch.chdir("/")
+    again = pickle.loads(written)
+    assert again.read(folder / "knee.png").findings == reading.findings and again.score_threshold == 0.25
+
+
 def test_a_reading_can_be_pickled_and_compared(reading, model, folder):
+    assert len({reading, model.read(folder / "knee.png")}) == 1
     assert pickle.loads(pickle.dumps(reading)) == reading == model.read(folder / "knee.png")
 
 
@@ -242,6 +277,12 @@ def test_what_cannot_be_loaded_is_said(tmp_path, folder):
         segtumor.load(folder / "segmenter", confidence_threshold=1.5)
     with pytest.raises(ConfigError, match="as it was exported"):
         segtumor.load(folder / "segmenter", device="cpu")
+    for threads in (0, -1, "2", 1.5):
+        with pytest.raises(ConfigError, match="number of threads out of range"):
+            segtumor.load(folder / "segmenter", threads=threads)
+    for file in (folder / "knee.png", folder / "segmenter" / "export.json"):
+        with pytest.raises(ConfigError, match=r"neither a training run nor an exported model.*the folder itself"):
+            segtumor.load(file)
     assert (
         segtumor.load(folder / "segmenter", confidence_threshold=0.95)
         .read(folder / "knee.png")

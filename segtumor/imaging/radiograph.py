@@ -110,6 +110,7 @@ def check_size(size_hw: SizeHW, max_pixels: int, where: str | Path, *, bytes_per
 
 def _check_pixels(pixels: object) -> None:
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.dtype != np.float32 or pixels.size == 0:
-        raise ValueError("pixels must be a non-empty (H, W) float32 array")
+        got = f"{pixels.dtype} of shape {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        raise ValueError(f"pixels must be a non-empty (H, W) float32 array, got {got}")
     if not (pixels.min() >= 0 and pixels.max() <= 1):  # a NaN fails the comparison too
-        raise ValueError("pixels must be finite and lie in [0, 1]")
+        raise ValueError(f"pixels must be finite and lie in [0, 1], got {pixels.min():g} to {pixels.max():g}")

@@ -95,11 +95,13 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
 def _check_is_file(path: Path) -> None:
     try:
         mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise BadImageError("there is no such file", where=path, remedy="Check the path") from error
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         reason = getattr(error, "strerror", None) or error
         raise BadImageError(f"there is no such file: {reason}", where=path, remedy="Check the path") from error
     if stat.S_ISDIR(mode):
-        raise BadImageError("this is a folder, not an image file", where=path)
+        raise BadImageError("this is a folder, not an image file", where=path, remedy="Give the files in it")
     if not stat.S_ISREG(mode):  # a pipe or device would be waited for
         raise BadImageError("this is not an ordinary file", where=path)
 

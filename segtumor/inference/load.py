@@ -39,7 +39,7 @@ class InferenceModel:
     note: "Note | None" = None
 
 
-def check_model(folder: str | Path | None) -> None:
+def check_model(folder: str | Path | None, *, remedy: str = "Check --run") -> None:
     """Refuse a folder that holds no model, which needs no framework to be seen; None passes.
 
     Raises:
@@ -52,7 +52,7 @@ def check_model(folder: str | Path | None) -> None:
         f"neither a training run nor an exported model{missing}",
         where=folder,
         expected=f"a folder with {CONFIG} and weights, or with {EXPORT}",
-        remedy="Check --run",
+        remedy=remedy,
     )
 
 

@@ -55,7 +55,7 @@ class Finding:
     class_id: int
     score: float
     box_xyxy: Box = UNPLACED
-    rle: Rle | None = None
+    rle: Rle | None = field(default=None, hash=False)
     probabilities: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:

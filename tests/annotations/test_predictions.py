@@ -257,7 +257,7 @@ def test_the_same_path_wins_over_the_same_name(read):
         ([listed(None, "y.png")], "image id that is none"),
         ([listed([1], "y.png")], "image id that is none"),
         ([listed(9, ["y.png"])], r"not annotated: \['y.png'\]"),
-        ([listed(1, "c/x.png")], "1 images that are not annotated: c/x.png"),  # of another patient
+        ([listed(1, "c/x.png")], "1 image that is not annotated: c/x.png"),  # of another patient
         ([listed(1, "y.jpg")], "not annotated: y.jpg"),
         ([{"image_id": 8}], "not annotated: 8"),
         ([{**listed(1, "y.png"), "height": 8}], "another size"),

@@ -242,8 +242,9 @@ def _match_images(path: str | Path, listed: Sequence[_Json], matcher: ImageMatch
 def _refuse_unknown(path: str | Path, unknown: Sequence[str]) -> None:
     if unknown:
         more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
+        images = "1 image that is" if len(unknown) == 1 else f"{len(unknown)} images that are"
         raise DataError(
-            f"predictions for {len(unknown)} images that are not annotated: {', '.join(unknown[:_LISTED])}{more}",
+            f"predictions for {images} not annotated: {', '.join(unknown[:_LISTED])}{more}",
             where=path,
             remedy="Add --only-annotated to leave them out, or give the annotations of all predicted images",
         )
