@@ -46,7 +46,12 @@ SCRIPTS: Commands = {
 }
 
 _DESCRIPTION = "Instance segmentation of bone tumours on radiographs."
-_EXAMPLES = ("segtumor doctor", "segtumor demo --help")
+_EXAMPLES = (
+    "segtumor doctor",
+    "segtumor demo",
+    "segtumor infer --help",
+    "segtumor infer --run output/demo/run --input scans --output found",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

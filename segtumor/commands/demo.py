@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--config-file",
         default="tiny_phantoms.yaml",
         metavar="FILE",
-        help="model and training",
+        help="configuration of model and training (default tiny_phantoms.yaml)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the earlier demo in --output")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="settings, e.g. SOLVER.MAX_ITER 500")

@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="what counts as hitting a lesion in the FROC curve (iou)",
     )
     parser.add_argument(
-        "--surface-tolerance", type=float, default=2.0, metavar="PX", help="of the normalized surface Dice, px (2)"
+        "--surface-tolerance", type=float, default=2.0, metavar="PX", help="of the normalised surface Dice, px (2)"
     )
     parser.add_argument(
         "--group-by",

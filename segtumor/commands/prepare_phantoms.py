@@ -11,7 +11,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "prepare_phantoms.py",
-        "Write a data set of synthetic radiographs (phantoms): two views per case, normal, benign and malignant, "
+        "Write a data set of synthetic radiographs (phantoms): two views per case, normal, benign and malignant,\n"
         "split by case. They show no patient; a score on them says nothing about real radiographs.",
         examples=[
             "python datasets/prepare_phantoms.py --output datasets/phantoms",
