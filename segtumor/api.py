@@ -245,7 +245,7 @@ def load(
     folder = Path(path_or_name)
     if not folder.exists():
         folder = shipped_model(str(path_or_name))
-    check_model(folder, remedy="Give the folder itself, not a file in it")
+    check_model(folder, remedy="Give the folder itself, not a file in it or the folder above")
     options: dict[str, Any] = {"device": device, "runtime": runtime, "opts": opts}
     options |= {"threads": threads, "confidence_threshold": confidence_threshold}
     return Model(load_model(run=folder, **options), functools.partial(load, folder.resolve(), **options))
