@@ -321,7 +321,7 @@ def _radiograph(source: Source, max_pixels: int) -> Radiograph:
         "this cannot be read as a radiograph",
         got=_kind_of(source),
         expected="a path, a (H, W) NumPy array, a segtumor.Radiograph, or a list of these",
-        remedy="Of what yields several make a list: list(paths); of a picture, numpy.asarray(image.convert('L'))",
+        remedy="Make a generator a list, list(paths), or a picture an array, numpy.asarray(image.convert('L'))",
     )
 
 

@@ -162,8 +162,8 @@ def _check_frameworks(where: str | Path | None) -> None:
         raise InstallationError(
             f"a training run needs torch and Detectron2: {error.what}",
             where=where,
-            remedy="Export it where it was trained (tools/export.py), or install segtumor[train] and Detectron2 as the"
-            " README says",
+            remedy="Export it where it was trained (tools/export.py), or install segtumor[train] and Detectron2 as"
+            " docs/how-to/install.md says",
         ) from error
 
 

@@ -139,7 +139,9 @@ def runs_exports_only() -> bool:
 def check_exports_only() -> Check:
     """What an installation without torch can do."""
     detail = "not installed: this installation runs exported models and evaluates, it does not train"
-    return Check("Training", NOTE, detail, "To train: install segtumor[train] and Detectron2 as the README says")
+    return Check(
+        "Training", NOTE, detail, "To train: install segtumor[train] and Detectron2 as docs/how-to/install.md says"
+    )
 
 
 def check_training(outcomes: Mapping[str, Outcome]) -> list[Check]:
@@ -185,7 +187,7 @@ def check_detectron2(outcomes: Mapping[str, Outcome]) -> Check:
         return Check("Detectron2", OK, outcome.value or "installed")
     if outcome.remedy is not None and not is_installed("detectron2"):
         return Check("Detectron2", MISSING, outcome.error, outcome.remedy)
-    remedy = "Fix what else is missing here first; then install it again as the README says"
+    remedy = "Fix what else is missing here first; then install it again as docs/how-to/install.md says"
     return Check("Detectron2", BROKEN, f"cannot be imported: {outcome.error}", remedy)
 
 
