@@ -251,6 +251,8 @@ def test_a_model_that_is_pickled_or_copied_is_loaded_again(folder, reading, monk
 
 def test_a_reading_can_be_pickled_and_compared(reading, model, folder):
     assert len({reading, model.read(folder / "knee.png")}) == 1
+    unplaced = segtumor.Finding(0, 0.5)
+    assert pickle.loads(pickle.dumps(unplaced)) == unplaced
     assert pickle.loads(pickle.dumps(reading)) == reading == model.read(folder / "knee.png")
 
 

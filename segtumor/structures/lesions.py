@@ -64,6 +64,12 @@ class Finding:
 
             object.__setattr__(self, "box_xyxy", rle_box(self.rle))
 
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        # Unpickled NaN are new objects, which equal nothing.
+        self.__dict__.update(state)
+        if not self.is_placed:
+            object.__setattr__(self, "box_xyxy", UNPLACED)
+
     @property
     def is_placed(self) -> bool:
         """Whether it says where: it has a box or a mask."""
