@@ -19,7 +19,6 @@ Floats: TypeAlias = NDArray[np.float64]
 Floats32: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
-Bools: TypeAlias = NDArray[np.bool_]
 
 #: (height, width), px.
 SizeHW: TypeAlias = tuple[int, int]

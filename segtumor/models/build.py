@@ -34,7 +34,7 @@ def create_model(cfg: CfgNode) -> nn.Module:
         reason = " ".join(str(error).strip("'\"").split()) or "a value that Detectron2 refuses"
         raise ConfigError(f"the model cannot be built: {reason:.200}", where="MODEL") from error
     if cfg.MODEL.CHANNELS_LAST:
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack this one
+        model.to(memory_format=torch.channels_last)
     return model
 
 

@@ -6,6 +6,7 @@ of the field. Not here: the graphs, and the files they lie in.
 
 import dataclasses
 import math
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,8 +187,9 @@ class _PostprocessingFields:
         except ConfigError as error:
             name = f"{path}.{error.where.split()[-1]}"
             raise WrongFieldError(name, "is not right", got=error.got, expected=error.expected) from error
+        kinds = typing.get_type_hints(Postprocessing)
         # As the fields are typed, so that 0 and 0.0 are one value.
-        return {field.name: field.type(getattr(settings, field.name)) for field in fields}
+        return {field.name: kinds[field.name](getattr(settings, field.name)) for field in fields}
 
 
 _TINY = 1e-6

@@ -67,7 +67,7 @@ class ImageMatcher:
         return matched or self._of_numbers_in_names(found) if found else {}
 
     def _of_numbers_in_names(self, found: Iterable[int | str]) -> dict[int | str, int]:
-        numbers: dict[int, list[int]] = {}
+        numbers: dict[int | str, list[int]] = {}
         for image in self._images:
             stem = stem_of(image.file_name)
             if stem.isdecimal():

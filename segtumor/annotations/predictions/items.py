@@ -37,7 +37,8 @@ def finding_of(
     Raises:
         DataError: whatever is wrong with it.
     """
-    category_id, score = item.get("category_id"), item.get("score")
+    category_id: Any = item.get("category_id")
+    score: Any = item.get("score")
     if not is_int(category_id) or category_id not in classes:
         raise DataError("unknown category_id", got=category_id, expected=sorted(classes))
     if not _is_number(score) or not 0 <= score <= 1:

@@ -120,8 +120,8 @@ def _of_folder(folder: Path, recursive: bool) -> Inputs:
         return found
     n_folders = len(_sub_folders(folder))
     if n_folders and not recursive:
-        got = counted(n_folders, "sub-folders")
-        raise DataError("folder without images", where=folder, got=got, remedy=_DEEPER.format(folder))
+        n_deeper = counted(n_folders, "sub-folders")
+        raise DataError("folder without images", where=folder, got=n_deeper, remedy=_DEEPER.format(folder))
     suffixes = " ".join(sorted(SUPPORTED_SUFFIXES))
     got = f"{len(found.left_out)} others, first: {found.left_out[0].reason}" if found.left_out else None
     expected = f"files that end in {suffixes}, or DICOM of any name"

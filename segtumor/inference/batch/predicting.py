@@ -4,7 +4,7 @@ import dataclasses
 import gc
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from segtumor.errors import BadImageError, NonFiniteOutputError, SegtumorError
@@ -39,7 +39,7 @@ class Predicted:
 
 def predict_all(
     predictor: Predictor, inputs: Iterable[Prepared], preparer: Preparer, *, batch_size: int
-) -> Iterator[Predicted]:
+) -> Generator[Predicted, None, None]:
     """What the model says of each input, in the order of ``inputs``.
 
     Args:

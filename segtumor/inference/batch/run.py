@@ -140,8 +140,8 @@ def infer(
         OutputError: the folder cannot be written.
     """
     check(paths, output, options)
-    paths, class_names = distinct(map(Path, paths)), predictor.class_names
-    _warn_of_mixture(paths, output)
+    asked_for, class_names = distinct(map(Path, paths)), predictor.class_names
+    _warn_of_mixture(asked_for, output)
     settings = settings if options.frame is None else {**settings, "frame": options.frame}
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
     header = make_header(settings=asked, model=model, class_names=class_names)
@@ -153,13 +153,13 @@ def infer(
             if not continued:
                 remove_tables(folder)
                 remove_overlays(folder, earlier)
-            journal.add(paths)
-            paths = [*_unnamed(journal, paths), *paths]
+            journal.add(asked_for)
+            inputs = [*_unnamed(journal, asked_for), *asked_for]
 
             def finish() -> Result:
                 counts = write_tables(
                     folder,
-                    lambda: _outcomes(journal, paths),
+                    lambda: _outcomes(journal, inputs),
                     class_names,
                     threshold=options.confidence_threshold,
                     settings=settings,
@@ -167,10 +167,10 @@ def infer(
                     left_out=left_out,
                     note=options.note,
                 )
-                return _result(counts, _outcomes(journal, paths))
+                return _result(counts, _outcomes(journal, inputs))
 
             try:
-                _work(predictor, paths, folder, options, journal, earlier)
+                _work(predictor, inputs, folder, options, journal, earlier)
             except BaseException:  # what was found before an interruption or a full memory is not lost
                 _finish_as_far_as_it_goes(finish)
                 raise

@@ -300,7 +300,9 @@ def _strip(
     colored = [*((f"Note: {printable(note)}", _WARNING) for note in notes), *((text, _INK) for text in sentences)]
     lines = [(line, ink) for sentence, ink in colored for line in _wrap(sentence, font, width)]
     swatch = view.font_px
-    rows, x, y = [], pad, pad + len(lines) * _line_px(font)
+    rows: list[tuple[float, int, str, Color | None]] = []
+    x: float = pad
+    y = pad + len(lines) * _line_px(font)
     for text, color in legend:
         needed = (1.5 * swatch if color else 0) + font.getlength(text)
         if x > pad and x + needed > pad + width:

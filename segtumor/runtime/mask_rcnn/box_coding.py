@@ -52,4 +52,6 @@ def scale_boxes(boxes: Floats32, from_hw: SizeHW, to_hw: SizeHW) -> Floats32:
 
 def longer_than(boxes: Floats32, side_px: float) -> Bools:
     """(R, 4) -> (R,) bool: whether both sides are longer than ``side_px``."""
-    return ((boxes[:, 2:] - boxes[:, :2]) > np.float32(side_px)).all(axis=1)
+    widths, heights = (boxes[:, 2:] - boxes[:, :2]).T
+    longer: Bools = (widths > np.float32(side_px)) & (heights > np.float32(side_px))
+    return longer

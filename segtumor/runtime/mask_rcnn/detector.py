@@ -113,8 +113,8 @@ class Detector:
         detections = self._classify(maps.features, proposals, image_hw, sound)
         masks = self._predict_masks(maps.features, detections, sound)
         return [
-            _findings(*of_image, image_hw, tuple(size_hw)) if is_sound_image else broken_output()
-            for *of_image, size_hw, is_sound_image in zip(detections, masks, sizes_hw, sound, strict=True)
+            _findings(found, mask, image_hw, (size_hw[0], size_hw[1])) if is_sound_image else broken_output()
+            for found, mask, size_hw, is_sound_image in zip(detections, masks, sizes_hw, sound, strict=True)
         ]
 
     def _propose(self, maps: Maps, index: int, image_hw: SizeHW) -> Floats32:

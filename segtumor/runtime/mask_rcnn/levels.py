@@ -26,7 +26,8 @@ def box_levels(boxes: Floats32, *, strides_px: Sequence[int], canonical_box_px: 
     sides = boxes[:, 2:] - boxes[:, :2]
     sizes = np.sqrt(sides[:, 0] * sides[:, 1])
     levels = np.floor(canonical_level + np.log2(sizes / np.float32(canonical_box_px) + np.float32(1e-8)))
-    return (np.clip(levels, lowest, highest) - lowest).astype(np.intp)
+    chosen: Ints = (np.clip(levels, lowest, highest) - lowest).astype(np.intp)
+    return chosen
 
 
 def regions_by_level(boxes: Floats32, images: Ints, levels: Ints, num_levels: int) -> tuple[tuple[Floats32, ...], Ints]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segtumor.arrays import Array, Floats32, Ints
+from segtumor.arrays import Floats32, Ints
 from segtumor.runtime.contract import Pooling, Regions
 
 ALIGN, MAX = "align", "max"
@@ -159,8 +159,8 @@ def max_pool(feature: Floats32, boxes: Floats32, *, stride_px: int, out: Floats3
 
 def _rounded(values: Floats32) -> Ints:
     # Half away from zero, as C's round; NumPy rounds half to even.
-    rounded: Array = np.sign(values) * np.floor(np.abs(values) + np.float32(0.5))
-    return rounded.astype(np.intp)
+    rounded: Ints = (np.sign(values) * np.floor(np.abs(values) + np.float32(0.5))).astype(np.intp)
+    return rounded
 
 
 def _intervals(starts: Ints, ends: Ints, side: int, length: int) -> Ints:
@@ -169,4 +169,5 @@ def _intervals(starts: Ints, ends: Ints, side: int, length: int) -> Ints:
     number = np.arange(side, dtype=np.float32)
     first = np.floor(number * cells[:, None]).astype(np.intp) + starts[:, None]
     end = np.ceil((number + 1) * cells[:, None]).astype(np.intp) + starts[:, None]
-    return np.clip(np.stack([first, end], axis=-1), 0, length)
+    limits: Ints = np.clip(np.stack([first, end], axis=-1), 0, length)
+    return limits

@@ -63,7 +63,7 @@ def box_overlaps(first: Floats32, second: Floats32) -> Floats32:
     sides = np.minimum(corners[2:], others[2:])
     sides -= np.maximum(corners[:2], others[:2])
     np.maximum(sides, 0, out=sides)
-    shared = sides[0]
+    shared: Floats32 = sides[0]
     shared *= sides[1]
     union = _areas(first)[:, None] + _areas(second)
     union -= shared

@@ -100,7 +100,7 @@ class TorchScriptGraphs(TorchGraphs):
             feature_count=len(regions.strides_px),
         )
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """What runs the graphs."""
         return {**super().describe(), "runtime": "torchscript"}
 
@@ -109,7 +109,7 @@ def _load(path: Path) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces that TorchScript will end; nothing a user can do
         try:
-            module: nn.Module = torch.jit.load(str(path), map_location="cpu")
+            module: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]  # torch
             return module.eval()
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
