@@ -1,10 +1,10 @@
 """``tools/compare.py``: two models on the same images, or a model and readers, with paired tests."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
 from segtumor.commands.common.study_options import add_study_options, pairing_options, study_settings
 from segtumor.commands.common.terminal import print_table, step_progress
@@ -66,12 +66,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(locks_output(_body), build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> None:
+@command(build_parser)
+@locks_output
+def main(arguments: argparse.Namespace) -> None:
     from segtumor.evaluation.comparison.pairs import compare_pair, refuse_unknown_measures
     from segtumor.evaluation.pairing import pair
     from segtumor.files import prepare_output_folder

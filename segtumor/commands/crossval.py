@@ -2,11 +2,11 @@
 
 import argparse
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.terminal import print_table, progress_bar, step_progress
 
 if TYPE_CHECKING:
@@ -96,12 +96,8 @@ def _add_folds(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> None:
     from segtumor.config import load_config
     from segtumor.system.locks import lock_folder
     from segtumor.training.final_evaluation import import_late_dependencies
@@ -120,7 +116,7 @@ def _body(arguments: argparse.Namespace) -> int:
     )
     _print_folds(plan)
     if arguments.dry_run:
-        return 0
+        return
     import_late_dependencies()
     settings, progress = _settings(cfg, arguments), progress_bar("hashing")
     with lock_folder(output):
@@ -128,7 +124,6 @@ def _body(arguments: argparse.Namespace) -> int:
             cfg, plan, output, init_from=arguments.init_from, overwrite=arguments.overwrite, progress=progress
         )
         _report(plan, output, predictions, settings)
-    return 0
 
 
 def _settings(cfg: "CfgNode", arguments: argparse.Namespace) -> "StudySettings":

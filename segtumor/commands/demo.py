@@ -3,11 +3,11 @@
 import argparse
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import locks_output
 from segtumor.commands.common.terminal import CaseProgress
 from segtumor.errors import ConfigError
@@ -49,12 +49,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(locks_output(_body), build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+@locks_output
+def main(arguments: argparse.Namespace) -> None:
     output = Path(arguments.output)
     _refuse_earlier(output, overwrite=arguments.overwrite)
     from segtumor.config import load_config
@@ -70,7 +67,6 @@ def _body(arguments: argparse.Namespace) -> int:
     print("3/3  Drawing what the model found on the held-out cases")
     _draw(cfg, output)
     _show(evaluations, output)
-    return 0
 
 
 def _refuse_earlier(output: Path, *, overwrite: bool) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import segtumor
-from segtumor.commands.common.command_line import make_parser, run, use_color
+from segtumor.commands.common.command_line import command, make_parser, use_color
 from segtumor.errors import InstallationError
 from segtumor.system.installation import BROKEN, MISSING, NOTE, OK, Check, check_installation
 
@@ -31,12 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
-
-
-def _body(_: argparse.Namespace) -> int:
+@command(build_parser)
+def main(_: argparse.Namespace) -> int:
     checks = check_installation(_PROBES)
     print(f"segtumor {segtumor.__version__} on {platform.platform()}")
     print(report(checks, color=use_color(sys.stdout)))

@@ -2,11 +2,11 @@
 
 import argparse
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
 from segtumor.commands.common.study_options import add_study_options, pairing_options, study_settings
 from segtumor.commands.common.terminal import print_table, step_progress
@@ -79,12 +79,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(locks_output(_body), build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> None:
+@command(build_parser)
+@locks_output
+def main(arguments: argparse.Namespace) -> None:
     from segtumor.evaluation.pairing import pair
     from segtumor.evaluation.study.study import study
     from segtumor.reporting.figures.training_curves import read_training_history

@@ -3,10 +3,10 @@
 import argparse
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.inference.load import model_config
 from segtumor.texts import aligned_table
 
@@ -68,12 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> None:
     from segtumor.export.export import check_options, export
     from segtumor.export.output_folder import check_output
 
@@ -91,7 +87,6 @@ def _body(arguments: argparse.Namespace) -> int:
     print("\n".join(_table(manifest, arguments.output)))
     if arguments.int8:
         logger.warning("%s", _remark_on_8_bits(manifest["parity"]))
-    return 0
 
 
 def _remark_on_8_bits(parity: Mapping[str, Any]) -> str:

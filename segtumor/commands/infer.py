@@ -3,10 +3,9 @@
 import argparse
 import dataclasses
 import logging
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from segtumor.commands.common.command_line import check_threads, make_parser, run
+from segtumor.commands.common.command_line import check_threads, command, make_parser
 from segtumor.errors import ConfigError, DataError, SomeInputsFailedError
 from segtumor.runs import FINDINGS, PREDICTIONS, SUMMARY
 from segtumor.texts import counted
@@ -106,12 +105,8 @@ def _add_earlier_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--overwrite", action="store_true", help="replace it")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> int:
     from segtumor.inference.batch.run import check, infer
     from segtumor.inference.load import check_model, load_model, opencv_threads
 
@@ -201,6 +196,8 @@ def _print_result(arguments: argparse.Namespace, options: "Options", result: "Re
         f"{counted(counts['inputs'], 'inputs')}: {counts['with_findings']} with findings at or above"
         f" {options.confidence_threshold:.2f}, {counts['without_findings']} without, {counts['failed']} failed"
     )
+    if "called_tumor" in counts:
+        print(f"{counted(counts['called_tumor'], 'images')} called tumour")
     if result.notes:
         print(f"{result.notes} with a note, first: {result.first_note}")
     print(f"Written to {arguments.output}: {', '.join(written)}")

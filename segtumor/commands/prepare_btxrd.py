@@ -2,11 +2,11 @@
 
 import argparse
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import locks_output
 from segtumor.commands.common.terminal import print_remarks, progress_bar
 from segtumor.commands.data.split_report import positive_fractions, split_is_by_case, warn_of_leaks
@@ -91,12 +91,9 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (default 0)")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    return run(locks_output(_body), build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+@locks_output
+def main(arguments: argparse.Namespace) -> None:
     from segtumor.formats.btxrd.prepare import Bars, NothingUsableError, prepare
 
     progress = Bars(progress_bar("reading"), progress_bar("copying"), progress_bar("hashing"))
@@ -107,7 +104,6 @@ def _body(arguments: argparse.Namespace) -> int:
         raise
     _warn_of_leaks(prepared)
     _print_account(arguments, prepared)
-    return 0
 
 
 def _options(arguments: argparse.Namespace) -> "PrepareOptions":

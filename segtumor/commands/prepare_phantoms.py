@@ -1,9 +1,9 @@
 """``prepare_phantoms.py``: write a data set of synthetic radiographs."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.terminal import CaseProgress, print_table
 
 
@@ -41,12 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    return run(_body, build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> None:
     from segtumor.synthesis.phantoms import write_phantom_dataset
 
     with CaseProgress(arguments.cases) as progress:
@@ -60,7 +56,6 @@ def _body(arguments: argparse.Namespace) -> int:
             overwrite=arguments.overwrite,
         )
     _print_summary(arguments.output, counts)
-    return 0
 
 
 def _print_summary(output: str, counts: Mapping[str, Mapping[str, int]]) -> None:

@@ -2,11 +2,11 @@
 
 import argparse
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.terminal import print_table
 from segtumor.runs import CONFIG, PRUNED_WEIGHTS, PRUNING, find_run
 
@@ -48,12 +48,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> None:
     from segtumor.config import load_config
     from segtumor.export.pruned_run import prune_run
 
@@ -68,7 +64,6 @@ def _body(arguments: argparse.Namespace) -> int:
         fc_dim=arguments.fc_dim,
     )
     _show(report, Path(arguments.output))
-    return 0
 
 
 def _show(report: Mapping[str, Any], folder: Path) -> None:

@@ -1,11 +1,11 @@
 """Train a model, or evaluate one: ``tools/train_net.py``."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 
 if TYPE_CHECKING:
     from detectron2.config import CfgNode
@@ -51,12 +51,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> int:
     from segtumor.config import load_config
 
     cfg = load_config(arguments.config_file, arguments.opts)

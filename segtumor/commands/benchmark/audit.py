@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from segtumor import NOTICE
 from segtumor.commands.benchmark.entry_options import add_entry_options, chosen_entries
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.texts import wrapped_table
 
 if TYPE_CHECKING:  # would delay --help
@@ -40,12 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    return run(_body, build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> None:
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> None:
     from segtumor.literature.audit import HOW_TO_READ, audit, only_failures, total_text
 
     entries, library = chosen_entries(arguments)

@@ -5,11 +5,11 @@ Not here: their numbers, which ``segtumor benchmark audit`` recomputes.
 
 import argparse
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.benchmark.entry_options import add_entry_options, chosen_entries
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.texts import wrapped_table
 
 if TYPE_CHECKING:  # would delay --help
@@ -36,12 +36,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    return run(_body, build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> None:
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> None:
     if arguments.schema:
         print(*_schema(), sep="\n")
         return

@@ -1,11 +1,10 @@
 """``tools/benchmark.py``: measure predictions as a published study did, and show its numbers beside ours."""
 
 import argparse
-from collections.abc import Sequence
 from typing import Any
 
 from segtumor.commands.benchmark.entry_options import chosen_entries
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
 from segtumor.commands.common.study_options import add_study_options, pairing_options, study_settings
 from segtumor.commands.common.terminal import step_progress
@@ -49,12 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(locks_output(_body), build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+@locks_output
+def main(arguments: argparse.Namespace) -> int:
     if arguments.list:
         return _print_protocols()
     _refuse_missing(arguments)

@@ -47,6 +47,8 @@ _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 #: A command after parsing: takes the arguments, returns an exit code or None for 0.
 Body = Callable[[argparse.Namespace], int | None]
+#: A command as scripts call it: takes what was typed, or None for that of the process, and returns an exit code.
+Main = Callable[..., int]
 
 #: What the user typed to reach a command; see ``typed_as``.
 _typed: contextvars.ContextVar[str | None] = contextvars.ContextVar("typed", default=None)
@@ -92,6 +94,19 @@ def make_parser(prog: str, description: str, examples: Sequence[str] = ()) -> ar
         "--debug", action="store_true", help="log more, and show where in the code an error was raised"
     )
     return parser
+
+
+def command(build_parser: Callable[[], argparse.ArgumentParser]) -> Callable[[Body], Main]:
+    """Make a function of parsed arguments the ``main(argv=None)`` of a command, as ``run``."""
+
+    def main_of(body: Body) -> Main:
+        def main(argv: Sequence[str] | None = None) -> int:
+            """Run the command; returns its exit code."""
+            return run(body, build_parser(), argv)
+
+        return main
+
+    return main_of
 
 
 def run(body: Body, parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> int:

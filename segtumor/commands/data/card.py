@@ -1,10 +1,9 @@
 """``segtumor data card``: a data set on one page."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.terminal import progress_bar
 
 
@@ -29,12 +28,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> None:
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> None:
     from segtumor.datasets.annotation_files import load_parts
     from segtumor.datasets.counts import describe
     from segtumor.datasets.sampling import read_sample

@@ -1,11 +1,10 @@
 """``segtumor data check``: all problems of an annotation file and its images in one pass, and a repaired copy."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.terminal import progress_bar
 from segtumor.errors import ConfigError, DataError
 
@@ -66,12 +65,8 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> int:
     from segtumor.commands.data.problem_table import problem_table
     from segtumor.datasets.file_check import check_file
     from segtumor.files import write_json

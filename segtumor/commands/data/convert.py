@@ -2,11 +2,11 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import locks_output
 from segtumor.commands.common.terminal import print_remarks, print_table, progress_bar
 from segtumor.errors import ConfigError
@@ -98,12 +98,9 @@ def _add_doubt(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--strict", action="store_true", help="write nothing if anything has to be left out")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    return run(locks_output(_body), build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+@locks_output
+def main(arguments: argparse.Namespace) -> None:
     from segtumor.formats.conversion import ConversionError, convert
 
     try:
@@ -118,7 +115,6 @@ def _body(arguments: argparse.Namespace) -> int:
         _print_failure(error)
         raise
     _print_account(arguments, converted)
-    return 0
 
 
 def _options(arguments: argparse.Namespace) -> "ConversionOptions":

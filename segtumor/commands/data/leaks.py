@@ -1,10 +1,10 @@
 """``segtumor data leaks``: cases and images that are in several parts of a split, in numbers."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.terminal import print_table, progress_bar
 from segtumor.errors import ConfigError, DataError
 
@@ -56,12 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> int:
     from segtumor.datasets.leaks import find_leaks, fingerprints_of_parts
     from segtumor.files import write_json
 

@@ -1,10 +1,9 @@
 """``segtumor data show``: annotated radiographs side by side."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.terminal import progress_bar
 
 
@@ -31,11 +30,6 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(_body, build_parser(), argv)
-
-
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -43,7 +37,8 @@ def _positive(text: str) -> int:
     return value
 
 
-def _body(arguments: argparse.Namespace) -> None:
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> None:
     from PIL import Image
 
     from segtumor.datasets.annotation_files import load_parts

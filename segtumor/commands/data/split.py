@@ -6,11 +6,11 @@ import dataclasses
 import gc
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import locks_output
 from segtumor.commands.common.terminal import progress_bar
 from segtumor.commands.data.split_report import positive_fractions, print_split_report
@@ -118,12 +118,9 @@ def _add_images(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    return run(locks_output(_body), build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> int:
+@command(build_parser)
+@locks_output
+def main(arguments: argparse.Namespace) -> None:
     from segtumor.datasets.splits.making import split_images
     from segtumor.datasets.splits.merging import merge_coco
     from segtumor.datasets.splits.writing import write_split
@@ -147,7 +144,6 @@ def _body(arguments: argparse.Namespace) -> int:
                 hashing=progress_bar("hashing"),
             )
     print_split_report(arguments, made, written.summaries, written.changed)
-    return 0
 
 
 @contextlib.contextmanager

@@ -1,9 +1,8 @@
 """``segtumor data stats``: what is in a data set, as tables."""
 
 import argparse
-from collections.abc import Sequence
 
-from segtumor.commands.common.command_line import make_parser, run
+from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
 from segtumor.commands.common.terminal import print_table
 
@@ -25,12 +24,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(locks_output(_body), build_parser(), argv)
-
-
-def _body(arguments: argparse.Namespace) -> None:
+@command(build_parser)
+@locks_output
+def main(arguments: argparse.Namespace) -> None:
     from segtumor.datasets.annotation_files import load_parts
     from segtumor.datasets.counts import STATISTICS, describe, write_statistics
 
