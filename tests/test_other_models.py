@@ -101,7 +101,10 @@ def test_a_classifier_from_files_to_a_report(scans, tmp_path):
     rows = rows_of(tmp_path / "found")
     assert [row["finding"] for row in rows] == ["none"] * 3
     assert float(rows[2]["image_probability_malignant"]) == pytest.approx(bright["malignant"], abs=1e-4)
-    assert json.loads((tmp_path / "found" / "summary.json").read_text())["inputs"][0]["image_probabilities"] == square
+    summary = json.loads((tmp_path / "found" / "summary.json").read_text())
+    assert summary["inputs"][0]["image_probabilities"] == square
+    called = sum(1 - image["normal"] >= BRIGHT for image in (square, dark, bright))
+    assert summary["counts"]["called_tumor"] == result.counts["called_tumor"] == called > 0
     assert len(list((tmp_path / "found" / "overlays").glob("*.png"))) == 3
     results = pair(tmp_path / "truth.json", tmp_path / "found" / "predictions.json").results
     assert [r.image_probabilities for r in results] == [tuple(p.values()) for p in (square, dark, bright)]

@@ -6,7 +6,7 @@ import pytest
 from fake_detector import FakeDetector
 
 from segtumor.errors import ConfigError
-from segtumor.inference.batch.overlay_files import known_overlays
+from segtumor.inference.batch.earlier_output import known_overlays
 
 
 def interrupting(at_call):

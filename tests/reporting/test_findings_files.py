@@ -113,6 +113,13 @@ def test_an_unknown_probability_is_an_empty_cell_and_null(tmp_path):
     assert written == {"benign": 0.5, "malignant": None}
 
 
+def test_the_summary_counts_images_that_are_called_tumour_where_images_are_judged():
+    readings = [Reading(class_names=NAMES, size_hw=(2, 2), image_probabilities=(p, 0.0, 1 - p)) for p in (0.25, 0.5, 1)]
+    outcomes = [InferenceOutcome(str(i), one) for i, one in enumerate(readings)] + [OUTCOMES[2]]
+    assert count(outcomes, tumor_from=0.5)["called_tumor"] == 2
+    assert "called_tumor" not in count(outcomes)
+
+
 def test_the_summary_counts_every_input():
     counts = count(OUTCOMES)
     assert counts == {

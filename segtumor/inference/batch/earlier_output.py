@@ -1,24 +1,22 @@
-"""What an output folder holds before a run: what may not be written into, and the tables of an earlier run.
+"""What an output folder holds before a run: what may not be written into, tables and overlays of an earlier run.
 
-Not here: pictures (``overlay_files``) and what an earlier run has done (``journal``).
+Not here: what an earlier run has done (``journal``).
 """
 
 import json
-import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from segtumor.errors import ConfigError
 from segtumor.files import open_ordinary
-from segtumor.inference.batch.journal import JOURNAL_NAME
+from segtumor.inference.batch.inputs import file_identity
+from segtumor.inference.batch.journal import JOURNAL_NAME, overlays_in
 from segtumor.runs import CONFIG, EXPORT, FINDINGS, METRICS, OVERLAYS, PREDICTIONS, REPORT, RUN_RECORD, SUMMARY
 
 TABLES = (SUMMARY, PREDICTIONS, FINDINGS)
 _ELSEWHERE = "Choose another --output"
-
-logger = logging.getLogger(__name__)
 
 
 def check_output(folder: str | Path, *, continued: bool, overwrite: bool) -> None:
@@ -83,8 +81,11 @@ def _model_in(folder: Path) -> str | None:
 
 def is_overlay(path: str | Path) -> bool:
     """Whether a file lies where infer puts its overlays: a picture with findings drawn on it is no radiograph."""
-    path = Path(path)
-    return path.parent.name == OVERLAYS and _holds_results(path.parent.parent)
+    folder = Path(path).parent
+    if folder.name != OVERLAYS:
+        return False
+    results = folder.parent
+    return (results / JOURNAL_NAME).exists() or all((results / name).exists() for name in TABLES)
 
 
 def kind_of_output(folder: Path) -> str | None:
@@ -93,10 +94,6 @@ def kind_of_output(folder: Path) -> str | None:
         return "overlays of an earlier run"
     names = {"a training run": (CONFIG, RUN_RECORD), "an evaluation": (METRICS, REPORT)}
     return next((kind for kind, files in names.items() if all((folder / name).exists() for name in files)), None)
-
-
-def _holds_results(folder: Path) -> bool:
-    return (folder / JOURNAL_NAME).exists() or all((folder / name).exists() for name in TABLES)
 
 
 def read_summary(folder: str | Path) -> dict[str, Any] | None:
@@ -114,3 +111,41 @@ def remove_tables(folder: Path) -> None:
     if read_summary(folder) is not None:
         for name in TABLES:
             (folder / name).unlink(missing_ok=True)
+
+
+def check_inputs(paths: Iterable[str | Path], folder: str | Path) -> None:
+    """Refuse inputs among the overlays of the output folder, which are removed or replaced.
+
+    Raises:
+        ConfigError: names the first of them.
+    """
+    overlays = os.path.realpath(Path(folder) / OVERLAYS)
+    for path in map(Path, paths):
+        if file_identity(path) is None:  # what is not there cannot be lost
+            continue
+        # A link and what it leads to: either may lie there.
+        if overlays in (os.path.dirname(os.path.realpath(path)), os.path.realpath(path.parent)):
+            remedy = "Choose another --output, or copy the picture elsewhere"
+            raise ConfigError("the input is among the overlays of --output", where=path, remedy=remedy)
+
+
+def known_overlays(folder: str | Path) -> set[str]:
+    """Names of the overlays that the tables and the journal in an output folder list, a set."""
+    try:
+        inputs = (read_summary(folder) or {})["inputs"]
+        names = [entry["overlay"] for entry in inputs if isinstance(entry["overlay"], str)]
+    except (KeyError, TypeError):  # no summary, or not one of ours
+        names = []
+    return {name for name in (*names, *overlays_in(Path(folder) / JOURNAL_NAME)) if name}
+
+
+def remove_overlays(folder: str | Path, names: Iterable[str]) -> None:
+    """Remove these and no other files."""
+    for name in names:
+        (Path(folder) / OVERLAYS / Path(name).name).unlink(missing_ok=True)
+
+
+def other_pictures(folder: str | Path, known: Iterable[str]) -> set[str]:
+    """Names of what lies among the overlays and is none of the ``known`` ones, a set: such names are taken."""
+    overlays = Path(folder) / OVERLAYS
+    return {path.name for path in overlays.iterdir()} - set(known) if overlays.is_dir() else set()

@@ -6,6 +6,7 @@ apart from their names.
 """
 
 import contextlib
+import functools
 import logging
 import os
 import time
@@ -18,16 +19,17 @@ from segtumor import progress
 from segtumor.errors import ConfigError, SegtumorError
 from segtumor.imaging.listing import LeftOut
 from segtumor.inference.batch.drawing import Drawer
-from segtumor.inference.batch.earlier_output import check_output, remove_tables
-from segtumor.inference.batch.inputs import distinct, file_identity, overlay_names
-from segtumor.inference.batch.journal import JOURNAL_NAME, Journal, make_header
-from segtumor.inference.batch.ordered_threads import in_background
-from segtumor.inference.batch.overlay_files import (
+from segtumor.inference.batch.earlier_output import (
     check_inputs,
+    check_output,
     known_overlays,
     other_pictures,
     remove_overlays,
+    remove_tables,
 )
+from segtumor.inference.batch.inputs import distinct, file_identity, overlay_names
+from segtumor.inference.batch.journal import JOURNAL_NAME, Journal, make_header
+from segtumor.inference.batch.ordered_threads import in_background
 from segtumor.inference.batch.predicting import predict_all
 from segtumor.inference.batch.preparing import Preparer
 from segtumor.inference.batch.tables import write_tables
@@ -102,13 +104,10 @@ class Result:
 
 
 def check(paths: Iterable[str | Path], output: str | Path, options: Options) -> None:
-    """Refuse what would be lost, before a model is loaded, which takes seconds.
-
-    Args:
-        paths, output, options: as ``infer``.
+    """Refuse what would be lost, before a model is loaded, which takes seconds; arguments as ``infer``.
 
     Raises:
-        ConfigError: as ``earlier.check_output``, or an input is one of the overlays in the folder.
+        ConfigError: as ``earlier_output.check_output``, or an input is one of the overlays in the folder.
     """
     check_output(output, continued=options.continued, overwrite=options.overwrite)
     check_inputs(paths, output)
@@ -140,11 +139,11 @@ def infer(
         OutputError: the folder cannot be written.
     """
     check(paths, output, options)
-    asked_for, class_names = distinct(map(Path, paths)), predictor.class_names
+    asked_for = distinct(map(Path, paths))
     _warn_of_mixture(asked_for, output)
     settings = settings if options.frame is None else {**settings, "frame": options.frame}
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
-    header = make_header(settings=asked, model=model, class_names=class_names)
+    header = make_header(settings=asked, model=model, class_names=predictor.class_names)
     with lock_folder(output) as folder:
         # Once more: another run may have come to its end here since.
         check_output(folder, continued=options.continued, overwrite=options.overwrite)
@@ -155,20 +154,8 @@ def infer(
                 remove_overlays(folder, earlier)
             journal.add(asked_for)
             inputs = [*_unnamed(journal, asked_for), *asked_for]
-
-            def finish() -> Result:
-                counts = write_tables(
-                    folder,
-                    lambda: _outcomes(journal, inputs),
-                    class_names,
-                    threshold=options.confidence_threshold,
-                    settings=settings,
-                    model=model,
-                    left_out=left_out,
-                    note=options.note,
-                )
-                return _result(counts, _outcomes(journal, inputs))
-
+            about = {"settings": settings, "model": model, "left_out": left_out}
+            finish = functools.partial(_finish, folder, journal, inputs, predictor.class_names, options, **about)
             try:
                 _work(predictor, inputs, folder, options, journal, earlier)
             except BaseException:  # what was found before an interruption or a full memory is not lost
@@ -240,6 +227,26 @@ def _is_done(journal: Journal, path: Path, folder: Path) -> bool:
     return journal.is_done(path) and is_drawn
 
 
+def _finish(
+    folder: Path,
+    journal: Journal,
+    inputs: Sequence[Path],
+    class_names: Sequence[str],
+    options: Options,
+    **about: Any,
+) -> Result:
+    """Write the tables of what is done; ``about`` are further arguments of ``write_tables``."""
+    counts = write_tables(
+        folder,
+        lambda: _outcomes(journal, inputs),
+        class_names,
+        threshold=options.confidence_threshold,
+        note=options.note,
+        **about,
+    )
+    return _result(counts, _outcomes(journal, inputs))
+
+
 def _finish_as_far_as_it_goes(finish: Callable[[], object]) -> None:
     """Tables of a run that was stopped; why it was stopped matters more than that they cannot be written."""
     try:
@@ -252,11 +259,9 @@ def _finish_as_far_as_it_goes(finish: Callable[[], object]) -> None:
 
 def _outcomes(journal: Journal, paths: Iterable[Path]) -> Iterator[InferenceOutcome]:
     for path in paths:
-        yield journal.outcome(path) or _not_reached(journal.name_of(path))
-
-
-def _not_reached(name: str) -> InferenceOutcome:
-    return InferenceOutcome(name, status=STATUS_NOT_REACHED, reason="the run was stopped before it")
+        yield journal.outcome(path) or InferenceOutcome(
+            journal.name_of(path), status=STATUS_NOT_REACHED, reason="the run was stopped before it"
+        )
 
 
 def _result(counts: Mapping[str, int], outcomes: Iterable[InferenceOutcome]) -> Result:

@@ -22,8 +22,8 @@ def write_tables(
     threshold: float,
     settings: Mapping[str, Any],
     model: Mapping[str, Any],
-    left_out: Sequence[LeftOut] = (),
-    note: str | None = None,
+    left_out: Sequence[LeftOut],
+    note: str | None,
 ) -> dict[str, int]:
     """All findings to predictions.json, as average precision needs them; those above the threshold to the others.
 
@@ -32,8 +32,7 @@ def write_tables(
         outcomes: called once for each list that is written.
         class_names: names by ``class_id``.
         threshold: score, 0 to 1.
-        settings, model: for summary.json.
-        left_out: what was passed over, for summary.json.
+        settings, model, left_out: for summary.json.
         note: what holds for every input, for summary.json and each row of findings.csv, or None.
 
     Returns:
@@ -48,10 +47,11 @@ def write_tables(
 
     lists = {"images": _images(outcomes()), "annotations": _annotations(outcomes(), class_names)}
     write_json_stream(folder / PREDICTIONS, predictions_head(class_names), lists)
-    columns = {"judges_images": any(map(entries.judges_image, outcomes()))}
+    judges_images = any(map(entries.judges_image, outcomes()))
+    columns = {"judges_images": judges_images}
     rows = (row for outcome in shown() for row in entries.rows_of_one(outcome, class_names, note=note, **columns))
     write_csv(folder / FINDINGS, rows, entries.findings_columns(class_names, **columns))
-    counts = entries.count(shown())
+    counts = entries.count(shown(), tumor_from=threshold if judges_images else None)
     head = {**entries.summary_head(settings=settings, model=model, counts=counts), "note": note}
     passed_over = ({"file": str(path), "reason": reason} for path, reason in left_out)
     lists = {"inputs": map(entries.summary_entry, shown()), "left_out": passed_over}

@@ -80,10 +80,16 @@ def summary_head(*, settings: Mapping[str, Any], model: Mapping[str, Any], count
     return {**heading, "settings": settings, "model": model, "counts": counts}
 
 
-def count(outcomes: Iterable[InferenceOutcome]) -> dict[str, int]:
-    """The "counts" of summary.json."""
+def count(outcomes: Iterable[InferenceOutcome], *, tumor_from: float | None = None) -> dict[str, int]:
+    """The "counts" of summary.json.
+
+    Args:
+        outcomes: of all inputs.
+        tumor_from: score, [0, 1], from which a whole image is called tumour, which "called_tumor" counts then: a
+            classifier has no findings. None where no image is judged.
+    """
     names = ("inputs", "ok", "failed", "not_reached", "with_findings", "without_findings", "findings")
-    counts = dict.fromkeys(names, 0)
+    counts = dict.fromkeys(names if tumor_from is None else (*names, "called_tumor"), 0)
     for outcome in outcomes:
         done, found = outcome.status == STATUS_OK, len(outcome.findings)
         counts["inputs"] += 1
@@ -91,6 +97,8 @@ def count(outcomes: Iterable[InferenceOutcome]) -> dict[str, int]:
         counts["with_findings"] += done and found > 0
         counts["without_findings"] += done and not found
         counts["findings"] += found
+        if tumor_from is not None and outcome.reading is not None:
+            counts["called_tumor"] += outcome.reading.tumor_score >= tumor_from
     return counts
 
 
