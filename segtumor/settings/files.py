@@ -2,7 +2,7 @@
 
 A configuration may come with a run folder that somebody handed over. It is read as data: no tag of YAML runs code, no
 address is followed, and neither nesting nor references nor a chain of ``_BASE_`` takes more than its share of memory.
-Not here: which keys there are (``config``), and which values are right (``config_values``).
+Not here: which keys there are (``config``), and which values are right (``values``).
 """
 
 import os
@@ -95,14 +95,11 @@ def _read(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError("not a YAML configuration: nested too deep", where=path) from None
     if not isinstance(settings, dict):
-        got = "nothing" if settings is None else f"{type(settings).__name__} {_first_of(data)}"
+        start = data[:40].decode("utf-8", "replace").strip()
+        got = "nothing" if settings is None else f"{type(settings).__name__} {start!r}"
         raise ConfigError("not a YAML configuration", where=path, got=got, expected="lines of the form KEY: value")
     _check_size(settings, path)
     return settings
-
-
-def _first_of(data: bytes) -> str:
-    return f"{data[:40].decode('utf-8', 'replace').strip()!r}"
 
 
 def _check_size(settings: Mapping[str, Any], path: Path) -> None:

@@ -1,6 +1,6 @@
 """What a value of a configuration can be: rules of kinds and ranges in words, and texts read as values.
 
-Not here: which key has which rule (``config_values``).
+Not here: which key has which rule (``values``).
 """
 
 import ast
@@ -9,8 +9,6 @@ import math
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeGuard
-
-import yaml
 
 from segtumor.errors import ConfigError
 
@@ -134,6 +132,8 @@ def _read_text(text: str, default: Any) -> Any:
 
 
 def _read_yaml(text: str) -> Any:
+    import yaml  # here: inference reads no configuration, and its start is waited for
+
     if text.startswith("(") and text.endswith(")"):
         text = f"[{text[1:-1]}]"
     try:

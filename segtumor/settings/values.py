@@ -30,14 +30,9 @@ def check_values(values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         rule = RULES.get(key)
         if rule is not None and not rule.holds(value):
-            raise ConfigError(
-                "wrong value", where=key, got=shown(value), expected=rule.expected, remedy=_hint(value, rule)
-            )
+            remedy = percent_hint(value) if rule is SHARE else None
+            raise ConfigError("wrong value", where=key, got=shown(value), expected=rule.expected, remedy=remedy)
         _check_any(key, value)
-
-
-def _hint(value: Any, rule: Rule) -> str | None:
-    return percent_hint(value) if rule is SHARE else None
 
 
 def _check_any(key: str, value: Any) -> None:

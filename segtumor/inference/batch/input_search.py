@@ -11,9 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from segtumor.annotations.coco import load_coco
-from segtumor.annotations.tables.image_tables import read_cells
-from segtumor.annotations.tables.spreadsheets import SHEET_SUFFIXES
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary
 from segtumor.imaging.listing import SUPPORTED_SUFFIXES, LeftOut, look_through, why_no_image
@@ -21,7 +18,6 @@ from segtumor.inference.batch.earlier_output import is_overlay, kind_of_output
 from segtumor.inference.batch.inputs import distinct
 from segtumor.texts import counted
 
-LIST_SUFFIXES = (".txt", *SHEET_SUFFIXES)
 #: Columns of a table that may hold the files, in the order in which they are looked for.
 _PATH_COLUMNS = ("path", "file", "file_name", "filename", "image", "image_name", "image_id", "name")
 _LARGEST_LIST_BYTES = 256 * 2**20
@@ -61,6 +57,8 @@ def find_inputs(
     """
     found = [_find(pattern, recursive) for pattern in patterns]
     if annotations is not None:
+        from segtumor.annotations.coco import load_coco  # not where images are read alone: a start is waited for
+
         records = load_coco(annotations, image_root, check_files=False, require_masks=False).records
         found.append(Inputs([Path(record["file_name"]) for record in records]))
     paths = [path for inputs in found for path in inputs.paths]
@@ -82,13 +80,18 @@ def _find(pattern: str, recursive: bool) -> Inputs:
     suffix = os.path.splitext(pattern)[1].lower()
     if suffix == ".json" and os.path.isfile(pattern):
         raise DataError("a JSON file is no image", where=pattern, remedy="Give an annotation file to --annotations")
-    if (
-        suffix in LIST_SUFFIXES and os.path.exists(pattern) and why_no_image(Path(pattern))
-    ):  # DICOM may be called anything
+    # DICOM may be called anything.
+    if suffix not in SUPPORTED_SUFFIXES and _is_of_list(suffix) and os.path.exists(pattern) and why_no_image(pattern):
         return Inputs(_listed(Path(pattern)))
     if os.path.lexists(_printable(pattern)) or not glob.has_magic(pattern):
         return Inputs([Path(pattern)])
     return _of_pattern(pattern, recursive)
+
+
+def _is_of_list(suffix: str) -> bool:
+    from segtumor.annotations.tables.spreadsheets import SHEET_SUFFIXES
+
+    return suffix in (".txt", *SHEET_SUFFIXES)
 
 
 def _of_pattern(pattern: str, recursive: bool) -> Inputs:
@@ -191,6 +194,8 @@ def _lines(path: Path) -> list[str]:
 
 
 def _cells(path: Path) -> list[str]:
+    from segtumor.annotations.tables.image_tables import read_cells
+
     rows = read_cells(path)
     if not rows:
         return []
