@@ -166,7 +166,12 @@ def _of_probabilities(
     if not np.isfinite(probabilities).all():
         return broken_output()
     _check_range(model, probabilities)
-    return Reading(class_names=names, size_hw=size_hw, image_probabilities=tuple(probabilities.tolist()))
+    return Reading(
+        class_names=names,
+        size_hw=size_hw,
+        image_probabilities=tuple(probabilities.tolist()),
+        marks_lesions=False,
+    )
 
 
 def _one_each(

@@ -112,10 +112,10 @@ class ImageResult:
         image_probabilities: (K + 1,) of the whole image, normal first, as ``readings.Reading``; None where the model
             gives none.
         marks_lesions: whether the model says where lesions are. A classifier does not: that it has no findings says
-            nothing about lesions.
+            nothing about lesions. None where nobody says: ``evaluation.facts.facts.with_marking`` then decides.
     """
 
     truth: AnnotatedImage
     findings: tuple[Finding, ...]
     image_probabilities: tuple[float, ...] | None = None
-    marks_lesions: bool = True
+    marks_lesions: bool | None = None

@@ -68,6 +68,8 @@ class Reading:
         findings: highest score first.
         image_probabilities: (K + 1,) in [0, 1], normal first, as an image head or a classifier gives them; None from
             a model that judges no whole image.
+        marks_lesions: whether the model says where lesions are, so that a reading without findings says there is none.
+            A classifier does not; None where nobody says, which matters only beside ``image_probabilities``.
         uncertainty: of the whole reading, 0 (certain) to 1; None if it was not measured.
         maps: {name: (H, W) float32 in [0, 1]}, such as heat maps.
         notes: what limits its meaning.
@@ -84,6 +86,7 @@ class Reading:
     size_hw: tuple[int, int]
     findings: tuple[Finding, ...] = ()
     image_probabilities: ImageProbabilities | None = None
+    marks_lesions: bool | None = None
     uncertainty: float | None = None
     maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
     notes: tuple[Note, ...] = ()
@@ -188,4 +191,4 @@ def image_result(truth: AnnotatedImage, reading: Reading) -> ImageResult:
     probabilities = reading.image_probabilities
     if probabilities is None and len(placed) < len(reading.findings):
         probabilities = tuple(reading.class_scores.tolist())
-    return ImageResult(truth, placed, probabilities)
+    return ImageResult(truth, placed, probabilities, reading.marks_lesions)

@@ -125,7 +125,7 @@ def test_what_a_model_says_of_the_whole_image_is_read_back(read):
     written = [
         InferenceOutcome("y.png", reading(unplaced, uncertain, name="y.png", **of_image)),
         InferenceOutcome("a/x.png", reading(name="a/x.png")),
-        InferenceOutcome("b/x.png", reading(name="b/x.png", image_probabilities=(1.0, 0.0, 0.0))),
+        InferenceOutcome("b/x.png", reading(name="b/x.png", image_probabilities=(1.0, 0.0, 0.0), marks_lesions=True)),
     ]
     document = json.loads(json.dumps(predictions_document(written, NAMES)).replace("NaN", "null"))
     assert document["annotations"][0]["bbox"] is None
@@ -141,6 +141,7 @@ def test_what_a_model_says_of_the_whole_image_is_read_back(read):
         ({"image_probabilities": {"normal": 1}}, "malformed image_probabilities"),
         ({"image_probabilities": [1, 0, 0]}, "malformed image_probabilities"),
         ({"image_probabilities": {"normal": 1.5, "benign": 0, "malignant": 0}}, "image probability out of range"),
+        ({"marks_lesions": "no"}, "malformed marks_lesions"),
         ({"uncertainty": -1}, "uncertainty out of range"),
         ({"notes": ["blank"]}, "malformed notes"),
         ({"timings_s": {"model": -1}}, "malformed timings_s"),

@@ -115,6 +115,17 @@ def test_a_tumour_cannot_be_located_by_a_classifier(random_cases):
         study(results, NAMES, StudySettings(require_located=True))
 
 
+def test_a_detector_with_an_image_head_that_finds_nothing_has_missed_the_lesions(build):
+    truth = build.image([build.lesion(0, 0, 0, 4, 4)]).truth
+    for says, recall in ((True, 0.0), (False, math.nan), (None, math.nan)):  # None: a file that does not say
+        reading = Reading(
+            class_names=NAMES, size_hw=truth.size_hw, image_probabilities=(0.9, 0.1, 0.0), marks_lesions=says
+        )
+        found = study([image_result(truth, reading)], NAMES, SETTINGS)
+        assert found.evaluation.metrics["lesions"]["recall"] == pytest.approx(recall, nan_ok=True)
+        assert found.marks_lesions is (says is True)
+
+
 def test_a_classifier_beside_a_detector(random_cases):
     results = random_cases(np.random.default_rng(4), 10)
     rows = {row.name: row for row in compare(results, classified(results), NAMES, SETTINGS, n_permutations=50).rows}

@@ -340,6 +340,7 @@ def test_an_outcome_comes_back_as_it_was(tmp_path):
     spacing = {"spacing_mm": (0.1, 0.2), "spacing_source": "mm"}
     of_image = {
         "image_probabilities": (0.25, 0.5, 0.25),
+        "marks_lesions": False,
         "uncertainty": 0.125,
         "notes": (Note("picture", "n"), Note("size_reduced", "m")),
         "timings_s": {"model": 0.5},

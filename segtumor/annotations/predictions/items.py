@@ -57,6 +57,8 @@ def reading_fields(image: Mapping[str, Any], class_names: Sequence[str]) -> dict
     fields: dict[str, Any] = {}
     if image.get("image_probabilities") is not None:
         fields["image_probabilities"] = _image_probabilities(image["image_probabilities"], class_names)
+    if image.get("marks_lesions") is not None:
+        fields["marks_lesions"] = _yes_or_no("marks_lesions", image["marks_lesions"])
     if image.get("uncertainty") is not None:
         fields["uncertainty"] = float(_probability("uncertainty", image["uncertainty"]))
     if image.get("notes") is not None:
@@ -71,6 +73,12 @@ def _image_probabilities(given: Any, class_names: Sequence[str]) -> tuple[float,
     if not isinstance(given, dict) or set(given) != set(names):
         raise DataError("malformed image_probabilities", got=f"{given!r:.60}", expected=f"one each for {list(names)}")
     return tuple(float(_probability("image probability", given[name])) for name in names)
+
+
+def _yes_or_no(what: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise DataError(f"malformed {what}", got=f"{value!r:.60}", expected="true or false")
+    return value
 
 
 def _notes(given: Any) -> tuple[Note, ...]:

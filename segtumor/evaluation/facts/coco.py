@@ -200,7 +200,7 @@ def _is_defined(results: Sequence[ImageResult], iou_type: str) -> bool:
 
 def _lesions(result: ImageResult) -> tuple[Lesion, ...]:
     """The lesions that findings are compared with, crowd regions included."""
-    return result.truth.lesions if result.marks_lesions else ()
+    return () if result.marks_lesions is False else result.truth.lesions
 
 
 def _class_of(results: Sequence[ImageResult], class_id: int, iou_type: str, best: list[list[Finding]]) -> CocoClass:

@@ -193,15 +193,14 @@ def study_facts_of(
 
 
 def with_marking(results: Sequence[ImageResult]) -> tuple[ImageResult, ...]:
-    """The same results; if they judge images by probabilities alone, as a classifier does, they are said to mark none.
+    """The same results, each with ``marks_lesions`` decided where it was not said.
 
-    A file does not say whether a model could have marked lesions, so a set of probabilities without a single finding
-    that has a place is taken to be of one that cannot: that it found no lesion is then unknown, not a recall of 0.
+    A set of image probabilities without a single finding that has a place is then taken to be of a classifier: that it
+    found no lesion is unknown, not a recall of 0.
     """
     marked = any(finding.is_placed for result in results for finding in result.findings)
-    if marked or all(result.image_probabilities is None for result in results):
-        return tuple(results)
-    return tuple(replace(result, marks_lesions=False) for result in results)
+    marked = marked or all(result.image_probabilities is None for result in results)
+    return tuple(r if r.marks_lesions is not None else replace(r, marks_lesions=marked) for r in results)
 
 
 def image_overlap(image: MatchedImage) -> float:

@@ -112,14 +112,14 @@ def match_image(result: ImageResult, *, score_threshold: float, iou_threshold: f
         false_positives,
         max_score,
         ignored,
-        marks_lesions=result.marks_lesions,
+        marks_lesions=result.marks_lesions is not False,
         judges_image=result.image_probabilities is not None,
     )
 
 
 def lesions_to_find(result: ImageResult) -> list[Lesion]:
     """Lesions that can be hit or missed: no crowd regions, and none at all where the model marks no lesions."""
-    return [lesion for lesion in result.truth.lesions if not lesion.iscrowd and result.marks_lesions]
+    return [lesion for lesion in result.truth.lesions if not lesion.iscrowd and result.marks_lesions is not False]
 
 
 def crowds_of(result: ImageResult) -> list[Lesion]:

@@ -21,6 +21,8 @@ from segtumor.structures.readings import Note, Reading
 #: they are as large as the radiographs.
 _OF_OUTCOME = ("size_hw", "status", "reason", "seconds", "overlay")
 _OF_READING = ("spacing_mm", "spacing_source", "image_probabilities", "uncertainty", "timings_s")
+#: Of a reading, too; lines of older versions lack it.
+_MARKS_LESIONS = "marks_lesions"
 _INPUT_KEYS = {"name", "key"}
 _KEYS = {*_INPUT_KEYS, "file", *_OF_OUTCOME}
 _READING_KEYS = {*_OF_READING, "notes", "findings"}
@@ -90,7 +92,7 @@ def outcome_of(entry: Line | None, class_names: Sequence[str]) -> InferenceOutco
 
 def _reading_entry(reading: Reading) -> Line:
     return {
-        **{name: getattr(reading, name) for name in _OF_READING},
+        **{name: getattr(reading, name) for name in (*_OF_READING, _MARKS_LESIONS)},
         "notes": [[note.code, note.text] for note in reading.notes],
         "findings": [_finding_entry(finding) for finding in reading.findings],
     }
@@ -105,6 +107,7 @@ def _reading(entry: Line, size_hw: tuple[int, int] | None, class_names: tuple[st
         size_hw=size_hw,
         findings=tuple(_finding(len(class_names), *values) for values in entry["findings"]),
         image_probabilities=None if given is None else tuple(map(float, given)),
+        marks_lesions=entry.get(_MARKS_LESIONS),
         uncertainty=entry["uncertainty"],
         notes=tuple(Note(str(code), str(text)) for code, text in entry["notes"]),
         timings_s={str(name): float(seconds) for name, seconds in entry["timings_s"].items()},
