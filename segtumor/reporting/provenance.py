@@ -14,7 +14,7 @@ from segtumor.files import sha256_of_file
 from segtumor.runs import CONFIG, RUN_RECORD, best_weights
 from segtumor.system.versions import versions
 
-_VERSIONS = ("segtumor", "python", "numpy", "scipy", "pycocotools", "faster-coco-eval")
+_VERSIONS = ("segtumor", "python", "numpy", "scipy", "pycocotools")
 
 #: Said of an annotation file that is not what the ``split.json`` beside it describes.
 NOT_OF_SPLIT = "does not match any part of this split"

@@ -79,7 +79,6 @@ PACKAGES = (
         "pip install opencv-python-headless",
     ),
     _simple("pycocotools", module="pycocotools.mask"),
-    _simple("faster-coco-eval", module="faster_coco_eval"),
     _simple("simplejpeg"),
     _simple("pandas"),
     _simple("matplotlib"),
