@@ -188,7 +188,7 @@ def _print_counts(found: "Study") -> None:
     if counts["n_crowd_regions"]:
         lesions += f", {counted(counts['n_crowd_regions'], 'crowd regions')} (not counted)"
     print(
-        f"{counted(counts['n_images'], 'images')} ({images['n_tumor_images']} with tumor, {images['n_normal_images']} "
+        f"{counted(counts['n_images'], 'images')} ({images['n_tumor_images']} with tumour, {images['n_normal_images']} "
         f"normal), {counted(len(found.cases), 'cases')}, {lesions}, {findings} with a "
         f"score of at least {found.settings.score_threshold:.2f}"
     )

@@ -228,7 +228,7 @@ def test_a_tumor_must_be_located_in_what_says_so(located_or_not):
     by_rule |= {"balanced_accuracy": (7 / 12, 5 / 12), "kappa": (1 / 6, -2 / 13)}
     for name, values in by_rule.items():
         assert (plain[f"patient_{name}"].value, strict[f"patient_{name}"].value) == pytest.approx(values), name
-        assert ("a tumor must be located" in strict[f"patient_{name}"].label) == (name != "specificity"), name
+        assert ("a tumour must be located" in strict[f"patient_{name}"].label) == (name != "specificity"), name
     assert (plain["patient_ppv"].value, plain["patient_npv"].value) == pytest.approx((2 / 3, 1 / 2))
     others = set(plain) - {f"patient_{name}" for name in by_rule}
     for name in others:

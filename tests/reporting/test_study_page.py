@@ -179,7 +179,7 @@ def test_uneven_views_are_told_beside_the_numbers_of_patients():
         ImageResult(dataclasses.replace(truth, lesions=() if truth.attributes["case_id"] == "c" else truth.lesions), ())
         for truth in uneven
     ]
-    words = "Normal patients have 5.0 images on average, those with tumor 2.0; by the rule any"
+    words = "Normal patients have 5.0 images on average, those with tumour 2.0; by the rule any"
     sentences = summary.summary_sentences(fake_study(kept))
     (position,) = [n for n, sentence in enumerate(sentences) if sentence.startswith(words)]
     assert sentences[position - 1].startswith("The AUC for separating patients with a tumour from those without")

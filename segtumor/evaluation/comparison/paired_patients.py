@@ -38,7 +38,7 @@ def paired_patient_test(name: str, first: Calls, second: Calls) -> TestResult | 
 
     Args:
         name: of the measure: patient_auc (DeLong); patient_sensitivity, _specificity, _accuracy (McNemar), which go by
-            ``Calls.judged``: with ``require_located`` a tumor must be located.
+            ``Calls.judged``: with ``require_located`` a tumour must be located.
         first, second: Calls of the same patients.
     """
     tumor = first.tumor

@@ -86,7 +86,7 @@ def _class_of_best(images: Calls) -> Ints:
 
 
 def _true_class(images: Calls, tumor: Bools) -> Ints:
-    """Highest known class; unknown for a tumor without one."""
+    """Highest known class; unknown for a tumour without one."""
     highest = np.full(images.n_cases, UNKNOWN_CLASS, dtype=np.int64)
     np.maximum.at(highest, images.case_of, images.true_class)
     return np.where(tumor & (highest == 0), UNKNOWN_CLASS, highest)

@@ -107,7 +107,7 @@ def _over_scores(builder: MeasureBuilder, function: _OverScores) -> Callable[[Fl
 def _binary_measures(builder: MeasureBuilder) -> list[Measure]:
     calls = builder.calls
     plain = _Cells(builder, calls.positive)
-    judged = plain if calls.found is None else _Cells(builder, calls.found, ", a tumor must be located")
+    judged = plain if calls.found is None else _Cells(builder, calls.found, ", a tumour must be located")
     return [
         judged.proportion("sensitivity", "sensitivity", rates.sensitivity, ("tp",), ("fn",)),
         plain.proportion("specificity", "specificity", rates.specificity, ("tn",), ("fp",)),

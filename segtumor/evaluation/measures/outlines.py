@@ -76,7 +76,7 @@ def _surface_of(
     agreement, matched = surface[:, 3], ~np.isnan(surface[:, 3])
     unknown = (counted & lesions.matched & ~lesions.by_mask).any()  # matched by boxes
     with_missed = np.full(len(lesions), np.nan) if unknown else np.nan_to_num(agreement)
-    label = f"normalized surface Dice{of_unit}"
+    label = f"normalised surface Dice{of_unit}"
     return [
         *measures,
         measure(f"normalized_surface_dice{suffix}", f"{label} (missed = 0)", with_missed, counted),

@@ -16,7 +16,7 @@ def headline(evaluation: Evaluation) -> list[tuple[str, float, str]]:
     crowds = f"neither found nor missed; {counts['n_findings_in_crowds']} findings in them do not count"
     lesion_note = f"score >= {score:.2f}, IoU >= {iou:.2f}"
     return [
-        ("images", counts["n_images"], f"{images['n_tumor_images']} with tumor, {images['n_normal_images']} normal"),
+        ("images", counts["n_images"], f"{images['n_tumor_images']} with tumour, {images['n_normal_images']} normal"),
         ("lesions", counts["n_lesions"], f"{counts['n_findings_at_threshold']} findings with score >= {score:.2f}"),
         *([("crowd regions", counts["n_crowd_regions"], crowds)] if counts["n_crowd_regions"] else []),
         ("mask AP50", m["detection"][SEGM]["AP50"], "percent"),

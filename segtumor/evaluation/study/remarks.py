@@ -123,7 +123,7 @@ def _of_crowds(facts: Facts) -> Iterator[str]:
     yield (
         f"{sum(counts)} regions on {sum(map(bool, counts))} images are crowds (iscrowd 1): they are no lesions, "
         f"neither found nor missed, and {ignored} findings that lie in them are neither right nor wrong. {only} images "
-        "have crowds only; they are not normal and count as images with tumor."
+        "have crowds only; they are not normal and count as images with tumour."
     )
 
 
@@ -231,7 +231,7 @@ def uneven_views_remark(n_images: Ints, tumor: Bools | Sequence[bool], rule: str
     if max(with_tumor, normal) < _UNEVEN * min(with_tumor, normal):
         return ""
     return (
-        f"Normal patients have {normal:.1f} images on average, those with tumor {with_tumor:.1f}; by the rule {rule} "
+        f"Normal patients have {normal:.1f} images on average, those with tumour {with_tumor:.1f}; by the rule {rule} "
         "each further image is a further chance to be called positive, so that measures of patients partly compare "
         "numbers of images (the rule mean does so less)."
     )

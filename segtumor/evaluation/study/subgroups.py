@@ -1,9 +1,9 @@
 """The measures by subgroup, with intervals, from the draws of the whole: a case comes with what it has of the group.
 
-Of a lesion's field: overlap, surface distances, recall and localization of those lesions, the sensitivity of the images
+Of a lesion's field: overlap, surface distances, recall and localisation of those lesions, the sensitivity of the images
 that hold one, and of a class its average precision. Of an image's field: all measures on those images, but average
 precision, which takes time, of masks only, or of boxes where there are no masks; and of a label of the image no
-predictive values, as there all images have a tumor or none. Small groups give wide intervals; many
+predictive values, as there all images have a tumour or none. Small groups give wide intervals; many
 groups give some that differ by chance (see ``group_tests``).
 Letters: C cases.
 """
