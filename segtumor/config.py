@@ -65,6 +65,8 @@ def add_segtumor_config(cfg: CfgNode) -> None:
 
     # "SGD" as Detectron2 has it, or "ADAMW".
     cfg.SOLVER.OPTIMIZER = "SGD"
+    # Decay of a moving average of the weights, which is validated and kept as the best model, [0, 1); 0 for none.
+    cfg.SOLVER.AVERAGE_DECAY = 0.0
     # Metric of the validation set that chooses model_best.pth: "segm/AP50", "bbox/AP", "dice", "loss", ...
     cfg.SOLVER.BEST_METRIC = "segm/AP50"
     # Validations without improvement after which training stops; 0 never stops early.

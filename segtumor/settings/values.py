@@ -167,6 +167,7 @@ RULES = {
     "SOLVER.MAX_ITER": whole(1, 10**9),
     "SOLVER.BASE_LR": _POSITIVE,
     "SOLVER.MOMENTUM": real(0, 1, below=True),
+    "SOLVER.AVERAGE_DECAY": real(0, 1, below=True),
     "SOLVER.WEIGHT_DECAY": _NOT_NEGATIVE,
     "SOLVER.WEIGHT_DECAY_NORM": _NOT_NEGATIVE,
     "SOLVER.WEIGHT_DECAY_BIAS": Rule(lambda v: v is None or _NOT_NEGATIVE.holds(v), "a number 0 or more, or null"),

@@ -189,7 +189,7 @@ class Validation(HookBase):
     def _values(self, done: int) -> dict[str, float]:
         where = f"validation at iteration {done}"
         losses = validation_losses(
-            self.trainer.model,
+            self.trainer.validated_model,
             self._unless_stopping(self._loss_batches()),
             seed=self._seed,
             where=where,
@@ -226,7 +226,9 @@ class Validation(HookBase):
         if self._best is None or self._best == -math.inf or score > self._best:
             self._best, self._without_improvement = score, 0
             if comm.is_main_process():
-                self.trainer.checkpointer.save_weights(BEST_WEIGHTS, iteration=done - 1, **{self._best_metric: value})
+                self.trainer.checkpointer.save_weights(
+                    BEST_WEIGHTS, model=self.trainer.validated_model, iteration=done - 1, **{self._best_metric: value}
+                )
             return
         self._without_improvement += 1
         if self._patience and self._without_improvement >= self._patience:

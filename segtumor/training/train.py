@@ -202,7 +202,7 @@ def _build(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) -
     """Trainer with its validation, and a sentence on the weights; touches no file of the run."""
     check_schedule(cfg)
     trainer = Trainer.from_config(cfg, build_train_loader(cfg, records_of(datasets["train"])))
-    validation = _validation(cfg, datasets["validation"], trainer.model)
+    validation = _validation(cfg, datasets["validation"], trainer.validated_model)
     if validation is not None:
         trainer.add_validation(validation)
     sentence, checkpoint = "none, trained from scratch", None
@@ -219,6 +219,13 @@ def _build(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) -
 
 def _validation(cfg: CfgNode, datasets: Sequence[CocoDataset], model: nn.Module) -> Validation | None:
     if not datasets:
+        if cfg.SOLVER.AVERAGE_DECAY:
+            raise ConfigError(
+                "averaged weights are those of the best model, which no set chooses",
+                where="SOLVER.AVERAGE_DECAY",
+                got=cfg.SOLVER.AVERAGE_DECAY,
+                remedy="Name DATASETS.VALIDATION or set it to 0",
+            )
         logger.warning("DATASETS.VALIDATION is empty: no best model is chosen, training does not stop early")
         return None
     if len(datasets) > 1:

@@ -28,6 +28,7 @@ from segtumor.errors import NonFiniteLossError, SegtumorError
 from segtumor.models.build import create_model
 from segtumor.models.kinds import Example, LossesOf, kind_of, own_losses
 from segtumor.runs import LAST_WEIGHTS, TRAINING_METRICS
+from segtumor.training.averaging import Averaging, moving_average
 from segtumor.training.batches.loaders import TrainLoader
 from segtumor.training.checkpoints.checkpoint import Checkpointer, Part
 from segtumor.training.checkpoints.random_states import RandomStates
@@ -69,6 +70,7 @@ class Trainer(TrainerBase):
         extra: Mapping[str, Any],
         mixed_precision: bool,
         losses: LossesOf = own_losses,
+        average_decay: float = 0.0,
     ) -> None:
         """
         Args:
@@ -81,6 +83,7 @@ class Trainer(TrainerBase):
             extra: plain values stored in every checkpoint.
             mixed_precision: whether to compute in float16 on a GPU.
             losses: module and batch to its losses (``models.kinds``).
+            average_decay: of the moving average of the weights (``averaging``), in [0, 1); 0 for none.
         """
         super().__init__()
         self.model, self.optimizer, self.scheduler, self.max_iter = model, optimizer, scheduler, max_iter
@@ -102,6 +105,9 @@ class Trainer(TrainerBase):
             "scaler": self._scaler,
             "random": self._random,
         }
+        self._average = moving_average(model, average_decay) if average_decay else None
+        if self._average is not None:
+            parts["average"] = self._average
         self.checkpointer = Checkpointer(model, folder, parts=parts, extra=extra)
 
     @classmethod
@@ -120,7 +126,13 @@ class Trainer(TrainerBase):
             extra={"class_names": list(cfg.MODEL.CLASS_NAMES), "segtumor_version": segtumor.__version__},
             mixed_precision=cfg.SOLVER.AMP.ENABLED and cfg.MODEL.DEVICE != "cpu",
             losses=kind_of(cfg).losses,
+            average_decay=cfg.SOLVER.AVERAGE_DECAY,
         )
+
+    @property
+    def validated_model(self) -> nn.Module:
+        """What is validated and kept as the best: the moving average if there is one, else the model in training."""
+        return self.model if self._average is None else self._average.module
 
     def add_validation(self, validation: Validation) -> None:
         """Call this hook after every step, and keep its memory in the checkpoints; before ``restore``."""
@@ -128,11 +140,13 @@ class Trainer(TrainerBase):
         self.checkpointer.add_part("validation", validation)
 
     def add_hooks(self) -> None:
-        """Timing, schedule, validation, checkpoints and the writers of metrics, in that order; opens files.
+        """Timing, schedule, average, validation, checkpoints and the writers of metrics, in that order; opens files.
 
         A checkpoint comes after the validation of its iteration: a resumed run would not measure that one again.
         """
         self.register_hooks([hooks.IterationTimer(), hooks.LRScheduler()])
+        if self._average is not None:
+            self.register_hooks([Averaging(self._average)])
         if self.validation is not None:
             self.register_hooks([self.validation])
         if comm.is_main_process():

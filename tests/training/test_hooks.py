@@ -42,6 +42,7 @@ class Run:
 
     def __init__(self, hook, max_iter):
         self.max_iter, self.kept, self.stored, self.reason = max_iter, [], [], None
+        self.validated_model = None
         self.storage = SimpleNamespace(put_scalars=lambda **values: self.stored.append(values))
         self.checkpointer = SimpleNamespace(save_weights=lambda name, **values: self.kept.append((name, values)))
         hook.trainer = self

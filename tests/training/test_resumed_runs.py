@@ -28,6 +28,7 @@ LONGER = {
     **MEASURED,
     "INPUT.AUGMENTATION": "strong",
     "SOLVER.MAX_ITER": 5,
+    "SOLVER.AVERAGE_DECAY": 0.9,
     "DATALOADER.ASPECT_RATIO_GROUPING": True,
 }
 
@@ -108,6 +109,8 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(type_train, whole
     states = zip(expected["optimizer"]["state"].values(), resumed["optimizer"]["state"].values(), strict=True)
     assert all(torch.equal(first["momentum_buffer"], second["momentum_buffer"]) for first, second in states)
     assert torch.equal(expected["random"]["torch"], resumed["random"]["torch"])
+    assert equal(expected["average"], resumed["average"])
+    assert not equal(expected["average"], {f"module.{name}": value for name, value in expected["model"].items()})
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGHUP", 129)])

@@ -78,9 +78,15 @@ class Checkpointer:
         self._write(name, {"model": self._model.state_dict(), **parts, **self._extra, **values})
         write_text(self._folder / NEWEST_CHECKPOINT, name)
 
-    def save_weights(self, name: str, **values: Any) -> None:
-        """Write the file ``name`` with the model alone; a ``resume`` does not start from it. Raises as ``save``."""
-        self._write(name, {"model": self._model.state_dict(), **self._extra, **values})
+    def save_weights(self, name: str, *, model: nn.Module | None = None, **values: Any) -> None:
+        """Write the file ``name`` with a model alone; a ``resume`` does not start from it. Raises as ``save``.
+
+        Args:
+            name: of the file.
+            model: in place of the one in training, such as an average of it.
+            values: plain ones, stored as well.
+        """
+        self._write(name, {"model": (model or self._model).state_dict(), **self._extra, **values})
 
     def restore(self, newest: Newest) -> list[str]:
         """Restore model and parts from a checkpoint; returns what the user should know, in sentences.
