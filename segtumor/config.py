@@ -20,7 +20,8 @@ from detectron2.config import CfgNode, get_cfg
 
 import segtumor.models.backbones.narrow_resnet
 import segtumor.models.backbones.vgg
-import segtumor.models.detectors.roi_heads  # noqa: F401  the three register the model parts that configurations name
+import segtumor.models.detectors.image_head
+import segtumor.models.detectors.roi_heads  # noqa: F401  they register the model parts that configurations name
 
 _AUGMENTATION = "INPUT.AUGMENTATION"
 
@@ -40,6 +41,12 @@ def add_segtumor_config(cfg: CfgNode) -> None:
     # Output channels of each convolution, 16 numbers (13 for depth 16) from 1; [] for the published 64 to 512 (Simonyan
     # & Zisserman 2015, table 1). tools/prune.py writes them.
     cfg.MODEL.VGG.CHANNELS = []
+
+    # Of META_ARCHITECTURE JudgingRCNN: width of the hidden layer, dropout, [0, 1), weight of its loss, 0 or more.
+    cfg.MODEL.IMAGE_HEAD = CfgNode()
+    cfg.MODEL.IMAGE_HEAD.HIDDEN = 128
+    cfg.MODEL.IMAGE_HEAD.DROPOUT = 0.2
+    cfg.MODEL.IMAGE_HEAD.LOSS_WEIGHT = 1.0
 
     # Weight of each class and, last, of background in the classification loss; [] for equal weights.
     cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS = []

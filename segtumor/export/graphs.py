@@ -102,6 +102,8 @@ def check_model(model: Any) -> None:
         ConfigError: names the part that is of another kind.
     """
     _check_kind("MODEL.META_ARCHITECTURE", model, GeneralizedRCNN)
+    if hasattr(model, "image_head"):
+        raise ConfigError("an image head cannot be exported", where="MODEL.META_ARCHITECTURE", got="JudgingRCNN")
     _check_kind("MODEL.PROPOSAL_GENERATOR.NAME", model.proposal_generator, RPN)
     heads = model.roi_heads
     _check_kind("MODEL.ROI_HEADS.NAME", heads, StandardROIHeads)

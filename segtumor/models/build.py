@@ -72,7 +72,7 @@ def load_trained_model(cfg: CfgNode) -> tuple[nn.Module, list[str]]:
 def predictor_from_config(cfg: CfgNode, model: nn.Module, class_names: Sequence[str]) -> Predictor:
     """The predictor that ``INPUT`` and ``POSTPROCESSING`` describe, around ``model`` as its kind reads radiographs."""
     return Predictor(
-        kind_of(cfg).as_model(model),
+        kind_of(cfg).as_model(model, class_names),
         class_names=class_names,
         windowing=windowing_from_config(cfg),
         settings=postprocessing_settings(cfg),

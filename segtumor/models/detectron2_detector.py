@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from segtumor.errors import NonFiniteOutputError
-from segtumor.runtime.breakdown import LARGEST_OUTPUT, broken_output
+from segtumor.runtime.breakdown import LARGEST_OUTPUT, broken_output, is_broken
 from segtumor.runtime.protocols import SizeHW, Window
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
+from segtumor.structures.readings import Reading
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -35,6 +36,12 @@ class ModelDetector:
         self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]
     ) -> list[Sequence[Finding] | NonFiniteOutputError]:
         """See ``runtime.protocols.Detector``."""
+        outputs = self._outputs(windows, sizes_hw)
+        return [output if is_broken(output) else findings_from_instances(output["instances"]) for output in outputs]
+
+    def _outputs(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]
+    ) -> list[dict[str, Any] | NonFiniteOutputError]:
         inputs = [
             {"image": image_tensor(window), "height": height, "width": width}
             for window, (height, width) in zip(windows, sizes_hw, strict=True)
@@ -42,15 +49,40 @@ class ModelDetector:
         nothing: list[torch.Tensor] = []
         watched = _watched(self.model) if self._checks_outputs else contextlib.nullcontext(nothing)
         with torch.inference_mode(), evaluating(self.model), watched as sound:
-            found: list[Sequence[Finding] | NonFiniteOutputError]
-            found = [findings_from_instances(output["instances"]) for output in self.model(inputs)]
+            found: list[dict[str, Any] | NonFiniteOutputError] = list(self.model(inputs))
             is_sound = bool(torch.stack(sound).all()) if sound else True
         if is_sound:
             return found
         if len(windows) == 1:
             return [broken_output()]
         # Which of them it was shows one by one.
-        return [self.detect([window], [size_hw])[0] for window, size_hw in zip(windows, sizes_hw, strict=True)]
+        return [self._outputs([window], [size_hw])[0] for window, size_hw in zip(windows, sizes_hw, strict=True)]
+
+
+class JudgingModelDetector(ModelDetector):
+    """A model with an image head (``models.detectors.image_head``).
+
+    Args:
+        model: as for ``ModelDetector``; its outputs hold ``"image_probabilities"`` too.
+        class_names: by ``class_id``.
+    """
+
+    def __init__(self, model: nn.Module, class_names: Sequence[str]) -> None:
+        super().__init__(model)
+        self._class_names = tuple(class_names)
+
+    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+        """See ``runtime.protocols.ReadingModel``."""
+        outputs = zip(self._outputs(windows, sizes_hw), sizes_hw, strict=True)
+        return [o if is_broken(o) else self._reading(o, (int(h), int(w))) for o, (h, w) in outputs]
+
+    def _reading(self, output: dict[str, Any], size_hw: SizeHW) -> Reading:
+        return Reading(
+            class_names=self._class_names,
+            size_hw=size_hw,
+            findings=findings_from_instances(output["instances"]),
+            image_probabilities=tuple(output["image_probabilities"].double().clamp(0, 1).tolist()),
+        )
 
 
 def findings_from_instances(instances: Instances) -> tuple[Finding, ...]:
@@ -82,7 +114,7 @@ def findings_from_instances(instances: Instances) -> tuple[Finding, ...]:
 
 
 #: Where numbers leave a part of the model and what follows drops or clamps what is not finite.
-_EXITS = ("proposal_generator.rpn_head", "roi_heads.box_predictor", "roi_heads.mask_head.predictor")
+_EXITS = ("proposal_generator.rpn_head", "roi_heads.box_predictor", "roi_heads.mask_head.predictor", "image_head")
 
 
 @contextlib.contextmanager

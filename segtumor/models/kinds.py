@@ -10,6 +10,7 @@ a kind is exported (``segtumor.export.export``).
 Letters: K classes, without normal; L lesions; h, w size that the model sees.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from detectron2.structures import BitMasks, Boxes, Instances
 from numpy.typing import NDArray
 from torch import nn
 
-from segtumor.models.detectron2_detector import ModelDetector
+from segtumor.models.detectron2_detector import JudgingModelDetector, ModelDetector
 from segtumor.models.image_models import ModelClassifier, ModelSegmenter
 from segtumor.runtime.protocols import Model
 from segtumor.structures.masks import box_from_mask
@@ -59,7 +60,7 @@ class ModelKind:
 
     Attributes:
         name: for people and for ``export.json``.
-        as_model: the module as one of ``segtumor.runtime.protocols``.
+        as_model: the module and the names of its classes to one of ``segtumor.runtime.protocols``.
         targets: ``Truth`` to the fields of a training example that hold it.
         losses: the module in training mode and a batch to its losses.
         count_key: where the module looks up the number of its classes; None if it reads ``MODEL.CLASS_NAMES``.
@@ -69,7 +70,7 @@ class ModelKind:
     """
 
     name: str
-    as_model: Callable[[nn.Module], Model]
+    as_model: Callable[[nn.Module, Sequence[str]], Model]
     targets: Callable[[Truth], Mapping[str, Any]]
     losses: LossesOf = own_losses
     count_key: str | None = None
@@ -102,27 +103,41 @@ def map_target(truth: Truth) -> dict[str, torch.Tensor]:
     return {"class_map": torch.from_numpy(class_map)}
 
 
+_OF_IMAGES = ("image/accuracy", "image/sensitivity", "image/specificity")
 _OF_LESIONS = ("segm/AP", "segm/AP50", "segm/AP75", "bbox/AP", "bbox/AP50", "dice")
 MASK_RCNN = ModelKind(
     name="mask_rcnn",
-    as_model=ModelDetector,
+    as_model=lambda module, _: ModelDetector(module),
     targets=instance_targets,
     count_key="MODEL.ROI_HEADS.NUM_CLASSES",
     weights_key="MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS",
     metrics=_OF_LESIONS,
 )
+#: With an image head (``detectors.image_head``).
+JUDGING_RCNN = dataclasses.replace(
+    MASK_RCNN,
+    name="judging_rcnn",
+    as_model=JudgingModelDetector,
+    targets=lambda truth: {**instance_targets(truth), **class_target(truth)},
+    metrics=(*_OF_LESIONS, *_OF_IMAGES),
+)
 #: In evaluation mode it returns {"image_probabilities": (K + 1,) in [0, 1], normal first} for each image.
 CLASSIFIER = ModelKind(
     name="classifier",
-    as_model=ModelClassifier,
+    as_model=lambda module, _: ModelClassifier(module),
     targets=class_target,
-    metrics=("image/accuracy", "image/sensitivity", "image/specificity"),
+    metrics=_OF_IMAGES,
     needs_lesions=False,
 )
 #: In evaluation mode it returns {"class_maps": (K, h, w) in [0, 1]} for each image.
-SEGMENTER = ModelKind(name="segmenter", as_model=ModelSegmenter, targets=map_target, metrics=_OF_LESIONS)
+SEGMENTER = ModelKind(
+    name="segmenter",
+    as_model=lambda module, _: ModelSegmenter(module),
+    targets=map_target,
+    metrics=_OF_LESIONS,
+)
 
-_KINDS = {"GeneralizedRCNN": MASK_RCNN}
+_KINDS = {"GeneralizedRCNN": MASK_RCNN, "JudgingRCNN": JUDGING_RCNN}
 
 
 def register(architecture: str, kind: ModelKind) -> None:

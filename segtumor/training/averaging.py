@@ -32,7 +32,7 @@ def moving_average(model: nn.Module, decay: float) -> AveragedModel:
             else:  # counters
                 mean.copy_(value)
 
-    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)  # type: ignore[no-untyped-call]  # torch's
+    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)
 
 
 class Averaging(HookBase):

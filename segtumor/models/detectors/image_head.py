@@ -1,0 +1,133 @@
+"""A Mask R-CNN that judges the whole image too: normal, or which kind of tumour.
+
+Regions see a lesion and little around it, and a normal radiograph has none to learn from. The image head sees every
+feature map at once, pooled: the mean of each channel tells what the picture is of, its maximum whether something is
+anywhere. It is trained jointly and says the reading's image probabilities.
+
+Letters: N images; L maps of C channels; K classes, without normal.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN
+from detectron2.structures import ImageList
+from torch import nn
+from torch.nn import functional
+
+
+class ImageHead(nn.Module):
+    """Feature maps to logits of normal and the K classes.
+
+    Args:
+        in_features: names of the L maps.
+        channels: C of each map.
+        hidden: width of the one hidden layer.
+        num_classes: K.
+        dropout: proportion of the hidden values left out in training, [0, 1).
+    """
+
+    def __init__(
+        self, *, in_features: Sequence[str], channels: Sequence[int], hidden: int, num_classes: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.in_features = tuple(in_features)
+        self.layers = nn.Sequential(
+            nn.Linear(2 * sum(channels), hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, num_classes + 1),
+        )
+
+    def forward(self, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Maps (N, C, h, w) -> (N, K + 1) logits, normal first."""
+        maps = [features[name] for name in self.in_features]
+        pooled = [pool(feature) for feature in maps for pool in (_mean, _maximum)]
+        logits: torch.Tensor = self.layers(torch.cat(pooled, dim=1))
+        return logits
+
+
+def _mean(feature: torch.Tensor) -> torch.Tensor:
+    return feature.mean(dim=(2, 3))
+
+
+def _maximum(feature: torch.Tensor) -> torch.Tensor:
+    return feature.amax(dim=(2, 3))
+
+
+@META_ARCH_REGISTRY.register()
+class JudgingRCNN(GeneralizedRCNN):
+    """``GeneralizedRCNN`` with an ``ImageHead``.
+
+    In training it takes, beside Detectron2's fields, ``"image_class"``: 0 normal, ``class_id`` + 1, below 0 unknown
+    (no loss); and returns ``loss_image`` too. In evaluation each output holds, beside ``"instances"``,
+    ``"image_probabilities"``: (K + 1,) in [0, 1], normal first, summing to 1.
+    """
+
+    @configurable
+    def __init__(self, *, image_head: ImageHead, image_loss_weight: float, **parts: Any) -> None:
+        """
+        Args:
+            image_head: on maps of the backbone.
+            image_loss_weight: of its loss among the others.
+            parts: as of ``GeneralizedRCNN``.
+        """
+        super().__init__(**parts)
+        self.image_head, self._image_loss_weight = image_head, image_loss_weight
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """Detectron2's parts, and the image head of ``MODEL.IMAGE_HEAD`` on the maps that regions are pooled from."""
+        parts: dict[str, Any] = super().from_config(cfg)
+        shapes, names = parts["backbone"].output_shape(), list(cfg.MODEL.ROI_HEADS.IN_FEATURES)
+        head = ImageHead(
+            in_features=names,
+            channels=[shapes[name].channels for name in names],
+            hidden=cfg.MODEL.IMAGE_HEAD.HIDDEN,
+            num_classes=cfg.MODEL.ROI_HEADS.NUM_CLASSES,
+            dropout=cfg.MODEL.IMAGE_HEAD.DROPOUT,
+        )
+        return {**parts, "image_head": head, "image_loss_weight": cfg.MODEL.IMAGE_HEAD.LOSS_WEIGHT}
+
+    def forward(self, batched_inputs: list[dict[str, Any]]) -> Any:
+        """Losses in training mode, one output for each image in evaluation mode."""
+        if not self.training:
+            return self.inference(batched_inputs)
+        images, features = self._features(batched_inputs)
+        instances = [example["instances"].to(self.device) for example in batched_inputs]
+        proposals, proposal_losses = self.proposal_generator(images, features, instances)
+        _, detector_losses = self.roi_heads(images, features, proposals, instances)
+        classes = torch.tensor([example["image_class"] for example in batched_inputs], device=self.device)
+        loss = self._image_loss_weight * image_loss(self.image_head(features), classes)
+        return {**detector_losses, **proposal_losses, "loss_image": loss}
+
+    def inference(
+        self, batched_inputs: list[dict[str, Any]], detected_instances: None = None, do_postprocess: bool = True
+    ) -> Any:
+        """As ``GeneralizedRCNN.inference``, with image probabilities; instances cannot be given."""
+        images, features = self._features(batched_inputs)
+        proposals, _ = self.proposal_generator(images, features, None)
+        instances, _ = self.roi_heads(images, features, proposals, None)
+        if not do_postprocess:
+            return instances
+        outputs = GeneralizedRCNN._postprocess(instances, batched_inputs, images.image_sizes)
+        probabilities = functional.softmax(self.image_head(features), dim=1)
+        return [{**o, "image_probabilities": of_image} for o, of_image in zip(outputs, probabilities, strict=True)]
+
+    def _features(self, batched_inputs: list[dict[str, Any]]) -> tuple[ImageList, dict[str, torch.Tensor]]:
+        images = self.preprocess_image(batched_inputs)
+        return images, self.backbone(images.tensor)
+
+
+def image_loss(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    """Mean cross entropy of the images whose class is known; 0 without any.
+
+    Args:
+        logits: (N, K + 1), normal first.
+        classes: (N,) int64; below 0 unknown.
+    """
+    known = classes >= 0
+    loss: torch.Tensor = functional.cross_entropy(logits[known], classes[known], reduction="sum")
+    return loss / known.sum().clamp(min=1)
