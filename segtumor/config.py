@@ -18,6 +18,7 @@ from segtumor.settings.values import check_values
 # isort: split
 from detectron2.config import CfgNode, get_cfg
 
+import segtumor.models.backbones.efficientnet_lite
 import segtumor.models.backbones.narrow_resnet
 import segtumor.models.backbones.vgg
 import segtumor.models.detectors.image_head
@@ -41,6 +42,11 @@ def add_segtumor_config(cfg: CfgNode) -> None:
     # Output channels of each convolution, 16 numbers (13 for depth 16) from 1; [] for the published 64 to 512 (Simonyan
     # & Zisserman 2015, table 1). tools/prune.py writes them.
     cfg.MODEL.VGG.CHANNELS = []
+
+    # EfficientNet-Lite backbone: variant 0, 1 or 2; normalisation "BN", "SyncBN" or "FrozenBN".
+    cfg.MODEL.EFFICIENTNET_LITE = CfgNode()
+    cfg.MODEL.EFFICIENTNET_LITE.VARIANT = 0
+    cfg.MODEL.EFFICIENTNET_LITE.NORM = "BN"
 
     # Of META_ARCHITECTURE JudgingRCNN: width of the hidden layer, dropout, [0, 1), weight of its loss, 0 or more.
     cfg.MODEL.IMAGE_HEAD = CfgNode()

@@ -1,8 +1,7 @@
-"""Weights from a file into a model: read safely, renamed if they are torchvision's, compared before they are loaded."""
+"""Weights from a file into a model: read safely, renamed if others wrote them, compared before they are loaded."""
 
 import logging
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import nn
 from segtumor.errors import ModelError
 from segtumor.files import atomic_path
 from segtumor.models.checksums import check_undamaged, seal
+from segtumor.models.layouts.table import with_own_names
 
 logger = logging.getLogger(__name__)
 _SHOWN = 4
@@ -116,7 +116,7 @@ def load_weights(
 
     Args:
         model: a Detectron2 model.
-        path: ``.pth`` file of segtumor, Detectron2, or torchvision (resnet*, vgg*).
+        path: ``.pth`` file of segtumor or Detectron2, or of a layout in ``models.layouts.table``.
         strict: whether every parameter must be in the file (to predict or resume) or new ones may stay as initialised
             (to start a training from other weights).
         class_names: the current classes, in order; weights that name others are refused if ``strict``, else warned of.
@@ -131,7 +131,7 @@ def load_weights(
     checkpoint = checkpoint or read_checkpoint(path)
     check_class_names(checkpoint.get("class_names"), class_names, path, strict)
     state = checkpoint["model"]
-    return fit_weights(model, _from_torchvision(state, set(model.state_dict())), path=path, strict=strict)
+    return fit_weights(model, with_own_names(state, model.state_dict()), path=path, strict=strict)
 
 
 def fit_weights(model: nn.Module, state: Mapping[str, Any], *, path: str | Path, strict: bool) -> WeightsReport:
@@ -188,41 +188,6 @@ def check_class_names(
     if strict:
         raise error
     logger.warning("%s", error)
-
-
-_RESNET_NAMES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
-    (r"^(conv1|bn1)\.", r"stem.\1."),
-    (r"^layer(\d)\.", lambda match: f"res{int(match[1]) + 1}."),
-    (r"\.downsample\.0\.", ".shortcut."),
-    (r"\.downsample\.1\.", ".shortcut.norm."),
-    (r"(^|\.)bn(\d)\.", r"\1conv\2.norm."),
-)
-_VGG_HEADS = {"classifier.0.": "roi_heads.box_head.fc1.", "classifier.3.": "roi_heads.box_head.fc2."}
-
-
-def _from_torchvision(state: Mapping[str, Any], own_names: Iterable[str]) -> Mapping[str, Any]:
-    """torchvision's parameter names to those of this model; other names stay."""
-    if any(name.startswith("layer1.") for name in state):
-        renamed = {_resnet_name(name): tensor for name, tensor in state.items()}
-    elif "features.0.weight" in state:
-        renamed = {_vgg_name(name): tensor for name, tensor in state.items()}
-    else:
-        return state
-    prefix = "backbone.bottom_up." if any(name.startswith("backbone.bottom_up.") for name in own_names) else "backbone."
-    return {name if name.startswith("roi_heads.") else prefix + name: tensor for name, tensor in renamed.items()}
-
-
-def _resnet_name(name: str) -> str:
-    for pattern, replacement in _RESNET_NAMES:
-        name = re.sub(pattern, replacement, name)
-    return name
-
-
-def _vgg_name(name: str) -> str:
-    # VGG's two hidden fully connected layers are the box head of Fast R-CNN (Girshick 2015, section 2.3).
-    for torchvision_name, own_name in _VGG_HEADS.items():
-        name = name.replace(torchvision_name, own_name)
-    return name
 
 
 def _some(names: Sequence[str]) -> str:

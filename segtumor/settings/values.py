@@ -151,6 +151,8 @@ RULES = {
     "MODEL.VGG.NORM": choice("", "BN", "FrozenBN", "GN"),
     "MODEL.VGG.OUT_FEATURES": each(choice("conv1", "conv2", "conv3", "conv4", "conv5", "pool5")),
     "MODEL.VGG.CHANNELS": each(whole(1), least=0),
+    "MODEL.EFFICIENTNET_LITE.VARIANT": whole(0, 2),
+    "MODEL.EFFICIENTNET_LITE.NORM": choice("BN", "SyncBN", "FrozenBN"),
     "INPUT.MIN_SIZE_TRAIN": each(_SIDE),
     "INPUT.MAX_SIZE_TRAIN": _SIDE,
     "INPUT.MIN_SIZE_TEST": _SIDE,

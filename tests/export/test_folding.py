@@ -6,6 +6,7 @@ from detectron2.layers import Conv2d, FrozenBatchNorm2d
 from torch import nn
 
 from segtumor.export.folding import fold_batch_norms
+from segtumor.models.backbones.efficientnet_lite import EfficientNetLite
 from segtumor.models.backbones.narrow_resnet import narrow_resnet
 from segtumor.models.backbones.vgg import VGG
 
@@ -38,6 +39,7 @@ def models():
     yield "on the convolution, frozen", narrow_resnet(width=4, norm="FrozenBN")
     yield "after it, BN", VGG(depth=16, norm="BN", channels=[4] * 13)
     yield "after it, frozen", VGG(depth=16, norm="FrozenBN", channels=[4] * 13)
+    yield "with SAME padding", EfficientNetLite()
     yield "with bias", nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
 
 

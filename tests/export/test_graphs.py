@@ -33,6 +33,7 @@ KINDS = {
         "MODEL.VGG.OUT_FEATURES": ["conv3", "conv4", "conv5", "pool5"],
         "MODEL.FPN.IN_FEATURES": ["conv3", "conv4", "conv5", "pool5"],
     },
+    "EfficientNet-Lite-FPN": {"MODEL.BACKBONE.NAME": "build_efficientnet_lite_fpn_backbone"},
     "classwise boxes and masks": {
         "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG": False,
         "MODEL.ROI_MASK_HEAD.CLS_AGNOSTIC_MASK": False,

