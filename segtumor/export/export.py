@@ -6,6 +6,7 @@ place. What differs between kinds of model is in one table. Not here: the folder
 graphs (``export.graph_files``).
 """
 
+import dataclasses
 import hashlib
 import importlib.util
 import os
@@ -27,12 +28,19 @@ from segtumor.export.folding import fold_batch_norms
 from segtumor.export.graph_files import write_onnx, write_openvino, write_torchscript
 from segtumor.export.graphs import check_model
 from segtumor.export.output_folder import check_output, clear_up, folder_beside, move_into_place
-from segtumor.export.parity import check_parity, check_samples, image_files, measure_parity, sample_radiographs
+from segtumor.export.parity import (
+    check_parity,
+    check_samples,
+    image_files,
+    measure_judging_parity,
+    measure_parity,
+    sample_radiographs,
+)
 from segtumor.export.quantization import MAX_CALIBRATION_IMAGES, evenly_spaced, quantize_dense
 from segtumor.files import output_errors, sha256_of_file
 from segtumor.imaging import Radiograph, read_radiograph
 from segtumor.models.build import load_trained_model
-from segtumor.models.kinds import MASK_RCNN, kind_of
+from segtumor.models.kinds import JUDGING_RCNN, MASK_RCNN, kind_of
 from segtumor.models.weights import recorded_training_data
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.export_kinds import FORMATS
@@ -246,9 +254,9 @@ def _calibration_images(contract: Contract, paths: Sequence[str | Path]) -> Iter
         )
 
 
+_MASK_RCNN = Exporter(contract=_mask_rcnn_contract, write=_write_mask_rcnn, measure=measure_parity, check=check_parity)
 #: Kinds of model by their name.
 _EXPORTERS = {
-    MASK_RCNN.name: Exporter(
-        contract=_mask_rcnn_contract, write=_write_mask_rcnn, measure=measure_parity, check=check_parity
-    )
+    MASK_RCNN.name: _MASK_RCNN,
+    JUDGING_RCNN.name: dataclasses.replace(_MASK_RCNN, measure=measure_judging_parity),
 }

@@ -16,16 +16,17 @@ from detectron2.modeling import GeneralizedRCNN
 from torch import nn
 
 from segtumor.errors import ConfigError, OutputError, needed
-from segtumor.export.graphs import BoxHead, Dense, MaskHead, pooling_of
+from segtumor.export.graphs import BoxHead, Dense, MaskHead, PooledImageHead, pooling_of
 from segtumor.files import write_bytes
-from segtumor.runtime.sessions.graph_names import GRAPHS, REGIONS, input_of, outputs_of
+from segtumor.models.detectors.image_head import JudgingRCNN
+from segtumor.runtime.sessions.graph_names import IMAGE_HEAD, POOLED, REGIONS, input_of, outputs_of
 from segtumor.runtime.sessions.openvino_graphs import import_openvino
 
 OPSET = 17
 
 
 def write_torchscript(model: GeneralizedRCNN, folder: Path) -> None:
-    """``dense.pt``, ``box_head.pt`` and ``mask_head.pt`` of a folded model, frozen."""
+    """The ``.pt`` file of every graph of a folded model, frozen."""
     model = model.to(memory_format=torch.channels_last)  # quicker on a CPU, and stored with the weights
     with torch.no_grad(), exporters_quiet():
         for name, (graph, inputs) in _graphs_and_inputs(model).items():
@@ -37,7 +38,7 @@ def write_torchscript(model: GeneralizedRCNN, folder: Path) -> None:
 
 
 def write_onnx(model: GeneralizedRCNN, folder: Path) -> None:
-    """``dense.onnx``, ``box_head.onnx`` and ``mask_head.onnx`` of a folded model; batch, size and rows are dynamic.
+    """The ``.onnx`` file of every graph of a folded model; batch, size and rows are dynamic.
 
     Raises:
         ConfigError: the model holds something that ONNX has no operator for.
@@ -69,9 +70,9 @@ def write_openvino(onnx_folder: Path, folder: Path) -> None:
     """OpenVINO's ``.xml`` and ``.bin`` of the ONNX files in another folder; weights stay as they are."""
     openvino = import_openvino()
     core = openvino.Core()
-    for name in GRAPHS:
+    for source in sorted(onnx_folder.glob("*.onnx")):
         # ``openvino.convert_model`` does the same and reports its use to a server.
-        graph, path = core.read_model(onnx_folder / f"{name}.onnx"), folder / f"{name}.xml"
+        graph, path = core.read_model(source), folder / f"{source.stem}.xml"
         with _write_errors(path):
             openvino.save_model(graph, path, compress_to_fp16=False)
 
@@ -94,15 +95,19 @@ def _graphs_and_inputs(model: GeneralizedRCNN) -> dict[str, tuple[nn.Module, tup
     channels = dense(torch.zeros(1, 3, multiple, multiple))[0].shape[-1]
     heads = model.roi_heads
     box_size, mask_size = (pooling_of(pooler).size for pooler in (heads.box_pooler, heads.mask_pooler))
-    return {
+    graphs: dict[str, tuple[nn.Module, tuple[torch.Tensor]]] = {
         "dense": (dense, (torch.zeros(1, 3, 2 * multiple, 3 * multiple),)),
         "box_head": (BoxHead(model).eval(), (torch.zeros(2, box_size, box_size, channels),)),
         "mask_head": (MaskHead(model).eval(), (torch.zeros(2, mask_size, mask_size, channels),)),
     }
+    if isinstance(model, JudgingRCNN):
+        head = PooledImageHead(model).eval()
+        graphs[IMAGE_HEAD] = (head, (torch.zeros(2, head.layers[0].in_features),))
+    return graphs
 
 
 def _dynamic_axes(name: str) -> dict[int, str]:
-    if name in (REGIONS, "class_logits", "box_deltas", "mask_logits"):
+    if name in (REGIONS, POOLED, "class_logits", "box_deltas", "mask_logits", "image_logits"):
         return {0: "rows"}
     height, width = (1, 2) if name.startswith("feature_") else (2, 3)
     return {0: "batch", height: f"{name}_height", width: f"{name}_width"}

@@ -1,10 +1,10 @@
-"""The three graphs of a Mask R-CNN, without what is between them, as modules that can be traced.
+"""The graphs of a Mask R-CNN, without what is between them, as modules that can be traced.
 
 Detectron2's model chooses proposals and detections inside its own forward pass, with data-dependent control flow that
 exporters cannot follow. Here are only the parts that are pure tensor arithmetic: ``Dense`` (backbone, pyramid, proposal
-head), ``BoxHead`` and ``MaskHead``; ``segtumor.runtime`` does the rest in NumPy. ``EagerGraphs`` runs them in torch
-alone. Weights are shared with the model, unless they are folded. Not here: other meta architectures, rotated boxes,
-cascades, keypoints.
+head), ``BoxHead``, ``MaskHead`` and, of ``JudgingRCNN``, ``PooledImageHead``; ``segtumor.runtime`` does the rest in
+NumPy. ``EagerGraphs`` runs them in torch alone. Weights are shared with the model, unless they are folded. Not here:
+other meta architectures, rotated boxes, cascades, keypoints.
 
 Letters: N images; C channels; R boxes; S side of what is pooled; L maps that boxes are pooled from; A anchors per
 place; K classes.
@@ -24,6 +24,7 @@ from torchvision.ops import RoIPool
 
 from segtumor.errors import ConfigError
 from segtumor.export.folding import fold_batch_norms
+from segtumor.models.detectors.image_head import JudgingRCNN
 from segtumor.runtime.contract import Pooling
 from segtumor.runtime.mask_rcnn.pooling import ALIGN, MAX, RegionPooling
 from segtumor.runtime.sessions.torchscript import TorchGraphs
@@ -73,6 +74,19 @@ class MaskHead(nn.Module):
         return logits
 
 
+class PooledImageHead(nn.Module):
+    """Pooled maps (N, 2 * sum of C), as ``runtime.mask_rcnn.image_head`` pools them -> image logits (N, K + 1)."""
+
+    def __init__(self, model: JudgingRCNN) -> None:
+        super().__init__()
+        check_model(model)
+        self.layers = model.image_head.layers
+
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.layers(pooled)
+        return logits
+
+
 def pooling_of(pooler: ROIPooler) -> Pooling:
     """``runtime.contract.Pooling`` of a Detectron2 ``ROIPooler``.
 
@@ -102,8 +116,6 @@ def check_model(model: Any) -> None:
         ConfigError: names the part that is of another kind.
     """
     _check_kind("MODEL.META_ARCHITECTURE", model, GeneralizedRCNN)
-    if hasattr(model, "image_head"):
-        raise ConfigError("an image head cannot be exported", where="MODEL.META_ARCHITECTURE", got="JudgingRCNN")
     _check_kind("MODEL.PROPOSAL_GENERATOR.NAME", model.proposal_generator, RPN)
     heads = model.roi_heads
     _check_kind("MODEL.ROI_HEADS.NAME", heads, StandardROIHeads)
@@ -154,6 +166,7 @@ class EagerGraphs(TorchGraphs):
             dense,
             BoxHead(model),
             MaskHead(model),
+            PooledImageHead(model) if isinstance(model, JudgingRCNN) else None,
             pools={"box_head": _region_pooling(heads.box_pooler), "mask_head": _region_pooling(heads.mask_pooler)},
             feature_count=len(dense.pooled_names),
             channels_last=channels_last,

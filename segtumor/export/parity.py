@@ -17,11 +17,11 @@ from torch import nn
 
 from segtumor.errors import ConfigError, DataError, ModelError, NonFiniteOutputError
 from segtumor.imaging import Radiograph, list_images, read_radiograph
-from segtumor.models.detectron2_detector import ModelDetector
+from segtumor.models.detectron2_detector import JudgingModelDetector, ModelDetector
 from segtumor.runtime.breakdown import all_sound
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.differences import ALLOWED_MASK_PX, differences, edges_of
-from segtumor.runtime.mask_rcnn.detector import Detector
+from segtumor.runtime.mask_rcnn.detector import Detector, JudgingDetector
 from segtumor.runtime.predictor import Windowing
 from segtumor.runtime.protocols import Detector as AnyDetector
 from segtumor.structures.lesions import Finding
@@ -84,6 +84,22 @@ def measure_parity(
     }
 
 
+def measure_judging_parity(
+    model: nn.Module, graphs: Any, contract: Contract, radiographs: Sequence[Radiograph]
+) -> dict[str, Any]:
+    """``measure_parity`` of a model with an image head, and ``max_image_probability``, the largest change of one."""
+    windowing = Windowing.from_contract(contract)
+    pixels = [radiograph.pixels for radiograph in radiographs]
+    said = [
+        [reader.read([windowing.window(of_one)], [of_one.shape])[0] for of_one in pixels]
+        for reader in (JudgingModelDetector(model, contract.class_names), JudgingDetector(graphs, contract))
+    ]
+    names = [radiograph.name for radiograph in radiographs]
+    first, second = (np.array([r.image_probabilities for r in all_sound(readings, names)]) for readings in said)
+    measured = measure_parity(model, graphs, contract, radiographs)
+    return {**measured, "max_image_probability": float(np.abs(first - second).max())}
+
+
 def _compare(
     model: nn.Module, graphs: Any, contract: Contract, radiographs: Sequence[Radiograph], score_limit: float
 ) -> dict[str, Any]:
@@ -135,6 +151,10 @@ def check_parity(measured: Mapping[str, Any], where: str | Path) -> None:
             (
                 measured["n_unmatched_reference"] + measured["n_unmatched_other"] > 0,
                 f"{measured['n_unmatched_reference']} findings lost, {measured['n_unmatched_other']} new",
+            ),
+            (
+                measured.get("max_image_probability", 0.0) > MAX_SCORE,
+                f"image probabilities by {measured.get('max_image_probability', 0.0):.3g}",
             ),
             # Above a limit, rounding may excuse the few that there are; without one, some must be alike.
             (

@@ -6,6 +6,7 @@ Batch norms folded into convolutions, maps in channels-last order, and between t
 """
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +17,8 @@ from segtumor.errors import ConfigError
 from segtumor.export.contract import contract_of
 from segtumor.export.graphs import EagerGraphs
 from segtumor.models.build import load_trained_model, predictor_from_config
-from segtumor.runtime.mask_rcnn.detector import Detector
+from segtumor.models.kinds import kind_of
+from segtumor.runtime.export_kinds import kind_named
 from segtumor.runtime.predictor import Predictor
 from segtumor.system.versions import detectron2_version
 
@@ -53,7 +55,8 @@ def load_fast_predictor(cfg: CfgNode, *, threads: int | None = None, fallback: b
             ) from error
         logger.info("Detectron2 itself computes this model: %s", error)
         return predictor_from_config(cfg, model, class_names), class_names, _detectron2_description()
-    return Predictor.from_contract(contract, Detector(graphs, contract)), class_names, graphs.describe()
+    as_model = kind_named(kind_of(cfg).name, Path(cfg.MODEL.WEIGHTS)).as_model
+    return Predictor.from_contract(contract, as_model(graphs, contract)), class_names, graphs.describe()
 
 
 def load_detectron2_predictor(cfg: CfgNode, *, threads: int | None = None) -> Loaded:

@@ -4,17 +4,19 @@
 registered here and, where exports are made, in ``segtumor.export``.
 """
 
+import dataclasses
+import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from segtumor.errors import ModelError, check_current_folder, needed
 from segtumor.runtime.contract import Contract
-from segtumor.runtime.mask_rcnn.detector import Detector
+from segtumor.runtime.mask_rcnn.detector import Detector, JudgingDetector
 from segtumor.runtime.protocols import Model, ModelContract
-from segtumor.runtime.sessions.graph_names import GRAPHS
+from segtumor.runtime.sessions.graph_names import GRAPHS, IMAGE_HEAD
 
 #: Format -> suffixes of a graph's files.
 FORMATS = {"torchscript": (".pt",), "onnx": (".onnx",), "openvino": (".xml", ".bin")}
@@ -54,14 +56,16 @@ class ExportKind:
     as_model: Callable[[Any, Any], Model]
 
 
-def load_mask_rcnn_graphs(folder: Path, format_name: str, contract: Contract, threads: int | None = None) -> Any:
-    """The three graphs of a Mask R-CNN; errors as ``exported.open_export``."""
+def load_mask_rcnn_graphs(
+    folder: Path, format_name: str, contract: Contract, threads: int | None = None, *, names: Sequence[str] = GRAPHS
+) -> Any:
+    """The graphs of a Mask R-CNN; errors as ``exported.open_export``."""
     if format_name == "torchscript":
         check_current_folder()
     module_name, class_name = _RUNTIMES[format_name]
     with needed("torch", "torch is not installed", remedy='Type: python -m pip install "segtumor[train]"'):
         runtime = importlib.import_module(module_name)
-    files = {graph: {suffix: folder / f"{graph}{suffix}" for suffix in FORMATS[format_name]} for graph in GRAPHS}
+    files = {graph: {suffix: folder / f"{graph}{suffix}" for suffix in FORMATS[format_name]} for graph in names}
     options: dict[str, Any] = {"regions": contract.regions, "threads": threads}
     if format_name != "torchscript":  # there, outputs have no names
         options["level_count"] = len(contract.anchors.strides_px)
@@ -70,13 +74,18 @@ def load_mask_rcnn_graphs(folder: Path, format_name: str, contract: Contract, th
 
 #: The kind of exports that do not say theirs.
 MASK_RCNN = "mask_rcnn"
+_MASK_RCNN = ExportKind(
+    graphs=GRAPHS, read_contract=Contract.from_dict, load_graphs=load_mask_rcnn_graphs, as_model=Detector
+)
+_WITH_IMAGE_HEAD = (*GRAPHS, IMAGE_HEAD)
 _KINDS = {
-    MASK_RCNN: ExportKind(
-        graphs=GRAPHS,
-        read_contract=Contract.from_dict,
-        load_graphs=load_mask_rcnn_graphs,
-        as_model=Detector,
-    )
+    MASK_RCNN: _MASK_RCNN,
+    "judging_rcnn": dataclasses.replace(
+        _MASK_RCNN,
+        graphs=_WITH_IMAGE_HEAD,
+        load_graphs=functools.partial(load_mask_rcnn_graphs, names=_WITH_IMAGE_HEAD),
+        as_model=JudgingDetector,
+    ),
 }
 
 

@@ -16,17 +16,19 @@ import numpy as np
 
 from segtumor.arrays import Floats32, SizeHW
 from segtumor.errors import ModelError, NonFiniteOutputError
-from segtumor.runtime.breakdown import LARGEST_FEATURE, broken_output, is_sound
+from segtumor.runtime.breakdown import LARGEST_FEATURE, broken_output, is_broken, is_sound
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.mask_rcnn.anchors import cell_anchors
 from segtumor.runtime.mask_rcnn.box_coding import decode_boxes
 from segtumor.runtime.mask_rcnn.detections import Detections, choose_detections, softmax
+from segtumor.runtime.mask_rcnn.image_head import pooled_maps
 from segtumor.runtime.mask_rcnn.levels import box_levels, regions_by_level
 from segtumor.runtime.mask_rcnn.pasting import paste_mask
 from segtumor.runtime.mask_rcnn.proposals import choose_proposals
 from segtumor.runtime.protocols import Window
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_crop
+from segtumor.structures.readings import Reading
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,14 @@ class Graphs(Protocol):
         ...
 
 
+class JudgingGraphs(Graphs, Protocol):
+    """With an image head."""
+
+    def image_head(self, pooled: Floats32) -> Floats32:
+        """Pooled maps (``image_head.pooled_maps``) to image logits (N, K + 1)."""
+        ...
+
+
 _NO_BOXES = np.zeros((0, 4), dtype=np.float32)
 
 
@@ -96,8 +106,12 @@ class Detector:
         Raises:
             ModelError: the graphs return other shapes than the contract says.
         """
-        if not windows:
-            return []
+        return self._detect(windows, sizes_hw)[1] if windows else []
+
+    def _detect(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]
+    ) -> tuple[Maps, list[tuple[Finding, ...] | NonFiniteOutputError]]:
+        """The maps of at least one image, and what ``detect`` returns."""
         image_hw, preprocessing = windows[0].shape, self.contract.preprocessing
         maps = self.graphs.dense(
             model_images(
@@ -112,7 +126,7 @@ class Detector:
         proposals = [self._propose(maps, index, image_hw) if sound[index] else _NO_BOXES for index in range(len(sound))]
         detections = self._classify(maps.features, proposals, image_hw, sound)
         masks = self._predict_masks(maps.features, detections, sound)
-        return [
+        return maps, [
             _findings(found, mask, image_hw, (size_hw[0], size_hw[1])) if is_sound_image else broken_output()
             for found, mask, size_hw, is_sound_image in zip(detections, masks, sizes_hw, sound, strict=True)
         ]
@@ -202,6 +216,37 @@ class Detector:
         for output, shape in zip(outputs, shapes, strict=True):
             _check_shape(output, (sum(map(len, parts)), *shape))
         return [output[rows] for output in outputs]
+
+
+class JudgingDetector(Detector):
+    """Finds lesions and judges the whole image.
+
+    Args:
+        graphs: those of ``Detector``, and the image head.
+        contract: ``contract.Contract``.
+    """
+
+    graphs: "JudgingGraphs"
+
+    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+        """See ``runtime.protocols.ReadingModel``; arguments and errors as ``detect``."""
+        if not windows:
+            return []
+        maps, found = self._detect(windows, sizes_hw)
+        logits = self.graphs.image_head(pooled_maps(maps.features))
+        _check_shape(logits, (len(windows), len(self.contract.class_names) + 1))
+        return [
+            broken_output() if is_broken(findings) or not is_sound(row) else self._reading(findings, row, size_hw)
+            for findings, row, size_hw in zip(found, logits, sizes_hw, strict=True)
+        ]
+
+    def _reading(self, findings: tuple[Finding, ...], logits: Floats32, size_hw: SizeHW) -> Reading:
+        return Reading(
+            class_names=self.contract.class_names,
+            size_hw=(int(size_hw[0]), int(size_hw[1])),
+            findings=findings,
+            image_probabilities=tuple(softmax(logits[None])[0].clip(0, 1).tolist()),
+        )
 
 
 def model_images(

@@ -1,13 +1,15 @@
-"""Names of the three graphs and of what goes into them and comes out, the same in every format.
+"""Names of the graphs and of what goes into them and comes out, the same in every format.
 
-Input of ``dense``: images. Its outputs: feature_0 ..., objectness_0 ..., deltas_0 ... Input of the heads: regions;
-outputs: class_logits and box_deltas, mask_logits.
+Input of ``dense``: images. Its outputs: feature_0 ..., objectness_0 ..., deltas_0 ... Input of the box and mask head:
+regions; outputs: class_logits and box_deltas, mask_logits. Input of the image head: pooled; output: image_logits.
 """
 
 GRAPHS = ("dense", "box_head", "mask_head")
-IMAGES, REGIONS = "images", "regions"
+IMAGE_HEAD = "image_head"
+IMAGES, REGIONS, POOLED = "images", "regions", "pooled"
 BOX_OUTPUTS = ("class_logits", "box_deltas")
 MASK_OUTPUTS = ("mask_logits",)
+IMAGE_OUTPUTS = ("image_logits",)
 
 
 def numbered(prefix: str, count: int) -> tuple[str, ...]:
@@ -17,10 +19,11 @@ def numbered(prefix: str, count: int) -> tuple[str, ...]:
 
 def input_of(graph: str) -> str:
     """Name of a graph's input."""
-    return IMAGES if graph == "dense" else REGIONS
+    return {"dense": IMAGES, IMAGE_HEAD: POOLED}.get(graph, REGIONS)
 
 
 def outputs_of(graph: str, feature_count: int, level_count: int) -> tuple[str, ...]:
     """Names of a graph's outputs, in order; ``level_count`` levels of the proposal head."""
     dense = numbered("feature", feature_count) + numbered("objectness", level_count) + numbered("deltas", level_count)
-    return {"dense": dense, "box_head": BOX_OUTPUTS, "mask_head": MASK_OUTPUTS}[graph]
+    heads = {"box_head": BOX_OUTPUTS, "mask_head": MASK_OUTPUTS, IMAGE_HEAD: IMAGE_OUTPUTS}
+    return {"dense": dense, **heads}[graph]

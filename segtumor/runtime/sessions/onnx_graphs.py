@@ -9,7 +9,16 @@ from segtumor.errors import ModelError, needed
 from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
-from segtumor.runtime.sessions.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, outputs_of
+from segtumor.runtime.sessions.graph_names import (
+    BOX_OUTPUTS,
+    IMAGE_HEAD,
+    IMAGE_OUTPUTS,
+    IMAGES,
+    MASK_OUTPUTS,
+    POOLED,
+    REGIONS,
+    outputs_of,
+)
 from segtumor.system.imports import offline_imports
 
 
@@ -32,7 +41,7 @@ class OnnxGraphs:
     ) -> None:
         self._runtime, self._threads, self._feature_count = import_onnxruntime(), threads, len(regions.strides_px)
         self._pools = pools_of(regions)
-        self._sessions = {name: self._session(files[name][".onnx"]) for name in GRAPHS}
+        self._sessions = {name: self._session(files[name][".onnx"]) for name in files}
         self._dense_outputs = list(outputs_of("dense", self._feature_count, level_count))
 
     def dense(self, images: Floats32) -> Maps:
@@ -49,6 +58,11 @@ class OnnxGraphs:
     def mask_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> Floats32:
         """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
         return self._head("mask_head", features, boxes, MASK_OUTPUTS)[0]
+
+    def image_head(self, pooled: Floats32) -> Floats32:
+        """Pooled maps (``mask_rcnn.image_head``) -> image logits (N, K + 1), float32."""
+        logits: Floats32 = self._sessions[IMAGE_HEAD].run(list(IMAGE_OUTPUTS), {POOLED: pooled})[0]
+        return logits
 
     def describe(self) -> dict[str, Any]:
         """What runs the graphs; threads is None where onnxruntime chooses them."""

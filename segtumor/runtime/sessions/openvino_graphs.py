@@ -12,7 +12,16 @@ from segtumor.errors import ModelError, needed
 from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
-from segtumor.runtime.sessions.graph_names import BOX_OUTPUTS, GRAPHS, IMAGES, MASK_OUTPUTS, REGIONS, numbered
+from segtumor.runtime.sessions.graph_names import (
+    BOX_OUTPUTS,
+    IMAGE_HEAD,
+    IMAGE_OUTPUTS,
+    IMAGES,
+    MASK_OUTPUTS,
+    POOLED,
+    REGIONS,
+    numbered,
+)
 from segtumor.system.imports import offline_imports
 
 #: OpenVINO keeps memory for every number of rows that it has seen: (up to so many rows, multiples of this), then those
@@ -50,7 +59,7 @@ class OpenVinoGraphs:
             **({} if threads is None else {"INFERENCE_NUM_THREADS": threads}),
         }
         core = self._openvino.Core()
-        compiled = {name: self._compile(core, files[name][".xml"], settings) for name in GRAPHS}
+        compiled = {name: self._compile(core, files[name][".xml"], settings) for name in files}
         self._requests = {name: model.create_infer_request() for name, model in compiled.items()}
         self._lock = threading.Lock()  # a request serves one caller, from its inputs to its outputs
         self._threads = int(compiled["dense"].get_property("INFERENCE_NUM_THREADS"))
@@ -76,6 +85,10 @@ class OpenVinoGraphs:
     def mask_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> Floats32:
         """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
         return self._head("mask_head", features, boxes, MASK_OUTPUTS)[0]
+
+    def image_head(self, pooled: Floats32) -> Floats32:
+        """Pooled maps (``mask_rcnn.image_head``) -> image logits (N, K + 1), float32."""
+        return self._infer(IMAGE_HEAD, {POOLED: self._tensor(pooled)}, IMAGE_OUTPUTS)[0]
 
     def describe(self) -> dict[str, Any]:
         """What runs the graphs."""

@@ -17,15 +17,16 @@ from segtumor.errors import ModelError
 from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import RegionPooling, pools_of
-from segtumor.runtime.sessions.graph_names import GRAPHS
+from segtumor.runtime.sessions.graph_names import GRAPHS, IMAGE_HEAD
 
 
 class TorchGraphs:
-    """Three torch modules as graphs: NumPy in, NumPy out.
+    """Torch modules as graphs: NumPy in, NumPy out.
 
     Args:
         dense: (N, 3, H, W) -> tuple of features (N, H, W, C), objectness and deltas.
         box_head, mask_head: pooled regions (R, S, S, C) -> outputs.
+        image_head: pooled maps (N, D) -> image logits, or None.
         pools: {head: ``pooling.RegionPooling``}.
         feature_count: how many of the dense outputs are features.
         channels_last: whether images are given in (N, H, W, C) memory, which is quicker on a CPU.
@@ -37,13 +38,14 @@ class TorchGraphs:
         dense: nn.Module,
         box_head: nn.Module,
         mask_head: nn.Module,
+        image_head: nn.Module | None = None,
         *,
         pools: Mapping[str, RegionPooling],
         feature_count: int,
         channels_last: bool = True,
         device: str = "cpu",
     ) -> None:
-        self._dense, self._box_head, self._mask_head = dense, box_head, mask_head
+        self._dense, self._box_head, self._mask_head, self._image_head = dense, box_head, mask_head, image_head
         self._feature_count, self._pools, self._device = feature_count, pools, device
         self._format = torch.channels_last if channels_last else torch.contiguous_format
 
@@ -65,6 +67,17 @@ class TorchGraphs:
     def mask_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> Floats32:
         """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
         return _array(self._mask_head(self._regions("mask_head", features, boxes)))
+
+    @torch.inference_mode()
+    def image_head(self, pooled: Floats32) -> Floats32:
+        """Pooled maps (``mask_rcnn.image_head``) -> image logits (N, K + 1), float32.
+
+        Raises:
+            TypeError: the model has no image head.
+        """
+        if self._image_head is None:
+            raise TypeError("this model has no image head")
+        return _array(self._image_head(torch.from_numpy(pooled).to(self._device)))
 
     def describe(self) -> dict[str, Any]:
         """What runs the graphs."""
@@ -91,11 +104,9 @@ class TorchScriptGraphs(TorchGraphs):
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        dense, box_head, mask_head = (_load(files[name][".pt"]) for name in GRAPHS)
+        names = [name for name in (*GRAPHS, IMAGE_HEAD) if name in files]
         super().__init__(
-            dense,
-            box_head,
-            mask_head,
+            *(_load(files[name][".pt"]) for name in names),
             pools=pools_of(regions),
             feature_count=len(regions.strides_px),
         )

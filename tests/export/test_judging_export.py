@@ -1,0 +1,50 @@
+"""A model with an image head, exported: the same findings and image probabilities in every runtime."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from segtumor.export.export import export
+from segtumor.models.build import create_model, predictor_from_config
+from segtumor.models.weights import write_checkpoint
+from segtumor.runtime.exported import open_export
+from segtumor.runtime.mask_rcnn.image_head import pooled_maps
+from segtumor.runtime.predictor import Predictor
+
+pytestmark = pytest.mark.model
+
+NAMES = ["benign", "malignant"]
+SETTINGS = {"MODEL.META_ARCHITECTURE": "JudgingRCNN", "MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}
+
+
+def test_maps_are_pooled_by_hand():
+    first, second = np.array([[[[1.0, 7], [3, 5]]]], np.float32), np.array([[[[-2.0]], [[4]]]], np.float32)
+    assert pooled_maps([first, second]).tolist() == [[2, 6, 3, 7, 1, 4]]
+
+
+@pytest.mark.parametrize("format_name", ["onnx", "openvino", "torchscript"])
+def test_it_answers_as_the_model_does(tiny_config, tmp_path, format_name):
+    torch.manual_seed(3)
+    cfg = tiny_config(SETTINGS)
+    cfg.MODEL.CLASS_NAMES = NAMES
+    model = create_model(cfg).eval()
+    torch.nn.init.normal_(model.image_head.layers[3].weight, std=1.0)
+    cfg.MODEL.WEIGHTS = str(tmp_path / "model.pth")
+    write_checkpoint(cfg.MODEL.WEIGHTS, {"model": model.state_dict(), "class_names": NAMES})
+    manifest = export(cfg, tmp_path / "exported", format_name=format_name)
+    assert manifest["model_kind"] == "judging_rcnn" and 0 <= manifest["parity"]["max_image_probability"] < 1e-4
+    found = open_export(tmp_path / "exported")
+    pixels = np.random.default_rng(1).random((64, 96), dtype=np.float32)
+    readings = [
+        predictor.read_windows([predictor.window(pixels)], [pixels.shape])[0]
+        for predictor in (
+            predictor_from_config(cfg, model, NAMES),
+            Predictor.from_contract(found.contract, found.model),
+        )
+    ]
+    first, second = (reading.image_probabilities for reading in readings)
+    assert second == pytest.approx(first, abs=1e-5) and sum(second) == pytest.approx(1)
+    assert len(readings[0].findings) == len(readings[1].findings) > 0
+    assert json.loads((tmp_path / "exported" / "export.json").read_text())["model_kind"] == "judging_rcnn"
