@@ -50,13 +50,10 @@ class CocoDataset:
     """A sound COCO file.
 
     Attributes:
-        json_path: the annotation file.
         image_root: folder that the images' file names are relative to.
         sha256: of the annotation file's bytes.
-        info: the file's ``info``.
         taxonomy: its classes, in the order of their category ids.
         category_id_of_class: category id in the file for each class_id.
-        images: the file's image entries, in their order.
         annotations_of_image: {image id: its annotation entries}; none for a normal image.
     """
 
@@ -147,13 +144,9 @@ def load_coco(
     """Read and check a COCO file.
 
     Args:
-        json_path: annotation file.
         image_root: folder of the images; None takes ``images`` beside the folder of the annotation file.
         check_files: whether every image must be on disk, inside ``image_root``.
         require_masks: whether every annotation needs a segmentation; False also accepts boxes alone.
-
-    Returns:
-        CocoDataset.
 
     Raises:
         DataError: the file is missing, not JSON, holds predictions, or has problems; it names the first 20 and counts
@@ -180,9 +173,6 @@ def load_coco(
 
 def load_annotated_images(json_path: Path | str, *, require_masks: bool = True) -> tuple[AnnotatedImage, ...]:
     """The truth of a COCO file, for evaluation; the image files themselves need not be there.
-
-    Returns:
-        tuple of AnnotatedImage. ``load_coco(json_path, check_files=False)`` gives the classes as well.
 
     Raises:
         DataError: as ``load_coco``.

@@ -85,8 +85,6 @@ def scale_mask(
 
     Args:
         mask: the pixels from ``corner_xy`` on; what reaches beyond the image is cut.
-        size_hw: (height, width) of the image, px.
-        corner_xy: ints, px.
         drawn_hw: size of the image that it was drawn on; None takes that of the mask.
     """
     lines, drawn_hw = [], drawn_hw or mask.shape

@@ -122,7 +122,6 @@ class NameIndex:
         """(those whose folders share the most with ``folders`` and do not contradict them, how many they share).
 
         Args:
-            folders: wanted.
             by_last: {last folder as a tuple, empty for none: positions of images of one name}; with equal names in
                 thousands of folders only those of the same last folder are compared.
         """

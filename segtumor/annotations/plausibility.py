@@ -52,7 +52,6 @@ def lesion_warnings(
     """Warnings about single lesions.
 
     Args:
-        measured: the lesions.
         short_edge_px, max_long_edge_px: the training size; None takes the images as they are.
     """
     lesions, areas_px, boxes_xyxy = measured

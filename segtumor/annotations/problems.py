@@ -238,10 +238,6 @@ class Problem(NamedTuple):
 
     Attributes:
         where: list, position and id, e.g. ``annotations[3] (id 17)``, or the image's file name.
-        field: key of that entry.
-        what: what is wrong with it; the same words for the same kind of problem.
-        got: the offending value, shortened; empty if there is none.
-        severity: ERROR or WARNING.
         remedy: what to do about it; empty where the words above say it.
         kind: what it is, for programs.
     """

@@ -37,12 +37,10 @@ class ReaderMarks:
     """One reader.
 
     Attributes:
-        name: as in the table.
         kind: BOXES, IMAGE_LABELS or CASE_LABELS. With labels alone, an image called tumor has one finding that covers
             it: only metrics of images or of patients mean anything.
         with_classes: whether every mark names a class; without, class metrics mean nothing.
         with_confidence: whether the marks have a confidence; without, all scores are 1 and curves mean nothing.
-        findings: image id -> findings, for the images read.
         unlisted_ids: images that the table does not mention, called normal or left out.
         n_cut: boxes that reached beyond the image and were cut at its edge.
     """
@@ -63,13 +61,9 @@ def read_reader_marks(
 
     Args:
         path: CSV in UTF-8, divided by commas, semicolons or tabs; or .xlsx.
-        annotated_images: AnnotatedImages that were to be read.
         class_names: names by ``class_id``; a label is one of them, or tumor (class unknown), or normal.
         unlisted: what an image that a reader does not mention means: ``"refuse"`` raises, ``"normal"`` counts it as
             called normal, ``"leave-out"`` leaves it out of ``findings``.
-
-    Returns:
-        list of ReaderMarks, in the order of the table.
 
     Raises:
         DataError: columns missing, an image or case that is not annotated or ambiguous, a box that is malformed or

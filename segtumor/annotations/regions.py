@@ -25,8 +25,6 @@ class Crowds(NamedTuple):
     """What is crowds in a set of images.
 
     Attributes:
-        n_regions: crowd regions.
-        n_lesions: all other regions.
         images: file names of the images that hold any, in their order.
         only: file names of the images that hold crowds and no lesion.
     """
@@ -101,11 +99,7 @@ def counted_regions(annotations: Iterable[Any]) -> str:
 
 
 def boxes_sentence(regions_of_image: RegionsOfImages) -> str:
-    """What a user must know of lesions without an outline; empty where there are none.
-
-    Args:
-        regions_of_image: (file name, annotations of the image) pairs.
-    """
+    """What a user must know of lesions without an outline; empty where there are none."""
     n_lesions, n_boxes, n_images = 0, 0, 0
     for _, annotations in regions_of_image:
         alone = [not has_outline(annotation) for annotation in annotations if not is_crowd(annotation)]
@@ -119,11 +113,7 @@ def boxes_sentence(regions_of_image: RegionsOfImages) -> str:
 
 
 def region_remarks(regions_of_image: RegionsOfImages) -> list[str]:
-    """A sentence on crowds and one on boxes without an outline, where there are any.
-
-    Args:
-        regions_of_image: (file name, annotations of the image) pairs.
-    """
+    """A sentence on crowds and one on boxes without an outline, where there are any."""
     pairs = list(regions_of_image)
     return list(filter(None, [count_crowds(pairs).sentence, boxes_sentence(pairs)]))
 

@@ -14,12 +14,7 @@ class Remark(NamedTuple):
 
 
 class LeftOutError(Exception):
-    """Ends the conversion of one image, which is then left out and named; never reaches a user.
-
-    Args:
-        kind: the same words each time.
-        detail: of this one case.
-    """
+    """Ends the conversion of one image, which is then left out and named; never reaches a user."""
 
     def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(kind, detail)

@@ -42,7 +42,6 @@ class Outlines(NamedTuple):
     """The outlines of N annotations.
 
     Attributes:
-        faults: in the order given.
         areas_px: (N,) float64; sum of the polygons' areas or number of pixels, NaN where there is no sound outline.
         boxes_xyxy: (N, 4) float64, tight, px; NaN where there is no sound outline.
     """

@@ -54,7 +54,6 @@ def find_problems(
         coco: the parsed JSON; not modified.
         require_masks: whether an annotation without a segmentation is a problem.
         image_root: folder of the images, to check that each is there and inside it; None checks no files.
-        with_warnings: whether to look for what is merely odd, too.
         short_edge_px, max_long_edge_px: training size, to warn of lesions that it makes too small; None takes the
             images as they are.
 

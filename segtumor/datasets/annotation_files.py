@@ -26,7 +26,6 @@ def load_parts(
     Args:
         source: annotation file, or folder with ``annotations/<part>.json``.
         image_root: folder of the images; None takes ``images`` beside the annotations' folder.
-        check_files: whether every image must be on disk.
 
     Returns:
         {part: CocoDataset}, in the order of their names, training first. ``all`` is alone or not there at all.

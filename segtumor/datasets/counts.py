@@ -74,8 +74,6 @@ class Statistics:
     """What ``describe`` counts.
 
     Attributes:
-        tables: all Tables, for print.
-        class_names: in the order of their ids.
         sides_px: {class: sizes of its lesions}, each the side of a square of the lesion's area, px.
         ages: ages of the images where known, years.
     """
@@ -87,14 +85,7 @@ class Statistics:
 
 
 def describe(parts: Mapping[str, CocoDataset]) -> Statistics:
-    """Count what is in a data set.
-
-    Args:
-        parts: {part: CocoDataset}, all with the same classes.
-
-    Returns:
-        Statistics.
-    """
+    """Count what is in a data set."""
     names = next(iter(parts.values())).taxonomy.names
     images, lesions, regions = _union(parts)
     crowds = count_crowds(regions.items())

@@ -55,9 +55,6 @@ class Pair(NamedTuple):
 def exact_duplicates(fingerprints: Fingerprints) -> list[Pair]:
     """Images with equal pixels.
 
-    Args:
-        fingerprints: {name: Fingerprint}.
-
     Returns:
         list of Pair: each further image of a group with the first of it, so that n copies give n - 1 pairs.
     """
@@ -78,10 +75,8 @@ def near_duplicates(
     Blank pictures are left out: they resemble each other and say nothing.
 
     Args:
-        fingerprints: {name: Fingerprint}.
         max_distance: of the perceptual hashes; less than half of the 143 bits.
         min_correlation: of the aligned, band-passed thumbnails.
-        progress: wraps the list of blocks while it is worked through.
 
     Returns:
         list of Pair, in the order of the fingerprints; the first kind that fits of near, mirrored, inverted.

@@ -29,11 +29,8 @@ class CheckedFile:
     """An annotation file and what is wrong with it.
 
     Attributes:
-        path: of the file.
         coco: what it holds, as parsed.
-        sha256: of its bytes.
         repeated: (key, place) of each key that is twice in one object.
-        problems: all of them.
         image_root: folder in which images were looked for; None: nowhere.
         n_opened: images that were opened; None if none was to be.
     """
@@ -76,13 +73,10 @@ def check_file(
     """Find all problems of an annotation file and its images.
 
     Args:
-        path: COCO file.
         image_root: folder that file names are relative to; None: ``images`` beside the annotations' folder, if it is
             there.
         require_masks: whether a lesion without an outline is an error.
         train_size: (shorter edge, limit of the longer one) of training, px; warns of lesions too small for it.
-        open_images: whether images are opened, not only looked for.
-        progress: wraps the images, as tqdm does.
 
     Raises:
         DataError: the file cannot be read or is no JSON, or ``image_root`` is no folder.
@@ -118,11 +112,8 @@ def repaired_copy(
     """A copy in which what is certain is put right, and what is not is left out; images that do not open, too.
 
     Args:
-        checked: of ``check_file``.
         keep_boxes: whether lesions without an outline stay; they do, too, where no lesion has one.
         crowds_as_lesions, boxes_as_masks: as in ``repair``.
-        open_images: whether the images of the copy are opened.
-        progress: wraps them, as tqdm does.
 
     Raises:
         DataError: it is no COCO object, a key is twice in one object, or nothing is left.
@@ -154,7 +145,6 @@ def untrainable(coco: Mapping[str, Any], *, keep_boxes: bool) -> tuple[str, str,
 
     Args:
         coco: sound, as ``Repaired.coco``.
-        keep_boxes: whether lesions without an outline are wanted.
 
     Returns:
         (sentence on crowds, sentence on boxes alone, whether nothing can be trained on at all); a sentence is empty

@@ -34,9 +34,7 @@ class Fingerprint:
     """One image file as it is compared with others.
 
     Attributes:
-        file_name: as the caller calls the image.
         size_hw: (height, width) of the upright picture, px.
-        file_sha256: of the file's bytes.
         pixel_sha256: of shape and pixels rounded to 16 bits; equal for a PNG and a TIFF of one picture.
         phash: (3,) uint64, of ``perceptual_hashes``.
         mirror_phash: (3,) uint64, that of the picture with left and right exchanged.
@@ -93,8 +91,6 @@ def fingerprint_images(
 
     Args:
         names: file names relative to ``image_root``, safe to open.
-        image_root: their folder.
-        progress: wraps the list of names while it is worked through.
         workers: number of processes; None takes one per processor, and none for few images.
 
     Returns:

@@ -43,10 +43,7 @@ def image_problems(
     Args:
         images: COCO image entries, as they are in the file; malformed ones are skipped.
         image_root: folder of the images. Only files inside it are opened.
-        progress: wraps the list of names while they are read.
-        max_pixels: larger pictures are problems.
         near: whether to look for images that are nearly the same, too; equal ones are always found.
-        workers: processes that read; None takes one per processor.
 
     Returns:
         list of Problem, by kind and in the order of the images; {file name: Fingerprint} of the images that open.

@@ -22,11 +22,7 @@ def place_images(
     What is already right is left as it is; something else in its place is never overwritten.
 
     Args:
-        source: folder of the images.
-        target: the link or folder to make.
-        names: file names of the images, below ``source``.
         mode: link or copy.
-        progress: wraps the names copied, as tqdm does.
 
     Raises:
         OutputError: something else is at ``target``, or it cannot be written.

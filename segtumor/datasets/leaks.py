@@ -73,8 +73,6 @@ class LeakReport:
     """The result of ``find_leaks``.
 
     Attributes:
-        parts: {part: PartCounts}.
-        pairs: of the parts compared.
         cases_in_several: {case id: its parts}, of cases in more than one of parts that were compared.
         doubts: sentences on cases that name no patient, or of which two may be one.
         opened: whether the images themselves were compared; otherwise exact means the same file.
@@ -121,13 +119,8 @@ def find_leaks(
     An image without ``case_id`` counts as a case of its own.
 
     Args:
-        parts: {part: CocoDataset}.
         fingerprints: {path of the image: Fingerprint}, with the paths of ``image_key``; None where nothing was opened.
             Images that are not in it are compared by path.
-        near: whether to look for nearly equal images.
-
-    Returns:
-        LeakReport.
     """
     prints = fingerprints or {}
     items = {part: _items(dataset) for part, dataset in parts.items()}

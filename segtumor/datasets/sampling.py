@@ -31,13 +31,8 @@ def sample_images(
     """Up to ``count`` images, as many of each kind as there are, in the order of the data set.
 
     Args:
-        images: AnnotatedImages.
-        count: int > 0.
         seed: of the choice; the same seed chooses the same images.
         only: a kind (normal, benign, malignant) or a class name; None takes all.
-
-    Returns:
-        list of AnnotatedImage.
 
     Raises:
         DataError: no image is of the kind asked for.
@@ -63,9 +58,7 @@ def read_sample(
     """(AnnotatedImage, pixels) of a sample of all parts; pixels are None of an unreadable file, which is logged.
 
     Args:
-        parts: {part: CocoDataset}.
         count, seed, only: as in ``sample_images``.
-        progress: wraps the images, as tqdm does.
     """
     roots = {image.file_name: d.image_root for d in parts.values() for image in d.annotated_images}
     images = list({image.file_name: image for d in parts.values() for image in d.annotated_images}.values())

@@ -71,8 +71,6 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
 
     Args:
         source: file, or folder with the files in it or in its ``annotations``.
-        images: where the images are looked for.
-        progress: wraps the images of a file.
 
     Returns:
         What was read; ``labels`` are the categories in the order of their ids.
@@ -99,15 +97,10 @@ def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> l
     """Write ``annotations.json``, or ``output`` itself if it is called *.json.
 
     Args:
-        dataset: what is written.
         output: folder, made if needed, or JSON file.
-        progress: wraps the images.
 
     Returns:
         nothing: COCO holds everything.
-
-    Raises:
-        OutputError: the file cannot be written.
     """
     path = output if output.suffix.lower() == ".json" else prepare_output_folder(output) / "annotations.json"
     annotations = [a for image in progress(dataset.images) for a in dataset.annotations_of(image)]

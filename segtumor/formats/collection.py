@@ -48,7 +48,6 @@ class SourceImage:
     """One annotated image.
 
     Attributes:
-        file_name: below the image root, folders separated by /.
         size_hw: (height, width) of the upright picture, px.
         regions: its lesions; none for a normal image.
         attributes: further fields of the COCO image: case_id, part, ...
@@ -68,7 +67,6 @@ class Collection:
 
     Attributes:
         root: folder of the images, which their file names are relative to.
-        images: in any order.
         labels: classes in the format's own order, used or not; empty if the format has no list of them.
         left_out: what could not be used, by image or file.
         notes: what was used and is unusual.

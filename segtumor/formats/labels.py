@@ -75,7 +75,6 @@ def image_label_and_rest(words: Sequence[str], has_lesions: bool) -> tuple[str |
 
     Args:
         words: texts, in any case.
-        has_lesions: whether a lesion is annotated.
 
     Returns:
         (normal, benign, malignant or None; the other words).

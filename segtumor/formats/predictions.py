@@ -41,8 +41,6 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
 
     Args:
         source: file, or the output folder of infer.
-        images: where the images are looked for.
-        progress: wraps the images.
 
     Returns:
         What was read; ``labels`` are the categories in the order of their ids.

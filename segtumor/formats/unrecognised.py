@@ -39,11 +39,7 @@ _OTHER_KINDS = {
 
 
 def reasons(source: Path) -> list[str]:
-    """What is odd in the first files that look like annotations, a sentence each; the likeliest first.
-
-    Args:
-        source: file or folder.
-    """
+    """What is odd in the first files that look like annotations, a sentence each; the likeliest first."""
     found = [*_of_json(source), *_of_xml(source), *_of_texts(source), *_of_tables(source), *_of_masks(source)]
     return found[:_ASKED] or _of_other_kinds(source)
 

@@ -22,9 +22,6 @@ def remarks_on(pixels: GrayImage) -> list[str]:
 
     Args:
         pixels: (H, W) float32 in [0, 1].
-
-    Returns:
-        list of str.
     """
     height, width = pixels.shape
     found = [f"a picture of only {width} x {height} px"] if min(height, width) < _SMALLEST_EDGE_PX else []

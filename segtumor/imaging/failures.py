@@ -16,7 +16,6 @@ def decoder_errors(where: str | Path, *, kind: str, private: bool = False) -> It
     them derived from Exception alone, and no list of them outlives the next version.
 
     Args:
-        where: the file.
         kind: the format it seems to have, for the message.
         private: name only the type of the exception and drop the exception itself, because its text may quote the
             file. DICOM headers hold patient data.

@@ -32,9 +32,6 @@ def normalize_window(pixels: ArrayLike, low_percentile: float = 0.5, high_percen
         pixels: (H, W), any real dtype, finite.
         low_percentile, high_percentile: 0 <= low < high <= 100.
 
-    Returns:
-        (H, W) float32 in [0, 1].
-
     Raises:
         ValueError: another shape, an empty picture, or percentiles out of order.
     """
@@ -55,7 +52,6 @@ def sparse_sample(array: Array, most: int, *, without: Mask | None = None) -> Ar
     """About ``most`` of the values of (H, W) on every n-th row and column, flat; all of them where there are fewer.
 
     Args:
-        array: (H, W).
         most: number of values, at least 1.
         without: (H, W) bool, True on values to leave out, or None.
     """

@@ -41,7 +41,6 @@ class JpegStream:
     Attributes:
         size_hw: of the frame header, px.
         process: second byte of the frame header's mark, such as 0xC0.
-        scans: number of scans.
         end: position behind the end mark.
         zeros_are_flat: whether zero bits in the coded data may mean a flat part of the picture.
         coded: (begin, end) of the coded data of each scan.
@@ -100,7 +99,6 @@ def check_jpeg(data: bytes, max_pixels: int, where: str | Path) -> None:
     Args:
         data: bytes of a file or frame, or of a part of a TIFF file with its tables.
         max_pixels: of the size in its header, which is believed from here on.
-        where: the file, for messages.
 
     Raises:
         BadImageError: damaged, or too many scans.

@@ -82,7 +82,6 @@ def check_size(size_hw: SizeHW, max_pixels: int, where: str | Path, *, bytes_per
     Args:
         size_hw: (height, width), px.
         max_pixels: the limit; samples of more than 4 bytes a pixel (16-bit colour) count for more than one pixel.
-        where: the file, for the message.
         bytes_per_pixel: of the decoded samples of all channels.
 
     Raises:

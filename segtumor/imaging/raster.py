@@ -76,8 +76,6 @@ def read_raster(file: BinaryIO, path: Path, kind: str, max_pixels: int) -> Radio
     """Decode one picture.
 
     Args:
-        file: the open file, binary.
-        path: its path, for messages and the name.
         kind: "PNG", "JPEG", "TIFF" or "BMP", as its first bytes say.
         max_pixels: limit on the size in the header.
 

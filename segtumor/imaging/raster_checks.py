@@ -36,10 +36,8 @@ def check_coded_data(image: ImageFile, file: BinaryIO, kind: str, max_pixels: in
 
     Args:
         image: Pillow's, not loaded yet.
-        file: the open file, binary.
         kind: "PNG", "JPEG", "TIFF" or "BMP".
         max_pixels: limit on the size of a part.
-        where: the file, for messages.
 
     Raises:
         BadImageError, ValueError: any of these.

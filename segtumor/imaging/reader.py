@@ -40,7 +40,6 @@ def read_radiograph(
     """Read one picture as an upright grayscale radiograph.
 
     Args:
-        path: a PNG, JPEG, TIFF, BMP or DICOM file.
         max_pixels: largest height x width to decode, px; the header is checked first.
         frame: index from 0 of the frame of a DICOM file with several, which is refused without it.
         log: whether its remarks are logged as warnings, for who does not look at them.

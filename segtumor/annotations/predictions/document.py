@@ -68,8 +68,6 @@ def read_predictions(
 
     Args:
         source: JSON file of any of the forms, or the content of one.
-        annotated_images: the truth.
-        class_names: names by ``class_id``.
         category_id_of_class: category id in the annotations by ``class_id``; used for the plain form.
         only_annotated: whether images that are not annotated are left out and counted; otherwise they are an error.
 

@@ -22,11 +22,7 @@ def is_id(value: Any) -> bool:
 
 
 class ImageMatcher:
-    """Finds annotated images.
-
-    Args:
-        annotated_images: AnnotatedImages.
-    """
+    """Finds annotated images."""
 
     def __init__(self, annotated_images: Iterable[AnnotatedImage]) -> None:
         self._images = list(annotated_images)

@@ -30,12 +30,7 @@ def finding_of(
 
     Args:
         item: as in a COCO results list, perhaps with ``class_probabilities``.
-        size_hw: of its image.
         classes: {category id: class_id}.
-        class_names: names by ``class_id``.
-
-    Raises:
-        DataError: whatever is wrong with it.
     """
     category_id: Any = item.get("category_id")
     score: Any = item.get("score")
@@ -49,11 +44,7 @@ def finding_of(
 
 
 def reading_fields(image: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
-    """The fields of ``Reading`` that an entry of "images" has, ``class_names`` and ``size_hw`` apart.
-
-    Raises:
-        DataError: whatever is wrong with them.
-    """
+    """The fields of ``Reading`` that an entry of "images" has, ``class_names`` and ``size_hw`` apart."""
     fields: dict[str, Any] = {}
     if image.get("image_probabilities") is not None:
         fields["image_probabilities"] = _image_probabilities(image["image_probabilities"], class_names)

@@ -24,7 +24,6 @@ class Repaired(NamedTuple):
 
     Attributes:
         coco: the repaired copy; shares unchanged values with what was given.
-        changes: of single values.
         left_out: one Remark for each image, category or annotation without an image that is not in the copy.
         kinds: of the problems for which something was left out.
     """

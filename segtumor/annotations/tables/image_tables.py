@@ -21,7 +21,6 @@ def read_cells(path: Path | str, needed: Sequence[str] = ()) -> list[dict[str, s
 
     Args:
         path: .xlsx (its first sheet) or CSV in UTF-8, divided by commas, semicolons or tabs.
-        needed: columns that must be there.
 
     Raises:
         DataError: unreadable, larger than 256 MB, or a column is missing.
@@ -39,7 +38,6 @@ def refuse_rows(faults: Sequence[DataError], path: Path | str) -> None:
 
     Args:
         faults: DataErrors whose ``where`` is the row; without any, nothing is raised.
-        path: of the table.
     """
     if len(faults) == 1:
         (one,) = faults
@@ -69,7 +67,6 @@ def read_image_table(path: Path | str, unread: list[tuple[str, str]] | None = No
     semicolons); others are kept as text. Blank cells say nothing.
 
     Args:
-        path: as in ``read_cells``.
         unread: list to which (name of the image, what cannot be read) is added for each cell that is not used.
 
     Raises:
@@ -99,8 +96,6 @@ def match_images(
 
     Args:
         table: from ``read_image_table``.
-        file_names: of the images.
-        where: the table's path, for messages.
         elsewhere: list to which (file name, name in the table) is added where only one of the two names a folder.
 
     Returns:

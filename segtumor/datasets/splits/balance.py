@@ -29,9 +29,6 @@ def balance_tables(
     """Tables of a split.
 
     Args:
-        split: Split.
-        images, annotations, categories: the COCO entries.
-        labels: label of each image.
         keys: attributes whose shares are shown too, e.g. center or age_group.
         severity: the labels in order.
 

@@ -19,9 +19,7 @@ class LeakNumbers(NamedTuple):
     """Numbers of one assignment.
 
     Attributes:
-        cases: all cases.
         known_cases: those that are not made up for an image without one.
-        shared_cases: cases in several parts.
         images_outside_train: images of all parts but the training part.
         affected_images: those of them whose case is in another part too.
     """
@@ -54,10 +52,6 @@ def leak_numbers(assignment: Assignment, *, train: str = "train") -> LeakNumbers
 
 def check_cases_whole(assignment: Assignment, *, where: Path | str | None = None) -> None:
     """Refuse a split that has images of one case in two parts.
-
-    Args:
-        assignment: the split.
-        where: file it comes from, for the message.
 
     Raises:
         DataError: naming the first cases and their parts.

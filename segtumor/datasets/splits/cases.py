@@ -42,7 +42,6 @@ def join_cases(case_of: Mapping[str, str], pairs: Iterable[tuple[str, str]]) -> 
     """Make one case of those whose images belong together.
 
     Args:
-        case_of: {file name: case}.
         pairs: (file name, file name) of images that must stay together.
 
     Returns:

@@ -55,7 +55,6 @@ def make_folds(
         file_names: N, distinct.
         case_ids: N; an image without case should have one of its own.
         labels: N, each one of ``severity``; folds and validation parts are alike in them.
-        folds: number of folds, at least 2 and at most the number of cases.
         seed: int, 0 or more; of the folds, and of the validation parts.
         val_fraction: share of a fold's remaining images that validates, 0 (none) to below 1.
         severity: every label, the gravest last; a case counts as its gravest image.
@@ -112,11 +111,6 @@ def rare_classes(
     Args:
         case_ids: N.
         labels_of_image: N collections of the names that the image counts for.
-        names: the classes.
-        folds: number of folds.
-
-    Returns:
-        list of str, one per class with fewer cases than folds.
     """
     holding = Counter(
         name
@@ -134,9 +128,6 @@ def rare_classes(
 
 def common_root(merged: MergedCoco) -> tuple[Path, MergedCoco]:
     """One image root for images of several data sets.
-
-    Args:
-        merged: MergedCoco.
 
     Returns:
         (absolute folder of all images, MergedCoco whose file names are relative to it). Names stay as they are where
@@ -164,9 +155,6 @@ def fold_documents(
 
     Args:
         merged: MergedCoco, whose images the positions of the fold refer to.
-        fold: Fold.
-        folds: how many there are.
-        split_sha256: of the folds.
     """
     info = {**merged.info, "fold": fold.number, "folds": folds, "split_kind": "kfold", "split_sha256": split_sha256}
     for part, positions in fold.parts.items():

@@ -102,12 +102,7 @@ def kfold_split(
     images of one group.
 
     Args:
-        groups: case of each image.
-        strata: label of each image; a group belongs to the gravest of its labels.
         folds: number of folds, at least 2 and at most the number of groups.
-        seed: int; the same input and seed give the same folds.
-        severity: every label, the gravest last.
-        within: further keys of each image, as for ``grouped_split``.
 
     Returns:
         list of ``folds`` sorted lists of image indices; each index once. Validate on one, train on all others.

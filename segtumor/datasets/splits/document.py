@@ -45,7 +45,6 @@ def split_document(
     """The content of a split file.
 
     Args:
-        split: Split.
         summaries: {part: counts and hash of what was written}.
         sources: {"file": name, "sha256": hash} of each file the split was made from.
         image_sha256: {image file name: SHA-256 of the file}; None leaves it out.
@@ -88,11 +87,7 @@ def read_split(path: Path | str, *, allow_shared_cases: bool = False) -> Split:
     """Read a split file.
 
     Args:
-        path: file written from ``split_document``.
         allow_shared_cases: also take a split of kind image, column or official, whose cases may be in several parts.
-
-    Returns:
-        Split.
 
     Raises:
         DataError: unreadable, of another schema, altered since it was written, or with a case in two parts.
@@ -148,10 +143,8 @@ def reuse_split(
     """Check that a saved split fits the images at hand.
 
     Args:
-        split: from ``read_split``.
         file_names: of the images, each of which must be assigned; the split may hold more.
         case_ids: {file name: case}, if known otherwise than from the split; no such case may be in two parts either.
-        where: file of the split, for the message.
 
     Raises:
         DataError: images are not in the split, or a case is in two parts of it.
@@ -195,7 +188,6 @@ def verify_split(
     Args:
         document: from ``read_split_document``; without ``image_sha256`` nothing can be compared.
         image_root: folder that the file names are relative to.
-        progress: wraps the names, as tqdm does.
 
     Returns:
         ChangedImages: names of files with other bytes, and of files that are not there.

@@ -54,14 +54,11 @@ class SplitRequest:
     Attributes:
         kind: one of NEW_KINDS, or the path of a split file whose parts are used again.
         fractions: {part: share of the images}, of kinds grouped and image.
-        folds: number of folds, of kfold.
         test_fraction: share taken out first, of kfold.
-        seed: of what is drawn.
         stratify: what the parts shall be alike in, the most important first; the label always comes first.
         leave_out: field whose values are held out one at a time, of leave-one-out.
         column: field that names the part, of column.
         lists: files of kind official.
-        by: field that names the case.
         cases: table of cases, which counts before that field; an image in neither is then a case of its own.
         join_duplicates: whether images of the same picture count as one case; opens all images.
         strict: whether lists and images must fit exactly.
@@ -92,9 +89,7 @@ class MadeSplit:
     """A split and how it came about.
 
     Attributes:
-        split: the Split.
         merged: the images, with the case that the split was made with where they had none.
-        labels: label of each image.
         severity: all labels, the gravest last.
         unknown_in_case_table: names in the table of cases that no image has.
         listing: of the kinds column and official, what was listed.
@@ -119,11 +114,6 @@ class MadeSplit:
 
 def split_images(merged: MergedCoco, request: SplitRequest, *, progress: Progress = iter) -> MadeSplit:
     """Make the split that is asked for.
-
-    Args:
-        merged: the images; not modified.
-        request: what to make.
-        progress: wraps the names of the images while they are opened.
 
     Raises:
         ConfigError: it cannot be made of these images: no case, no such field, fewer cases than folds or parts.

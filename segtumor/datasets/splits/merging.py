@@ -25,11 +25,9 @@ class MergedCoco:
 
     Attributes:
         images, annotations: COCO entries of all files, sorted by file name and by id; ids are distinct.
-        categories: the categories, the same in every file.
         info: of the only file; empty for several.
         roots: {image root: file names below it}.
         sources: {"file": name, "sha256": hash} of each file.
-        paths: of the files.
         renumbered: files whose ids were already taken.
     """
 
@@ -49,9 +47,7 @@ def merge_coco(
     """Read, check and merge COCO files.
 
     Args:
-        paths: annotation files.
         image_root: folder of the images of all of them; None takes ``images`` beside each file's folder.
-        check_files: whether every image must be on disk.
 
     Returns:
         MergedCoco. The order of files and entries does not matter to it, but for ids that had to be renumbered.

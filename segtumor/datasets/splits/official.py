@@ -34,8 +34,6 @@ class Listing:
 
     Attributes:
         part_of_index: {position of the image: part}.
-        unknown: listed names that no image has.
-        unlisted: names of images that are in no list.
     """
 
     part_of_index: dict[int, str] = field(default_factory=dict)
@@ -50,13 +48,6 @@ def part_name(text: str) -> str | None:
 
 def match(listed: Iterable[Listed], file_names: Sequence[str]) -> Listing:
     """Bring lists and images together.
-
-    Args:
-        listed: (image name, part) pairs.
-        file_names: of the images.
-
-    Returns:
-        Listing.
 
     Raises:
         DataError: an image is in several parts, or nothing fits.
@@ -89,9 +80,6 @@ def read_lists(specs: Iterable[str]) -> list[Listed]:
         specs: texts ``FILE`` or ``PART=FILE``. A file is txt (a name a line), CSV or Excel. Without PART, the part is
             named by a column split, set, part, partition or subset, by a sheet named train, val or test, or by the
             file's name.
-
-    Returns:
-        list of (image name, part).
 
     Raises:
         ConfigError: nothing says which part a file lists.

@@ -34,10 +34,6 @@ def part_documents(
     Ids stay as they are, so that an image has one id in every part and split; images that are in no part are left out.
 
     Args:
-        images: COCO image entries.
-        annotations: COCO annotation entries.
-        categories: the COCO categories.
-        split: Split.
         info: fields of ``info`` beyond those of the split.
     """
     info = {**info, "split_kind": split.kind, "split_sha256": split.sha256}
@@ -67,7 +63,6 @@ def write_parts(
     """Write ``<part>.json`` of each part.
 
     Args:
-        annotations_folder: where to.
         documents: (part, COCO object) pairs, e.g. from ``part_documents``.
         label_of: {image id: label}; None takes ``image_label`` of each image.
         severity: the labels to count.

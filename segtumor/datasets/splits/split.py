@@ -80,13 +80,7 @@ def make_split(
 
     Args:
         kind: grouped (by case), image (each image by itself; it leaks where cases have several) or none (all in one).
-        file_names: N, distinct.
-        case_ids: N.
         labels: N, each one of ``severity``.
-        within: further keys of each image to stratify by, as for ``grouped_split``.
-
-    Returns:
-        Split.
     """
     if kind == NONE:
         assignment = _assignment({"all": range(len(file_names))}, file_names, case_ids)
@@ -114,15 +108,8 @@ def make_kfold(
     """A split into folds by case: parts fold1-train, fold1-val, fold2-train, ... and, if asked for, test.
 
     Args:
-        file_names: N, distinct.
-        case_ids: N.
-        labels: N, each one of ``severity``.
         folds: 2 or more; every image outside the test part is validated on in exactly one.
         test_fraction: share of the images taken out first, by case, into a part of its own; 0 for none.
-        within: further keys of each image to stratify by.
-
-    Returns:
-        Split.
     """
     if not 0 <= test_fraction < 1:
         raise ConfigError(
@@ -155,14 +142,8 @@ def leave_one_out(
     one, which then counts for the whole case.
 
     Args:
-        file_names: N, distinct.
-        case_ids: N.
         values: N, text of the attribute.
-        key: name of the attribute.
         unknown: the value of images that have none.
-
-    Returns:
-        Split, whose seed is None.
 
     Raises:
         ConfigError: fewer than two known values.

@@ -20,7 +20,6 @@ def attribute_text(image: Mapping[str, Any], key: str) -> str:
     """One attribute of a COCO image entry as text.
 
     Args:
-        image: COCO image entry.
         key: name of a field, or ``age_group``.
 
     Returns:
@@ -65,7 +64,6 @@ def image_labels(
     last in the list counts as the gravest, and ``image_label`` is not used.
 
     Args:
-        images: COCO image entries.
         annotations_of_image: {image id: [position of the class in ``class_names``]}.
         class_names: in the order of their category ids.
 

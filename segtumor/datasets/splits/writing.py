@@ -22,7 +22,6 @@ class WrittenSplit:
     """What was written.
 
     Attributes:
-        summaries: {part: counts}.
         changed: names of images that have changed since the split was made whose parts are used again.
     """
 
@@ -44,13 +43,9 @@ def write_split(
     """Write the parts and images into a folder.
 
     Args:
-        made: the split.
-        output: folder, made if needed.
         tables: further files that the split was made from, for their hashes.
         placing: of the images, "link" or "copy"; None leaves them where they are, and unhashed.
         hashed: whether split.json holds the hashes of the images.
-        overwrite: whether an earlier split there is replaced.
-        copying, hashing: wrap the images, as tqdm does.
 
     Raises:
         ConfigError: files that would be replaced, or several folders of images that cannot be one link.

@@ -34,10 +34,7 @@ class Conversion:
     Attributes:
         images: COCO image entries, ids from 1 in the order of the table.
         annotations: COCO annotation entries, ids from 1.
-        left_out: Remarks on what could not be used.
-        notes: Remarks on what was used and is unusual.
         images_without_case: number of images that the table of cases does not hold; each is a case of its own.
-        listed: number of rows of the table.
     """
 
     images: list[dict[str, Any]] = field(default_factory=list)
@@ -55,9 +52,7 @@ def convert(
 
     Args:
         source: folder with images, Annotations and dataset.csv or dataset.xlsx.
-        taxonomy: ``segtumor.taxonomy.BINARY`` or ``SUBTYPES``.
         cases: {stem of an image: case id}; an image without one is a case of its own.
-        progress: wraps the rows.
 
     Raises:
         DataError: the folder or its table cannot be used at all.

@@ -51,10 +51,6 @@ def normalize_label(text: str) -> str:
 def pair_shapes(shapes: Sequence[Shape], *, min_iou: float = MIN_PAIR_IOU) -> list[DrawnLesion]:
     """Join rectangles and polygons of the same lesion (``labelme_shapes.pair_by_label``).
 
-    Args:
-        shapes: of one image.
-        min_iou: in [0, 1].
-
     Returns:
         the polygons in their order, then the rectangles that have no polygon. The latter are real
         lesions whose outline was forgotten (seen in BTXRD: five in four radiographs), so they are kept.
@@ -72,13 +68,7 @@ def pair_shapes(shapes: Sequence[Shape], *, min_iou: float = MIN_PAIR_IOU) -> li
 
 
 def fit_lesion(lesion: DrawnLesion, scale_xy: tuple[float, float], size_hw: SizeHW) -> DrawnLesion | None:
-    """The lesion on an image of another size: scaled, cut at the border, rounded; None if no area is left.
-
-    Args:
-        lesion: as drawn.
-        scale_xy: factors of x and y.
-        size_hw: (height, width) of the image, px.
-    """
+    """The lesion on an image of another size: scaled, cut at the border, rounded; None if no area is left."""
     outline = clip_polygon(lesion.outline_xy * np.asarray(scale_xy), size_hw).round(_DECIMALS)
     if polygon_area(outline) <= 0:
         return None

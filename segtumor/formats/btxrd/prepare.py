@@ -48,11 +48,7 @@ class PrepareOptions:
         split: GROUPED, IMAGE, NONE, OFFICIAL, or path of a split.json whose parts are used again.
         groups: table of the cases, needed by GROUPED.
         lists: of OFFICIAL; empty: a column of the data set's table.
-        fractions: {part: share of the images}.
-        seed: of the split.
         subtypes: whether the classes are the nine labels of BTXRD, not benign and malignant.
-        images: "link" or "copy".
-        hash_images: whether split.json holds the hashes of the images.
         strict: whether nothing is written if anything has to be left out.
         overwrite: whether an earlier conversion in the output folder is replaced.
     """
@@ -71,13 +67,7 @@ class PrepareOptions:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was written.
-
-    Attributes:
-        conversion: images, lesions, and Remarks on what was left out or is unusual.
-        split: which image is in which part.
-        summaries: {part: counts}.
-    """
+    """What was written."""
 
     conversion: Conversion
     split: Split
@@ -104,9 +94,6 @@ def prepare(source: str | Path, output: str | Path, options: PrepareOptions, *, 
 
     Args:
         source: folder with images, Annotations and dataset.csv or dataset.xlsx.
-        output: folder, made if needed.
-        options: how.
-        progress: shown while it works.
 
     Raises:
         ConfigError: options that do not fit each other, or files that would be replaced.

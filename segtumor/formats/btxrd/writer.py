@@ -44,14 +44,9 @@ def write_dataset(
     """Write everything below ``output``; an earlier conversion there is removed, after a failure nothing is left.
 
     Args:
-        output: folder, made if needed.
-        source: BTXRD folder.
-        conversion: from ``convert``.
         split: assigns every image of the conversion.
-        taxonomy: that of the conversion.
         images: link (``output/images`` becomes a link to the source's folder) or copy.
         tables: files whose hashes the split file shall name: tables of images, cases and lists.
-        progress: wraps the images copied.
         hashing: wraps the images hashed, likewise; None leaves their hashes out.
 
     Returns:

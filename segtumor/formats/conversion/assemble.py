@@ -62,8 +62,6 @@ class Assembled:
 
     Attributes:
         document: COCO object, sound; ids from 1 in the order of the file names.
-        left_out: Remarks on images and files that could not be used.
-        notes: Remarks on what was used and is unusual.
     """
 
     document: dict[str, Any]
@@ -82,7 +80,6 @@ def assemble(
     """Make COCO of what a format's reader found.
 
     Args:
-        collection: what a format's reader found; not changed.
         classes: {label: name of its class} for labels that are to be renamed or joined, without regard to case; None
             keeps every label as its own class.
         attributes: {file name: further fields of the image}, for example from a table of cases; they win.

@@ -34,12 +34,7 @@ def leave_out_links(collection: Collection, source: Path, images: ImageFolder) -
 
 
 def leave_out_contested(collection: Collection, contested: Mapping[str, list[str]]) -> None:
-    """Leave out, and name, the images that several names of the annotations could mean: whose outlines are they?
-
-    Args:
-        collection: changed.
-        contested: from ``ImageFolder.contested``.
-    """
+    """Leave out, and name, the images that several names of the annotations could mean: whose outlines are they?"""
     kind = "names of several images lead to this one file"
     collection.images = [image for image in collection.images if image.file_name not in contested]
     collection.left_out += [Remark(file_name, kind, ", ".join(names)) for file_name, names in contested.items()]
@@ -69,10 +64,7 @@ def add_unlisted(
     """Add the images that no annotation mentions, as normal ones, or leave them out; either is reported.
 
     Args:
-        collection: changed.
-        names: file names of all images of the folder.
         size_of: file name -> (height, width), px; raises LeftOutError.
-        meaning: NORMAL or NOT_ANNOTATED of ``collection``.
 
     Returns:
         how many are left out since they are not annotated.

@@ -34,7 +34,6 @@ class ConversionOptions:
     Attributes:
         source_format: of ``table.FORMATS``; None detects it.
         target: format to write, of ``table.WRITABLE``.
-        images: folder of the images; None: ``images`` beside or in the source.
         classes: {label: class}; other labels keep their names.
         dropped: labels whose regions are left out.
         table: CSV or Excel file with fields of the images.
@@ -68,7 +67,6 @@ class Converted:
 
     Attributes:
         source_format: name of the format that was read.
-        assembled: the COCO document, and Remarks on what was left out or is unusual.
         lost: Remarks on what the target format cannot hold.
         n_unlisted: number of images left out since no annotation mentions them.
     """
@@ -101,12 +99,6 @@ def convert(
     writing: Progress = iter,
 ) -> Converted:
     """Convert annotations.
-
-    Args:
-        source: annotation file, or folder of them.
-        output: folder, made if needed.
-        options: how.
-        reading, writing: wrap what is iterated, as tqdm does.
 
     Raises:
         ConfigError: unknown labels, or files that would be replaced.

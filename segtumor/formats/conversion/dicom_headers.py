@@ -20,7 +20,6 @@ def add_dicom_headers(collection: Collection, salt_path: str | Path | None = Non
     """Add to each DICOM image of ``collection``, in place, what its header says; what is known already wins.
 
     Args:
-        collection: changed.
         salt_path: file of the secret that patients' numbers are hashed with; None takes the one in the user's settings.
     """
     from segtumor.imaging.dicom.attributes import dicom_identity

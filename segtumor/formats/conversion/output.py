@@ -39,14 +39,11 @@ def write_conversion(
 
     Args:
         output: folder, made if needed; an earlier conversion in it is removed (``earlier.check_no_earlier`` refuses).
-        collection: where the images are.
-        assembled: what is written.
         target: format to write; None writes ``annotations/all.json`` and makes the images reachable in
             ``images``.
         report: fields of the report beyond what is counted here, among them ``source``.
         placing: of COCO: link (``images`` becomes a link to the source's folder) or copy; pictures that were embedded
             in annotation files are always written, and the others then copied.
-        progress: wraps the images written or copied, as tqdm does.
 
     Returns:
         Remarks on what the format cannot hold.

@@ -58,12 +58,9 @@ class Layout:
 
     Attributes:
         image, label: of the image's name and the class.
-        box: of the four numbers, or of the one text with all four.
         kind: CORNERS or EXTENT.
         size: of the image's width and height, or empty.
-        angle: of the angle that the box was turned by, or None.
         others: {position: field} of the further columns that are kept.
-        not_kept: names of those that are not.
         has_header: whether the first row is a header.
     """
 
@@ -82,12 +79,9 @@ class Row(NamedTuple):
     """What one row says.
 
     Attributes:
-        line: its number in the file.
         image, label: trimmed.
         box_xywh: px; None for a normal image.
         size_hw: (height, width) of the image as stated, or None.
-        others: further fields whose cells are filled.
-        unread: what of them cannot be read.
         fault: why it cannot be used, or "".
     """
 
@@ -106,7 +100,6 @@ def layout_of(first_row: Sequence[str], where: Path) -> Layout:
 
     Args:
         first_row: the header; or, as keras-retinanet has it, a row path,x1,y1,x2,y2,class without header.
-        where: path, for messages.
 
     Raises:
         DataError: columns are missing, or there twice.

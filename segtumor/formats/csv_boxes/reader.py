@@ -30,8 +30,6 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
 
     Args:
         source: file, or folder with the files in it or in its subfolders.
-        images: where the images are looked for.
-        progress: wraps the images of a file.
 
     Raises:
         DataError: a table lacks the columns, is not readable as CSV in UTF-8, or its coordinates are from 0 to 1.

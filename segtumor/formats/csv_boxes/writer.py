@@ -19,15 +19,10 @@ def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> l
     """Write ``boxes.csv``, or ``output`` itself if it is called *.csv; a normal image is a row without box and label.
 
     Args:
-        dataset: what is written.
         output: folder, made if needed, or CSV file.
-        progress: wraps the images.
 
     Returns:
         Remarks on the outlines left out, by image.
-
-    Raises:
-        OutputError: the file cannot be written.
     """
     path = output if output.suffix.lower() == ".csv" else prepare_output_folder(output) / "boxes.csv"
     with_case = any(case_of(image) is not None for image in dataset.images)

@@ -18,10 +18,6 @@ def mask_from_row_runs(runs: Sequence[int] | Ints, size_hw: SizeHW) -> Mask:
 
     Args:
         runs: ints >= 0; the first is background.
-        size_hw: (H, W), px.
-
-    Returns:
-        (H, W) bool.
 
     Raises:
         LeftOutError: the runs do not add up to H * W, or the mask is larger than any image that is read.

@@ -111,7 +111,6 @@ def join_groups(grouped: Iterable[tuple[Region, str]], size_hw: SizeHW) -> list[
 
     Args:
         grouped: regions and their group_id in the order of the file.
-        size_hw: (height, width) that they were drawn on, px.
 
     Returns:
         lesions; boxes are not joined to one another, but the only box of a group becomes that of its lesion.

@@ -25,9 +25,6 @@ def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> l
     """Write ``annotations.xml`` into the folder ``output``, or the file itself if the name ends in .xml.
 
     Several polygons of a lesion share a group_id, and so do an outline and a box that is not its tight box.
-
-    Returns:
-        Remarks on what the format cannot hold.
     """
     path = output if output.suffix.lower() == ".xml" else output / "annotations.xml"
     remarks, body, groups = list[Remark](), list[str](), iter(range(1, 2**31))

@@ -56,9 +56,6 @@ def mask_from_brush(code: Any, size_hw: SizeHW) -> Mask:
         code: list of ints in 0..255, as read from JSON.
         size_hw: (H, W) of the picture it was drawn on, px.
 
-    Returns:
-        (H, W) bool.
-
     Raises:
         LeftOutError: it is not such a list, of another size, cut off, or longer than it says.
     """

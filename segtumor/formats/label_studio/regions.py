@@ -53,8 +53,6 @@ def regions_of(
 
     Args:
         results: those of one ``id`` describe one region (its shape, its label, choices about it).
-        size_hw: (height, width) of the image, px.
-        notes: added to.
 
     Returns:
         the regions, and the choices made for the image as a whole, as texts.

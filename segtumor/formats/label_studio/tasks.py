@@ -23,7 +23,6 @@ def chosen_annotation(task: Mapping[str, Any], notes: list[KindAndDetail]) -> li
 
     Args:
         task: of the export; ``completions`` is what annotations were called before version 1.0.
-        notes: added to.
 
     Raises:
         LeftOutError: the task was skipped or not annotated.

@@ -31,9 +31,6 @@ def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> l
 
     The images are named as Label Studio's local storage does, relative to its root: set the root to the folder of the
     images, or the beginning of the addresses to wherever they are served from.
-
-    Returns:
-        Remarks on what the format cannot hold.
     """
     remarks: list[Remark] = []
     tasks = [_task(dataset, image, remarks) for image in progress(dataset.images)]

@@ -49,11 +49,6 @@ def recognises(source: Path) -> bool:
 def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
     """Read a LabelMe file or a folder of them, with its subfolders.
 
-    Args:
-        source: file or folder.
-        images: where the images are looked for.
-        progress: wraps the files.
-
     Raises:
         DataError: there is no JSON file.
     """

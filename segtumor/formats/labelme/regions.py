@@ -26,10 +26,7 @@ def regions(
     """Lesions of an image, and how many of them had a rectangle beside their outline.
 
     Args:
-        shapes: of one image.
         drawn_hw: (height, width) that they were drawn on, px.
-        size_hw: (height, width) of the image, px.
-        scale_xy: factors from the one to the other.
 
     Returns:
         regions in the order of their first outlines, boxes alone last; and the number of joined ones.

@@ -80,9 +80,7 @@ class LabelmeFile:
 
     Attributes:
         size_hw: (height, width) of the image it was drawn on, px, or None if not given.
-        shapes: the usable shapes, in their order.
         unusable: one sentence for each shape that is not used.
-        image_path: as written, or "".
         image_data: the embedded image in base64, or "".
         fields: further fields that were filled in: flags, attributes.
     """
@@ -101,8 +99,6 @@ def read_labelme(
     """Read a LabelMe file.
 
     Args:
-        path: JSON file.
-        kinds: shapes that are used.
         clean_label: text -> label; two shapes of one label and the same points are one.
 
     Returns:
@@ -143,7 +139,6 @@ def pair_by_label(
 
     Args:
         rectangles, outlines: (label, box_xyxy) of each, px.
-        min_iou: in [0, 1].
 
     Returns:
         {number of the outline: number of its rectangle}.

@@ -32,16 +32,8 @@ _OWN = ("id", "image_id", "category_id", "bbox", "segmentation", "area")
 def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> list[Remark]:
     """Write a LabelMe file for each image of ``dataset``.
 
-    Args:
-        dataset: what is written.
-        output: folder, made if needed.
-        progress: wraps the images.
-
     Returns:
         Remarks on what LabelMe cannot hold: a box that is not the tight one of its outline.
-
-    Raises:
-        OutputError: a file cannot be written.
     """
     output, lost = prepare_output_folder(output), list[Remark]()
     names = _json_names([image["file_name"] for image in dataset.images])

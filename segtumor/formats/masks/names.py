@@ -29,9 +29,7 @@ class Owner(NamedTuple):
     """What a file name says.
 
     Attributes:
-        image: its image.
         unusual: how that was found, as ``image_folder.Found`` has it.
-        label: the class, or "".
         is_lesion: whether the file is one lesion, not a whole image's mask.
     """
 
@@ -62,7 +60,6 @@ def owners_of(name: str, images: ImageFolder, is_itself: Callable[[str], bool]) 
 
     Args:
         name: path of the file below the folder of the masks, with /.
-        images: where the images are looked for.
         is_itself: file name of an image -> whether it is the mask file itself.
 
     Returns:
@@ -99,7 +96,6 @@ def further_channels(names: Iterable[str], used: set[str]) -> Iterator[tuple[str
     """(name, first channel) of the further channels of nnU-Net's images, which are not images of their own.
 
     Args:
-        names: file names of all images.
         used: those that have a mask.
     """
     for name in names:

@@ -56,9 +56,6 @@ def recognises(source: Path) -> bool:
 def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
     """Read the masks of a folder.
 
-    Returns:
-        What was read; images whose masks cannot be used, and masks without an image, are in ``left_out``.
-
     Raises:
         DataError: there is no mask, or the file of the classes cannot be read.
     """

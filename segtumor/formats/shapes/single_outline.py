@@ -33,7 +33,6 @@ def keyhole_polygon(segmentation: Segmentation, size_hw: SizeHW) -> list[float]:
 
     Args:
         segmentation: polygons or RLE as in COCO, sound.
-        size_hw: (height, width) of the image, px.
 
     Returns:
         list [x0, y0, x1, y1, ...] in px. A single polygon is returned as it is; several keep their corners if they

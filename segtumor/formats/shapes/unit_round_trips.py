@@ -25,7 +25,6 @@ def number_read_as(wanted: float, guess: float, read: Callable[[float], float]) 
 
     Args:
         wanted: what must come back.
-        guess: right up to rounding.
         read: what the reader does with the number.
     """
     for digits in range(1, 18):

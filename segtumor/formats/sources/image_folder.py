@@ -32,7 +32,6 @@ class Found(NamedTuple):
     """An image below the root, and what is unusual about how it was found.
 
     Attributes:
-        file_name: its name below the root.
         elsewhere: OTHER_FOLDER, UNNAMED_FOLDER or "".
         other_suffix: whether the annotation gives the file name with another suffix.
     """
@@ -75,7 +74,6 @@ class ImageFolder:
         must not contradict those of the file (``segtumor.annotations.image_names``).
 
         Args:
-            name: path or file name as written.
             stated_path: what else the annotation says about where the image is, for a name without folders.
 
         Raises:
@@ -134,8 +132,6 @@ def find_image_of(name: str, images: ImageFolder, folder_words: Collection[str],
 
     Args:
         name: path of the annotation file below the source, with /.
-        images: where it is looked for.
-        folder_words: names, lower case, of folders of annotations.
         stated_path: as ``ImageFolder.find`` has it.
 
     Raises:
@@ -157,8 +153,6 @@ def find_from(folder: str, name: str, images: ImageFolder) -> Found:
 
     Args:
         folder: of the annotation file, below the source, with /; "" or "." is the source itself.
-        name: as written.
-        images: where it is looked for.
 
     Raises:
         LeftOutError: there is none, several fit equally well, or it is of another part of the split.

@@ -58,7 +58,6 @@ def read_lines(path: Path, key_points: int = 0) -> list[Line]:
     """The lines of a label file.
 
     Args:
-        path: text file.
         key_points: how many numbers of key points follow each box, by ``kpt_shape``; 0 if there are none.
 
     Raises:

@@ -25,8 +25,6 @@ class YoloNames:
     """Class names and parts of a YOLO data set.
 
     Attributes:
-        names: {class number: name}.
-        file: where they were found.
         folders: {part: folders or list files of its images, as written in the yaml}.
         key_points: how many numbers of key points follow each box (``kpt_shape``).
     """
@@ -91,7 +89,6 @@ def part_by_yaml(image_path: Path, folders: Mapping[str, Sequence[str]]) -> str 
 
     Args:
         image_path: path of the image. The yaml's folders are compared with its own, never opened.
-        folders: as in YoloNames.
     """
     own = PurePosixPath(image_path.as_posix()).parts[:-1]
     found = set()

@@ -82,7 +82,6 @@ def dicom_identity(path: str | Path, *, salt: bytes) -> tuple[dict[str, Any], Id
     """The attributes of one image that segtumor's COCO form keeps, and its Identity.
 
     Args:
-        path: a DICOM file.
         salt: secret bytes, at least 16; the same salt gives the same case_id to the same patient.
 
     Returns:

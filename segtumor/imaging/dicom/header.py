@@ -38,9 +38,7 @@ class OpenedDicom:
     """A file whose header was read.
 
     Attributes:
-        header: pydicom Dataset of the wanted elements.
         stream: BoundedFile or InflatedFile, at the pixel data or at the end.
-        syntax: TransferSyntax.
         implicit: whether the data set leaves out the value representations, as found and not as promised.
     """
 

@@ -49,11 +49,9 @@ class PixelLayout:
 
     Attributes:
         rows, columns, frames: all at least 1.
-        samples: channels, 1 or 3.
         photometric: PhotometricInterpretation, one of those that are read.
         planar: whether native colour is stored channel by channel.
         allocated, stored, high: bits of a sample's container, bits used, and the highest used bit from 0.
-        signed: whether samples are two's complement.
     """
 
     rows: int

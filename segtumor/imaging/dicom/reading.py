@@ -24,7 +24,6 @@ def read_dicom(path: Path, max_pixels: int, frame: int | None = None) -> Radiogr
     """Decode one frame of a DICOM file.
 
     Args:
-        path: a Path.
         max_pixels: largest height x width to decode, px.
         frame: index from 0; None for the only one.
 

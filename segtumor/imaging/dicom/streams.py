@@ -69,8 +69,6 @@ class InflatedFile:
     """A deflated data set (PS3.5 A.5) as a file, inflated only as far as it is read.
 
     Args:
-        file: open file, at the first deflated byte.
-        path: for messages.
         limit: bytes to inflate at most until ``allow`` is called; None for HEADER_BYTES.
 
     Raises:

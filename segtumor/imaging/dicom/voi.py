@@ -39,7 +39,6 @@ def voi_pixels(
     """Modality values as the header wants them shown.
 
     Args:
-        header: pydicom Dataset.
         values: (H, W) modality values.
         padding: (H, W) bool, pixels that are not a measurement, or None.
         little_endian: byte order of tables that are stored as bytes.

@@ -62,9 +62,7 @@ def expose(rng: np.random.Generator, attenuation: Field, exposure: Exposure, sid
     """The picture of an attenuation field.
 
     Args:
-        rng: NumPy Generator, for the noise.
         attenuation: (H, W) line integrals, 0 in air.
-        exposure: settings.
         side: "L" or "R", the marker.
 
     Returns:

@@ -39,7 +39,6 @@ class Bone:
     """A long bone, or a part of one.
 
     Attributes:
-        name: anatomical name.
         center_mm: (x, z) of the centre line at ``y_mm`` = ``knots_mm[0]``.
         slope: (x, z) mm per mm along y.
         knots_mm: distances from the joint (or from y = 0 where there is none) at which the next three are given.
@@ -148,7 +147,6 @@ def cast_soft_tissue(envelope: Bone, grid: Grid, clouds: Field) -> Field:
 
     Args:
         envelope: a ``Bone`` used as a mere tube: ``cortex_mm`` is the thickness of the fat.
-        grid: the view.
         clouds: (H, W) noise of unit variance, the unevenness of muscle.
     """
     axis, behind = grid.axes

@@ -22,10 +22,8 @@ class Grid:
     shows (x, y) and integrates along z; a lateral view shows (z, y) and integrates along x.
 
     Attributes:
-        view: "frontal" or "lateral".
         across_mm: (1, W) float32, x or z of the pixel centres.
         along_mm: (H, 1) float32, y of the pixel centres.
-        spacing_mm: side of a pixel.
     """
 
     view: str

@@ -55,10 +55,7 @@ class PhantomCase:
     Attributes:
         case_id: "phantom00001".
         image_label: "normal", "benign" or "malignant"; the same in both views.
-        age: years.
-        sex: "M" or "F".
         site: sites shown, in BTXRD's words.
-        views: frontal, lateral.
     """
 
     case_id: str
@@ -82,13 +79,9 @@ def make_case(
     """One case.
 
     Args:
-        rng: NumPy Generator; all that is random comes from it.
         case_number: from 1, makes the ``case_id``.
         size_px: side of the square pictures, at least 64.
         image_label: "normal", "benign" or "malignant"; None draws it, 40 : 30 : 30.
-
-    Returns:
-        ``PhantomCase``.
     """
     image_label = image_label or str(rng.choice(LABELS_OF_TEN))
     # Separate streams: the same generator state with another label gives the same body, marker, exposure and noise,

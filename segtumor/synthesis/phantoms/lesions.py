@@ -48,7 +48,6 @@ class LesionShadow:
 
     Attributes:
         kept: factor on the attenuation of the host bone.
-        added: attenuation on top.
         mask: bool, the visible extent.
     """
 

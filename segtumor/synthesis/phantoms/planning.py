@@ -27,9 +27,7 @@ def plan_lesion(rng: np.random.Generator, subtype: str, region: Region, window_m
     """A plan for one lesion.
 
     Args:
-        rng: NumPy Generator.
         subtype: key of ``PAINTERS``.
-        region: the anatomy.
         window_mm: (top, bottom) y range seen in both views.
 
     Returns:

@@ -21,10 +21,7 @@ class Region:
 
     Attributes:
         sites: names of the site in BTXRD's vocabulary.
-        bones: long bones, front to back in no particular order.
         hosts: indices into ``bones`` of those that may carry a lesion.
-        ossicles: small bones.
-        envelope: soft tissue.
         field_mm: side of the square image.
         center_y_mm: y of the image's centre.
     """

@@ -16,12 +16,7 @@ def split_labels(labels: Sequence[str], fractions: Sequence[float], seed: int) -
     furthest behind its share; so every label, and the whole, is divided as asked to within one case or so.
 
     Args:
-        labels: label of each case, in order.
         fractions: shares of train, val and test; not negative, adding up to 1. A part of share 0 is left out.
-        seed: of the shuffle.
-
-    Returns:
-        list of part names, as long as ``labels``.
 
     Raises:
         ConfigError: bad fractions, or too few cases to give each part one.

@@ -49,9 +49,7 @@ def write_phantom_dataset(
         output: folder; an earlier set of phantoms in it is replaced only with ``overwrite``, an unfinished one always.
         cases: number of cases, two images each.
         seed: not negative; equal seeds give equal bytes with equal library versions.
-        size_px: side of the images, px.
         fractions: shares of train, val and test, adding up to 1.
-        progress: called with the number of cases done, after each.
         overwrite: replace an earlier set, and also write into a folder that holds something else (whose files stay
             unless they have our names).
 

@@ -21,10 +21,6 @@ _PADDING = b"\x00\x80"  # zeros make a segment even; 80 stands for nothing (G.3.
 def decode_rle(data: bytes, layout: PixelLayout, path: Path) -> Array:
     """Decode one frame.
 
-    Args:
-        data: its bytes.
-        layout: PixelLayout.
-
     Returns:
         (H, W) or (H, W, 3) unsigned samples in containers of ``layout.allocated`` bits.
 

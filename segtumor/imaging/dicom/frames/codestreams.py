@@ -46,9 +46,7 @@ def check_codestream(data: bytes, codec: str, layout: PixelLayout, path: Path) -
     """Refuse a codestream of another size than the DICOM header's, and return its precision in bits.
 
     Args:
-        data: bytes of one coded frame.
         codec: JPEG, JPEG_LOSSLESS, JPEG_LS or JPEG_2000 of ``syntaxes``.
-        layout: PixelLayout.
 
     Raises:
         BadImageError: another family, size, number of channels, or more bits than the header allocates.

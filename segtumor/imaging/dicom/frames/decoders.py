@@ -33,10 +33,6 @@ _PROCESSOR_S, _MEGAPIXELS_PER_S, _WALL_S = 3, 1, 60
 def decode(data: bytes, syntax: TransferSyntax, layout: PixelLayout, path: Path) -> tuple[Array, int]:
     """Decode one frame.
 
-    Args:
-        data: its codestream, bytes.
-        syntax: TransferSyntax; layout: PixelLayout.
-
     Returns:
         ((H, W) or (H, W, 3) integer samples, precision in bits).
 

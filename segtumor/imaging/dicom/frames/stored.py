@@ -30,8 +30,6 @@ def native_frame(dicom: OpenedDicom, layout: PixelLayout, frame: int, path: Path
     """Bytes of one uncompressed frame, as stored.
 
     Args:
-        dicom: OpenedDicom, at the pixel data.
-        layout: PixelLayout.
         frame: index from 0, within the file's frames.
 
     Raises:
