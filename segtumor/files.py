@@ -241,6 +241,12 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # no difference for an ordinary file
 
 
+def is_inside(path: str | Path, folder: str | Path) -> bool:
+    """Whether a path is a folder or lies below it, after following links."""
+    real, root = os.path.realpath(path), os.path.realpath(folder)
+    return real == root or real.startswith(root.rstrip(os.sep) + os.sep)
+
+
 def sha256_of_file(path: str | Path) -> str:
     """SHA-256 of an ordinary file's bytes as hexadecimal text."""
     with open_ordinary(path) as file:

@@ -30,6 +30,18 @@ def counted(n: int, plural: str) -> str:
     return f"{n} {plural.removesuffix('s') if n == 1 else plural}"
 
 
+def some_of(names: Sequence[str], most: int, separator: str = ", ") -> str:
+    """The first names, and how many there are beside them: "a, b and 3 more"."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more
+
+
+def listing(items: Sequence[Any], plural: str, most: int) -> str:
+    """How many items there are, and a line for each of the first: "3 problems:", a, b, "... and 1 more"."""
+    rest = [f"... and {len(items) - most} more"] if len(items) > most else []
+    return "\n  ".join([f"{counted(len(items), plural)}:", *map(str, items[:most]), *rest])
+
+
 def percent_text(level: float) -> str:
     """0.95 -> "95%"."""
     return f"{100 * level:.4g}%"

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segtumor.ages import AGE_GROUP, AGE_GROUP_STARTS, AGE_GROUPS, age_group, is_age
+from segtumor.annotations.coco import dataset_of
 from segtumor.annotations.tables.cells import age_years
 from segtumor.datasets.counts import describe
 from segtumor.datasets.splits.strata import attribute_text
 from segtumor.evaluation.study.subgroup_fields import divisions_of
-from segtumor.formats.conversion.output import as_dataset
 
 GROUPS = {"<18": (0, 9.9, 17, 17.99), "18-39": (18, 39.9), "40-59": (40, 59), ">=60": (60, 101, 130)}
 NO_AGE = (None, math.nan, math.inf, -1, 130.1, "12", "", True, [12], {})
@@ -53,4 +53,4 @@ def test_an_age_that_a_table_gives_is_an_age(age):
 
 def _statistics(image):
     document = {"images": [image], "annotations": [], "categories": [{"id": 1, "name": "benign"}]}
-    return describe({"all": as_dataset(document, "images")})
+    return describe({"all": dataset_of(document, "images")})

@@ -36,7 +36,7 @@ from segtumor.structures.lesions import AnnotatedImage, Lesion
 from segtumor.structures.masks import rle_area, rle_from_segmentation
 from segtumor.structures.polygons import clip_polygon, outside_image
 from segtumor.taxonomy import Taxonomy
-from segtumor.texts import counted
+from segtumor.texts import counted, listing
 
 XYWH_ABS = 1  # detectron2.structures.BoxMode.XYWH_ABS, which the core must not import
 _SHOWN = 20
@@ -162,22 +162,14 @@ def load_coco(
     found = find_problems(coco, require_masks=require_masks, image_root=image_root if check_files else None)
     errors = [problem for problem in found if problem.severity == ERROR]
     if errors:
-        raise DataError(_listing(errors), where=json_path, remedy=f"{_remedy(errors)}; none of it was used")
+        what, remedy = listing(errors, "problems", _SHOWN), f"{_remedy(errors)}; none of it was used"
+        raise DataError(what, where=json_path, remedy=remedy)
     if n_warnings := len(found):
         count = counted(n_warnings, "warnings")
         _LOG.warning("%s: %s; `segtumor data check %s` shows them", json_path.name, count, json_path)
     for sentence in region_remarks(regions_by_image(coco["images"], coco["annotations"])):
         _LOG.warning("%s: %s", json_path.name, sentence)
-    return _dataset(coco, json_path, image_root, hashlib.sha256(data).hexdigest())
-
-
-def load_annotated_images(json_path: Path | str, *, require_masks: bool = True) -> tuple[AnnotatedImage, ...]:
-    """The truth of a COCO file, for evaluation; the image files themselves need not be there.
-
-    Raises:
-        DataError: as ``load_coco``.
-    """
-    return load_coco(json_path, check_files=False, require_masks=require_masks).annotated_images
+    return dataset_of(coco, image_root, json_path=json_path, sha256=hashlib.sha256(data).hexdigest())
 
 
 def attributes_of(image: Mapping[str, Any], class_names: Sequence[str] = ()) -> dict[str, Any]:
@@ -193,21 +185,18 @@ def _remedy(found: Sequence[Problem]) -> str:
     return found[0].remedy.capitalize() if found[0].kind is ProblemKind.EMPTY else "Fix the file"
 
 
-def _listing(found: Sequence[Problem]) -> str:
-    count = counted(len(found), "problems")
-    rest = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-    return "\n  ".join([f"{count}:", *map(str, found[:_SHOWN]), *rest])
-
-
-def _dataset(coco: Mapping[str, Any], json_path: Path, image_root: Path, sha256: str) -> CocoDataset:
+def dataset_of(
+    coco: Mapping[str, Any], image_root: Path | str, *, json_path: Path | str = "all.json", sha256: str = ""
+) -> CocoDataset:
+    """A sound COCO object as CocoDataset."""
     categories = sorted(coco["categories"], key=lambda category: category["id"])
     annotations_of_image: dict[int, list[Mapping[str, Any]]] = {}
     for annotation in coco["annotations"]:
         annotations_of_image.setdefault(annotation["image_id"], []).append(annotation)
     info = coco.get("info")
     return CocoDataset(
-        json_path=json_path,
-        image_root=image_root.absolute(),
+        json_path=Path(json_path),
+        image_root=Path(image_root).absolute(),
         sha256=sha256,
         info=info if isinstance(info, dict) else {},
         taxonomy=Taxonomy(tuple(category["name"] for category in categories)),

@@ -13,6 +13,7 @@ from typing import Any
 
 from segtumor.annotations.attributes import is_unicode
 from segtumor.annotations.problems import Problem, ProblemKind, error, place, show, value_at, warning
+from segtumor.files import is_inside
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # and what turns text around
@@ -94,17 +95,12 @@ def _file_fault(name: str, root: str, folder_inside: dict[str, bool]) -> tuple[P
     folder = os.path.dirname(path)
     try:
         if folder not in folder_inside:
-            folder_inside[folder] = _inside(folder, root)
+            folder_inside[folder] = is_inside(folder, root)
         mode = os.lstat(path).st_mode
     except (OSError, ValueError) as fault:
         return ProblemKind.NOT_FOUND, {"reason": getattr(fault, "strerror", None) or str(fault)}
-    if not folder_inside[folder] or (stat.S_ISLNK(mode) and not _inside(path, root)):
+    if not folder_inside[folder] or (stat.S_ISLNK(mode) and not is_inside(path, root)):
         return ProblemKind.LINK_LEAVES_ROOT, {}
     if not os.path.isfile(path):
         return ProblemKind.NO_FILE, {}
     return None
-
-
-def _inside(path: str, root: str) -> bool:
-    real = os.path.realpath(path)
-    return real == root or real.startswith(root.rstrip(os.sep) + os.sep)

@@ -6,12 +6,15 @@ x to the right, y down, angles clockwise in degrees, as annotation tools show th
 import math
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segtumor.annotations.remarks import LeftOutError
+from segtumor.arrays import BoxXYWH, SizeHW
 
+_Pixel = TypeVar("_Pixel", bound=np.generic)
 #: A circle is drawn with so many corners that no point of it is further from the true one.
 _SAGITTA_PX = 0.02
 #: Outlines drawn on a resized copy are scaled; a difference in shape beyond this means another picture or a turned one.
@@ -58,6 +61,12 @@ def scale_polygon(polygon: Sequence[float], scale_xy: Sequence[float]) -> list[f
     return _flat(np.reshape(polygon, (-1, 2)) * np.asarray(scale_xy, dtype=np.float64))
 
 
+def scale_box(box_xywh: BoxXYWH, scale_xy: Sequence[float]) -> BoxXYWH:
+    """A box with x, y, width and height, or both corners, multiplied."""
+    (x, y, width, height), (scale_x, scale_y) = box_xywh, scale_xy
+    return x * scale_x, y * scale_y, width * scale_x, height * scale_y
+
+
 def box_from_corners(box_xyxy: Iterable[float | Decimal]) -> tuple[float, float, float, float]:
     """(x0, y0, x1, y1), numbers or Decimals, to (x, y, width, height), px, such that ``box_corners`` gives them back.
 
@@ -75,13 +84,13 @@ def box_corners(box_xywh: Sequence[float]) -> tuple[float, float, float, float]:
 
 
 def scale_mask(
-    mask: NDArray[np.bool_],
-    size_hw: tuple[int, int],
+    mask: NDArray[_Pixel],
+    size_hw: SizeHW,
     *,
     corner_xy: tuple[int, int] = (0, 0),
     drawn_hw: tuple[int, ...] | None = None,
-) -> NDArray[np.bool_]:
-    """A (h, w) bool mask on an image of ``size_hw``; each pixel takes the nearest one's value.
+) -> NDArray[_Pixel]:
+    """A (h, w) mask, bool or of values, on an image of ``size_hw``; each pixel takes the nearest one's value.
 
     Args:
         mask: the pixels from ``corner_xy`` on; what reaches beyond the image is cut.
@@ -89,9 +98,9 @@ def scale_mask(
     """
     lines, drawn_hw = [], drawn_hw or mask.shape
     for length, old, new, first in zip(mask.shape, drawn_hw, size_hw, corner_xy[::-1], strict=True):
-        nearest = np.minimum(((np.arange(new) + 0.5) * (old / new)).astype(int), old - 1) - first
+        nearest = np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1) - first
         lines.append((np.flatnonzero((nearest >= 0) & (nearest < length)), nearest))
-    scaled = np.zeros(size_hw, dtype=bool)
+    scaled = np.zeros(size_hw, dtype=mask.dtype)
     (rows, nearest_row), (columns, nearest_column) = lines
     scaled[np.ix_(rows, columns)] = mask[np.ix_(nearest_row[rows], nearest_column[columns])]
     return scaled

@@ -15,6 +15,7 @@ from typing import Any
 
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary
+from segtumor.texts import some_of
 
 #: A parsed annotation file takes about six times its size in memory.
 MAX_BYTES = 4 * 2**30
@@ -48,9 +49,8 @@ def parse_json(data: bytes | str, path: Path | str) -> Any:
     """Bytes -> the JSON value in them; raises DataError, naming ``path``, if they are not sound JSON."""
     value, repeated = parse_json_leniently(data, path)
     if repeated:
-        more = f" and {len(repeated) - _NAMED} more" if len(repeated) > _NAMED else ""
-        names = ", ".join(f"{key!r:.60}" + where for key, where in repeated[:_NAMED])
-        what = f"not readable as JSON: duplicate keys in one object: {names}{more}"
+        names = some_of([f"{key!r:.60}{where}" for key, where in repeated], _NAMED)
+        what = f"not readable as JSON: duplicate keys in one object: {names}"
         raise DataError(what, where=path, remedy="Remove one of the two; readers silently keep the last")
     return value
 

@@ -44,12 +44,6 @@ def place_images(
                 shutil.copyfile(source / name, temporary)
 
 
-def leads_out(path: Path, folder: Path) -> bool:
-    """Whether a path is a link, or lies behind one, that leads out of a folder."""
-    real, root = os.path.realpath(path), os.path.realpath(folder)
-    return real != root and not real.startswith(root.rstrip(os.sep) + os.sep)
-
-
 def _link(source: Path, target: Path, names: Sequence[str]) -> None:
     if target.is_symlink() or target.exists():
         if all(_same_file(source / name, target / name) for name in names):

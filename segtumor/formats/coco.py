@@ -16,19 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from segtumor.annotations.coco import CocoDataset
-from segtumor.annotations.flat_polygons import box_polygon
+from segtumor.annotations.flat_polygons import box_polygon, scale_box
 from segtumor.annotations.image_names import parts_of
 from segtumor.annotations.json_input import is_predictions, parse_json
-from segtumor.annotations.problems import Problem
 from segtumor.annotations.regions import has_outline
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.rescaling import scale_of, scaled_fields, scaled_segmentation, scaled_spacing
 from segtumor.annotations.segmentations import is_number
 from segtumor.annotations.validation import find_problems
 from segtumor.arrays import BoxXYWH, SizeHW
-from segtumor.datasets.image_placement import leads_out
 from segtumor.errors import DataError
-from segtumor.files import open_ordinary, prepare_output_folder, write_json
+from segtumor.files import is_inside, open_ordinary, prepare_output_folder, write_json
 from segtumor.formats import predictions
 from segtumor.formats.collection import (
     NOT_ANNOTATED,
@@ -39,13 +37,12 @@ from segtumor.formats.collection import (
     Segmentation,
     SourceImage,
 )
-from segtumor.formats.shapes.scaling import scale_box
 from segtumor.formats.sources.encodings import read_json, utf8_of
 from segtumor.formats.sources.files import HEAD_BYTES, files_in, folder_of
 from segtumor.formats.sources.image_folder import Found, ImageFolder, find_from
 from segtumor.formats.sources.parts import part_named, part_of_path
 from segtumor.progress import Progress
-from segtumor.texts import counted
+from segtumor.texts import listing
 
 #: COCO lists normal images too; one that it does not list was not looked at.
 UNLISTED = NOT_ANNOTATED
@@ -121,7 +118,7 @@ def _coco_files(source: Path) -> list[Path]:
             return found
     folders = [folder for folder in sorted(source.iterdir()) if folder.is_dir() and part_of_path(f"{folder.name}/x")]
     folders = [inner for folder in folders for inner in (folder, folder / "annotations") if inner.is_dir()]
-    folders = [folder for folder in folders if not leads_out(folder, source)]
+    folders = [folder for folder in folders if is_inside(folder, source)]
     return [path for folder in folders for path in files_in(folder, ".json") if _is_coco(path)]
 
 
@@ -161,7 +158,8 @@ def _read_file(
     coco = read_json(path)
     wrong = find_problems(coco, require_masks=False, with_warnings=False)
     if wrong:
-        raise DataError(_listing(wrong), where=path, remedy=f"See: segtumor data check {path} --fix MENDED.json")
+        what = listing(wrong, "problems", _SHOWN)
+        raise DataError(what, where=path, remedy=f"See: segtumor data check {path} --fix MENDED.json")
     categories = sorted(coco["categories"], key=lambda category: category["id"])
     names = {category["id"]: category["name"] for category in categories}
     collection.labels += tuple(name for name in names.values() if name not in collection.labels)
@@ -217,12 +215,6 @@ def _drop_unused(collection: Collection, used: set[str]) -> None:
         collection.notes.append(Remark("", kind, name))
         if is_group:
             collection.labels = tuple(label for label in collection.labels if label != name)
-
-
-def _listing(wrong: Sequence[Problem]) -> str:
-    count = counted(len(wrong), "problems")
-    rest = [f"... and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
-    return "\n  ".join([f"{count}:", *map(str, wrong[:_SHOWN]), *rest])
 
 
 def _source_image(

@@ -25,7 +25,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from segtumor.annotations.coco import CocoDataset
-from segtumor.annotations.flat_polygons import scale_between, scale_polygon
+from segtumor.annotations.flat_polygons import scale_between, scale_box, scale_polygon
 from segtumor.annotations.image_names import parts_of
 from segtumor.annotations.json_input import read_bytes
 from segtumor.annotations.remarks import LeftOutError, Remark
@@ -42,7 +42,6 @@ from segtumor.formats.collection import (
     SourceImage,
 )
 from segtumor.formats.shapes.drawn_boxes import CENTER, rotated_box, rotated_box_polygon
-from segtumor.formats.shapes.scaling import scale_box
 from segtumor.formats.shapes.single_outline import BRIDGED, is_compound, keyhole_polygon
 from segtumor.formats.shapes.unit_round_trips import end_of, length_between
 from segtumor.formats.sources.encodings import read_xml

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segtumor.annotations.attributes import label_of
-from segtumor.annotations.coco import attributes_of, load_annotated_images, load_coco
+from segtumor.annotations.coco import attributes_of, load_coco
 from segtumor.annotations.problems import ProblemKind
 from segtumor.annotations.validation import find_problems
 from segtumor.datasets.splits.strata import image_labels
@@ -71,7 +71,7 @@ def test_records_are_detectron2_dicts_with_contiguous_classes(tmp_path):
 
 def test_annotated_images_need_no_image_files(tmp_path):
     path = _write(tmp_path, _coco(), images=())
-    with_lesion, normal = load_annotated_images(path)
+    with_lesion, normal = load_coco(path, check_files=False).annotated_images
     (lesion,) = with_lesion.lesions
     assert (lesion.lesion_id, lesion.class_id, lesion.box_xyxy, lesion.iscrowd) == (11, 1, (1, 1, 3, 3), False)
     assert np.argwhere(mask_from_rle(lesion.rle)).tolist() == [[1, 1], [1, 2], [2, 1], [2, 2]]
@@ -88,7 +88,7 @@ def test_all_three_kinds_of_segmentation_give_one_mask(tmp_path):
     uncompressed = {"size": [4, 6], "counts": [5, 2, 2, 2, 13]}  # down the columns
     for number, segmentation in enumerate((compressed, uncompressed)):
         coco["annotations"].append({**coco["annotations"][0], "id": 20 + number, "segmentation": segmentation})
-    lesions = load_annotated_images(_write(tmp_path, coco))[0].lesions
+    lesions = load_coco(_write(tmp_path, coco), check_files=False).annotated_images[0].lesions
     assert [lesion.rle["counts"] for lesion in lesions] == [compressed["counts"]] * 3
     records = load_coco(_write(tmp_path, coco)).records
     assert records[0]["annotations"][2]["segmentation"] == compressed

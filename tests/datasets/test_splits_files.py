@@ -228,5 +228,5 @@ def test_files_that_cannot_be_merged(tmp_path):
         merge_coco([first, other], check_files=False)
     with pytest.raises(DataError, match=r"two files hold an image of this name: p.png"):
         merge_coco([first, _coco(tmp_path / "b/annotations/y.json", ["p.png"], [2])], check_files=False)
-    with pytest.raises(DataError, match="1 problems"):
+    with pytest.raises(DataError, match="1 problem:"):
         merge_coco([first])

@@ -2,13 +2,13 @@
 
 import pytest
 
+from segtumor.annotations.coco import dataset_of
 from segtumor.datasets.annotation_files import load_parts
 from segtumor.datasets.counts import describe
 from segtumor.datasets.sampling import sample_images
 from segtumor.datasets.splits.output import summarize
 from segtumor.errors import DataError
 from segtumor.files import write_json
-from segtumor.formats.conversion.output import as_dataset
 
 CLASSES = [{"id": 3, "name": "benign"}, {"id": 5, "name": "malignant"}]
 
@@ -38,7 +38,7 @@ def tables(parts):
 
 @pytest.fixture
 def whole():
-    return {"all": as_dataset(DOCUMENT, "images")}
+    return {"all": dataset_of(DOCUMENT, "images")}
 
 
 def test_classes(whole):
@@ -70,7 +70,7 @@ def test_attributes_that_are_known(whole):
 def test_ages_that_are_none_are_counted_and_named():
     ages = ["12 years", -3, True, 41, None, "", 131]
     images = [{**IMAGES[0], "id": i, "file_name": f"{i}.png", "age": age} for i, age in enumerate(ages)]
-    statistics = describe({"all": as_dataset({**DOCUMENT, "images": images, "annotations": []}, "images")})
+    statistics = describe({"all": dataset_of({**DOCUMENT, "images": images, "annotations": []}, "images")})
     (table,) = [table for table in statistics.tables if table.title.startswith("Age")]
     assert [row[:2] for row in table.rows] == [("40-59", 1), ("unknown", 6)] and statistics.ages == [41]
     assert table.note.startswith("The age of 4 images is not a number of years, such as '12 years' of 0.png")
@@ -78,14 +78,14 @@ def test_ages_that_are_none_are_counted_and_named():
 
 def test_parts_and_folds(whole):
     one = {**DOCUMENT, "images": IMAGES[:1], "annotations": ANNOTATIONS[:2]}
-    found = tables({"fold1-train": whole["all"], "fold1-val": as_dataset(one, "images")})
+    found = tables({"fold1-train": whole["all"], "fold1-val": dataset_of(one, "images")})
     assert found["Parts"].rows == (("fold1-train", 3, 1, 2, 3, 2, 1), ("fold1-val", 1, 0, 1, 2, 1, 1))
     assert found["Classes"].rows[-1][:4] == ("all", 3, 3, 2)  # image 1 stands in both parts and counts once
 
 
 def test_a_data_set_without_lesions():
     normal = {**DOCUMENT, "images": IMAGES[1:2], "annotations": []}
-    statistics = describe({"all": as_dataset(normal, "images")})
+    statistics = describe({"all": dataset_of(normal, "images")})
     assert statistics.sides_px == {"benign": [], "malignant": []}
     assert statistics.tables[0].rows[0][1:] == (0, 0, 0, "-", "-", "-", "-")
 
@@ -111,8 +111,8 @@ def test_a_sample_has_every_kind(whole):
 def test_crowds_are_counted_apart_from_lesions_and_from_images_without(tmp_path):
     crowd = {**box(4, 2, 3, 30), "iscrowd": 1}  # in the image that has no lesion
     beside = {**box(5, 3, 3, 30), "iscrowd": 1}
-    whole = as_dataset({**DOCUMENT, "annotations": [*ANNOTATIONS, crowd, beside]}, "images")
-    statistics = describe({"train": whole, "test": as_dataset({**DOCUMENT, "annotations": ANNOTATIONS}, "images")})
+    whole = dataset_of({**DOCUMENT, "annotations": [*ANNOTATIONS, crowd, beside]}, "images")
+    statistics = describe({"train": whole, "test": dataset_of({**DOCUMENT, "annotations": ANNOTATIONS}, "images")})
     found = {table.title: table for table in statistics.tables}
     assert found["Parts"].header == (
         *("part", "images", "without lesion", "crowds only", "cases", "lesions"),

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from repository import ROOT
 
+from segtumor.annotations.coco import dataset_of
 from segtumor.errors import DataError
 from segtumor.formats import coco
 from segtumor.formats.conversion.assemble import assemble
-from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_segmentation
 
@@ -159,12 +159,12 @@ def test_the_example(tmp_path):
 def test_the_way_back_is_the_same_file(tmp_path):
     path = EXAMPLES / "coco" / "annotations.json"
     document = assemble(coco.read(path, ImageFolder(EXAMPLES / "images"))).document
-    assert coco.write(as_dataset(document, EXAMPLES / "images"), tmp_path) == []
+    assert coco.write(dataset_of(document, EXAMPLES / "images"), tmp_path) == []
     written, original = json.loads((tmp_path / "annotations.json").read_text()), json.loads(path.read_text())
     assert written["images"] == original["images"]
     assert written["annotations"] == original["annotations"]
     assert [category["name"] for category in written["categories"]] == ["benign", "malignant"]
-    coco.write(as_dataset(document, EXAMPLES / "images"), tmp_path / "named.json")
+    coco.write(dataset_of(document, EXAMPLES / "images"), tmp_path / "named.json")
     assert coco.recognises(tmp_path / "named.json")
 
 
@@ -181,7 +181,7 @@ def test_masks_and_boxes_come_back_exactly(tmp_path_factory, seed, compressed):
     box = [*rng.random(2).tolist(), *(rng.random(2) * 3 + 0.1).tolist()]
     path = _write(tmp_path / "x.json", _coco({"bbox": box, "segmentation": rle}, {"bbox": box}))
     first = coco.read(path, _images(tmp_path))
-    coco.write(as_dataset(assemble(first).document, first.root), tmp_path / "back")
+    coco.write(dataset_of(assemble(first).document, first.root), tmp_path / "back")
     second = coco.read(tmp_path / "back", _images(tmp_path)).images[0].regions
     assert np.array_equal(mask_from_rle(rle_from_segmentation(second[0].segmentation, (4, 6))), mask)
     assert [list(region.box_xywh) for region in second] == [box, box]

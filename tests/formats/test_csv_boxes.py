@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from repository import ROOT
 
+from segtumor.annotations.coco import dataset_of
 from segtumor.annotations.flat_polygons import box_corners, box_from_corners
 from segtumor.errors import DataError
 from segtumor.formats import csv_boxes
 from segtumor.formats.conversion.assemble import assemble
-from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
 
 EXAMPLES = ROOT / "datasets" / "examples"
@@ -173,11 +173,11 @@ def test_the_example(tmp_path):
 
 def test_outlines_are_lost_on_the_way_to_a_table_and_it_is_told(tmp_path):
     document = assemble(csv_boxes.read(EXAMPLES / "csv", ImageFolder(EXAMPLES / "images"))).document
-    assert csv_boxes.write(as_dataset(document, EXAMPLES / "images"), tmp_path) == []
+    assert csv_boxes.write(dataset_of(document, EXAMPLES / "images"), tmp_path) == []
     again = csv_boxes.read(tmp_path, ImageFolder(EXAMPLES / "images"))
     assert assemble(again).document == document
     document["annotations"][0]["segmentation"] = [[64, 28, 95, 28, 95, 56]]
-    lost = csv_boxes.write(as_dataset(document, EXAMPLES / "images"), tmp_path / "named.csv")
+    lost = csv_boxes.write(dataset_of(document, EXAMPLES / "images"), tmp_path / "named.csv")
     assert [remark[:2] for remark in lost] == [("case1_benign.png", "outline left out, the format holds boxes only")]
     assert (tmp_path / "named.csv").read_text() == (tmp_path / "boxes.csv").read_text()
 
@@ -216,7 +216,7 @@ def test_boxes_come_back_exactly_whatever_their_numbers(tmp_path_factory, boxes)
     images = [{"id": 1, "file_name": "a.png", "width": 250, "height": 250}]
     annotations = [{"id": n, "image_id": 1, "category_id": 1, "bbox": list(box)} for n, box in enumerate(boxes, 1)]
     document = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "a, b"}]}
-    csv_boxes.write(as_dataset(document, tmp_path), tmp_path)
+    csv_boxes.write(dataset_of(document, tmp_path), tmp_path)
     collection = _read(tmp_path, (tmp_path / "boxes.csv").read_text(), (250, 250), ("a.png",))
     assert _boxes(collection) == [("a.png", "a, b", box) for box in boxes]
     with open(tmp_path / "boxes.csv", newline="") as file:

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from repository import ROOT
 
+from segtumor.annotations.coco import dataset_of
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import cvat
 from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.conversion.assemble import assemble
-from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.shapes.drawn_boxes import rotated_box, rotated_box_polygon
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
@@ -63,7 +63,7 @@ def test_the_example_has_three_lesions():
     collection = cvat.read(source, ImageFolder(EXAMPLES / "images"))
     assert not collection.left_out and not collection.notes
     document = assemble(collection).document
-    truth = as_dataset(json.loads((EXAMPLES / "coco" / "annotations.json").read_text()), EXAMPLES)
+    truth = dataset_of(json.loads((EXAMPLES / "coco" / "annotations.json").read_text()), EXAMPLES)
     assert [c["name"] for c in document["categories"]] == ["benign", "malignant"]
     assert [image["image_label"] for image in document["images"]] == ["benign", "malignant", "normal"]
     lesions = truth.annotations_of_image[1] + truth.annotations_of_image[2]
@@ -244,7 +244,7 @@ def _again(tmp_path, regions, attributes=None):
     """Regions of one image written and read again, as COCO annotations, before and after."""
     image = SourceImage("a.png", SIZE_HW, tuple(regions), attributes or {})
     document = assemble(Collection(root=Path("images"), images=[image])).document
-    remarks = cvat.write(as_dataset(document, "images"), tmp_path)
+    remarks = cvat.write(dataset_of(document, "images"), tmp_path)
     assert cvat.recognises(tmp_path)
     collection = cvat.read(tmp_path, _Images())
     assert not collection.left_out and not collection.notes
@@ -308,7 +308,7 @@ def test_what_the_format_cannot_hold_is_told(tmp_path):
     images = [SourceImage("a.png", SIZE_HW), SourceImage("b.png", SIZE_HW)]
     document = assemble(Collection(root=Path("i"), images=images)).document
     document["images"][0]["file_name"] = "a\x01.png"
-    remarks = cvat.write(as_dataset(document, "i"), tmp_path / "out.xml")
+    remarks = cvat.write(dataset_of(document, "i"), tmp_path / "out.xml")
     assert kinds_of(remarks) == {"image left out, XML cannot hold its name": 1}
     collection = cvat.read(tmp_path / "out.xml", _Images())
     assert [image.file_name for image in collection.images] == ["b.png"]

@@ -7,10 +7,10 @@ import random
 import pytest
 from repository import ROOT
 
+from segtumor.annotations.coco import dataset_of
 from segtumor.errors import SegtumorError
 from segtumor.formats import coco, csv_boxes, cvat, labelme, via, voc
 from segtumor.formats.conversion.assemble import assemble
-from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
 
 pytestmark = pytest.mark.fuzz
@@ -65,7 +65,7 @@ def test_damaged_files_raise_only_our_own_errors(tmp_path, name):
         path.write_bytes(damage(text, rng))
         try:
             reader.recognises(path)
-            dataset = as_dataset(assemble(reader.read(path, images)).document, images.root)
+            dataset = dataset_of(assemble(reader.read(path, images)).document, images.root)
             for number, writer in enumerate(WRITERS):
                 writer.write(dataset, tmp_path / str(number))
             converted += 1

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from repository import ROOT
 
+from segtumor.annotations.coco import dataset_of
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import coco, labelme
 from segtumor.formats.conversion.assemble import assemble
-from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.structures.masks import mask_from_rle
 
@@ -59,7 +59,7 @@ def _regions(tmp_path, *shapes, **more):
 
 def _again(collection, folder):
     """Collection -> COCO -> LabelMe -> Collection."""
-    dataset = as_dataset(assemble(collection).document, collection.root)
+    dataset = dataset_of(assemble(collection).document, collection.root)
     lost = labelme.write(dataset, folder)
     return labelme.read(folder, ImageFolder(collection.root)), lost
 
@@ -326,7 +326,7 @@ def test_writing_names_the_image_and_numbers_new_groups(tmp_path):
     _json(tmp_path, _shape("polygon", POLYGON, group_id=1), _shape("polygon", [[20, 10], [25, 10], [25, 15]]))
     document = assemble(_read(tmp_path)).document
     document["annotations"][1] |= {"drawn_box": [19, 9, 7, 7], "bbox": [0, 0, 30, 20]}
-    lost = labelme.write(as_dataset(document, tmp_path / "images"), tmp_path / "back")
+    lost = labelme.write(dataset_of(document, tmp_path / "images"), tmp_path / "back")
     written = json.loads((tmp_path / "back" / "a.json").read_text())
     assert written["imagePath"] == "../images/a.png" and written["imageData"] is None
     assert [(s["shape_type"], s["group_id"]) for s in written["shapes"]] == [
@@ -343,7 +343,7 @@ def test_strange_fields_of_a_coco_file_do_not_stop_the_writing(tmp_path):
     strange = {"group_id": [1], "drawn_box": [1, 2, 3, "4"], "circle": "x", "description": 3}
     document["annotations"][0] |= strange
     document["images"][0]["flags"] = "none"
-    labelme.write(as_dataset(document, tmp_path / "images"), tmp_path / "back")
+    labelme.write(dataset_of(document, tmp_path / "images"), tmp_path / "back")
     written = json.loads((tmp_path / "back" / "a.json").read_text())
     (shape,) = written["shapes"]
     assert shape["attributes"] == strange and shape["points"] == POLYGON
@@ -371,7 +371,7 @@ def test_polygons_and_boxes_come_back_exactly(tmp_path_factory, points, box):
     rectangle = _shape("rectangle", [[x, y], [x + width, y + height]], "malignant")
     _json(tmp_path, _shape("polygon", [list(p) for p in points]), rectangle, imageHeight=200, imageWidth=200)
     first = _read(tmp_path, size_hw=(200, 200))
-    labelme.write(as_dataset(assemble(first).document, first.root), tmp_path / "back")
+    labelme.write(dataset_of(assemble(first).document, first.root), tmp_path / "back")
     shapes = json.loads((tmp_path / "back" / "a.json").read_text())["shapes"]
     assert next(s["points"] for s in shapes if s["shape_type"] == "rectangle") == rectangle["points"]
     if len(shapes) == 2:  # else the polygon had no area

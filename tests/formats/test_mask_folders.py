@@ -14,12 +14,12 @@ from PIL import Image, ImageFilter
 from repository import ROOT
 from scipy.ndimage import label as scipy_label
 
+from segtumor.annotations.coco import dataset_of
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import masks
 from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.conversion.assemble import assemble
-from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.masks.pixels import component_rles
 from segtumor.formats.sources.image_folder import ImageFolder, usual_image_root
 from segtumor.structures.masks import mask_from_rle, rle_area, rle_from_mask
@@ -306,7 +306,7 @@ def test_no_mask_is_an_error(tmp_path):
 def _back(root, images, collection):
     """({file name: (label, mask) ...} after writing and reading, Remarks of the writing)."""
     document = json.loads(json.dumps(assemble(collection).document))
-    remarks = masks.write(as_dataset(document, images.root), root / "out")
+    remarks = masks.write(dataset_of(document, images.root), root / "out")
     again = masks.read(root / "out", images)
     assert again.left_out == [] and again.labels == tuple(c["name"] for c in document["categories"])
     return _pixels(again), remarks

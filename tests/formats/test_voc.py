@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from repository import ROOT
 
+from segtumor.annotations.coco import dataset_of
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import voc
 from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.conversion.assemble import assemble
-from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.structures.masks import rle_from_mask, rle_from_segmentation
 
@@ -69,7 +69,7 @@ def test_the_example_has_three_lesions():
 
 def test_the_example_comes_back_equal_but_for_the_paths(tmp_path):
     collection = voc.read(EXAMPLES / "voc", ImageFolder(EXAMPLES / "images"))
-    voc.write(as_dataset(assemble(collection).document, EXAMPLES), tmp_path)
+    voc.write(dataset_of(assemble(collection).document, EXAMPLES), tmp_path)
     for path in (EXAMPLES / "voc").glob("*.xml"):
         assert _without_paths(tmp_path / path.name) == _without_paths(path)
 
@@ -174,7 +174,7 @@ def test_no_file_at_all_is_an_error(tmp_path, images):
 def _back(tmp_path, images, regions):
     """Regions of a.png after writing and reading."""
     collection = Collection(images.root, [SourceImage("b.png", (10, 20), tuple(regions))])
-    dataset = as_dataset(json.loads(json.dumps(assemble(collection).document)), images.root)
+    dataset = dataset_of(json.loads(json.dumps(assemble(collection).document)), images.root)
     remarks = voc.write(dataset, tmp_path / "xml")
     return voc.read(tmp_path / "xml", images).images[0].regions, remarks
 
@@ -209,6 +209,6 @@ def test_images_that_differ_in_their_suffix_do_not_overwrite_each_other(tmp_path
     images = ImageFolder(tmp_path)
     regions = (Region("benign", None, (1, 1, 2, 2)),)
     collection = Collection(tmp_path, [SourceImage("x.bmp", (10, 20), regions), SourceImage("x.png", (10, 20))])
-    voc.write(as_dataset(assemble(collection).document, tmp_path), tmp_path / "xml")
+    voc.write(dataset_of(assemble(collection).document, tmp_path), tmp_path / "xml")
     found = {image.file_name: len(image.regions) for image in voc.read(tmp_path / "xml", images).images}
     assert found == {"x.bmp": 1, "x.png": 0}

@@ -21,6 +21,7 @@ from segtumor.errors import DataError
 from segtumor.structures.lesions import AnnotatedImage, Finding
 from segtumor.structures.outcomes import STATUS_OK
 from segtumor.structures.readings import Reading
+from segtumor.texts import some_of
 
 #: Versions that are read. The second has more keys than the first, and changed none.
 _SCHEMA_VERSIONS = (1, SCHEMA_VERSION)
@@ -239,10 +240,9 @@ def _match_images(path: str | Path, listed: Sequence[_Json], matcher: ImageMatch
 
 def _refuse_unknown(path: str | Path, unknown: Sequence[str]) -> None:
     if unknown:
-        more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
         images = "1 image that is" if len(unknown) == 1 else f"{len(unknown)} images that are"
         raise DataError(
-            f"predictions for {images} not annotated: {', '.join(unknown[:_LISTED])}{more}",
+            f"predictions for {images} not annotated: {some_of(unknown, _LISTED)}",
             where=path,
             remedy="Add --only-annotated to leave them out, or give the annotations of all predicted images",
         )

@@ -12,6 +12,7 @@ from segtumor.annotations.image_names import IMAGE_COLUMNS, NameIndex, parts_of
 from segtumor.annotations.tables.cells import field_of_column, typed_fields
 from segtumor.annotations.tables.spreadsheets import cells_of, header_of, read_sheets
 from segtumor.errors import DataError
+from segtumor.texts import listing
 
 _FAULTS_SHOWN = 10
 
@@ -44,11 +45,10 @@ def refuse_rows(faults: Sequence[DataError], path: Path | str) -> None:
         details = {"got": one.got, "expected": one.expected, "remedy": one.remedy}
         raise DataError(one.what, where=f"{path}: {one.where}", **details)
     if faults:
-        shown = [DataError(f.what, where=f.where, got=f.got, expected=f.expected) for f in faults[:_FAULTS_SHOWN]]
-        rest = [f"... and {len(faults) - _FAULTS_SHOWN} more"] if len(faults) > _FAULTS_SHOWN else []
-        listing = "\n  ".join([f"{len(faults)} mistakes:", *(str(fault).rstrip(".") for fault in shown), *rest])
+        bare = [DataError(fault.what, where=fault.where, got=fault.got, expected=fault.expected) for fault in faults]
+        what = listing([str(fault).rstrip(".") for fault in bare], "mistakes", _FAULTS_SHOWN)
         remedies = dict.fromkeys(fault.remedy for fault in faults if fault.remedy)
-        raise DataError(listing, where=path, remedy=". ".join(remedies) or None)
+        raise DataError(what, where=path, remedy=". ".join(remedies) or None)
 
 
 def image_column(cells: Mapping[str, str], path: Path | str) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from segtumor.cases import case_of, is_own_case
 from segtumor.errors import DataError
+from segtumor.texts import some_of
 
 #: {image file name: {"case_id": str, "part": str}}.
 Assignment = Mapping[str, Mapping[str, str]]
@@ -59,10 +60,9 @@ def check_cases_whole(assignment: Assignment, *, where: Path | str | None = None
     leaking = cases_in_several_parts(assignment)
     if not leaking:
         return
-    named = ", ".join(f"{case} ({' and '.join(parts)})" for case, parts in list(leaking.items())[:_NAMED])
-    more = f" and {len(leaking) - _NAMED} more" if len(leaking) > _NAMED else ""
+    named = some_of([f"{case} ({' and '.join(parts)})" for case, parts in leaking.items()], _NAMED)
     raise DataError(
-        f"{len(leaking)} cases are in several parts of the split: {named}{more}",
+        f"{len(leaking)} cases are in several parts of the split: {named}",
         where=where,
         remedy="Make a new split by case (grouped)",
     )

@@ -11,6 +11,7 @@ from segtumor.annotations.image_names import NameIndex
 from segtumor.annotations.tables.image_tables import image_column, read_cells
 from segtumor.cases import case_of, case_or_own
 from segtumor.errors import ConfigError, DataError
+from segtumor.texts import some_of
 
 _NAMED = 5
 
@@ -25,8 +26,7 @@ def cases_of_images(images: Sequence[Mapping[str, Any]], *, by: str = "case_id")
     if len(cases) < len(images):
         missing = [image["file_name"] for image in images if case_of(image, by) is None]
         raise ConfigError(
-            f"{len(missing)} of {len(images)} images have no {by}: {', '.join(missing[:_NAMED])}"
-            f"{', ...' if len(missing) > _NAMED else ''}",
+            f"{len(missing)} of {len(images)} images have no {by}: {some_of(missing, _NAMED)}",
             where="a split by case",
             remedy="Give a table image,case_id as --cases, another field as --by, or --kind image, which leaks",
         )

@@ -21,6 +21,7 @@ from segtumor.datasets.splits.split import (
 )
 from segtumor.errors import DataError
 from segtumor.files import sha256_of_file
+from segtumor.texts import some_of
 
 SCHEMA_VERSION = 2
 _OLD_VERSION, _OLD_KINDS = 1, (GROUPED, IMAGE, NONE)
@@ -151,12 +152,8 @@ def reuse_split(
     """
     missing = [name for name in file_names if name not in split.assignment]
     if missing:
-        named = ", ".join(missing[:_NAMED])
-        raise DataError(
-            f"{len(missing)} images are not in the split: {named}{', ...' if len(missing) > _NAMED else ''}",
-            where=where,
-            remedy="Make a new split by case (grouped)",
-        )
+        what = f"{len(missing)} images are not in the split: {some_of(missing, _NAMED)}"
+        raise DataError(what, where=where, remedy="Make a new split by case (grouped)")
     if case_ids is not None and split.kind not in MAY_SHARE_CASES:
         parts = {n: {"case_id": case_ids[n], "part": split.assignment[n]["part"]} for n in file_names}
         check_cases_whole(parts, where=where)

@@ -14,6 +14,7 @@ from segtumor.annotations.json_input import parse_json, read_bytes
 from segtumor.annotations.regions import region_remarks, regions_by_image
 from segtumor.annotations.validation import find_problems
 from segtumor.errors import DataError
+from segtumor.texts import listing
 
 _SHOWN = 20
 _LOG = logging.getLogger(__name__)
@@ -77,9 +78,8 @@ def _read(path: Path, image_root: Path | str | None, sources: list[dict[str, str
     coco: dict[str, Any] = parse_json(data, path)
     found = find_problems(coco, require_masks=False, image_root=image_root, with_warnings=False)
     if found:
-        rest = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-        listing = "\n  ".join([f"{len(found)} problems:", *map(str, found[:_SHOWN]), *rest])
-        raise DataError(listing, where=path, remedy="Look with `segtumor data check`; nothing was written")
+        what = listing(found, "problems", _SHOWN)
+        raise DataError(what, where=path, remedy="Look with `segtumor data check`; nothing was written")
     for sentence in region_remarks(regions_by_image(coco["images"], coco["annotations"])):
         _LOG.warning("%s: %s", path.name, sentence)
     sources.append({"file": path.name, "sha256": hashlib.sha256(data).hexdigest()})

@@ -16,6 +16,7 @@ from segtumor.datasets.splits.strata import UNKNOWN, attribute_text, check_attri
 from segtumor.errors import ConfigError, DataError
 from segtumor.escaping import distinct_parts
 from segtumor.files import open_ordinary
+from segtumor.texts import some_of
 
 PART_COLUMNS = ("split", "set", "part", "partition", "subset")
 _PARTS = {
@@ -60,12 +61,8 @@ def match(listed: Iterable[Listed], file_names: Sequence[str]) -> Listing:
         elif result.part_of_index.setdefault(index, part) != part:
             torn[file_names[index]] = f"{file_names[index]} ({result.part_of_index[index]} and {part})"
     if torn:
-        more = ", ..." if len(torn) > _NAMED else ""
-        raise DataError(
-            f"{len(torn)} images are in several lists: {', '.join(list(torn.values())[:_NAMED])}{more}",
-            where="lists",
-            remedy="Choose one part for each",
-        )
+        what = f"{len(torn)} images are in several lists: {some_of(list(torn.values()), _NAMED)}"
+        raise DataError(what, where="lists", remedy="Choose one part for each")
     if not result.part_of_index:
         got = ", ".join(result.unknown[:3]) or "empty lists"
         raise DataError("no listed name is an image", where="lists", got=got, expected=", ".join(file_names[:3]))

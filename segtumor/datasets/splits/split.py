@@ -15,6 +15,7 @@ from segtumor.datasets.splits.case_leaks import Assignment, check_cases_whole
 from segtumor.datasets.splits.deal import DEFAULT_FRACTIONS, SEVERITY, Keys, grouped_split, kfold_split
 from segtumor.errors import ConfigError, DataError
 from segtumor.escaping import distinct_parts, file_name_part
+from segtumor.texts import some_of
 
 GROUPED, IMAGE, NONE = "grouped", "image", "none"
 KFOLD, LEAVE_ONE_OUT, COLUMN, OFFICIAL = "kfold", "leave-one-out", "column", "official"
@@ -179,10 +180,9 @@ def _value_of_cases(case_ids: Sequence[str], values: Sequence[str], key: str, un
         found.setdefault(case, set()).add(value)
     torn = {case: sorted(own - {unknown}) for case, own in found.items() if len(own - {unknown}) > 1}
     if torn:
-        named = ", ".join(f"{case} ({' and '.join(own)})" for case, own in list(torn.items())[:_NAMED])
-        more = f" and {len(torn) - _NAMED} more" if len(torn) > _NAMED else ""
+        named = some_of([f"{case} ({' and '.join(own)})" for case, own in torn.items()], _NAMED)
         raise DataError(
-            f"{len(torn)} cases have images of several values, so that none can be left out whole: {named}{more}",
+            f"{len(torn)} cases have images of several values, so that none can be left out whole: {named}",
             where=key,
             remedy=f"Correct {key} or the cases, or leave out another attribute",
         )

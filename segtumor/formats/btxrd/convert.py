@@ -15,8 +15,8 @@ from segtumor.annotations.image_names import parts_of, stem_of
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.arrays import SizeHW
 from segtumor.cases import own_case
-from segtumor.datasets.image_placement import leads_out
 from segtumor.errors import DataError
+from segtumor.files import is_inside
 from segtumor.formats.btxrd.dataset_table import TableRow, find_table, read_table
 from segtumor.formats.btxrd.drawn_lesions import DrawnLesion, fit_lesion, pair_shapes, read_labelme
 from segtumor.formats.collection import NOT_IN_FOLDER, OUTLINES_SCALED, SHAPE_NOT_USABLE
@@ -74,7 +74,7 @@ def _files_by_stem(folder: Path, result: Conversion) -> dict[str, list[Path]]:
     """{name without suffix: images}, without links out of the folder: what they lead to may be anybody's."""
     files: dict[str, list[Path]] = {}
     for path in list_images(folder):
-        if leads_out(path, folder):
+        if not is_inside(path, folder):
             result.left_out.append(Remark(path.name, "link that leads out of the folder of the images"))
         else:
             files.setdefault(stem_of(path.name), []).append(path)
@@ -163,7 +163,7 @@ def _image_path(row: TableRow, candidates: Sequence[Path], result: Conversion) -
 
 def _lesions(row: TableRow, json_path: Path, size_hw: SizeHW, result: Conversion) -> list[DrawnLesion]:
     """Lesions of one image on its own pixels; remarks on whatever is odd about them."""
-    if json_path.is_symlink() and leads_out(json_path, json_path.parent):
+    if json_path.is_symlink() and not is_inside(json_path, json_path.parent):
         raise LeftOutError("outlines are a link that leads out of their folder")
     if not json_path.is_file():
         if row.label != NORMAL:

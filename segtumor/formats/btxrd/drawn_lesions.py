@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from segtumor.annotations.flat_polygons import scale_box
 from segtumor.arrays import Box, SizeHW
 from segtumor.formats.labelme import shapes as labelme_shapes
 from segtumor.formats.labelme.shapes import MIN_PAIR_IOU, POLYGON, RECTANGLE, LabelmeFile, Shape, pair_by_label
-from segtumor.formats.shapes.scaling import scale_box
 from segtumor.structures.polygons import clip_polygon, polygon_area
 
 _DECIMALS = 3  # a thousandth of a pixel; keeps the files short

@@ -34,6 +34,7 @@ from segtumor.formats.btxrd.writer import write_dataset
 from segtumor.formats.conversion.earlier_output import check_no_earlier
 from segtumor.progress import Progress
 from segtumor.taxonomy import BINARY, NORMAL, SUBTYPE_ENTITY, SUBTYPES
+from segtumor.texts import some_of
 
 _NAMED = 5
 
@@ -164,7 +165,7 @@ def _listing(source: str | Path, options: PrepareOptions, conversion: Conversion
     listed = read_lists(options.lists) if options.lists else read_parts(find_table(source))
     listing = match(listed, [image["file_name"] for image in conversion.images])
     if listing.unknown:
-        names = ", ".join(listing.unknown[:_NAMED]) + (", ..." if len(listing.unknown) > _NAMED else "")
+        names = some_of(listing.unknown, _NAMED)
         logger.warning("%d listed images are not there, or could not be used: %s", len(listing.unknown), names)
     conversion.left_out += [Remark(name, "image in no official list") for name in listing.unlisted]
     kept = {image["id"] for index, image in enumerate(conversion.images) if index in listing.part_of_index}

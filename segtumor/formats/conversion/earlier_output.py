@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from segtumor.errors import ConfigError, OutputError
-from segtumor.files import read_ordinary, watched_files
+from segtumor.files import is_inside, read_ordinary, watched_files
 
 REPORT = "conversion_report.json"
 _ELSEWHERE = "Choose another --output, or remove it yourself"
@@ -119,8 +119,7 @@ def _is_inside(output: Path, name: str) -> bool:
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
         return False
-    root, folder = os.path.realpath(output), os.path.realpath((Path(output) / name).parent)
-    return folder == root or folder.startswith(root.rstrip(os.sep) + os.sep)
+    return is_inside((output / name).parent, output)
 
 
 def _remove(path: Path) -> bool:

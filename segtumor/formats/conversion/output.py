@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from segtumor import __version__
-from segtumor.annotations.coco import CocoDataset
+from segtumor.annotations.coco import dataset_of
 from segtumor.annotations.regions import is_crowd
 from segtumor.annotations.remarks import Remark, kinds_of
 from segtumor.datasets.image_placement import place_images
@@ -22,7 +22,6 @@ from segtumor.formats.conversion.assemble import Assembled
 from segtumor.formats.conversion.earlier_output import REPORT, names_of_files, new_files, remove_earlier
 from segtumor.formats.table import WritableFormat
 from segtumor.progress import Progress
-from segtumor.taxonomy import Taxonomy
 
 
 def write_conversion(
@@ -100,7 +99,7 @@ def _write_other(
     output: Path, target: WritableFormat, collection: Collection, assembled: Assembled, progress: Progress
 ) -> list[Remark]:
     _write_embedded(output / "images", collection, {image["file_name"] for image in assembled.document["images"]})
-    dataset = as_dataset(assembled.document, collection.root)
+    dataset = dataset_of(assembled.document, collection.root)
     lost = target.write(dataset, output, progress=progress)
     if not target.KEEPS_CROWDS:
         lost = lost + [Remark(name, "crowd flag left out") for name in dataset.crowds.images]
@@ -121,24 +120,6 @@ def _report(output: Path, assembled: Assembled, lost: Iterable[Remark]) -> dict[
         report[f"{name}_by_kind"] = kinds_of(remarks)
         report[name] = [remark._asdict() for remark in remarks]
     return report
-
-
-def as_dataset(document: Mapping[str, Any], image_root: str | Path) -> CocoDataset:
-    """A sound COCO object as CocoDataset, as if it had been loaded."""
-    annotations_of_image: dict[int, list[Mapping[str, Any]]] = {}
-    for annotation in document["annotations"]:
-        annotations_of_image.setdefault(annotation["image_id"], []).append(annotation)
-    categories = sorted(document["categories"], key=lambda category: category["id"])
-    return CocoDataset(
-        json_path=Path("all.json"),
-        image_root=Path(image_root).absolute(),
-        sha256="",
-        info=document.get("info", {}),
-        taxonomy=Taxonomy(tuple(category["name"] for category in categories)),
-        category_id_of_class=tuple(category["id"] for category in categories),
-        images=tuple(document["images"]),
-        annotations_of_image=annotations_of_image,
-    )
 
 
 def _place(target: Path, collection: Collection, names: Sequence[str], placing: str, progress: Progress) -> None:

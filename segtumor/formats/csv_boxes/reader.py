@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segtumor.annotations.flat_polygons import scale_between
+from segtumor.annotations.flat_polygons import scale_between, scale_box
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.annotations.tables.csv_rows import filled_rows, first_cells
-from segtumor.datasets.image_placement import leads_out
 from segtumor.errors import DataError
+from segtumor.files import is_inside
 from segtumor.formats.collection import OUTLINES_SCALED, Collection, Region, SourceImage
 from segtumor.formats.csv_boxes.layout import Row, layout_of, parse_row
-from segtumor.formats.shapes.scaling import scale_box
 from segtumor.formats.sources.files import folder_of
 from segtumor.formats.sources.image_folder import ImageFolder, find_from
 from segtumor.formats.sources.parts import part_named
@@ -51,7 +50,7 @@ def _csv_files(source: Path) -> list[Path]:
         return [source] if is_table else []
     paths = [path for pattern in ("*", "*/*") for path in sorted(source.glob(pattern))]
     paths = [path for path in paths if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")]
-    return [path for path in paths if path.is_file() and not leads_out(path, source) and _is_table_of_boxes(path)]
+    return [path for path in paths if path.is_file() and is_inside(path, source) and _is_table_of_boxes(path)]
 
 
 def _is_table_of_boxes(path: Path) -> bool:

@@ -9,14 +9,14 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from segtumor.annotations.flat_polygons import ellipse_polygon, scale_between
+from segtumor.annotations.flat_polygons import ellipse_polygon, scale_between, scale_box
 from segtumor.annotations.remarks import LeftOutError
+from segtumor.annotations.rescaling import scaled_segmentation
 from segtumor.annotations.segmentations import is_number
 from segtumor.arrays import BoxXYWH, SizeHW
 from segtumor.formats.collection import Region, Segmentation
 from segtumor.formats.cvat.row_runs import mask_from_row_runs
 from segtumor.formats.shapes.drawn_boxes import CENTER, rotated_box, rotated_box_polygon
-from segtumor.formats.shapes.scaling import scale_box, scale_segmentation
 from segtumor.formats.shapes.unit_round_trips import length_between
 from segtumor.imaging import MAX_PIXELS
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_segmentation
@@ -148,7 +148,8 @@ def _union(segmentations: Sequence[Segmentation], size_hw: SizeHW) -> Segmentati
 
 def scale_region(region: Region, drawn_hw: SizeHW, size_hw: SizeHW) -> Region:
     """A region drawn on an image of another size; raises LeftOutError if the two differ in shape."""
-    box = region.box_xywh and scale_box(region.box_xywh, scale_between(drawn_hw, size_hw))
-    segmentation = scale_segmentation(region.segmentation, drawn_hw, size_hw)
+    scale_xy = scale_between(drawn_hw, size_hw)
+    box = region.box_xywh and scale_box(region.box_xywh, scale_xy)
+    segmentation = scaled_segmentation(region.segmentation, drawn_hw, size_hw, scale_xy)
     extra = {key: value for key, value in region.extra.items() if key != "rotated_box"}
     return Region(region.label, segmentation, box, extra)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
-from segtumor.annotations.flat_polygons import ellipse_polygon, scale_between
+from segtumor.annotations.flat_polygons import ellipse_polygon, scale_between, scale_mask
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.annotations.segmentations import is_number
 from segtumor.arrays import BoxXYWH, Mask, SizeHW
@@ -17,7 +17,6 @@ from segtumor.formats.collection import OUTLINES_SCALED, SHAPE_NOT_USABLE, Regio
 from segtumor.formats.label_studio.brush_rle import mask_from_brush
 from segtumor.formats.label_studio.tasks import KindAndDetail
 from segtumor.formats.shapes.drawn_boxes import CORNER, rotated_box, rotated_box_polygon
-from segtumor.formats.shapes.scaling import resize_mask
 from segtumor.formats.shapes.unit_round_trips import without_noise
 from segtumor.imaging import MAX_PIXELS
 from segtumor.structures.masks import rle_from_mask
@@ -194,7 +193,7 @@ def _bitmask(value: Mapping[str, Any], size_hw: SizeHW, drawn_hw: SizeHW) -> _Dr
 
 
 def _mask(mask: Mask, size_hw: SizeHW) -> _Drawn:
-    return _Drawn(rle_from_mask(mask if mask.shape == size_hw else resize_mask(mask, size_hw)))
+    return _Drawn(rle_from_mask(mask if mask.shape == size_hw else scale_mask(mask, size_hw)))
 
 
 def _mask_from_png(text: Any, drawn_hw: SizeHW) -> Mask:

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from segtumor.annotations.flat_polygons import box_from_corners, ellipse_polygon, scale_mask, scale_polygon
+from segtumor.annotations.flat_polygons import box_from_corners, ellipse_polygon, scale_box, scale_mask, scale_polygon
 from segtumor.arrays import Box, BoxXYWH, SizeHW
 from segtumor.formats.collection import Region
 from segtumor.formats.labelme.shapes import CIRCLE, POLYGON, RECTANGLE, Shape, pair_by_label
-from segtumor.formats.shapes.scaling import scale_box
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_polygons
 
 #: Fields of a COCO annotation that an ``attributes`` of a shape must not overwrite.

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from segtumor.annotations.flat_polygons import scale_between
+from segtumor.annotations.flat_polygons import scale_between, scale_mask
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.errors import DataError
+from segtumor.files import is_inside
 from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.masks.classes import (
     FolderValues,
@@ -29,7 +30,6 @@ from segtumor.formats.masks.pixels import (
     component_rles,
     read_mask,
 )
-from segtumor.formats.shapes.scaling import resize_mask
 from segtumor.formats.sources.files import files_below
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.formats.sources.parts import part_named, part_of_path
@@ -101,13 +101,8 @@ def _in_mask_folders(source: Path) -> list[Path]:
 
 def _mask_files(source: Path, images: ImageFolder) -> list[Path]:
     named = _in_mask_folders(source)
-    root = os.path.realpath(images.root)
-    outside = [p for p in named or files_below(source, SUFFIXES) if not _is_below(os.path.realpath(p), root)]
+    outside = [p for p in named or files_below(source, SUFFIXES) if not is_inside(p, images.root)]
     return outside or [path for path in named or files_below(source, SUFFIXES) if has_mask_word(path.stem)] or named
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _looks_like_mask(path: Path) -> bool:
@@ -181,7 +176,7 @@ def _read_image(
         image = read_mask(path)
         if image.values.shape != size_hw:
             scale_between(image.size_hw, size_hw)
-            image = image._replace(values=resize_mask(image.values, size_hw))
+            image = image._replace(values=scale_mask(image.values, size_hw))
             notes.append(Remark(file_name, "mask scaled to the size of the image", path.name))
         if owner.is_lesion:
             regions.append(_lesion(owner, image, classes, path, file_name, notes))

@@ -8,9 +8,8 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
-from segtumor.datasets.image_placement import leads_out
 from segtumor.errors import DataError
-from segtumor.files import open_ordinary
+from segtumor.files import is_inside, open_ordinary
 
 #: Larger annotation files are not read; an image of 64 megapixels in 16 bits, embedded in base64, fits.
 MAX_FILE_BYTES = 256 * 2**20
@@ -21,7 +20,7 @@ def files_in(source: Path, suffix: str, at_most: int | None = None) -> list[Path
     """The file itself if it has the suffix, or such files directly in the folder, by name; [] if there are none."""
     if source.is_dir():
         found = (path for path in sorted(source.glob("[!.]*")) if path.suffix.lower() == suffix and path.is_file())
-        return list(islice((path for path in found if not leads_out(path, source)), at_most))
+        return list(islice((path for path in found if is_inside(path, source)), at_most))
     return [source] if source.is_file() and source.suffix.lower() == suffix else []
 
 
@@ -41,7 +40,7 @@ def files_below(source: Path, suffixes: Collection[str]) -> Iterator[Path]:
             path = Path(folder, name)
             if name.startswith(".") or os.path.splitext(name)[1].lower() not in suffixes or not path.is_file():
                 continue
-            if not path.is_symlink() or not leads_out(path, source):
+            if not path.is_symlink() or is_inside(path, source):
                 yield path
 
 
@@ -50,7 +49,7 @@ def links_out_of(folder: Path) -> Iterator[str]:
     for base, subfolders, names in os.walk(folder):
         for name in sorted((*subfolders, *names)):
             path = Path(base, name)
-            if path.is_symlink() and not name.startswith(".") and leads_out(path, folder):
+            if path.is_symlink() and not name.startswith(".") and not is_inside(path, folder):
                 yield path.relative_to(folder).as_posix()
 
 

@@ -16,10 +16,12 @@ from segtumor.annotations.image_names import Fit, NameIndex, NameParts, folders_
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.arrays import SizeHW
 from segtumor.errors import BadImageError, DataError
+from segtumor.files import is_inside
 from segtumor.formats.collection import NOT_IN_FOLDER
 from segtumor.formats.sources.parts import part_named, part_of_path
 from segtumor.imaging import MAX_PIXELS, SUPPORTED_SUFFIXES, list_images, read_size_hw
 from segtumor.imaging.radiograph import check_size
+from segtumor.texts import some_of
 
 OTHER_SUFFIX = "found with another file name suffix"
 OTHER_FOLDER = "found in another folder than is named"
@@ -87,9 +89,8 @@ class ImageFolder:
                 beside = [index for index in fit.indices if not parts_of(self.names[index]).folders]
                 fit = fit._replace(indices=beside) if len(beside) == 1 else fit
             if len(fit.indices) > 1:
-                shown = ", ".join(self.names[i] for i in fit.indices[:_SHOWN])
-                more = f" and {len(fit.indices) - _SHOWN} more" if len(fit.indices) > _SHOWN else ""
-                raise LeftOutError("several images of that name", shown + more)
+                fitting = [self.names[i] for i in fit.indices]
+                raise LeftOutError("several images of that name", some_of(fitting, _SHOWN))
             if fit.indices:
                 found = self.names[fit.indices[0]]
                 self._claims.setdefault(found, {})[name] = NameParts(folders, parts_of(text).base)
@@ -184,11 +185,10 @@ def _by_own_name(found: Found) -> Found:
 def _names_below(root: Path) -> Iterator[str]:
     if not root.is_dir():
         raise DataError("is not a folder", where=root, remedy="Give the folder of the images with --images")
-    real_root = os.path.realpath(root)
     for folder, subfolders, _ in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for path in list_images(folder):
-            if not path.is_symlink() or os.path.realpath(path).startswith(real_root + os.sep):
+            if not path.is_symlink() or is_inside(path, root):
                 yield path.relative_to(root).as_posix()
 
 

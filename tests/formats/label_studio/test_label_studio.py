@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from repository import ROOT
 
+from segtumor.annotations.coco import dataset_of
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import label_studio
 from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.conversion.assemble import assemble
-from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.label_studio.brush_rle import brush_from_mask
 from segtumor.formats.label_studio.tasks import names_of
 from segtumor.formats.shapes.drawn_boxes import rotated_box, rotated_box_polygon
@@ -346,7 +346,7 @@ def _again(tmp_path, regions, attributes=None):
     """Regions of one image written and read again, as COCO documents, before and after; and the Remarks."""
     image = SourceImage("b c.png", SIZE_HW, tuple(regions), attributes or {})
     document = assemble(Collection(root=Path("images"), images=[image])).document
-    remarks = label_studio.write(as_dataset(document, "images"), tmp_path)
+    remarks = label_studio.write(dataset_of(document, "images"), tmp_path)
     assert label_studio.recognises(tmp_path)
     collection = label_studio.read(tmp_path, _Images())
     assert not collection.left_out and not collection.notes
@@ -408,6 +408,6 @@ def test_what_the_format_cannot_hold_is_told(tmp_path):
         "box left out, an outline has its own": 1,
     }
     assert isinstance(after["annotations"][0]["segmentation"], dict)
-    empty = as_dataset({"images": [], "annotations": [], "categories": [{"id": 1, "name": "x"}]}, "images")
+    empty = dataset_of({"images": [], "annotations": [], "categories": [{"id": 1, "name": "x"}]}, "images")
     assert label_studio.write(empty, tmp_path / "none.json") == []
     assert json.loads((tmp_path / "none.json").read_text()) == []

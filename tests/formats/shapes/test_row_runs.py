@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segtumor.annotations.flat_polygons import scale_mask
 from segtumor.annotations.remarks import LeftOutError
+from segtumor.annotations.rescaling import scaled_segmentation
 from segtumor.formats.cvat.row_runs import mask_from_row_runs, row_runs_of_mask
-from segtumor.formats.shapes.scaling import resize_mask, scale_segmentation
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
 
 
@@ -44,8 +45,15 @@ def test_runs_of_another_size_are_refused_before_they_are_unrolled(runs, size_hw
 def test_masks_are_resized_by_the_nearest_pixel():
     mask = np.array([[True, False], [False, True]])
     doubled = np.kron(mask, np.ones((2, 2), dtype=bool))
-    assert np.array_equal(resize_mask(mask, (4, 4)), doubled)
-    assert np.array_equal(resize_mask(doubled, (2, 2)), mask)
-    assert np.array_equal(mask_from_rle(scale_segmentation(rle_from_mask(mask), (2, 2), (4, 4))), doubled)
-    assert scale_segmentation([[0, 0, 1, 0, 1, 1]], (2, 2), (4, 4)) == [[0, 0, 2, 0, 2, 2]]
-    assert scale_segmentation(None, (2, 2), (4, 4)) is None
+    assert np.array_equal(scale_mask(mask, (4, 4)), doubled)
+    assert np.array_equal(scale_mask(doubled, (2, 2)), mask)
+    assert np.array_equal(mask_from_rle(scaled_segmentation(rle_from_mask(mask), (2, 2), (4, 4), (2, 2))), doubled)
+    assert scaled_segmentation([[0, 0, 1, 0, 1, 1]], (2, 2), (4, 4), (2, 2)) == [[0, 0, 2, 0, 2, 2]]
+    assert scaled_segmentation(None, (2, 2), (4, 4), (2, 2)) is None
+
+
+def test_the_middle_between_two_pixels_takes_the_further_one_whatever_the_sizes():
+    """Multiplied by the rounded quotient of the sizes, the middle came out below the whole number that it is."""
+    for old, new in ((2, 49), (18, 33), (24, 44), (26, 23)):
+        rows = scale_mask(np.arange(old)[:, None], (new, 1))[:, 0]
+        assert rows.tolist() == [(2 * i + 1) * old // (2 * new) for i in range(new)]

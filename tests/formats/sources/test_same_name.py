@@ -5,9 +5,9 @@ import json
 import pytest
 from PIL import Image
 
+from segtumor.annotations.coco import dataset_of
 from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.conversion.assemble import assemble
-from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import OTHER_FOLDER, UNNAMED_FOLDER, ImageFolder
 from segtumor.formats.table import FORMATS, load_format
 
@@ -20,7 +20,7 @@ def _annotated(folder, name, file_names):
     """A data set of that format below ``folder``, with a lesion on each of the images."""
     regions = (Region("malignant", [[10, 10, 30, 10, 30, 25]]),)
     collection = Collection(folder, [SourceImage(file_name, (40, 50), regions) for file_name in file_names])
-    load_format(name).write(as_dataset(assemble(collection).document, folder), folder)
+    load_format(name).write(dataset_of(assemble(collection).document, folder), folder)
     return folder
 
 

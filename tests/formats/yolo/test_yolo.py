@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from repository import ROOT
 
+from segtumor.annotations.coco import dataset_of
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import yolo
 from segtumor.formats.collection import Collection, Region, SourceImage
 from segtumor.formats.conversion.assemble import assemble
 from segtumor.formats.conversion.completion import add_unlisted
-from segtumor.formats.conversion.output import as_dataset
 from segtumor.formats.sources.image_folder import ImageFolder
 from segtumor.structures.masks import rle_from_mask, rle_from_segmentation
 
@@ -153,7 +153,7 @@ def test_neither_names_nor_labels_are_errors(tmp_path):
 
 
 def _written(root, images, collection):
-    return yolo.write(as_dataset(assemble(collection).document, images.root), root / "out")
+    return yolo.write(dataset_of(assemble(collection).document, images.root), root / "out")
 
 
 numbers = st.decimals("0.1", "0.9", places=8).map(lambda value: f"{value:f}".rstrip("0"))
