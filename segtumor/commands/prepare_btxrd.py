@@ -13,7 +13,7 @@ from segtumor.commands.data.split_report import positive_fractions, split_is_by_
 from segtumor.texts import aligned_table
 
 if TYPE_CHECKING:  # would delay --help
-    from segtumor.datasets.splits import Split
+    from segtumor.datasets.splits.split import Split
     from segtumor.formats.btxrd.prepare import Prepared, PrepareOptions
 
 _LOG = logging.getLogger(__name__)

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from segtumor.commands.data.leaks import main
-from segtumor.datasets.splits import make_kfold, make_split, split_document
+from segtumor.datasets.splits.document import split_document
+from segtumor.datasets.splits.split import make_kfold, make_split
 
 LESION = {"bbox": [1, 1, 2, 2], "category_id": 1, "iscrowd": 0, "area": 4, "segmentation": [[1, 1, 3, 1, 3, 3, 1, 3]]}
 

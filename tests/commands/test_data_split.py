@@ -8,8 +8,8 @@ from PIL import Image
 
 from segtumor.annotations.coco import load_coco
 from segtumor.commands.data.split import main
-from segtumor.datasets.splits import read_split, read_split_document, verify_split
 from segtumor.datasets.splits.cases import join_cases
+from segtumor.datasets.splits.document import read_split, read_split_document, verify_split
 from segtumor.files import write_json
 
 PARTS = {"train", "val", "test"}

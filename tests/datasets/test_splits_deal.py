@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segtumor.datasets.splits import DEFAULT_FRACTIONS, grouped_split, kfold_split
-from segtumor.datasets.splits.deal import merged_strata
+from segtumor.datasets.splits.deal import DEFAULT_FRACTIONS, grouped_split, kfold_split, merged_strata
 from segtumor.datasets.splits.strata import attribute_text, image_labels, stratum_keys
 from segtumor.errors import ConfigError
 

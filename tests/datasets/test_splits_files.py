@@ -4,12 +4,19 @@ import json
 
 import pytest
 
-from segtumor.datasets import splits
 from segtumor.datasets.splits.case_leaks import leak_numbers
 from segtumor.datasets.splits.cases import cases_of_images, read_case_table
+from segtumor.datasets.splits.document import (
+    hash_images,
+    read_split,
+    read_split_document,
+    reuse_split,
+    split_document,
+    verify_split,
+)
 from segtumor.datasets.splits.merging import merge_coco
 from segtumor.datasets.splits.official import listing_of_attribute, match, read_lists
-from segtumor.datasets.splits.split import slug
+from segtumor.datasets.splits.split import leave_one_out, make_kfold, make_split, slug, split_from_parts
 from segtumor.errors import ConfigError, DataError
 
 NAMES = [f"{n}.png" for n in range(20)]
@@ -19,32 +26,32 @@ LABELS = ["benign"] * 20
 
 def _saved(tmp_path, split, **more):
     path = tmp_path / "split.json"
-    path.write_text(json.dumps(splits.split_document(split, {part: {} for part in split.parts}, **more)))
+    path.write_text(json.dumps(split_document(split, {part: {} for part in split.parts}, **more)))
     return path
 
 
 def test_folds_and_test_part_come_back_from_their_file(tmp_path):
-    split = splits.make_kfold(NAMES, CASES, LABELS, folds=4, seed=2, test_fraction=0.2)
+    split = make_kfold(NAMES, CASES, LABELS, folds=4, seed=2, test_fraction=0.2)
     assert split.parts[:3] == ("fold1-train", "fold1-val", "fold2-train") and split.parts[-1] == "test"
     assert split.composition["fold2-train"] == ("fold1", "fold3", "fold4")
     assert split.parts_of_fold["fold1"] == ("fold1-val", "fold2-train", "fold3-train", "fold4-train")
     assert split.parts_of_fold["test"] == ("test",)
     path = _saved(tmp_path, split)
     assert json.loads(path.read_text())["schema_version"] == 2
-    assert splits.read_split(path) == split
-    splits.reuse_split(splits.read_split(path), NAMES, dict(zip(NAMES, CASES, strict=True)))
+    assert read_split(path) == split
+    reuse_split(read_split(path), NAMES, dict(zip(NAMES, CASES, strict=True)))
 
 
 def test_what_schema_1_can_say_stays_schema_1():
-    split = splits.make_split("grouped", NAMES, CASES, LABELS)
-    document = splits.split_document(split, {part: {} for part in split.parts})
+    split = make_split("grouped", NAMES, CASES, LABELS)
+    document = split_document(split, {part: {} for part in split.parts})
     assert document["schema_version"] == 1
     assert list(document) == ["schema_version", "kind", "seed", "fractions", "split_sha256", "parts", "assignment"]
 
 
 def test_one_centre_is_left_out_at_a_time():
     centers = ["A b"] * 8 + ["a_b"] * 8 + ["unknown"] * 3 + ["A b"]
-    split = splits.leave_one_out(NAMES, CASES, centers, key="center", unknown="unknown")
+    split = leave_one_out(NAMES, CASES, centers, key="center", unknown="unknown")
     assert split.parts == ("center-a-b-train", "center-a-b-test", "center-a-b-2-train", "center-a-b-2-test")
     folds = {name: entry["part"] for name, entry in split.assignment.items()}
     assert folds["0.png"] == folds["19.png"] == folds["18.png"] == "center-a-b"  # 18 shows the case of 19
@@ -55,9 +62,9 @@ def test_one_centre_is_left_out_at_a_time():
 
 def test_centres_that_cannot_be_left_out():
     with pytest.raises(DataError, match=r"1 cases have images of several values.*case0 \(1 and 2\)"):
-        splits.leave_one_out(NAMES, CASES, ["1", "2", *["1"] * 18], key="center", unknown="unknown")
+        leave_one_out(NAMES, CASES, ["1", "2", *["1"] * 18], key="center", unknown="unknown")
     with pytest.raises(ConfigError, match="needs several values"):
-        splits.leave_one_out(NAMES, CASES, ["1"] * 20, key="center", unknown="unknown")
+        leave_one_out(NAMES, CASES, ["1"] * 20, key="center", unknown="unknown")
 
 
 def test_names_of_parts_hold_no_underscore():
@@ -67,23 +74,23 @@ def test_names_of_parts_hold_no_underscore():
 
 def test_the_test_share_is_checked():
     with pytest.raises(ConfigError, match="--test-fraction"):
-        splits.make_kfold(NAMES, CASES, LABELS, folds=2, test_fraction=1.0)
+        make_kfold(NAMES, CASES, LABELS, folds=2, test_fraction=1.0)
 
 
 def test_changed_and_missing_images_are_found(tmp_path):
     for name in NAMES:
         (tmp_path / name).write_bytes(name.encode())
-    split = splits.make_split("grouped", NAMES, CASES, LABELS)
-    path = _saved(tmp_path, split, image_sha256=splits.hash_images(tmp_path, NAMES), sources=[{"file": "a"}])
-    document = splits.read_split_document(path)
-    assert splits.verify_split(document, tmp_path) == ([], [])
+    split = make_split("grouped", NAMES, CASES, LABELS)
+    path = _saved(tmp_path, split, image_sha256=hash_images(tmp_path, NAMES), sources=[{"file": "a"}])
+    document = read_split_document(path)
+    assert verify_split(document, tmp_path) == ([], [])
     (tmp_path / "3.png").write_bytes(b"other")
     (tmp_path / "4.png").unlink()
-    assert splits.verify_split(document, tmp_path) == (["3.png"], ["4.png"])
+    assert verify_split(document, tmp_path) == (["3.png"], ["4.png"])
     with pytest.raises(DataError, match=r"4.png: image file"):
-        splits.hash_images(tmp_path, NAMES)
+        hash_images(tmp_path, NAMES)
     with pytest.raises(DataError, match="no hashes"):
-        splits.verify_split({}, tmp_path)
+        verify_split({}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +110,10 @@ def test_changed_and_missing_images_are_found(tmp_path):
     ],
 )
 def test_a_damaged_file_of_folds_is_refused(tmp_path, change, expected):
-    path = _saved(tmp_path, splits.make_kfold(NAMES, CASES, LABELS, folds=3))
+    path = _saved(tmp_path, make_kfold(NAMES, CASES, LABELS, folds=3))
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DataError, match=expected):
-        splits.read_split(path)
+        read_split(path)
 
 
 def test_cases_of_images():
@@ -181,7 +188,7 @@ def test_parts_told_by_a_field():
     images = [{"file_name": n, "part": p} for n, p in (("a", "Training"), ("b", "valid"), ("c", None), ("d", "Fold_2"))]
     listing = listing_of_attribute(images, "part")
     assert (listing.part_of_index, listing.unlisted) == ({0: "train", 1: "val", 3: "fold-2"}, ["c"])
-    split = splits.split_from_parts("column", listing.part_of_index, list("abcd"), ["c1", "c1", "c2", "image:d"])
+    split = split_from_parts("column", listing.part_of_index, list("abcd"), ["c1", "c1", "c2", "image:d"])
     assert split.parts == ("train", "val", "fold-2") and split.fractions["val"] == 1 / 3
     assert leak_numbers(split.assignment) == (2, 1, 1, 2, 1)
 
@@ -193,7 +200,7 @@ def test_values_that_are_written_alike_are_parts_of_their_own():
 
 def test_centres_never_share_a_part_whatever_they_are_called():
     centers = ["a"] * 6 + ["A"] * 6 + ["a-2"] * 6 + ["x" * 300] * 2
-    split = splits.leave_one_out(NAMES, [f"case{i}" for i in range(20)], centers, key="center", unknown="unknown")
+    split = leave_one_out(NAMES, [f"case{i}" for i in range(20)], centers, key="center", unknown="unknown")
     folds = {}
     for name, center in zip(NAMES, centers, strict=True):
         folds.setdefault(split.assignment[name]["part"], set()).add(center)

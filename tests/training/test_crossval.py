@@ -78,7 +78,7 @@ def test_every_image_is_predicted_by_the_fold_that_has_not_seen_its_case(finishe
 
 
 def test_its_folds_are_a_split_file_with_hashes_and_settings(finished, phantoms):
-    from segtumor.datasets.splits import read_split, verify_split
+    from segtumor.datasets.splits.document import read_split, verify_split
 
     assert read_split(finished / "folds.json").parts == ("fold1", "fold2")
     document = read(finished / "folds.json")

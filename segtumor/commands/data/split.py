@@ -123,7 +123,7 @@ def _add_images(group: argparse._ArgumentGroup) -> None:
 def main(arguments: argparse.Namespace) -> None:
     from segtumor.datasets.splits.making import split_images
     from segtumor.datasets.splits.merging import merge_coco
-    from segtumor.datasets.splits.writing import write_split
+    from segtumor.datasets.splits.output import write_split
 
     _check_usage(arguments)
     with _no_garbage_collection():
@@ -167,7 +167,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _check_usage(arguments: argparse.Namespace) -> None:
-    from segtumor.datasets.splits import check_fractions
+    from segtumor.datasets.splits.deal import check_fractions
     from segtumor.datasets.splits.making import NEW_KINDS
     from segtumor.datasets.splits.output import check_no_earlier_split
 

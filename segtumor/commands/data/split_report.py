@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from segtumor.commands.common.terminal import print_table
 
 if TYPE_CHECKING:  # would delay --help
-    from segtumor.datasets.splits import Split
     from segtumor.datasets.splits.making import MadeSplit
+    from segtumor.datasets.splits.split import Split
 
 _NAMED = 5
 _LOG = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def warn_of_names(names: Sequence[str], what: str) -> None:
 
 def split_is_by_case(split: "Split") -> bool:
     """Whether the kind of a split keeps cases whole."""
-    from segtumor.datasets.splits import MAY_SHARE_CASES
+    from segtumor.datasets.splits.split import MAY_SHARE_CASES
 
     return split.kind not in MAY_SHARE_CASES
 

@@ -12,21 +12,11 @@ from typing import Any
 from segtumor.annotations.image_names import stem_of
 from segtumor.annotations.remarks import Remark
 from segtumor.cases import is_own_case
-from segtumor.datasets.splits import (
-    GROUPED,
-    IMAGE,
-    NONE,
-    OFFICIAL,
-    SEVERITY,
-    Split,
-    check_fractions,
-    make_split,
-    read_split,
-    reuse_split,
-    split_from_parts,
-)
+from segtumor.datasets.splits.deal import SEVERITY, check_fractions
+from segtumor.datasets.splits.document import read_split, reuse_split
 from segtumor.datasets.splits.official import Listing, match, path_of, read_lists
 from segtumor.datasets.splits.output import check_no_earlier_split
+from segtumor.datasets.splits.split import GROUPED, IMAGE, NONE, OFFICIAL, Split, make_split, split_from_parts
 from segtumor.errors import ConfigError, DataError
 from segtumor.formats.btxrd.convert import Conversion, convert
 from segtumor.formats.btxrd.dataset_table import find_table, read_cases, read_parts

@@ -12,8 +12,9 @@ from typing import Any
 from segtumor import __version__
 from segtumor.annotations.remarks import kinds_of
 from segtumor.datasets.image_placement import place_images
-from segtumor.datasets.splits import Split, hash_images, split_document
+from segtumor.datasets.splits.document import hash_images, split_document
 from segtumor.datasets.splits.output import part_documents, remove_earlier_parts, write_parts
+from segtumor.datasets.splits.split import Split
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
 from segtumor.formats.btxrd.convert import Conversion
 from segtumor.formats.conversion.earlier_output import REPORT, names_of_files, new_files, remove_earlier

@@ -13,8 +13,8 @@ from typing import Any
 
 from detectron2.config import CfgNode
 
-from segtumor.datasets.splits import hash_images
 from segtumor.datasets.splits.cross_validation import Fold, fold_documents
+from segtumor.datasets.splits.document import hash_images
 from segtumor.datasets.splits.output import write_parts
 from segtumor.errors import ModelError
 from segtumor.files import prepare_output_folder, write_json

@@ -18,7 +18,7 @@ from detectron2.config import CfgNode
 
 import segtumor
 from segtumor.annotations.json_input import parse_json, read_bytes
-from segtumor.datasets.splits import split_document
+from segtumor.datasets.splits.document import split_document
 from segtumor.errors import ConfigError, DataError, OutputError
 from segtumor.files import sha256_of_file, write_json
 from segtumor.runs import CONFIG, FINAL_WEIGHTS, NEWEST_CHECKPOINT, best_weights

@@ -13,11 +13,11 @@ from detectron2.config import CfgNode
 
 from segtumor.annotations.regions import CROWDS_AS_LESIONS, is_crowd
 from segtumor.cases import is_own_case
-from segtumor.datasets.splits import Split
 from segtumor.datasets.splits.cases import known_cases
 from segtumor.datasets.splits.cross_validation import Fold, common_root, fold_documents, make_folds, rare_classes
 from segtumor.datasets.splits.merging import MergedCoco, merge_coco
 from segtumor.datasets.splits.output import summarize
+from segtumor.datasets.splits.split import Split
 from segtumor.datasets.splits.strata import LABEL, image_labels, stratum_keys
 from segtumor.errors import ConfigError
 from segtumor.models.kinds import kind_of

@@ -8,7 +8,8 @@ from PIL import Image
 
 from segtumor.annotations.coco import load_coco
 from segtumor.commands.prepare_btxrd import main
-from segtumor.datasets.splits import make_kfold, read_split, read_split_document, split_document, verify_split
+from segtumor.datasets.splits.document import read_split, read_split_document, split_document, verify_split
+from segtumor.datasets.splits.split import make_kfold
 from segtumor.errors import DataError, OutputError
 from segtumor.formats.btxrd.convert import convert
 from segtumor.formats.btxrd.dataset_table import BONES_AND_JOINTS, REGIONS, VIEWS, read_cases, read_table
