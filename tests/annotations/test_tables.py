@@ -41,11 +41,25 @@ def test_every_column_gets_its_type(tmp_path):
     [
         ("who,case_id\na,1\n", "no column of image names.*expected one of image_id, file_name"),
         ("image,case_id\na.png,1\na.png,2\n", "image a.png is listed twice with different data"),
+        ("image,age,Age \na.png,4,5\n", "duplicate columns: age.*Rename or remove all but one"),
+        (
+            "image,case_id,patient_id\na.png,1,2\n",
+            "columns case_id and patient_id both say case_id of.*1 and 2",
+        ),
+        ("image,sex,gender\na.png,M,female\n", "columns sex and gender both say sex of image a.png.*M and female"),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read_image_table(table(tmp_path, text))
+
+
+def test_two_columns_of_one_meaning_may_agree_or_leave_cells_blank(tmp_path):
+    text = "image,sex,gender,case_id,patient id,,\na.png,M,male,1,,,\nb.png,,f,,2,,\n"
+    assert read_image_table(table(tmp_path, text)) == {
+        "a.png": {"sex": "M", "case_id": "1"},
+        "b.png": {"sex": "F", "case_id": "2"},
+    }
 
 
 def test_columns_that_are_needed(tmp_path):

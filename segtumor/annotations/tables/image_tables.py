@@ -24,14 +24,14 @@ def read_cells(path: Path | str, needed: Sequence[str] = ()) -> list[dict[str, s
         path: .xlsx (its first sheet) or CSV in UTF-8, divided by commas, semicolons or tabs.
 
     Raises:
-        DataError: unreadable, larger than 256 MB, or a column is missing.
+        DataError: unreadable, larger than 256 MB, or a column is missing or there twice.
     """
     rows = next(iter(read_sheets(path).values()))
     header = header_of(rows)
     missing = [name for name in needed if name not in header]
     if missing:
         raise DataError(f"columns missing: {', '.join(missing)}", where=path, got=", ".join(header) or "an empty file")
-    return cells_of(rows)
+    return cells_of(rows, path)
 
 
 def refuse_rows(faults: Sequence[DataError], path: Path | str) -> None:
@@ -70,14 +70,15 @@ def read_image_table(path: Path | str, unread: list[tuple[str, str]] | None = No
         unread: list to which (name of the image, what cannot be read) is added for each cell that is not used.
 
     Raises:
-        DataError: unreadable, no column of image names, or an image is listed twice with different data.
+        DataError: as ``read_cells``, no column of image names, or an image is listed twice with different data, or two
+            columns contradict each other.
     """
     table: dict[str, dict[str, Any]] = {}
     for cells in read_cells(path):
         name = cells.pop(image_column(cells, path))
         if not name:
             continue
-        fields, faults = typed_fields({_field(column): text for column, text in cells.items() if text})
+        fields, faults = typed_fields(_texts_of_fields(cells, name, path))
         if unread is not None:
             unread += [(name, fault) for fault in faults]
         if table.setdefault(name, fields) != fields:
@@ -120,5 +121,16 @@ def match_images(
     return found, unknown
 
 
-def _field(column: str) -> str:
-    return "image_label" if column == "label" else field_of_column(column)
+def _texts_of_fields(cells: Mapping[str, str], name: str, path: Path | str) -> dict[str, str]:
+    """{field: text} of one row; raises DataError where two columns give one field, as sex and gender, two values."""
+    column_of: dict[str, str] = {}
+    for column, text in cells.items():
+        if not text:
+            continue
+        field = "image_label" if column == "label" else field_of_column(column)
+        first = column_of.setdefault(field, column)
+        if first != column and typed_fields({field: text}) != typed_fields({field: cells[first]}):
+            what = f"columns {first} and {column} both say {field} of image {name}, and differ"
+            got, remedy = f"{cells[first]} and {text}", "Rename or remove one of the two columns"
+            raise DataError(what, where=path, got=got, remedy=remedy)
+    return {field: cells[column] for field, column in column_of.items()}

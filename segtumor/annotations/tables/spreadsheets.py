@@ -23,7 +23,7 @@ _MOST_INFLATED = 400 * 2**20
 _MOST_BLANK = 10_000
 _OTHER_TABLES = (".xls", ".xlsb", ".ods", ".numbers", ".parquet", ".sav", ".mdb")
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
-
+_SHOWN = 200  # characters of a header
 
 Rows = list[list[str]]
 
@@ -56,9 +56,18 @@ def header_of(rows: Sequence[Sequence[str]]) -> list[str]:
     return [" ".join(cell.split()).lower() for cell in rows[0]] if rows else []
 
 
-def cells_of(rows: Sequence[Sequence[str]]) -> list[dict[str, str]]:
-    """Rows below the header as {column: text}."""
+def refuse_repeated(columns: Sequence[str], path: Path | str) -> None:
+    """Raise DataError for two columns of one name, of which one would win in silence; blank names do not count."""
+    repeated = sorted({name for name in columns if name and columns.count(name) > 1})
+    if repeated:
+        what, remedy = f"duplicate columns: {', '.join(repeated)}", "Rename or remove all but one of them"
+        raise DataError(what, where=path, got=", ".join(columns)[:_SHOWN], remedy=remedy)
+
+
+def cells_of(rows: Sequence[Sequence[str]], path: Path | str) -> list[dict[str, str]]:
+    """Rows below the header as {column: text}; raises DataError, naming ``path``, for two columns of one name."""
     header = header_of(rows)
+    refuse_repeated(header, path)
     filled = ([*row, *[""] * (len(header) - len(row))] for row in rows[1:])
     return [dict(zip(header, (cell.strip() for cell in row), strict=False)) for row in filled]
 

@@ -131,7 +131,7 @@ def _of_sheet(rows: Sequence[Sequence[str]], part: str | None, path: Path) -> li
     if column is None:
         expected = f"one of {', '.join(IMAGE_COLUMNS)}"
         raise DataError("no column of image names", where=path, got=", ".join(header), expected=expected)
-    cells = [row for row in cells_of(rows) if row[column]]
+    cells = [row for row in cells_of(rows, path) if row[column]]
     part_column = next((name for name in PART_COLUMNS if name in header), None)
     if part is None and part_column is not None:
         return listed_in_column(cells, column, part_column, path)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from segtumor.annotations.flat_polygons import box_from_corners
 from segtumor.annotations.segmentations import is_number
 from segtumor.annotations.tables.cells import FIELD_OF_COLUMN, cell_number, typed_fields
+from segtumor.annotations.tables.spreadsheets import refuse_repeated
 from segtumor.arrays import BoxXYWH, SizeHW
 from segtumor.errors import DataError
 
@@ -108,9 +109,7 @@ def layout_of(first_row: Sequence[str], where: Path) -> Layout:
         return Layout(0, 5, (1, 2, 3, 4), CORNERS, has_header=False)
     names = [_column(cell) for cell in first_row]
     got = ", ".join(first_row)[:200]
-    repeated = sorted({name for name in names if name and names.count(name) > 1})
-    if repeated:
-        raise DataError(f"duplicate columns: {', '.join(repeated)}", where=where, got=got)
+    refuse_repeated(names, where)
     image, label = (next((names.index(n) for n in wanted if n in names), None) for wanted in (_IMAGE, _LABEL))
     boxes = [(kind, columns) for kind, columns in _BOXES if set(columns) <= set(names)]
     if boxes and boxes[0][1] == ("x", "y", "w", "h"):  # width and height are then the image's
