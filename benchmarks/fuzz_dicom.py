@@ -54,11 +54,11 @@ def _outcome(path):
 
     from segtumor.errors import BadImageError
     from segtumor.imaging import read_radiograph, read_size_hw
-    from segtumor.imaging.dicom import dicom_attributes
+    from segtumor.imaging.dicom import dicom_identity
 
     reads = (
         read_size_hw,
-        lambda path: dicom_attributes(path, salt=bytes(32)),
+        lambda path: dicom_identity(path, salt=bytes(32)),
         lambda path: read_radiograph(path, max_pixels=MAX_PIXELS, frame=1),
         lambda path: read_radiograph(path, max_pixels=MAX_PIXELS),  # the one whose outcome is counted
     )

@@ -38,6 +38,10 @@ Lesions = Sequence[tuple[int, Mapping[str, Any], SizeHW]]
 Entries = Sequence[tuple[int, Mapping[str, Any]]]
 
 
+#: (field, what is odd about it, (N,) bool of the lesions that it is true of, what to report of number i).
+_Check = tuple[str, ProblemKind, Bools, Callable[[int], str]]
+
+
 class Measured(NamedTuple):
     """N lesions, and areas (N,) and tight boxes (N, 4) of their outlines; NaN where there is only a box."""
 
@@ -49,35 +53,36 @@ class Measured(NamedTuple):
 def lesion_warnings(
     measured: Measured, *, short_edge_px: float | None = None, max_long_edge_px: float | None = None
 ) -> list[Problem]:
-    """Warnings about single lesions.
-
-    Args:
-        short_edge_px, max_long_edge_px: the training size; None takes the images as they are.
-    """
-    lesions, areas_px, boxes_xyxy = measured
+    """Warnings about single lesions, at a training size where one is given, else in the images' own pixels."""
+    lesions, areas_px, outlines = measured
     if not lesions:
         return []
     given = np.array([annotation["bbox"] for _, annotation, _ in lesions], dtype=np.float64)
     given = np.concatenate([given[:, :2], given[:, :2] + given[:, 2:]], axis=1)
     sizes_hw = np.array([size_hw for *_, size_hw in lesions], dtype=np.float64)
-    boxes = np.where(np.isnan(boxes_xyxy), given, boxes_xyxy)
+    boxes = np.where(np.isnan(outlines), given, outlines)
     areas = np.where(np.isnan(areas_px), np.prod(given[:, 2:] - given[:, :2], axis=1), areas_px)
+    scales = _scales(sizes_hw, short_edge_px, max_long_edge_px)
+    sides = np.sqrt(areas) * (1 if scales is None else scales)
+    tiny = ProblemKind.TINY if scales is None else ProblemKind.TINY_IN_TRAINING
+    checks: list[_Check] = [
+        _over_border("bbox", given, sizes_hw),
+        _over_border("segmentation", outlines, sizes_hw),
+        _loose_boxes(given, outlines, sizes_hw),
+        _other_areas(lesions, areas, boxes, sizes_hw),
+        _twins(lesions, boxes, areas),
+        ("segmentation", tiny, sides < 1, lambda i: f"side {sides[i]:.2g} px"),
+    ]
     found: list[Problem] = []
-    _warn_of_border(lesions, given, boxes_xyxy, sizes_hw, found)
-    _warn_of_loose_boxes(lesions, given, boxes_xyxy, sizes_hw, found)
-    _warn_of_areas(lesions, areas, boxes, sizes_hw, found)
-    _warn_of_twins(lesions, boxes, areas, found)
-    _warn_of_tiny(lesions, areas, _scales(sizes_hw, short_edge_px, max_long_edge_px), found)
+    for field, kind, which, got in checks:
+        for i in np.flatnonzero(which).tolist():
+            index, annotation, _ = lesions[i]
+            found.append(warning(place("annotations", index, annotation), field, kind, got(i)))
+    n_small = int(np.count_nonzero(sides < SMALL_PX))
+    if n_small and scales is not None:
+        got_small = f"{n_small} of {len(lesions)} lesions"
+        found.append(warning("file", "segmentation", ProblemKind.SMALL_IN_TRAINING, got_small))
     return found
-
-
-def _warn(
-    lesions: Lesions, which: Bools, field: str, kind: ProblemKind, got: Callable[[int], str], found: list[Problem]
-) -> None:
-    """One warning for each lesion of a (N,) bool; ``got`` makes the words of number i."""
-    for i in np.flatnonzero(which).tolist():
-        index, annotation, _ = lesions[i]
-        found.append(warning(place("annotations", index, annotation), field, kind, got(i)))
 
 
 def _beyond(boxes: Floats, sizes_hw: Floats) -> Floats:
@@ -86,41 +91,26 @@ def _beyond(boxes: Floats, sizes_hw: Floats) -> Floats:
     return most
 
 
-def _warn_of_border(lesions: Lesions, given: Floats, outlines: Floats, sizes_hw: Floats, found: list[Problem]) -> None:
-    for field, boxes in (("bbox", given), ("segmentation", outlines)):
-        over = _beyond(boxes, sizes_hw)
-        _warn(lesions, over > BORDER_TOLERANCE_PX, field, ProblemKind.OVER_BORDER, _by_px(over), found)
+def _over_border(field: str, boxes: Floats, sizes_hw: Floats) -> _Check:
+    over = _beyond(boxes, sizes_hw)
+    return field, ProblemKind.OVER_BORDER, over > BORDER_TOLERANCE_PX, lambda i: f"by {over[i]:.4g} px"
 
 
-def _by_px(over: Floats) -> Callable[[int], str]:
-    return lambda i: f"by {over[i]:.4g} px"
-
-
-def _warn_of_loose_boxes(
-    lesions: Lesions, given: Floats, outlines: Floats, sizes_hw: Floats, found: list[Problem]
-) -> None:
+def _loose_boxes(given: Floats, outlines: Floats, sizes_hw: Floats) -> _Check:
     limits = np.concatenate([sizes_hw[:, ::-1]] * 2, axis=1)
     iou = paired_iou(np.clip(given, 0, limits), np.clip(outlines, 0, limits))
-    kind = ProblemKind.LOOSE_BOX
-    _warn(lesions, iou < FITS_BADLY_IOU, "bbox", kind, lambda i: f"IoU {iou[i]:.2f} with its tight box", found)
+    return "bbox", ProblemKind.LOOSE_BOX, iou < FITS_BADLY_IOU, lambda i: f"IoU {iou[i]:.2f} with its tight box"
 
 
-def _warn_of_areas(lesions: Lesions, areas: Floats, boxes: Floats, sizes_hw: Floats, found: list[Problem]) -> None:
+def _other_areas(lesions: Lesions, areas: Floats, boxes: Floats, sizes_hw: Floats) -> _Check:
     """Only of lesions inside the image: over the border, the area may be of the part inside, or of all."""
     given = np.array([annotation.get("area", np.nan) for _, annotation, _ in lesions], dtype=np.float64)
     apart = (given > areas * AREA_FACTOR) | (given * AREA_FACTOR < areas)
     wrong = apart & (np.abs(given - areas) > AREA_TOLERANCE_PX) & (_beyond(boxes, sizes_hw) <= 0)
-    _warn(
-        lesions,
-        wrong,
-        "area",
-        ProblemKind.OTHER_AREA,
-        lambda i: f"{given[i]:.6g} px², the mask has {areas[i]:.6g}",
-        found,
-    )
+    return "area", ProblemKind.OTHER_AREA, wrong, lambda i: f"{given[i]:.6g} px², the mask has {areas[i]:.6g}"
 
 
-def _warn_of_twins(lesions: Lesions, boxes: Floats, areas: Floats, found: list[Problem]) -> None:
+def _twins(lesions: Lesions, boxes: Floats, areas: Floats) -> _Check:
     image = np.array([annotation["image_id"] for _, annotation, _ in lesions])
     category = np.array([annotation["category_id"] for _, annotation, _ in lesions])
     order = np.lexsort((boxes[:, 1], boxes[:, 0], category, image))
@@ -133,14 +123,7 @@ def _warn_of_twins(lesions: Lesions, boxes: Floats, areas: Floats, found: list[P
         close = paired_iou(boxes[first], boxes[second]) >= TWIN_IOU
         low, high = np.minimum(first[close], second[close]), np.maximum(first[close], second[close])
         twin_of[high] = low
-    _warn(
-        lesions,
-        twin_of >= 0,
-        "bbox",
-        ProblemKind.TWIN,
-        lambda i: f"that of id {show(lesions[twin_of[i]][1]['id'])}",
-        found,
-    )
+    return "bbox", ProblemKind.TWIN, twin_of >= 0, lambda i: f"that of id {show(lesions[twin_of[i]][1]['id'])}"
 
 
 def _scales(sizes_hw: Floats, short_edge_px: float | None, max_long_edge_px: float | None) -> Floats | None:
@@ -151,17 +134,6 @@ def _scales(sizes_hw: Floats, short_edge_px: float | None, max_long_edge_px: flo
     if max_long_edge_px is not None:
         scales = np.minimum(scales, max_long_edge_px / sizes_hw.max(axis=1))
     return scales
-
-
-def _warn_of_tiny(lesions: Lesions, areas: Floats, scales: Floats | None, found: list[Problem]) -> None:
-    """``scales`` of None: no training size was given, and the images' own pixels count."""
-    sides = np.sqrt(areas) * (1 if scales is None else scales)
-    kind = ProblemKind.TINY if scales is None else ProblemKind.TINY_IN_TRAINING
-    _warn(lesions, sides < 1, "segmentation", kind, lambda i: f"side {sides[i]:.2g} px", found)
-    n_small = int(np.count_nonzero(sides < SMALL_PX))
-    if n_small and scales is not None:
-        got = f"{n_small} of {len(lesions)} lesions"
-        found.append(warning("file", "segmentation", ProblemKind.SMALL_IN_TRAINING, got))
 
 
 def dataset_warnings(images: Entries, annotations: Entries, categories: Entries) -> list[Problem]:

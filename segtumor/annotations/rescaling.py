@@ -9,7 +9,7 @@ from typing import Any
 
 from segtumor.annotations.flat_polygons import scale_between, scale_mask, scale_polygon
 from segtumor.annotations.remarks import LeftOutError
-from segtumor.annotations.segmentations import is_number
+from segtumor.annotations.segmentations import are_numbers, is_number
 from segtumor.imaging import MAX_PIXELS
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_segmentation
 
@@ -44,26 +44,22 @@ def scaled_fields(annotation: Mapping[str, Any], scale_xy: Scale) -> dict[str, A
     (x, y), found = scale_xy, {}
     if is_number(annotation.get("area"), limit=1e12):
         found["area"] = annotation["area"] * x * y
-    if _numbers(annotation.get("drawn_box"), 4):
+    if are_numbers(annotation.get("drawn_box"), 4):
         found["drawn_box"] = scale_polygon(annotation["drawn_box"], scale_xy)
-    if _numbers(annotation.get("circle"), 3):
+    if are_numbers(annotation.get("circle"), 3):
         circle = annotation["circle"]
         found["circle"] = [circle[0] * x, circle[1] * y, circle[2] * x] if math.isclose(x, y) else None
     rotated = annotation.get("rotated_box")
-    if isinstance(rotated, dict) and _numbers(rotated.get("bbox"), 4):
+    if isinstance(rotated, dict) and are_numbers(rotated.get("bbox"), 4):
         found["rotated_box"] = {**rotated, "bbox": scale_polygon(rotated["bbox"], scale_xy)}
     points = annotation.get("keypoints")
-    if isinstance(points, list) and len(points) % 3 == 0 and _numbers(points, len(points)):
+    if isinstance(points, list) and len(points) % 3 == 0 and are_numbers(points, len(points)):
         found["keypoints"] = [value * (x, y, 1)[i % 3] for i, value in enumerate(points)]
     return found
 
 
 def scaled_spacing(spacing_mm: Any, scale_xy: Scale) -> Any:
     """[row, column] in mm per pixel of the picture as it is now; what is no spacing stays as it is."""
-    if not _numbers(spacing_mm, 2):
+    if not are_numbers(spacing_mm, 2):
         return spacing_mm
     return [spacing_mm[0] / scale_xy[1], spacing_mm[1] / scale_xy[0]]
-
-
-def _numbers(value: Any, n: int) -> bool:
-    return isinstance(value, list) and len(value) == n and all(map(is_number, value))

@@ -4,8 +4,8 @@ Polygons are measured many at once (``measure_polygons``). A compressed RLE is d
 pycocotools reads past the end of a corrupt one. Not here: the other fields (``segtumor.annotations.validation``).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,11 @@ def is_number(value: Any, limit: float = COORDINATE_LIMIT_PX) -> bool:
     return type(value) in (int, float) and -limit <= value <= limit
 
 
+def are_numbers(value: Any, count: int | None = None) -> TypeGuard[list[float]]:
+    """Whether it is a list of such numbers, ``count`` of them."""
+    return isinstance(value, list) and count in (None, len(value)) and all(map(is_number, value))
+
+
 def nested_polygons(segmentation: Any) -> list[list[float]] | None:
     """The list of polygons that a list of another nesting can only mean; None if it is one, or nobody knows.
 
@@ -63,26 +68,26 @@ def nested_polygons(segmentation: Any) -> list[list[float]] | None:
     """
     if not isinstance(segmentation, list) or not segmentation:
         return None
-    if len(segmentation) >= 6 and len(segmentation) % 2 == 0 and all(map(is_number, segmentation)):
+    if len(segmentation) >= 6 and len(segmentation) % 2 == 0 and are_numbers(segmentation):
         return [segmentation]
-    if len(segmentation) >= 3 and all(map(_is_point, segmentation)):
+    if len(segmentation) >= 3 and all(are_numbers(point, 2) for point in segmentation):
         return [[value for point in segmentation for value in point]]
-    if all(isinstance(polygon, list) and polygon and all(map(_is_point, polygon)) for polygon in segmentation):
+    if all(_is_list_of_points(polygon) for polygon in segmentation):
         return [[value for point in polygon for value in point] for polygon in segmentation]
     return None
 
 
+def _is_list_of_points(polygon: Any) -> bool:
+    return isinstance(polygon, list) and bool(polygon) and all(are_numbers(point, 2) for point in polygon)
+
+
 def _is_flat(segmentation: Any) -> bool:
     """Whether a list holds numbers, not polygons."""
-    return isinstance(segmentation, list) and bool(segmentation) and all(map(is_number, segmentation))
+    return bool(segmentation) and are_numbers(segmentation)
 
 
 def _nesting(segmentation: Sequence[Any]) -> str:
     return f"one flat list of {len(segmentation)}" if _is_flat(segmentation) else "points [x, y]"
-
-
-def _is_point(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
 
 
 def check_outlines(segmented: Sequence[Segmented]) -> Outlines:
@@ -92,16 +97,15 @@ def check_outlines(segmented: Sequence[Segmented]) -> Outlines:
     for order, (_, annotation, size_hw, box_xywh) in enumerate(segmented):
         segmentation = annotation["segmentation"]
         if _is_flat(segmentation) or nested_polygons(segmentation) is not None:
-            faults.append(Fault(order, "segmentation", ProblemKind.NOT_NESTED, _nesting(segmentation)))
+            reasons: Iterable[_Reason] = [(ProblemKind.NOT_NESTED, _nesting(segmentation))]
         elif isinstance(segmentation, list):
-            faults.extend(
-                Fault(order, "segmentation", *f) for f in polygons.add(order, segmentation, size_hw, box_xywh)
-            )
+            reasons = polygons.add(order, segmentation, size_hw, box_xywh)
         elif isinstance(segmentation, dict):
-            fault = _check_rle(order, segmentation, size_hw, box_xywh, polygons.areas_px, polygons.boxes_xyxy)
-            faults.extend(Fault(order, "segmentation", *f) for f in [fault] if f)
+            reason = _check_rle(order, segmentation, size_hw, box_xywh, polygons.areas_px, polygons.boxes_xyxy)
+            reasons = [reason] if reason else []
         else:
-            faults.append(Fault(order, "segmentation", ProblemKind.NO_OUTLINE))
+            reasons = [(ProblemKind.NO_OUTLINE, "")]
+        faults.extend(Fault(order, "segmentation", *reason) for reason in reasons)
     polygons.measure()
     faults.extend(Fault(order, "segmentation", kind, got) for order, kind, got in polygons.faults)
     outlines = Outlines(faults, polygons.areas_px, np.where(np.isinf(polygons.boxes_xyxy), np.nan, polygons.boxes_xyxy))
@@ -148,10 +152,9 @@ class _Polygons:
     ) -> Iterator[_Reason]:
         """Keep the polygons of one annotation; yields the faults of those that cannot be measured."""
         height, width = size_hw or (np.inf, np.inf)
-        x, y, box_width, box_height = box_xywh or (-np.inf, -np.inf, np.inf, np.inf)
-        limits = (
-            (width, height, x, y, x + box_width, y + box_height) if box_xywh else (width, height, x, y, np.inf, np.inf)
-        )
+        limits = (width, height, -np.inf, -np.inf, np.inf, np.inf)
+        if box_xywh:
+            limits = (width, height, *box_xywh[:2], box_xywh[0] + box_xywh[2], box_xywh[1] + box_xywh[3])
         for number, polygon in enumerate(polygons):
             fault = _shape_fault(polygon)
             if fault is None:
@@ -171,12 +174,8 @@ class _Polygons:
         sound = _plausible(arrays)
         measured = [array if good else np.zeros(6) for array, good in zip(arrays, sound, strict=True)]
         areas, boxes = measure_polygons(measured)
-        found = _measured_faults(measured, areas, boxes, np.array(limits))
-        found = [
-            (ProblemKind.POLYGON_NO_NUMBERS, ~sound),
-            *((kind, wrong & sound) for kind, wrong in found),
-        ]
-        for kind, wrong in found:
+        found = [(kind, wrong & sound) for kind, wrong in _measured_faults(measured, areas, boxes, np.array(limits))]
+        for kind, wrong in [(ProblemKind.POLYGON_NO_NUMBERS, ~sound), *found]:
             self.faults += [(orders[i], kind, f"polygon {numbers[i]}") for i in np.flatnonzero(wrong)]
         of = np.array(orders)
         self.areas_px[of] = np.nan_to_num(self.areas_px[of])

@@ -9,7 +9,7 @@ least 94 % of each kind keep a distance of 31 bits or less, and 95 % of each kin
 million pairs of different pictures about 230 come as near, and no two of different patients correlate above 0.88.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from segtumor.datasets.fingerprints import Fingerprint
 from segtumor.imaging.perceptual_hash import HASH_BITS, aligned_correlation, band_passed
+from segtumor.progress import Progress
 
 #: What a user must know of a search that found nothing.
 LIMIT = "a copy turned by 3 degrees or more, cropped by more than a few percent or equalised in contrast is not found"
@@ -28,8 +29,6 @@ _CHUNK = 4096
 _ROWS = 16
 
 Fingerprints = Mapping[str, Fingerprint]
-#: Wraps a list while it is worked through, as tqdm does.
-Progress = Callable[[Any], Any]
 #: {(i, j): {kind: distance}}.
 _Near = dict[tuple[int, int], dict[str, int]]
 _Words = list[NDArray[np.unsignedinteger[Any]]]

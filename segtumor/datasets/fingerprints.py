@@ -1,4 +1,4 @@
-"""What identifies the picture in a file: hashes of bytes and pixels, a perceptual hash and a thumbnail.
+"""What identifies the picture in a file: a hash of its pixels, a perceptual hash and a thumbnail.
 
 Each file is decoded once, in several processes where there are many. Not here: comparing (``duplicates``), and whether
 a file name is safe to open (``file_names``; the callers ask first).
@@ -13,15 +13,14 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segtumor.errors import BadImageError, InstallationError, SegtumorError
-from segtumor.files import sha256_of_file
+from segtumor.errors import InstallationError, SegtumorError
 from segtumor.imaging import MAX_PIXELS, read_radiograph
 from segtumor.imaging.perceptual_hash import perceptual_hashes, thumbnail_of
+from segtumor.progress import Progress
 from segtumor.system.processes import available_cores, end_with_parent
 
 _CHUNK = 16
@@ -43,7 +42,6 @@ class Fingerprint:
 
     file_name: str
     size_hw: tuple[int, int]
-    file_sha256: str
     pixel_sha256: str
     phash: NDArray[np.uint64] = field(repr=False)
     mirror_phash: NDArray[np.uint64] = field(repr=False)
@@ -64,7 +62,6 @@ def fingerprint(path: Path | str, file_name: str | None = None, *, max_pixels: i
     return Fingerprint(
         file_name=path.name if file_name is None else file_name,
         size_hw=(pixels.shape[0], pixels.shape[1]),
-        file_sha256=_file_hash(path),
         pixel_sha256=pixel_hash(pixels),
         phash=phash,
         mirror_phash=mirror_phash,
@@ -83,7 +80,7 @@ def fingerprint_images(
     names: Iterable[str],
     image_root: Path | str,
     *,
-    progress: Callable[[Any], Any] = iter,
+    progress: Progress = iter,
     workers: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[dict[str, Fingerprint], dict[str, SegtumorError]]:
@@ -103,7 +100,9 @@ def fingerprint_images(
     found: dict[str, Fingerprint] = {}
     failed: dict[str, SegtumorError] = {}
     one = partial(_try_fingerprint, image_root=str(image_root), max_pixels=max_pixels)
-    for name, result in _each(one, distinct, progress, _n_workers(workers, len(distinct)), image_root):
+    if workers is None:
+        workers = 1 if len(distinct) < _FEW else available_cores()
+    for name, result in _each(one, distinct, progress, workers, image_root):
         if isinstance(result, SegtumorError):
             failed[name] = result
         else:
@@ -111,16 +110,10 @@ def fingerprint_images(
     return found, failed
 
 
-def _n_workers(workers: int | None, n_images: int) -> int:
-    if workers is not None:
-        return workers
-    return 1 if n_images < _FEW else available_cores()
-
-
 def _each(
     one: Callable[[str], Fingerprint | SegtumorError],
     names: list[str],
-    progress: Callable[[Any], Any],
+    progress: Progress,
     workers: int,
     image_root: Path | str,
 ) -> Iterator[tuple[str, Fingerprint | SegtumorError]]:
@@ -150,10 +143,3 @@ def _try_fingerprint(name: str, *, image_root: Path | str, max_pixels: int) -> F
         return fingerprint(Path(image_root) / name, name, max_pixels=max_pixels)
     except SegtumorError as error:
         return error
-
-
-def _file_hash(path: Path) -> str:
-    try:
-        return sha256_of_file(path)
-    except OSError as error:
-        raise BadImageError(f"the file cannot be read: {error.strerror}", where=path) from error

@@ -6,7 +6,7 @@ opened.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from segtumor.datasets.fingerprints import Fingerprint, fingerprint_images
 from segtumor.errors import SegtumorError
 from segtumor.imaging import MAX_PIXELS
 from segtumor.imaging.listing import is_dicom
+from segtumor.progress import Progress
 
 #: {file name: (position, image entry)}.
 Entries = dict[str, tuple[int, Mapping[str, Any]]]
@@ -33,7 +34,7 @@ def image_problems(
     images: Sequence[Any],
     image_root: Path | str,
     *,
-    progress: Callable[[Any], Any] = iter,
+    progress: Progress = iter,
     max_pixels: int = MAX_PIXELS,
     near: bool = True,
     workers: int | None = None,

@@ -6,16 +6,16 @@ Not here: reading or changing them.
 import filecmp
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from segtumor.errors import OutputError
 from segtumor.files import atomic_path
+from segtumor.progress import Progress
 
 
 def place_images(
-    source: Path | str, target: Path | str, names: Sequence[str], *, mode: str, progress: Callable[[Any], Any] = iter
+    source: Path | str, target: Path | str, names: Sequence[str], *, mode: str, progress: Progress = iter
 ) -> None:
     """Make the images reachable at ``target``: by a link to the folder ``source``, or by copies of ``names``.
 

@@ -20,8 +20,6 @@ from segtumor.errors import SegtumorError
 from segtumor.progress import Progress
 
 ROLES = ("train", "val", "test")
-#: Why an image of an evaluated part is affected; any: at least one of them.
-REASONS = ("case", "exact", "near", "any")
 
 
 class _Item(NamedTuple):

@@ -15,7 +15,7 @@ from pathlib import Path
 from segtumor.errors import BadImageError
 
 _START, _SCAN, _END, _TABLES, _RESTART_FIRST = 0xD8, 0xDA, 0xD9, 0xC4, 0xD0
-_FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
+FRAME_MARKS = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _SEQUENTIAL = (0xC0, 0xC1)
 _WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD8))  # table B.1
 #: In coded data FF00 stands for FF, and restart marks and fill bytes may occur inside (B.1.1.5).
@@ -76,7 +76,7 @@ def walk_jpeg(data: bytes) -> JpegStream:
             continue
         body = _body_at(data, position)
         position += 2 + len(body)
-        if mark in _FRAMES:
+        if mark in FRAME_MARKS:
             if frame is not None or len(body) < 6:
                 raise ValueError("JPEG data with a damaged header")
             height, width = struct.unpack_from(">HH", body, 1)

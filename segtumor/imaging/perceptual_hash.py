@@ -71,12 +71,6 @@ def perceptual_hashes(thumbnail: NDArray[np.uint8]) -> tuple[NDArray[np.uint64],
     return _packed_signs(coefficients), _packed_signs(mirrored)
 
 
-def hamming_distances(first: NDArray[np.uint64], hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """Number of different bits between one hash (3,) and each of (N, 3) uint64; (N,) uint8."""
-    distances: NDArray[np.uint8] = np.bitwise_count(np.bitwise_xor(hashes, first)).sum(axis=-1, dtype=np.uint8)
-    return distances
-
-
 def band_passed(thumbnail: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A thumbnail (64, 64) uint8 without its slow changes, float32, for ``aligned_correlation``."""
     from segtumor.system.opencv import cv2

@@ -23,7 +23,7 @@ def picture(seed):
 def print_of(pixels):
     thumbnail = thumbnail_of(pixels)
     plain, mirrored = perceptual_hashes(thumbnail)
-    return Fingerprint("", pixels.shape, "", pixel_hash(pixels), plain, mirrored, thumbnail)
+    return Fingerprint("", pixels.shape, pixel_hash(pixels), plain, mirrored, thumbnail)
 
 
 def prints_of(**pictures):

@@ -1,4 +1,3 @@
-import hashlib
 import os
 import signal
 
@@ -26,9 +25,7 @@ def folder(tmp_path):
 def test_one_picture_in_three_formats_has_one_pixel_hash(folder):
     prints = [fingerprint(folder / name) for name in ("a.png", "b.tif", "c.png")]
     assert len({one.pixel_sha256 for one in prints}) == 1
-    assert len({one.file_sha256 for one in prints}) == 3
     assert prints[0].size_hw == (30, 20) and prints[0].file_name == "a.png"
-    assert prints[0].file_sha256 == hashlib.sha256((folder / "a.png").read_bytes()).hexdigest()
 
 
 def test_a_mirrored_picture_differs_and_its_mirror_hash_does_not(folder):

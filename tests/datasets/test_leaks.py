@@ -31,7 +31,7 @@ def prints_of(parts, thumbnails):
 def _print_of(seed, noise):
     thumbnail = np.random.default_rng(seed).integers(20, 230, (64, 64)).astype(np.uint8)
     thumbnail += np.random.default_rng(noise).integers(0, 1 + 5 * bool(noise), (64, 64)).astype(np.uint8)
-    return Fingerprint("", (64, 64), "", f"{seed} {noise}", *perceptual_hashes(thumbnail), thumbnail)
+    return Fingerprint("", (64, 64), f"{seed} {noise}", *perceptual_hashes(thumbnail), thumbnail)
 
 
 def test_a_sound_split_has_no_leaks():

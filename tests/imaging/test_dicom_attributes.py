@@ -9,7 +9,7 @@ from imaging_files import GRAY, dicom_bytes, png_bytes
 from segtumor.errors import BadImageError
 
 pytest.importorskip("pydicom")
-from segtumor.imaging.dicom import dicom_attributes, name_reveals_patient
+from segtumor.imaging.dicom import dicom_identity, name_reveals_patient
 
 SALT, OTHER = bytes(range(32)), bytes(32)
 STUDY = "1.2.3.4"
@@ -18,7 +18,7 @@ STUDY = "1.2.3.4"
 def attributes(folder, salt=SALT, **elements):
     path = folder / "picture.dcm"
     path.write_bytes(dicom_bytes(**({"PatientID": "A17", "StudyInstanceUID": STUDY} | elements)))
-    return dicom_attributes(path, salt=salt)
+    return dicom_identity(path, salt=salt)[0]
 
 
 def keyed(identity):
@@ -133,7 +133,7 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "damaged.dcm").write_bytes(dicom_bytes()[:140])
     for name, word in (("picture.png", "not a DICOM"), ("none.dcm", "no such file"), ("damaged.dcm", "DICOM")):
         with pytest.raises(BadImageError, match=word):
-            dicom_attributes(tmp_path / name, salt=SALT)
+            dicom_identity(tmp_path / name, salt=SALT)
         with pytest.raises(BadImageError, match=word):
             name_reveals_patient(tmp_path / name)
 

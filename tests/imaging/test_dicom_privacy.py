@@ -16,7 +16,7 @@ from segtumor.imaging import read_radiograph, read_size_hw
 pydicom = pytest.importorskip("pydicom")
 from dicom_codecs import UIDS, codestream, compressed_dicom_bytes  # noqa: E402 - needs pydicom
 
-from segtumor.imaging.dicom import dicom_attributes, name_reveals_patient  # noqa: E402
+from segtumor.imaging.dicom import dicom_identity, name_reveals_patient  # noqa: E402
 from segtumor.imaging.dicom.header import opened  # noqa: E402
 
 PICTURE = np.kron(GRAY, np.ones((8, 8), np.uint8))
@@ -120,7 +120,7 @@ def test_no_message_log_or_output_tells_the_patient(case, tmp_path, caplog, capf
     path.write_bytes(CASES[case]())
     caplog.clear()  # pydicom speaks when it writes, too
     capfd.readouterr()
-    calls = (read_radiograph, read_size_hw, lambda p: dicom_attributes(p, salt=SALT), name_reveals_patient)
+    calls = (read_radiograph, read_size_hw, lambda p: dicom_identity(p, salt=SALT), name_reveals_patient)
     with caplog.at_level(logging.DEBUG), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         for call in calls:
@@ -157,7 +157,7 @@ def test_pydicom_may_speak_again_afterwards(tmp_path, caplog):
 def _read_often(path, told) -> None:
     for _ in range(20):
         try:
-            told.append(repr(dicom_attributes(path, salt=SALT)) + repr(read_size_hw(path)))
+            told.append(repr(dicom_identity(path, salt=SALT)) + repr(read_size_hw(path)))
             read_radiograph(path)
         except BadImageError as error:
             told.append(everything_told(error))

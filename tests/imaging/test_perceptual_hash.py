@@ -6,7 +6,6 @@ from segtumor.imaging.perceptual_hash import (
     HASH_BITS,
     aligned_correlation,
     band_passed,
-    hamming_distances,
     low_frequencies,
     perceptual_hashes,
     thumbnail_of,
@@ -23,7 +22,7 @@ def picture(seed, size_hw=(120, 90)):
 
 
 def distance(first, second):
-    return int(hamming_distances(first, second[None])[0])
+    return int(np.bitwise_count(first ^ second).sum())
 
 
 def hash_of(pixels):
@@ -90,8 +89,3 @@ def test_correlation_sees_through_a_crop_but_not_through_another_patient():
     assert aligned_correlation(whole, cropped) > 0.9
     assert aligned_correlation(whole, other) < 0.6
     assert aligned_correlation(whole, -whole) < 0.6
-
-
-def test_distances_count_different_bits():
-    hashes = np.array([[0, 0, 0], [1, 0, 0], [3, 1, 0], [2**64 - 1, 0, 1]], dtype=np.uint64)
-    assert hamming_distances(hashes[0], hashes).tolist() == [0, 1, 3, 65]

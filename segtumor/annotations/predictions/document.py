@@ -101,8 +101,7 @@ def read_predictions(
         absent = tuple(image_id for image_id in images_by_id if image_id not in present)
         failed = tuple(image_ids[own_id(image)] for image in listed if image.get("status", STATUS_OK) != STATUS_OK)
         fields = _fields_of_images(path, listed, image_ids, class_names)
-    reader = _Reader(path, list_name, image_ids, images_by_id, classes, class_names)
-    findings = reader.findings(items)
+    findings = _findings(items, f"{path}: {list_name}", image_ids, images_by_id, classes, class_names)
     readings = {
         image_id: Reading(
             class_names=tuple(class_names),
@@ -282,32 +281,27 @@ def _refuse_other_sizes(
             )
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Turns result items into Findings; ``image_ids`` and ``classes`` translate the file's ids to the annotations'."""
-
-    path: str | Path
-    list_name: str
-    image_ids: Mapping[int | str, int]
-    images_by_id: Mapping[int, AnnotatedImage]
-    classes: Mapping[int, int]
-    class_names: Sequence[str]
-
-    def findings(self, items: Sequence[Any]) -> dict[int, tuple[Finding, ...]]:
-        by_image: dict[int, list[Finding]] = {image_id: [] for image_id in self.images_by_id}
-        ids = [item.get("image_id") if isinstance(item, dict) else None for item in items]
-        unknown = [i for i in ids if not _is_among(i, self.image_ids)]
-        _refuse_unknown(self.path, sorted({f"image id {i}" for i in unknown}))
-        for image_id, count in Counter(ids).items():
-            if count > _MOST_FINDINGS:
-                expected = f"at most {_MOST_FINDINGS} of one image"
-                raise DataError(
-                    "too many findings", where=f"{self.path}: image id {image_id}", got=count, expected=expected
-                )
-        for index, item in enumerate(items):
-            image = self.images_by_id[self.image_ids[item["image_id"]]]
-            try:
-                by_image[image.image_id].append(finding_of(item, image.size_hw, self.classes, self.class_names))
-            except DataError as error:
-                raise _placed(error, f"{self.path}: {self.list_name}[{index}]") from error
-        return {i: tuple(sorted(found, key=lambda f: -f.score)) for i, found in by_image.items()}
+def _findings(
+    items: Sequence[Any],
+    where: str,
+    image_ids: Mapping[int | str, int],
+    images_by_id: Mapping[int, AnnotatedImage],
+    classes: Mapping[int, int],
+    class_names: Sequence[str],
+) -> dict[int, tuple[Finding, ...]]:
+    """Result items as Findings; ``image_ids`` and ``classes`` translate the file's ids to the annotations'."""
+    path = where.rpartition(": ")[0]
+    by_image: dict[int, list[Finding]] = {image_id: [] for image_id in images_by_id}
+    ids = [item.get("image_id") if isinstance(item, dict) else None for item in items]
+    _refuse_unknown(path, sorted({f"image id {i}" for i in ids if not _is_among(i, image_ids)}))
+    for image_id, count in Counter(ids).items():
+        if count > _MOST_FINDINGS:
+            expected = f"at most {_MOST_FINDINGS} of one image"
+            raise DataError("too many findings", where=f"{path}: image id {image_id}", got=count, expected=expected)
+    for index, item in enumerate(items):
+        image = images_by_id[image_ids[item["image_id"]]]
+        try:
+            by_image[image.image_id].append(finding_of(item, image.size_hw, classes, class_names))
+        except DataError as error:
+            raise _placed(error, f"{where}[{index}]") from error
+    return {i: tuple(sorted(found, key=lambda f: -f.score)) for i, found in by_image.items()}

@@ -4,7 +4,7 @@ Not here: files, images and which item belongs to which (``document``).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -32,8 +32,7 @@ def finding_of(
         item: as in a COCO results list, perhaps with ``class_probabilities``.
         classes: {category id: class_id}.
     """
-    category_id: Any = item.get("category_id")
-    score: Any = item.get("score")
+    category_id, score = item.get("category_id"), item.get("score")
     if not is_int(category_id) or category_id not in classes:
         raise DataError("unknown category_id", got=category_id, expected=sorted(classes))
     if not _is_number(score) or not 0 <= score <= 1:
@@ -45,25 +44,21 @@ def finding_of(
 
 def reading_fields(image: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
     """The fields of ``Reading`` that an entry of "images" has, ``class_names`` and ``size_hw`` apart."""
-    fields: dict[str, Any] = {}
-    if image.get("image_probabilities") is not None:
-        fields["image_probabilities"] = _image_probabilities(image["image_probabilities"], class_names)
-    if image.get("marks_lesions") is not None:
-        fields["marks_lesions"] = _yes_or_no("marks_lesions", image["marks_lesions"])
-    if image.get("uncertainty") is not None:
-        fields["uncertainty"] = float(_probability("uncertainty", image["uncertainty"]))
-    if image.get("notes") is not None:
-        fields["notes"] = _notes(image["notes"])
-    if image.get("timings_s") is not None:
-        fields["timings_s"] = _timings(image["timings_s"])
-    return fields
+    readers: dict[str, Callable[[Any], Any]] = {
+        "image_probabilities": lambda given: _image_probabilities(given, class_names),
+        "marks_lesions": lambda given: _yes_or_no("marks_lesions", given),
+        "uncertainty": lambda given: _probability("uncertainty", given),
+        "notes": _notes,
+        "timings_s": _timings,
+    }
+    return {key: read(image[key]) for key, read in readers.items() if image.get(key) is not None}
 
 
 def _image_probabilities(given: Any, class_names: Sequence[str]) -> tuple[float, ...]:
     names = (NORMAL, *class_names)
     if not isinstance(given, dict) or set(given) != set(names):
         raise DataError("malformed image_probabilities", got=f"{given!r:.60}", expected=f"one each for {list(names)}")
-    return tuple(float(_probability("image probability", given[name])) for name in names)
+    return tuple(_probability("image probability", given[name]) for name in names)
 
 
 def _yes_or_no(what: str, value: Any) -> bool:
@@ -148,7 +143,7 @@ def _probabilities(item: Mapping[str, Any], class_names: Sequence[str]) -> tuple
     return tuple(math.nan if p is None else float(p) for p in probabilities)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     """Whether a JSON value is a number that one can compute with: no NaN, no infinity, nothing absurdly large."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
 

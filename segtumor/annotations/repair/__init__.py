@@ -12,7 +12,7 @@ from typing import Any
 from segtumor.annotations.attributes import label_of
 from segtumor.annotations.problems import place, show
 from segtumor.annotations.repair.images import repair_image
-from segtumor.annotations.repair.ledger import Change, Ledger, Repaired, Work
+from segtumor.annotations.repair.ledger import Change, Ledger, Repaired, Work, objects
 from segtumor.annotations.repair.lesions import repair_lesions
 from segtumor.annotations.repair.numbering import read_ids, remove_copies, renumber, renumber_texts, resolve_names
 from segtumor.annotations.repair.omission import leave_out, leave_out_images
@@ -61,9 +61,8 @@ def repair(
     resolve_names(work, ledger)
     renumber_texts(work, ledger)
     renumber(work["annotations"], ledger)
-    for index, image in work["images"]:
-        if isinstance(image, dict):
-            repair_image(image, place("images", index, image), image_root, ledger)
+    for index, image in objects(work["images"]):
+        repair_image(image, place("images", index, image), image_root, ledger)
     repair_shapes(work, ledger, crowds_as_lesions=crowds_as_lesions)
     if image_root is not None:
         repair_sizes(work, image_root, ledger)

@@ -1,5 +1,6 @@
 """What a repair did: changes of single values, and images left out."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from segtumor.annotations.problems import ProblemKind, show
@@ -7,6 +8,17 @@ from segtumor.annotations.remarks import Remark
 
 #: {list: (position in the file, entry)}; an entry may be anything. What repairs change, in place.
 Work = dict[str, list[tuple[int, Any]]]
+
+
+def objects(entries: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The (position, entry) pairs whose entry is an object."""
+    return ((index, entry) for index, entry in entries if isinstance(entry, dict))
+
+
+def integer_at(entry: Any, key: str) -> int | None:
+    """The integer that an entry has at ``key``; None where it has none, or is no object."""
+    value = entry.get(key) if isinstance(entry, dict) else None
+    return value if type(value) is int else None
 
 
 class Change(NamedTuple):

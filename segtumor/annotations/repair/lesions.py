@@ -11,9 +11,16 @@ import numpy as np
 from segtumor.annotations.plausibility import AREA_FACTOR, AREA_TOLERANCE_PX
 from segtumor.annotations.problems import place
 from segtumor.annotations.regions import has_outline
-from segtumor.annotations.repair.ledger import Ledger, Work
+from segtumor.annotations.repair.ledger import Ledger, Work, integer_at, objects
 from segtumor.annotations.repair.shapes import NOTHING
-from segtumor.annotations.segmentations import FITS_BADLY_IOU, Outlines, check_outlines, is_number, paired_iou
+from segtumor.annotations.segmentations import (
+    FITS_BADLY_IOU,
+    Outlines,
+    are_numbers,
+    check_outlines,
+    is_number,
+    paired_iou,
+)
 from segtumor.annotations.validation import LONGEST_EDGE_PX, MOST_PIXELS
 from segtumor.arrays import Floats, SizeHW
 from segtumor.structures.polygons import clip_polygon, outside_image, polygon_area
@@ -25,25 +32,20 @@ Lesions = Sequence[tuple[int, dict[str, Any], SizeHW]]
 
 def repair_lesions(work: Work, ledger: Ledger) -> None:
     """Put annotations right, in place, wherever their image's size is known."""
-    sizes = {}
-    for _, image in work["images"]:
-        if isinstance(image, dict) and type(image.get("id")) is int:
-            sizes[image["id"]] = _size_hw(image)
+    sizes = {integer_at(image, "id"): _size_hw(image) for _, image in objects(work["images"])} | {None: None}
     lesions = []
-    for index, annotation in work["annotations"]:
-        if isinstance(annotation, dict):
-            _repair_flag(index, annotation, ledger)
-            image_id = annotation.get("image_id")
-            size_hw = sizes.get(image_id) if type(image_id) is int else None
-            if size_hw is not None:
-                lesions.append((index, annotation, size_hw))
+    for index, annotation in objects(work["annotations"]):
+        _repair_flag(index, annotation, ledger)
+        size_hw = sizes.get(integer_at(annotation, "image_id"))
+        if size_hw is not None:
+            lesions.append((index, annotation, size_hw))
     _repair_outlines(lesions, ledger)
     _repair_measures(lesions, ledger)
 
 
 def _size_hw(image: Mapping[str, Any]) -> SizeHW | None:
-    height, width = image.get("height"), image.get("width")
-    if type(height) is not int or type(width) is not int or not min(height, width) > 0:
+    height, width = integer_at(image, "height"), integer_at(image, "width")
+    if height is None or width is None or min(height, width) <= 0:
         return None
     return None if max(height, width) > LONGEST_EDGE_PX or height * width > MOST_PIXELS else (height, width)
 
@@ -146,7 +148,7 @@ def _repair_box(
 
 
 def _corners(box: Any) -> Floats | None:
-    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)) or box[2] <= 0 or box[3] <= 0:
+    if not are_numbers(box, 4) or min(box[2:]) <= 0:
         return None
     return np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]], dtype=np.float64)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from segtumor.annotations.problems import place, show
-from segtumor.annotations.repair.ledger import Ledger, Work
+from segtumor.annotations.repair.ledger import Ledger, Work, objects
 from segtumor.annotations.validation import LARGEST_ID
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,14}")
@@ -35,8 +35,8 @@ def as_id(value: Any) -> int | None:
 def read_ids(work: Work, ledger: Ledger) -> None:
     """Ids and references that are integers in disguise become integers, everywhere at once."""
     for name, key in _IDS:
-        for index, entry in work[name]:
-            value = entry.get(key) if isinstance(entry, dict) else None
+        for index, entry in objects(work[name]):
+            value = entry.get(key)
             if type(value) in (str, float) and as_id(value) is not None:
                 ledger.set(entry, place(name, index, entry), key, "read as an integer", as_id(value))
 
@@ -47,12 +47,12 @@ def resolve_names(work: Work, ledger: Ledger) -> None:
     A name that is somebody's id stays, to be read as that.
     """
     for name, key, called in (("images", "image_id", "file_name"), ("categories", "category_id", "name")):
-        entries = [entry for _, entry in work[name] if isinstance(entry, dict)]
+        entries = [entry for _, entry in objects(work[name])]
         counts = Counter(entry.get(called) for entry in entries if isinstance(entry.get(called), str))
         id_of = {entry[called]: entry.get("id") for entry in entries if counts.get(_text(entry.get(called))) == 1}
         taken = {_text(entry.get("id")) for entry in entries}
-        for index, entry in work["annotations"]:
-            value = _text(entry.get(key)) if isinstance(entry, dict) else None
+        for index, entry in objects(work["annotations"]):
+            value = _text(entry.get(key))
             if value in id_of and value not in taken and id_of[value] is not None:
                 what = f"taken from the one of that {called.replace('_', ' ')} in {name}"
                 ledger.set(entry, place("annotations", index, entry), key, what, id_of[value])
@@ -68,13 +68,13 @@ def renumber_texts(work: Work, ledger: Ledger) -> None:
     Only where each is one entry's own: of a duplicate nobody knows whose the annotations are.
     """
     for name, key in (("images", "image_id"), ("categories", "category_id")):
-        ids = [entry.get("id") for _, entry in work[name] if isinstance(entry, dict)]
+        ids = [entry.get("id") for _, entry in objects(work[name])]
         odd = Counter(value for value in ids if _is_odd(value))
         following = _first_free(ids)
         number_of = {value: following + i for i, value in enumerate(v for v, count in odd.items() if count == 1)}
         for entries, name_of_id, field in ((name, name, "id"), ("annotations", name, key)):
-            for index, entry in work[entries]:
-                value = entry.get(field) if isinstance(entry, dict) else None
+            for index, entry in objects(work[entries]):
+                value = entry.get(field)
                 if _is_odd(value) and value in number_of:
                     what = "numbered anew" if field == "id" else f"numbered anew, with its entry in {name_of_id}"
                     ledger.set(entry, place(entries, index, entry), field, what, number_of[value])
@@ -131,12 +131,10 @@ def _same_lesion(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
 
 def renumber(annotations: list[tuple[int, Any]], ledger: Ledger) -> None:
     """Give annotations whose id is missing, unreadable or taken a new one above all others."""
-    ids = [entry.get("id") for _, entry in annotations if isinstance(entry, dict)]
+    ids = [entry.get("id") for _, entry in objects(annotations)]
     following = _first_free(ids)
     taken: set[int] = set()
-    for index, entry in annotations:
-        if not isinstance(entry, dict):
-            continue
+    for index, entry in objects(annotations):
         value = entry.get("id")
         if not _is_id(value) or value in taken:
             ledger.set(entry, place("annotations", index, entry), "id", "numbered anew", max(following, 1))

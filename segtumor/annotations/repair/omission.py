@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from segtumor.annotations.problems import Problem, ProblemKind, place
-from segtumor.annotations.repair.ledger import Ledger, Work
+from segtumor.annotations.repair.ledger import Ledger, Work, integer_at
 
 _PLACE = re.compile(r"(images|annotations|categories)\[(\d+)\]")
 
@@ -72,16 +72,13 @@ def _images_of_annotations(
     work: Work, pointed: Mapping[int, Problem]
 ) -> tuple[dict[int, tuple[str, str]], dict[int, Problem]]:
     """Splits faulty annotations into the images they belong to and those that belong to none."""
-    of_id = {}
-    for i, (_, image) in enumerate(work["images"]):
-        if isinstance(image, dict) and type(image.get("id")) is int:
-            of_id[image["id"]] = i
+    of_id = {integer_at(image, "id"): i for i, (_, image) in enumerate(work["images"])}
     images: dict[int, tuple[str, str]] = {}
     orphans: dict[int, Problem] = {}
     for j, problem in pointed.items():
         index, annotation = work["annotations"][j]
-        image_id = annotation.get("image_id") if isinstance(annotation, dict) else None
-        if type(image_id) is int and image_id in of_id:
+        image_id = integer_at(annotation, "image_id")
+        if image_id is not None and image_id in of_id:
             detail = f"{place('annotations', index, annotation)}" + (f", got {problem.got}" if problem.got else "")
             images.setdefault(of_id[image_id], (f"{problem.field} {problem.what}", detail))
         else:
@@ -93,22 +90,15 @@ def _drop_images(work: Work, out: Mapping[int, tuple[str, str]], ledger: Ledger)
     """``out``: {position in the work list: (kind, detail)}. Annotations go with their image."""
     if not out:
         return
-    gone_ids = set()
+    gone_ids: set[int | None] = set()
     for i, (kind, detail) in sorted(out.items()):
         index, image = work["images"][i]
         ledger.leave_out(_name("images", index, image), kind, detail)
-        if isinstance(image, dict) and type(image.get("id")) is int:
-            gone_ids.add(image["id"])
+        gone_ids.add(integer_at(image, "id"))
     work["images"] = [pair for i, pair in enumerate(work["images"]) if i not in out]
     # An id that another image still has is a case of its own: that one is left out as well, with the annotations.
-    kept_ids = {image["id"] for _, image in work["images"] if isinstance(image, dict) and type(image.get("id")) is int}
-    gone_ids -= kept_ids
-    work["annotations"] = [pair for pair in work["annotations"] if _image_id(pair[1]) not in gone_ids]
-
-
-def _image_id(annotation: Any) -> int | None:
-    image_id = annotation.get("image_id") if isinstance(annotation, dict) else None
-    return image_id if type(image_id) is int else None
+    gone_ids -= {integer_at(image, "id") for _, image in work["images"]} | {None}
+    work["annotations"] = [pair for pair in work["annotations"] if integer_at(pair[1], "image_id") not in gone_ids]
 
 
 def _name(name: str, index: int, entry: Any) -> str:

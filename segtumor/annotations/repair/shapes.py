@@ -8,8 +8,8 @@ from typing import Any
 from segtumor.annotations.flat_polygons import box_polygon
 from segtumor.annotations.problems import ProblemKind, place
 from segtumor.annotations.regions import has_outline
-from segtumor.annotations.repair.ledger import Ledger, Work
-from segtumor.annotations.segmentations import check_outlines, is_number, nested_polygons
+from segtumor.annotations.repair.ledger import Ledger, Work, integer_at, objects
+from segtumor.annotations.segmentations import are_numbers, check_outlines, nested_polygons
 
 #: An outline with one of these faults has nothing in the image.
 NOTHING = {ProblemKind.POLYGON_TOO_SHORT, ProblemKind.POLYGON_FLAT, ProblemKind.POLYGON_OUTSIDE}
@@ -18,9 +18,7 @@ _NO_OUTLINE: tuple[Any, ...] = (None, [])
 
 def repair_shapes(work: Work, ledger: Ledger, *, crowds_as_lesions: bool) -> None:
     """Nest flat outlines, write those that hold nothing as [], take crowds as lesions if asked to; all in place."""
-    for index, annotation in work["annotations"]:
-        if not isinstance(annotation, dict):
-            continue
+    for index, annotation in objects(work["annotations"]):
         where, outline = place("annotations", index, annotation), annotation.get("segmentation")
         nested = nested_polygons(outline)
         if nested is not None:
@@ -34,8 +32,8 @@ def repair_shapes(work: Work, ledger: Ledger, *, crowds_as_lesions: bool) -> Non
 def remove_empty(work: Work, ledger: Ledger) -> None:
     """Remove objects of nothing, with neither outline nor box, beside others; an image of such alone is left to go."""
     empty, others = [], set()
-    for index, annotation in work["annotations"]:
-        if not isinstance(annotation, dict) or type(annotation.get("image_id")) is not int:
+    for index, annotation in objects(work["annotations"]):
+        if integer_at(annotation, "image_id") is None:
             continue
         if _is_empty(annotation):
             empty.append((index, annotation))
@@ -50,9 +48,7 @@ def remove_empty(work: Work, ledger: Ledger) -> None:
 
 def _is_empty(annotation: dict[str, Any]) -> bool:
     box = annotation.get("bbox")
-    if box not in _NO_OUTLINE and not (
-        isinstance(box, list) and len(box) == 4 and all(map(is_number, box)) and min(box[2:]) == 0
-    ):
+    if box not in _NO_OUTLINE and not (are_numbers(box, 4) and min(box[2:]) == 0):
         return False
     if not has_outline(annotation):
         return True
@@ -64,9 +60,9 @@ def _is_empty(annotation: dict[str, Any]) -> bool:
 
 def outline_boxes(work: Work, ledger: Ledger) -> None:
     """Make each box without an outline its own outline, marked as such (``mask_from_box``)."""
-    for index, annotation in work["annotations"]:
-        box = annotation.get("bbox") if isinstance(annotation, dict) and not has_outline(annotation) else None
-        if isinstance(box, list) and len(box) == 4 and all(map(is_number, box)) and min(box[2:]) > 0:
+    for index, annotation in objects(work["annotations"]):
+        box = annotation.get("bbox")
+        if not has_outline(annotation) and are_numbers(box, 4) and min(box[2:]) > 0:
             where = place("annotations", index, annotation)
             ledger.set(annotation, where, "segmentation", "made of the box, as asked", [box_polygon(box)])
             annotation["mask_from_box"] = True

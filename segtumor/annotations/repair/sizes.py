@@ -13,11 +13,11 @@ from segtumor.annotations.file_names import file_name_fault
 from segtumor.annotations.problems import place
 from segtumor.annotations.regions import has_outline
 from segtumor.annotations.remarks import LeftOutError
-from segtumor.annotations.repair.ledger import Ledger, Work
+from segtumor.annotations.repair.ledger import Ledger, Work, integer_at, objects
 from segtumor.annotations.repair.omission import leave_out_images
 from segtumor.annotations.repair.shapes import NOTHING
 from segtumor.annotations.rescaling import Scale, scale_of, scaled_fields, scaled_segmentation, scaled_spacing
-from segtumor.annotations.segmentations import Segmented, check_outlines, is_number
+from segtumor.annotations.segmentations import Segmented, are_numbers, check_outlines
 from segtumor.arrays import SizeHW
 from segtumor.errors import DataError
 from segtumor.imaging import read_size_hw
@@ -31,20 +31,19 @@ Lesion = tuple[int, dict[str, Any]]
 
 def repair_sizes(work: Work, image_root: Path | str, ledger: Ledger) -> None:
     """Make sizes those of the files' headers, outlines with them; images for which that is no certain repair go."""
-    lesions: dict[int, list[Lesion]] = {}
+    lesions: dict[int | None, list[Lesion]] = {}
     out: dict[int, tuple[dict[str, Any], LeftOutError]] = {}
-    for index, annotation in work["annotations"]:
-        if isinstance(annotation, dict) and type(annotation.get("image_id")) is int:
-            lesions.setdefault(annotation["image_id"], []).append((index, annotation))
-    for index, image in work["images"]:
-        if not isinstance(image, dict) or file_name_fault(image.get("file_name")) is not None:
+    for index, annotation in objects(work["annotations"]):
+        lesions.setdefault(integer_at(annotation, "image_id"), []).append((index, annotation))
+    lesions.pop(None, None)
+    for index, image in objects(work["images"]):
+        if file_name_fault(image.get("file_name")) is not None:
             continue
         size_hw = _size_in_header(os.path.join(image_root, image["file_name"]))
         if size_hw is None or (image.get("height"), image.get("width")) == size_hw:
             continue
-        own = lesions.get(image["id"], []) if type(image.get("id")) is int else []
         try:
-            _repair_size(index, image, own, size_hw, ledger)
+            _repair_size(index, image, lesions.get(integer_at(image, "id"), []), size_hw, ledger)
         except LeftOutError as reason:
             out[id(image)] = (image, reason)
     for kind in dict.fromkeys(reason.kind for _, reason in out.values()):
@@ -85,10 +84,8 @@ def _repair_size(index: int, image: dict[str, Any], own: Sequence[Lesion], size_
 
 def _listed_hw(image: Mapping[str, Any]) -> SizeHW | None:
     """None where it is unknown: the outlines may be of the file, if they fit it."""
-    height, width = image.get("height"), image.get("width")
-    if type(height) is not int or type(width) is not int:
-        return None
-    return (height, width) if min(height, width) > 0 else None
+    height, width = integer_at(image, "height"), integer_at(image, "width")
+    return None if height is None or width is None or min(height, width) <= 0 else (height, width)
 
 
 def _drawn_hw(own: Sequence[Lesion], listed: SizeHW | None, size_hw: SizeHW) -> SizeHW:
@@ -119,10 +116,10 @@ def _fits(annotation: Mapping[str, Any], drawn_hw: SizeHW) -> bool:
     box, segmentation = annotation.get("bbox"), annotation.get("segmentation")
     x: list[float] = []
     y: list[float] = []
-    if isinstance(box, list) and len(box) == 4 and all(map(is_number, box)):
+    if are_numbers(box, 4):
         x, y = [box[0], box[0] + box[2]], [box[1], box[1] + box[3]]
     for polygon in segmentation if isinstance(segmentation, list) else ():
-        if isinstance(polygon, list) and all(map(is_number, polygon)):  # else unsound whatever the size
+        if are_numbers(polygon):  # else unsound whatever the size
             x, y = x + polygon[0::2], y + polygon[1::2]
     over = [max(_OVER_PX, _OVER_PART * length) for length in (width, height)]
     return all(-over[0] <= v <= width + over[0] for v in x) and all(-over[1] <= v <= height + over[1] for v in y)
@@ -152,7 +149,7 @@ def _scale(
     if has_outline(annotation):
         new = scaled_segmentation(segmentation, drawn_hw, size_hw, scale_xy)
         ledger.set(annotation, where, "segmentation", _SCALED, new)
-    if isinstance(box, list) and len(box) == 4 and all(map(is_number, box)):
+    if are_numbers(box, 4):
         ledger.set(annotation, where, "bbox", _SCALED, [v * s for v, s in zip(box, scale_xy * 2, strict=True)])
     for key, value in scaled_fields(annotation, scale_xy).items():
         ledger.set(annotation, where, key, _SCALED, value)

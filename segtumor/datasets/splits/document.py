@@ -5,7 +5,7 @@ Not here: making a split (``split``), or the annotation files of its parts (``ou
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from segtumor.datasets.splits.split import (
 )
 from segtumor.errors import DataError
 from segtumor.files import sha256_of_file
+from segtumor.progress import Progress
 from segtumor.texts import some_of
 
 SCHEMA_VERSION = 2
@@ -159,9 +160,7 @@ def reuse_split(
         check_cases_whole(parts, where=where)
 
 
-def hash_images(
-    image_root: Path | str, names: Iterable[str], *, progress: Callable[[Any], Any] = iter
-) -> dict[str, str]:
+def hash_images(image_root: Path | str, names: Iterable[str], *, progress: Progress = iter) -> dict[str, str]:
     """{file name: SHA-256 of the image file}, in the order of ``names``.
 
     Raises:
@@ -177,9 +176,7 @@ def hash_images(
     return hashes
 
 
-def verify_split(
-    document: Mapping[str, Any], image_root: Path | str, *, progress: Callable[[Any], Any] = iter
-) -> ChangedImages:
+def verify_split(document: Mapping[str, Any], image_root: Path | str, *, progress: Progress = iter) -> ChangedImages:
     """Compare the image files with their hashes in a split file.
 
     Args:

@@ -3,7 +3,7 @@
 Not here: the arithmetic (``deal``, ``split``), and writing the parts (``output``).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,12 @@ from segtumor.datasets.splits.strata import (
     stratum_keys,
 )
 from segtumor.errors import ConfigError, DataError
+from segtumor.progress import Progress
 
 #: Kinds that can be asked for by name; any other is the path of a split file.
 NEW_KINDS = (GROUPED, IMAGE, KFOLD, LEAVE_ONE_OUT, COLUMN, OFFICIAL)
 #: Kinds that are also made of images without a case, each then a case of its own.
 _WITHOUT_CASES = (IMAGE, LEAVE_ONE_OUT, COLUMN, OFFICIAL)
-#: Wraps a list while it is worked through, as tqdm does.
-Progress = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,15 +15,13 @@ from typing import Any
 from segtumor.annotations.regions import is_crowd
 from segtumor.cases import case_or_own
 from segtumor.datasets.image_placement import place_images
+from segtumor.datasets.splits.deal import SEVERITY
 from segtumor.datasets.splits.document import hash_images, split_document
 from segtumor.datasets.splits.making import MadeSplit
 from segtumor.datasets.splits.split import Split
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import prepare_output_folder, read_ordinary, sha256_of_file, write_bytes, write_json
 from segtumor.progress import Progress
-from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
-
-LABELS = (NORMAL, BENIGN, MALIGNANT)
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ def write_parts(
     documents: Iterable[tuple[str, Mapping[str, Any]]],
     *,
     label_of: Mapping[int, str] | None = None,
-    severity: Sequence[str] = LABELS,
+    severity: Sequence[str] = SEVERITY,
 ) -> dict[str, dict[str, Any]]:
     """Write ``<part>.json`` of each part.
 
@@ -160,7 +158,7 @@ def _write_document(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def summarize(
-    document: Mapping[str, Any], *, label_of: Mapping[int, str] | None = None, severity: Sequence[str] = LABELS
+    document: Mapping[str, Any], *, label_of: Mapping[int, str] | None = None, severity: Sequence[str] = SEVERITY
 ) -> dict[str, Any]:
     """Counts of one COCO object: images, cases, images by label, lesions, lesions by class; crowd regions if any."""
     images = document["images"]

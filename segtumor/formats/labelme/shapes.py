@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from segtumor.annotations.segmentations import is_number
+from segtumor.annotations.segmentations import are_numbers
 from segtumor.arrays import Box, Mask, SizeHW
 from segtumor.errors import BadImageError, DataError
 from segtumor.formats.sources.encodings import read_json
@@ -167,7 +167,7 @@ def _shape(
     if kind not in kinds:
         what = "has null as its shape_type" if kind is None else f"is a {kind!s:.30}"
         return None, f"{what}, none of: {', '.join(kinds)}"
-    if not isinstance(points, list) or not all(map(_is_point, points)):
+    if not isinstance(points, list) or not all(are_numbers(point, 2) for point in points):
         return None, f"({kind}) has a point that is not two finite numbers"
     if len(points) < _FEWEST_POINTS[kind] or (kind in (CIRCLE, MASK) and len(points) > 2):
         return None, f"({kind}) has {len(points)} points"
@@ -178,10 +178,6 @@ def _shape(
     points_xy, label = np.array(points, dtype=np.float64), clean_label(entry["label"])
     shape = Shape(label, kind, points_xy, group if type(group) is int else None, fields, mask)
     return (shape, None) if _has_area(shape) else (None, f"({kind}) has no area")
-
-
-def _is_point(point: Any) -> bool:
-    return isinstance(point, list) and len(point) == 2 and all(map(is_number, point))
 
 
 def _has_area(shape: Shape) -> bool:

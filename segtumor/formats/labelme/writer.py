@@ -18,7 +18,7 @@ import numpy as np
 from segtumor.annotations.coco import CocoDataset, attributes_of
 from segtumor.annotations.flat_polygons import box_corners
 from segtumor.annotations.remarks import Remark
-from segtumor.annotations.segmentations import is_number
+from segtumor.annotations.segmentations import are_numbers
 from segtumor.arrays import Rle, SizeHW
 from segtumor.files import prepare_output_folder, write_json
 from segtumor.formats.shapes.drawn_boxes import box_drawn_apart
@@ -97,14 +97,10 @@ def _kept(annotation: Mapping[str, Any]) -> dict[str, Any]:
         "group_id": type(annotation.get("group_id")) is int,
         "description": isinstance(annotation.get("description"), str),
         "flags": isinstance(annotation.get("flags"), dict),
-        "drawn_box": _are_numbers(annotation.get("drawn_box"), 4),
-        "circle": _are_numbers(annotation.get("circle"), 3),
+        "drawn_box": are_numbers(annotation.get("drawn_box"), 4),
+        "circle": are_numbers(annotation.get("circle"), 3),
     }
     return {key: annotation[key] for key, is_sound in sound.items() if is_sound}
-
-
-def _are_numbers(value: Any, count: int) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) == count and all(map(is_number, value))
 
 
 def _groups(annotations: Sequence[Mapping[str, Any]]) -> list[int | None]:

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from segtumor.annotations.flat_polygons import box_polygon
-from segtumor.annotations.segmentations import is_number
+from segtumor.annotations.segmentations import are_numbers, is_number
 from segtumor.arrays import BoxXYWH
 from segtumor.structures.polygons import tight_box
 
@@ -58,5 +58,4 @@ def box_drawn_apart(box_xywh: Sequence[float], outline: Sequence[float]) -> bool
 def _is_rotated_box(value: Any) -> TypeGuard[Mapping[str, Any]]:
     if not isinstance(value, dict) or value.get("about") not in (CENTER, CORNER):
         return False
-    box = value.get("bbox")
-    return isinstance(box, list) and len(box) == 4 and all(map(is_number, [*box, value.get("degrees")]))
+    return are_numbers(value.get("bbox"), 4) and is_number(value.get("degrees"))

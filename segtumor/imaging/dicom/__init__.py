@@ -4,8 +4,8 @@ Read: uncompressed, deflated, RLE, JPEG, JPEG-LS and JPEG 2000 transfer syntaxes
 Refused: every other syntax, palettes, float pixels. Left out: overlays, presentation states, spatial registration.
 """
 
-from segtumor.imaging.dicom.attributes import dicom_attributes, dicom_identity, name_reveals_patient
+from segtumor.imaging.dicom.attributes import dicom_identity, name_reveals_patient
 from segtumor.imaging.dicom.reading import dicom_size_hw, read_dicom
 from segtumor.imaging.dicom.voi import apply_window
 
-__all__ = ["apply_window", "dicom_attributes", "dicom_identity", "dicom_size_hw", "name_reveals_patient", "read_dicom"]
+__all__ = ["apply_window", "dicom_identity", "dicom_size_hw", "name_reveals_patient", "read_dicom"]

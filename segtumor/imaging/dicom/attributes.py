@@ -73,11 +73,6 @@ class Identity(NamedTuple):
     placeholder: bool
 
 
-def dicom_attributes(path: str | Path, *, salt: bytes) -> dict[str, Any]:
-    """The attributes of one image that segtumor's COCO form keeps; see ``dicom_identity``."""
-    return dicom_identity(path, salt=salt)[0]
-
-
 def dicom_identity(path: str | Path, *, salt: bytes) -> tuple[dict[str, Any], Identity]:
     """The attributes of one image that segtumor's COCO form keeps, and its Identity.
 

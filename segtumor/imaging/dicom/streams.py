@@ -105,11 +105,6 @@ class InflatedFile:
         """Let reading go on up to ``end``, the last byte of the pixels, whose size was checked."""
         self._limit = max(self._limit, end)
 
-    @property
-    def inflated_bytes(self) -> int:
-        """How much was inflated so far."""
-        return len(self._data)
-
     def _inflate(self, end: int) -> None:
         while len(self._data) < end and not self._inflater.eof:
             if len(self._data) > self._limit:

@@ -7,6 +7,7 @@ import contextlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,34 +67,20 @@ def write_phantom_dataset(
     with lock_folder(output) as root:
         _prepare(root, overwrite)
         try:
-            return _write(
-                root, labels, part_of_case, seed=seed, size_px=size_px, fractions=fractions, progress=progress
-            )
+            parts = {name: CocoPart(name, seed=seed, size_px=size_px) for name in PARTS if name in part_of_case}
+            split: dict[str, str] = {}
+            for case, part in zip(make_phantoms(cases, seed, size_px), part_of_case, strict=True):
+                split[case.case_id] = part
+                _write_case(root, case, parts[part])
+                if progress is not None:
+                    progress(len(split))
+            shares = dict(zip(PARTS, map(float, fractions), strict=True))
+            return _finish(root, parts, {"seed": seed, "size_px": size_px, "fractions": shares}, split)
         except OutputError:  # half a set is of no use, and fills the disk that is full
             _remove(root)
             (root / NOTICE_FILE).unlink(missing_ok=True)
             _remove_if_empty(root / "images", root / "annotations")
             raise
-
-
-def _write(
-    root: Path,
-    labels: Sequence[str],
-    part_of_case: Sequence[str],
-    *,
-    seed: int,
-    size_px: int,
-    fractions: Sequence[float],
-    progress: Callable[[int], object] | None,
-) -> dict[str, dict[str, int]]:
-    parts = {name: CocoPart(name, seed=seed, size_px=size_px) for name in PARTS if name in part_of_case}
-    split: dict[str, str] = {}
-    for index, case in enumerate(make_phantoms(len(labels), seed, size_px)):
-        split[case.case_id] = part_of_case[index]
-        _write_case(root, case, parts[part_of_case[index]])
-        if progress is not None:
-            progress(index + 1)
-    return _finish(root, parts, split, seed=seed, size_px=size_px, fractions=fractions)
 
 
 def _check(cases: int, seed: int, size_px: int) -> None:
@@ -155,32 +142,15 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def _finish(
-    root: Path,
-    parts: Mapping[str, CocoPart],
-    split: Mapping[str, str],
-    *,
-    seed: int,
-    size_px: int,
-    fractions: Sequence[float],
+    root: Path, parts: Mapping[str, CocoPart], settings: Mapping[str, Any], split: Mapping[str, str]
 ) -> dict[str, dict[str, int]]:
     counts, digests = {}, {}
     for name, part in parts.items():
         path = root / "annotations" / f"{name}.json"
         write_json(path, part.document(), indent=None)
         counts[name], digests[name] = _count(part), sha256_of_file(path)
-    write_json(
-        root / "split.json",
-        {
-            "description": SYNTHETIC_NOTICE,
-            "unit": "case",
-            "seed": seed,
-            "size_px": size_px,
-            "fractions": dict(zip(PARTS, map(float, fractions), strict=True)),
-            "counts": counts,
-            "annotations_sha256": digests,
-            "cases": split,
-        },
-    )
+    found = {"counts": counts, "annotations_sha256": digests, "cases": split}
+    write_json(root / "split.json", {"description": SYNTHETIC_NOTICE, "unit": "case", **settings, **found})
     return counts
 
 

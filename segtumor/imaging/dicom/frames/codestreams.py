@@ -14,11 +14,11 @@ import numpy as np
 from segtumor.errors import BadImageError
 from segtumor.imaging.dicom.frames.syntaxes import JPEG, JPEG_2000, JPEG_LOSSLESS, JPEG_LS
 from segtumor.imaging.dicom.layout import PixelLayout
-from segtumor.imaging.jpeg import walk_jpeg
+from segtumor.imaging.jpeg import FRAME_MARKS, walk_jpeg
 
 # ITU-T T.81 table B.1 and T.87 annex C: the frame headers that each family may have.
 _FRAME_MARKERS = {JPEG: (0xC0, 0xC1), JPEG_LOSSLESS: (0xC3,), JPEG_LS: (0xF7,)}
-_ALL_FRAME_MARKERS = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)
+_ALL_FRAME_MARKERS = (*FRAME_MARKS, 0xF7)
 _START, _SCAN, _END_MARK = b"\xff\xd8", 0xDA, b"\xff\xd9"
 _MOST_SEGMENTS = 1000
 _MOST_PADDING_BYTES = 2
