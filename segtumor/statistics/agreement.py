@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from segtumor.arrays import Floats
 from segtumor.errors import DataError
-from segtumor.statistics.interval import Interval, check_level, undefined_interval
+from segtumor.statistics.interval import Interval, Method, check_level, undefined_interval
 from segtumor.statistics.rates import Rates, checked_confusions
 
 #: How much a disagreement of d classes weighs, out of 1 for the largest possible one.
@@ -61,7 +61,7 @@ def kappa_interval(counts: ArrayLike, *, weights: str = "none", level: float = 0
     variance = _variance(counts, 1 - _disagreement(len(counts), weights))
     reach = NormalDist().inv_cdf((1 + level) / 2) * np.sqrt(variance)
     low, high = np.clip([estimate - reach, estimate + reach], -1, 1)
-    return Interval(float(low), float(high), _METHOD if variance > 0 else f"{_METHOD} (variance 0)", level)
+    return Interval(float(low), float(high), Method(_METHOD, "" if variance > 0 else "(variance 0)"), level)
 
 
 def _variance(counts: Floats, agreement: Floats) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from segtumor.arrays import Array, Floats
 from segtumor.errors import DataError
-from segtumor.statistics.interval import Interval, check_level, undefined_interval
+from segtumor.statistics.interval import BCA, DEGENERATE, PERCENTILE, Interval, Method, check_level, undefined_interval
 
 #: Of rows of case weights (B, C): (B,), NaN where undefined.
 Statistic = Callable[[Floats], Floats]
@@ -94,9 +94,9 @@ def percentile_interval(replicates: ArrayLike, *, level: float = 0.95) -> Interv
     if len(finite) < 2:
         return undefined_interval("fewer than two resamples define it", level)
     if _all_equal(finite):
-        return Interval(float(finite[0]), float(finite[0]), "degenerate", level)
+        return Interval(float(finite[0]), float(finite[0]), Method(DEGENERATE), level)
     low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), "percentile", level)
+    return Interval(float(low), float(high), Method(PERCENTILE), level)
 
 
 def bca_interval(estimate: float, replicates: ArrayLike, jackknife: ArrayLike, *, level: float = 0.95) -> Interval:
@@ -124,14 +124,14 @@ def bca_interval(estimate: float, replicates: ArrayLike, jackknife: ArrayLike, *
     if not np.isfinite(estimate):
         return undefined_interval("no estimate", level)
     plain = percentile_interval(replicates, level=level)
-    if plain.method != "percentile":
+    if plain.method.kind != PERCENTILE:
         return plain
     bias, acceleration = _bias(estimate, _finite(replicates)), _acceleration(np.asarray(jackknife, dtype=np.float64))
     levels, reason = _bca_levels(bias, acceleration, level)
     if levels is None:
-        return Interval(plain.low, plain.high, f"percentile (BCa undefined: {reason})", level)
+        return Interval(plain.low, plain.high, Method(PERCENTILE, f"(BCa undefined: {reason})"), level)
     low, high = np.quantile(_finite(replicates), levels)
-    return Interval(float(low), float(high), "bca", level)
+    return Interval(float(low), float(high), Method(BCA), level)
 
 
 def bootstrap(

@@ -5,6 +5,32 @@ from typing import ClassVar
 
 from segtumor.errors import DataError
 
+#: Kinds of ``Method`` that programs choose by.
+BCA, PERCENTILE, CLOPPER_PEARSON, DEGENERATE, UNDEFINED = (
+    "bca",
+    "percentile",
+    "clopper-pearson",
+    "degenerate",
+    "undefined:",
+)
+
+
+class Method(str):
+    """How an interval was found, in words as tables have them. Programs choose by its parts, never by the text.
+
+    Attributes:
+        kind: its first word; one of the constants above, or another.
+        detail: what follows; of UNDEFINED the reason.
+    """
+
+    kind: str
+    detail: str
+
+    def __new__(cls, kind: str, detail: str = "") -> "Method":
+        method = super().__new__(cls, f"{kind} {detail}".rstrip())
+        method.kind, method.detail = kind, detail
+        return method
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -12,13 +38,13 @@ class Interval:
 
     Attributes:
         low, high: its ends, ``low <= high``; both NaN where undefined.
-        method: how it was found, such as "wilson" or "bca"; "undefined: " and the reason where there is none.
+        method: how it was found, or of kind UNDEFINED.
         level: nominal coverage, in (0, 1).
     """
 
     low: float
     high: float
-    method: str
+    method: Method
     level: float = 0.95
 
 
@@ -45,7 +71,7 @@ class TestResult:
 
 def undefined_interval(reason: str, level: float = 0.95) -> Interval:
     """An undefined interval; ``reason`` is a phrase such as "one case"."""
-    return Interval(float("nan"), float("nan"), f"undefined: {reason}", level)
+    return Interval(float("nan"), float("nan"), Method(UNDEFINED, reason), level)
 
 
 def undefined_test(name: str, n: int, reason: str) -> TestResult:

@@ -8,7 +8,7 @@ lesions of one patient are (``bootstrap``).
 import math
 
 from segtumor.errors import DataError
-from segtumor.statistics.interval import Interval, check_level, undefined_interval
+from segtumor.statistics.interval import CLOPPER_PEARSON, Interval, Method, check_level, undefined_interval
 
 
 def wilson(successes: float, n: float, *, level: float = 0.95) -> Interval:
@@ -39,7 +39,7 @@ def wilson(successes: float, n: float, *, level: float = 0.95) -> Interval:
     # At 0 of n and n of n the end is 0 or 1 by algebra; rounding would leave it off by 1e-17.
     low = 0.0 if successes == 0 else max(center - half, 0.0)
     high = 1.0 if successes == n else min(center + half, 1.0)
-    return Interval(low, high, "wilson", level)
+    return Interval(low, high, Method("wilson"), level)
 
 
 def clopper_pearson(successes: float, n: float, *, level: float = 0.95) -> Interval:
@@ -68,7 +68,7 @@ def clopper_pearson(successes: float, n: float, *, level: float = 0.95) -> Inter
     tail = (1 - level) / 2
     low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
     high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
-    return Interval(low, high, "clopper-pearson", level)
+    return Interval(low, high, Method(CLOPPER_PEARSON), level)
 
 
 def _checked(successes: float, n: float, level: float) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from segtumor.arrays import Array, Floats, Mask
 from segtumor.errors import DataError
-from segtumor.statistics.interval import Interval, TestResult, check_level, undefined_interval, undefined_test
+from segtumor.statistics.interval import Interval, Method, TestResult, check_level, undefined_interval, undefined_test
 
 #: Weights taken at a time; larger blocks leave the processor's cache and are slower.
 _BLOCK = 1 << 18
@@ -143,12 +143,12 @@ def delong_interval(scores: ArrayLike, positive: ArrayLike, *, level: float = 0.
     area = float(of_positives.mean())
     variance = _variance_of_mean(of_positives) + _variance_of_mean(of_negatives)
     if variance < _NO_VARIANCE:
-        return Interval(area, area, "DeLong (variance 0)", level)
+        return Interval(area, area, Method("DeLong", "(variance 0)"), level)
     reach = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(variance)
     if transform == NO_TRANSFORM:
-        return Interval(max(area - reach, 0.0), min(area + reach, 1.0), "DeLong", level)
+        return Interval(max(area - reach, 0.0), min(area + reach, 1.0), Method("DeLong"), level)
     low, high = (_of_logit(math.log(area / (1 - area)) + sign * reach / (area * (1 - area))) for sign in (-1, 1))
-    return Interval(low, high, "DeLong (logit)", level)
+    return Interval(low, high, Method("DeLong", "(logit)"), level)
 
 
 def _of_logit(x: float) -> float:

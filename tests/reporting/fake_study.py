@@ -12,6 +12,7 @@ from segtumor.evaluation.study.metrics import evaluate
 from segtumor.evaluation.study.values import Estimate, GroupTest, Study, SubgroupEstimate
 from segtumor.reporting.words.metric_texts import metric_texts
 from segtumor.statistics.calibration import reliability
+from segtumor.statistics.interval import UNDEFINED, Method
 from segtumor.statistics.roc import pr_curve, roc_curve
 from segtumor.structures.lesions import AnnotatedImage, Finding, ImageResult, Lesion
 from segtumor.structures.masks import rle_from_mask
@@ -80,7 +81,7 @@ def estimate(name, value, n, **options):
         "unit": of_group,
         "low": max(0.0, value - 0.1) if defined else np.nan,
         "high": min(1.0, value + 0.1) if defined else np.nan,
-        "method": "bca" if defined else "undefined: nothing to measure",
+        "method": Method("bca") if defined else Method(UNDEFINED, "nothing to measure"),
         "successes": round(value * n) if name in PROPORTIONS and defined else None,
         "n_cases": n,
         "n_defined": 2000 if defined else 0,

@@ -10,6 +10,7 @@ from fake_study import CLASSES, estimate, fake_study, finding, some_results
 
 from segtumor import NOTICE
 from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.study.intervals import PERCENTILE_FEW
 from segtumor.evaluation.study.study import study as measure
 from segtumor.evaluation.study.values import SubgroupEstimate
 from segtumor.reporting.pages.study_figures import study_figures
@@ -18,6 +19,7 @@ from segtumor.reporting.provenance import NOT_OF_SPLIT
 from segtumor.reporting.words import estimates, summary
 from segtumor.reporting.words.checklists import AUTHORS, NOT_ANSWERED, checklists, facts, filled
 from segtumor.reporting.words.metric_texts import metric_text, metric_texts
+from segtumor.statistics.interval import UNDEFINED, Method
 from segtumor.structures.lesions import AnnotatedImage, ImageResult
 
 PROVENANCE = {
@@ -146,7 +148,7 @@ def test_no_name_turns_the_text_after_it_around():
 
 
 def test_an_interval_without_width_is_not_shown_as_certainty():
-    equal = {"low": np.nan, "high": np.nan, "method": "undefined: all resamples equal"}
+    equal = {"low": np.nan, "high": np.nan, "method": Method(UNDEFINED, "all resamples equal")}
     level = SubgroupEstimate("sex", "F", estimate("dice", 0.0, 6, **equal))
     made = Page(study_page(fake_study(subgroups=(level,)), title="t", provenance={}))
     assert "0.000 (no interval: all resamples equal), 6 lesions" in made.prose
@@ -162,7 +164,7 @@ def with_estimate(name, **changes):
 
 
 def test_intervals_of_few_cases_are_marked():
-    method = "percentile (few cases: likely too narrow)"
+    method = PERCENTILE_FEW
     level = SubgroupEstimate("sex", "F", estimate("dice", 0.3, 6, method=method))
     made = Page(study_page(fake_study(subgroups=(level,)), title="t", provenance={}))
     assert "0.300 (0.200 to 0.400, few cases), 6 lesions" in made.prose
@@ -399,13 +401,14 @@ def test_numbers_as_text(name, options, value, interval):
 
 
 def test_counts_and_methods_as_text():
-    one = estimate("lesion_recall", 0.5, 4, n_defined=7, method="percentile (no jackknife)")
+    one = estimate("lesion_recall", 0.5, 4, n_defined=7, method=Method("percentile", "(no jackknife)"))
     assert estimates.count_text(one) == "2 of 4 lesions"
     assert estimates.method_text(one, 10) == "percentile bootstrap of cases (no jackknife); 7 of 10 resamples defined"
     assert estimates.value_cell(estimate("dice", np.nan, 0)) == "undefined: no lesions to measure it on"
-    exact = estimate("image_auc", 1.0, 9, method="clopper-pearson for 3 cases of the rarer kind (all resamples equal)")
+    method = Method("clopper-pearson", "for 3 cases of the rarer kind (all resamples equal)")
+    exact = estimate("image_auc", 1.0, 9, method=method)
     assert estimates.method_text(exact, 10).startswith("Clopper-Pearson for 3 cases")
-    one_class = estimate("image_mcc", np.nan, 9, method="undefined: cannot be computed")
+    one_class = estimate("image_mcc", np.nan, 9, method=Method(UNDEFINED, "cannot be computed"))
     assert estimates.value_cell(one_class) == "undefined: cannot be computed from these 9 images"
 
 

@@ -28,7 +28,7 @@ from segtumor.evaluation.study.values import StudyRemark
 from segtumor.progress import StepProgress, silent
 from segtumor.statistics.bootstrap import block_spans, case_weights, leave_one_out_rows
 from segtumor.statistics.hypothesis import holm
-from segtumor.statistics.interval import Interval, undefined_interval
+from segtumor.statistics.interval import Interval, Method, undefined_interval
 from segtumor.structures.lesions import ImageResult
 
 PERMUTATION = "permutation of cases"
@@ -61,7 +61,7 @@ class ComparisonRow:
     difference: float
     low: float
     high: float
-    method: str
+    method: Method
     p_value: float
     p_holm: float
     test: str

@@ -5,7 +5,7 @@ DeLong's (``delong_of``). Letters: B resamples, C cases.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from segtumor.evaluation.study.intervals import interval_of
 from segtumor.evaluation.study.values import Estimate
 from segtumor.progress import StepProgress, silent
 from segtumor.statistics.bootstrap import block_spans, case_weights, leave_one_out_rows
-from segtumor.statistics.interval import Interval, undefined_interval
+from segtumor.statistics.interval import CLOPPER_PEARSON, Interval, Method, undefined_interval
 from segtumor.statistics.proportions import clopper_pearson, wilson
 from segtumor.statistics.roc import delong_interval
 
@@ -133,5 +133,5 @@ def delong_of(calls: Calls, *, level: float) -> dict[str, Interval]:
         return {"patient_auc": interval}
     fewer = min(n_tumor, len(calls) - n_tumor)
     exact = clopper_pearson(interval.low * fewer, fewer, level=level)
-    method = f"clopper-pearson for {fewer} of the smaller class (DeLong's variance is 0)"
-    return {"patient_auc": Interval(exact.low, exact.high, method, level)}
+    method = Method(CLOPPER_PEARSON, f"for {fewer} of the smaller class (DeLong's variance is 0)")
+    return {"patient_auc": replace(exact, method=method)}

@@ -16,22 +16,31 @@ Letters: B resamples, C cases.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from segtumor.arrays import Floats
 from segtumor.evaluation.measures.measure import Measure
 from segtumor.statistics.bootstrap import bca_interval, percentile_interval
-from segtumor.statistics.interval import Interval, undefined_interval
+from segtumor.statistics.interval import (
+    BCA,
+    CLOPPER_PEARSON,
+    DEGENERATE,
+    PERCENTILE,
+    UNDEFINED,
+    Interval,
+    Method,
+    undefined_interval,
+)
 from segtumor.statistics.proportions import clopper_pearson, wilson
 
 #: Below so many contributing cases the bootstrap is not trusted.
 FEW_CASES = 10
-WILSON, WILSON_FEW = "Wilson", "Wilson on cases (few cases)"
-PERCENTILE_FEW = "percentile (few cases: likely too narrow)"
-#: Ends of ``method`` where resamples say nothing.
+WILSON, WILSON_FEW = Method("Wilson"), Method("Wilson", "on cases (few cases)")
+PERCENTILE_FEW = Method(PERCENTILE, "(few cases: likely too narrow)")
+#: Reasons for no interval where resamples say nothing.
 ALL_EQUAL, NEARLY_ALL_EQUAL = "all resamples equal", "nearly all resamples equal"
-_BOOTSTRAPPED = ("bca", "percentile")
 _AREAS = ("image_auc", "patient_auc")
 #: Limits may miss their estimate by this, relative to it, for sums of the same terms differ in their last digits.
 _ROUNDING = 1e-9
@@ -55,18 +64,18 @@ def interval_of(measure: Measure, value: float, replicates: Floats, jackknife: F
     n_cases = contributing(measure)
     if measure.successes is not None:
         if n_cases == measure.n:
-            return _named(wilson(measure.successes, measure.n, level=level), WILSON)
+            return replace(wilson(measure.successes, measure.n, level=level), method=WILSON)
         if n_cases < FEW_CASES:
             return _wilson_on_cases(value, n_cases, level, WILSON_FEW)
     interval = bootstrap_interval(value, replicates, jackknife, n_cases=n_cases, level=level)
-    why = interval.method.removeprefix("undefined: ")
-    if why not in (ALL_EQUAL, NEARLY_ALL_EQUAL):
+    why = interval.method.detail
+    if interval.method.kind != UNDEFINED or why not in (ALL_EQUAL, NEARLY_ALL_EQUAL):
         return interval
     if measure.successes is not None:
-        return _wilson_on_cases(value, n_cases, level, f"Wilson on cases ({why})")
+        return _wilson_on_cases(value, n_cases, level, Method("Wilson", f"on cases ({why})"))
     if measure.name in _AREAS:
-        method = f"clopper-pearson for {n_cases} cases of the rarer kind ({why})"
-        return _named(clopper_pearson(value * n_cases, n_cases, level=level), method)
+        method = Method(CLOPPER_PEARSON, f"for {n_cases} cases of the rarer kind ({why})")
+        return replace(clopper_pearson(value * n_cases, n_cases, level=level), method=method)
     return interval
 
 
@@ -87,12 +96,12 @@ def bootstrap_interval(value: float, replicates: Floats, jackknife: Floats, *, n
         return undefined_interval("fewer than two contributing cases", level)
     if n_cases < FEW_CASES and not math.isnan(value):
         interval = percentile_interval(replicates, level=level)
-        interval = _named(interval, PERCENTILE_FEW) if interval.method == "percentile" else interval
+        interval = replace(interval, method=PERCENTILE_FEW) if interval.method.kind == PERCENTILE else interval
     else:
         interval = bca_interval(value, replicates, jackknife, level=level)
     # A difference of equal sums is some 1e-17, not 0: below this all is rounding, whatever the unit.
     rounding = max(_ROUNDING * max(abs(value), abs(interval.low), abs(interval.high)), _NOTHING)
-    if interval.method == "degenerate":
+    if interval.method.kind == DEGENERATE:
         return undefined_interval(ALL_EQUAL, level)
     if interval.high - interval.low <= rounding:
         return undefined_interval(NEARLY_ALL_EQUAL, level)
@@ -101,15 +110,11 @@ def bootstrap_interval(value: float, replicates: Floats, jackknife: Floats, *, n
     return interval
 
 
-def is_bootstrapped(method: str) -> bool:
+def is_bootstrapped(method: Method) -> bool:
     """Whether the limits with this ``method`` are those of resamples."""
-    return method.startswith(_BOOTSTRAPPED)
+    return method.kind in (BCA, PERCENTILE)
 
 
-def _wilson_on_cases(value: float, n_cases: int, level: float, method: str) -> Interval:
+def _wilson_on_cases(value: float, n_cases: int, level: float, method: Method) -> Interval:
     successes = float(np.clip(value * n_cases, 0, n_cases))
-    return _named(wilson(successes, n_cases, level=level), method)
-
-
-def _named(interval: Interval, method: str) -> Interval:
-    return Interval(interval.low, interval.high, method, interval.level)
+    return replace(wilson(successes, n_cases, level=level), method=method)

@@ -10,6 +10,7 @@ from segtumor.evaluation.facts.matching import MatchedImage
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.measures.measure import Measure
 from segtumor.evaluation.measures.resampled_ap import PrecisionRecall
+from segtumor.statistics.interval import Method
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -116,7 +117,7 @@ class Estimate:
     value: float
     low: float
     high: float
-    method: str
+    method: Method
     n: int
     successes: int | None
     n_cases: int

@@ -6,15 +6,16 @@ Undefined is said in words with its reason, never written as NaN. Not here: sent
 from segtumor.evaluation.measures.measure import DETECTION, LESIONS, OVERLAP, SURFACE
 from segtumor.evaluation.study.intervals import PERCENTILE_FEW, WILSON_FEW
 from segtumor.evaluation.study.values import Estimate, Study
+from segtumor.statistics.interval import BCA, CLOPPER_PEARSON, PERCENTILE
 from segtumor.texts import UNDEFINED, counted, is_undefined
 
 #: Groups of measures that are not defined for a model that marks no lesions, such as a classifier.
 LESION_GROUPS = (DETECTION, OVERLAP, SURFACE, LESIONS)
-#: First words of ``Estimate.method`` as people say them.
+#: Kinds of ``Estimate.method`` as people say them.
 _METHODS = {
-    "bca": "BCa bootstrap of cases",
-    "percentile": "percentile bootstrap of cases",
-    "clopper-pearson": "Clopper-Pearson",
+    BCA: "BCa bootstrap of cases",
+    PERCENTILE: "percentile bootstrap of cases",
+    CLOPPER_PEARSON: "Clopper-Pearson",
 }
 
 
@@ -60,8 +61,7 @@ def is_too_narrow(estimate: Estimate) -> bool:
 def spread_text(estimate: Estimate) -> str:
     """ "0.512 to 0.634", "0.512 to 0.634, few cases", or "no interval" with its reason."""
     if is_undefined(estimate.low) or is_undefined(estimate.high):
-        reason = estimate.method.removeprefix("undefined: ")
-        return f"no interval: {reason}" if reason else "no interval"
+        return f"no interval: {estimate.method.detail}" if estimate.method.detail else "no interval"
     return f"{interval_text(estimate)}, few cases" if is_of_few_cases(estimate) else interval_text(estimate)
 
 
@@ -87,8 +87,8 @@ def count_text(estimate: Estimate) -> str:
 
 def method_text(estimate: Estimate, n_resamples: int) -> str:
     """How the interval was made, with how many resamples were defined if some were not."""
-    first, _, rest = estimate.method.partition(" ")
-    text = f"{_METHODS[first]} {rest}".strip() if first in _METHODS else estimate.method or "not given"
+    kind, detail = estimate.method.kind, estimate.method.detail
+    text = f"{_METHODS.get(kind, kind)} {detail}".rstrip()
     if 0 < estimate.n_defined < n_resamples:
         text += f"; {estimate.n_defined} of {n_resamples} resamples defined"
     return text
