@@ -9,7 +9,7 @@ import argparse
 
 import numpy as np
 
-from segtumor.statistics.bootstrap import bootstrap
+from segtumor.statistics.bootstrap import bca_interval, case_weights, leave_one_out_rows, percentile_interval
 from segtumor.statistics.roc import delong_interval
 
 _CORRELATION = 0.7
@@ -62,7 +62,11 @@ def _interval(sums, counts, seed, method):
     def mean(weights):
         return (weights @ sums) / (weights @ counts)
 
-    return bootstrap(mean, len(sums), n_resamples=1000, seed=seed, method=method).interval
+    n = len(sums)
+    replicates = mean(case_weights(n, 1000, rng=np.random.default_rng(seed)))
+    if method == "percentile":
+        return percentile_interval(replicates)
+    return bca_interval(float(mean(np.ones((1, n)))[0]), replicates, mean(leave_one_out_rows(0, n, n)))
 
 
 def _area_coverage(n_tumor, n_normal, area, repeats, rng):

@@ -3,7 +3,7 @@
 - ``interval``: what an interval and a test's result look like
 - ``proportions``: Wilson and Clopper-Pearson intervals
 - ``bootstrap``: percentile and BCa intervals that resample cases
-- ``hypothesis``: McNemar, chi-squared, Fisher, Kruskal-Wallis; Holm's adjustment
+- ``hypothesis``: McNemar, chi-squared, Kruskal-Wallis; Holm's adjustment
 - ``roc``: ROC and precision-recall curves, their areas, DeLong
 - ``agreement``: Cohen's kappa and its large-sample interval
 - ``rates``: sensitivity, specificity and their kin, from counts

@@ -8,44 +8,17 @@ Letters: B resamples, C cases. Not here: what the statistic is (``segtumor.evalu
 bootstraps, more than two levels of nesting.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segtumor.arrays import Array, Floats
-from segtumor.errors import DataError
+from segtumor.arrays import Floats
 from segtumor.statistics.interval import BCA, DEGENERATE, PERCENTILE, Interval, Method, check_level, undefined_interval
-
-#: Of rows of case weights (B, C): (B,), NaN where undefined.
-Statistic = Callable[[Floats], Floats]
 
 #: Rows of weights handed over at once, fewer where they would hold more numbers than BLOCK_CELLS (float64: 20 MB).
 BLOCK_ROWS = 500
 BLOCK_CELLS = 2_500_000
 #: Numbers closer than this, relative to the largest, are equal: sums of the same terms differ in their last digits.
 TIE_TOLERANCE = 1e-10
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """A statistic with its bootstrap interval.
-
-    Attributes:
-        value: of the cases as they are, each once.
-        interval: an :class:`Interval`; method "bca", "percentile" (followed by a reason where BCa was asked for),
-            "degenerate" (all resamples equal; the interval has no width) or "undefined: ..." (NaN).
-        standard_error: standard deviation of the replicates; NaN for fewer than two.
-        n_defined: resamples in which the statistic is defined.
-        replicates: (B,), NaN where the statistic is undefined; empty with fewer than two cases.
-    """
-
-    value: float
-    interval: Interval
-    standard_error: float
-    n_defined: int
-    replicates: Floats
 
 
 def case_weights(n_cases: int, n_resamples: int, *, rng: np.random.Generator) -> Floats:
@@ -57,14 +30,8 @@ def case_weights(n_cases: int, n_resamples: int, *, rng: np.random.Generator) ->
     return np.bincount(drawn.ravel(), minlength=n_resamples * n_cases).reshape(n_resamples, n_cases).astype(np.float64)
 
 
-def leave_one_out_weights(n_cases: int) -> Floats:
-    """(C, C) float64: row i has weight 0 for case i and 1 for the others (the jackknife). For many cases see
-    ``leave_one_out_rows``."""
-    return leave_one_out_rows(0, n_cases, n_cases)
-
-
 def leave_one_out_rows(start: int, stop: int, n_cases: int) -> Floats:
-    """The rows from ``start`` to before ``stop`` of ``leave_one_out_weights``: all C x C numbers are never needed."""
+    """Rows ``start`` to ``stop`` - 1 of the jackknife's C x C weights, float64: row i leaves out case i."""
     weights = np.ones((stop - start, n_cases))
     weights[np.arange(stop - start), np.arange(start, stop)] = 0
     return weights
@@ -132,75 +99,6 @@ def bca_interval(estimate: float, replicates: ArrayLike, jackknife: ArrayLike, *
         return Interval(plain.low, plain.high, Method(PERCENTILE, f"(BCa undefined: {reason})"), level)
     low, high = np.quantile(_finite(replicates), levels)
     return Interval(float(low), float(high), Method(BCA), level)
-
-
-def bootstrap(
-    resample: Statistic,
-    n_cases: int,
-    *,
-    n_resamples: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
-    method: str = "bca",
-) -> Bootstrap:
-    """A statistic and its interval by resampling cases with replacement.
-
-    Args:
-        resample: function of weights (B, C) float64 -> values (B,), NaN where undefined; called with at most
-            ``BLOCK_ROWS`` rows at a time, with rows of ones for the value itself and with leave-one-out rows.
-        n_cases: C >= 0.
-        n_resamples: B >= 2.
-        seed: of the draws: the same seed and number of cases give the same draws, so statistics can be paired.
-        level: nominal coverage, in (0, 1).
-        method: "bca" or "percentile".
-
-    Returns:
-        Bootstrap. With one case the interval is NaN: one case says nothing about the next.
-
-    Raises:
-        DataError: arguments that cannot be used.
-    """
-    _check(n_cases, n_resamples, level, method)
-    if n_cases == 0:
-        return Bootstrap(float("nan"), undefined_interval("no cases", level), float("nan"), 0, np.empty(0))
-    value = float(values_of_rows(resample, np.ones((1, n_cases)))[0])
-    if n_cases == 1:
-        return Bootstrap(value, undefined_interval("one case", level), float("nan"), 0, np.empty(0))
-    replicates = _replicates(resample, n_cases, n_resamples, np.random.default_rng(seed))
-    if method == "percentile":
-        interval = percentile_interval(replicates, level=level)
-    else:
-        interval = bca_interval(value, replicates, _jackknife(resample, n_cases), level=level)
-    finite = _finite(replicates)
-    error = float(np.std(finite, ddof=1)) if len(finite) > 1 else float("nan")
-    return Bootstrap(value, interval, error, len(finite), replicates)
-
-
-def values_of_rows(statistic: Statistic, rows: Array) -> Floats:
-    """(B,) float64: the statistic of each row. Another shape is a ValueError, for it would be broadcast in silence."""
-    values = np.asarray(statistic(rows), dtype=np.float64)
-    if values.shape != (len(rows),):
-        raise ValueError(f"the statistic has shape {values.shape} for rows of shape {rows.shape}")
-    return values
-
-
-def _check(n_cases: int, n_resamples: int, level: float, method: str) -> None:
-    check_level(level)
-    if n_cases < 0 or n_resamples < 2:
-        got = f"{n_cases} cases, {n_resamples} resamples"
-        raise DataError("nothing to resample", got=got, expected="n_cases >= 0 and n_resamples >= 2")
-    if method not in ("bca", "percentile"):
-        raise DataError("method of the bootstrap is unknown", got=method, expected='"bca" or "percentile"')
-
-
-def _replicates(resample: Statistic, n_cases: int, n_resamples: int, rng: np.random.Generator) -> Floats:
-    rows = (case_weights(n_cases, stop - start, rng=rng) for start, stop in block_spans(n_resamples, n_cases))
-    return np.concatenate([values_of_rows(resample, weights) for weights in rows])
-
-
-def _jackknife(resample: Statistic, n_cases: int) -> Floats:
-    rows = (leave_one_out_rows(start, stop, n_cases) for start, stop in block_spans(n_cases, n_cases))
-    return np.concatenate([values_of_rows(resample, weights) for weights in rows])
 
 
 def _finite(values: ArrayLike) -> Floats:

@@ -40,20 +40,14 @@ class Reliability:
     edges: Floats
 
 
-def reliability(
-    probabilities: ArrayLike, positive: ArrayLike, *, n_bins: int = 10, strategy: str = "uniform"
-) -> Reliability:
-    """The reliability diagram of (N,) probabilities.
-
-    Args:
-        n_bins: number of bins.
-        strategy: "uniform", bins of equal width; "quantile", bins of as equal numbers of units as ties allow.
+def reliability(probabilities: ArrayLike, positive: ArrayLike, *, n_bins: int = 10) -> Reliability:
+    """The reliability diagram of (N,) probabilities in bins of equal width.
 
     Raises:
-        DataError: a probability outside [0, 1], lengths that differ, labels beyond 0 and 1, no bin, another strategy.
+        DataError: a probability outside [0, 1], lengths that differ, labels beyond 0 and 1, no bin.
     """
     probabilities, positive = _checked(probabilities, positive)
-    edges = _edges(probabilities, n_bins, strategy)
+    edges = _edges(n_bins)
     bins = _bins(probabilities, edges)
     counts = np.bincount(bins, minlength=n_bins)
     with np.errstate(invalid="ignore"):
@@ -62,39 +56,27 @@ def reliability(
     return Reliability(mean_probability, observed, counts, edges)
 
 
-def ece(probabilities: ArrayLike, positive: ArrayLike, *, n_bins: int = 10, strategy: str = "uniform") -> float:
+def eces(probabilities: ArrayLike, positive: ArrayLike, weights: ArrayLike, *, n_bins: int = 10) -> Floats:
     """Expected calibration error: |observed - predicted| of the bins, weighted by their units; 0 is best, 1 worst.
 
-    It depends on the bins: give their number beside it. NaN without units. Arguments and errors as ``reliability``.
-    Source: Naeini, Cooper and Hauskrecht, AAAI 2015.
+    It depends on the bins: give their number beside it. One for each row of weights (B, N): (B,), NaN where nothing is
+    drawn. Other arguments and errors as ``reliability``. Source: Naeini, Cooper and Hauskrecht, AAAI 2015.
     """
-    weights = np.ones((1, np.size(probabilities)))
-    return float(eces(probabilities, positive, weights, n_bins=n_bins, strategy=strategy)[0])
-
-
-def eces(
-    probabilities: ArrayLike, positive: ArrayLike, weights: ArrayLike, *, n_bins: int = 10, strategy: str = "uniform"
-) -> Floats:
-    """``ece`` for each row of weights (B, N): (B,). Quantile bins are those of the unweighted units in every row."""
     probabilities, positive = _checked(probabilities, positive)
     weights = checked_weights(weights, len(probabilities))
-    bins = _bins(probabilities, _edges(probabilities, n_bins, strategy))
+    bins = _bins(probabilities, _edges(n_bins))
     # In a bin, units times |observed - predicted| is the absolute sum of the units' own differences.
     differences = np.zeros((len(probabilities), n_bins))
     differences[np.arange(len(bins)), bins] = positive - probabilities
     return _weighted(np.abs(weights @ differences).sum(axis=1), weights)
 
 
-def brier(probabilities: ArrayLike, positive: ArrayLike) -> float:
+def briers(probabilities: ArrayLike, positive: ArrayLike, weights: ArrayLike) -> Floats:
     """Mean squared difference of probability and outcome: 0 is best, 1 worst, 0.25 for always saying one half.
 
-    NaN without units. Source: Brier, Mon Weather Rev 78 (1950) 1-3, halved as is usual for two classes.
+    One for each row of weights (B, N): (B,), NaN where nothing is drawn.
+    Source: Brier, Mon Weather Rev 78 (1950) 1-3, halved as is usual for two classes.
     """
-    return float(briers(probabilities, positive, np.ones((1, np.size(probabilities))))[0])
-
-
-def briers(probabilities: ArrayLike, positive: ArrayLike, weights: ArrayLike) -> Floats:
-    """``brier`` for each row of weights (B, N): (B,)."""
     probabilities, positive = _checked(probabilities, positive)
     weights = checked_weights(weights, len(probabilities))
     return _weighted(weights @ (probabilities - positive) ** 2, weights)
@@ -164,15 +146,10 @@ def _check_range(probabilities: Floats) -> None:
         raise DataError("a probability is out of range", got=probabilities[wrong][0], expected="0 to 1")
 
 
-def _edges(probabilities: Floats, n_bins: int, strategy: str) -> Floats:
+def _edges(n_bins: int) -> Floats:
     if n_bins < 1:
         raise DataError("no bins", got=n_bins, expected="1 or more")
-    if strategy not in ("uniform", "quantile"):
-        raise DataError("bins of this kind are unknown", got=strategy, expected="uniform or quantile")
-    fractions = np.linspace(0, 1, n_bins + 1)
-    if strategy == "uniform" or not probabilities.size:
-        return fractions
-    return np.percentile(probabilities, fractions * 100)  # rounds as scikit-learn does where an edge meets a unit
+    return np.linspace(0, 1, n_bins + 1)
 
 
 def _bins(probabilities: Floats, edges: Floats) -> Array:

@@ -91,31 +91,6 @@ def chi_squared(table: ArrayLike, *, correction: str = "none") -> TestResult:
     return TestResult(name, statistic, float(chdtrc(freedom, statistic)), n, _chi_squared_note(freedom, expected))
 
 
-def fisher_exact(table: ArrayLike) -> TestResult:
-    """Fisher's exact test that rows and columns of a 2 x 2 table are independent.
-
-    The sum of the hypergeometric probabilities, given the margins, of all tables no more probable than this one.
-    Source: Fisher, The Design of Experiments (1935), chapter 2.
-
-    Args:
-        table: (2, 2) counts.
-
-    Returns:
-        TestResult; statistic the odds ratio of the sample, possibly infinite. NaN where a row or column is empty.
-
-    Raises:
-        DataError: counts that are NaN, negative or not whole; another shape.
-    """
-    table = _counts(table, "a contingency table", shape=(2, 2))
-    n = int(table.sum())
-    if not (table.any(axis=0).all() and table.any(axis=1).all()):
-        return undefined_test("Fisher exact", n, "a row or column without counts")
-    from scipy.stats import fisher_exact as scipy_fisher_exact
-
-    odds_ratio, p_value = scipy_fisher_exact(table.astype(np.int64))
-    return TestResult("Fisher exact", float(odds_ratio), min(float(p_value), 1.0), n, "statistic: odds ratio")
-
-
 def kruskal_wallis(groups: Iterable[ArrayLike]) -> TestResult:
     """Kruskal and Wallis' test that the groups come from one distribution, by ranks.
 

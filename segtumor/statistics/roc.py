@@ -56,35 +56,28 @@ class PrCurve:
     thresholds: Floats
 
 
-def auc(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """Area under the ROC curve: the chance that a positive scores above a negative, ties counted half.
+def aucs(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike) -> Floats:
+    """Areas under the ROC curve: the chance that a positive scores above a negative, ties counted half.
 
     Args:
         scores, positive: (N,).
-        weights: (N,) non-negative, or None for one each.
+        weights: (B, N), how often each unit counts, not negative.
+
+    Returns:
+        (B,), one for each row of weights.
 
     Raises:
         DataError: lengths that differ, scores that are not finite, labels beyond 0 and 1, negative weights.
     """
-    return float(aucs(scores, positive, _one_row(scores, weights))[0])
-
-
-def aucs(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike) -> Floats:
-    """``auc`` for each row of weights (B, N): (B,)."""
     return _in_blocks(_block_of_aucs, scores, positive, weights)
 
 
-def average_precision(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """Area under the precision-recall curve as a step function: the sum of precision times gain in recall.
-
-    Never interpolated, as in scikit-learn; hence 1 where all units are positive, NaN where none is. Arguments and
-    errors are those of ``auc``.
-    """
-    return float(average_precisions(scores, positive, _one_row(scores, weights))[0])
-
-
 def average_precisions(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike) -> Floats:
-    """``average_precision`` for each row of weights (B, N): (B,)."""
+    """Areas under the precision-recall curve as a step function: the sum of precision times gain in recall.
+
+    Never interpolated, as in scikit-learn; hence 1 where all units are positive, NaN where none is. Arguments, result
+    and errors are those of ``aucs``.
+    """
     return _in_blocks(_block_of_average_precisions, scores, positive, weights)
 
 
@@ -130,7 +123,7 @@ def delong_interval(scores: ArrayLike, positive: ArrayLike, *, level: float = 0.
         Interval, method "DeLong (logit)" or "DeLong".
 
     Raises:
-        DataError: as ``auc``; another transform.
+        DataError: as ``aucs``; another transform.
     """
     check_level(level)
     if transform not in (LOGIT, NO_TRANSFORM):
@@ -213,10 +206,6 @@ def _numbers(name: str, values: ArrayLike) -> Floats:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} are not numbers", got=error) from error
-
-
-def _one_row(scores: ArrayLike, weights: ArrayLike | None) -> Floats:
-    return np.ones((1, np.size(scores))) if weights is None else _numbers("weights", weights)[None]
 
 
 def _in_blocks(

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from plain_statistics import leave_one_out_weights
 
 import segtumor.statistics.bootstrap as bootstrap_module
 from segtumor.evaluation.comparison.comparison import compare
@@ -20,7 +21,7 @@ from segtumor.evaluation.study.intervals import (
     is_bootstrapped,
 )
 from segtumor.evaluation.study.study import estimate, study
-from segtumor.statistics.bootstrap import case_weights, leave_one_out_weights
+from segtumor.statistics.bootstrap import case_weights
 from segtumor.statistics.proportions import clopper_pearson, wilson
 
 NAMES = ("benign", "malignant")

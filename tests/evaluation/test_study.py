@@ -4,13 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
+from plain_statistics import bootstrap
 
 from segtumor.errors import ConfigError, DataError
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.study.metrics import evaluate
 from segtumor.evaluation.study.remarks import interval_remarks
 from segtumor.evaluation.study.study import estimate, measures_of, study
-from segtumor.statistics.bootstrap import bootstrap
 from segtumor.statistics.calibration import apply_temperature
 from segtumor.statistics.proportions import wilson
 from segtumor.statistics.roc import delong_interval

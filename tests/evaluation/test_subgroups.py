@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from plain_statistics import leave_one_out_weights
 
 from segtumor.errors import DataError
 from segtumor.evaluation.facts.facts import facts_of
@@ -11,7 +12,6 @@ from segtumor.evaluation.study.estimates import draw
 from segtumor.evaluation.study.intervals import bootstrap_interval, interval_of
 from segtumor.evaluation.study.study import measures_of, study
 from segtumor.evaluation.study.subgroup_fields import divisions_of, size_of
-from segtumor.statistics.bootstrap import leave_one_out_weights
 from segtumor.statistics.hypothesis import chi_squared, holm, kruskal_wallis
 
 NAMES = ("benign", "malignant")

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from plain_statistics import bootstrap
 
 from segtumor.errors import DataError
 from segtumor.evaluation.facts.coco import BBOX
@@ -12,7 +13,6 @@ from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.measures.resampled_ap import ResampledAP
 from segtumor.literature.comparison.measuring import counted, measure
 from segtumor.literature.protocols import PROTOCOLS, TIGHT_BOXES, Pass, Protocol
-from segtumor.statistics.bootstrap import bootstrap
 
 CLASSES = ("benign", "malignant")
 SETTINGS = StudySettings(n_resamples=30, seed=2)

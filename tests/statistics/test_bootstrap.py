@@ -3,14 +3,13 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_statistics import bootstrap, leave_one_out_weights
 
 from segtumor.errors import DataError
 from segtumor.statistics import bootstrap as module
 from segtumor.statistics.bootstrap import (
     bca_interval,
-    bootstrap,
     case_weights,
-    leave_one_out_weights,
     percentile_interval,
 )
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_statistics import auc, brier, ece
 from scipy.special import expit, logit
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
@@ -14,17 +15,13 @@ from sklearn.metrics import brier_score_loss
 from segtumor.errors import DataError
 from segtumor.statistics.calibration import (
     apply_temperature,
-    brier,
     briers,
-    ece,
     eces,
     fit_temperature,
     reliability,
 )
-from segtumor.statistics.roc import auc
 
 QUICK = settings(max_examples=20, deadline=None)
-STRATEGIES = ("uniform", "quantile")
 
 
 @st.composite
@@ -68,13 +65,13 @@ def test_errors_that_one_can_check_by_eye(probabilities, positive, error, score)
     assert brier(probabilities, positive) == pytest.approx(score)
 
 
-@given(predicted_units(), st.sampled_from(STRATEGIES), st.integers(1, 8))
+@given(predicted_units(), st.integers(1, 8))
 @QUICK
-def test_agrees_with_scikit_learn(units, strategy, n_bins):
+def test_agrees_with_scikit_learn(units, n_bins):
     probabilities, positive, weights = units
     positive[0] = not positive[-1]  # theirs needs both classes
-    diagram = reliability(probabilities, positive, n_bins=n_bins, strategy=strategy)
-    observed, mean_probability = calibration_curve(positive, probabilities, n_bins=n_bins, strategy=strategy)
+    diagram = reliability(probabilities, positive, n_bins=n_bins)
+    observed, mean_probability = calibration_curve(positive, probabilities, n_bins=n_bins)
     filled = diagram.counts > 0
     np.testing.assert_allclose(diagram.observed[filled], observed)
     np.testing.assert_allclose(diagram.mean_probability[filled], mean_probability)
@@ -83,14 +80,14 @@ def test_agrees_with_scikit_learn(units, strategy, n_bins):
     assert briers(probabilities, positive, weights[None])[0] == pytest.approx(expected)
 
 
-@given(predicted_units(), st.sampled_from(STRATEGIES), st.integers(1, 8))
+@given(predicted_units(), st.integers(1, 8))
 @QUICK
-def test_the_error_is_that_of_the_diagram(units, strategy, n_bins):
+def test_the_error_is_that_of_the_diagram(units, n_bins):
     probabilities, positive, _ = units
-    diagram = reliability(probabilities, positive, n_bins=n_bins, strategy=strategy)
+    diagram = reliability(probabilities, positive, n_bins=n_bins)
     gaps = np.nan_to_num(np.abs(diagram.observed - diagram.mean_probability))
     expected = diagram.counts @ gaps / len(probabilities)
-    assert ece(probabilities, positive, n_bins=n_bins, strategy=strategy) == pytest.approx(expected, abs=1e-12)
+    assert ece(probabilities, positive, n_bins=n_bins) == pytest.approx(expected, abs=1e-12)
 
 
 @given(predicted_units())
@@ -109,18 +106,12 @@ def test_nothing_drawn_is_nan():
     assert np.isnan(briers([0.1, 0.9], [0, 1], weights)).tolist() == [True, False]
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_no_unit(strategy):
-    diagram = reliability([], [], strategy=strategy)
+def test_no_unit():
+    diagram = reliability([], [])
     assert diagram.counts.tolist() == [0] * 10
     assert np.isnan(diagram.observed).all()
-    assert np.isnan(ece([], [], strategy=strategy))
+    assert np.isnan(ece([], []))
     assert np.isnan(brier([], []))
-
-
-def test_equal_probabilities_share_a_quantile_bin():
-    diagram = reliability([0.3] * 6 + [0.7], [0, 1] * 3 + [1], n_bins=3, strategy="quantile")
-    assert sorted(diagram.counts.tolist()) == [0, 1, 6]
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
@@ -192,7 +183,6 @@ def test_bad_probabilities_and_labels_are_named(function, probabilities, positiv
         (lambda: apply_temperature([0.2], 0.0), "temperature is impossible"),
         (lambda: apply_temperature([0.2], np.nan), "temperature is impossible"),
         (lambda: ece([0.2], [1], n_bins=0), "no bin"),
-        (lambda: reliability([0.2], [1], strategy="equal"), "uniform or quantile"),
         (lambda: briers([0.2], [1], np.ones((2, 3))), "do not match the units"),
         (lambda: eces([0.2], [1], [[-1.0]]), "negative"),
     ],

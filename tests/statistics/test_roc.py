@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_statistics import auc, average_precision
 from scipy.special import expit, logit
 from scipy.stats import kstest, norm
 from sklearn import metrics
 
 from segtumor.errors import DataError
 from segtumor.statistics.roc import (
-    auc,
     aucs,
-    average_precision,
     average_precisions,
     delong_interval,
     delong_test,
