@@ -29,7 +29,6 @@ class Pairing:
     """A data set and what was predicted on it.
 
     Attributes:
-        truth: the data set.
         results: one for each of its images.
         absent_ids: images that the predictions do not mention, or None if they list no images.
         failed_ids: images that could not be predicted.
@@ -139,7 +138,6 @@ def pair(
     """Read both files.
 
     Args:
-        annotations: path.
         predictions: path, or the content of such a file.
         truth: the data set of ``annotations`` if it was read before.
         only_annotated: whether predicted images that are not annotated are left out.

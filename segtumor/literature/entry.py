@@ -41,9 +41,7 @@ class Result:
         ci: (low, high), or None.
         n: units that it is of; counts: (k, n) behind it; either may be None.
         group: class or subset, "" for all; model: which of the source's models.
-        split: name of a split of the entry, or "".
         unit, iou_rule: the entry's unless the row has its own.
-        protocols: names of the protocols it belongs to.
         comparable: the source defines it as we do, so that a number of ours may be set beside it under such a protocol
             (whether data and split are the same is decided there); why_not: why not.
         derived: not printed, computed from printed counts.
@@ -78,7 +76,6 @@ class Claim:
     Args:
         kind: of ``claims.kinds.CHECKS``.
         what: what is claimed; where: the place in the source, or "".
-        arguments: of the check, as read.
         whose: SOURCE, QUOTED or TRIAL.
     """
 

@@ -24,7 +24,6 @@ class Printed:
     Args:
         text: as printed, for example ``0.964``, ``94.5%``, ``1,060``, ``<0.001``.
         digits: the number in the unit of print (94.5 of ``94.5%``).
-        decimals: digits after the point.
         scale: 100 of a percentage, else 1.
         less_than: the source prints only a bound.
     """

@@ -50,7 +50,6 @@ class Protocol:
 
     Attributes:
         name: what ``--protocol`` takes.
-        title: in a line.
         dataset: the data set its published rows are of.
         split: what the test part must be for a row to be comparable, in words.
         split_kinds: what test and training parts must say of their split (``split_kind``); empty if not asked for.
@@ -59,7 +58,6 @@ class Protocol:
         only_tumor_images: whether normal images are left out.
         only_highest: whether only the highest-scoring finding of an image counts.
         settings: keyword arguments of StudySettings that differ from the user's.
-        passes: what is measured.
         spread_of: columns of the rows of lesions ("dice", "iou") whose standard deviation is reported too.
         notes: what a reader must know, in sentences.
         also_shows: protocols whose published rows are shown too, as not comparable.

@@ -48,7 +48,6 @@ def study_provenance(
     """{heading: {name: value}} for ``study_page``; what is not known is None.
 
     Args:
-        annotations, predictions: paths of the two files that were compared.
         run_folder: training run that predicted, whose ``run.json`` and ``config.yaml`` are shown.
         weights: path of the weights, by default the best of the run.
         calibrated_on: (annotations, predictions), paths of the files that the temperature was fitted on.

@@ -51,7 +51,6 @@ def percentile_interval(replicates: ArrayLike, *, level: float = 0.95) -> Interv
 
     Args:
         replicates: (B,); those that are not finite are left out.
-        level: nominal coverage, in (0, 1).
 
     Returns:
         Interval; NaN with fewer than two replicates; method "degenerate" where all are equal.
@@ -80,7 +79,6 @@ def bca_interval(estimate: float, replicates: ArrayLike, jackknife: ArrayLike, *
         estimate: the statistic of all cases.
         replicates: (B,); those that are not finite are left out.
         jackknife: (C,) the statistic with one case left out.
-        level: nominal coverage, in (0, 1).
 
     Returns:
         Interval; the percentile interval, its method saying why, where z0 or a is undefined (the estimate lies outside

@@ -53,7 +53,6 @@ class TestResult:
     """A test of a hypothesis.
 
     Attributes:
-        name: the test, as a reader of a table knows it.
         statistic: what it looked at, in the test's own unit; NaN where undefined.
         p_value: two-sided, in [0, 1]; NaN where undefined.
         n: observations that the test used.

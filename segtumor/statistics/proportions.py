@@ -20,7 +20,6 @@ def wilson(successes: float, n: float, *, level: float = 0.95) -> Interval:
     Args:
         successes: in [0, n]; need not be whole.
         n: number of units, >= 0.
-        level: nominal coverage, in (0, 1).
 
     Returns:
         Interval within [0, 1]; NaN for n = 0.
@@ -52,7 +51,6 @@ def clopper_pearson(successes: float, n: float, *, level: float = 0.95) -> Inter
     Args:
         successes: in [0, n]; need not be whole.
         n: number of units, >= 0.
-        level: nominal coverage, in (0, 1).
 
     Returns:
         Interval within [0, 1]; NaN for n = 0.

@@ -116,11 +116,7 @@ def delong_interval(scores: ArrayLike, positive: ArrayLike, *, level: float = 0.
 
     Args:
         scores, positive: (N,).
-        level: nominal coverage, in (0, 1).
         transform: "logit" or "none".
-
-    Returns:
-        Interval, method "DeLong (logit)" or "DeLong".
 
     Raises:
         DataError: as ``aucs``; another transform.

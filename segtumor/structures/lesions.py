@@ -22,7 +22,6 @@ class Lesion:
 
     Attributes:
         lesion_id: id of the annotation, unique in its data set.
-        class_id: true class.
         box_xyxy: box as annotated, px.
         rle: mask as COCO RLE, or None where only a box was annotated.
         area_px: area as annotated, px^2; COCO's size classes go by it.
@@ -88,8 +87,6 @@ class AnnotatedImage:
     """The truth about one radiograph.
 
     Attributes:
-        image_id: id in the COCO file.
-        file_name: file name in the COCO file.
         size_hw: (height, width), px.
         lesions: true lesions; empty for a normal radiograph.
         attributes: the remaining fields of the image: case_id, image_label, age, sex, site, view, center, ...
@@ -107,7 +104,6 @@ class ImageResult:
     """One radiograph's truth beside what was found on it.
 
     Attributes:
-        truth: what is there.
         findings: what was found, highest score first.
         image_probabilities: (K + 1,) of the whole image, normal first, as ``readings.Reading``; None where the model
             gives none.

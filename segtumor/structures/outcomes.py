@@ -20,7 +20,6 @@ class InferenceOutcome:
         status: "ok", "failed", or "not reached" if the run was stopped before it.
         reason: why it is not "ok"; None if it is.
         size_hw: (height, width) in px, the reading's; of a failed input that of the picture, None if it was not read.
-        seconds: time taken, s.
         overlay: name of its overlay in ``overlays/``, or None.
 
     Raises:

@@ -33,7 +33,6 @@ class Postprocessing:
         min_score: findings below it are dropped, 0..1; leave 0 for evaluation, which needs the uncertain ones too.
         suppression_iou: of two findings that overlap by more, only the higher score stays, whatever their classes,
             0..1; 1 keeps all.
-        fill_holes: whether holes in masks are filled.
         min_part_fraction: parts of a mask below this fraction of its largest part are removed, 0..1; 0 keeps all.
         smooth_radius_px: contours lose details smaller than this radius, 0..100 px; 0 leaves them.
         min_area_px: findings of a smaller area are dropped, px^2; 1 drops those whose mask is empty.
@@ -97,7 +96,6 @@ def suppress_across_classes(findings: Iterable[Finding], iou_threshold: float) -
     this place (NaN for a class not found there; they need not sum to 1). Idempotent.
 
     Args:
-        findings: of one radiograph.
         iou_threshold: in [0, 1]; 1 keeps all.
 
     Returns:

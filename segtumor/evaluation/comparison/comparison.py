@@ -47,7 +47,6 @@ class ComparisonRow:
         difference: first less second.
         low, high, method: interval of the difference, from resampling cases.
         p_value: two-sided, that the difference is 0, NaN where that is undefined; ``p_holm`` adjusted for all rows.
-        test: which test gave it.
     """
 
     name: str
@@ -95,15 +94,7 @@ def compare(
 
     Args:
         first, second: ImageResults with the same truths, in any order.
-        class_names: names by ``class_id``.
-        settings: StudySettings.
-        names: what the two are called.
         only: function of a Measure, whether to compare it and adjust for it; None: all that both define.
-        n_permutations: P.
-        progress: shows how far each long loop is; None: nothing is shown.
-
-    Returns:
-        a Comparison.
 
     Raises:
         DataError: the images differ, or there are none.

@@ -31,8 +31,6 @@ class Pair:
     """Two sets of findings on the same images.
 
     Attributes:
-        first, second: ImageResults with the same truths.
-        names: what the two are called.
         remarks: sentences about what was not predicted, not read or not comparable.
         only: function of a Measure, whether it means something for both; None: all do.
         masks: whether remarks on masks are of interest.
@@ -64,11 +62,8 @@ def pairs_with_readers(
     """A model beside each reader, on the images which that reader read; the model is judged by its boxes too.
 
     Args:
-        pairing: the model's results.
         readers: of ``read_reader_marks`` with the same ``unlisted``.
-        model_name: what the model is called.
         unlisted: what was done with images that a reader does not mention.
-        settings: of the study.
 
     Raises:
         ConfigError: lesions must be located, and a reader gave labels alone.
@@ -103,12 +98,7 @@ def compare_pair(
     """Compare a pair.
 
     Args:
-        pair: what is compared.
-        class_names: names by ``class_id``.
-        settings: of the study.
         measures: names of those to compare and to adjust for; empty for all.
-        n_permutations: of cases.
-        progress: as in ``compare``.
 
     Raises:
         ConfigError: none of ``measures`` can be compared.

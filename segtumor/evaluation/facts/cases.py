@@ -23,7 +23,6 @@ class CaseTable:
     Attributes:
         case_ids: C names; an image without case is ``"image <image_id>"``.
         case_of_image: (N,), index into ``case_ids``.
-        n_without_id: images without ``case_id``.
     """
 
     case_ids: tuple[str, ...]

@@ -47,7 +47,6 @@ class Overlaps:
     """The findings of one image and class that overlap a lesion by at least the lowest IoU threshold.
 
     Attributes:
-        image: index of the image.
         rank: (D,), place of each among the findings of the image and class, from 0, rising.
         ious: (D, G) with each lesion of the image and class; with a crowd region, the share of the finding inside it.
         areas: (G,) of the lesions, px^2.
@@ -150,7 +149,6 @@ class CocoPairs:
         image_ids: (N,); equal scores are ordered by them.
         classes: a CocoClass for each class; None where AP is undefined: without images, and of masks where
             ``has_masks`` says no.
-        n_classes: how many classes there are.
     """
 
     iou_type: str

@@ -35,13 +35,6 @@ class Facts:
     """N images, matched and counted.
 
     Attributes:
-        results: N ImageResults.
-        images: N MatchedImages.
-        class_names: names by ``class_id``.
-        settings: what was assumed.
-        cases: their CaseTable.
-        lesions: their LesionTable.
-        calls: the images' Calls.
         judged: (N,), images of a model that marks lesions; of others nothing is said about lesions.
         n_hits: (N,).
         false_positives: (N, K), by class of the finding.
@@ -99,7 +92,6 @@ class StudyFacts(Facts):
     Attributes:
         surfaces: distances between outlines, a row for each lesion.
         overlap: (N,), ``image_overlap``.
-        events: hits and false positives of the free-response curve.
     """
 
     surfaces: Surfaces

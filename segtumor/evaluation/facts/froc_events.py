@@ -36,7 +36,6 @@ class FrocEvents:
     """The lesions and false positives of all images.
 
     Attributes:
-        n_images: images, with and without lesions.
         hit_scores: score from which each lesion is hit, (lesions,); -inf if nothing hits it.
         hit_images: number of each lesion's image, from 0, (lesions,).
         false_scores: scores of the false positives, (false positives,).
@@ -63,7 +62,6 @@ def froc_events(results: Sequence[ImageResult], *, criterion: str = IOU, iou_thr
     """Sort all findings into hits, false positives and neither, as the module defines.
 
     Args:
-        results: ImageResults.
         criterion: one of FROC_CRITERIA.
         iou_threshold: in (0, 1], for the criterion ``iou``.
 

@@ -28,7 +28,6 @@ class Calls:
         kind: ``"image"`` or ``"patient"``.
         names: K + 1 class names, normal first.
         case_of: (N,), case of each unit.
-        n_cases: C.
         score: (N,) in [0, 1].
         positive: (N,), called tumour.
         found: (N,), the call after the rule that a tumour must be located; None without that rule.

@@ -27,16 +27,10 @@ class LesionTable:
     """The lesions of N images; every attribute has M rows.
 
     Attributes:
-        image: index of its image.
-        class_id: its class.
-        area_px: its area, px^2.
-        has_mask: whether it has a mask.
         matched: whether a finding overlaps it.
-        hit: whether its IoU reaches the threshold.
         hit_class: class of the finding that hits it, or NOT_HIT.
         by_mask: matched and by masks, not boxes.
         iou, dice: 0 for a missed lesion.
-        has_spacing: whether the pixel spacing is known.
     """
 
     image: Ints
@@ -105,9 +99,7 @@ def surfaces_of(
     """The Surfaces of the lesions of MatchedImages, which take time.
 
     Args:
-        images: the images.
         tolerance_px, tolerance_mm: of the normalised surface Dice.
-        progress: shows how far it is.
     """
     px, mm = [], []
     for image in progress("lesions", images):

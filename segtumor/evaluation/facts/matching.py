@@ -34,7 +34,6 @@ class Match:
     """The finding assigned to a lesion.
 
     Attributes:
-        finding: the finding.
         iou: IoU with the lesion, in (0, 1].
         by_mask: whether ``iou`` is that of the masks (else of the boxes).
         hit: whether ``iou`` reaches the IoU threshold.
@@ -51,7 +50,6 @@ class MatchedImage:
     """One image after matching.
 
     Attributes:
-        truth: the annotated image.
         lesions: its lesions that are no crowd regions, M; none where the model marks no lesions.
         matches: M entries, each a Match or None for a lesion that nothing overlaps.
         findings: findings with a place at or above the score threshold, N.

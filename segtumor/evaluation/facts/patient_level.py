@@ -28,7 +28,6 @@ def patient_calls(
     """The Calls of the cases.
 
     Args:
-        images: Calls of N images.
         located_images: (N,), whether a lesion of the image is hit.
         rule, score_threshold, require_located: as in StudySettings.
     """

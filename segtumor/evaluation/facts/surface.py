@@ -65,7 +65,6 @@ def surface_distances(
     """Compare the surfaces of two masks of one image, as the module defines.
 
     Args:
-        first_rle: COCO RLE.
         second_rle: COCO RLE of the same image size. Their order does not matter.
         tolerance: largest distance that counts as agreement in the surface Dice, at least 0, in units of ``spacing``.
         spacing: (row, column) distance of neighbouring pixels, as DICOM orders it: (1, 1) for px, else mm.

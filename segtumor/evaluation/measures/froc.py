@@ -54,7 +54,6 @@ def froc(
     """The free-response curve of a set of images.
 
     Args:
-        results: ImageResults.
         criterion: what makes a hit, "iou", "centre" or "mask" (see ``segtumor.evaluation.facts.froc_events``).
         iou_threshold: in (0, 1], for "iou".
         interpolate: read the sensitivity at a rate linearly between thresholds, as LUNA16 does.
@@ -103,7 +102,6 @@ def resample_events(events: FrocEvents, case_of_image: ArrayLike, weights: Array
     changes, so only they are looked at.
 
     Args:
-        events: FrocEvents.
         case_of_image: number of each image's case, in [0, C).
         weights: (B, C), how often each case was drawn; not below 0.
 

@@ -29,19 +29,15 @@ class Measure:
     """A number measured on cases.
 
     Attributes:
-        name: short name, as in tables.
-        label: name for people.
         group: one of GROUPS.
         unit: what ``n`` counts.
         n: units that define the value.
-        n_cases: C.
         resample: (B, C) weights -> (B,) values, NaN where undefined. The weights must not be changed afterwards: what
             several measures share is remembered by the array it was computed from.
         successes: of a proportion, how many of ``n``; else None.
         n_contributing: cases that hold a unit of the denominator, of the rarer kind where kinds are set against each
             other (tumour and normal, classes); None if unknown. So many observations an interval rests on, however
             many units they hold.
-        higher_is_better: whether it is.
         in_percent: 0 to 100 instead of 0 to 1.
     """
 
@@ -96,11 +92,9 @@ def ratio_measure(
     """sum(w * numerator) / sum(w * denominator): a mean, or a proportion, over the units of the drawn cases.
 
     Args:
-        name, label, group, unit: as in Measure.
         numerators: (N,) per unit; a mean's values, a proportion's successes.
         denominators: (N,) per unit; 1 for a unit that counts, 0 for one that does not.
         case_of: (N,) case of each unit.
-        n_cases: C.
         proportion: whether ``numerators`` count successes among ``denominators``.
         n: units that define the value; default: the denominators' sum.
         options: ``higher_is_better``, ``in_percent``.

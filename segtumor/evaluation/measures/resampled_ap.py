@@ -87,12 +87,7 @@ class _ClassFindings:
 
 
 class ResampledAP:
-    """AP and recall of resamples, by boxes or masks; NaN where ``CocoPairs`` say that they are undefined.
-
-    Args:
-        pairs: what is compared on N images.
-        class_names: K names by ``class_id``.
-    """
+    """AP and recall of resamples, by boxes or masks; NaN where ``CocoPairs`` say that they are undefined."""
 
     def __init__(self, pairs: CocoPairs, class_names: Sequence[str]) -> None:
         self._pairs, self._names = pairs, tuple(class_names)

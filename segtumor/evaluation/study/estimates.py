@@ -29,7 +29,6 @@ class Draws:
 
     Attributes:
         weights: (B, C), how often each case was drawn; as many float64 would take 480 MB for 30,000 cases.
-        level: confidence level.
     """
 
     weights: NDArray[np.uint16]
@@ -59,10 +58,7 @@ def estimates_of(
     """An Estimate of each Measure of the same cases.
 
     Args:
-        measures: Measures.
-        draws: Draws of their C cases.
         intervals: {name: Interval} of measures that have one of their own.
-        progress: shows how far it is.
     """
     intervals, n_cases = intervals or {}, draws.weights.shape[1]
     ones = np.ones((1, n_cases))

@@ -51,11 +51,8 @@ def interval_of(measure: Measure, value: float, replicates: Floats, jackknife: F
     """The Interval of a Measure.
 
     Args:
-        measure: the Measure.
-        value: its value.
         replicates: (B,) its values in the resamples.
         jackknife: (C,) its values with one case left out.
-        level: nominal coverage, in (0, 1).
     """
     if math.isnan(value):
         return undefined_interval("nothing to measure" if not measure.n else "cannot be computed", level)
@@ -90,7 +87,6 @@ def bootstrap_interval(value: float, replicates: Floats, jackknife: Floats, *, n
     Args:
         value, replicates, jackknife: as of ``bca_interval``.
         n_cases: cases that contribute.
-        level: nominal coverage, in (0, 1).
     """
     if n_cases < 2 and not math.isnan(value):
         return undefined_interval("fewer than two contributing cases", level)

@@ -48,7 +48,6 @@ def evaluate(
 
     Args:
         results: ImageResults, one per image, normal images included.
-        class_names: names by ``class_id``.
         score_threshold: findings below it count in AP only, [0, 1].
         iou_threshold: IoU from which a matched lesion is hit, (0, 1].
         n_images_absent: how many images the predictions do not mention, or None if unknown; reported as it is.

@@ -222,7 +222,6 @@ def uneven_views_remark(n_images: Ints, tumor: Bools | Sequence[bool], rule: str
     Args:
         n_images: (C,), images of each patient.
         tumor: (C,), the truth.
-        rule: as in StudySettings.
     """
     ill = np.asarray(tumor, dtype=np.bool_)
     if rule == MEAN or ill.all() or not ill.any():
@@ -248,11 +247,7 @@ def unpredicted_remarks(
     """Sentences on images that were not predicted: they count as without findings, so normal ones as right.
 
     Args:
-        truths: AnnotatedImages that were measured.
-        class_names: names by ``class_id``.
         absent_ids: ids of those that the predictions do not mention; None if they list no images.
-        failed_ids: ids of those that could not be predicted.
-        n_left_out: predicted images that are not annotated.
     """
     remarks = [f"{n_left_out} predicted images are not annotated and were left out."] if n_left_out else []
     for ids, what in ((absent_ids, "are absent from the predictions"), (failed_ids, "failed when predicting")):
@@ -268,7 +263,6 @@ def list_remark(truths: Sequence[AnnotatedImage], class_names: Sequence[str], *,
     """A sentence on the images without a finding in a plain list, which does not say what was predicted; or "".
 
     Args:
-        truths, class_names: as for ``unpredicted_remarks``.
         found_ids: ids of the images that the list has a finding of.
     """
     ids = {truth.image_id for truth in truths} - set(found_ids)

@@ -39,10 +39,6 @@ def study(
 
     Args:
         results: ImageResults, one per image, normal images included.
-        class_names: names by ``class_id``.
-        settings: what is assumed; None: the defaults.
-        progress: shows how far each long loop is; None: nothing is shown.
-        subgroups: whether to measure subgroups and test across them.
         n_images_absent, n_images_failed: as in ``metrics.evaluate``.
 
     Returns:

@@ -30,7 +30,6 @@ class Division:
     """One field and what has each of its levels.
 
     Attributes:
-        field: its name.
         of: ``"lesions"`` or ``"images"``.
         levels: {level: indices of lesions or images}, "unknown" last.
         overlapping: whether something belongs to several levels.
@@ -46,7 +45,6 @@ def divisions_of(facts: Facts, fields: Sequence[str] | None = None) -> tuple[lis
     """The Divisions of Facts, and sentences about fields that were left out and ages that are no numbers.
 
     Args:
-        facts: the Facts.
         fields: names of fields, or None for all that the images have.
 
     Raises:

@@ -33,14 +33,7 @@ PREDICTIVE_VALUES = ("image_ppv", "image_npv", "patient_ppv", "patient_npv")
 def subgroup_estimates(
     facts: StudyFacts, divisions: Sequence[Division], draws: Draws, *, progress: StepProgress = silent
 ) -> tuple[list[SubgroupEstimate], list[str]]:
-    """Estimates of every level of every Division, and sentences about levels that were left out as too small.
-
-    Args:
-        facts: Facts of all images.
-        divisions: Divisions of them.
-        draws: the Draws of their cases.
-        progress: shows how far it is.
-    """
+    """Estimates of every level of every Division, and sentences about levels that were left out as too small."""
     levels = [(d, level, members) for d in divisions for level, members in d.levels.items()]
     counted = [(d, level, members) for d, level, members in levels if len(members) >= facts.settings.min_group]
     ap_of_class = class_ap_measures(facts) if any(d.field == CLASS for d, _, _ in counted) else {}

@@ -44,7 +44,6 @@ class Confusion:
         counts: (C + 1, C + 1) for C classes. Row i < C: true class i, by predicted class; the last column counts missed
             lesions. The last row, background, counts false positives by predicted class; its last cell is meaningless
             and 0.
-        class_names: C names.
     """
 
     counts: Ints
@@ -67,8 +66,6 @@ class Evaluation:
 
     Attributes:
         metrics: nested dict of plain values as in ``metrics.json``; undefined values are NaN.
-        per_lesion: a row per lesion.
-        per_image: a row per image.
         curves: {"bbox" or "segm": {class name: PrecisionRecall}}.
         confusion: hits by class, missed lesions and false positives.
     """
@@ -95,7 +92,6 @@ class Estimate:
 
     Attributes:
         name: short name, as in ``metrics.json``.
-        label: name for people.
         group: ``measures.GROUPS``: "overlap", "surface", "lesions", "detection", "images", "patients", "calibration".
         unit: what ``n`` counts: "lesions", "images", "patients", "findings".
         value: NaN if undefined.
@@ -106,7 +102,6 @@ class Estimate:
         n_cases: cases resampled; fewer may hold what is measured, which ``method`` says where they are few.
         n_defined: resamples in which the measure is defined.
         wilson_low, wilson_high: Wilson's limits of a proportion, which take units to be independent; else NaN.
-        higher_is_better: whether it is.
         in_percent: 0 to 100 (average precision) instead of 0 to 1.
     """
 
@@ -142,9 +137,6 @@ class GroupTest:
     """Whether a measure differs across the levels of a field.
 
     Attributes:
-        field: the field.
-        measure: name of the measure.
-        test: name of the test.
         statistic: its statistic, NaN if undefined.
         p_value: two-sided, NaN if undefined.
         p_holm: the same, adjusted for all tests of the study (Holm 1979).
@@ -167,14 +159,8 @@ class Study:
     """Everything measured on a set of images.
 
     Attributes:
-        settings: what was assumed.
         evaluation: the metrics without intervals, as ``evaluate`` gives them.
-        class_names: names by ``class_id``.
         images: MatchedImages, in the order of the results.
-        cases: which image belongs to which case.
-        estimates: one per measure.
-        subgroups: the same by subgroup.
-        tests: across the levels of each field.
         per_lesion, per_image, per_case: rows (dicts); missing values are None.
         curves: {"roc_image", "roc_patient": RocCurve, "pr_image", "pr_patient": PrCurve, "froc": Froc, "reliability",
             "reliability_patient": Reliability}; an undefined curve is left out.

@@ -100,7 +100,6 @@ def two_raters(
     """Two raters' printed kappa fixes, with their margins, the table of their agreement, and so its interval.
 
     Args:
-        printed, interval: their kappa and its interval.
         first, second: [missed, false alarms] of each against the reference.
         n: [positives, negatives] of the reference.
     """
@@ -124,8 +123,6 @@ def either_reader(
     """If printed numbers of errors mean "by either reader", the readers' kappa follows; is it the printed one?
 
     Args:
-        printed: the readers' kappa.
-        missed, misread: printed numbers of subjects.
         first, second, n: as ``two_raters``.
     """
     check_readers(first, second, n)

@@ -14,7 +14,6 @@ def independent_of(*, values: Sequence[Printed], entry: str, library: Mapping[st
     """This source's numbers were measured, not taken over: not all of them are in another source.
 
     Args:
-        values: this source's numbers.
         entry: id of the other source; library: entries by id.
     """
     text = ", ".join(v.text for v in values)

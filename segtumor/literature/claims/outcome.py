@@ -17,10 +17,7 @@ class Outcome:
     """The answer of one check.
 
     Args:
-        printed: the claim's number as the source prints it.
         recomputed: what follows from the source's other numbers, as text.
-        verdict: one of ``VERDICTS``.
-        why: one sentence.
     """
 
     printed: str

@@ -43,7 +43,6 @@ def kappa_permutation_p(*, printed: Printed, first: Sequence[int], second: Seque
     exactly: of the subjects on which the two differ, each is swapped with probability 1/2.
 
     Args:
-        printed: p-value of the test.
         first, second: [wrong on positives, wrong on negatives] of each.
         n: [positives, negatives].
     """

@@ -105,7 +105,6 @@ def one_prevalence(*, models: Mapping[str, Sequence[Printed]], reference: str) -
 
     Args:
         models: {name: [accuracy, precision, recall]}.
-        reference: name of the model that the others are compared with.
 
     Binary and not averaged over classes is assumed; the sentence says so.
     """

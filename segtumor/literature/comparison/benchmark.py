@@ -36,11 +36,8 @@ def measured_on(
     """(what the numbers are measured on, the results that share no case with training).
 
     Args:
-        protocol: chooses the images.
-        pairing: truth and findings.
         settings: of the study; what the protocol fixes is replaced.
         annotations: path of the truth, beside which the split is described.
-        training: of ``read_training``.
     """
     results, truth = measuring.counted(protocol, pairing.results), pairing.truth
     used = measuring.settings_of(protocol, settings)
@@ -72,9 +69,7 @@ def benchmark(
     """Measure, and compare with what is published.
 
     Args:
-        entries: published sources by id.
         tested, clean: of ``measured_on``.
-        progress: as in ``study``.
 
     Raises:
         DataError: nothing to measure on.

@@ -40,7 +40,6 @@ class MeasuredOn:
         centers: sorted values of the images' attribute ``center``; UNKNOWN for those without.
         n: {IMAGE, PATIENT, LESION: how many}.
         training: what was trained on, or None if that is not known.
-        leak: what the test part shares with it, or None.
         iou_threshold: from which a lesion counts as found; froc_criterion: when one does in the FROC curve.
     """
 
@@ -60,8 +59,6 @@ def judge(
     """Whether a published number may be compared with one of ours.
 
     Args:
-        entry, result: the source and one of its numbers.
-        protocol: how ours was measured; tested: on what.
         unit: of our number, as Estimates have it; "" if there is none, and nothing to count alike.
 
     Returns:
@@ -104,7 +101,6 @@ def our_rule(metric: str, protocol: Protocol, tested: MeasuredOn) -> str:
 
     Args:
         metric: name in the protocol's table, without group.
-        tested: for the thresholds.
     """
     if metric.startswith(_AVERAGE_PRECISION):
         return AVERAGE_PRECISION

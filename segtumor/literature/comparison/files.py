@@ -39,13 +39,7 @@ def write_benchmark(
     """Write the rows of a comparison.
 
     Args:
-        folder: created if needed.
-        title: heading.
         sentences: what a reader must know first: data, leak, notes, assumptions.
-        provenance: plain values by heading and name.
-
-    Returns:
-        the paths written.
     """
     table = [_csv_row(row) for row in rows]
     contents: dict[str, Content] = {

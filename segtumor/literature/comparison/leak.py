@@ -22,7 +22,6 @@ class Leak:
         of_images, of_tumor_images, of_lesions: how many the test part has.
         n_cases: cases in both.
         n_without_case: images of the test part of which no case is known.
-        training: what was trained on.
     """
 
     n_images: int

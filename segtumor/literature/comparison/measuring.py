@@ -67,9 +67,7 @@ def measure(
     """Numbers of a protocol.
 
     Args:
-        class_names: by ``class_id``.
         settings: what the protocol fixes is replaced.
-        progress: as in ``study``.
 
     Returns:
         (estimates, named as the protocol's table names them; remarks).

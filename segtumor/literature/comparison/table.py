@@ -63,7 +63,6 @@ def comparison_table(
     """Rows of a protocol.
 
     Args:
-        entries: by id.
         ours, leak_free: from ``measuring.measure``; leak_free may be empty.
 
     Returns:

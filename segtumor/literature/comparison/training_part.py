@@ -24,7 +24,6 @@ class Training:
     Attributes:
         name: of the files, in words.
         cases: case ids, as text.
-        n_without_case: images without one.
         centers: sorted values of the images' attribute ``center``; UNKNOWN for those without.
         split_kinds: what the files say of their split, UNKNOWN for those that say nothing.
     """
@@ -40,7 +39,6 @@ def training_files(annotations: str | Path, given: Sequence[str | Path] | None =
     """Paths of the training annotations.
 
     Args:
-        annotations: path of the test part.
         given: paths the user gave; otherwise train.json and val.json beside the test part, if they exist.
     """
     if given:

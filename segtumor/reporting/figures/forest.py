@@ -28,7 +28,6 @@ def forest_figure(overall: Estimate, subgroups: Iterable[SubgroupEstimate], *, h
     """Levels from top to bottom, grouped by field; the broken line is the value of all.
 
     Args:
-        overall: of all units.
         subgroups: of the same measure, those of a field side by side.
         higher_is_better: which side of the line is better, for the axis.
     """

@@ -31,7 +31,6 @@ def dice_histogram_figure(per_lesion: Sequence[Mapping[str, Any]], *, score_thre
 
     Args:
         per_lesion: rows with ``dice``, ``matched`` and, where a hit asks for more than any overlap, ``hit``.
-        score_threshold: for the title.
     """
     dice = np.array([row["dice"] for row in per_lesion if row["matched"]], dtype=np.float64)
     n_lesions, n_missed = len(per_lesion), len(per_lesion) - len(dice)

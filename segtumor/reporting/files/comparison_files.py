@@ -35,12 +35,7 @@ def write_comparisons(
 
     Args:
         comparisons: of one set of images, such as a model with each reader.
-        folder: created if needed.
         level: confidence level of the intervals, for the headings.
-        provenance: plain values for the JSON file.
-
-    Returns:
-        the paths written.
     """
     columns = ("first_name", "second_name", *(field.name for field in dataclasses.fields(ComparisonRow)))
     rows = [

@@ -59,7 +59,6 @@ def write_evaluation(
     """Write everything about an evaluation into ``folder``; ``metrics.json`` comes last and stands for the others.
 
     Args:
-        folder: created if needed.
         study: what it is part of: intervals go into ``metrics.json``, and its fuller rows into the tables.
         annotations, predictions: paths of the two files that were compared; their SHA-256 is kept.
         weights: path of the weights that predicted, if known; kept with its SHA-256.

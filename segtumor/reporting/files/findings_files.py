@@ -72,9 +72,7 @@ def summary_head(*, settings: Mapping[str, Any], model: Mapping[str, Any], count
     """What comes before the list of inputs in summary.json.
 
     Args:
-        settings: what the run was asked to do.
         model: what identifies the model (file, hash, classes, ...).
-        counts: from ``count``.
     """
     heading = {"schema_version": SCHEMA_VERSION, "segtumor_version": segtumor.__version__, "notice": NOTICE}
     return {**heading, "settings": settings, "model": model, "counts": counts}
@@ -84,7 +82,6 @@ def count(outcomes: Iterable[InferenceOutcome], *, tumor_from: float | None = No
     """The "counts" of summary.json.
 
     Args:
-        outcomes: of all inputs.
         tumor_from: score, [0, 1], from which a whole image is called tumour, which "called_tumor" counts then: a
             classifier has no findings. None where no image is judged.
     """

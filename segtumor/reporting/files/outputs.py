@@ -40,7 +40,6 @@ def write_files(folder: str | Path, contents: Mapping[str, Content], *, earlier:
     """Write files into a folder, which is created if needed; returns their paths.
 
     Args:
-        folder: where.
         contents: {name: content}, the one that stands for the others last.
         earlier: names of files that an earlier result may have left, removed as well.
 

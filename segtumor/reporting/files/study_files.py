@@ -53,7 +53,6 @@ def write_study(
     Those that an earlier study left in the folder are deleted when all is drawn and nothing written.
 
     Args:
-        folder: created if needed.
         provenance, examples, extra_tables, title: as for ``study_page``.
         evaluation: arguments of ``write_evaluation`` beside the study's own, to write its files as well; None: not.
 

@@ -32,14 +32,7 @@ def data_card(
     """A page as text.
 
     Args:
-        title: name of the data set.
-        parts: by name.
-        statistics: of the same parts.
         examples: images with their pixels, (H, W) in [0, 1], None where unreadable; may be empty.
-        split_sha256: hash of the split, if the data set has one.
-
-    Returns:
-        HTML.
     """
     page = environment().get_template("data_card.html")
     return page.render(

@@ -74,8 +74,6 @@ def draw_examples(
     """The pictures of examples.
 
     Args:
-        study: what they were chosen from.
-        examples: from ``choose_examples``.
         read_pixels: function of an image id giving pixels (H, W) float in [0, 1]; where it fails, as with a damaged
             file a missing decoder or too little memory, the example is kept without picture, says so and is logged.
 

@@ -48,7 +48,6 @@ class StudyFigure:
         section: "curves", "calibration", "confusion", "overlap" or "subgroups".
         title: what it is, for those who cannot see it.
         caption: how to read it, and what would be good or bad.
-        draw: makes the figure.
     """
 
     name: str

@@ -64,14 +64,9 @@ def study_page(
     """A page as text.
 
     Args:
-        title: heading of the page.
         provenance: {heading: {name: value}}: command line, configuration, hashes, versions; None is "not recorded".
         examples: dicts of ``title``, ``caption`` and ``png`` (bytes of a PNG or JPEG, or None), as
             ``study_examples.draw_examples`` gives them.
-        extra_tables: shown after the headline.
-
-    Returns:
-        HTML.
     """
     figures = study_figures(study)
     facts = _facts(study, provenance, examples)

@@ -40,8 +40,6 @@ def contact_sheet(
 
     Args:
         examples: (AnnotatedImage, pixels) pairs; pixels (H, W) float in [0, 1], or None where they cannot be read.
-        class_names: names by ``class_id``.
-        columns: tiles in a row.
         tile_px: side of a tile; a radiograph keeps its shape.
         title: shown above, with the colours of the classes.
 

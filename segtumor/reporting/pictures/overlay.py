@@ -76,18 +76,14 @@ def draw_overlay(
     Args:
         pixels: (H, W) float in [0, 1], or what ``overlay_base`` makes of them, which is far smaller to keep.
         findings: of this image; a label's number is the position from 1, as in findings.csv.
-        class_names: names by ``class_id``.
         score_threshold: findings below it are not drawn; named where nothing is left.
         image_probabilities: of the whole image, normal first; in the footer, and where no finding is drawn the class
             and its probability as a label.
-        note: a sentence for the footer.
         notes: sentences that limit what the findings mean, such as "the image is blank": first in the footer, in
             another colour, and where nothing is found beside that.
-        file_name: shown in the header.
         spacing_mm: (row, column) in mm; sizes are in mm if given, else in px.
         spacing_source: where the spacing comes from; shown in the footer.
         true_lesions: drawn dashed, for evaluation.
-        synthetic: whether the header says that the image is synthetic.
 
     Returns:
         (H', W', 3) uint8 RGB, long side of the picture between 768 and 2,000 px, header and footer added.

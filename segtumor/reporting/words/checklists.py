@@ -20,10 +20,7 @@ class Item:
     """One item of a guideline.
 
     Attributes:
-        number: as published.
-        asks: what it asks for.
         status: ANSWERED, PARTLY or NOT_ANSWERED, if the page holds what ``needs`` names.
-        answer: what the page says about it.
         section: anchor of the section that says it; "" if none does.
         needs: facts without any of which the item is not answered.
     """
