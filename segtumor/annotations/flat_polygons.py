@@ -43,11 +43,7 @@ def ellipse_polygon(center_xy: Sequence[float], radii_xy: Sequence[float], degre
 
 
 def scale_between(drawn_hw: tuple[int, int], size_hw: tuple[int, int]) -> tuple[float, float]:
-    """Factors (x, y) from the size that an outline was drawn on to that of the image.
-
-    Raises:
-        LeftOutError: the two differ in shape by more than ``ASPECT_TOLERANCE``: another picture, or a turned one.
-    """
+    """Factors (x, y) from the size drawn on to the image's; raises LeftOutError if it is turned or of another shape."""
     scale_x, scale_y = size_hw[1] / drawn_hw[1], size_hw[0] / drawn_hw[0]
     turned = tuple(drawn_hw) == tuple(size_hw)[::-1] != tuple(size_hw)  # nearly square ones, too
     if turned or abs(scale_x / scale_y - 1) > ASPECT_TOLERANCE:

@@ -78,11 +78,7 @@ _ByLastFolder = dict[tuple[str, ...], list[int]]
 
 
 class NameIndex:
-    """Finds images by the names that annotations and tables give: the very name, the file name, that without suffix.
-
-    Args:
-        file_names: of the images; folders separated by /.
-    """
+    """Finds images (folders separated by /) by what others call them: with or without folders and suffix."""
 
     def __init__(self, file_names: Iterable[str]) -> None:
         self._exact: dict[str, list[int]] = {}

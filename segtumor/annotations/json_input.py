@@ -26,11 +26,7 @@ _SAVE_AS_UTF8 = "Save it as UTF-8"
 
 
 def read_bytes(path: Path | str, *, max_bytes: int = MAX_BYTES, remedy: str | None = None) -> bytes:
-    """The bytes of an annotation file.
-
-    Raises:
-        DataError: missing, not a file, not readable or larger than ``max_bytes``; nothing of it was read then.
-    """
+    """The bytes of a file; raises DataError if it is missing, no file, not readable or larger than ``max_bytes``."""
     path = Path(path)
     try:
         size = path.stat().st_size
@@ -56,12 +52,7 @@ def parse_json(data: bytes | str, path: Path | str) -> Any:
 
 
 def parse_json_leniently(data: bytes | str, path: Path | str) -> tuple[Any, list[tuple[str, str]]]:
-    """As ``parse_json``, but repeated keys are returned rather than refused; the last value counts.
-
-    Returns:
-        the value, and a list of (key, where), one for each duplicate key; ``where`` is
-        `` (id 17)`` if that object has an id, else empty.
-    """
+    """As ``parse_json``, but the last of repeated keys counts; they are returned: (key, " (id 17)" or "")."""
     repeated: list[tuple[str, str]] = []
 
     def make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -84,11 +84,7 @@ def has_outline(annotation: Annotation) -> bool:
 
 
 def counted_regions(annotations: Iterable[Any]) -> str:
-    """``5 lesions``, with the number of boxes and of crowd regions where there are any, in the same words everywhere.
-
-    Args:
-        annotations: COCO entries; malformed ones count as lesions.
-    """
+    """``5 lesions``, with the boxes and crowds among COCO entries, sound or not, in the same words everywhere."""
     crowds = [isinstance(entry, dict) and is_crowd(entry) for entry in annotations]
     boxes = sum(
         not crowd and isinstance(entry, dict) and not has_outline(entry)

@@ -17,11 +17,7 @@ Scale = tuple[float, float]
 
 
 def scale_of(drawn_hw: tuple[int, int], size_hw: tuple[int, int]) -> Scale:
-    """Factors (x, y) from the size that outlines were drawn on to that of the picture.
-
-    Raises:
-        LeftOutError: the shapes differ, the picture is turned, or the size drawn on is too large to scale masks of it.
-    """
+    """As ``scale_between``; raises LeftOutError also where masks of the size drawn on would be too large."""
     if tuple(drawn_hw) != tuple(size_hw) and drawn_hw[0] * drawn_hw[1] > MAX_PIXELS:
         raise LeftOutError("outlines drawn on an image too large to scale them", str(tuple(drawn_hw)))
     return scale_between(drawn_hw, size_hw)

@@ -152,7 +152,7 @@ class _Polygons:
     ) -> Iterator[_Reason]:
         """Keep the polygons of one annotation; yields the faults of those that cannot be measured."""
         height, width = size_hw or (np.inf, np.inf)
-        limits = (width, height, -np.inf, -np.inf, np.inf, np.inf)
+        limits: tuple[float, ...] = (width, height, -np.inf, -np.inf, np.inf, np.inf)
         if box_xywh:
             limits = (width, height, *box_xywh[:2], box_xywh[0] + box_xywh[2], box_xywh[1] + box_xywh[3])
         for number, polygon in enumerate(polygons):

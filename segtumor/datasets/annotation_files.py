@@ -46,11 +46,7 @@ def load_parts(
 
 
 def parts_of_split(dataset: CocoDataset, split_path: str | Path) -> dict[str, CocoDataset]:
-    """The parts that a split file makes of one annotation file; images without a case get that of the split.
-
-    Raises:
-        DataError: the split file is malformed, or an image is not in it.
-    """
+    """The parts by a split file, whose cases images without one get; raises DataError if one is not in it."""
     document = read_split_document(split_path)
     assignment = document["assignment"]
     missing = [image["file_name"] for image in dataset.images if image["file_name"] not in assignment]

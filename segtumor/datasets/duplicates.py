@@ -52,11 +52,7 @@ class Pair(NamedTuple):
 
 
 def exact_duplicates(fingerprints: Fingerprints) -> list[Pair]:
-    """Images with equal pixels.
-
-    Returns:
-        list of Pair: each further image of a group with the first of it, so that n copies give n - 1 pairs.
-    """
+    """Images with equal pixels: each with the first of its group, so that n copies give n - 1 pairs."""
     pairs = [Pair(names[0], name, EXACT, 0, 1.0) for names in _groups(fingerprints) for name in names[1:]]
     order = {name: position for position, name in enumerate(fingerprints)}
     return sorted(pairs, key=lambda pair: (order[pair.first], order[pair.second]))
@@ -69,16 +65,10 @@ def near_duplicates(
     min_correlation: float = MIN_CORRELATION,
     progress: Progress = iter,
 ) -> list[Pair]:
-    """Every pair of images with different pixels that shows nearly the same picture.
+    """Every pair of images with different pixels that shows nearly the same picture, in the order of the fingerprints.
 
-    Blank pictures are left out: they resemble each other and say nothing.
-
-    Args:
-        max_distance: of the perceptual hashes; less than half of the 143 bits.
-        min_correlation: of the aligned, band-passed thumbnails.
-
-    Returns:
-        list of Pair, in the order of the fingerprints; the first kind that fits of near, mirrored, inverted.
+    The kind is the first that fits of near, mirrored, inverted. Blank pictures are left out: they resemble each other
+    and say nothing. ``max_distance`` must be less than half of the 143 bits.
     """
     groups = [names for names in _groups(fingerprints) if np.ptp(fingerprints[names[0]].thumbnail) > 0]
     order = {name: position for position, name in enumerate(fingerprints)}

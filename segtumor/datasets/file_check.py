@@ -141,15 +141,7 @@ def repaired_copy(
 
 
 def untrainable(coco: Mapping[str, Any], *, keep_boxes: bool) -> tuple[str, str, bool]:
-    """What of sound annotations cannot be trained on.
-
-    Args:
-        coco: sound, as ``Repaired.coco``.
-
-    Returns:
-        (sentence on crowds, sentence on boxes alone, whether nothing can be trained on at all); a sentence is empty
-        where there are none.
-    """
+    """(sentence on crowds, on boxes alone, whether nothing can be trained on) of sound annotations; "" without any."""
     regions = regions_by_image(coco["images"], coco["annotations"])
     crowds, boxes = count_crowds(regions), boxes_sentence(regions)
     return crowds.sentence, boxes, crowds.all_regions or bool(boxes and not keep_boxes)

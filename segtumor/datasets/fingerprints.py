@@ -49,12 +49,7 @@ class Fingerprint:
 
 
 def fingerprint(path: Path | str, file_name: str | None = None, *, max_pixels: int = MAX_PIXELS) -> Fingerprint:
-    """Read an image file and return its Fingerprint; ``file_name`` None takes the name without folders.
-
-    Raises:
-        BadImageError: as ``read_radiograph``.
-        InstallationError: a DICOM file, and pydicom is missing.
-    """
+    """The Fingerprint of an image file, called ``file_name``, else by its own; raises as ``read_radiograph``."""
     path = Path(path)
     pixels = read_radiograph(path, max_pixels=max_pixels).pixels
     thumbnail = thumbnail_of(pixels)

@@ -17,15 +17,9 @@ from segtumor.progress import Progress
 def place_images(
     source: Path | str, target: Path | str, names: Sequence[str], *, mode: str, progress: Progress = iter
 ) -> None:
-    """Make the images reachable at ``target``: by a link to the folder ``source``, or by copies of ``names``.
+    """Make images of ``source`` reachable at ``target``: by a link, or by copies of ``names``, as ``mode`` says.
 
-    What is already right is left as it is; something else in its place is never overwritten.
-
-    Args:
-        mode: link or copy.
-
-    Raises:
-        OutputError: something else is at ``target``, or it cannot be written.
+    What is already right is left as it is; something else in its place is never overwritten, but raises OutputError.
     """
     source, target = Path(source), Path(target)
     if target.exists() and target.samefile(source):

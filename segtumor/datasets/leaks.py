@@ -112,13 +112,10 @@ def fingerprints_of_parts(
 def find_leaks(
     parts: Mapping[str, CocoDataset], fingerprints: Mapping[str, Fingerprint] | None = None, *, near: bool = True
 ) -> LeakReport:
-    """Compare the parts of a split.
+    """Compare the parts of a split; an image without ``case_id`` counts as a case of its own.
 
-    An image without ``case_id`` counts as a case of its own.
-
-    Args:
-        fingerprints: {path of the image: Fingerprint}, with the paths of ``image_key``; None where nothing was opened.
-            Images that are not in it are compared by path.
+    ``fingerprints`` are by the paths of ``image_key``; images that have none, or all if nothing was opened, are
+    compared by path.
     """
     prints = fingerprints or {}
     items = {part: _items(dataset) for part, dataset in parts.items()}

@@ -55,11 +55,7 @@ def sample_images(
 def read_sample(
     parts: Mapping[str, CocoDataset], count: int, *, seed: int, only: str | None = None, progress: Progress = iter
 ) -> list[tuple[AnnotatedImage, GrayImage | None]]:
-    """(AnnotatedImage, pixels) of a sample of all parts; pixels are None of an unreadable file, which is logged.
-
-    Args:
-        count, seed, only: as in ``sample_images``.
-    """
+    """(AnnotatedImage, pixels) of a sample, as ``sample_images``; None of an unreadable file, which is logged."""
     roots = {image.file_name: d.image_root for d in parts.values() for image in d.annotated_images}
     images = list({image.file_name: image for d in parts.values() for image in d.annotated_images}.values())
     examples: list[tuple[AnnotatedImage, GrayImage | None]] = []

@@ -64,16 +64,9 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
-    """Read a COCO file, or those of a folder.
+    """Read a COCO file, or those in a folder or its ``annotations``; ``labels`` are the categories in the order of ids.
 
-    Args:
-        source: file, or folder with the files in it or in its ``annotations``.
-
-    Returns:
-        What was read; ``labels`` are the categories in the order of their ids.
-
-    Raises:
-        DataError: there is no such file, or one has problems; the first ten are named, all are counted.
+    Raises DataError for files with problems, of which it names the first ten.
     """
     paths = _coco_files(source) or ([] if source.is_dir() else [source])
     if not paths:
@@ -91,14 +84,7 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
 
 
 def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> list[Remark]:
-    """Write ``annotations.json``, or ``output`` itself if it is called *.json.
-
-    Args:
-        output: folder, made if needed, or JSON file.
-
-    Returns:
-        nothing: COCO holds everything.
-    """
+    """Write ``annotations.json``, or ``output`` itself if it is called *.json; COCO holds everything."""
     path = output if output.suffix.lower() == ".json" else prepare_output_folder(output) / "annotations.json"
     annotations = [a for image in progress(dataset.images) for a in dataset.annotations_of(image)]
     ids_and_names = zip(dataset.category_id_of_class, dataset.taxonomy.names, strict=True)

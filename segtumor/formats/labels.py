@@ -71,16 +71,9 @@ def label_fields(annotations: Sequence[Mapping[str, Any]], taxonomy: Taxonomy) -
 
 
 def image_label_and_rest(words: Sequence[str], has_lesions: bool) -> tuple[str | None, list[str]]:
-    """Sort the words that were chosen for an image.
+    """(normal, benign, malignant or None, the other words) of the words chosen for an image, in any case.
 
-    Args:
-        words: texts, in any case.
-
-    Returns:
-        (normal, benign, malignant or None; the other words).
-
-    Raises:
-        LeftOutError: the words contradict each other or the lesions; the truth of the image is not known.
+    Raises LeftOutError if they contradict each other or the lesions: the truth of the image is not known.
     """
     labels = {word.strip().casefold() for word in words} & set(IMAGE_LABELS)
     if len(labels) > 1:

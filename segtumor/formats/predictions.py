@@ -37,17 +37,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
-    """Read a predictions.json.
-
-    Args:
-        source: file, or the output folder of infer.
-
-    Returns:
-        What was read; ``labels`` are the categories in the order of their ids.
-
-    Raises:
-        DataError: it is not a predictions file, or its ids do not match.
-    """
+    """Read a predictions.json, or that of a folder of infer; ``labels`` are its categories in the order of ids."""
     path = _file_of(source)
     listed, items, names = read_objects(path)
     threshold, collection = _threshold(path), Collection(images.root, labels=tuple(names.values()))

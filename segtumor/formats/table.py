@@ -102,11 +102,7 @@ def load_writable_format(name: str) -> WritableFormat:
 
 
 def detect_format(source: str | Path) -> str:
-    """Name of the format that a file or folder is in.
-
-    Raises:
-        DataError: there is nothing there, no format fits, or several do.
-    """
+    """Name of the format that a file or folder is in; raises DataError if none fits, or several do."""
     source = Path(source)
     if not source.exists():
         raise DataError("there is no such file or folder", where=source, remedy="Check --source")

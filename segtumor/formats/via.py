@@ -56,11 +56,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
-    """Read one file, or those of a folder and of its subfolders.
-
-    Raises:
-        DataError: there is no such file, or one is unreadable or of VIA 3.
-    """
+    """Read one file, or those of a folder and its subfolders; raises DataError for an unreadable one or VIA 3."""
     paths = [path for path in _files(source) if path == source or _begins_as_via(path)]
     if not paths:
         raise DataError("no file of VIA", where=source, expected="its JSON or CSV", remedy="Check --source")

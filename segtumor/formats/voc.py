@@ -67,14 +67,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
-    """Read all XML files of a folder.
-
-    Returns:
-        What was read; a file that is damaged, refused (DTD, entities) or without its image is in ``left_out``.
-
-    Raises:
-        DataError: there is no XML file.
-    """
+    """Read all XML files of a folder; damaged and refused ones (DTD, entities) are in ``left_out``."""
     folder = folder_of(source)
     paths = list(files_below(source, (".xml",)))
     if not paths:
@@ -103,10 +96,8 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
 def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> list[Remark]:
     """Write ``<name of the image>.xml`` for every image, normal ones without an object; in the images' subfolders.
 
-    An outline is written as ``polygon``; holes and several parts become one outline with bridges of no width.
-
-    Returns:
-        Remarks on images whose outlines have such bridges.
+    An outline is written as ``polygon``; holes and several parts become one outline with bridges of no width, and a
+    Remark.
     """
     output, remarks, taken = prepare_output_folder(output), list[Remark](), set[str]()
     for image in progress(dataset.images):

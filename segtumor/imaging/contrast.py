@@ -18,11 +18,7 @@ _SMALLEST_EDGE_PX = 32
 
 
 def remarks_on(pixels: GrayImage) -> list[str]:
-    """Sentences on a picture, none on an ordinary one.
-
-    Args:
-        pixels: (H, W) float32 in [0, 1].
-    """
+    """Sentences on a picture, (H, W) float32 in [0, 1]; none on an ordinary one."""
     height, width = pixels.shape
     found = [f"a picture of only {width} x {height} px"] if min(height, width) < _SMALLEST_EDGE_PX else []
     return found + [remark for remark in (_contrast(pixels),) if remark]

@@ -131,14 +131,7 @@ def to_unit_range(samples: ArrayLike) -> GrayImage:
 
 
 def luma(channels: Array) -> GrayImage:
-    """Gray of red, green, blue: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), without rounding or clipping.
-
-    Args:
-        channels: (H, W, C >= 3), any real dtype; channels after the third are ignored.
-
-    Returns:
-        (H, W) float32 in the units of the input.
-    """
+    """Gray (H, W) float32 of (H, W, C >= 3): 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), in the units of the input."""
     gray = np.zeros(channels.shape[:2], dtype=np.float32)
     for first in range(0, len(gray), _ROWS_AT_ONCE):  # a picture of 64 megapixels takes 256 MB for each float copy
         rows, total = channels[first : first + _ROWS_AT_ONCE], gray[first : first + _ROWS_AT_ONCE]

@@ -55,11 +55,7 @@ class JpegStream:
 
 
 def walk_jpeg(data: bytes) -> JpegStream:
-    """JpegStream of the bytes of a file or frame; what follows the end mark is left alone.
-
-    Raises:
-        ValueError: no JPEG, cut off, or marks that make no sense.
-    """
+    """JpegStream of a file or frame, up to its end mark; raises ValueError if it is no JPEG, cut off or damaged."""
     if data[:2] != bytes((0xFF, _START)):
         raise ValueError("no JPEG data")
     position, flat = 2, True

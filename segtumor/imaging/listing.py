@@ -30,11 +30,7 @@ class LeftOut(NamedTuple):
 
 
 def look_through(folder: str | Path) -> tuple[list[Path], list[LeftOut]]:
-    """(images, left out) of the files directly in ``folder``, each sorted by name: lists of Path and of LeftOut.
-
-    Raises:
-        DataError: it is not a folder, or cannot be listed.
-    """
+    """(images, left out) of the files in ``folder``, sorted by name; raises DataError if it cannot be listed."""
     folder = Path(folder)
     try:
         paths = sorted((path for path in folder.iterdir() if not path.is_dir()), key=lambda path: path.name)

@@ -34,13 +34,9 @@ _FLAT = 1e-3
 
 
 def thumbnail_of(pixels: GrayImage) -> NDArray[np.uint8]:
-    """A small picture that does not depend on size, exposure or windowing.
+    """(64, 64) uint8 of (H, W) float32 in [0, 1], whatever its size, exposure or window.
 
-    Args:
-        pixels: (H, W) float32 in [0, 1].
-
-    Returns:
-        (64, 64) uint8; percentiles 0.5 and 99.5 at 0 and 255, the aspect ratio given up.
+    Percentiles 0.5 and 99.5 are at 0 and 255, the aspect ratio is given up.
     """
     from segtumor.system.opencv import cv2
 
@@ -56,13 +52,9 @@ def low_frequencies(thumbnail: NDArray[np.uint8]) -> Floats:
 
 
 def perceptual_hashes(thumbnail: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Hash of a thumbnail, and of its mirror image (left and right exchanged).
+    """Hash of a thumbnail, and of its mirror image (left and right exchanged): (3,) uint64 each, of 143 bits.
 
-    Args:
-        thumbnail: (64, 64) uint8, from ``thumbnail_of``.
-
-    Returns:
-        two (3,) uint64 arrays of 143 bits; the remaining bits are 0. A blank picture has hashes of zeros.
+    A blank picture has hashes of zeros.
     """
     coefficients = low_frequencies(thumbnail)
     # Rounding errors must not decide the sign of a frequency that the picture lacks.

@@ -19,11 +19,9 @@ _SLACK_BYTES, _PIECE_BYTES = 16, 1 << 18
 
 
 def check_png(file: BinaryIO) -> None:
-    """Check the checksum (clause 5.5) of every chunk that matters for the pixels, that the file has its end, and that
-    there are no more pixels than its header says.
+    """Raise ValueError for a wrong checksum (clause 5.5), a missing end, or more pixels than the header says.
 
-    Raises:
-        ValueError: a checksum is wrong, the file stops before its IEND chunk, or there are more pixels.
+    Checksums are checked of every chunk that matters for the pixels.
     """
     counter = None
     for kind, offset, length in _chunks(file):

@@ -134,11 +134,7 @@ def _placed(error: DataError, where: str) -> DataError:
 
 
 def read_objects(path: str | Path) -> tuple[list[_Json], list[_Json], dict[int, str]]:
-    """(entries of "images", entries of "annotations", {category id: name}) of a predictions file that names images.
-
-    Raises:
-        DataError: it is none, or a results list.
-    """
+    """(images, annotations, {category id: name}) of a predictions file; raises DataError for a results list, too."""
     content = _load(path)
     if isinstance(content, list):
         raise DataError("a results list names neither images nor classes", where=path, expected="a predictions.json")

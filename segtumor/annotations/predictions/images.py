@@ -52,11 +52,7 @@ class ImageMatcher:
         return self.by_name(name) if isinstance(name, str) and name else self.by_id(own_id(image))
 
     def of_ids(self, path: Any, ids: Iterable[Any]) -> dict[int | str, int]:
-        """{id: id of the annotated image} of the ids in a file without names; unknown ones are not in it.
-
-        Raises:
-            DataError: an id could be two images.
-        """
+        """{id: id of the annotated image} of those that are known; raises DataError for one of two images."""
         found = {given: self.by_id(given) for given in dict.fromkeys(filter(is_id, ids))}
         refuse_several(path, found)
         matched = {given: images[0] for given, images in found.items() if images}

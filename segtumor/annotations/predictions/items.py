@@ -26,12 +26,7 @@ _MOST_POLYGONS, _LONGEST_OUTLINE_PX = 1_000, 1e6
 def finding_of(
     item: Mapping[str, Any], size_hw: tuple[int, int], classes: Mapping[int, int], class_names: Sequence[str]
 ) -> Finding:
-    """The Finding of a result item.
-
-    Args:
-        item: as in a COCO results list, perhaps with ``class_probabilities``.
-        classes: {category id: class_id}.
-    """
+    """The Finding of a COCO result item, perhaps with ``class_probabilities``; ``classes``: {category id: class_id}."""
     category_id, score = item.get("category_id"), item.get("score")
     if not is_int(category_id) or category_id not in classes:
         raise DataError("unknown category_id", got=category_id, expected=sorted(classes))

@@ -27,13 +27,10 @@ class CsvRow(NamedTuple):
 
 
 def csv_rows(data: bytes, path: Path) -> Iterator[CsvRow]:
-    """Every row of a CSV in UTF-8, blank ones included.
+    """Every row of a CSV in UTF-8, blank ones included; raises DataError, naming ``path``, for anything else.
 
     Comma, semicolon or tab divide, whichever the first line has most of outside quotes; where the comma does not, it is
     a decimal point.
-
-    Raises:
-        DataError: not UTF-8, quotes that do not match, or a line that no table has; ``path`` is named.
     """
     try:
         text = data.decode("utf-8-sig")  # spreadsheets put a byte-order mark in front
@@ -50,11 +47,7 @@ def csv_rows(data: bytes, path: Path) -> Iterator[CsvRow]:
 
 
 def filled_rows(path: Path) -> list[CsvRow]:
-    """The rows of a CSV file that are not blank.
-
-    Raises:
-        DataError: as ``csv_rows``, not readable, larger than 256 MB or without any row.
-    """
+    """The rows that are not blank; raises DataError for an unreadable file, one of more than 256 MB, or none."""
     return _filled(read_bytes(path, max_bytes=MAX_BYTES), path)
 
 

@@ -20,11 +20,8 @@ _FAULTS_SHOWN = 10
 def read_cells(path: Path | str, needed: Sequence[str] = ()) -> list[dict[str, str]]:
     """Rows of a table as {column: text}; columns in lower case with single blanks, everything trimmed.
 
-    Args:
-        path: .xlsx (its first sheet) or CSV in UTF-8, divided by commas, semicolons or tabs.
-
-    Raises:
-        DataError: unreadable, larger than 256 MB, or a column is missing or there twice.
+    A table is .xlsx (its first sheet) or CSV in UTF-8, divided by commas, semicolons or tabs. Raises DataError for one
+    that is unreadable or larger than 256 MB, and for a column that is missing or there twice.
     """
     rows = next(iter(read_sheets(path).values()))
     header = header_of(rows)
@@ -35,11 +32,7 @@ def read_cells(path: Path | str, needed: Sequence[str] = ()) -> list[dict[str, s
 
 
 def refuse_rows(faults: Sequence[DataError], path: Path | str) -> None:
-    """Raise one DataError for all faulty rows, so that a long table need not be fixed one run at a time.
-
-    Args:
-        faults: DataErrors whose ``where`` is the row; without any, nothing is raised.
-    """
+    """Raise one DataError for all faults (``where``: the row), so that a table need not be fixed one run at a time."""
     if len(faults) == 1:
         (one,) = faults
         details = {"got": one.got, "expected": one.expected, "remedy": one.remedy}

@@ -52,11 +52,7 @@ def leak_numbers(assignment: Assignment, *, train: str = "train") -> LeakNumbers
 
 
 def check_cases_whole(assignment: Assignment, *, where: Path | str | None = None) -> None:
-    """Refuse a split that has images of one case in two parts.
-
-    Raises:
-        DataError: naming the first cases and their parts.
-    """
+    """Raise DataError for a split that has images of one case in two parts, naming the first such cases."""
     leaking = cases_in_several_parts(assignment)
     if not leaking:
         return

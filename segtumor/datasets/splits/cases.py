@@ -17,11 +17,7 @@ _NAMED = 5
 
 
 def cases_of_images(images: Sequence[Mapping[str, Any]], *, by: str = "case_id") -> list[str]:
-    """Case of each image, from one of its fields.
-
-    Raises:
-        ConfigError: an image has none, so that it is not known whether it shows another's case.
-    """
+    """Case of each image, from one of its fields; raises ConfigError without one: it may show another's case."""
     cases = [case for image in images if (case := case_of(image, by)) is not None]
     if len(cases) < len(images):
         missing = [image["file_name"] for image in images if case_of(image, by) is None]
@@ -39,14 +35,7 @@ def known_cases(images: Sequence[Mapping[str, Any]], *, by: str = "case_id") -> 
 
 
 def join_cases(case_of: Mapping[str, str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Make one case of those whose images belong together.
-
-    Args:
-        pairs: (file name, file name) of images that must stay together.
-
-    Returns:
-        {file name: case}; a joined case has the names of its cases, sorted, with + between them.
-    """
+    """{file name: case}, with one case for those that pairs of file names join: both, sorted, with + between them."""
     group_of = {case: {case} for case in case_of.values()}
     for first, second in pairs:
         merged = group_of[case_of[first]] | group_of[case_of[second]]

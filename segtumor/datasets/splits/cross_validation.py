@@ -106,12 +106,7 @@ def _divide(
 def rare_classes(
     case_ids: Sequence[str], labels_of_image: Iterable[Collection[str]], names: Sequence[str], *, folds: int
 ) -> list[str]:
-    """Classes that not every fold can test, as sentences.
-
-    Args:
-        case_ids: N.
-        labels_of_image: N collections of the names that the image counts for.
-    """
+    """Sentences on classes that not every fold can test; of N images, their cases and the names they count for."""
     holding = Counter(
         name
         for name, _ in {
@@ -127,12 +122,7 @@ def rare_classes(
 
 
 def common_root(merged: MergedCoco) -> tuple[Path, MergedCoco]:
-    """One image root for images of several data sets.
-
-    Returns:
-        (absolute folder of all images, MergedCoco whose file names are relative to it). Names stay as they are where
-        there is one root.
-    """
+    """One absolute folder for images of several data sets, and the set with names relative to it."""
     roots = list(merged.roots)
     if len(roots) == 1:
         return roots[0], merged
@@ -152,9 +142,6 @@ def fold_documents(
     """Yield (part, COCO object) of one fold, without parts that are empty.
 
     Ids stay as they are, so that an image has one id in every fold and in the pooled results.
-
-    Args:
-        merged: MergedCoco, whose images the positions of the fold refer to.
     """
     info = {**merged.info, "fold": fold.number, "folds": folds, "split_kind": "kfold", "split_sha256": split_sha256}
     for part, positions in fold.parts.items():

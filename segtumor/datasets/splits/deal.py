@@ -96,19 +96,10 @@ def kfold_split(
     severity: Sequence[str] = SEVERITY,
     within: Keys | None = None,
 ) -> list[list[int]]:
-    """Divide images into folds of equal size, for cross-validation: no group in two folds, folds alike in their strata.
+    """Sorted image indices of folds of equal size: no group in two folds, folds alike in their strata.
 
     The strata are dealt one after the other without starting anew, so that the folds' sizes differ by no more than the
-    images of one group.
-
-    Args:
-        folds: number of folds, at least 2 and at most the number of groups.
-
-    Returns:
-        list of ``folds`` sorted lists of image indices; each index once. Validate on one, train on all others.
-
-    Raises:
-        ConfigError: fewer than two folds, or fewer groups than folds.
+    images of one group. Raises ConfigError for fewer than two folds, or more than there are groups.
     """
     count = len(set(groups))
     if not 2 <= folds <= count:
@@ -135,15 +126,7 @@ def check_fractions(fractions: Mapping[str, float]) -> None:
 
 
 def merged_strata(keys: Sequence[tuple[Any, ...]], *, min_count: int = MIN_CASES_OF_STRATUM) -> list[tuple[Any, ...]]:
-    """Shorten the keys of strata that are too small to be divided.
-
-    Args:
-        keys: tuple of each group, the most important key first.
-        min_count: a stratum of fewer groups loses its last key, and again, until it is large enough or has one key.
-
-    Returns:
-        list of tuples, each a beginning of the group's own.
-    """
+    """Keys of groups, the most important first; those of small strata lose their last, until ``min_count`` share it."""
     merged = list(keys)
     for length in range(max(map(len, merged), default=1), 1, -1):
         counts = Counter(key for key in merged if len(key) == length)

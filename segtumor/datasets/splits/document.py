@@ -74,11 +74,7 @@ def split_document(
 
 
 def read_split_document(path: Path | str) -> dict[str, Any]:
-    """Read a split file without judging what it says.
-
-    Raises:
-        DataError: unreadable, or not a split file of a known schema.
-    """
+    """Read a split file without judging what it says; raises DataError if it is none of a known schema."""
     path = Path(path)
     document: dict[str, Any] = parse_json(read_bytes(path, remedy="Give a split.json written earlier"), path)
     _check_document(document, path)
@@ -86,13 +82,9 @@ def read_split_document(path: Path | str) -> dict[str, Any]:
 
 
 def read_split(path: Path | str, *, allow_shared_cases: bool = False) -> Split:
-    """Read a split file.
+    """Read a split file; raises DataError if it was altered, or has a case in two parts.
 
-    Args:
-        allow_shared_cases: also take a split of kind image, column or official, whose cases may be in several parts.
-
-    Raises:
-        DataError: unreadable, of another schema, altered since it was written, or with a case in two parts.
+    ``allow_shared_cases`` takes splits of kind image, column or official, too, whose cases may be in several parts.
     """
     return split_of_document(read_split_document(path), path, allow_shared_cases=allow_shared_cases)
 
@@ -142,14 +134,9 @@ def reuse_split(
     *,
     where: Path | str | None = None,
 ) -> None:
-    """Check that a saved split fits the images at hand.
+    """Raise DataError unless a saved split has all images, and no case in two parts; it may hold more.
 
-    Args:
-        file_names: of the images, each of which must be assigned; the split may hold more.
-        case_ids: {file name: case}, if known otherwise than from the split; no such case may be in two parts either.
-
-    Raises:
-        DataError: images are not in the split, or a case is in two parts of it.
+    ``case_ids``, {file name: case}, are cases known otherwise than from the split.
     """
     missing = [name for name in file_names if name not in split.assignment]
     if missing:
@@ -161,11 +148,7 @@ def reuse_split(
 
 
 def hash_images(image_root: Path | str, names: Iterable[str], *, progress: Progress = iter) -> dict[str, str]:
-    """{file name: SHA-256 of the image file}, in the order of ``names``.
-
-    Raises:
-        DataError: a file cannot be read.
-    """
+    """{file name: SHA-256 of the image file}, in the order of ``names``; raises DataError for an unreadable one."""
     hashes = {}
     for name in progress(names):
         try:

@@ -48,11 +48,7 @@ def part_name(text: str) -> str | None:
 
 
 def match(listed: Iterable[Listed], file_names: Sequence[str]) -> Listing:
-    """Bring lists and images together.
-
-    Raises:
-        DataError: an image is in several parts, or nothing fits.
-    """
+    """Bring lists and images together; raises DataError if an image is in several parts, or nothing fits."""
     names, result, torn = NameIndex(file_names), Listing(), dict[str, str]()
     for name, part in listed:
         index = names.find(name)
@@ -142,11 +138,7 @@ def _of_sheet(rows: Sequence[Sequence[str]], part: str | None, path: Path) -> li
 def listed_in_column(
     cells: Sequence[Mapping[str, str]], image_column: str, part_column: str, path: Path | str
 ) -> list[Listed]:
-    """(image name, part) of each row of a table that has both; rows with a blank part are in no list.
-
-    Raises:
-        DataError: a part that is not train, val or test.
-    """
+    """(image name, part) of the rows that name a part; raises DataError for another than train, val or test."""
     listed = [(row[image_column], part_name(row[part_column]), row[part_column]) for row in cells if row[part_column]]
     strange = [f"{text} ({name})" for name, part, text in listed if part is None]
     if strange:
@@ -175,10 +167,7 @@ def listing_of_attribute(images: Sequence[Mapping[str, Any]], key: str) -> Listi
     """Listing by a field of the images themselves, as converted YOLO and VOC folders have it (``part``).
 
     Values other than the ways to write train, val and test become parts of their own name; images without one are
-    unlisted.
-
-    Raises:
-        ConfigError: no image has the field.
+    unlisted. Raises ConfigError if no image has the field.
     """
     check_attribute(images, key, option="--column")
     values = [attribute_text(image, key) for image in images]

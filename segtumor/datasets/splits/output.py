@@ -100,9 +100,6 @@ def part_documents(
     """Yield (part, COCO object), one after the other.
 
     Ids stay as they are, so that an image has one id in every part and split; images that are in no part are left out.
-
-    Args:
-        info: fields of ``info`` beyond those of the split.
     """
     info = {**info, "split_kind": split.kind, "split_sha256": split.sha256}
     parts_of_fold = split.parts_of_fold
@@ -177,12 +174,7 @@ def summarize(
 
 
 def remove_earlier_parts(split_path: Path, *, keep: Iterable[Path | str] = ()) -> None:
-    """Remove an earlier split and its annotation files: a part left over would share cases with the new ones.
-
-    Args:
-        split_path: the split file; the parts lie in ``annotations`` beside it.
-        keep: annotation files that the new split is made from.
-    """
+    """Remove a split file and its parts but ``keep``: a part left over would share cases with the new ones."""
     kept = {Path(path).resolve() for path in keep}
     for part in _parts_of(split_path):
         path = split_path.parent / "annotations" / f"{part}.json"
@@ -192,11 +184,7 @@ def remove_earlier_parts(split_path: Path, *, keep: Iterable[Path | str] = ()) -
 
 
 def check_no_earlier_split(output: Path, parts: Iterable[str], *, overwrite: bool) -> None:
-    """Refuse to replace an earlier split unasked, or a file of one of ``parts`` that is of no split.
-
-    Raises:
-        ConfigError: there is one.
-    """
+    """Raise ConfigError for an earlier split, unless it may be replaced, or a part's file that is of no split."""
     split_path = Path(output) / "split.json"
     if os.path.lexists(split_path) and not overwrite:
         remedy = "Choose another --output, or replace it with --overwrite"

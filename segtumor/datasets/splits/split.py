@@ -208,14 +208,9 @@ def split_from_parts(
     *,
     origin: Mapping[str, Any] | None = None,
 ) -> Split:
-    """A split that somebody else has made.
+    """A split that others have made, of kind column or official; images without a part are left out.
 
-    Args:
-        kind: column or official.
-        part_of_index: {position in ``file_names``: part}; images that are not in it are left out.
-
-    Returns:
-        Split; its fractions are the shares found. Cases may be in several parts: ask ``cases_in_several_parts``.
+    Its fractions are the shares found. Cases may be in several parts: ask ``cases_in_several_parts``.
     """
     order = (TRAIN, VAL, TEST)
     counts = Counter(part_of_index.values())

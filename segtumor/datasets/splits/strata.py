@@ -17,25 +17,14 @@ LABEL = "label"
 
 
 def attribute_text(image: Mapping[str, Any], key: str) -> str:
-    """One attribute of a COCO image entry as text.
-
-    Args:
-        key: name of a field, or ``age_group``.
-
-    Returns:
-        The text; a list as its sorted values joined by ``+``; ``unknown`` where there is none.
-    """
+    """A field, or ``age_group``, of a COCO image entry as text: a list sorted and joined by ``+``; ``unknown``."""
     if key == AGE_GROUP:
         return age_group(image.get("age")) or UNKNOWN
     return "+".join(sorted(texts_of(image.get(key)))) or UNKNOWN
 
 
 def stratum_keys(images: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[tuple[str, ...]] | None:
-    """Further keys of each image for ``grouped_split``; None where there are none but the label.
-
-    Raises:
-        ConfigError: a key that no image has.
-    """
+    """Keys of each image beyond the label, None without any; raises ConfigError for one that no image has."""
     keys = [key for key in keys if key != LABEL]  # the label always comes first
     for key in keys:
         check_attribute(images, key, option="--stratify")

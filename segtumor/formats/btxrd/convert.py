@@ -48,14 +48,9 @@ class Conversion:
 def convert(
     source: str | Path, *, taxonomy: Taxonomy, cases: Mapping[str, str] | None = None, progress: Progress = iter
 ) -> Conversion:
-    """Convert a BTXRD folder.
+    """Convert a BTXRD folder: images, Annotations and dataset.csv or .xlsx; ``cases`` is {stem of an image: case id}.
 
-    Args:
-        source: folder with images, Annotations and dataset.csv or dataset.xlsx.
-        cases: {stem of an image: case id}; an image without one is a case of its own.
-
-    Raises:
-        DataError: the folder or its table cannot be used at all.
+    An image without a case is one of its own. Raises DataError if the folder or its table cannot be used at all.
     """
     source, cases = Path(source), cases or {}
     rows = read_table(find_table(source))

@@ -78,21 +78,13 @@ def find_table(source: str | Path) -> Path:
 
 
 def read_table(path: str | Path) -> list[TableRow]:
-    """Rows of the table, in its order.
-
-    Raises:
-        DataError: unreadable, or a column is missing that the conversion needs.
-    """
+    """Rows of the table, in its order; raises DataError if it is unreadable, or a column is missing."""
     needed = ("image_id", "tumor", BENIGN, MALIGNANT, *SUBTYPE_ENTITY)
     return [_row(cells) for cells in read_cells(Path(path), needed) if cells["image_id"]]
 
 
 def read_cases(path: str | Path) -> dict[str, str]:
-    """{stem of the image's file name: case id} of a csv with columns image_id and case_id; blank cases are left out.
-
-    Raises:
-        DataError: unreadable, a column is missing, or an image has two cases.
-    """
+    """{stem of the image's file name: case id} of the filled rows; raises DataError for an image with two cases."""
     cases: dict[str, str] = {}
     for cells in read_cells(Path(path), ("image_id", "case_id")):
         stem, case = stem_of(cells["image_id"]), case_of(cells)
@@ -104,12 +96,7 @@ def read_cases(path: str | Path) -> dict[str, str]:
 
 
 def read_parts(path: str | Path) -> list[tuple[str, str]]:
-    """(image name, part) of each row of a table that has a column split, set, part, partition or subset.
-
-    Raises:
-        ConfigError: there is no such column.
-        DataError: a part that is not train, val or test.
-    """
+    """(image name, part) of each row; raises ConfigError without a column of parts, DataError for an unknown part."""
     rows = read_cells(Path(path), ("image_id",))
     column = next((name for name in PART_COLUMNS if rows and name in rows[0]), None)
     if column is None:

@@ -22,16 +22,10 @@ def default_salt_path() -> Path:
 
 
 def load_salt(path: str | Path | None = None) -> bytes:
-    """The 32 secret bytes of ``path``; on first use they are drawn, and the file is created for its owner alone (0600).
+    """The 32 secret bytes of ``path``, or of ``default_salt_path()``; drawn on first use, for their owner alone (0600).
 
-    Two processes that start at the same time end with the same salt.
-
-    Args:
-        path: the file; None for ``default_salt_path()``.
-
-    Raises:
-        DataError: there is a file of another length, or one that others may read or that cannot be read.
-        OutputError: it cannot be created.
+    Two processes that start at the same time end with the same salt. Raises DataError for a file of another length, or
+    one that others may read, OutputError if it cannot be created.
     """
     path = default_salt_path() if path is None else Path(path)
     if not path.exists():

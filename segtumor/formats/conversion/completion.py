@@ -41,11 +41,7 @@ def leave_out_contested(collection: Collection, contested: Mapping[str, list[str
 
 
 def drop_labels(collection: Collection, labels: Iterable[str]) -> None:
-    """Take the regions of some labels out of ``collection``, in place, as the user asked, and report it by image.
-
-    Raises:
-        ConfigError: no region has such a label.
-    """
+    """Take the regions of labels out, in place, and report it by image; raises ConfigError for an unknown label."""
     unwanted = {label_key(label) for label in labels}
     found = {label_key(region.label) for image in collection.images for region in image.regions}
     if unwanted - found:
@@ -61,14 +57,7 @@ def drop_labels(collection: Collection, labels: Iterable[str]) -> None:
 def add_unlisted(
     collection: Collection, names: Iterable[str], size_of: Callable[[str], SizeHW], meaning: Unlisted
 ) -> int:
-    """Add the images that no annotation mentions, as normal ones, or leave them out; either is reported.
-
-    Args:
-        size_of: file name -> (height, width), px; raises LeftOutError.
-
-    Returns:
-        how many are left out since they are not annotated.
-    """
+    """Add images that no annotation mentions as normal ones, or leave them out; returns how many are left out."""
     known = collection.known | collection.not_images
     unlisted = [name for name in names if name not in known]
     if meaning != NORMAL:

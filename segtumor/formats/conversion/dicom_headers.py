@@ -17,11 +17,7 @@ if TYPE_CHECKING:  # pydicom is slow to import
 
 
 def add_dicom_headers(collection: Collection, salt_path: str | Path | None = None) -> None:
-    """Add to each DICOM image of ``collection``, in place, what its header says; what is known already wins.
-
-    Args:
-        salt_path: file of the secret that patients' numbers are hashed with; None takes the one in the user's settings.
-    """
+    """Add to each DICOM image, in place, what its header says; what is known wins. None: the user's own salt."""
     from segtumor.imaging.dicom.attributes import dicom_identity
     from segtumor.imaging.listing import is_dicom
 

@@ -19,11 +19,7 @@ _ELSEWHERE = "Choose another --output, or remove it yourself"
 
 
 def check_no_earlier(output: str | Path, *, overwrite: bool) -> None:
-    """Refuse a folder with an earlier conversion.
-
-    Raises:
-        ConfigError: there is one and ``overwrite`` is not set, or its report does not say which files it made.
-    """
+    """Raise ConfigError for an earlier conversion that may not be replaced, or whose report does not list its files."""
     report = Path(output) / REPORT
     if not os.path.lexists(report) or _listed(report) == []:  # a conversion that came to nothing is in nobody's way
         return
@@ -66,13 +62,9 @@ def remove_earlier(output: str | Path, *, keep: Iterable[str | Path] = ()) -> li
 
 @contextlib.contextmanager
 def new_files(output: str | Path) -> Iterator[list[Path]]:
-    """Collects the files written inside the block; none may replace another, and after a failure they are gone.
+    """Collects the files written inside the block, and links that the caller adds; after a failure they are gone.
 
-    Yields:
-        list of paths, to which the caller may add links that it made.
-
-    Raises:
-        ConfigError: a file would be replaced that was there before.
+    Raises ConfigError instead of replacing a file that was there before.
     """
     output = Path(output)
     written: list[Path] = []

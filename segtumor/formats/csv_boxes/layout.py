@@ -97,14 +97,7 @@ class Row(NamedTuple):
 
 
 def layout_of(first_row: Sequence[str], where: Path) -> Layout:
-    """Layout of a table, from its first row.
-
-    Args:
-        first_row: the header; or, as keras-retinanet has it, a row path,x1,y1,x2,y2,class without header.
-
-    Raises:
-        DataError: columns are missing, or there twice.
-    """
+    """Layout by the first row: a header, or path,x1,y1,x2,y2,class as of keras-retinanet; else raises DataError."""
     if _is_retinanet_row(first_row):
         return Layout(0, 5, (1, 2, 3, 4), CORNERS, has_header=False)
     names = [_column(cell) for cell in first_row]

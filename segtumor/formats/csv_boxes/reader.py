@@ -25,13 +25,9 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
-    """Read a table of boxes, or those of a folder.
+    """Read a table of boxes, or those of a folder and its subfolders.
 
-    Args:
-        source: file, or folder with the files in it or in its subfolders.
-
-    Raises:
-        DataError: a table lacks the columns, is not readable as CSV in UTF-8, or its coordinates are from 0 to 1.
+    Raises DataError for a table without the columns, not in UTF-8, or with coordinates from 0 to 1.
     """
     paths = _csv_files(source) if source.is_dir() else [source]
     if not paths:

@@ -16,14 +16,7 @@ _COLUMNS = ("image", "label", "xmin", "ymin", "xmax", "ymax", "width", "height")
 
 
 def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> list[Remark]:
-    """Write ``boxes.csv``, or ``output`` itself if it is called *.csv; a normal image is a row without box and label.
-
-    Args:
-        output: folder, made if needed, or CSV file.
-
-    Returns:
-        Remarks on the outlines left out, by image.
-    """
+    """Write ``boxes.csv``, or ``output`` itself if it is called *.csv; a normal image is a row without a box."""
     path = output if output.suffix.lower() == ".csv" else prepare_output_folder(output) / "boxes.csv"
     with_case = any(case_of(image) is not None for image in dataset.images)
     rows, lost = list[dict[str, Any]](), list[Remark]()

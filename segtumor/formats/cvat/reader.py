@@ -33,11 +33,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
-    """Read one XML file, or those of a folder.
-
-    Raises:
-        DataError: there is no such file, or the only one is unreadable, of a video, or holds a document type.
-    """
+    """Read one XML file, or those of a folder; raises DataError for a single one that is unreadable or of a video."""
     paths = [path for path in files_in(source, ".xml") if path == source or _begins_as_cvat(path)]
     if not paths:
         raise DataError("no annotation file of CVAT", where=source, expected="annotations.xml", remedy="Check --source")

@@ -14,14 +14,7 @@ from segtumor.structures.rle import flat_from_runs, run_lengths
 
 
 def mask_from_row_runs(runs: Sequence[int] | Ints, size_hw: SizeHW) -> Mask:
-    """Run lengths to a mask.
-
-    Args:
-        runs: ints >= 0; the first is background.
-
-    Raises:
-        LeftOutError: the runs do not add up to H * W, or the mask is larger than any image that is read.
-    """
+    """Run lengths, the first of background, to an (H, W) mask; raises LeftOutError unless they make that size."""
     height, width = size_hw
     if min(height, width) <= 0 or height * width > MAX_PIXELS:
         raise LeftOutError("mask not readable", f"of {height} x {width} px")

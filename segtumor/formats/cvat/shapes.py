@@ -107,13 +107,9 @@ def _parse(text: str | None, key: str) -> float:
 
 
 def join_groups(grouped: Iterable[tuple[Region, str]], size_hw: SizeHW) -> list[Region]:
-    """Shapes of one label and one group_id (not 0) as one lesion.
+    """Shapes of one label and one group_id (not 0) as one lesion; the only box of a group becomes that of its lesion.
 
-    Args:
-        grouped: regions and their group_id in the order of the file.
-
-    Returns:
-        lesions; boxes are not joined to one another, but the only box of a group becomes that of its lesion.
+    Boxes are not joined to one another.
     """
     lesions: dict[tuple[int] | tuple[str, str], list[Region]] = {}
     for order, (region, group_id) in enumerate(grouped):

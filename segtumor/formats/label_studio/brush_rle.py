@@ -50,15 +50,7 @@ class _BitReader:
 
 
 def mask_from_brush(code: Any, size_hw: SizeHW) -> Mask:
-    """Decode a brush mask.
-
-    Args:
-        code: list of ints in 0..255, as read from JSON.
-        size_hw: (H, W) of the picture it was drawn on, px.
-
-    Raises:
-        LeftOutError: it is not such a list, of another size, cut off, or longer than it says.
-    """
+    """Bytes as read from JSON to the (H, W) mask; raises LeftOutError if damaged or of another size."""
     height, width = size_hw
     if height * width > MAX_PIXELS:
         raise LeftOutError("mask not readable", f"of {height} x {width} px")

@@ -31,11 +31,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
-    """Read one export, or those of a folder.
-
-    Raises:
-        DataError: there is no such file, or the only one is unreadable or not a list of tasks.
-    """
+    """Read one export, or those of a folder; raises DataError for a single one that is not a list of tasks."""
     paths = [path for path in files_in(source, ".json") if path == source or _begins_as_tasks(path)]
     if not paths:
         raise DataError("no export of Label Studio", where=source, expected="a .json file", remedy="Check --source")

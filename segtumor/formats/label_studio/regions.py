@@ -48,16 +48,10 @@ def check_single_image(results: Sequence[Mapping[str, Any]]) -> None:
 def regions_of(
     results: Sequence[Mapping[str, Any]], size_hw: SizeHW, notes: list[KindAndDetail]
 ) -> tuple[list[Region], list[str]]:
-    """All regions of an annotation.
+    """All regions of an annotation, and the choices for the image as a whole; adds to ``notes``.
 
-    Args:
-        results: those of one ``id`` describe one region (its shape, its label, choices about it).
-
-    Returns:
-        the regions, and the choices made for the image as a whole, as texts.
-
-    Raises:
-        LeftOutError: a region cannot be read, or none of them can be used.
+    Results of one ``id`` describe one region: its shape, its label, choices about it. Raises LeftOutError where a
+    region cannot be read, or none can be used.
     """
     by_id: dict[str | int, list[Mapping[str, Any]]] = {}
     for order, result in enumerate(results):

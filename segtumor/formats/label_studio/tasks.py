@@ -19,14 +19,7 @@ _IMAGE_KEYS = ("image", "img", "image_url")
 
 
 def chosen_annotation(task: Mapping[str, Any], notes: list[KindAndDetail]) -> list[dict[str, Any]]:
-    """The results of the annotation that counts.
-
-    Args:
-        task: of the export; ``completions`` is what annotations were called before version 1.0.
-
-    Raises:
-        LeftOutError: the task was skipped or not annotated.
-    """
+    """Results of the annotation (completion, before version 1.0) that counts; raises LeftOutError without one."""
     annotations = task.get("annotations", task.get("completions"))
     annotations = [a for a in annotations if isinstance(a, dict)] if isinstance(annotations, list) else []
     usable = [a for a in annotations if not (a.get("was_cancelled") or a.get("skipped"))]
@@ -50,11 +43,7 @@ def _updated(annotation: Mapping[str, Any]) -> str:
 
 
 def image_reference(task: Mapping[str, Any]) -> str:
-    """What a task calls its image: a path or address, in the field of its data that is, or looks like, one.
-
-    Raises:
-        LeftOutError: there is none, there are several, or the picture itself is embedded.
-    """
+    """The path or address in the one field of a task's data that is an image; else raises LeftOutError."""
     data = task.get("data")
     if not isinstance(data, dict):
         raise LeftOutError("task without an image")

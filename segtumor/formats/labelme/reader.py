@@ -47,11 +47,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
-    """Read a LabelMe file or a folder of them, with its subfolders.
-
-    Raises:
-        DataError: there is no JSON file.
-    """
+    """Read a LabelMe file or a folder of them, with its subfolders; raises DataError where there is none."""
     collection = Collection(images.root)
     paths = list(files_below(source, (".json",))) if source.is_dir() else [source]
     if not paths:

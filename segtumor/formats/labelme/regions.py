@@ -22,14 +22,7 @@ _OWN = {"id", "image_id", "category_id", "bbox", "segmentation", "area"}
 def regions(
     shapes: Sequence[Shape], *, drawn_hw: SizeHW, size_hw: SizeHW, scale_xy: tuple[float, float]
 ) -> tuple[tuple[Region, ...], int]:
-    """Lesions of an image, and how many of them had a rectangle beside their outline.
-
-    Args:
-        drawn_hw: (height, width) that they were drawn on, px.
-
-    Returns:
-        regions in the order of their first outlines, boxes alone last; and the number of joined ones.
-    """
+    """Lesions in the order of their outlines, boxes alone last; and how many had a rectangle beside their outline."""
     outlined, boxed = list[list[Shape]](), list[list[Shape]]()
     for unit in _units(shapes):
         (boxed if all(shape.kind == RECTANGLE for shape in unit) else outlined).append(unit)

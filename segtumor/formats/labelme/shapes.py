@@ -96,16 +96,10 @@ class LabelmeFile:
 def read_labelme(
     path: str | Path, *, kinds: Collection[str] = KINDS, clean_label: Callable[[str], str] = str.strip
 ) -> LabelmeFile:
-    """Read a LabelMe file.
+    """Read a LabelMe file; unknown, degenerate and repeated shapes are named in ``unusable``.
 
-    Args:
-        clean_label: text -> label; two shapes of one label and the same points are one.
-
-    Returns:
-        what it holds; degenerate, repeated and unknown shapes are left out of ``shapes`` and named in ``unusable``.
-
-    Raises:
-        DataError: it cannot be read or has no list of shapes; OtherFileError if nothing in it is of LabelMe.
+    ``clean_label`` makes labels of texts; two shapes of one label and the same points are one. Raises DataError for a
+    file without a list of shapes, OtherFileError if nothing in it is of LabelMe.
     """
     path = Path(path)
     document = read_json(path, max_bytes=MAX_FILE_BYTES)
@@ -132,16 +126,10 @@ def read_labelme(
 def pair_by_label(
     rectangles: Sequence[tuple[str, Box]], outlines: Sequence[tuple[str, Box]], *, min_iou: float = MIN_PAIR_IOU
 ) -> dict[int, int]:
-    """Which rectangle was drawn around which outline.
+    """{number of an outline: number of the rectangle drawn around it}, of (label, box_xyxy) each, px.
 
     Among those of one label, rectangles and tight boxes of outlines are matched one to one for the largest sum of IoU
     (Kuhn 1955); pairs below ``min_iou`` do not count.
-
-    Args:
-        rectangles, outlines: (label, box_xyxy) of each, px.
-
-    Returns:
-        {number of the outline: number of its rectangle}.
     """
     from scipy.optimize import linear_sum_assignment  # scipy is slow to import, and --help comes this way
 

@@ -30,11 +30,7 @@ _OWN = ("id", "image_id", "category_id", "bbox", "segmentation", "area")
 
 
 def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> list[Remark]:
-    """Write a LabelMe file for each image of ``dataset``.
-
-    Returns:
-        Remarks on what LabelMe cannot hold: a box that is not the tight one of its outline.
-    """
+    """Write a LabelMe file for each image of ``dataset``; a box that is not the tight one of its outline is lost."""
     output, lost = prepare_output_folder(output), list[Remark]()
     names = _json_names([image["file_name"] for image in dataset.images])
     for image in progress(dataset.images):

@@ -67,11 +67,7 @@ class FolderValues:
 
 
 def read_classes(folders: Iterable[Path]) -> MaskClasses:
-    """The classes by the first of CLASS_FILES in one of the folders; empty if there is no such file.
-
-    Raises:
-        DataError: it cannot be read, or gives a value twice.
-    """
+    """The classes by the first of CLASS_FILES in the folders; raises DataError if it gives a value twice."""
     for folder in folders:
         for name in CLASS_FILES:
             path = folder / name

@@ -56,14 +56,9 @@ def has_mask_word(stem: str) -> bool:
 
 
 def owners_of(name: str, images: ImageFolder, is_itself: Callable[[str], bool]) -> list[Owner]:
-    """Everything that the name of a mask file can mean.
+    """Everything that a path below the folder of the masks can mean: a whole image's mask first, then the longest name.
 
-    Args:
-        name: path of the file below the folder of the masks, with /.
-        is_itself: file name of an image -> whether it is the mask file itself.
-
-    Returns:
-        a whole image's mask first, then by the length of the image's name; empty if no image fits.
+    ``is_itself`` says whether an image is the mask file itself. Empty if no image fits.
     """
     path = PurePosixPath(name)
     stem, folder = path.stem, str(path.parent)
@@ -93,11 +88,7 @@ def owners_of(name: str, images: ImageFolder, is_itself: Callable[[str], bool]) 
 
 
 def further_channels(names: Iterable[str], used: set[str]) -> Iterator[tuple[str, str]]:
-    """(name, first channel) of the further channels of nnU-Net's images, which are not images of their own.
-
-    Args:
-        used: those that have a mask.
-    """
+    """(name, first channel) of further channels of nnU-Net's images, no images of their own; ``used`` have a mask."""
     for name in names:
         suffix = suffix_of(name)
         stem = name[: len(name) - len(suffix)]

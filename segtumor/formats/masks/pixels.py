@@ -77,11 +77,7 @@ class MaskImage(NamedTuple):
 
 
 def read_mask(path: str | Path) -> MaskImage:
-    """Decode one mask image.
-
-    Raises:
-        LeftOutError: it cannot be read, is too large, or holds fractions.
-    """
+    """Decode one mask image; raises LeftOutError if it cannot be read, is too large, or holds fractions."""
     path = Path(path)
     try:
         check_size(read_size_hw(path), MAX_PIXELS, path.name)
@@ -96,19 +92,11 @@ def read_mask(path: str | Path) -> MaskImage:
 
 
 def binary_mask(image: MaskImage) -> tuple[Mask, str]:
-    """What a binary mask marks.
+    """(mask (H, W) bool, what is unusual or "") of a mask without colours.
 
     Two values: the one that is not 0. More (smoothed edges, JPEG), if what is neither nearly black nor nearly white
-    only forms slopes: the brighter half of the range.
-
-    Args:
-        image: without colours.
-
-    Returns:
-        (mask (H, W) bool, what is unusual or "").
-
-    Raises:
-        UnnamedValuesError: the values are those of several classes, or of what is to be ignored.
+    only forms slopes: the brighter half of the range. Else raises UnnamedValuesError: they are of classes, or to be
+    ignored.
     """
     values, is_lossy, levels = image.values, image.is_lossy, np.unique(image.values)
     if image.void is not None and image.void in levels and len(levels) <= 2:
@@ -144,11 +132,7 @@ def _is_smoothed(values: Ints, levels: Ints, full: int, is_lossy: bool) -> bool:
 
 
 def component_rles(mask: Mask) -> list[Rle]:
-    """RLE of each 8-connected part of a (H, W) bool mask, in the order of their first pixels, row by row.
-
-    Raises:
-        LeftOutError: more than 10,000 parts: noise, not lesions.
-    """
+    """RLE of each 8-connected part, by first pixel, row by row; raises LeftOutError for noise: over 10,000."""
     (height, width), (count, labels) = mask.shape, cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     if count - 1 > _MAX_PARTS:
         raise LeftOutError("mask of too many parts", f"{count - 1}")

@@ -54,11 +54,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
-    """Read the masks of a folder.
-
-    Raises:
-        DataError: there is no mask, or the file of the classes cannot be read.
-    """
+    """Read the masks of a folder; raises DataError if there is none, or the file of the classes cannot be read."""
     paths = _mask_files(source, images)
     if not paths:
         expected = "masks/<image>.png, or <image>_mask.png beside the images"

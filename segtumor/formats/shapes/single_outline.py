@@ -29,14 +29,10 @@ def is_compound(annotation: Mapping[str, Any]) -> bool:
 
 
 def keyhole_polygon(segmentation: Segmentation, size_hw: SizeHW) -> list[float]:
-    """A COCO segmentation as one flat polygon that rasterises (pycocotools) to the same mask.
+    """A sound COCO segmentation as one flat polygon, px, that rasterises (pycocotools) to the same mask.
 
-    Args:
-        segmentation: polygons or RLE as in COCO, sound.
-
-    Returns:
-        list [x0, y0, x1, y1, ...] in px. A single polygon is returned as it is; several keep their corners if they
-        do not overlap; overlapping ones and an RLE are outlined again, along the pixels. Empty if no pixel is marked.
+    A single polygon is returned as it is; several keep their corners if they do not overlap; overlapping ones and an
+    RLE are outlined again, along the pixels. Empty if no pixel is marked.
     """
     polygons = [] if isinstance(segmentation, Mapping) else segmentation
     if len(polygons) == 1:

@@ -126,17 +126,10 @@ class ImageFolder:
 
 
 def find_image_of(name: str, images: ImageFolder, folder_words: Collection[str], *, stated_path: str = "") -> Found:
-    """The image that an annotation file belongs to, by its own name.
+    """The image that an annotation file belongs to, by its own name below the source; raises LeftOutError as ``find``.
 
     A folder of annotations is taken for the folder of the images beside it: train/labels/x.txt is that of
     train/images/x.png or train/x.png rather than of valid/images/x.png.
-
-    Args:
-        name: path of the annotation file below the source, with /.
-        stated_path: as ``ImageFolder.find`` has it.
-
-    Raises:
-        LeftOutError: there is none, or several fit equally well.
     """
     parts = PurePosixPath(name).parts
     places = [index for index, part in enumerate(parts[:-1]) if part.lower() in folder_words]
@@ -150,13 +143,10 @@ def find_image_of(name: str, images: ImageFolder, folder_words: Collection[str],
 
 
 def find_from(folder: str, name: str, images: ImageFolder) -> Found:
-    """The image that a file in a folder of the source names, as seen from there: a.jpg of train/x.json is train/a.jpg.
+    """The image that a file in ``folder`` of the source names, as seen from there: a.jpg in train is train/a.jpg.
 
-    Args:
-        folder: of the annotation file, below the source, with /; "" or "." is the source itself.
-
-    Raises:
-        LeftOutError: there is none, several fit equally well, or it is of another part of the split.
+    ``folder`` is "" or "." for the source itself. Raises LeftOutError as ``find``, and for one of another part of the
+    split.
     """
     if folder in ("", "."):
         return images.find(name)

@@ -55,15 +55,7 @@ class Line(NamedTuple):
 
 
 def read_lines(path: Path, key_points: int = 0) -> list[Line]:
-    """The lines of a label file.
-
-    Args:
-        key_points: how many numbers of key points follow each box, by ``kpt_shape``; 0 if there are none.
-
-    Raises:
-        LeftOutError: a line is something else; its number is given.
-        DataError: the file cannot be read.
-    """
+    """The lines of a label file, whose boxes have ``key_points`` numbers more; raises LeftOutError for others."""
     name = path.name
     try:
         texts = decoded(read_bytes(path, max_bytes=MAX_FILE_BYTES)).splitlines()

@@ -36,16 +36,10 @@ class YoloNames:
 
 
 def find_names(source: Path) -> YoloNames | None:
-    """Class names of a data set.
+    """Class names of a data set; None if there are none. Raises DataError for unreadable files, or several that differ.
 
-    Looked for in ``source`` (a folder, or the yaml itself), below it, and beside it if it is called labels. A yaml
-    wins over a plain list.
-
-    Returns:
-        None if there are none.
-
-    Raises:
-        DataError: a file that should hold them cannot be read, or several disagree.
+    Looked for in ``source`` (a folder, or the yaml itself), below it, and beside it if it is called labels. A yaml wins
+    over a plain list.
     """
     if source.is_file():
         return read_yaml(source)
@@ -65,11 +59,7 @@ def find_names(source: Path) -> YoloNames | None:
 
 
 def read_yaml(path: Path) -> YoloNames | None:
-    """The YoloNames in a yaml file; None if it has no ``names``.
-
-    Raises:
-        DataError: not YAML, too large, with aliases, tags that build objects, or names that are not texts.
-    """
+    """Class names in a yaml file, None if it has no ``names``; raises DataError also for aliases and tags."""
     value = _load_yaml(path)
     if not isinstance(value, dict) or "names" not in value:
         return None
@@ -85,11 +75,7 @@ def read_yaml(path: Path) -> YoloNames | None:
 
 
 def part_by_yaml(image_path: Path, folders: Mapping[str, Sequence[str]]) -> str | None:
-    """The part whose folder in the yaml holds the image; None if no part's does, or several do.
-
-    Args:
-        image_path: path of the image. The yaml's folders are compared with its own, never opened.
-    """
+    """The one part whose folder in the yaml, which is never opened, is in the path of the image; else None."""
     own = PurePosixPath(image_path.as_posix()).parts[:-1]
     found = set()
     for part, written in folders.items():

@@ -36,14 +36,10 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Collection:
-    """Read the label files of a folder, or of the folder of a ``data.yaml``.
+    """Read the label files of a folder, or of that of a ``data.yaml``; ``labels`` are the class names in their order.
 
-    Returns:
-        What was read; ``labels`` are the class names in their order. A file that is damaged, has a class number
-        without a name or no image is in ``left_out``.
-
-    Raises:
-        DataError: there are no class names, or no label files.
+    A file that is damaged, has a class number without a name or no image is in ``left_out``. Raises DataError where
+    there are no class names, or no label files.
     """
     names, folder = find_names(source), folder_of(source)
     if names is None:

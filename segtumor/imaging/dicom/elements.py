@@ -18,11 +18,7 @@ _UNREADABLE = object()
 
 
 def finite_number(dataset: "Dataset", keyword: str, path: Path) -> float | None:
-    """First value of an element as a finite float; None if it is absent or empty.
-
-    Raises:
-        BadImageError: text, NaN or infinity.
-    """
+    """First value as a finite float, None without one; raises BadImageError for text, NaN and infinity."""
     value = _first(dataset, keyword)
     if value is None:
         return None
@@ -40,11 +36,7 @@ def finite_number(dataset: "Dataset", keyword: str, path: Path) -> float | None:
 def whole_number(
     dataset: "Dataset", keyword: str, path: Path, *, lowest: int, highest: int, default: int | None = None
 ) -> int:
-    """First value of an element as an int from ``lowest`` to ``highest``; ``default`` if it is absent or empty.
-
-    Raises:
-        BadImageError: text, a fraction, out of range, or absent without a default.
-    """
+    """First value as an int from ``lowest`` to ``highest``, ``default`` without one; else raises BadImageError."""
     value = _first(dataset, keyword)
     if value is None and default is not None:
         return default

@@ -47,8 +47,7 @@ def gray_of_stored(
 ) -> tuple[GrayImage, list[str]]:
     """(H, W) stored values -> ((H, W) float32 in [0, 1], bright is dense; list of remarks).
 
-    Raises:
-        BadImageError: a number or table of the header that changes the values makes no sense.
+    Raises BadImageError for a number or table of the header that changes the values and makes no sense.
     """
     values, merged = _modality_values(header, stored, little_endian, path)
     padding = _padding(header, stored, layout)

@@ -85,12 +85,7 @@ def read_size_hw(header: "Dataset", path: Path) -> SizeHW:
 
 
 def read_layout(header: "Dataset", codec: str, max_pixels: int, path: Path) -> PixelLayout:
-    """PixelLayout of a header.
-
-    Raises:
-        BadImageError: an element that is missing, no whole number or out of range, a picture that is empty or larger
-            than ``max_pixels``, colours that are not read, or bit depths that contradict each other.
-    """
+    """PixelLayout of a header; raises BadImageError for one that contradicts itself, is not read, or is too large."""
 
     def number(keyword: str, lowest: int, highest: int, default: int | None = None) -> int:
         return whole_number(header, keyword, path, lowest=lowest, highest=highest, default=default)
@@ -123,11 +118,7 @@ def read_layout(header: "Dataset", codec: str, max_pixels: int, path: Path) -> P
 
 
 def choose_frame(frames: int, frame: int | None, path: Path) -> int:
-    """The index to read.
-
-    Raises:
-        BadImageError: several frames and none chosen, or an index outside.
-    """
+    """The index to read; raises BadImageError for several frames and none chosen, or an index outside."""
     if frame is None and frames > 1:
         raise BadImageError(
             "DICOM with several frames",

@@ -66,14 +66,7 @@ class BoundedFile:
 
 
 class InflatedFile:
-    """A deflated data set (PS3.5 A.5) as a file, inflated only as far as it is read.
-
-    Args:
-        limit: bytes to inflate at most until ``allow`` is called; None for HEADER_BYTES.
-
-    Raises:
-        BadImageError: on reading behind the limit.
-    """
+    """A deflated data set (PS3.5 A.5) as a file; inflates what is read, and raises BadImageError behind a limit."""
 
     def __init__(self, file: BinaryIO, path: Path, limit: int | None = None) -> None:
         self._file, self._path = file, path

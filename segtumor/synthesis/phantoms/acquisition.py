@@ -59,15 +59,7 @@ def sample_exposure(rng: np.random.Generator) -> Exposure:
 
 
 def expose(rng: np.random.Generator, attenuation: Field, exposure: Exposure, side: str) -> NDArray[np.uint8]:
-    """The picture of an attenuation field.
-
-    Args:
-        attenuation: (H, W) line integrals, 0 in air.
-        side: "L" or "R", the marker.
-
-    Returns:
-        (H, W) uint8, bone bright.
-    """
+    """The picture, (H, W) uint8, bone bright, of line integrals of attenuation (0 in air), with the marker L or R."""
     unit = attenuation.shape[0] / 256
     primary = np.exp(-blur(attenuation.astype(np.float32), exposure.focus_px * unit))
     scattered = exposure.scatter * _wide_blur(primary, 24 * unit)

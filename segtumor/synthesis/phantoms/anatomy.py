@@ -143,12 +143,7 @@ def cast_ossicle(ossicle: Ossicle, grid: Grid, trabeculae: Field) -> Field:
 
 
 def cast_soft_tissue(envelope: Bone, grid: Grid, clouds: Field) -> Field:
-    """Attenuation of muscle under a layer of fat; (H, W).
-
-    Args:
-        envelope: a ``Bone`` used as a mere tube: ``cortex_mm`` is the thickness of the fat.
-        clouds: (H, W) noise of unit variance, the unevenness of muscle.
-    """
+    """Attenuation of muscle, uneven by (H, W) ``clouds``, under a layer of fat: the envelope's "cortex"."""
     axis, behind = grid.axes
     y = grid.along_mm
     fat = envelope.cortex_at(y).astype(np.float32)

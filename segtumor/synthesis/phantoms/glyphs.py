@@ -20,11 +20,7 @@ _LETTERS = {
 
 
 def render_text(text: str, scale: float) -> NDArray[np.float32]:
-    """(H, W) float32 coverage in [0, 1] of ``text``; a letter is 5 x 7 px times ``scale``, one column between two.
-
-    Raises:
-        KeyError: a letter without a pattern.
-    """
+    """(H, W) float32 coverage in [0, 1]; a letter is 5 x 7 px times ``scale``; raises KeyError for an unknown one."""
     letters = [np.array([[c == "#" for c in row] for row in _LETTERS[letter]], dtype=np.float32) for letter in text]
     spaced = np.concatenate([np.pad(letter, ((0, 0), (0, 1))) for letter in letters], axis=1)
     if scale == 1:

@@ -24,14 +24,9 @@ SUBTYPES_OF_LABEL = {
 
 
 def plan_lesion(rng: np.random.Generator, subtype: str, region: Region, window_mm: tuple[float, float]) -> LesionPlan:
-    """A plan for one lesion.
+    """A plan for one lesion, a key of ``PAINTERS``, in the y range (top, bottom) seen in both views.
 
-    Args:
-        subtype: key of ``PAINTERS``.
-        window_mm: (top, bottom) y range seen in both views.
-
-    Returns:
-        ``LesionPlan``; whether it can be seen is for the caller to check.
+    Whether it can be seen is for the caller to check.
     """
     host = int(rng.choice(region.hosts))
     bone = region.bones[host]

@@ -10,16 +10,11 @@ PARTS = ("train", "val", "test")
 
 
 def split_labels(labels: Sequence[str], fractions: Sequence[float], seed: int) -> list[str]:
-    """The part of each case.
+    """The part of each case, by shares of train, val and test, of which one may be 0.
 
     Cases are shuffled within their label, the labels laid end to end, and each case goes to the part that is then
-    furthest behind its share; so every label, and the whole, is divided as asked to within one case or so.
-
-    Args:
-        fractions: shares of train, val and test; not negative, adding up to 1. A part of share 0 is left out.
-
-    Raises:
-        ConfigError: bad fractions, or too few cases to give each part one.
+    furthest behind its share; so every label, and the whole, is divided as asked to within one case or so. Raises
+    ConfigError for bad shares, or too few cases to give each part one.
     """
     shares = np.asarray(fractions, dtype=np.float64)
     if shares.shape != (3,) or not np.all(shares >= 0) or abs(shares.sum() - 1) > 1e-6:

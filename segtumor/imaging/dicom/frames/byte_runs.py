@@ -19,14 +19,7 @@ _PADDING = b"\x00\x80"  # zeros make a segment even; 80 stands for nothing (G.3.
 
 
 def decode_rle(data: bytes, layout: PixelLayout, path: Path) -> Array:
-    """Decode one frame.
-
-    Returns:
-        (H, W) or (H, W, 3) unsigned samples in containers of ``layout.allocated`` bits.
-
-    Raises:
-        BadImageError: segments that do not fit the picture or their own length, or that are cut off.
-    """
+    """One frame, (H, W) or (H, W, 3) of ``layout.allocated`` bits; raises BadImageError if it is damaged."""
     size_bytes, pixels = layout.allocated // 8, layout.rows * layout.columns
     planes = np.empty((layout.samples, pixels, size_bytes), dtype=np.uint8)
     for index, segment in enumerate(_segments(data, layout.samples * size_bytes, path)):

@@ -43,14 +43,7 @@ class CodedSize:
 
 
 def check_codestream(data: bytes, codec: str, layout: PixelLayout, path: Path) -> int:
-    """Refuse a codestream of another size than the DICOM header's, and return its precision in bits.
-
-    Args:
-        codec: JPEG, JPEG_LOSSLESS, JPEG_LS or JPEG_2000 of ``syntaxes``.
-
-    Raises:
-        BadImageError: another family, size, number of channels, or more bits than the header allocates.
-    """
+    """Precision in bits of a codestream; raises BadImageError if size or depth are not those of the header."""
     size = _j2k_size(data) if codec == JPEG_2000 else _jpeg_size(data, _FRAME_MARKERS[codec])
     if size is None:
         raise BadImageError(f"DICOM frame that is not {codec} as its transfer syntax says", where=path)

@@ -27,14 +27,7 @@ _CODED_SLACK_BYTES = 1 << 20
 
 
 def native_frame(dicom: OpenedDicom, layout: PixelLayout, frame: int, path: Path) -> bytes:
-    """Bytes of one uncompressed frame, as stored.
-
-    Args:
-        frame: index from 0, within the file's frames.
-
-    Raises:
-        BadImageError: no pixel data, or of another size than rows, columns, channels, bits and frames make.
-    """
+    """Bytes of one uncompressed frame, as stored; raises BadImageError if they are not as many as the header makes."""
     vr, length = _pixel_element(dicom, path)
     start, wanted = dicom.stream.tell(), layout.frame_bytes * layout.frames
     if length == _UNDEFINED:

@@ -49,11 +49,7 @@ SYNTAXES = {syntax.uid: syntax for syntax in _ALL}
 
 
 def find_syntax(uid: str, path: Path) -> TransferSyntax:
-    """The TransferSyntax of ``uid``.
-
-    Raises:
-        BadImageError: not on the list; the message names a registered syntax and never quotes another.
-    """
+    """The TransferSyntax of ``uid``; raises BadImageError for another, which is only quoted if it is registered."""
     if uid in SYNTAXES:
         return SYNTAXES[uid]
     from pydicom.uid import UID_dictionary  # type: ignore[attr-defined]  # documented, but not in its __all__
