@@ -16,9 +16,9 @@ from segtumor.cases import case_of, case_or_own, case_text, cases_alike, doubts,
 from segtumor.datasets.counts import describe
 from segtumor.datasets.image_checks import _cases as said_of_pair
 from segtumor.datasets.leaks import find_leaks
-from segtumor.datasets.splits.case_leaks import cases_in_several_parts, leak_numbers
 from segtumor.datasets.splits.cases import known_cases, read_case_table
 from segtumor.datasets.splits.output import summarize
+from segtumor.datasets.splits.split import cases_in_several_parts, leak_numbers
 from segtumor.errors import ConfigError
 from segtumor.evaluation.facts.cases import case_table
 from segtumor.evaluation.facts.temperature import refuse_shared

@@ -13,6 +13,11 @@ class Remark(NamedTuple):
     detail: str = ""
 
 
+def remark_if_any(image: str, kind: str, detail: str = "") -> list[Remark]:
+    """The Remark, or none where there is nothing to report: an empty kind."""
+    return [Remark(image, kind, detail)] if kind else []
+
+
 class LeftOutError(Exception):
     """Ends the conversion of one image, which is then left out and named; never reaches a user."""
 

@@ -94,12 +94,13 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
 @command(build_parser)
 @locks_output
 def main(arguments: argparse.Namespace) -> None:
-    from segtumor.formats.btxrd.prepare import Bars, NothingUsableError, prepare
+    from segtumor.formats.btxrd.prepare import Bars, prepare
+    from segtumor.formats.conversion import ConversionError
 
     progress = Bars(progress_bar("reading"), progress_bar("copying"), progress_bar("hashing"))
     try:
         prepared = prepare(arguments.source, arguments.output, _options(arguments), progress=progress)
-    except NothingUsableError as error:
+    except ConversionError as error:
         print_remarks("Left out", error.left_out)
         raise
     _warn_of_leaks(prepared)

@@ -20,7 +20,7 @@ from segtumor.annotations.flat_polygons import box_polygon, scale_box
 from segtumor.annotations.image_names import parts_of
 from segtumor.annotations.json_input import is_predictions, parse_json
 from segtumor.annotations.regions import has_outline
-from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.annotations.remarks import LeftOutError, Remark, remark_if_any
 from segtumor.annotations.rescaling import scale_of, scaled_fields, scaled_segmentation, scaled_spacing
 from segtumor.annotations.segmentations import is_number
 from segtumor.annotations.validation import find_problems
@@ -160,8 +160,7 @@ def _read_file(
         try:
             found = _find(name, *where, images)
             name = found.file_name
-            if found.unusual:
-                collection.notes.append(Remark(name, found.unusual, image["file_name"]))
+            collection.notes += remark_if_any(name, found.unusual, image["file_name"])
             annotations = annotations_of_image.get(image["id"], [])
             collection.images.append(_source_image(image, name, annotations, names, part, images, collection.notes))
         except LeftOutError as reason:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from segtumor.annotations.flat_polygons import scale_between
 from segtumor.annotations.remarks import Remark
 from segtumor.arrays import BoxXYWH, Rle, SizeHW
 
@@ -24,6 +25,14 @@ NOT_IN_FOLDER = "image listed but not in the folder"
 OUTLINES_SCALED = "outlines scaled to the size of the image"
 SHAPE_NOT_USABLE = "shape not usable"
 TAKEN_AS_NORMAL = "image without annotation, taken as normal"
+
+
+def scale_noted(drawn_hw: SizeHW, size_hw: SizeHW, file_name: str, notes: list[Remark]) -> tuple[float, float]:
+    """``scale_between`` for the outlines of an image, which is reported where they are scaled."""
+    scale_xy = scale_between(drawn_hw, size_hw)
+    if scale_xy != (1.0, 1.0):
+        notes.append(Remark(file_name, OUTLINES_SCALED, f"{drawn_hw} to {size_hw} (height, width)"))
+    return scale_xy
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from segtumor.annotations.json_input import parse_json, read_bytes
 from segtumor.annotations.predictions.document import read_objects
 from segtumor.annotations.predictions.images import is_id, own_id
 from segtumor.annotations.predictions.items import finding_of
-from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.annotations.remarks import LeftOutError, Remark, remark_if_any
 from segtumor.errors import DataError
 from segtumor.formats.collection import NOT_ANNOTATED, Collection, Region, SourceImage
 from segtumor.formats.sources.files import head_of
@@ -85,8 +85,7 @@ def _image(
         raise LeftOutError("not predicted", str(image["status"]))
     found = images.find(str(image.get("file_name")))
     name, size_hw = found.file_name, images.size_hw(found.file_name)
-    if found.unusual:
-        collection.notes.append(Remark(name, found.unusual, str(image.get("file_name"))))
+    collection.notes += remark_if_any(name, found.unusual, str(image.get("file_name")))
     predicted_hw = (image.get("height"), image.get("width"))
     if predicted_hw != size_hw:
         raise LeftOutError("predicted at another size than the image has", f"{predicted_hw}, {size_hw}")

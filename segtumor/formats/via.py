@@ -19,7 +19,7 @@ from typing import Any
 
 from segtumor.annotations.flat_polygons import ellipse_polygon
 from segtumor.annotations.json_input import parse_json, read_bytes
-from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.annotations.remarks import LeftOutError, Remark, remark_if_any
 from segtumor.annotations.segmentations import is_number
 from segtumor.annotations.tables.csv_rows import csv_rows
 from segtumor.arrays import BoxXYWH
@@ -198,9 +198,7 @@ def _add(folder: str, entry: Mapping[str, Any], choose: _Choose, images: ImageFo
     name = str(entry.get("filename"))
     try:
         found = find_from(folder, name, images)
-        name, notes = found.file_name, list[Remark]()
-        if found.unusual:
-            notes.append(Remark(name, found.unusual, str(entry["filename"])))
+        name, notes = found.file_name, remark_if_any(found.file_name, found.unusual, name)
         size_hw = images.size_hw(name)
         regions = _regions(name, entry["regions"], choose, notes)
         words = _words(entry.get("file_attributes"))

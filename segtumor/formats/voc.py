@@ -25,22 +25,15 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from segtumor.annotations.coco import CocoDataset
-from segtumor.annotations.flat_polygons import scale_between, scale_box, scale_polygon
+from segtumor.annotations.flat_polygons import scale_box, scale_polygon
 from segtumor.annotations.image_names import parts_of
 from segtumor.annotations.json_input import read_bytes
-from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.annotations.remarks import LeftOutError, Remark, remark_if_any
 from segtumor.annotations.segmentations import is_number
 from segtumor.arrays import BoxXYWH, SizeHW
 from segtumor.errors import DataError
 from segtumor.files import prepare_output_folder, write_bytes
-from segtumor.formats.collection import (
-    NOT_ANNOTATED,
-    OUTLINES_SCALED,
-    SHAPE_NOT_USABLE,
-    Collection,
-    Region,
-    SourceImage,
-)
+from segtumor.formats.collection import NOT_ANNOTATED, SHAPE_NOT_USABLE, Collection, Region, SourceImage, scale_noted
 from segtumor.formats.shapes.drawn_boxes import CENTER, rotated_box, rotated_box_polygon
 from segtumor.formats.shapes.single_outline import BRIDGED, is_compound, keyhole_polygon
 from segtumor.formats.shapes.unit_round_trips import end_of, length_between
@@ -79,8 +72,7 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
         try:
             root = _parse(path)
             where, unusual = _find_image(root, name, images)
-            if unusual:
-                collection.notes.append(Remark(where, unusual, _text(root, "filename")))
+            collection.notes += remark_if_any(where, unusual, _text(root, "filename"))
             collection.images.append(_read_image(root, name, where, images, part_of, collection.notes))
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(where))
@@ -136,9 +128,7 @@ def _read_image(
     notes: list[Remark],
 ) -> SourceImage:
     size_hw = images.size_hw(file_name)
-    scale_xy = _scale(root, size_hw)
-    if scale_xy != (1, 1):
-        notes.append(Remark(file_name, OUTLINES_SCALED))
+    scale_xy = _scale(root, size_hw, file_name, notes)
     regions = tuple(_region(item, scale_xy) for item in root.findall("object"))
     part = part_of.get(Path(name).stem) or part_of_path(name) or part_of_path(file_name)
     return SourceImage(file_name, size_hw, regions, {"part": part} if part else {})
@@ -163,14 +153,12 @@ def _find_image(root: Element, name: str, images: ImageFolder) -> tuple[str, str
     return found.file_name, found.unusual if same_stem or not stated else "XML names another image than its own name"
 
 
-def _scale(root: Element, size_hw: SizeHW) -> tuple[float, float]:
+def _scale(root: Element, size_hw: SizeHW, file_name: str, notes: list[Remark]) -> tuple[float, float]:
     """Factors (x, y) to the image's size; LabelImg writes 0 x 0 where it could not read the image."""
     stated = [_text(root, f"size/{key}") for key in ("height", "width")]
     height, width = (int(float(text)) if re.fullmatch(r"\d{1,7}(\.0*)?", text) else 0 for text in stated)
     drawn_hw = (height, width)
-    if 0 in drawn_hw or drawn_hw == size_hw:
-        return 1, 1
-    return scale_between(drawn_hw, size_hw)
+    return (1, 1) if 0 in drawn_hw else scale_noted(drawn_hw, size_hw, file_name, notes)
 
 
 def _region(item: Element, scale_xy: tuple[float, float]) -> Region:

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segtumor.datasets.splits.case_leaks import check_cases_whole
 from segtumor.datasets.splits.deal import grouped_split
 from segtumor.datasets.splits.document import read_split, reuse_split, split_document
-from segtumor.datasets.splits.split import Split, make_split
+from segtumor.datasets.splits.split import Split, check_cases_whole, make_split
 from segtumor.errors import ConfigError, DataError
 
 THIRDS = {"train": 0.7, "val": 0.1, "test": 0.2}

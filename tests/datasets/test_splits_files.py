@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from segtumor.datasets.splits.case_leaks import leak_numbers
 from segtumor.datasets.splits.cases import cases_of_images, read_case_table
 from segtumor.datasets.splits.document import (
     hash_images,
@@ -16,7 +15,7 @@ from segtumor.datasets.splits.document import (
 )
 from segtumor.datasets.splits.merging import merge_coco
 from segtumor.datasets.splits.official import listing_of_attribute, match, read_lists
-from segtumor.datasets.splits.split import leave_one_out, make_kfold, make_split, slug, split_from_parts
+from segtumor.datasets.splits.split import leak_numbers, leave_one_out, make_kfold, make_split, slug, split_from_parts
 from segtumor.errors import ConfigError, DataError
 
 NAMES = [f"{n}.png" for n in range(20)]

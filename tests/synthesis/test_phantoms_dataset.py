@@ -18,7 +18,7 @@ from segtumor.structures.masks import box_from_mask, mask_from_rle, rle_from_seg
 from segtumor.synthesis.phantoms import SYNTHETIC_NOTICE, write_phantom_dataset, writer
 from segtumor.synthesis.phantoms.coco import polygons_from_mask
 from segtumor.synthesis.phantoms.lesions import solid
-from segtumor.synthesis.phantoms.splitting import PARTS, split_labels
+from segtumor.synthesis.phantoms.writer import PARTS, split_labels
 from segtumor.taxonomy import BINARY
 
 CASES, SIZE_PX = 10, 96

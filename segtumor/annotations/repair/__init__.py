@@ -11,13 +11,12 @@ from typing import Any
 
 from segtumor.annotations.attributes import label_of
 from segtumor.annotations.problems import place, show
-from segtumor.annotations.repair.images import repair_image
+from segtumor.annotations.repair.images import repair_image, repair_sizes
 from segtumor.annotations.repair.ledger import Change, Ledger, Repaired, Work, objects
 from segtumor.annotations.repair.lesions import repair_lesions
 from segtumor.annotations.repair.numbering import read_ids, remove_copies, renumber, renumber_texts, resolve_names
 from segtumor.annotations.repair.omission import leave_out, leave_out_images
 from segtumor.annotations.repair.shapes import outline_boxes, remove_empty, repair_shapes
-from segtumor.annotations.repair.sizes import repair_sizes
 from segtumor.annotations.validation import LISTS, find_problems
 from segtumor.errors import DataError
 from segtumor.taxonomy import NORMAL

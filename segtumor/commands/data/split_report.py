@@ -41,7 +41,7 @@ def print_split_report(
 
 def warn_of_leaks(kind: str, assignment: Mapping[str, Mapping[str, Any]]) -> None:
     """Report in numbers how much a split leaks that was not made by case."""
-    from segtumor.datasets.splits.case_leaks import leak_numbers
+    from segtumor.datasets.splits.split import leak_numbers
 
     numbers = leak_numbers(assignment)
     if not numbers.known_cases:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from segtumor.annotations.json_input import parse_json, read_bytes
-from segtumor.datasets.splits.case_leaks import check_cases_whole
 from segtumor.datasets.splits.split import (
     GROUPED,
     IMAGE,
@@ -18,6 +17,7 @@ from segtumor.datasets.splits.split import (
     MAY_SHARE_CASES,
     NONE,
     Split,
+    check_cases_whole,
 )
 from segtumor.errors import DataError
 from segtumor.files import sha256_of_file

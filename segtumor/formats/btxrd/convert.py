@@ -2,7 +2,7 @@
 
 An image is left out, and named, where its truth is not known: training on a tumour without its outline as if it were
 normal would teach the wrong thing. What is merely unusual is used, and named too. Not here: parts and files
-(``writer``).
+(``prepare``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segtumor.annotations.flat_polygons import scale_between
 from segtumor.annotations.image_names import parts_of, stem_of
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.arrays import SizeHW
@@ -19,7 +18,7 @@ from segtumor.errors import DataError
 from segtumor.files import is_inside
 from segtumor.formats.btxrd.dataset_table import TableRow, find_table, read_table
 from segtumor.formats.btxrd.drawn_lesions import DrawnLesion, fit_lesion, pair_shapes, read_labelme
-from segtumor.formats.collection import NOT_IN_FOLDER, OUTLINES_SCALED, SHAPE_NOT_USABLE
+from segtumor.formats.collection import NOT_IN_FOLDER, SHAPE_NOT_USABLE, scale_noted
 from segtumor.formats.labelme.shapes import LabelmeFile
 from segtumor.imaging import list_images, read_size_hw
 from segtumor.progress import Progress
@@ -178,10 +177,7 @@ def _lesions(row: TableRow, json_path: Path, size_hw: SizeHW, result: Conversion
 
 
 def _fitted(row: TableRow, drawn: LabelmeFile, size_hw: SizeHW, result: Conversion) -> list[DrawnLesion]:
-    scale_xy = scale_between(drawn.size_hw or size_hw, size_hw)
-    if scale_xy != (1.0, 1.0):
-        detail = f"{drawn.size_hw} to {size_hw} (height, width)"
-        result.notes.append(Remark(row.image_id, OUTLINES_SCALED, detail))
+    scale_xy = scale_noted(drawn.size_hw or size_hw, size_hw, row.image_id, result.notes)
     lesions = []
     for lesion in pair_shapes(drawn.shapes):
         fitted = fit_lesion(lesion, scale_xy, size_hw)

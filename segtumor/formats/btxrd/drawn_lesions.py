@@ -16,6 +16,7 @@ from segtumor.annotations.flat_polygons import scale_box
 from segtumor.arrays import Box, SizeHW
 from segtumor.formats.labelme import shapes as labelme_shapes
 from segtumor.formats.labelme.shapes import MIN_PAIR_IOU, POLYGON, RECTANGLE, LabelmeFile, Shape, pair_by_label
+from segtumor.formats.labels import label_key
 from segtumor.structures.polygons import clip_polygon, polygon_area
 
 _DECIMALS = 3  # a thousandth of a pixel; keeps the files short
@@ -40,12 +41,7 @@ class DrawnLesion:
 
 def read_labelme(path: str | Path) -> LabelmeFile:
     """``labelme_shapes.read_labelme`` for BTXRD: rectangles and polygons with normalised labels."""
-    return labelme_shapes.read_labelme(path, kinds=(RECTANGLE, POLYGON), clean_label=normalize_label)
-
-
-def normalize_label(text: str) -> str:
-    """A label as in the taxonomy: trimmed, inner blanks single, lower case."""
-    return " ".join(str(text).split()).lower()
+    return labelme_shapes.read_labelme(path, kinds=(RECTANGLE, POLYGON), clean_label=label_key)
 
 
 def pair_shapes(shapes: Sequence[Shape], *, min_iou: float = MIN_PAIR_IOU) -> list[DrawnLesion]:

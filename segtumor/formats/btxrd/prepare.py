@@ -1,27 +1,38 @@
-"""From the BTXRD folder to a data set: conversion, split by case, files.
+"""From the BTXRD folder to a data set: conversion, split by case, one annotation file per part, the report.
 
-Not here: reading the release (``convert``) and writing the files (``writer``).
+Where there is a split file, the conversion is complete: an older one is removed first and the new one written when all
+else is there. Not here: reading the release (``convert``), dividing it and writing parts (``datasets.splits``).
 """
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segtumor import __version__
 from segtumor.annotations.image_names import stem_of
-from segtumor.annotations.remarks import Remark
+from segtumor.annotations.remarks import Remark, kinds_of
 from segtumor.cases import is_own_case
+from segtumor.datasets.image_placement import place_images
 from segtumor.datasets.splits.deal import SEVERITY, check_fractions
-from segtumor.datasets.splits.document import read_split, reuse_split
+from segtumor.datasets.splits.document import hash_images, read_split, reuse_split, split_document
 from segtumor.datasets.splits.official import Listing, match, path_of, read_lists
-from segtumor.datasets.splits.output import check_no_earlier_split
+from segtumor.datasets.splits.output import check_no_earlier_split, part_documents, remove_earlier_parts, write_parts
 from segtumor.datasets.splits.split import GROUPED, IMAGE, NONE, OFFICIAL, Split, make_split, split_from_parts
 from segtumor.errors import ConfigError, DataError
+from segtumor.files import prepare_output_folder, sha256_of_file, write_json
 from segtumor.formats.btxrd.convert import Conversion, convert
 from segtumor.formats.btxrd.dataset_table import find_table, read_cases, read_parts
-from segtumor.formats.btxrd.writer import write_dataset
-from segtumor.formats.conversion.earlier_output import check_no_earlier
+from segtumor.formats.conversion.assemble import ConversionError
+from segtumor.formats.conversion.earlier_output import (
+    REPORT,
+    check_no_earlier,
+    names_of_files,
+    new_files,
+    remove_earlier,
+)
 from segtumor.progress import Progress
 from segtumor.taxonomy import BINARY, NORMAL, SUBTYPE_ENTITY, SUBTYPES
 from segtumor.texts import some_of
@@ -65,12 +76,6 @@ class Prepared:
     summaries: Mapping[str, Mapping[str, Any]]
 
 
-class NothingUsableError(DataError):
-    """Nothing was written, since nothing can be used, or something would be left out; ``left_out`` says why."""
-
-    left_out: Sequence[Remark] = ()
-
-
 @dataclass(frozen=True)
 class Bars:
     """Progress of reading, copying and hashing images; each wraps what is iterated, as tqdm does."""
@@ -88,7 +93,7 @@ def prepare(source: str | Path, output: str | Path, options: PrepareOptions, *, 
 
     Raises:
         ConfigError: options that do not fit each other, or files that would be replaced.
-        NothingUsableError: nothing can be used, or ``strict`` and something would be left out.
+        ConversionError: nothing can be used, or ``strict`` and something would be left out.
         DataError: other faults of the release, the lists or the tables.
         OutputError: something cannot be written.
     """
@@ -103,17 +108,8 @@ def prepare(source: str | Path, output: str | Path, options: PrepareOptions, *, 
     split = saved or _new_split(options, conversion, listing)
     if saved:
         _check_saved(options.split, saved, conversion)
-    summaries = write_dataset(
-        output,
-        source,
-        conversion,
-        split,
-        taxonomy=taxonomy,
-        images=options.images,
-        tables=_tables(source, options),
-        progress=progress.copying,
-        hashing=progress.hashing if options.hash_images else None,
-    )
+    categories = taxonomy.coco_categories()
+    summaries = _write(Path(source), prepare_output_folder(output), conversion, split, categories, options, progress)
     return Prepared(conversion, split, summaries)
 
 
@@ -143,7 +139,7 @@ def _cases_of(saved: Split | None) -> dict[str, str] | None:
 def _check_usable(source: str | Path, conversion: Conversion, *, strict: bool) -> None:
     if not conversion.images or (strict and conversion.left_out):
         what = "nothing could be used" if not conversion.images else f"{len(conversion.left_out)} things are left out"
-        error = NothingUsableError(what, where=source, remedy="See the reasons above; nothing was written")
+        error = ConversionError(what, where=source, remedy="See the reasons above; nothing was written")
         error.left_out = conversion.left_out
         raise error
 
@@ -200,3 +196,68 @@ def _check_saved(where: str, saved: Split, conversion: Conversion) -> None:
     names = [image["file_name"] for image in conversion.images]
     case_ids = {image["file_name"]: image["case_id"] for image in conversion.images}
     reuse_split(saved, names, case_ids, where=where)
+
+
+INFO = {
+    "description": "BTXRD, radiographs of primary bone tumors, converted to COCO by segtumor",
+    "version": "1",
+    "reference": "Yao et al., Scientific Data 2025, doi 10.1038/s41597-024-04311-y",
+    "licence": "as stated by the authors: article CC BY-NC-ND 4.0, data deposit CC BY 4.0",
+    "segtumor_version": __version__,
+}
+
+
+def _write(
+    source: Path,
+    output: Path,
+    conversion: Conversion,
+    split: Split,
+    categories: Sequence[Mapping[str, Any]],
+    options: PrepareOptions,
+    progress: Bars,
+) -> dict[str, dict[str, Any]]:
+    """Write everything below ``output``; an earlier conversion there is removed, after a failure nothing is left.
+
+    Returns:
+        {part: summary}: counts of images, cases, labels and lesions by class, and annotations_sha256.
+    """
+    image_root, target, split_path = source / "images", output / "images", output / "split.json"
+    names, tables = [image["file_name"] for image in conversion.images], _tables(source, options)
+    remove_earlier(output, keep=[*tables, *(image_root / name for name in names)])
+    remove_earlier_parts(split_path)
+    documents = part_documents(conversion.images, conversion.annotations, categories, split, info=INFO)
+    had_images = os.path.lexists(target)
+    with new_files(output) as written:
+        place_images(image_root, target, names, mode=options.images, progress=progress.copying)
+        if target.is_symlink() and not had_images:
+            written.append(target)
+        summaries = write_parts(output / "annotations", documents)
+        hashes = hash_images(image_root, names, progress=progress.hashing) if options.hash_images else None
+        sources = [{"file": path.name, "sha256": sha256_of_file(path)} for path in tables]
+        files = names_of_files(output, [*written, split_path])
+        write_json(output / REPORT, _report(source, conversion, split, summaries, files))
+        write_json(split_path, split_document(split, summaries, sources=sources, image_sha256=hashes))
+    return summaries
+
+
+def _report(
+    source: str | Path,
+    conversion: Conversion,
+    split: Split,
+    summaries: Mapping[str, Mapping[str, Any]],
+    files: Sequence[str],
+) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "source": str(source),
+        "listed_in_table": conversion.listed,
+        "converted": {"images": len(conversion.images), "lesions": len(conversion.annotations)},
+        "images_without_case": conversion.images_without_case,
+        "split": {"kind": split.kind, "seed": split.seed, "split_sha256": split.sha256},
+        "parts": summaries,
+        "left_out_by_kind": kinds_of(conversion.left_out),
+        "notes_by_kind": kinds_of(conversion.notes),
+        "left_out": [remark._asdict() for remark in conversion.left_out],
+        "notes": [remark._asdict() for remark in conversion.notes],
+        "files": files,
+    }

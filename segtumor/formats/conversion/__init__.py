@@ -3,6 +3,7 @@
 Not here: the formats themselves (``segtumor.formats.table`` lists them), and BTXRD in its own layout (``btxrd``).
 """
 
-from segtumor.formats.conversion.convert import ConversionError, ConversionOptions, Converted, convert
+from segtumor.formats.conversion.assemble import ConversionError
+from segtumor.formats.conversion.convert import ConversionOptions, Converted, convert
 
 __all__ = ["ConversionError", "ConversionOptions", "Converted", "convert"]

@@ -44,16 +44,17 @@ _STRAY = {
 }
 
 
-class NothingLeftError(DataError):
-    """No image can be used; ``left_out`` and ``notes`` are the Remarks that say why, by image."""
+class ConversionError(DataError):
+    """A conversion that came to nothing.
 
-    def __init__(self, root: Path, left_out: Sequence[Remark], notes: Sequence[Remark]) -> None:
-        self.left_out, self.notes = left_out, notes
-        remedy = "Check --source, --images and --from"
-        super().__init__("no image can be used", where=root, got=_first_reasons(left_out), remedy=remedy)
+    Attributes:
+        left_out, notes: Remarks that say why, by image; empty where the source cannot be read at all.
+        report: file that holds them; None if none was written.
+    """
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.where, self.left_out, self.notes)
+    left_out: Sequence[Remark] = ()
+    notes: Sequence[Remark] = ()
+    report: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def assemble(
 
     Raises:
         ConfigError: ``classes`` names a label that is not there.
-        NothingLeftError: no image can be used.
+        ConversionError: no image can be used.
     """
     notes, left_out = list(collection.notes), list(collection.left_out)
     images = _distinct(collection.images, left_out, notes)
@@ -104,7 +105,10 @@ def assemble(
             left_out.append(reason.remark(image.file_name))
     entries = _sound(entries, taxonomy, left_out, notes)
     if not entries:
-        raise NothingLeftError(collection.root, left_out, notes)
+        got, remedy = _first_reasons(left_out), "Check --source, --images and --from"
+        error = ConversionError("no image can be used", where=collection.root, got=got, remedy=remedy)
+        error.left_out, error.notes = left_out, notes
+        raise error
     _note_boxes_and_crowds(entries, notes)
     return Assembled(_document(entries, taxonomy), left_out, notes)
 
@@ -211,7 +215,9 @@ def _sound(entries: Sequence[_Entry], taxonomy: Taxonomy, left_out: list[Remark]
         own = range(first, first + len(annotations))
         wrong = {n - first: faults["annotations"][n] for n in own if n in faults["annotations"]}
         first += len(annotations)
-        serious = faults["images"].get(index, []) + [p for found in wrong.values() for p in found if not _is_stray(p)]
+        serious = faults["images"].get(index, []) + [
+            p for found in wrong.values() for p in found if p.kind not in _STRAY
+        ]
         if serious or (wrong and len(wrong) == len(annotations)):
             reason = (serious or next(iter(wrong.values())))[0]
             left_out.append(Remark(image["file_name"], "annotation not usable", f"{reason.field} {reason.what}"))
@@ -222,10 +228,6 @@ def _sound(entries: Sequence[_Entry], taxonomy: Taxonomy, left_out: list[Remark]
         )
         kept.append((image, [a for number, a in enumerate(annotations) if number not in wrong]))
     return kept
-
-
-def _is_stray(problem: Problem) -> bool:
-    return problem.kind in _STRAY
 
 
 def _without_crowds(image: SourceImage, notes: list[Remark]) -> SourceImage:

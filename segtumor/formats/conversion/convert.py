@@ -9,15 +9,15 @@ from segtumor.annotations.regions import CROWDS_AS_LESIONS, count_crowds, region
 from segtumor.annotations.remarks import Remark
 from segtumor.errors import DataError
 from segtumor.formats.collection import Collection, Unlisted
-from segtumor.formats.conversion.assemble import Assembled, NothingLeftError, assemble
+from segtumor.formats.conversion.assemble import Assembled, ConversionError, assemble
 from segtumor.formats.conversion.completion import (
+    add_dicom_headers,
     add_unlisted,
     drop_labels,
     fields_of_table,
     leave_out_contested,
     leave_out_links,
 )
-from segtumor.formats.conversion.dicom_headers import add_dicom_headers
 from segtumor.formats.conversion.earlier_output import check_no_earlier
 from segtumor.formats.conversion.output import write_conversion, write_failure
 from segtumor.formats.sources.image_folder import ImageFolder, usual_image_root
@@ -77,19 +77,6 @@ class Converted:
     n_unlisted: int
 
 
-class ConversionError(DataError):
-    """A conversion that came to nothing.
-
-    Attributes:
-        left_out, notes: Remarks that say why, by image; empty where the source cannot be read at all.
-        report: file that holds them; None if none was written.
-    """
-
-    left_out: Sequence[Remark] = ()
-    notes: Sequence[Remark] = ()
-    report: Path | None = None
-
-
 def convert(
     source: str | Path,
     output: str | Path,
@@ -113,7 +100,12 @@ def convert(
     try:
         collection = annotations.read(Path(source), images, progress=reading)
     except DataError as error:
-        raise _failure(error, output, report, options, unreadable=Path(source).name) from error
+        failure = ConversionError(
+            error.what, where=error.where, got=error.got, expected=error.expected, remedy=error.remedy
+        )
+        reason = Remark(Path(source).name, "cannot be read", str(error))
+        _write_failure(failure, [reason], output, report, strict=options.strict)
+        raise failure from error
     n_unlisted = _complete(collection, Path(source), images, options.unlisted or annotations.UNLISTED, options)
     attributes = fields_of_table(options.table, collection)
     try:
@@ -124,8 +116,9 @@ def convert(
             boxes_as_masks=options.boxes_as_masks,
             crowds_as_lesions=options.crowds_as_lesions,
         )
-    except NothingLeftError as error:
-        raise _failure(error, output, report, options) from error
+    except ConversionError as error:
+        _write_failure(error, error.left_out, output, report, strict=options.strict)
+        raise
     _check_strict(source, assembled, strict=options.strict)
     _check_crowds(source, assembled)
     lost = write_conversion(
@@ -140,23 +133,12 @@ def convert(
     return Converted(source_format, assembled, lost, n_unlisted)
 
 
-def _failure(
-    error: DataError,
-    output: str | Path,
-    report: Mapping[str, Any],
-    options: ConversionOptions,
-    unreadable: str | None = None,
-) -> ConversionError:
-    """The error as a ConversionError, and its report written, unless nothing is to be written."""
-    failure = ConversionError(
-        error.what, where=error.where, got=error.got, expected=error.expected, remedy=error.remedy
-    )
-    if isinstance(error, NothingLeftError):
-        failure.left_out, failure.notes = error.left_out, error.notes
-    if not options.strict:
-        reasons = [Remark(unreadable, "cannot be read", str(error))] if unreadable is not None else failure.left_out
-        failure.report = write_failure(output, report=report, left_out=reasons, notes=failure.notes)
-    return failure
+def _write_failure(
+    error: ConversionError, reasons: Sequence[Remark], output: str | Path, report: Mapping[str, Any], *, strict: bool
+) -> None:
+    """Write the report of a conversion that came to nothing, unless nothing is to be written."""
+    if not strict:
+        error.report = write_failure(output, report=report, left_out=reasons, notes=error.notes)
 
 
 def _images_of(source: Path, options: ConversionOptions) -> ImageFolder:

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segtumor.annotations.flat_polygons import scale_between, scale_box
-from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.annotations.flat_polygons import scale_box
+from segtumor.annotations.remarks import LeftOutError, Remark, remark_if_any
 from segtumor.annotations.tables.csv_rows import filled_rows, first_cells
 from segtumor.errors import DataError
 from segtumor.files import is_inside
-from segtumor.formats.collection import OUTLINES_SCALED, Collection, Region, SourceImage
+from segtumor.formats.collection import Collection, Region, SourceImage, scale_noted
 from segtumor.formats.csv_boxes.layout import Row, layout_of, parse_row
 from segtumor.formats.sources.files import folder_of
 from segtumor.formats.sources.image_folder import ImageFolder, find_from
@@ -114,8 +114,7 @@ def _by_image(
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(name or path.name))
             continue
-        if found.unusual:
-            collection.notes.append(Remark(found.file_name, found.unusual, name))
+        collection.notes += remark_if_any(found.file_name, found.unusual, name)
         by_image.setdefault(found.file_name, []).extend(same)
     return by_image
 
@@ -129,10 +128,7 @@ def _source_image(
     if len(stated) > 1:
         raise LeftOutError("rows disagree on the size of the image", ", ".join(map(str, sorted(stated))))
     drawn_hw = stated.pop() if stated else size_hw
-    scale_xy = scale_between(drawn_hw, size_hw)
-    if scale_xy != (1.0, 1.0):
-        detail = f"{drawn_hw} to {size_hw} (height, width)"
-        notes.append(Remark(name, OUTLINES_SCALED, detail))
+    scale_xy = scale_noted(drawn_hw, size_hw, name, notes)
     regions = tuple(Region(row.label, None, row.box_xywh and scale_box(row.box_xywh, scale_xy)) for row in boxes)
     return SourceImage(name, size_hw, regions, {**_attributes(name, rows, notes), **part})
 

@@ -1,4 +1,7 @@
-"""The shapes of CVAT's XML as regions, and the grouping and scaling of regions. Lengths in px, angles clockwise."""
+"""The shapes of CVAT's XML as regions, their grouping and scaling, and its masks. Lengths in px, angles clockwise.
+
+CVAT counts the run lengths of a mask row by row, background first; COCO column by column (``structures.masks``).
+"""
 
 import dataclasses
 import math
@@ -13,13 +16,13 @@ from segtumor.annotations.flat_polygons import ellipse_polygon, scale_between, s
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.annotations.rescaling import scaled_segmentation
 from segtumor.annotations.segmentations import is_number
-from segtumor.arrays import BoxXYWH, SizeHW
+from segtumor.arrays import BoxXYWH, Ints, Mask, SizeHW
 from segtumor.formats.collection import Region, Segmentation
-from segtumor.formats.cvat.row_runs import mask_from_row_runs
 from segtumor.formats.shapes.drawn_boxes import CENTER, rotated_box, rotated_box_polygon
 from segtumor.formats.shapes.unit_round_trips import length_between
 from segtumor.imaging import MAX_PIXELS
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_segmentation
+from segtumor.structures.rle import flat_from_runs, run_lengths
 
 #: Shapes without an area.
 UNUSABLE_SHAPES = ("polyline", "points", "cuboid", "skeleton")
@@ -149,3 +152,20 @@ def scale_region(region: Region, drawn_hw: SizeHW, size_hw: SizeHW) -> Region:
     segmentation = scaled_segmentation(region.segmentation, drawn_hw, size_hw, scale_xy)
     extra = {key: value for key, value in region.extra.items() if key != "rotated_box"}
     return Region(region.label, segmentation, box, extra)
+
+
+def mask_from_row_runs(runs: Sequence[int] | Ints, size_hw: SizeHW) -> Mask:
+    """Run lengths, the first of background, to an (H, W) mask; raises LeftOutError unless they make that size."""
+    height, width = size_hw
+    if min(height, width) <= 0 or height * width > MAX_PIXELS:
+        raise LeftOutError("mask not readable", f"of {height} x {width} px")
+    runs = np.asarray(runs, dtype=np.int64)
+    if np.any(runs < 0) or np.any(runs > MAX_PIXELS) or runs.sum() != height * width:
+        raise LeftOutError("mask not readable", f"its runs do not add up to {height} x {width} px")
+    return flat_from_runs(runs).reshape(height, width)
+
+
+def row_runs_of_mask(mask: Mask) -> list[int]:
+    """(H, W) bool -> list of run lengths, row by row, background first."""
+    runs: list[int] = run_lengths(mask.ravel()).tolist()
+    return runs

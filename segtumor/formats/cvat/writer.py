@@ -10,7 +10,7 @@ from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.remarks import Remark
 from segtumor.arrays import Mask, SizeHW
 from segtumor.files import write_text
-from segtumor.formats.cvat.row_runs import row_runs_of_mask
+from segtumor.formats.cvat.shapes import row_runs_of_mask
 from segtumor.formats.labels import IMAGE_LABELS
 from segtumor.formats.shapes.drawn_boxes import CENTER, box_drawn_apart, box_turned_about, rotated_box_of
 from segtumor.formats.shapes.unit_round_trips import end_of

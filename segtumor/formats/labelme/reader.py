@@ -9,20 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from segtumor.annotations.attributes import is_unicode
-from segtumor.annotations.flat_polygons import scale_between
 from segtumor.annotations.image_names import stem_of
 from segtumor.annotations.json_input import parse_json
-from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.annotations.remarks import LeftOutError, Remark, remark_if_any
 from segtumor.arrays import SizeHW
 from segtumor.errors import BadImageError, DataError
-from segtumor.formats.collection import (
-    NOT_IN_FOLDER,
-    OUTLINES_SCALED,
-    SHAPE_NOT_USABLE,
-    Collection,
-    Region,
-    SourceImage,
-)
+from segtumor.formats.collection import NOT_IN_FOLDER, SHAPE_NOT_USABLE, Collection, Region, SourceImage, scale_noted
 from segtumor.formats.labelme.regions import regions
 from segtumor.formats.labelme.shapes import LabelmeFile, OtherFileError, decoded, read_labelme
 from segtumor.formats.sources.encodings import utf8_of
@@ -81,8 +73,7 @@ def _is_labelme(path: Path) -> bool:
 def _read_file(path: Path, name: str, images: ImageFolder, collection: Collection) -> None:
     drawn = read_labelme(path)
     file_name, content, size_hw, unusual = _image(drawn, name, images)
-    if unusual:
-        collection.notes.append(Remark(file_name, unusual, drawn.image_path))
+    collection.notes += remark_if_any(file_name, unusual, drawn.image_path)
     try:
         found = _lesions(drawn, file_name, size_hw, collection.notes)
     except LeftOutError as reason:
@@ -98,10 +89,7 @@ def _lesions(drawn: LabelmeFile, file_name: str, size_hw: SizeHW, notes: list[Re
         raise LeftOutError("shape without a label that can be written")
     notes.extend(Remark(file_name, SHAPE_NOT_USABLE, sentence) for sentence in drawn.unusable)
     drawn_hw = drawn.size_hw or size_hw
-    scale_xy = scale_between(drawn_hw, size_hw)
-    if scale_xy != (1.0, 1.0):
-        detail = f"{drawn_hw} to {size_hw} (height, width)"
-        notes.append(Remark(file_name, OUTLINES_SCALED, detail))
+    scale_xy = scale_noted(drawn_hw, size_hw, file_name, notes)
     found, joined = regions(drawn.shapes, drawn_hw=drawn_hw, size_hw=size_hw, scale_xy=scale_xy)
     if joined:
         notes.append(Remark(file_name, "rectangle and polygon of one lesion, joined", f"{joined} of {len(found)}"))

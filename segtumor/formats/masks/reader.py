@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from segtumor.annotations.flat_polygons import scale_between, scale_mask
-from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.annotations.remarks import LeftOutError, Remark, remark_if_any
 from segtumor.errors import DataError
 from segtumor.files import is_inside
 from segtumor.formats.collection import Collection, Region, SourceImage
@@ -167,8 +167,7 @@ def _read_image(
         raise LeftOutError("several masks of the whole image, or also of single lesions", names)
     regions: list[Region] = []
     for owner, path in files:
-        if owner.unusual:
-            notes.append(Remark(file_name, owner.unusual, path.name))
+        notes += remark_if_any(file_name, owner.unusual, path.name)
         image = read_mask(path)
         if image.values.shape != size_hw:
             scale_between(image.size_hw, size_hw)
@@ -198,8 +197,7 @@ def _lesion(
     if image.is_colored:
         image = MaskImage((image.values != 0).astype(np.int64))
     mask, unusual = binary_mask(image)
-    if unusual:
-        notes.append(Remark(file_name, unusual, path.name))
+    notes += remark_if_any(file_name, unusual, path.name)
     if not mask.any():
         raise LeftOutError("mask of a lesion marks no pixel", path.name)
     return Region(label, rle_from_mask(mask))
@@ -221,8 +219,7 @@ def _regions(
             raise UnnamedValuesError(ONLY_IGNORED, f"value {texts}")
     else:
         mask, unusual = binary_mask(image)
-        if unusual:
-            notes.append(Remark(file_name, unusual))
+        notes += remark_if_any(file_name, unusual)
         levels = np.unique(image.values)
         if not image.is_lossy and len(levels) <= 2 and levels[-1]:
             values.plain[file_name] = int(levels[-1])

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from segtumor.annotations.remarks import LeftOutError, Remark
+from segtumor.annotations.remarks import LeftOutError, Remark, remark_if_any
 from segtumor.arrays import SizeHW
 from segtumor.errors import DataError
 from segtumor.formats.collection import NOT_IN_FOLDER, TAKEN_AS_NORMAL, Collection, Region, SourceImage
@@ -54,8 +54,7 @@ def read(source: Path, images: ImageFolder, *, progress: Progress = iter) -> Col
         try:
             found = _find_image(name, images)
             where = found.file_name
-            if found.unusual:
-                collection.notes.append(Remark(where, found.unusual, name))
+            collection.notes += remark_if_any(where, found.unusual, name)
             collection.images.append(_read_image(path, name, where, images, names, collection.notes))
         except LeftOutError as reason:
             collection.left_out.append(reason.remark(where))

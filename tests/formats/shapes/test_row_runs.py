@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from segtumor.annotations.flat_polygons import scale_mask
 from segtumor.annotations.remarks import LeftOutError
 from segtumor.annotations.rescaling import scaled_segmentation
-from segtumor.formats.cvat.row_runs import mask_from_row_runs, row_runs_of_mask
+from segtumor.formats.cvat.shapes import mask_from_row_runs, row_runs_of_mask
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
 
 
