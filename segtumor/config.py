@@ -20,6 +20,7 @@ from detectron2.config import CfgNode, get_cfg
 
 import segtumor.models.backbones.efficientnet_lite
 import segtumor.models.backbones.narrow_resnet
+import segtumor.models.backbones.torchvision_features
 import segtumor.models.backbones.vgg
 import segtumor.models.detectors.image_head
 import segtumor.models.detectors.roi_heads  # noqa: F401  they register the model parts that configurations name
@@ -47,6 +48,12 @@ def add_segtumor_config(cfg: CfgNode) -> None:
     cfg.MODEL.EFFICIENTNET_LITE = CfgNode()
     cfg.MODEL.EFFICIENTNET_LITE.VARIANT = 0
     cfg.MODEL.EFFICIENTNET_LITE.NORM = "BN"
+
+    # Network of torchvision as backbone: "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0" or "densenet121";
+    # normalisation "BN" or "FrozenBN".
+    cfg.MODEL.TORCHVISION = CfgNode()
+    cfg.MODEL.TORCHVISION.NAME = "mobilenet_v2"
+    cfg.MODEL.TORCHVISION.NORM = "BN"
 
     # Of META_ARCHITECTURE JudgingRCNN: width of the hidden layer, dropout, [0, 1), weight of its loss, 0 or more.
     cfg.MODEL.IMAGE_HEAD = CfgNode()

@@ -153,6 +153,8 @@ RULES = {
     "MODEL.VGG.CHANNELS": each(whole(1), least=0),
     "MODEL.EFFICIENTNET_LITE.VARIANT": whole(0, 2),
     "MODEL.EFFICIENTNET_LITE.NORM": choice("BN", "SyncBN", "FrozenBN"),
+    "MODEL.TORCHVISION.NAME": choice("mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0", "densenet121"),
+    "MODEL.TORCHVISION.NORM": choice("BN", "FrozenBN"),
     "INPUT.MIN_SIZE_TRAIN": each(_SIDE),
     "INPUT.MAX_SIZE_TRAIN": _SIDE,
     "INPUT.MIN_SIZE_TEST": _SIDE,

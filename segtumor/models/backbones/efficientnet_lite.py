@@ -15,11 +15,13 @@ from itertools import accumulate
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.layers import Conv2d, FrozenBatchNorm2d, ShapeSpec, get_norm
+from detectron2.layers import Conv2d, ShapeSpec, get_norm
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
-from detectron2.modeling.backbone.fpn import FPN, LastLevelMaxPool
+from detectron2.modeling.backbone.fpn import FPN
 from torch import nn
 from torch.nn import functional
+
+from segtumor.models.backbones.pyramid import freeze, pyramid_on
 
 #: Variant -> factor of the width, factor of the number of blocks.
 VARIANTS = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}
@@ -157,13 +159,8 @@ class EfficientNetLite(Backbone):
         self._out_features = list(out_features)
         self._channels = {name: stages[_LAST_STAGE_OF[name] - 1][-1] for name in out_features}
         _initialise(self)
-        self._freeze(freeze_at, list(ends.values()))
-
-    def _freeze(self, freeze_at: int, ends: Sequence[int]) -> None:
         if freeze_at:
-            still = [self.stem, *self.blocks[: [0, *ends][min(freeze_at - 1, len(ends))]]]
-            for part in still:
-                FrozenBatchNorm2d.convert_frozen_batchnorm(part.requires_grad_(False))
+            freeze([self.stem, *self.blocks[: [0, *ends.values()][min(freeze_at - 1, len(ends))]]])
 
     @property
     def size_divisibility(self) -> int:
@@ -203,11 +200,4 @@ def build_efficientnet_lite_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -
         out_features=cfg.MODEL.FPN.IN_FEATURES,
         freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT,
     )
-    return FPN(
-        bottom_up=bottom_up,
-        in_features=cfg.MODEL.FPN.IN_FEATURES,
-        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
-        norm=cfg.MODEL.FPN.NORM,
-        top_block=LastLevelMaxPool(),
-        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
-    )
+    return pyramid_on(bottom_up, cfg)

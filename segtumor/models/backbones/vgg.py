@@ -13,10 +13,11 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec, get_norm
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
-from detectron2.modeling.backbone.fpn import FPN, LastLevelMaxPool
+from detectron2.modeling.backbone.fpn import FPN
 from torch import nn
 
 from segtumor.errors import ConfigError
+from segtumor.models.backbones.pyramid import pyramid_on
 
 #: Convolutions per stage and their output channels; every convolution is 3 x 3, every stage ends in 2 x 2 max pooling.
 STAGES = {
@@ -152,12 +153,5 @@ def build_vgg_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> VGG:
 
 @BACKBONE_REGISTRY.register()
 def build_vgg_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
-    """VGG with a feature pyramid (Lin et al. 2017) on the maps of ``MODEL.FPN.IN_FEATURES``; p6 by max pooling."""
-    return FPN(
-        bottom_up=build_vgg_backbone(cfg, input_shape),
-        in_features=cfg.MODEL.FPN.IN_FEATURES,
-        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
-        norm=cfg.MODEL.FPN.NORM,
-        top_block=LastLevelMaxPool(),
-        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
-    )
+    """VGG with a feature pyramid; p6 by max pooling."""
+    return pyramid_on(build_vgg_backbone(cfg, input_shape), cfg)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segtumor.models.layouts import efficientnet_lite, resnet, vgg
+from segtumor.models.layouts import densenet, efficientnet_lite, resnet, vgg
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Layout:
 LAYOUTS = (
     Layout("torchvision ResNet", resnet.KEY, resnet.own_name),
     Layout("torchvision VGG", vgg.KEY, vgg.own_name),
+    Layout("torchvision MobileNet or EfficientNet", "features.0.0.weight", str),
+    Layout("torchvision DenseNet", densenet.KEY, densenet.own_name),
     Layout("EfficientNet-Lite", efficientnet_lite.KEY, efficientnet_lite.own_name),
 )
 
