@@ -13,10 +13,12 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import pydicom.config
-import pydicom.misc
-
+from segtumor.system.imports import unchanged_environment
 from segtumor.system.shared_settings import SharedSetting
+
+with unchanged_environment():  # pydicom imports GDCM, which sets a variable of its own
+    import pydicom.config
+    import pydicom.misc
 
 _thread = threading.local()
 _without_validation = SharedSetting(pydicom.config.disable_value_validation)
