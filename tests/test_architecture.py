@@ -1,11 +1,14 @@
 """Who may import whom. The rules are the tables below; everything after them only applies them."""
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+
+import pytest
 
 import segtumor
 
@@ -73,7 +76,22 @@ def module_of(path):
     return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 
 
-TREES = {module_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py"))}
+@functools.cache
+def trees():
+    """Module -> its syntax tree; read once, by the first test that looks."""
+    return {module_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py"))}
+
+
+@functools.cache
+def nodes(module):
+    """All that is in a module, those of functions too."""
+    return list(ast.walk(trees()[module]))
+
+
+@functools.cache
+def imports_of(module):
+    """Dotted names that a module imports, in functions too."""
+    return imports(nodes(module))
 
 
 def room_of(module):
@@ -122,9 +140,10 @@ def outside_functions(tree):
         waiting += [n for n in ast.iter_child_nodes(node) if not isinstance(n, (ast.FunctionDef, ast.Lambda))]
 
 
-def dependencies(module, tree):
+@functools.cache
+def dependencies(module):
     """The modules that one imports, in functions too."""
-    found = own_modules(imports(ast.walk(tree)))
+    found = own_modules(imports_of(module))
     return found - OFFERED if module == "__init__" else found
 
 
@@ -135,32 +154,32 @@ def own_modules(names):
         if room_of(name) != "segtumor":
             continue
         parts = name.split(".")[1:]
-        while parts and ".".join(parts) not in TREES:
+        while parts and ".".join(parts) not in trees():
             parts = parts[:-1]
         found.add(".".join(parts) or "__init__")
     return found
 
 
 def test_there_is_something_to_check():
-    assert len(TREES) > 20
-    assert "structures.masks" in own_modules(imports(ast.walk(TREES["structures.postprocessing"])))
-    assert "numpy" in map(room_of, imports(ast.walk(TREES["structures.postprocessing"])))
+    assert len(trees()) > 20
+    assert "structures.masks" in dependencies("structures.postprocessing")
+    assert "numpy" in map(room_of, imports_of("structures.postprocessing"))
 
 
 def test_the_table_knows_every_room():
-    assert {room_of(module) for module in TREES} <= set(RANK)
+    assert {room_of(module) for module in trees()} <= set(RANK)
 
 
 def violations(judge):
     """What ``judge(module, tree)`` says of each module, joined: one test for a rule, every violation in its message."""
-    found = [f"{module}: {sentence}" for module, tree in TREES.items() for sentence in judge(module, tree)]
+    found = [f"{module}: {sentence}" for module, tree in trees().items() for sentence in judge(module, tree)]
     return "\n".join(found)
 
 
 def test_imports_go_downwards_only():
-    def judge(module, tree):
+    def judge(module, _):
         room = room_of(module)
-        for target in dependencies(module, tree):
+        for target in dependencies(module):
             if RANK[room_of(target)] >= RANK[room] and room_of(target) != room:
                 yield f"imports {target}, which is not below it"
 
@@ -171,7 +190,7 @@ def test_only_the_ring_knows_the_frameworks():
     def judge(module, tree):
         if is_ring(module):
             return
-        names = imports(outside_functions(tree) if is_door(module) else ast.walk(tree))
+        names = imports(outside_functions(tree)) if is_door(module) else imports_of(module)
         yield from sorted(FRAMEWORKS & set(map(room_of, names)))
         yield from sorted(target for target in own_modules(names) if is_ring(target))
 
@@ -179,17 +198,17 @@ def test_only_the_ring_knows_the_frameworks():
 
 
 def test_imports_are_absolute():
-    assert not violations(lambda _, tree: [name for name in imports(ast.walk(tree)) if name.startswith(".")])
+    assert not violations(lambda module, _: [name for name in imports_of(module) if name.startswith(".")])
 
 
 def test_no_module_imports_itself_in_a_circle():
-    graph = {module: dependencies(module, tree) - {module} for module, tree in TREES.items()}
+    graph = {module: dependencies(module) - {module} for module in trees()}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
 
 
 def test_libraries_do_not_print_or_assert_or_swallow_everything():
     def judge(module, tree):
-        for node in ast.walk(tree):
+        for node in nodes(module):
             line = f"line {getattr(node, 'lineno', None)}"
             is_print = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
             if is_print and room_of(module) not in PRINTING:
@@ -208,9 +227,9 @@ def test_only_commands_take_parsed_arguments():
     def judge(module, tree):
         if room_of(module) == "commands":
             return
-        if "argparse" in map(room_of, imports(ast.walk(tree))):
+        if "argparse" in map(room_of, imports_of(module)):
             yield "imports argparse"
-        for node in ast.walk(tree):
+        for node in nodes(module):
             of = node.value if isinstance(node, ast.Attribute) else None
             if isinstance(of, ast.Name) and of.id in ("args", "arguments", "namespace"):
                 yield f"line {node.lineno} reads {ast.unparse(node)}"
@@ -235,8 +254,11 @@ def test_a_folder_holds_as_much_as_one_can_overlook():
     assert {folder: n for folder, n in counts.items() if n > MOST_FILES and folder not in CROWDED} == {}
 
 
+@pytest.mark.command
 def test_importing_the_core_is_silent_and_loads_no_framework():
-    core = [f"segtumor.{module}" for module in TREES if not is_ring(module) and module not in ("__init__", "__main__")]
+    core = [
+        f"segtumor.{module}" for module in trees() if not is_ring(module) and module not in ("__init__", "__main__")
+    ]
     program = (
         f"import importlib, sys\nfor name in {core}: importlib.import_module(name)\n"
         f"sys.exit(' '.join(sorted({FRAMEWORKS} & set(sys.modules))))"

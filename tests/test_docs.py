@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from repository import tracked
-from test_architecture import RANK, TREES, is_ring
+from test_architecture import RANK, is_ring, trees
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = tracked("*.md", "configs/*.md", "datasets/README.md", "docs/**/*.md")
@@ -45,7 +45,7 @@ def dotted(node):
 
 def added_keys():
     """{key: default} of ``add_segtumor_config``."""
-    function = next(n for n in TREES["config"].body if getattr(n, "name", "") == "add_segtumor_config")
+    function = next(n for n in trees()["config"].body if getattr(n, "name", "") == "add_segtumor_config")
     assignments = [node for node in function.body if isinstance(node, ast.Assign) and dotted(node.targets[0])]
     assert len(assignments) > 10
     return {
@@ -57,7 +57,7 @@ def added_keys():
 
 def constant(module, name):
     """The value assigned to ``name`` at the top of a module of segtumor, as a syntax tree."""
-    for node in TREES[module].body:
+    for node in trees()[module].body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return node.value
     raise AssertionError(f"segtumor.{module} has no {name}")
@@ -89,9 +89,9 @@ def test_python_files_that_are_named_exist(document):
 def test_modules_and_functions_that_are_named_exist(document):
     for name in DOTTED.findall(document.read_text(encoding="utf-8")):
         parts = name.split(".")
-        module = next(m for i in range(len(parts), 0, -1) if (m := ".".join(parts[:i])) in TREES)
+        module = next(m for i in range(len(parts), 0, -1) if (m := ".".join(parts[:i])) in trees())
         for attribute in name.removeprefix(module).split(".")[1:]:
-            assert re.search(rf"\b{attribute}\b", ast.unparse(TREES[module])), name
+            assert re.search(rf"\b{attribute}\b", ast.unparse(trees()[module])), name
 
 
 @each_document
@@ -99,7 +99,7 @@ def test_python_examples_import_what_exists(document):
     for block in re.findall(r"```python\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom) and node.module.startswith("segtumor."):
-                source = ast.unparse(TREES[node.module.removeprefix("segtumor.")])
+                source = ast.unparse(trees()[node.module.removeprefix("segtumor.")])
                 assert all(re.search(rf"\b{alias.name}\b", source) for alias in node.names)
 
 
@@ -143,6 +143,6 @@ def test_the_rooms_have_the_rank_that_is_checked():
         re.match(r"`(\w+)`", row[1])[1]: row for row in rows(section(ARCHITECTURE, "Rooms and who may import whom"))
     }
     assert {room: int(row[0]) for room, row in table.items()} == {room: RANK[room] for room in table}
-    rooms = {module.split(".")[0] for module in TREES} - {"__init__", "__main__"}
+    rooms = {module.split(".")[0] for module in trees()} - {"__init__", "__main__"}
     assert set(table) == rooms
     assert {room for room, row in table.items() if "(ring)" in row[1]} == {room for room in rooms if is_ring(room)}
