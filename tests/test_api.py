@@ -80,6 +80,7 @@ def test_everything_offered_is_documented_and_typed():
             assert all(p.annotation is not inspect.Parameter.empty for p in signature.parameters.values())
 
 
+@pytest.mark.command
 def test_importing_the_package_is_quick_and_loads_nothing():
     program = (
         "import sys, time; started = time.perf_counter(); import segtumor; seconds = time.perf_counter() - started\n"

@@ -18,6 +18,8 @@ from segtumor.runtime.breakdown import broken_output
 from segtumor.structures.lesions import Finding
 from segtumor.structures.readings import Reading
 
+pytestmark = pytest.mark.command
+
 SQUARE = (slice(10, 30), slice(20, 45))
 
 

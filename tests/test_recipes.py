@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from recipes import lay_out, recipes
 
+pytestmark = pytest.mark.command
+
 CORE = recipes(with_torch=False)
 
 

@@ -10,6 +10,8 @@ import pytest
 import repository
 from repository import ROOT, tracked
 
+pytestmark = pytest.mark.command
+
 git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
 

@@ -103,6 +103,7 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"segtumor {segtumor.__version__}\n"
 
 
+@pytest.mark.command
 def test_help_of_every_command_waits_for_nothing_heavy():
     program = (
         "import sys; from segtumor.commands.cli import leaf_commands, load_command\n"
@@ -114,6 +115,7 @@ def test_help_of_every_command_waits_for_nothing_heavy():
     assert (result.stdout, result.stderr) == ("[]\n", "")
 
 
+@pytest.mark.command
 def test_it_runs_as_a_module():
     result = subprocess.run(
         [sys.executable, "-m", "segtumor", "--version"], capture_output=True, text=True, check=False

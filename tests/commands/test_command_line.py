@@ -163,6 +163,7 @@ def test_a_broken_pipe_between_processes_is_not_mistaken_for_a_closed_terminal(p
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.command
 @pytest.mark.parametrize("count", [1, 100000])  # found out on the last flush, and in the middle
 def test_a_reader_who_leaves_is_no_error(count):
     program = (

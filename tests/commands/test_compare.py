@@ -11,6 +11,8 @@ import pytest
 from segtumor.commands.compare import main
 from segtumor.structures.masks import rle_from_mask
 
+pytestmark = pytest.mark.command
+
 #: Lesions by image: (category, x0, y0, x1, y1); images 1 and 2 are of case p1, 3 of p2, and so on. 5 and 6 are normal.
 LESIONS = {1: (1, 2, 2, 8, 8), 2: (1, 4, 4, 12, 12), 3: (2, 1, 1, 9, 9), 4: (2, 9, 9, 18, 18)}
 CASES = {1: "p1", 2: "p1", 3: "p2", 4: "p3", 5: "p4", 6: "p5"}

@@ -9,6 +9,8 @@ from segtumor.annotations.problems import Problem, ProblemKind, error
 from segtumor.commands.cli import main
 from segtumor.datasets import file_check
 
+pytestmark = pytest.mark.command
+
 SQUARE = [10, 10, 30, 10, 30, 30, 10, 30]
 
 

@@ -15,6 +15,8 @@ from segtumor.commands.data import convert
 from segtumor.errors import DataError
 from segtumor.formats.table import FORMATS, WRITABLE, detect_format, load_format
 
+pytestmark = pytest.mark.command
+
 EXAMPLES = ROOT / "datasets" / "examples"
 IMAGES = str(EXAMPLES / "images")
 #: What the three phantoms show; datasets/examples/coco/annotations.json has the outlines.

@@ -8,6 +8,8 @@ from segtumor.commands.data.leaks import main
 from segtumor.datasets.splits.document import split_document
 from segtumor.datasets.splits.split import make_kfold, make_split
 
+pytestmark = pytest.mark.command
+
 LESION = {"bbox": [1, 1, 2, 2], "category_id": 1, "iscrowd": 0, "area": 4, "segmentation": [[1, 1, 3, 1, 3, 3, 1, 3]]}
 
 

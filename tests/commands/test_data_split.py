@@ -12,6 +12,8 @@ from segtumor.datasets.splits.cases import join_cases
 from segtumor.datasets.splits.document import read_split, read_split_document, verify_split
 from segtumor.files import write_json
 
+pytestmark = pytest.mark.command
+
 PARTS = {"train", "val", "test"}
 
 

@@ -9,6 +9,8 @@ from segtumor.annotations.coco import load_coco
 from segtumor.commands.cli import main
 from segtumor.errors import DataError
 
+pytestmark = pytest.mark.command
+
 BOXES = "5 of 5 lesions, in 4 images, are boxes without an outline"
 
 

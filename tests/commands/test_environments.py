@@ -10,6 +10,8 @@ from repository import ROOT
 from segtumor import errors
 from segtumor.system import installation
 
+pytestmark = pytest.mark.command
+
 CHECK = ("data", "check", ROOT / "datasets" / "examples" / "coco" / "annotations.json")
 GONE = "mkdir gone && cd gone && rmdir ../gone && "
 FEW_FILES = "ulimit -n 40 && "

@@ -19,6 +19,8 @@ from segtumor.runtime import exported
 from segtumor.structures.lesions import Finding
 from segtumor.structures.postprocessing import Postprocessing
 
+pytestmark = pytest.mark.command
+
 CONTRACT = SimpleNamespace(
     class_names=("benign", "malignant"),
     confidence_threshold=0.4,

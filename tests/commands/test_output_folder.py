@@ -9,6 +9,8 @@ from repository import ROOT
 
 from segtumor.system.locks import lock_folder
 
+pytestmark = pytest.mark.command
+
 EXAMPLE = ROOT / "datasets" / "examples" / "coco" / "annotations.json"
 _TRUTH = ("--annotations", "no.json")
 _OTHERS = ("--predictions", "no.json")

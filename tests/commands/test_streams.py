@@ -15,6 +15,8 @@ from segtumor.commands.common.command_line import make_parser, run
 from segtumor.commands.common.streams import sound_streams
 from segtumor.commands.common.terminal import CaseProgress, print_table, progress_bar
 
+pytestmark = pytest.mark.command
+
 
 class Failing(io.StringIO):
     """A stream whose every write fails."""

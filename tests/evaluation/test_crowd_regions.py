@@ -76,6 +76,7 @@ def test_without_crowds_nothing_is_said(three_images):
     assert "crowd" not in headline_table(found.evaluation)
 
 
+@pytest.mark.command
 @pytest.mark.parametrize("command", ["evaluate", "compare", "benchmark"])
 def test_a_set_of_crowds_alone_is_refused_before_anything_is_written(tmp_path, capsys, command):
     box = {"bbox": [1, 1, 4, 4], "segmentation": [[1, 1, 5, 1, 5, 5, 1, 5]], "iscrowd": 1}

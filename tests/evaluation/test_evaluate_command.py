@@ -8,6 +8,8 @@ import pytest
 
 from segtumor.commands.evaluate import main
 
+pytestmark = pytest.mark.command
+
 
 @pytest.fixture
 def files(tmp_path, random_coco):

@@ -13,6 +13,8 @@ from segtumor.evaluation.study.headline import headline_table
 from segtumor.evaluation.study.metrics import evaluate
 from segtumor.evaluation.study.study import study
 
+pytestmark = pytest.mark.command
+
 EXPECTED = json.loads((Path(__file__).parent / "same_numbers.json").read_text(encoding="utf-8"))
 
 

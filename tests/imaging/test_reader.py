@@ -262,6 +262,7 @@ def test_suffixes_are_lower_case():
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in SUPPORTED_SUFFIXES)
 
 
+@pytest.mark.command
 def test_importing_the_room_is_light():
     heavy = "{'pydicom', 'pandas', 'scipy', 'matplotlib', 'cv2', 'torch'}"
     command = f"import sys, segtumor.imaging; print(sorted({heavy} & set(sys.modules)))"

@@ -10,6 +10,8 @@ from segtumor.errors import BadImageError, NonFiniteOutputError
 from segtumor.imaging import Radiograph
 from segtumor.runtime.breakdown import broken_output
 
+pytestmark = pytest.mark.command
+
 BROKEN_HEIGHT = 46  # of the fourth picture
 
 

@@ -11,6 +11,8 @@ from segtumor.inference.batch.earlier_output import TABLES, check_output, read_s
 from segtumor.inference.batch.journal import JOURNAL_NAME
 from segtumor.system.locks import lock_folder
 
+pytestmark = pytest.mark.command
+
 
 @pytest.mark.parametrize("names", [["export.json"], ["config.yaml", "model_best.pth"]])
 def test_a_folder_with_a_model_is_no_output(pictures, work, tmp_path, names):

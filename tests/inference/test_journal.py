@@ -16,6 +16,8 @@ from segtumor.structures.lesions import Finding
 from segtumor.structures.outcomes import InferenceOutcome, failed
 from segtumor.structures.readings import Note, Reading
 
+pytestmark = pytest.mark.command
+
 
 @pytest.fixture
 def unfinished(pictures, work, tmp_path):

@@ -7,6 +7,8 @@ import segtumor.inference.batch.preparing
 from segtumor.errors import BadImageError
 from segtumor.system.resource_errors import is_out_of_memory
 
+pytestmark = pytest.mark.command
+
 
 class OutOfMemoryError(RuntimeError):
     """As torch's, which is known by its name."""

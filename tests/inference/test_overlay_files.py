@@ -8,6 +8,8 @@ from fake_detector import FakeDetector
 from segtumor.errors import ConfigError
 from segtumor.inference.batch.earlier_output import known_overlays
 
+pytestmark = pytest.mark.command
+
 
 def interrupting(at_call):
     def raising(call, windows):

@@ -21,6 +21,8 @@ from segtumor.reporting.files.findings_files import findings_columns, rows_of_on
 from segtumor.structures.outcomes import InferenceOutcome
 from segtumor.structures.readings import Reading
 
+pytestmark = pytest.mark.command
+
 
 def interrupting(at_call):
     def raising(call, windows):

@@ -12,6 +12,8 @@ from segtumor.literature.entries.schema import EXAMPLE, SCHEMA, WHOSE
 from segtumor.literature.protocols import PROTOCOLS, SPLIT_KINDS, metric_names
 from segtumor.texts import wrapped_table
 
+pytestmark = pytest.mark.command
+
 
 @pytest.fixture
 def run(capsys):

@@ -13,6 +13,8 @@ from segtumor.literature.entries import reading
 from segtumor.literature.entries.reading import load_entries
 from segtumor.literature.protocols import PROTOCOLS
 
+pytestmark = pytest.mark.command
+
 QUICK = ("--resamples", "20")
 
 

@@ -29,6 +29,7 @@ def picture_hash():
     return hashlib.sha256(png_bytes(lambda: age_histogram_figure(AGES))).hexdigest()
 
 
+@pytest.mark.command
 @pytest.mark.parametrize(
     ("variables", "current_folder", "elsewhere"),
     [

@@ -34,6 +34,7 @@ def test_every_text_is_one_line_of_plain_words(name):
             list(string.Formatter().parse(text))  # raises where a brace is left open
 
 
+@pytest.mark.command
 def test_words_are_read_when_they_are_asked_for():
     code = (
         "import sys, segtumor.reporting.pages.study_page as page; from segtumor.reporting.words import load_words; "

@@ -181,6 +181,7 @@ def test_polygons_of_random_blobs_are_exact(seed):
     assert np.array_equal(mask_from_rle(rle_from_segmentation(polygons_from_mask(mask), mask.shape)), mask)
 
 
+@pytest.mark.command
 def test_command_prints_what_it_wrote_and_that_it_is_synthetic(tmp_path, capsys):
     from segtumor.commands.prepare_phantoms import main
 
@@ -210,6 +211,7 @@ def test_a_full_disk_leaves_no_half_of_a_set(tmp_path, monkeypatch):
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["p", "p/mine.txt"]
 
 
+@pytest.mark.command
 def test_package_needs_no_torch():
     code = "import sys, segtumor.synthesis.phantoms; sys.exit('torch' in sys.modules or 'detectron2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

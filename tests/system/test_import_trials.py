@@ -1,7 +1,11 @@
 import platform
 
+import pytest
+
 from segtumor.system import import_trials
 from segtumor.system.import_trials import Outcome, try_imports
+
+pytestmark = pytest.mark.command
 
 BROKEN_PACKAGES = {
     "broken_library": ("raise ImportError('lib.so.1: cannot open\\nmore')", "lib.so.1: cannot open"),

@@ -52,6 +52,7 @@ print(*changed)
 """
 
 
+@pytest.mark.command
 def test_importing_any_module_changes_no_environment_variable():
     root = Path(segtumor.__file__).parent
     command = [sys.executable, "-c", ALL_MODULES, str(root)]

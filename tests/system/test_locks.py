@@ -39,6 +39,7 @@ def names(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.command
 def test_the_second_is_refused_whatever_the_folder_is_called_and_what_the_first_writes_stays(holder, tmp_path):
     before = names(tmp_path / "found")
     (tmp_path / "link").symlink_to("found")
@@ -52,6 +53,7 @@ def test_the_second_is_refused_whatever_the_folder_is_called_and_what_the_first_
         assert names(outer / "found") == before and len(before) == 2
 
 
+@pytest.mark.command
 def test_a_lock_ends_with_its_process_though_a_child_lives_on_and_half_a_file_goes(holder, tmp_path):
     holder.kill()
     holder.wait()

@@ -59,6 +59,7 @@ def test_cores_are_those_that_the_process_is_bound_to_or_fewer(monkeypatch):
         assert processes.available_cores() == cores
 
 
+@pytest.mark.command
 @pytest.mark.parametrize("way", ["by the system", "watching"])
 def test_workers_end_with_a_killed_parent(way):
     with subprocess.Popen([sys.executable, "-c", _PARENT, way], stdout=subprocess.PIPE, text=True) as parent:

@@ -254,6 +254,7 @@ def _run(source, output, *more):
     return main(["--source", str(source), "--output", str(output), *map(str, more)])
 
 
+@pytest.mark.command
 def test_the_command_writes_parts_that_load(release, tmp_path, capsys):
     source, cases = release
     output = tmp_path / "out"
