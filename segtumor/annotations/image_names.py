@@ -60,12 +60,9 @@ def folders_shared(first: tuple[str, ...], second: tuple[str, ...]) -> int | Non
 
 
 class Fit(NamedTuple):
-    """What a name may mean.
+    """Positions of the images that a name may mean; several where it does not say which.
 
-    Attributes:
-        indices: positions of the images that fit best; several where the name does not say which.
-        other_suffix: whether it is found without its suffix.
-        shared: number of folders that name and image have in common at their ends.
+    ``other_suffix``: it fits without its suffix. ``shared``: folders that name and image have in common at their ends.
     """
 
     indices: list[int]

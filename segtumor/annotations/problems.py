@@ -32,11 +32,9 @@ _SHORT.maxlist = _SHORT.maxdict = 8
 
 
 class ProblemKind(Enum):
-    """A kind of problem.
+    """A kind of problem: what is wrong, the same words each time but for a {limit} or {reason}; and its remedy.
 
-    Attributes:
-        words: what is wrong, after the field; the same words each time, but for a {limit} or {reason} in them.
-        remedy: what to do about it; empty where that depends on the field (``_REMEDY_OF_FIELD``).
+    The remedy is empty where it depends on the field (``_REMEDY_OF_FIELD``).
     """
 
     def __init__(self, words: str, remedy: str = "") -> None:

@@ -22,12 +22,7 @@ BOXES_REMEDY = f"Outline the lesions, or make each box its own outline: `segtumo
 
 
 class Crowds(NamedTuple):
-    """What is crowds in a set of images.
-
-    Attributes:
-        images: file names of the images that hold any, in their order.
-        only: file names of the images that hold crowds and no lesion.
-    """
+    """What is crowds in a set of images: ``images`` hold any, by file name, ``only`` nothing else."""
 
     n_regions: int
     n_lesions: int

@@ -39,11 +39,9 @@ class Fault(NamedTuple):
 
 
 class Outlines(NamedTuple):
-    """The outlines of N annotations.
+    """The outlines of N annotations: areas (N,) and tight boxes (N, 4), float64, px, NaN where there is no sound one.
 
-    Attributes:
-        areas_px: (N,) float64; sum of the polygons' areas or number of pixels, NaN where there is no sound outline.
-        boxes_xyxy: (N, 4) float64, tight, px; NaN where there is no sound outline.
+    An area is the sum of the polygons' areas, or the number of pixels.
     """
 
     faults: list[Fault]

@@ -71,12 +71,7 @@ class _Lesion:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What ``describe`` counts.
-
-    Attributes:
-        sides_px: {class: sizes of its lesions}, each the side of a square of the lesion's area, px.
-        ages: ages of the images where known, years.
-    """
+    """What ``describe`` counts; ``sides_px``, by class, are of squares of the lesions' areas; ``ages`` in years."""
 
     tables: tuple[Table, ...]
     class_names: tuple[str, ...]
@@ -142,33 +137,26 @@ def _lesions(image: Image, dataset: CocoDataset) -> list[_Lesion]:
 
 
 def _parts_table(parts: Mapping[str, CocoDataset], names: Sequence[str], crowds: Crowds) -> Table:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for part, dataset in parts.items():
         regions = [a for own in dataset.annotations_of_image.values() for a in own]
         classes = Counter(a["category_id"] for a in regions if not is_crowd(a))
-        normal = sum(not dataset.annotations_of_image.get(image["id"]) for image in dataset.images)
-        cases = len({case_or_own(image) for image in dataset.images})
         of_class = [classes[category_id] for category_id in dataset.category_id_of_class]
-        of_crowds = (dataset.crowds.n_regions, len(dataset.crowds.only)) if crowds.n_regions else ()
-        rows.append(
-            (part, len(dataset.images), normal, *of_crowds[1:], cases, sum(of_class), *of_class, *of_crowds[:1])
-        )
-    header = (
-        "part",
-        "images",
-        "without lesion",
-        *_only(crowds),
-        "cases",
-        "lesions",
-        *(f"{name} lesions" for name in names),
-    )
-    header += ("crowd regions",) if crowds.n_regions else ()
-    return Table("Parts", header, tuple(rows))
+        row: dict[str, Any] = {"part": part, "images": len(dataset.images)}
+        row["without lesion"] = sum(not dataset.annotations_of_image.get(image["id"]) for image in dataset.images)
+        if crowds.n_regions:
+            row["crowds only"] = len(dataset.crowds.only)
+        row["cases"] = len({case_or_own(image) for image in dataset.images})
+        row["lesions"] = sum(of_class)
+        row |= {f"{name} lesions": n for name, n in zip(names, of_class, strict=True)}
+        if crowds.n_regions:
+            row["crowd regions"] = dataset.crowds.n_regions
+        rows.append(row)
+    return _table("Parts", rows)
 
 
-def _only(crowds: Crowds) -> tuple[str, ...]:
-    """The column of images that hold crowds only, where there are any crowds."""
-    return ("crowds only",) if crowds.n_regions else ()
+def _table(title: str, rows: Sequence[Mapping[str, Any]], note: str = "") -> Table:
+    return Table(title, tuple(rows[0]), tuple(tuple(row.values()) for row in rows), note)
 
 
 def _class_table(
@@ -248,18 +236,16 @@ def _attribute_tables(
         note = _unread_ages(images) if key == AGE_GROUP else ""
         if set(by_value) == {UNKNOWN} and not note:
             continue
-        rows = [
-            _attribute_row(value, group, classes_of_image, names, crowds) for value, group in _sorted(by_value, key)
-        ]
-        header = (
-            title.lower(),
-            "images",
-            "cases",
-            "without lesion",
-            *_only(crowds),
-            *(f"with {name}" for name in names),
-        )
-        yield Table(title, header, tuple(rows), note)
+        rows = []
+        for value, group in _sorted(by_value, key):
+            classes = Counter(name for image in group for name in classes_of_image.get(image["file_name"], ()))
+            only = sum(image["file_name"] in crowds.only for image in group)
+            without = sum(image["file_name"] not in classes_of_image for image in group) - only
+            row: dict[str, Any] = {title.lower(): value, "images": len(group)}
+            row |= {"cases": len(set(map(case_or_own, group))), "without lesion": without}
+            row |= {"crowds only": only} if crowds.n_regions else {}
+            rows.append(row | {f"with {name}": classes[name] for name in names})
+        yield _table(title, rows, note)
 
 
 def _unread_ages(images: Sequence[Image]) -> str:
@@ -269,16 +255,6 @@ def _unread_ages(images: Sequence[Image]) -> str:
         return ""
     example = f"{unread[0]['age']!r} of {unread[0]['file_name']}"
     return f"The age of {len(unread)} images is not a number of years, such as {example}: they are unknown here."
-
-
-def _attribute_row(
-    value: str, images: Sequence[Image], classes_of_image: Mapping[str, set[str]], names: Sequence[str], crowds: Crowds
-) -> tuple[Any, ...]:
-    classes = Counter(name for image in images for name in classes_of_image.get(image["file_name"], ()))
-    only = sum(image["file_name"] in crowds.only for image in images)
-    without = sum(image["file_name"] not in classes_of_image for image in images) - only
-    counts = (value, len(images), len(set(map(case_or_own, images))), without, *((only,) if crowds.n_regions else ()))
-    return (*counts, *(classes[name] for name in names))
 
 
 def _sorted(by_value: Mapping[str, list[Image]], key: str) -> list[tuple[str, list[Image]]]:

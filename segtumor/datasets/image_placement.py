@@ -16,17 +16,17 @@ from segtumor.progress import Progress
 
 def place_images(
     source: Path | str, target: Path | str, names: Sequence[str], *, mode: str, progress: Progress = iter
-) -> None:
+) -> bool:
     """Make images of ``source`` reachable at ``target``: by a link, or by copies of ``names``, as ``mode`` says.
 
     What is already right is left as it is; something else in its place is never overwritten, but raises OutputError.
+    Returns whether a link was made.
     """
     source, target = Path(source), Path(target)
     if target.exists() and target.samefile(source):
-        return
+        return False
     if mode == "link":
-        _link(source, target, names)
-        return
+        return _link(source, target, names)
     if target.is_symlink():
         raise OutputError("is a link; a folder to copy into is needed", where=target, remedy="Remove the link")
     for name in progress(names):
@@ -36,12 +36,13 @@ def place_images(
                 raise OutputError("another picture has that name", where=target / name, remedy=remedy)
             with atomic_path(target / name) as temporary:
                 shutil.copyfile(source / name, temporary)
+    return False
 
 
-def _link(source: Path, target: Path, names: Sequence[str]) -> None:
+def _link(source: Path, target: Path, names: Sequence[str]) -> bool:
     if target.is_symlink() or target.exists():
         if all(_same_file(source / name, target / name) for name in names):
-            return
+            return False
         remedy = "Remove it, choose another --output, or have them copied"
         raise OutputError("exists and does not hold the images of the source", where=target, remedy=remedy)
     try:
@@ -49,6 +50,7 @@ def _link(source: Path, target: Path, names: Sequence[str]) -> None:
         os.symlink(source.resolve(), target, target_is_directory=True)
     except OSError as error:
         raise OutputError(f"cannot link: {error.strerror}", where=target, remedy="Have the images copied") from error
+    return True
 
 
 def _same_file(first: Path, second: Path) -> bool:

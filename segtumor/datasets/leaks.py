@@ -68,12 +68,10 @@ class PairLeak:
 
 @dataclass(frozen=True)
 class LeakReport:
-    """The result of ``find_leaks``.
+    """The result of ``find_leaks``; where images were not ``opened``, exact means the same file.
 
-    Attributes:
-        cases_in_several: {case id: its parts}, of cases in more than one of parts that were compared.
-        doubts: sentences on cases that name no patient, or of which two may be one.
-        opened: whether the images themselves were compared; otherwise exact means the same file.
+    ``cases_in_several``: {case id: its parts}, of cases in several of the parts that were compared. ``doubts``:
+    sentences on cases that name no patient, or of which two may be one.
     """
 
     parts: dict[str, PartCounts]

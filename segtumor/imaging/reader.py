@@ -105,6 +105,11 @@ def _check_is_file(path: Path) -> None:
         raise BadImageError("this is not an ordinary file", where=path)
 
 
+def raster_kind(head: bytes) -> str | None:
+    """PNG, JPEG, TIFF or BMP by the first bytes; None if it is none of them."""
+    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+
+
 def _sniff(file: BinaryIO, path: Path) -> str:
     head = file.read(HEAD_BYTES)
     if not head:
@@ -115,9 +120,9 @@ def _sniff(file: BinaryIO, path: Path) -> str:
         if what is not None:
             raise BadImageError("DICOM without a picture", where=path, got=what, remedy="Choose an image of the study")
         return "DICOM"
-    for magic, kind in _MAGIC:
-        if head.startswith(magic):
-            return kind
+    kind = raster_kind(head)
+    if kind is not None:
+        return kind
     if path.suffix.lower() in DICOM_SUFFIXES:
         raise BadImageError("the file is named as DICOM but has no DICOM header", where=path)
     raise BadImageError("this is not an image", where=path, expected="PNG, JPEG, TIFF, BMP or DICOM content")

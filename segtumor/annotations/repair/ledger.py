@@ -32,12 +32,10 @@ class Change(NamedTuple):
 
 
 class Repaired(NamedTuple):
-    """A sound COCO object and its story.
+    """A sound COCO object, which shares unchanged values with what was given, and its story.
 
-    Attributes:
-        coco: the repaired copy; shares unchanged values with what was given.
-        left_out: one Remark for each image, category or annotation without an image that is not in the copy.
-        kinds: of the problems for which something was left out.
+    ``left_out`` has an entry for each image, category or annotation without an image that is not in the copy; ``kinds``
+    are those of the problems for which it was left out.
     """
 
     coco: dict[str, Any]

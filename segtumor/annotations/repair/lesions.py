@@ -12,6 +12,7 @@ from segtumor.annotations.plausibility import AREA_FACTOR, AREA_TOLERANCE_PX
 from segtumor.annotations.problems import place
 from segtumor.annotations.regions import has_outline
 from segtumor.annotations.repair.ledger import Ledger, Work, integer_at, objects
+from segtumor.annotations.repair.numbering import same
 from segtumor.annotations.repair.shapes import NOTHING
 from segtumor.annotations.segmentations import (
     FITS_BADLY_IOU,
@@ -81,7 +82,11 @@ def _repair_outlines(lesions: Lesions, ledger: Ledger) -> None:
 
 def _drop_polygons(annotation: dict[str, Any], where: str, size_hw: SizeHW, faulty: bool, ledger: Ledger) -> None:
     polygons = annotation["segmentation"]
-    different = [polygon for i, polygon in enumerate(polygons) if not _in(polygon, polygons[max(0, i - 20) : i])]
+    different = [
+        polygon
+        for i, polygon in enumerate(polygons)
+        if not any(same(polygon, other) for other in polygons[max(0, i - 20) : i])
+    ]
     if len(different) < len(polygons):
         ledger.set(annotation, where, "segmentation", "copies of polygons removed", different)
     if not faulty:
@@ -90,13 +95,6 @@ def _drop_polygons(annotation: dict[str, Any], where: str, size_hw: SizeHW, faul
     kept = [p for p, found in zip(different, faults, strict=True) if not found or found[0].kind not in NOTHING]
     if kept and len(kept) < len(different):
         ledger.set(annotation, where, "segmentation", "polygons without any area in the image removed", kept)
-
-
-def _in(polygon: Any, others: Sequence[Any]) -> bool:
-    try:
-        return polygon in others
-    except RecursionError:  # nested beyond measure, and left out for that
-        return False
 
 
 def _cut(annotation: dict[str, Any], where: str, size_hw: SizeHW, ledger: Ledger) -> None:

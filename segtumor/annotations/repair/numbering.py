@@ -86,19 +86,19 @@ def _is_odd(value: Any) -> bool:
 
 def remove_copies(work: Work, ledger: Ledger) -> None:
     """Drop exact copies of images and categories, and of lesions by their class, box and outline."""
-    for name, compared in {"images": _same, "categories": _same_category, "annotations": _same_lesion}.items():
+    for name, compared in {"images": same, "categories": _same_category, "annotations": _same_lesion}.items():
         work[name] = _without_copies(name, work[name], compared, ledger)
 
 
 def _without_copies(
-    name: str, entries: list[tuple[int, Any]], same: Callable[[Any, Any], bool], ledger: Ledger
+    name: str, entries: list[tuple[int, Any]], is_same: Callable[[Any, Any], bool], ledger: Ledger
 ) -> list[tuple[int, Any]]:
     kept: list[tuple[int, Any]] = []
     buckets: dict[tuple[str, ...], list[Any]] = {}
     for index, entry in entries:
         if isinstance(entry, dict):
             bucket = buckets.setdefault(_bucket(name, entry), [])
-            if any(same(entry, other) for other in bucket):
+            if any(is_same(entry, other) for other in bucket):
                 ledger.change(place(name, index, entry), "(entry)", "removed: an exact copy of another", entry, None)
                 continue
             if len(bucket) < _COMPARED:
@@ -112,7 +112,8 @@ def _bucket(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(show(entry.get(key)) for key in keys)
 
 
-def _same(first: Any, second: Any) -> bool:
+def same(first: Any, second: Any) -> bool:
+    """Whether two JSON values are equal."""
     try:
         return bool(first == second)
     except RecursionError:  # nested beyond measure, and left out for that
@@ -121,12 +122,12 @@ def _same(first: Any, second: Any) -> bool:
 
 def _same_category(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Of one id and name; whatever else they say."""
-    return all(key in first and _same(first[key], second.get(key)) for key in ("id", "name"))
+    return all(key in first and same(first[key], second.get(key)) for key in ("id", "name"))
 
 
 def _same_lesion(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     keys = ("image_id", "category_id", "bbox", "segmentation")
-    return all(_same(first.get(key), second.get(key)) for key in keys)
+    return all(same(first.get(key), second.get(key)) for key in keys)
 
 
 def renumber(annotations: list[tuple[int, Any]], ledger: Ledger) -> None:

@@ -19,10 +19,10 @@ def leave_out_images(
     details: Mapping[str, str] | None = None,
 ) -> None:
     """Leave out the images for which ``which(entry)``, with their annotations."""
-    out = {i: (kind, "") for i, (_, entry) in enumerate(work["images"]) if isinstance(entry, dict) and which(entry)}
-    if details:
-        out = {i: (kind, str(details.get(work["images"][i][1]["file_name"], ""))) for i in out}
-    _drop_images(work, out, ledger)
+    going = {i: e for i, (_, e) in enumerate(work["images"]) if isinstance(e, dict) and which(e)}
+    _drop_images(
+        work, {i: (kind, details.get(e["file_name"], "") if details else "") for i, e in going.items()}, ledger
+    )
 
 
 def leave_out(errors: Iterable[Problem], work: Work, ledger: Ledger) -> None:

@@ -1,6 +1,6 @@
 """The shape of annotations before anything is measured: outlines as lists of polygons, crowds, boxes, empty objects.
 
-Not here: where outlines lie (``sizes``), and whether they fit their boxes (``lesions``).
+Not here: where outlines lie (``images``), and whether they fit their boxes (``lesions``).
 """
 
 from typing import Any

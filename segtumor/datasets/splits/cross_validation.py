@@ -20,12 +20,7 @@ from segtumor.texts import counted
 
 @dataclass(frozen=True)
 class Fold:
-    """One round of a cross-validation: which images, by their position, serve for what.
-
-    Attributes:
-        number: from 1.
-        train, val, test: sorted positions; no case is in two of them. ``val`` is empty where none was asked for.
-    """
+    """One round, numbered from 1: sorted positions of images, no case in two parts; ``val`` may be empty."""
 
     number: int
     train: tuple[int, ...]

@@ -31,11 +31,7 @@ Listed = tuple[str, str]
 
 @dataclass
 class Listing:
-    """Which image at hand is in which part.
-
-    Attributes:
-        part_of_index: {position of the image: part}.
-    """
+    """Which image at hand, by position, is in which part; listed names without an image, images without a list."""
 
     part_of_index: dict[int, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)

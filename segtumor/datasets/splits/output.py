@@ -26,11 +26,7 @@ from segtumor.progress import Progress
 
 @dataclass(frozen=True)
 class WrittenSplit:
-    """What was written.
-
-    Attributes:
-        changed: names of images that have changed since the split was made whose parts are used again.
-    """
+    """Counts by part, and the images that have changed since the split was made whose parts are used again."""
 
     summaries: Mapping[str, Mapping[str, Any]]
     changed: tuple[str, ...]

@@ -235,12 +235,9 @@ def _assignment(
 
 
 class LeakNumbers(NamedTuple):
-    """Numbers of one assignment.
+    """Numbers of one assignment: ``known_cases`` are not made up for an image without one.
 
-    Attributes:
-        known_cases: those that are not made up for an image without one.
-        images_outside_train: images of all parts but the training part.
-        affected_images: those of them whose case is in another part too.
+    Of ``images_outside_train``, ``affected_images`` are those whose case is in another part, too.
     """
 
     cases: int

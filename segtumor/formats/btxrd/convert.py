@@ -28,12 +28,9 @@ from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY, Taxonomy
 
 @dataclass
 class Conversion:
-    """A converted folder.
+    """COCO images, ids from 1 in the order of the table, and annotations; ``listed``: rows of the table.
 
-    Attributes:
-        images: COCO image entries, ids from 1 in the order of the table.
-        annotations: COCO annotation entries, ids from 1.
-        images_without_case: number of images that the table of cases does not hold; each is a case of its own.
+    ``images_without_case`` are those that the table of cases does not hold; each is a case of its own.
     """
 
     images: list[dict[str, Any]] = field(default_factory=list)

@@ -5,7 +5,6 @@ else is there. Not here: reading the release (``convert``), dividing it and writ
 """
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -226,10 +225,8 @@ def _write(
     remove_earlier(output, keep=[*tables, *(image_root / name for name in names)])
     remove_earlier_parts(split_path)
     documents = part_documents(conversion.images, conversion.annotations, categories, split, info=INFO)
-    had_images = os.path.lexists(target)
     with new_files(output) as written:
-        place_images(image_root, target, names, mode=options.images, progress=progress.copying)
-        if target.is_symlink() and not had_images:
+        if place_images(image_root, target, names, mode=options.images, progress=progress.copying):
             written.append(target)
         summaries = write_parts(output / "annotations", documents)
         hashes = hash_images(image_root, names, progress=progress.hashing) if options.hash_images else None

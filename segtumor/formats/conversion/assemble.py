@@ -36,12 +36,7 @@ _ENTRY = re.compile(r"(images|annotations)\[(\d+)\]")
 CROWD = "crowd region (iscrowd 1), neither trained on nor counted as a lesion"
 _KINDS_SHOWN, _DETAIL_LENGTH = 3, 200
 #: What a slip of the mouse leaves behind, in the words of the validator.
-_STRAY = {
-    ProblemKind.POLYGON_FLAT,
-    ProblemKind.POLYGON_TOO_SHORT,
-    ProblemKind.NO_EXTENT,
-    ProblemKind.RLE_EMPTY,
-}
+_STRAY = {ProblemKind.POLYGON_FLAT, ProblemKind.POLYGON_TOO_SHORT, ProblemKind.NO_EXTENT, ProblemKind.RLE_EMPTY}
 
 
 class ConversionError(DataError):
@@ -59,11 +54,7 @@ class ConversionError(DataError):
 
 @dataclass(frozen=True)
 class Assembled:
-    """A converted collection.
-
-    Attributes:
-        document: COCO object, sound; ids from 1 in the order of the file names.
-    """
+    """A sound COCO object, ids from 1 in the order of the file names, and what was left out or is unusual."""
 
     document: dict[str, Any]
     left_out: list[Remark]

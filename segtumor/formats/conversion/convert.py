@@ -63,13 +63,7 @@ class ConversionOptions:
 
 @dataclass(frozen=True)
 class Converted:
-    """What was written.
-
-    Attributes:
-        source_format: name of the format that was read.
-        lost: Remarks on what the target format cannot hold.
-        n_unlisted: number of images left out since no annotation mentions them.
-    """
+    """What was written; ``lost`` is what the target cannot hold, ``n_unlisted`` images that no annotation mentions."""
 
     source_format: str
     assembled: Assembled

@@ -53,10 +53,7 @@ def remove_earlier(output: str | Path, *, keep: Iterable[str | Path] = ()) -> li
         what = "the earlier conversion holds what the new one is made from"
         raise ConfigError(what, where=output, got=needed, remedy="Choose another --output")
     removed = [path for path in (*paths, output / REPORT) if _remove(path)]
-    for folder in sorted({parent for path in removed for parent in path.parents}, key=lambda p: -len(p.parts)):
-        if output in folder.parents and not folder.is_symlink():
-            with contextlib.suppress(OSError):  # not empty: something of the user's
-                folder.rmdir()
+    _remove_empty_folders(removed, output)
     return [path.relative_to(output).as_posix() for path in removed]
 
 
@@ -85,11 +82,16 @@ def new_files(output: str | Path) -> Iterator[list[Path]]:
         for path in written:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
-        for folder in sorted({parent for path in written for parent in path.parents}, key=lambda p: -len(p.parts)):
-            if output in folder.parents:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+        _remove_empty_folders(written, output)
         raise
+
+
+def _remove_empty_folders(paths: Iterable[Path], output: Path) -> None:
+    """The folders of removed files, below ``output``, the innermost first."""
+    for folder in sorted({parent for path in paths for parent in path.parents}, key=lambda p: -len(p.parts)):
+        if output in folder.parents and not folder.is_symlink():
+            with contextlib.suppress(OSError):  # not empty: something of the user's
+                folder.rmdir()
 
 
 def names_of_files(output: Path, written: Iterable[Path]) -> list[str]:

@@ -5,7 +5,6 @@ The report is written last: where there is one, the conversion is complete. Not 
 """
 
 import os
-from collections.abc import Collection as Items
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,18 +78,15 @@ def write_failure(
 
 
 def _write_coco(
-    output: Path,
-    collection: Collection,
-    assembled: Assembled,
-    placing: str,
-    progress: Progress,
-    written: list[Path],
+    output: Path, collection: Collection, assembled: Assembled, placing: str, progress: Progress, written: list[Path]
 ) -> None:
-    target, had_images = output / "images", os.path.lexists(output / "images")
-    names = [image["file_name"] for image in assembled.document["images"]]
-    _place(target, collection, names, placing, progress)
-    if target.is_symlink() and not had_images:
+    target, names = output / "images", [image["file_name"] for image in assembled.document["images"]]
+    embedded = _embedded(collection, names)
+    on_disk = [name for name in names if name not in embedded]
+    mode = "copy" if embedded else placing
+    if place_images(collection.root, target, on_disk, mode=mode, progress=progress):
         written.append(target)
+    _write_embedded(target, embedded)
     info = {"description": f"{output.resolve().name}, converted to COCO by segtumor", "segtumor_version": __version__}
     write_json(output / "annotations" / "all.json", {"info": info, **assembled.document}, indent=None)
 
@@ -98,7 +94,8 @@ def _write_coco(
 def _write_other(
     output: Path, target: WritableFormat, collection: Collection, assembled: Assembled, progress: Progress
 ) -> list[Remark]:
-    _write_embedded(output / "images", collection, {image["file_name"] for image in assembled.document["images"]})
+    names = [image["file_name"] for image in assembled.document["images"]]
+    _write_embedded(output / "images", _embedded(collection, names))
     dataset = dataset_of(assembled.document, collection.root)
     lost = target.write(dataset, output, progress=progress)
     if not target.KEEPS_CROWDS:
@@ -122,17 +119,12 @@ def _report(output: Path, assembled: Assembled, lost: Iterable[Remark]) -> dict[
     return report
 
 
-def _place(target: Path, collection: Collection, names: Sequence[str], placing: str, progress: Progress) -> None:
-    embedded = _embedded(collection, set(names))
-    on_disk = [name for name in names if name not in embedded]
-    place_images(collection.root, target, on_disk, mode="copy" if embedded else placing, progress=progress)
-    _write_embedded(target, collection, set(names))
+def _embedded(collection: Collection, names: Iterable[str]) -> dict[str, bytes]:
+    """{file name: bytes} of the images that are embedded in annotation files."""
+    used = set(names)
+    return {image.file_name: image.content for image in collection.images if image.content and image.file_name in used}
 
 
-def _embedded(collection: Collection, names: Items[str]) -> dict[str, bytes]:
-    return {image.file_name: image.content for image in collection.images if image.content and image.file_name in names}
-
-
-def _write_embedded(target: Path, collection: Collection, names: Items[str]) -> None:
-    for name, content in _embedded(collection, names).items():
+def _write_embedded(target: Path, embedded: Mapping[str, bytes]) -> None:
+    for name, content in embedded.items():
         write_bytes(target / name, content)

@@ -64,12 +64,7 @@ def _part_of(path: Path, source: Path) -> str:
 
 
 def _read_file(
-    path: Path,
-    source: Path,
-    part: Mapping[str, str],
-    images: ImageFolder,
-    collection: Collection,
-    progress: Progress,
+    path: Path, source: Path, part: Mapping[str, str], images: ImageFolder, collection: Collection, progress: Progress
 ) -> None:
     rows = filled_rows(path)
     layout = layout_of(rows[0][1], path)

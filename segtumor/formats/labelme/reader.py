@@ -24,13 +24,13 @@ from segtumor.formats.sources.parts import part_of_path
 from segtumor.imaging.failures import decoder_errors
 from segtumor.imaging.radiograph import MAX_PIXELS, check_size
 from segtumor.imaging.raster import raster_size_hw
+from segtumor.imaging.reader import raster_kind
 from segtumor.progress import Progress
 
 _LOOKED_AT = 10
 _SHAPES = re.compile(rb'"shapes"\s*:\s*\[')
 _UNSAFE = re.compile(r"[\\:\x00-\x1f]")
 _OWN = {"id", "file_name", "width", "height"}
-_EMBEDDED = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\x00": "TIFF", b"MM\x00*": "TIFF", b"BM": "BMP"}
 
 
 def recognises(source: Path) -> bool:
@@ -144,7 +144,7 @@ def _find(drawn: LabelmeFile, name: str, images: ImageFolder) -> tuple[Found, st
 
 def _embedded_size(content: bytes) -> tuple[str, tuple[int, int]]:
     """(suffix, (height, width)) of an embedded picture, from its header; raises BadImageError."""
-    kind = next((kind for magic, kind in _EMBEDDED.items() if content.startswith(magic)), None)
+    kind = raster_kind(content)
     if kind is None:
         raise BadImageError("is not an image", where="imageData", expected="PNG, JPEG, TIFF or BMP")
     with decoder_errors("imageData", kind=kind):

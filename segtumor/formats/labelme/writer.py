@@ -51,11 +51,7 @@ def _json_names(file_names: Iterable[str]) -> dict[str, str]:
 
 
 def _document(
-    image: Mapping[str, Any],
-    annotations: Sequence[Mapping[str, Any]],
-    dataset: CocoDataset,
-    path: Path,
-    output: Path,
+    image: Mapping[str, Any], annotations: Sequence[Mapping[str, Any]], dataset: CocoDataset, path: Path, output: Path
 ) -> dict[str, Any]:
     size_hw = (image["height"], image["width"])
     shapes = []

@@ -33,13 +33,7 @@ _MANY_CLASSES = 0.1
 
 @dataclass(frozen=True)
 class MaskClasses:
-    """Classes of mask values.
-
-    Attributes:
-        names: {value: name}, without the background, 0.
-        colors: {65536 red + 256 green + blue: name}, without black.
-        ignored: values and colours that the list calls ignore, void or the like.
-    """
+    """{value: name} without 0, {65536 red + 256 green + blue: name} without black, and values to be ignored."""
 
     names: Mapping[int, str] = field(default_factory=dict)
     colors: Mapping[int, str] = field(default_factory=dict)
@@ -55,10 +49,8 @@ class MaskClasses:
 class FolderValues:
     """What the masks of a folder hold, which decides what those of a single value mean.
 
-    Attributes:
-        plain: {image: the one value of its mask of the whole image}.
-        ignored: values without a class that were taken as to be ignored in some mask.
-        n_unnamed: number of images left out since their masks hold values without the names of their classes.
+    ``plain``: {image: the one value of its mask of the whole image}. ``ignored``: values without a class that were
+    taken as to be ignored in some mask. ``n_unnamed``: images left out since their masks hold values without names.
     """
 
     plain: dict[str, int] = field(default_factory=dict)

@@ -26,12 +26,7 @@ _NUMBERED = re.compile(r"^(.*)[_-](\d+)$")
 
 
 class Owner(NamedTuple):
-    """What a file name says.
-
-    Attributes:
-        unusual: how that was found, as ``image_folder.Found`` has it.
-        is_lesion: whether the file is one lesion, not a whole image's mask.
-    """
+    """What a file name says: its image, how that was found, the class or "", and whether it is one lesion."""
 
     image: str
     unusual: str

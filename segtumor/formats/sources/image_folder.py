@@ -31,12 +31,7 @@ _USUAL_NAMES = ("images", "JPEGImages", "imgs", "img", "imagesTr")
 
 
 class Found(NamedTuple):
-    """An image below the root, and what is unusual about how it was found.
-
-    Attributes:
-        elsewhere: OTHER_FOLDER, UNNAMED_FOLDER or "".
-        other_suffix: whether the annotation gives the file name with another suffix.
-    """
+    """An image below the root, and what is unusual about how it was found; ``elsewhere`` may be OTHER_FOLDER."""
 
     file_name: str
     elsewhere: str = ""

@@ -22,12 +22,7 @@ _MAX_CLASSES = 10_000
 
 @dataclass(frozen=True)
 class YoloNames:
-    """Class names and parts of a YOLO data set.
-
-    Attributes:
-        folders: {part: folders or list files of its images, as written in the yaml}.
-        key_points: how many numbers of key points follow each box (``kpt_shape``).
-    """
+    """Class names by number; {part: folders or list files, as in the yaml}; numbers of key points after each box."""
 
     names: Mapping[int, str]
     file: Path

@@ -62,12 +62,7 @@ _SITES = {
 
 
 class Identity(NamedTuple):
-    """Whose image it is, as far as a collection must know to judge its cases; never in a file.
-
-    Attributes:
-        study: keyed hash of the StudyInstanceUID; None without one.
-        placeholder: whether the PatientID is a placeholder, so that the study is the case.
-    """
+    """Keyed hash of the StudyInstanceUID, and whether the PatientID is a placeholder; never in a file."""
 
     study: str | None
     placeholder: bool

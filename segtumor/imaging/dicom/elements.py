@@ -12,7 +12,6 @@ from segtumor.errors import BadImageError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-    from pydicom.tag import BaseTag
 
 _UNREADABLE = object()
 
@@ -58,9 +57,10 @@ def numbers(dataset: "Dataset", keyword: str) -> list[float | None]:
     from the stored text, which pydicom converts as a whole or not at all.
     """
     from pydicom.datadict import dictionary_VR
+    from pydicom.tag import Tag
 
     try:
-        tag = tag_of(keyword)
+        tag = Tag(keyword)
         stored = getattr(dataset.get_item(tag), "value", None)
         if not (isinstance(stored, bytes) and dictionary_VR(tag) in ("DS", "IS")):
             stored = dataset.get(keyword)
@@ -95,13 +95,6 @@ def items_of(dataset: "Dataset", keyword: str) -> list["Dataset"]:
 def first_item(dataset: "Dataset", keyword: str) -> "Dataset | None":
     """First item of a sequence; None if it is absent, empty or no sequence."""
     return next(iter(items_of(dataset, keyword)), None)
-
-
-def tag_of(keyword: str) -> "BaseTag":
-    """Tag of an element by its keyword."""
-    from pydicom.tag import Tag
-
-    return Tag(keyword)
 
 
 def _first(dataset: "Dataset", keyword: str) -> Any:

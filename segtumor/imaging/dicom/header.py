@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from segtumor.errors import BadImageError, needed
 from segtumor.files import open_ordinary
-from segtumor.imaging.dicom.elements import first_item, tag_of
+from segtumor.imaging.dicom.elements import first_item
 from segtumor.imaging.dicom.frames.syntaxes import TransferSyntax, find_syntax
 from segtumor.imaging.dicom.signature import HEAD_BYTES, dicom_start
 from segtumor.imaging.dicom.streams import BoundedFile, InflatedFile, Stream
@@ -35,11 +35,9 @@ GROUP_KEYWORDS = (_PER_FRAME, _SHARED)
 
 @dataclass(frozen=True)
 class OpenedDicom:
-    """A file whose header was read.
+    """A file whose header was read, and its stream, at the pixel data or at the end.
 
-    Attributes:
-        stream: BoundedFile or InflatedFile, at the pixel data or at the end.
-        implicit: whether the data set leaves out the value representations, as found and not as promised.
+    ``implicit``: whether the data set leaves out the value representations, as found and not as promised.
     """
 
     header: "Dataset"
@@ -81,6 +79,8 @@ def opened(path: Path, keywords: Sequence[str | int]) -> Iterator[OpenedDicom]:
 
 def lift_groups(header: "Dataset", frame: int) -> None:
     """Copy the functional groups of one frame (enhanced objects) to the top of ``header``, where they are missing."""
+    from pydicom.tag import Tag
+
     for sequence, keywords in _GROUPS.items():
         for source in (_item_at(header, _PER_FRAME, frame), first_item(header, _SHARED)):
             item = None if source is None else first_item(source, sequence)
@@ -88,7 +88,7 @@ def lift_groups(header: "Dataset", frame: int) -> None:
                 continue
             for keyword in keywords:
                 if keyword in item and keyword not in header:
-                    header[tag_of(keyword)] = item.get_item(tag_of(keyword))  # as stored: it may not convert
+                    header[Tag(keyword)] = item.get_item(Tag(keyword))  # as stored: it may not convert
 
 
 def _item_at(header: "Dataset", sequence: str, index: int) -> "Dataset | None":

@@ -21,13 +21,7 @@ FAT_PER_MM = 0.015
 
 @dataclass(frozen=True)
 class Joint:
-    """The articular end of a bone.
-
-    Attributes:
-        y_mm: where the end lies.
-        down: True if the bone ends downwards (distal end in these pictures).
-        shapes: outline seen (frontal, lateral): "condyle", "plateau", "round" or "flat".
-    """
+    """The articular end of a bone, distal if ``down``; ``shapes`` (frontal, lateral): condyle, plateau, round, flat."""
 
     y_mm: float
     down: bool

@@ -50,12 +50,9 @@ class PhantomView:
 
 @dataclass(frozen=True)
 class PhantomCase:
-    """One synthetic patient's study.
+    """One synthetic patient's study, "phantom00001"; frontal and lateral view, sites in BTXRD's words.
 
-    Attributes:
-        case_id: "phantom00001".
-        image_label: "normal", "benign" or "malignant"; the same in both views.
-        site: sites shown, in BTXRD's words.
+    ``image_label`` is "normal", "benign" or "malignant", the same in both views.
     """
 
     case_id: str
@@ -76,13 +73,7 @@ def make_phantoms(count_cases: int, seed: int, size_px: int = 256) -> Iterator[P
 def make_case(
     rng: np.random.Generator, *, case_number: int, size_px: int = 256, image_label: str | None = None
 ) -> PhantomCase:
-    """One case.
-
-    Args:
-        case_number: from 1, makes the ``case_id``.
-        size_px: side of the square pictures, at least 64.
-        image_label: "normal", "benign" or "malignant"; None draws it, 40 : 30 : 30.
-    """
+    """One case, numbered from 1, on square pictures of at least 64 px; without a label it is drawn, 40 : 30 : 30."""
     image_label = image_label or str(rng.choice(LABELS_OF_TEN))
     # Separate streams: the same generator state with another label gives the same body, marker, exposure and noise,
     # so that nothing but the lesion distinguishes the classes.

@@ -44,12 +44,7 @@ class LesionPlan:
 
 @dataclass(frozen=True)
 class LesionShadow:
-    """What a lesion does to one view; arrays (H, W).
-
-    Attributes:
-        kept: factor on the attenuation of the host bone.
-        mask: bool, the visible extent.
-    """
+    """What a lesion does to a view, (H, W): a factor on the host bone's attenuation, a summand, its visible extent."""
 
     kept: Field
     added: Field

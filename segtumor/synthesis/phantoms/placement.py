@@ -44,13 +44,10 @@ class PlacedLesion:
 def place_lesions(
     rng: np.random.Generator, subtypes: Sequence[str], region: Region, scenes: Sequence[Scene]
 ) -> tuple[Region, list[list[PlacedLesion]]]:
-    """Put a lesion of each of ``subtypes`` into ``region``; one that finds no place beside the others is left out.
+    """Lesions of ``subtypes`` in each scene, and the region, its bones expanded where a lesion expands them.
 
-    Returns:
-        The region, its bones expanded where a lesion expands them, and for each scene a list of ``PlacedLesion``.
-
-    Raises:
-        RuntimeError: not even the first found a place; a fault of the generator, not of its user.
+    One that finds no place beside the others is left out; RuntimeError if not even the first does: a fault of the
+    generator.
     """
     placed: list[list[PlacedLesion]] = [[] for _ in scenes]
     for subtype in subtypes:

@@ -44,7 +44,8 @@ class CodedSize:
 
 def check_codestream(data: bytes, codec: str, layout: PixelLayout, path: Path) -> int:
     """Precision in bits of a codestream; raises BadImageError if size or depth are not those of the header."""
-    size = _j2k_size(data) if codec == JPEG_2000 else _jpeg_size(data, _FRAME_MARKERS[codec])
+    jpeg = None if codec == JPEG_2000 else _frame_and_scan(data, _FRAME_MARKERS[codec])
+    size = _j2k_size(data) if codec == JPEG_2000 else jpeg and jpeg[0]
     if size is None:
         raise BadImageError(f"DICOM frame that is not {codec} as its transfer syntax says", where=path)
     found, expected = (size.height, size.width, size.samples), (*layout.size_hw, layout.samples)
@@ -97,16 +98,11 @@ def _scan_end(data: bytes, codec: str) -> int | None:
     return data.index(_END_MARK, start + 2) + 2
 
 
-def _jpeg_size(data: bytes, wanted: Sequence[int]) -> CodedSize | None:
-    """CodedSize of the only frame header in front of the scan; None if it is missing or of another family."""
+def _frame_and_scan(data: bytes, wanted: Sequence[int]) -> tuple[CodedSize, int] | None:
+    """(CodedSize by the only frame header in front of the scan, position of the scan's mark); None if it is missing or
+    of another family."""
     if data[:2] != _START:
         return None
-    found = _frame_and_scan(data, wanted)
-    return None if found is None else found[0]
-
-
-def _frame_and_scan(data: bytes, wanted: Sequence[int]) -> tuple[CodedSize, int] | None:
-    """(CodedSize, position of the first scan's mark); None as ``_jpeg_size``."""
     position, size = 2, None
     for _ in range(_MOST_SEGMENTS):
         while data[position : position + 2] == b"\xff\xff":  # fill bytes
