@@ -22,7 +22,7 @@ from segtumor.errors import BadImageError, ConfigError, DataError, SegtumorError
 from segtumor.imaging import Radiograph, normalize_window, read_radiograph
 from segtumor.imaging.contrast import remarks_on
 from segtumor.inference.load import InferenceModel, check_model, load_model
-from segtumor.inference.shipped import shipped_model
+from segtumor.shipped.registry import model_folder
 from segtumor.structures import readings
 from segtumor.structures.lesions import Finding, Lesion
 from segtumor.structures.outcomes import InferenceOutcome
@@ -226,7 +226,7 @@ def load(
 
     Args:
         path_or_name: folder of a training run, whose best weights are used, or of an exported model; or the name of
-            a model that comes with segtumor.
+            a model (``segtumor models`` lists them).
         device: "cpu" or "cuda", of a training run; None for its ``MODEL.DEVICE``.
         runtime: "torch" or "detectron2", of a training run; None for torch where it can.
         threads: of the model; None for one on each core.
@@ -242,9 +242,7 @@ def load(
         _in_unit_range("confidence threshold", confidence_threshold)
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ConfigError("number of threads out of range", got=repr(threads), expected="1 or more, or None")
-    folder = Path(path_or_name)
-    if not folder.exists():
-        folder = shipped_model(str(path_or_name))
+    folder = model_folder(path_or_name)
     check_model(folder, remedy="Give the folder itself, not a file in it or the folder above")
     options: dict[str, Any] = {"device": device, "runtime": runtime, "opts": opts}
     options |= {"threads": threads, "confidence_threshold": confidence_threshold}

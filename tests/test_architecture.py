@@ -37,6 +37,7 @@ RANK = {
     "evaluation": 7,
     "datasets": 7,
     "models": 7,
+    "shipped": 7,
     "formats": 8,
     "reporting": 8,
     "export": 8,

@@ -30,6 +30,7 @@ COMMANDS: Commands = {
     "prune": ("prune", "make a trained VGG model narrower, as a starting point for fine-tuning"),
     "export": ("export", "export a trained model for fast inference without torch, and check that it is equivalent"),
     "infer": ("infer", "find tumours on radiographs: overlays, predictions.json, findings.csv"),
+    "models": ("models", "list the models that come with segtumor, show what they are worth, fetch others"),
     "data": ("data", "convert, check, split and inspect annotated radiographs"),
     "prepare-btxrd": ("prepare_btxrd", "convert the BTXRD data set to COCO files, split by case"),
     "prepare-phantoms": ("prepare_phantoms", "draw synthetic radiographs, to try everything without data"),

@@ -24,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         "infer.py",
         "Find bone tumours on radiographs; writes overlays, predictions.json, findings.csv and summary.json.",
         examples=[
+            "python tools/infer.py --input scans --output found",
             "python tools/infer.py --run output/demo/run --input output/demo/phantoms/images --output output/overlays",
             "python tools/infer.py --run output/btxrd256_R_18_FPN --input 'scans/*.dcm' knee.png --output found",
             "python tools/infer.py --run output/exported --input scans --output found --batch-size 4 --num-workers 2",
@@ -33,11 +34,12 @@ def build_parser() -> argparse.ArgumentParser:
             " --opts MODEL.WEIGHTS model.pth",
         ],
     )
-    model = parser.add_mutually_exclusive_group(required=True)
+    model = parser.add_mutually_exclusive_group()
     model.add_argument(
         "--run",
-        metavar="DIR",
-        help="folder of a training run, whose config.yaml and best weights are used, or of an exported model",
+        metavar="MODEL",
+        help="folder of a training run, whose config.yaml and best weights are used, or of an exported model; or a name"
+        " that `segtumor models` lists; default: the model that comes with segtumor",
     )
     model.add_argument("--config-file", metavar="FILE", help="configuration; the weights are given with --opts")
     _add_inputs(parser)
@@ -109,14 +111,16 @@ def _add_earlier_run_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     from segtumor.inference.batch.run import check, infer
     from segtumor.inference.load import check_model, load_model, opencv_threads
+    from segtumor.shipped.registry import model_folder
 
     options = _checked_options(arguments)
-    check_model(arguments.run)
+    run = None if arguments.config_file else model_folder(arguments.run)
+    check_model(run)
     inputs = _find_inputs(arguments)
     check(inputs.paths, arguments.output, options)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
         model = load_model(
-            run=arguments.run,
+            run=run,
             config_file=arguments.config_file,
             opts=arguments.opts,
             device=arguments.device,

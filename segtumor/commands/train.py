@@ -36,7 +36,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="check data and settings, take a few steps, print time and memory"
     )
     parser.add_argument(
-        "--init-from", metavar="WEIGHTS", help="start a new run from these weights; reports what they lack"
+        "--init-from",
+        metavar="WEIGHTS",
+        help="start from these weights, a file or a name that `segtumor models` lists; reports what they lack",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the run in OUTPUT_DIR")
     parser.add_argument(
@@ -54,9 +56,12 @@ def build_parser() -> argparse.ArgumentParser:
 @command(build_parser)
 def main(arguments: argparse.Namespace) -> int:
     from segtumor.config import load_config
+    from segtumor.shipped.registry import starting_weights
 
     cfg = load_config(arguments.config_file, arguments.opts)
     _check(arguments)
+    if arguments.init_from:
+        arguments.init_from = starting_weights(arguments.init_from)
     if arguments.num_gpus is not None:
         cfg.MODEL.DEVICE = "cuda" if arguments.num_gpus else "cpu"
     gpus = arguments.num_gpus or 0

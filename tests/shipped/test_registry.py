@@ -1,0 +1,156 @@
+"""Models by name: found, verified, refused in words where they are not what they were."""
+
+import json
+import shutil
+
+import pytest
+from shipped_models import SHA, write_model
+
+import segtumor
+from segtumor.commands import infer, models
+from segtumor.errors import ConfigError, ModelError
+from segtumor.shipped import registry
+from segtumor.shipped.entry import read_entry
+from segtumor.shipped.fetching import fetch_model
+from segtumor.shipped.registry import find_model, model_folder, starting_weights
+from segtumor.synthesis.phantoms import write_phantom_dataset
+
+
+@pytest.fixture(autouse=True)
+def roots(tmp_path, monkeypatch):
+    """Folders in place of the package's and the user's models; the first holds the default model."""
+    package, user = tmp_path / "package", tmp_path / "user"
+    monkeypatch.setattr(registry, "_IN_PACKAGE", package)
+    monkeypatch.setenv("SEGTUMOR_MODELS", str(user))
+    write_model(package, registry.DEFAULT)
+    return package, user
+
+
+def test_the_entry_is_what_was_written(roots):
+    entry = find_model("btxrd-lite")
+    assert (entry.name, entry.version, entry.temperature) == ("btxrd-lite", "3", 1.5)
+    assert entry.measured[0].n == "371 lesions" and entry.operating_points[0].score_threshold == 0.25
+    assert set(entry.files) == {"config.yaml", "export/export.json", "export/whole.onnx", "weights.pth"}
+
+
+def test_an_existing_path_is_no_name(roots, tmp_path):
+    (tmp_path / "btxrd-lite").mkdir()
+    assert model_folder(tmp_path / "btxrd-lite") == tmp_path / "btxrd-lite"
+    assert model_folder("btxrd-lite") == model_folder() == roots[0] / "btxrd-lite" / "export"
+    assert starting_weights("btxrd-lite") == roots[0] / "btxrd-lite" / "weights.pth"
+    assert str(starting_weights("nothing.pth")) == "nothing.pth"
+
+
+def test_a_fetched_model_never_hides_a_shipped_one(roots):
+    write_model(roots[1], "btxrd-lite", version="evil")
+    write_model(roots[1], "mine")
+    assert find_model("btxrd-lite").version == "3" and find_model("mine").version == "3"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("export/export.json", b"{}", "damaged, or changed"),
+        ("export/export.json", None, "is missing"),
+        ("export/whole.onnx", b"other", "damaged, or changed"),
+    ],
+)
+def test_a_file_that_is_not_as_registered_is_refused(roots, file, content, message):
+    path = roots[0] / "btxrd-lite" / file
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        model_folder()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"version": 3}, "version"),
+        ({"version": None}, "version is missing"),
+        ({"more": 1}, "more is unknown"),
+        ({"schema_version": 2}, "schema_version"),
+        ({"temperature": 0}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"dataset_sha256": SHA[:-1]}, "dataset_sha256"),
+        ({"files": {"../weights.pth": SHA}}, "leads out"),
+        ({"files": {"/etc/passwd": SHA}}, "leads out"),
+        ({"files": {}}, "files"),
+        ({"files": ["weights.pth"]}, "files"),
+        ({"files": {"weights.pth": "no hash"}}, "files.weights.pth"),
+        ({"measured": []}, "measured"),
+        (
+            {"operating_points": [{"name": "a", "score_threshold": 1.5, "sensitivity": 1, "specificity": 1}]},
+            "operating_points",
+        ),
+    ],
+)
+def test_an_entry_edited_by_hand_is_refused(tmp_path, changes, field):
+    with pytest.raises(ModelError, match=field):
+        read_entry(write_model(tmp_path, "edited", **changes))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '"text"', "\udcff"])
+def test_what_is_no_entry_is_refused(tmp_path, content):
+    folder = write_model(tmp_path, "broken")
+    (folder / "model.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ModelError):
+        read_entry(folder)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(ConfigError, match="btxrd-lite"):
+        find_model("btxrd-light")
+
+
+def test_a_fetched_model_is_whole_or_absent(roots, tmp_path):
+    source = write_model(tmp_path / "usb", "large")
+    assert fetch_model("large", str(source)).folder == roots[1] / "large"
+    assert find_model("large").verified("export", "weights.pth")
+    shutil.rmtree(roots[1] / "large")
+    (source / "weights.pth").write_bytes(b"other")
+    with pytest.raises(ModelError, match="damaged"):
+        fetch_model("large", str(source))
+    assert list(roots[1].iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "message"),
+    [
+        ("btxrd-lite", "usb", "already"),
+        ("../large", "usb", "not a name"),
+        ("large", "http://example.org/large", "https"),
+        ("large", "file:///etc", "https"),
+        ("other", "usb", "another model"),
+    ],
+)
+def test_what_cannot_be_fetched(tmp_path, monkeypatch, name, source, message):
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path, "large").rename(tmp_path / "usb")
+    with pytest.raises(ConfigError, match=message):
+        fetch_model(name, source)
+
+
+def test_the_command(roots, tmp_path, capsys):
+    assert models.main([]) == 0
+    assert "btxrd-lite  default  3        finds what is bright" in capsys.readouterr().out
+    assert models.main(["show", "btxrd-lite"]) == 0
+    shown = capsys.readouterr().out
+    assert "45.2 % (40 to 50.5)" in shown and "sensitivity 0.90" in shown and "0.05 s  " in shown
+    source = write_model(tmp_path / "usb", "large")
+    assert models.main(["fetch", "large", "--from", str(source)]) == 0
+    assert (
+        models.main(["show"]) == 2
+        and models.main(["list", "x"]) == 2
+        and models.main(["show", "x", "--from", "y"]) == 2
+    )
+
+
+def test_infer_and_the_api_use_it_unasked(tmp_path):
+    write_phantom_dataset(tmp_path / "phantoms", cases=2, seed=1, size_px=96, fractions=(0.5, 0.5, 0.0))
+    image = next((tmp_path / "phantoms" / "images").iterdir())
+    assert infer.main(["--input", str(image), "--output", str(tmp_path / "found")]) == 0
+    summary = json.loads((tmp_path / "found" / "summary.json").read_text())
+    assert summary["model"]["folder"].endswith("btxrd-lite/export")
+    assert segtumor.load("btxrd-lite").class_names == ("benign", "malignant")

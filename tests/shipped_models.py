@@ -1,0 +1,42 @@
+"""A registered model made from a dummy export, for tests of the registry."""
+
+import json
+
+from dummy_models import write_export
+
+from segtumor.files import sha256_of_file
+
+SHA = "0" * 64
+ENTRY = {
+    "schema_version": 1,
+    "version": "3",
+    "summary": "finds what is bright",
+    "licence": "research use",
+    "trained_on": "nothing",
+    "started_from": "nothing",
+    "dataset_sha256": SHA,
+    "split_sha256": SHA,
+    "evaluated_on": "599 radiographs",
+    "measured": [
+        {"name": "mask AP50", "value": 45.25, "low": 40.0, "high": 50.5, "unit": "%", "n": "371 lesions"},
+        {"name": "time", "value": 0.05, "low": 0.05, "high": 0.05, "unit": "s", "n": "599 images"},
+    ],
+    "operating_points": [
+        {"name": "sensitivity 0.90", "score_threshold": 0.25, "sensitivity": 0.9, "specificity": 0.75}
+    ],
+    "temperature": 1.5,
+}
+
+
+def write_model(root, name, **changes):
+    """A folder of a model in ``root``, with weights that are none; ``changes`` of its entry."""
+    folder = root / name
+    folder.mkdir(parents=True)
+    write_export(folder / "export", "brightness")
+    (folder / "weights.pth").write_bytes(b"weights")
+    (folder / "config.yaml").write_text("VERSION: 2\n")
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in paths}
+    entry = {**ENTRY, "name": name, "files": files, **changes}
+    (folder / "model.json").write_text(json.dumps({k: v for k, v in entry.items() if v is not None}))
+    return folder
