@@ -21,8 +21,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = make_parser(
         "export.py",
         "Export a trained model for fast inference on a CPU. What is written is read back and compared with\n"
-        "Detectron2's own model on sample radiographs; a 32-bit export whose findings differ is not kept. An 8-bit\n"
-        "export is kept, and its deviation is reported: evaluate it before use.\n\n"
+        "Detectron2's own model on sample radiographs; a 32-bit export whose findings differ is not kept. With --half\n"
+        "or --int8 it is kept, and its deviation is reported: evaluate it before use.\n\n"
         "openvino and onnx need neither torch nor Detectron2 to run; torchscript needs torch. A TorchScript file is\n"
         "a program: open only those of people you trust.",
         examples=[
@@ -43,9 +43,20 @@ def build_parser() -> argparse.ArgumentParser:
         "--format", required=True, choices=("torchscript", "onnx", "openvino"), help="which runtime it is for"
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write, completely or not at all")
-    parser.add_argument(
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument(
+        "--half",
+        dest="precision",
+        action="store_const",
+        const="float16",
+        default="float32",
+        help="store weights as 16-bit floats: half the size, as fast, nearly the same scores",
+    )
+    precision.add_argument(
         "--int8",
-        action="store_true",
+        dest="precision",
+        action="store_const",
+        const="int8",
         help="8-bit integers: smaller, faster on some processors, different scores",
     )
     parser.add_argument(
@@ -73,27 +84,28 @@ def main(arguments: argparse.Namespace) -> None:
     from segtumor.export.export import check_options, export
     from segtumor.export.output_folder import check_output
 
-    check_options(arguments.format, int8=arguments.int8, calibration=arguments.calibration)
+    check_options(arguments.format, precision=arguments.precision, calibration=arguments.calibration)
     check_output(arguments.output, overwrite=arguments.overwrite)
     manifest = export(
         model_config(run=arguments.run, config_file=arguments.config_file, opts=arguments.opts),
         arguments.output,
         format_name=arguments.format,
-        int8=arguments.int8,
+        precision=arguments.precision,
         calibration=arguments.calibration,
         samples=arguments.samples,
         overwrite=arguments.overwrite,
     )
     print("\n".join(_table(manifest, arguments.output)))
-    if arguments.int8:
-        logger.warning("%s", _remark_on_8_bits(manifest["parity"]))
+    if arguments.precision != "float32":
+        logger.warning("%s", _remark_on_rounding(arguments.precision, manifest["parity"]))
 
 
-def _remark_on_8_bits(parity: Mapping[str, Any]) -> str:
+def _remark_on_rounding(precision: str, parity: Mapping[str, Any]) -> str:
     change = f"{parity['max_score']:.2g}" if math.isfinite(parity["max_score"]) else "unknown"
+    what = {"float16": "Weights in 16 bits", "int8": "8-bit integers"}[precision]
     return (
-        "8-bit integers change scores and masks: evaluate this export before use (largest change of a score"
-        f" {change}, findings lost {parity['n_unmatched_reference']}, new {parity['n_unmatched_other']})"
+        f"{what} change scores and masks: evaluate this export before use (largest change of a score {change},"
+        f" findings lost {parity['n_unmatched_reference']}, new {parity['n_unmatched_other']})"
     )
 
 

@@ -27,6 +27,7 @@ from segtumor.export.contract import contract_of
 from segtumor.export.folding import fold_batch_norms
 from segtumor.export.graph_files import write_onnx, write_openvino, write_torchscript
 from segtumor.export.graphs import check_model
+from segtumor.export.halving import halve_weights
 from segtumor.export.output_folder import check_output, clear_up, folder_beside, move_into_place
 from segtumor.export.parity import (
     check_parity,
@@ -50,7 +51,7 @@ from segtumor.runtime.predictor import Windowing
 from segtumor.system.locks import lock_beside
 from segtumor.system.versions import versions
 
-FLOAT32, INT8 = "float32", "int8"
+FLOAT32, FLOAT16, INT8 = "float32", "float16", "int8"
 _PACKAGES = {"torchscript": (), "onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino")}
 
 
@@ -61,14 +62,14 @@ class Exporter:
     Attributes:
         contract: configuration, module and class names to what inference must know beside the graphs; raises
             ConfigError for a module that the graphs do not describe.
-        write: writes the graphs of a module and its contract to a folder, in a format; in 8-bit integers where the
-            last argument holds files and folders of radiographs to measure ranges on.
+        write: writes the graphs of a module and its contract to a folder, in a format and a precision; for 8-bit
+            integers the last argument holds files and folders of radiographs to measure ranges on.
         measure: differences between the module and the graphs on radiographs, the last of them blank; plain values.
-        check: refuses such differences in an export to a folder, by ModelError.
+        check: refuses such differences in a 32-bit export to a folder, by ModelError.
     """
 
     contract: Callable[[CfgNode, nn.Module, Sequence[str]], Any]
-    write: Callable[[nn.Module, Any, Path, str, Sequence[str | Path] | None], None]
+    write: Callable[[nn.Module, Any, Path, str, str, Sequence[str | Path]], None]
     measure: Callable[[nn.Module, Any, Any, Sequence[Radiograph]], dict[str, Any]]
     check: Callable[[Mapping[str, Any], Path], None]
 
@@ -83,7 +84,7 @@ def export(
     output: str | Path,
     *,
     format_name: str,
-    int8: bool = False,
+    precision: str = FLOAT32,
     calibration: Sequence[str | Path] | None = None,
     samples: Sequence[str | Path] = (),
     overwrite: bool = False,
@@ -94,8 +95,9 @@ def export(
         cfg: configuration with weights.
         output: folder to make.
         format_name: "torchscript", "onnx" or "openvino".
-        int8: whether the dense graph computes in 8-bit integers.
-        calibration: files and folders of radiographs like those the model will see; needed for ``int8``.
+        precision: "float32"; "float16" stores weights in 16 bits, and computes in 32; "int8" computes the dense graph
+            in 8-bit integers.
+        calibration: files and folders of radiographs like those the model will see; needed for "int8".
         samples: files and folders to compare on; none for phantoms. A blank image is always added.
         overwrite: whether an export that is at ``output`` is replaced.
 
@@ -110,7 +112,7 @@ def export(
         OutputError: it cannot be written.
     """
     started, output = time.perf_counter(), Path(output)
-    check_options(format_name, int8=int8, calibration=calibration)
+    check_options(format_name, precision=precision, calibration=calibration)
     target = Path(os.path.realpath(output))  # a link stays one
     with lock_beside(target):
         clear_up(target)
@@ -120,7 +122,7 @@ def export(
             output,
             target,
             format_name=format_name,
-            int8=int8,
+            precision=precision,
             calibration=calibration or (),
             samples=samples,
         )
@@ -133,49 +135,49 @@ def _export(
     target: Path,
     *,
     format_name: str,
-    int8: bool,
+    precision: str,
     calibration: Sequence[str | Path],
     samples: Sequence[str | Path],
 ) -> Manifest:
     check_samples([*samples, *calibration])
     exporter = _exporter_of(cfg)
-    _check_packages(format_name, int8=int8)
+    _check_packages(format_name, precision)
     cfg = _on_cpu(cfg)
     model, class_names = load_trained_model(cfg)
     contract = exporter.contract(cfg, model, class_names)
     radiographs = sample_radiographs(samples, max_pixels=cfg.INPUT.MAX_PIXELS)
     about: dict[str, Any] = {
         "format_name": format_name,
-        "precision": INT8 if int8 else FLOAT32,
+        "precision": precision,
         "contract": contract,
         "source": _source(cfg),
         "made_with": versions(("torch", "torchvision", "numpy", *_PACKAGES[format_name], "detectron2")),
         "model_kind": kind_of(cfg).name,
     }
     with output_errors(output), folder_beside(target) as folder:
-        exporter.write(model, contract, folder, format_name, calibration if int8 else None)
+        exporter.write(model, contract, folder, format_name, precision, calibration)
         write_manifest(folder, **about, parity={})
         parity = exporter.measure(model, open_export(folder).graphs, contract, radiographs)
-        if not int8:
+        if precision == FLOAT32:
             exporter.check(parity, output)
         manifest = write_manifest(folder, **about, parity=parity)
         move_into_place(folder, target)
     return manifest
 
 
-def check_options(format_name: str, *, int8: bool, calibration: Sequence[str | Path] | None) -> None:
+def check_options(format_name: str, *, precision: str, calibration: Sequence[str | Path] | None) -> None:
     """Refuse options that do not go together, before anything is loaded; see ``export``."""
     if format_name not in FORMATS:
         raise ConfigError("unknown format", where="--format", got=format_name, expected=", ".join(FORMATS))
-    if int8 and format_name == "torchscript":
-        raise ConfigError("8-bit integers are not for TorchScript", where="--int8", remedy="Use --format openvino")
-    if int8 and not calibration:
+    if precision != FLOAT32 and format_name == "torchscript":
+        raise ConfigError(f"{precision} is not for TorchScript", where="--format", remedy="Use --format openvino")
+    if precision == INT8 and not calibration:
         raise ConfigError(
             "8-bit integers need radiographs to measure their ranges on",
             where="--int8",
             remedy="Add --calibration DIR, a folder of some dozens of radiographs like those that will be read",
         )
-    if calibration and not int8:
+    if calibration and precision != INT8:
         raise ConfigError("is for 8-bit integers only", where="--calibration", remedy="Add --int8, or leave it out")
 
 
@@ -199,8 +201,8 @@ def _on_cpu(cfg: CfgNode) -> CfgNode:
     return cfg
 
 
-def _check_packages(format_name: str, *, int8: bool) -> None:
-    wanted = {*_PACKAGES[format_name], *(("onnxruntime",) if int8 else ())}
+def _check_packages(format_name: str, precision: str) -> None:
+    wanted = {*_PACKAGES[format_name], *(("onnxruntime",) if precision == INT8 else ())}
     missing = sorted(name for name in wanted if importlib.util.find_spec(name) is None)
     if missing:
         raise InstallationError(
@@ -225,7 +227,12 @@ def _mask_rcnn_contract(cfg: CfgNode, model: nn.Module, class_names: Sequence[st
 
 
 def _write_mask_rcnn(
-    model: nn.Module, contract: Contract, folder: Path, format_name: str, calibration: Sequence[str | Path] | None
+    model: nn.Module,
+    contract: Contract,
+    folder: Path,
+    format_name: str,
+    precision: str,
+    calibration: Sequence[str | Path],
 ) -> None:
     folded = fold_batch_norms(model)
     if format_name == "torchscript":
@@ -234,11 +241,14 @@ def _write_mask_rcnn(
     with tempfile.TemporaryDirectory(dir=folder, prefix=".onnx.") as temporary:
         onnx_folder = Path(temporary) if format_name == "openvino" else folder
         write_onnx(folded, onnx_folder)
-        if calibration is not None:
+        if precision == INT8:
             dense = onnx_folder / "dense.onnx"
             quantize_dense(dense, dense, _calibration_images(contract, calibration))
         if format_name == "openvino":
-            write_openvino(onnx_folder, folder)
+            write_openvino(onnx_folder, folder, in_halves=precision == FLOAT16)
+        elif precision == FLOAT16:
+            for path in onnx_folder.glob("*.onnx"):
+                halve_weights(path)
 
 
 def _calibration_images(contract: Contract, paths: Sequence[str | Path]) -> Iterator[NDArray[np.float32]]:

@@ -66,15 +66,15 @@ def write_onnx(model: GeneralizedRCNN, folder: Path) -> None:
                 raise ConfigError(f"the {name} graph cannot be written as ONNX: {reason:.160}") from error
 
 
-def write_openvino(onnx_folder: Path, folder: Path) -> None:
-    """OpenVINO's ``.xml`` and ``.bin`` of the ONNX files in another folder; weights stay as they are."""
+def write_openvino(onnx_folder: Path, folder: Path, *, in_halves: bool = False) -> None:
+    """OpenVINO's ``.xml`` and ``.bin`` of the ONNX files in another folder; weights as they are, or in 16 bits."""
     openvino = import_openvino()
     core = openvino.Core()
     for source in sorted(onnx_folder.glob("*.onnx")):
         # ``openvino.convert_model`` does the same and reports its use to a server.
         graph, path = core.read_model(source), folder / f"{source.stem}.xml"
         with _write_errors(path):
-            openvino.save_model(graph, path, compress_to_fp16=False)
+            openvino.save_model(graph, path, compress_to_fp16=in_halves)
 
 
 def feature_and_level_counts(model: GeneralizedRCNN) -> tuple[int, int]:

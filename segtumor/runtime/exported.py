@@ -131,7 +131,7 @@ def write_manifest(
 
     Args:
         format_name: one of ``FORMATS``.
-        precision: "float32" or "int8".
+        precision: "float32", "float16" or "int8".
         contract: what inference must know beside the graphs.
         source: {"weights", "weights_sha256", "config_sha256", "training_data"}.
         made_with: {package: version}.

@@ -247,7 +247,7 @@ def test_an_int8_export_reports_what_it_changed(cfg, phantoms, tmp_path):
         pytest.importorskip(package)
     folder = tmp_path / "int8"
     images = str(phantoms / "images")
-    manifest = export(cfg, folder, format_name="onnx", int8=True, calibration=[images])
+    manifest = export(cfg, folder, format_name="onnx", precision="int8", calibration=[images])
     assert manifest["precision"] == "int8" and manifest["parity"]["n_findings_reference"] > 0
     onnx = pytest.importorskip("onnx")
     graph = onnx.load(str(folder / "dense.onnx")).graph

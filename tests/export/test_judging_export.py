@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from segtumor.errors import ConfigError
 from segtumor.export.export import export
 from segtumor.models.build import create_model, predictor_from_config
 from segtumor.models.weights import write_checkpoint
@@ -48,3 +49,32 @@ def test_it_answers_as_the_model_does(tiny_config, tmp_path, format_name):
     assert second == pytest.approx(first, abs=1e-5) and sum(second) == pytest.approx(1)
     assert len(readings[0].findings) == len(readings[1].findings) > 0
     assert json.loads((tmp_path / "exported" / "export.json").read_text())["model_kind"] == "judging_rcnn"
+
+
+@pytest.mark.parametrize("format_name", ["onnx", "openvino"])
+def test_weights_in_16_bits_take_half_the_place(tiny_config, tmp_path, format_name):
+    torch.manual_seed(3)
+    cfg = tiny_config(SETTINGS)
+    cfg.MODEL.CLASS_NAMES = NAMES
+    cfg.MODEL.WEIGHTS = str(tmp_path / "model.pth")
+    write_checkpoint(cfg.MODEL.WEIGHTS, {"model": create_model(cfg).state_dict(), "class_names": NAMES})
+    whole, half = (
+        export(cfg, tmp_path / precision, format_name=format_name, precision=precision)
+        for precision in ("float32", "float16")
+    )
+    sizes = [sum(file["bytes"] for file in manifest["files"].values()) for manifest in (whole, half)]
+    assert sizes[1] < 0.75 * sizes[0]  # the rest is the description of the graphs, large beside so few weights
+    assert half["precision"] == "float16"
+    assert 0 < half["parity"]["max_image_probability"] < 0.01
+
+
+def test_weights_beyond_16_bits_are_refused(tiny_config, tmp_path):
+    cfg = tiny_config(SETTINGS)
+    cfg.MODEL.CLASS_NAMES = NAMES
+    cfg.MODEL.WEIGHTS = str(tmp_path / "model.pth")
+    model = create_model(cfg)
+    model.image_head.layers[3].weight.data[0, 0] = 1e5
+    write_checkpoint(cfg.MODEL.WEIGHTS, {"model": model.state_dict(), "class_names": NAMES})
+    with pytest.raises(ConfigError, match="weights that 16 bits cannot"):
+        export(cfg, tmp_path / "exported", format_name="onnx", precision="float16")
+    assert not (tmp_path / "exported").exists()
