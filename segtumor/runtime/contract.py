@@ -1,7 +1,7 @@
 """What an exported model says beside its graphs: every number that inference needs, in one place.
 
-Plain frozen values. ``Contract.from_dict`` reads what a file holds and refuses what it does not understand, by the name
-of the field. Not here: the graphs, and the files they lie in.
+Plain frozen values, each annotated with the rule that a file must keep. ``Contract.from_dict`` refuses what it does not
+understand, by the name of the field. Not here: the graphs, and the files they lie in.
 """
 
 import dataclasses
@@ -9,11 +9,39 @@ import math
 import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from segtumor.errors import ConfigError, ModelError
-from segtumor.runtime.fields import Fields, Rule, Several, WrongFieldError, check_names
+from segtumor.runtime.fields import Rule, Several, WrongFieldError, check_names, fields_of
 from segtumor.structures.postprocessing import Postprocessing
+
+
+class _PostprocessingFields:
+    """The fields of ``Postprocessing``, which checks itself; read as a dict."""
+
+    def read(self, values: Any, path: str) -> dict[str, Any]:
+        fields = dataclasses.fields(Postprocessing)
+        check_names([field.name for field in fields], values, path)
+        try:
+            settings = Postprocessing(**values)
+        except ConfigError as error:
+            name = f"{path}.{error.where.split()[-1]}"
+            raise WrongFieldError(name, "is not right", got=error.got, expected=error.expected) from error
+        kinds = typing.get_type_hints(Postprocessing)
+        # As the fields are typed, so that 0 and 0.0 are one value.
+        return {field.name: kinds[field.name](getattr(settings, field.name)) for field in fields}
+
+
+_NUMBER, _POSITIVE = Rule(float, "a number"), Rule(float, "a number above 0", 1e-6)
+Whole = Annotated[int, Rule(int, "a whole number")]
+NotNegative = Annotated[int, Rule(int, "0 or more", 0)]
+Count = Annotated[int, Rule(int, "a whole number from 1 on", 1)]
+Counts = Annotated[tuple[int, ...], Several(Rule(int, "a whole number from 1 on", 1))]
+Positive = Annotated[float, _POSITIVE]
+Fraction = Annotated[float, Rule(float, "0 to 1", 0, 1)]
+YesNo = Annotated[bool, Rule(bool, "true or false")]
+Levels = Annotated[tuple[tuple[float, ...], ...], Several(Several(_POSITIVE))]
+Weights = Annotated[tuple[float, float, float, float], Several(_POSITIVE, 4)]
 
 
 @dataclass(frozen=True)
@@ -30,13 +58,13 @@ class Preprocessing:
         size_divisibility: height and width are padded with zeros to a multiple of it, px; 0 pads nothing.
     """
 
-    short_edge_px: int
-    max_long_edge_px: int
-    window_percentiles: tuple[float, float]
-    max_pixels: int
-    pixel_mean: tuple[float, float, float]
-    pixel_std: tuple[float, float, float]
-    size_divisibility: int
+    short_edge_px: Count
+    max_long_edge_px: Count
+    window_percentiles: Annotated[tuple[float, float], Several(Rule(float, "0 to 100", 0, 100), 2)]
+    max_pixels: Count
+    pixel_mean: Annotated[tuple[float, float, float], Several(_NUMBER, 3)]
+    pixel_std: Annotated[tuple[float, float, float], Several(_POSITIVE, 3)]
+    size_divisibility: NotNegative
 
 
 @dataclass(frozen=True)
@@ -50,10 +78,10 @@ class Anchors:
         offset: where in its cell an anchor's centre lies, in strides, [0, 1).
     """
 
-    sizes_px: tuple[tuple[float, ...], ...]
-    aspect_ratios: tuple[tuple[float, ...], ...]
-    strides_px: tuple[int, ...]
-    offset: float
+    sizes_px: Levels
+    aspect_ratios: Levels
+    strides_px: Counts
+    offset: Annotated[float, Rule(float, "0 to below 1", 0, math.nextafter(1, 0))]
 
 
 @dataclass(frozen=True)
@@ -68,11 +96,11 @@ class Proposals:
         box_weights: of the offsets, as in ``runtime.mask_rcnn.box_coding``.
     """
 
-    pre_nms_topk: int
-    post_nms_topk: int
-    nms_iou: float
-    min_box_size_px: float
-    box_weights: tuple[float, float, float, float]
+    pre_nms_topk: Count
+    post_nms_topk: Count
+    nms_iou: Fraction
+    min_box_size_px: Annotated[float, Rule(float, "0 or more", 0)]
+    box_weights: Weights
 
 
 @dataclass(frozen=True)
@@ -86,10 +114,10 @@ class Pooling:
         aligned: whether pixel centres lie at halves.
     """
 
-    kind: str
-    size: int
-    sampling_ratio: int
-    aligned: bool
+    kind: Annotated[str, Rule(str, "align or max")]
+    size: Count
+    sampling_ratio: NotNegative
+    aligned: YesNo
 
 
 @dataclass(frozen=True)
@@ -109,15 +137,15 @@ class Regions:
         box_pooling, mask_pooling: what the two heads are given.
     """
 
-    strides_px: tuple[int, ...]
-    canonical_box_px: float
-    canonical_level: int
-    box_weights: tuple[float, float, float, float]
-    score_threshold: float
-    nms_iou: float
-    max_detections: int
-    class_agnostic_boxes: bool
-    class_agnostic_masks: bool
+    strides_px: Counts
+    canonical_box_px: Positive
+    canonical_level: Whole
+    box_weights: Weights
+    score_threshold: Fraction
+    nms_iou: Fraction
+    max_detections: Whole
+    class_agnostic_boxes: YesNo
+    class_agnostic_masks: YesNo
     box_pooling: Pooling
     mask_pooling: Pooling
 
@@ -133,13 +161,13 @@ class Contract:
         postprocessing: fields of ``segtumor.structures.postprocessing.Postprocessing``.
     """
 
-    class_names: tuple[str, ...]
-    confidence_threshold: float
+    class_names: Annotated[tuple[str, ...], Several(Rule(str, "a name"))]
+    confidence_threshold: Fraction
     preprocessing: Preprocessing
     anchors: Anchors
     proposals: Proposals
     regions: Regions
-    postprocessing: dict[str, Any]
+    postprocessing: Annotated[dict[str, Any], _PostprocessingFields()]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: dicts, lists, texts, numbers."""
@@ -176,97 +204,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-class _PostprocessingFields:
-    """The fields of ``Postprocessing``, which checks itself; read as a dict."""
-
-    def read(self, values: Any, path: str) -> dict[str, Any]:
-        fields = dataclasses.fields(Postprocessing)
-        check_names([field.name for field in fields], values, path)
-        try:
-            settings = Postprocessing(**values)
-        except ConfigError as error:
-            name = f"{path}.{error.where.split()[-1]}"
-            raise WrongFieldError(name, "is not right", got=error.got, expected=error.expected) from error
-        kinds = typing.get_type_hints(Postprocessing)
-        # As the fields are typed, so that 0 and 0.0 are one value.
-        return {field.name: kinds[field.name](getattr(settings, field.name)) for field in fields}
-
-
-_TINY = 1e-6
-_WHOLE = Rule(int, "a whole number")
-_COUNT = Rule(int, "a whole number from 1 on", 1)
-_NUMBER = Rule(float, "a number")
-_POSITIVE = Rule(float, "a number above 0", _TINY)
-_FRACTION = Rule(float, "0 to 1", 0, 1)
-_YES_NO = Rule(bool, "true or false")
-_PREPROCESSING = Fields(
-    Preprocessing,
-    {
-        "short_edge_px": _COUNT,
-        "max_long_edge_px": _COUNT,
-        "window_percentiles": Several(Rule(float, "0 to 100", 0, 100), 2),
-        "max_pixels": _COUNT,
-        "pixel_mean": Several(_NUMBER, 3),
-        "pixel_std": Several(_POSITIVE, 3),
-        "size_divisibility": Rule(int, "0 or more", 0),
-    },
-)
-_ANCHORS = Fields(
-    Anchors,
-    {
-        "sizes_px": Several(Several(_POSITIVE)),
-        "aspect_ratios": Several(Several(_POSITIVE)),
-        "strides_px": Several(_COUNT),
-        "offset": Rule(float, "0 to below 1", 0, math.nextafter(1, 0)),
-    },
-)
-_PROPOSALS = Fields(
-    Proposals,
-    {
-        "pre_nms_topk": _COUNT,
-        "post_nms_topk": _COUNT,
-        "nms_iou": _FRACTION,
-        "min_box_size_px": Rule(float, "0 or more", 0),
-        "box_weights": Several(_POSITIVE, 4),
-    },
-)
-_POOLING = Fields(
-    Pooling,
-    {
-        "kind": Rule(str, "align or max"),
-        "size": _COUNT,
-        "sampling_ratio": Rule(int, "0 or more", 0),
-        "aligned": _YES_NO,
-    },
-)
-_REGIONS = Fields(
-    Regions,
-    {
-        "strides_px": Several(_COUNT),
-        "canonical_box_px": _POSITIVE,
-        "canonical_level": _WHOLE,
-        "box_weights": Several(_POSITIVE, 4),
-        "score_threshold": _FRACTION,
-        "nms_iou": _FRACTION,
-        "max_detections": _WHOLE,
-        "class_agnostic_boxes": _YES_NO,
-        "class_agnostic_masks": _YES_NO,
-        "box_pooling": _POOLING,
-        "mask_pooling": _POOLING,
-    },
-)
-_CONTRACT = Fields(
-    Contract,
-    {
-        "class_names": Several(Rule(str, "a name")),
-        "confidence_threshold": _FRACTION,
-        "preprocessing": _PREPROCESSING,
-        "anchors": _ANCHORS,
-        "proposals": _PROPOSALS,
-        "regions": _REGIONS,
-        "postprocessing": _PostprocessingFields(),
-    },
-)
+_CONTRACT = fields_of(Contract)
 
 
 def _check_together(contract: Contract) -> None:

@@ -4,6 +4,7 @@ A rule has ``read(value, field)``, which gives the value as it is kept or raises
 fields there are (``runtime.contract``), and what a user is told.
 """
 
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -76,6 +77,13 @@ class Fields:
         """An instance of ``kind``."""
         check_names(list(self.rules), values, field)
         return self.kind(**{name: rule.read(values[name], _path(field, name)) for name, rule in self.rules.items()})
+
+
+def fields_of(kind: type[Any]) -> Fields:
+    """The rules of a dataclass: its fields are ``Annotated`` with one each, or are such dataclasses."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    rules = {name: getattr(hint, "__metadata__", ()) or (fields_of(hint),) for name, hint in hints.items()}
+    return Fields(kind, {name: rule for name, (rule,) in rules.items()})
 
 
 def check_names(names: Sequence[str], values: Any, field: str) -> None:

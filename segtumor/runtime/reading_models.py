@@ -10,23 +10,16 @@ Not here: what is asked of a model (``protocols``) and the clean-up of findings 
 Letters: K classes; h, w of a window, H, W of its radiograph.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segtumor.errors import ModelError, NonFiniteOutputError
 from segtumor.imaging.resizing import resize
-from segtumor.runtime.breakdown import Answer, broken_output, is_broken
-from segtumor.runtime.protocols import (
-    Classifier,
-    Detector,
-    Model,
-    ReadingModel,
-    Segmenter,
-    SizeHW,
-    Window,
-)
+from segtumor.runtime.breakdown import broken_output, is_broken
+from segtumor.runtime.protocols import Classifier, Detector, Model, ReadingModel, Segmenter, SizeHW, Window
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_crop
 from segtumor.structures.readings import Reading
@@ -57,13 +50,23 @@ def reading_model(model: Model, class_names: Sequence[str]) -> Read:
     """
     names = tuple(class_names)
     if isinstance(model, ReadingModel):
-        return _reader(model, names)
+        return _asked(model, model.read, lambda reading, window, size_hw: _of_names(model, reading, names))
     if isinstance(model, Detector):
-        return _detector(model, names)
+        return _asked(model, model.detect, lambda findings, window, size_hw: _of_findings(findings, size_hw, names))
     if isinstance(model, Segmenter):
-        return _segmenter(model, names)
+        segment = model.segment
+        return _asked(
+            model,
+            lambda windows, sizes_hw: segment(windows),
+            lambda maps, window, size_hw: _of_maps(model, np.asarray(maps), window, size_hw, names),
+        )
     if isinstance(model, Classifier):
-        return _classifier(model, names)
+        classify = model.classify
+        return _asked(
+            model,
+            lambda windows, sizes_hw: classify(windows),
+            lambda probabilities, window, size_hw: _of_probabilities(model, probabilities, size_hw, names),
+        )
     raise TypeError(f"{type(model).__name__} has neither read, detect, segment nor classify")
 
 
@@ -99,37 +102,33 @@ def _region(
     return Finding(class_id, means[class_id], box, rle_from_crop(crop, top, left, labels.shape), means)
 
 
-def _reader(model: ReadingModel, names: tuple[str, ...]) -> Read:
+def _asked(
+    model: Model,
+    ask: Callable[[Sequence[Window], Sequence[SizeHW]], Sequence[Any]],
+    reading_of: Callable[[Any, Window, SizeHW], Reading | NonFiniteOutputError],
+) -> Read:
+    """Ask for all windows at once, and make a reading of each answer with its window and its radiograph's size."""
+
     def read(windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
-        answers = _one_each(model, model.read(windows, sizes_hw), windows)
-        for answer in answers:
-            if not is_broken(answer) and answer.class_names != names:
-                raise _wrong(model, got=", ".join(answer.class_names), expected=", ".join(names))
-        return answers
-
-    return read
-
-
-def _detector(model: Detector, names: tuple[str, ...]) -> Read:
-    def read(windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
-        answers = _one_each(model, model.detect(windows, sizes_hw), windows)
+        answers = ask(windows, sizes_hw)
+        if len(answers) != len(windows):
+            raise _wrong(model, got=f"{len(answers)} answers", expected=f"{len(windows)}, one for each radiograph")
         return [
-            answer if is_broken(answer) else Reading(class_names=names, size_hw=size_hw, findings=tuple(answer))
-            for answer, size_hw in zip(answers, _plain(sizes_hw), strict=True)
+            answer if is_broken(answer) else reading_of(answer, window, (int(height), int(width)))
+            for answer, window, (height, width) in zip(answers, windows, sizes_hw, strict=True)
         ]
 
     return read
 
 
-def _segmenter(model: Segmenter, names: tuple[str, ...]) -> Read:
-    def read(windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
-        answers = _one_each(model, model.segment(windows), windows)
-        return [
-            answer if is_broken(answer) else _of_maps(model, np.asarray(answer), window, size_hw, names)
-            for answer, window, size_hw in zip(answers, windows, _plain(sizes_hw), strict=True)
-        ]
+def _of_names(model: ReadingModel, reading: Reading, names: tuple[str, ...]) -> Reading:
+    if reading.class_names != names:
+        raise _wrong(model, got=", ".join(reading.class_names), expected=", ".join(names))
+    return reading
 
-    return read
+
+def _of_findings(findings: Iterable[Finding], size_hw: SizeHW, names: tuple[str, ...]) -> Reading:
+    return Reading(class_names=names, size_hw=size_hw, findings=tuple(findings))
 
 
 def _of_maps(
@@ -144,17 +143,6 @@ def _of_maps(
     np.clip(large, 0, 1, out=large)  # rounding
     by_name = dict(zip(names, large, strict=True))
     return Reading(class_names=names, size_hw=size_hw, findings=findings_from_maps(large), maps=by_name)
-
-
-def _classifier(model: Classifier, names: tuple[str, ...]) -> Read:
-    def read(windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
-        answers = _one_each(model, model.classify(windows), windows)
-        return [
-            answer if is_broken(answer) else _of_probabilities(model, answer, size_hw, names)
-            for answer, size_hw in zip(answers, _plain(sizes_hw), strict=True)
-        ]
-
-    return read
 
 
 def _of_probabilities(
@@ -174,21 +162,9 @@ def _of_probabilities(
     )
 
 
-def _one_each(
-    model: Model, answers: Sequence[Answer | NonFiniteOutputError], windows: Sequence[Window]
-) -> list[Answer | NonFiniteOutputError]:
-    if len(answers) != len(windows):
-        raise _wrong(model, got=f"{len(answers)} answers", expected=f"{len(windows)}, one for each radiograph")
-    return list(answers)
-
-
 def _check_range(model: Model, values: NDArray[np.floating]) -> None:
     if values.size and not (values.min() >= 0 and values.max() <= 1):
         raise _wrong(model, got=f"{values.min():.3g} to {values.max():.3g}", expected="probabilities, 0 to 1")
-
-
-def _plain(sizes_hw: Sequence[SizeHW]) -> list[SizeHW]:
-    return [(int(height), int(width)) for height, width in sizes_hw]
 
 
 def _wrong(model: Model, *, got: str, expected: str) -> ModelError:

@@ -45,6 +45,12 @@ class Maps:
     objectness: tuple[Floats32, ...]
     deltas: tuple[Floats32, ...]
 
+    @classmethod
+    def of(cls, outputs: Sequence[Floats32], feature_count: int) -> "Maps":
+        """The maps of all outputs of a dense graph: features, then as many objectness maps as deltas."""
+        features, others = tuple(outputs[:feature_count]), tuple(outputs[feature_count:])
+        return cls(features, others[: len(others) // 2], others[len(others) // 2 :])
+
 
 class Graphs(Protocol):
     """The three graphs, whatever runs them; boxes are (R_i, 5) for each map: image index and corners, px."""
@@ -78,12 +84,7 @@ _NO_BOXES = np.zeros((0, 4), dtype=np.float32)
 
 
 class Detector:
-    """Finds lesions on images of the model's size.
-
-    Args:
-        graphs: the three graphs.
-        contract: ``contract.Contract``.
-    """
+    """Finds lesions on images of the model's size."""
 
     def __init__(self, graphs: Graphs, contract: Contract) -> None:
         self.graphs, self.contract = graphs, contract
@@ -93,15 +94,9 @@ class Detector:
     def detect(
         self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]
     ) -> list[tuple[Finding, ...] | NonFiniteOutputError]:
-        """Findings on each image, nothing post-processed, highest score first.
+        """Findings on each image, nothing post-processed, highest score first; as ``protocols.Detector``.
 
-        Args:
-            windows: list of (h, w) float32 in [0, 1], all of one shape.
-            sizes_hw: list of (H, W), sizes of the radiographs that the findings are wanted for.
-
-        Returns:
-            list of tuples of Finding, in px of the radiographs; ``breakdown.broken_output`` for one on which the graphs
-            returned NaN, an infinity or a number beyond all sense anywhere.
+        An image on which the graphs returned NaN, an infinity or a number beyond all sense anywhere is broken.
 
         Raises:
             ModelError: the graphs return other shapes than the contract says.
@@ -254,13 +249,8 @@ def model_images(
 ) -> Floats32:
     """Windowed images as the dense graph takes them: three equal channels, normalised, padded with zeros.
 
-    Args:
-        windows: list of (h, w) float32 in [0, 1], all of one shape.
-        pixel_mean, pixel_std: of the three channels, 0..255.
-        size_divisibility: px; 0 pads nothing.
-
-    Returns:
-        (N, 3, h', w') float32, h' and w' the next multiples of ``size_divisibility``.
+    Windows have one shape; the numbers are those of ``contract.Preprocessing``. Returns (N, 3, h', w') float32, h' and
+    w' the next multiples of ``size_divisibility``.
     """
     height, width = windows[0].shape
     multiple = max(size_divisibility, 1)

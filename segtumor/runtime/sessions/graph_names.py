@@ -1,8 +1,12 @@
-"""Names of the graphs and of what goes into them and comes out, the same in every format.
+"""Names of the graphs and of what goes into them and comes out, the same in every format, and heads by name.
 
 Input of ``dense``: images. Its outputs: feature_0 ..., objectness_0 ..., deltas_0 ... Input of the box and mask head:
 regions; outputs: class_logits and box_deltas, mask_logits. Input of the image head: pooled; output: image_logits.
 """
+
+from collections.abc import Sequence
+
+from segtumor.arrays import Floats32
 
 GRAPHS = ("dense", "box_head", "mask_head")
 IMAGE_HEAD = "image_head"
@@ -27,3 +31,21 @@ def outputs_of(graph: str, feature_count: int, level_count: int) -> tuple[str, .
     dense = numbered("feature", feature_count) + numbered("objectness", level_count) + numbered("deltas", level_count)
     heads = {"box_head": BOX_OUTPUTS, "mask_head": MASK_OUTPUTS, IMAGE_HEAD: IMAGE_OUTPUTS}
     return {"dense": dense, **heads}[graph]
+
+
+class NamedHeads:
+    """The heads of a runtime whose graphs are asked for outputs by name, which ``_head`` does."""
+
+    def box_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> tuple[Floats32, Floats32]:
+        """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
+        class_logits, deltas = self._head("box_head", features, boxes, BOX_OUTPUTS)
+        return class_logits, deltas
+
+    def mask_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> Floats32:
+        """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
+        return self._head("mask_head", features, boxes, MASK_OUTPUTS)[0]
+
+    def _head(
+        self, name: str, features: Sequence[Floats32], boxes: Sequence[Floats32], outputs: Sequence[str]
+    ) -> Sequence[Floats32]:
+        raise NotImplementedError

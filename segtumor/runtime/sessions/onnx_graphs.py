@@ -10,19 +10,18 @@ from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
 from segtumor.runtime.sessions.graph_names import (
-    BOX_OUTPUTS,
     IMAGE_HEAD,
     IMAGE_OUTPUTS,
     IMAGES,
-    MASK_OUTPUTS,
     POOLED,
     REGIONS,
+    NamedHeads,
     outputs_of,
 )
 from segtumor.system.imports import offline_imports
 
 
-class OnnxGraphs:
+class OnnxGraphs(NamedHeads):
     """The graphs of an export as ONNX.
 
     Args:
@@ -46,18 +45,7 @@ class OnnxGraphs:
 
     def dense(self, images: Floats32) -> Maps:
         """(N, 3, H, W) float32, normalised and padded -> ``Maps``."""
-        outputs = tuple(self._sessions["dense"].run(self._dense_outputs, {IMAGES: images}))
-        features, rest = outputs[: self._feature_count], outputs[self._feature_count :]
-        return Maps(features, rest[: len(rest) // 2], rest[len(rest) // 2 :])
-
-    def box_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> tuple[Floats32, Floats32]:
-        """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
-        class_logits, deltas = self._head("box_head", features, boxes, BOX_OUTPUTS)
-        return class_logits, deltas
-
-    def mask_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> Floats32:
-        """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
-        return self._head("mask_head", features, boxes, MASK_OUTPUTS)[0]
+        return Maps.of(self._sessions["dense"].run(self._dense_outputs, {IMAGES: images}), self._feature_count)
 
     def image_head(self, pooled: Floats32) -> Floats32:
         """Pooled maps (``mask_rcnn.image_head``) -> image logits (N, K + 1), float32."""

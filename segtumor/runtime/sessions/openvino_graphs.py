@@ -13,13 +13,12 @@ from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
 from segtumor.runtime.sessions.graph_names import (
-    BOX_OUTPUTS,
     IMAGE_HEAD,
     IMAGE_OUTPUTS,
     IMAGES,
-    MASK_OUTPUTS,
     POOLED,
     REGIONS,
+    NamedHeads,
     numbered,
 )
 from segtumor.system.imports import offline_imports
@@ -29,7 +28,7 @@ from segtumor.system.imports import offline_imports
 _STEPS, _LARGE_STEP = ((16, 1), (64, 4)), 16
 
 
-class OpenVinoGraphs:
+class OpenVinoGraphs(NamedHeads):
     """The graphs of an export in OpenVINO.
 
     Several threads may share them; they then wait for each other. Features are arrays that each ``dense`` call makes
@@ -71,20 +70,7 @@ class OpenVinoGraphs:
         features = [openvino.Tensor(openvino.Type.f32, openvino.Shape([0, 0, 0, 0])) for _ in self._features]
         outputs = dict(zip(self._features, features, strict=True))
         objectness_and_deltas = self._infer("dense", {IMAGES: self._tensor(images), **outputs}, self._others)
-        return Maps(
-            tuple(tensor.data for tensor in features),
-            objectness_and_deltas[: len(self._others) // 2],
-            objectness_and_deltas[len(self._others) // 2 :],
-        )
-
-    def box_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> tuple[Floats32, Floats32]:
-        """Features of ``dense`` and (R_i, 5) boxes per map -> (class logits, deltas), float32."""
-        class_logits, deltas = self._head("box_head", features, boxes, BOX_OUTPUTS)
-        return class_logits, deltas
-
-    def mask_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> Floats32:
-        """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
-        return self._head("mask_head", features, boxes, MASK_OUTPUTS)[0]
+        return Maps.of([*(tensor.data for tensor in features), *objectness_and_deltas], len(features))
 
     def image_head(self, pooled: Floats32) -> Floats32:
         """Pooled maps (``mask_rcnn.image_head``) -> image logits (N, K + 1), float32."""

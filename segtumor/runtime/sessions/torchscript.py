@@ -53,9 +53,7 @@ class TorchGraphs:
     def dense(self, images: Floats32) -> Maps:
         """(N, 3, H, W) float32, normalised and padded -> ``Maps``."""
         inputs = torch.from_numpy(images).to(self._device).contiguous(memory_format=self._format)
-        outputs = tuple(map(_array, self._dense(inputs)))
-        features, rest = outputs[: self._feature_count], outputs[self._feature_count :]
-        return Maps(features, rest[: len(rest) // 2], rest[len(rest) // 2 :])
+        return Maps.of(list(map(_array, self._dense(inputs))), self._feature_count)
 
     @torch.inference_mode()
     def box_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> tuple[Floats32, Floats32]:
