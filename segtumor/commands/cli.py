@@ -69,8 +69,6 @@ def dispatch(
     Args:
         prog: what was typed so far, ``segtumor`` or ``segtumor data``.
         commands: {sub-command: (module below ``segtumor.commands``, or script of the repository, what it does)}.
-        arguments: list of str.
-        description, examples: for the help.
 
     Returns:
         Exit code of the sub-command; 2 if there is none of that name.

@@ -19,11 +19,6 @@ from segtumor.runtime.contract import Anchors, Contract, Preprocessing, Proposal
 def contract_of(cfg: CfgNode, model: GeneralizedRCNN, class_names: Sequence[str]) -> Contract:
     """``runtime.contract.Contract`` of a Detectron2 ``GeneralizedRCNN``.
 
-    Args:
-        cfg: configuration that ``model`` was built from.
-        model: knows the strides of its maps and what its images are padded to.
-        class_names: in the order of their class_id.
-
     Raises:
         ConfigError: settings that the framework-free detector does not know.
     """

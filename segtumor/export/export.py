@@ -92,14 +92,11 @@ def export(
     """Export the model of ``MODEL.WEIGHTS``.
 
     Args:
-        cfg: configuration with weights.
-        output: folder to make.
         format_name: "torchscript", "onnx" or "openvino".
         precision: "float32"; "float16" stores weights in 16 bits, and computes in 32; "int8" computes the dense graph
             in 8-bit integers.
         calibration: files and folders of radiographs like those the model will see; needed for "int8".
         samples: files and folders to compare on; none for phantoms. A blank image is always added.
-        overwrite: whether an export that is at ``output`` is replaced.
 
     Returns:
         The manifest, as ``runtime.exported`` writes it, with the seconds that it took under "seconds".

@@ -41,9 +41,6 @@ def prune_run(
     """Remove the least important channels of a run's VGG and write config.yaml, model_pruned.pth and pruning.json.
 
     Args:
-        cfg: configuration of the run; left as it is.
-        weights: its weights, a ``.pth`` file.
-        output: folder, new or empty.
         fraction: proportion of the backbone's channels to remove, above 0 and below 1.
         scope: "layer" removes that proportion of each convolution, "global" of all together.
         multiple: every convolution keeps a multiple of this many channels.

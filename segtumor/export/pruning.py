@@ -150,8 +150,6 @@ def keep_in_each(scores: Iterable[torch.Tensor], fraction: float, multiple: int)
     """Channels that stay if the least important ``fraction`` of every layer goes.
 
     Args:
-        scores: list of (channels,) importances, one for each layer.
-        fraction: proportion of the channels to remove, 0 to 1.
         multiple: each layer keeps a multiple of this many channels; CPUs work on 8 or 16 at a time.
 
     Returns:
@@ -189,7 +187,6 @@ def pruned(state: State, layers: Iterable[Layer], kept: Iterable[torch.Tensor]) 
 
     Args:
         state: {name: tensor}; left as it is.
-        layers: list of Layer.
         kept: for each layer the indices of the channels that stay.
 
     Returns:
@@ -209,10 +206,8 @@ def backbone_cost(depth: int, channels: Sequence[int], size_hw: tuple[int, int],
     """Cost of VGG's convolutions; normalisation counts as two parameters a channel and, folded away, as no operation.
 
     Args:
-        depth: 16 or 19.
         channels: output channels of each convolution; empty for the published ones.
         size_hw: height and width of the input, px.
-        norm: whether normalisation follows each convolution.
     """
     (height, width), inputs, parameters, macs = size_hw, 3, 0, 0
     for stage in stage_channels(depth, channels):

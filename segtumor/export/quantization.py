@@ -28,8 +28,6 @@ def quantize_dense(float_file: Path, quantized_file: Path, images: Iterable[NDAr
     """Write an 8-bit version of a dense graph.
 
     Args:
-        float_file: ``dense.onnx``.
-        quantized_file: what is written.
         images: iterable of (1, 3, H, W) float32, as the graph takes them.
 
     Raises:

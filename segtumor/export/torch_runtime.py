@@ -32,7 +32,6 @@ def load_fast_predictor(cfg: CfgNode, *, threads: int | None = None, fallback: b
     for NumPy, and for models that the three graphs do not describe.
 
     Args:
-        cfg: configuration.
         threads: for torch, in this process; None leaves its choice.
         fallback: whether Detectron2 may step in.
 

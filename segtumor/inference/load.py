@@ -168,13 +168,7 @@ def _check_frameworks(where: str | Path | None) -> None:
 
 
 def model_of_config(cfg: "CfgNode", *, runtime: str | None = None, threads: int | None = None) -> InferenceModel:
-    """The model of ``MODEL.WEIGHTS``; errors as ``load_model``.
-
-    Args:
-        cfg: configuration.
-        runtime: "torch", "detectron2", or None for torch where it can.
-        threads: of the model; None for one on each core.
-    """
+    """The model of ``MODEL.WEIGHTS``; errors as ``load_model``."""
     from segtumor.export.torch_runtime import load_detectron2_predictor, load_fast_predictor
     from segtumor.files import sha256_of_file
     from segtumor.models.weights import recorded_training_data

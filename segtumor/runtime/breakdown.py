@@ -42,10 +42,6 @@ def broken_output() -> NonFiniteOutputError:
 def all_sound(found: Sequence[Answer | NonFiniteOutputError], names: Iterable[object]) -> list[Answer]:
     """What a model found, if it broke down on none of the images.
 
-    Args:
-        found: answers, one for each image.
-        names: of the images.
-
     Raises:
         NonFiniteOutputError: names the images.
     """

@@ -177,10 +177,6 @@ class Contract:
     def from_dict(cls, values: Any, where: str | Path) -> "Contract":
         """What ``as_dict`` gave, read back and checked.
 
-        Args:
-            values: of a JSON file.
-            where: the file, for the message.
-
         Raises:
             ModelError: names the first field that is missing, unknown or wrong.
         """

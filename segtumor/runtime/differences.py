@@ -33,8 +33,6 @@ def edges_of(
 
     Args:
         reference, other: one sequence of Finding per image, in the same order of images.
-        regions: ``contract.Regions``.
-        tolerance: of scores.
 
     Returns:
         list of (edge of the reference's list, edge of the other's list), one pair per image.

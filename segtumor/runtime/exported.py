@@ -69,7 +69,6 @@ def open_export(folder: str | Path, *, threads: int | None = None) -> Export:
     """Verify an export and load its graphs.
 
     Args:
-        folder: of the export.
         threads: for the runtime; None leaves the choice to it.
 
     Raises:
@@ -132,11 +131,9 @@ def write_manifest(
     Args:
         format_name: one of ``FORMATS``.
         precision: "float32", "float16" or "int8".
-        contract: what inference must know beside the graphs.
         source: {"weights", "weights_sha256", "config_sha256", "training_data"}.
         made_with: {package: version}.
         parity: measured differences, plain values.
-        model_kind: a name in ``export_kinds``.
     """
     folder = Path(folder)
     files = {

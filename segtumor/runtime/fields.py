@@ -15,9 +15,6 @@ class WrongFieldError(Exception):
 
     Args:
         field: its path, "regions.nms_iou"; "" for the whole.
-        what: what is wrong with it.
-        got: the offending value.
-        expected: what would have been right.
     """
 
     def __init__(self, field: str, what: str, *, got: Any = None, expected: str | None = None) -> None:

@@ -63,8 +63,6 @@ class Predictor:
     Args:
         model: a detector, segmenter, classifier or ``ReadingModel`` (``protocols``).
         class_names: of what it finds, by ``class_id``.
-        windowing: what the model sees of a radiograph.
-        settings: the clean-up of findings.
     """
 
     def __init__(

@@ -40,7 +40,6 @@ def reading_model(model: Model, class_names: Sequence[str]) -> Read:
     Args:
         model: has one of the methods of ``protocols``; of several, ``read`` is asked before ``detect``, ``segment`` and
             ``classify``.
-        class_names: K names of what it finds.
 
     Returns:
         function as ``ReadingModel.read``; it raises ModelError where the model answers otherwise than it should.

@@ -85,7 +85,6 @@ def as_kind_of(default: Any, value: Any, *, where: str) -> Any:
     Args:
         default: bool, number, text, list or tuple; None takes anything.
         value: from a YAML file, or as typed: texts are read as Python's or YAML's values where no text is wanted.
-        where: for the message.
 
     Raises:
         ConfigError: it is of another kind.

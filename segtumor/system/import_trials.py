@@ -46,7 +46,6 @@ def try_imports(names: Iterable[str], probes: Mapping[str, str] = MappingProxyTy
     """Import modules one after another, as a command would that needs them all.
 
     Args:
-        names: of modules, or of probes.
         probes: {name: "module:function"} of what takes more than an import; the function's text is the value.
     """
     outcomes: dict[str, Outcome] = {}

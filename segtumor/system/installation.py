@@ -166,7 +166,6 @@ def check_package(package: Package, outcomes: Mapping[str, Outcome]) -> Check:
     """Whether a package is installed and can be imported.
 
     Args:
-        package: Package.
         outcomes: {module: Outcome}; a module that is not in it was not tried.
     """
     if not is_installed(package.module):

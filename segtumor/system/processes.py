@@ -18,11 +18,7 @@ _LOOK_EVERY_S = 1
 
 
 def end_with_parent(parent: int) -> None:
-    """In a worker process, at its start: it is ended when its parent is, by SIGKILL and the memory killer too.
-
-    Args:
-        parent: process id of the parent.
-    """
+    """In a worker process, at its start: it is ended when its parent is, by SIGKILL and the memory killer too."""
     if not _asks_the_system():
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     if os.getppid() != parent:  # it was quicker

@@ -12,11 +12,7 @@ from typing import Any
 
 
 class SharedSetting:
-    """A context that threads may be in together, of which the library's own is entered once.
-
-    Args:
-        context: what makes the library's context manager.
-    """
+    """A context that threads may be in together, of which the library's own is entered once."""
 
     def __init__(self, context: Callable[[], contextlib.AbstractContextManager[Any]]) -> None:
         self._context = context

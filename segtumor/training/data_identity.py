@@ -49,8 +49,6 @@ def training_data(
     """What weights have learnt from, for ``run.json`` and every checkpoint.
 
     Args:
-        names: of the training sets.
-        datasets: the training sets.
         earlier: the same of the weights that training starts from; None if they do not say (ImageNet's, for example).
 
     Returns:
@@ -88,7 +86,6 @@ def has_learnt_from(weights: Path, records: Iterable[Mapping[str, Any]], annotat
     """Whether weights have learnt from some cases, as far as ``run.json`` beside them says.
 
     Args:
-        weights: a file of weights.
         records: of the images, with the paths of these.
         annotations: SHA-256 of annotation files, which decide where no cases are recorded.
 
@@ -154,10 +151,6 @@ def resumed_seed(folder: Path, seed: int) -> int:
 
 def compare_data(start: Mapping[str, Any] | None, datasets: DataParts) -> list[str]:
     """What differs between the data of a run's earlier starts and those it is to continue with.
-
-    Args:
-        start: from ``read_start``.
-        datasets: {"train": ..., "validation": ..., "test": ...} of now.
 
     Returns:
         phrases; empty if nothing differs.
@@ -226,10 +219,6 @@ def warn_of_seen(weights: str | Path, datasets: DataParts) -> None:
 
 def compare_settings(folder: Path, settings: Mapping[str, Any]) -> list[str]:
     """What differs between ``config.yaml`` of a run folder and the current settings, as phrases.
-
-    Args:
-        folder: run folder.
-        settings: the current ones, nested.
 
     Raises:
         ConfigError: the file is damaged.

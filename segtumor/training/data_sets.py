@@ -43,7 +43,6 @@ def load_training_sets(cfg: CfgNode, files: Files | None = None) -> DataParts:
 
     Args:
         cfg: configuration, not frozen; frozen afterwards.
-        files: {name: (annotation file, image folder)} of data sets that are not found by their name.
 
     Returns:
         {"train": [CocoDataset, ...], "validation": [...], "test": [...]}.

@@ -11,13 +11,7 @@ _SHOWN = 3
 
 
 def not_finite(what: str, *, where: str, images: Iterable[str] = ()) -> NonFiniteLossError:
-    """The error for values that became NaN or infinite; raise it.
-
-    Args:
-        what: names of the values.
-        where: e.g. "iteration 7".
-        images: files of the batch, where there is one.
-    """
+    """The error for values that became NaN or infinite; raise it."""
     names = ", ".join(images)
     return NonFiniteLossError(
         f"{what} became NaN or infinite",

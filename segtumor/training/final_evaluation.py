@@ -57,7 +57,6 @@ def evaluate_run(cfg: CfgNode, *, files: Files | None = None) -> dict[str, Evalu
 
     Args:
         cfg: configuration, not frozen.
-        files: as for ``train``.
 
     Raises:
         SegtumorError: no test set, weights that are missing or do not fit, or an ``OUTPUT_DIR`` that holds the run of

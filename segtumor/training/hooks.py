@@ -60,8 +60,6 @@ class Validation(HookBase):
     Args:
         kind: of the model; decides which metrics are measured.
         period: iterations between measurements; it also runs after the last one.
-        dataset: ``CocoDataset``.
-        predictor: ``Predictor`` on the model in training.
         loss_batches: function that returns an iterable of mapped batches.
         best_metric: one of the kind's metrics or "loss".
         chooses: whether the metric is defined on this set, so that it can choose the best model and stop training.
@@ -236,12 +234,7 @@ class Validation(HookBase):
 
 
 class ProgressWriter(EventWriter):
-    """Shows iteration, loss, learning rate, rate and remaining time.
-
-    Args:
-        max_iter: iterations of the whole training.
-        start_iter: iteration that this run starts with.
-    """
+    """Shows iteration, loss, learning rate, rate and remaining time."""
 
     def __init__(self, max_iter: int, start_iter: int = 0) -> None:
         self._max_iter, self._start_iter = max_iter, start_iter

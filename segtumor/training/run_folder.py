@@ -149,14 +149,9 @@ def write_provenance(
     ``training_data``, which says what the weights have learnt from by now.
 
     Args:
-        folder: run folder.
-        datasets: {"train": [CocoDataset, ...], ...}.
-        seed: the current one.
         known: what the weights have learnt from, as ``training_data.training_data`` gives it.
         before: sorted hashes of the cases that the weights knew from which the run started.
         augmentation: name of a policy, or a file, whose hash is kept too.
-        resumed: whether the run continues an earlier one.
-        command: arguments as typed; None takes those of the process.
     """
     path = Path(folder) / RUN_RECORD
     entry: dict[str, Any] = {

@@ -68,10 +68,7 @@ def train(
 
     Args:
         cfg: configuration, not frozen; ``OUTPUT_DIR`` becomes the run folder.
-        resume: continue the run in that folder.
-        overwrite: replace the run in that folder.
         init_from: weights to start from; ``MODEL.WEIGHTS`` means the same.
-        files: {name: (annotation file, image folder)} of data sets that are not found by their name.
 
     Returns:
         {test set name: Evaluation}; empty without test sets.

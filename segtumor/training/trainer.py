@@ -74,12 +74,6 @@ class Trainer(TrainerBase):
     ) -> None:
         """
         Args:
-            model: a Detectron2 model.
-            loader: ``TrainLoader``.
-            optimizer, scheduler: torch's.
-            folder: run folder, exists.
-            max_iter: iterations.
-            checkpoint_period: iterations between checkpoints.
             extra: plain values stored in every checkpoint.
             mixed_precision: whether to compute in float16 on a GPU.
             losses: module and batch to its losses (``models.kinds``).
@@ -158,9 +152,6 @@ class Trainer(TrainerBase):
 
         Weights, momentum, random numbers, the order of images and the memory of the validation come from the
         checkpoint; learning rate, schedule and decay from the current settings.
-
-        Args:
-            newest: from ``resuming.newest_checkpoint``.
 
         Returns:
             What the user should know, in sentences.

@@ -34,7 +34,6 @@ def read_dataset(
     """The readings of every image of a data set, in its order.
 
     Args:
-        predictor: of the model.
         dataset: with images that can be read.
         batch_size: radiographs per forward pass.
         max_pixels: larger images are refused.
@@ -74,7 +73,6 @@ def validation_losses(
     Args:
         model: in training; its mode and statistics stay as they are.
         batches: iterable of lists of mapped records, at least one.
-        seed: of the sampling.
         where: named in an error, e.g. "validation at iteration 400".
         losses_of: model and batch to its losses (``models.kinds``).
 

@@ -114,7 +114,6 @@ def run(body: Body, parser: argparse.ArgumentParser, argv: Sequence[str] | None 
 
     Args:
         body: the command; takes the parsed arguments, returns an exit code or None for 0.
-        parser: from ``make_parser``.
         argv: arguments without the program's name; None takes those of the process.
 
     Returns:
@@ -138,7 +137,6 @@ def guarded(work: Callable[[], int | None], *, debug: bool = False) -> int:
     """Call ``work()`` and turn whatever happens into an exit code; needs ``sound_streams``.
 
     Args:
-        work: gives an exit code, or None for 0.
         debug: show where in the code an error was raised.
     """
     try:

@@ -36,7 +36,6 @@ def refuse_earlier(arguments: argparse.Namespace, patterns: Iterable[str]) -> No
     """Refuse an output folder that holds files which the command would replace, unless ``--overwrite`` is given.
 
     Args:
-        arguments: parsed, with ``output`` and ``overwrite``.
         patterns: of all names that the command may write, such as "curve_*.csv".
 
     Raises:

@@ -16,7 +16,6 @@ def problem_table(found: Sequence[Problem], coco: Any, n_shown: int | None) -> I
     """Yields lines: for each kind its severity, number, field and words, examples, and the remedy.
 
     Args:
-        found: Problems.
         coco: the checked value, from which the examples take their file names.
         n_shown: examples of each kind; None shows all.
     """

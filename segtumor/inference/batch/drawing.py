@@ -27,7 +27,6 @@ class Drawer:
     Args:
         folder: where they go; None draws none.
         names: {path: name of its overlay}.
-        score_threshold: findings below it are not drawn.
         note: a sentence for the footer, or None.
     """
 

@@ -24,7 +24,6 @@ def check_output(folder: str | Path, *, continued: bool, overwrite: bool) -> Non
 
     Args:
         folder: as typed; may be missing.
-        continued, overwrite: what the user asked for.
 
     Raises:
         ConfigError: it holds a model, tables of something else, or an earlier run that is neither to be continued nor

@@ -41,7 +41,6 @@ def overlay_names(paths: list[Path], given: Mapping[str, str] | None = None, *, 
     apart, and a number after it if none does.
 
     Args:
-        paths: of the inputs.
         given: {path as text: name} of overlays that exist already and keep their names.
         taken: names of other files in their folder.
     """

@@ -48,8 +48,6 @@ class Journal:
     """A journal being written. Use as a context manager.
 
     Args:
-        path: the file.
-        header: from ``make_header``.
         continued: whether to go on with the journal that is there; else it is replaced.
 
     Raises:
@@ -124,7 +122,6 @@ class Journal:
         """Write one outcome; an earlier one of the same input no longer counts.
 
         Args:
-            outcome: InferenceOutcome.
             identity: ``inputs.file_identity`` of its file, taken before it was read.
         """
         key = self._key_of(outcome.file_name)

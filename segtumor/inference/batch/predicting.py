@@ -43,10 +43,7 @@ def predict_all(
     """What the model says of each input, in the order of ``inputs``.
 
     Args:
-        predictor: of the model.
-        inputs: prepared.
         preparer: for what has to be prepared again.
-        batch_size: inputs that the model sees at once.
     """
     batch: list[Prepared] = []
     for prepared in inputs:

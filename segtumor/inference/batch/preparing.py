@@ -57,7 +57,6 @@ class Preparer:
     """Reads, windows and resizes files.
 
     Args:
-        predictor: of the model; says what it sees of a radiograph.
         window_percentiles: gray values made black and white on overlays; None where none are drawn.
         max_pixels: larger pictures fail, px.
         frame: of DICOM files with several, from 0; None lets these fail.

@@ -126,10 +126,8 @@ def infer(
     """Predict every file and write overlays, predictions.json, findings.csv and summary.json.
 
     Args:
-        predictor: of a model of any kind.
         paths: image files; one that cannot be read becomes a failed outcome, the others go on.
         output: folder, created if needed. Interrupted, it keeps the tables of what is done.
-        options: how files are worked through.
         settings: what decides the readings, for summary.json and for continuing.
         model: what identifies the model, likewise.
         left_out: files that were passed over, for summary.json.

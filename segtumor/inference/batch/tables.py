@@ -28,10 +28,7 @@ def write_tables(
     """All findings to predictions.json, as average precision needs them; those above the threshold to the others.
 
     Args:
-        folder: of the output.
         outcomes: called once for each list that is written.
-        class_names: names by ``class_id``.
-        threshold: score, 0 to 1.
         settings, model, left_out: for summary.json.
         note: what holds for every input, for summary.json and each row of findings.csv, or None.
 

@@ -24,7 +24,6 @@ class RegionPooling:
 
     Args:
         strides_px: of the maps, px of the image.
-        settings: ``contract.Pooling``.
     """
 
     def __init__(self, strides_px: Sequence[int], settings: Pooling) -> None:

@@ -26,8 +26,6 @@ class OnnxGraphs(NamedHeads):
 
     Args:
         files: {graph: {suffix: path}}.
-        regions: ``contract.Regions``.
-        level_count: levels of the proposal head.
         threads: of each session; None leaves the choice to onnxruntime.
 
     Raises:

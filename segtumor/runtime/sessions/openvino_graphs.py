@@ -36,8 +36,6 @@ class OpenVinoGraphs(NamedHeads):
 
     Args:
         files: {graph: {suffix: path}}.
-        regions: ``contract.Regions``.
-        level_count: levels of the proposal head.
         threads: of each graph; None leaves the choice to OpenVINO.
 
     Raises:

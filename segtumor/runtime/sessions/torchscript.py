@@ -30,7 +30,6 @@ class TorchGraphs:
         pools: {head: ``pooling.RegionPooling``}.
         feature_count: how many of the dense outputs are features.
         channels_last: whether images are given in (N, H, W, C) memory, which is quicker on a CPU.
-        device: where the modules are.
     """
 
     def __init__(
@@ -90,7 +89,6 @@ class TorchScriptGraphs(TorchGraphs):
 
     Args:
         files: {graph: {suffix: path}}.
-        regions: ``contract.Regions``.
         threads: of torch, for the whole process; None leaves them.
 
     Raises:

@@ -96,9 +96,6 @@ POLICIES = {
 class Augmentation:
     """One policy, ready to apply.
 
-    Args:
-        policy: a name of ``POLICIES``.
-
     Raises:
         ConfigError: no such policy.
     """

@@ -71,7 +71,6 @@ class ImageCache:
         """The image of a file, from the folder or made and stored.
 
         Args:
-            path: the image file.
             make: function of nothing -> ((h, w) float32 in [0, 1], (H, W) of the file).
 
         Returns:

@@ -49,7 +49,6 @@ def load_datasets(
     """Read, check and register data sets.
 
     Args:
-        names: of the data sets.
         root: folder of the data sets' folders; None takes ``$DETECTRON2_DATASETS`` or ``datasets``.
         files: {name: (annotation file, image folder)} of data sets that are elsewhere.
 
@@ -102,9 +101,6 @@ def check_image_sizes(records: Iterable[Mapping[str, Any]], *, max_pixels: int) 
 
 def shared_cases(parts: DataParts) -> list[tuple[str, str, list[str]]]:
     """Cases that are in more than one part of a run.
-
-    Args:
-        parts: {part name: list of CocoDataset}.
 
     Returns:
         list of (part, other part, sorted case ids that both have); an image without a case is its own, by file name.

@@ -26,8 +26,6 @@ class TrainLoader:
     Torch's loader and not Detectron2's, whose versions differ in how workers share an epoch.
 
     Args:
-        records: Detectron2 dataset dicts.
-        mapper: function of a record and a seed.
         order: keyword arguments of ``BatchOrder``, but for ``skip``.
         num_workers: processes that read; 0 reads in this one.
         timeout_s: how long a process may take for a batch; 0 for ever.

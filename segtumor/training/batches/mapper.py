@@ -94,7 +94,6 @@ class RadiographMapper:
         """Record -> {"image": (3, h, w) float32 in 0..255, "height": H, "width": W, ...}, and the targets of the kind.
 
         Args:
-            record: of one image.
             seed: of the size and the augmentation; None takes one from NumPy's global generator.
 
         Raises:

@@ -23,9 +23,7 @@ class BatchOrder(Sampler[list[Place]]):
     Args:
         indices: Detectron2's sampler of this process: endless.
         batch_size: images of this process in each batch.
-        seed: of the augmentations.
         wide: whether each image is wider than high, to put only images alike into a batch; None for batches in order.
-        skip: batches to leave out at the beginning.
     """
 
     def __init__(

@@ -23,11 +23,7 @@ T = TypeVar("T")
 
 
 class InHand:
-    """Which record each worker process is reading, in memory that they share.
-
-    Args:
-        workers: number of processes.
-    """
+    """Which record each worker process is reading, in memory that they share."""
 
     def __init__(self, workers: int) -> None:
         self._index = multiprocessing.RawArray("q", max(1, workers))
@@ -59,7 +55,6 @@ def answering(batches: Iterator[T], limit_s: int, name_of_longest: Callable[[flo
     torch's own time limit does not hold where a worker stops while it hands a batch over.
 
     Args:
-        batches: iterator of a ``DataLoader``.
         limit_s: longest time to wait for a batch; 0 waits for ever.
         name_of_longest: function of seconds -> file that has been read for so long, or None.
 

@@ -40,8 +40,6 @@ class Checkpointer:
     """Saves and restores a training run in one folder.
 
     Args:
-        model: the model being trained.
-        folder: the run folder.
         parts: further objects with ``state_dict`` and ``load_state_dict``, by name (optimizer, scheduler, ...).
         extra: plain values stored in every checkpoint (class names, version).
     """

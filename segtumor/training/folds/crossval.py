@@ -52,10 +52,8 @@ def cross_validate(
 
     Args:
         cfg: configuration; its data sets and ``OUTPUT_DIR`` are replaced by each fold's.
-        plan: from ``make_plan`` with the same configuration.
         output: folder; fold k is the run ``fold_<k>``.
         init_from: weights that every fold starts from; ``MODEL.WEIGHTS`` means the same.
-        overwrite: replace the cross-validation in the folder.
         progress: wraps the names of the images while they are hashed.
 
     Returns:

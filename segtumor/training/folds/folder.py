@@ -43,12 +43,6 @@ def setup_of(
 ) -> dict[str, Any]:
     """Everything the results depend on but the code, as plain values.
 
-    Args:
-        cfg: configuration.
-        plan: ``plan.Plan``.
-        image_sha256: {file name: hash} of the images.
-        init_from: weights to start from, or None.
-
     Returns:
         dict: options, ``configuration`` ({key: value}) and hashes of the data.
     """
@@ -83,12 +77,7 @@ def folds_document(
 
 
 def has_seen(weights: str | Path | None, plan: Plan) -> bool | None:
-    """Whether weights have learnt from cases of the pooled images; None if unknown.
-
-    Args:
-        weights: path, or None.
-        plan: ``plan.Plan``.
-    """
+    """Whether weights have learnt from cases of the pooled images; None if unknown."""
     if weights is None:
         return None
     records = [{**image, "file_name": plan.image_root / image["file_name"]} for image in plan.merged.images]
@@ -105,7 +94,6 @@ def check_folder(output: str | Path, setup: Mapping[str, Any] | None, *, overwri
     Args:
         output: folder of the cross-validation; need not exist.
         setup: from ``setup_of``; None takes any cross-validation, to find out early what cannot be continued.
-        overwrite: whether another cross-validation may be replaced.
 
     Raises:
         ConfigError: it is a training run, holds folds of unknown origin, or another cross-validation; the message says
@@ -167,14 +155,7 @@ def remove_earlier(output: str | Path) -> None:
 
 
 def mark_finished(folder: Path, number: int, predictions: Path, setup: Mapping[str, Any]) -> None:
-    """Write ``fold.json``: from now on the fold is not trained again.
-
-    Args:
-        folder: of the fold.
-        number: of the fold.
-        predictions: path of its predictions, below ``folder``.
-        setup: from ``setup_of``.
-    """
+    """Write ``fold.json``: from now on the fold is not trained again."""
     weights = best_weights(folder)
     document = {
         "schema_version": 1,

@@ -82,8 +82,6 @@ def make_plan(
     Equal case ids count as one case, in different data sets too: at worst two patients are kept together.
 
     Args:
-        cfg: configuration; not changed.
-        folds: number of folds.
         seed: of the folds and of the validation parts; the training's own seed is ``SEED``.
         val_fraction: proportion of the images outside the test fold that chooses the model; 0 tests the last model.
         parts: which of the configured parts are pooled: train, val, test.

@@ -69,11 +69,7 @@ def report(
     """Measure every fold and the pooled predictions, and write ``pooled/``, ``crossval.csv`` and ``crossval.json``.
 
     Args:
-        plan: ``plan.Plan``.
-        output: folder of the cross-validation.
         predictions: paths of the folds' predictions, in order.
-        settings: StudySettings; None: its defaults.
-        progress: as for ``study``.
 
     Returns:
         CrossValidation.
