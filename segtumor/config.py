@@ -13,6 +13,7 @@ from segtumor import compat  # noqa: F401  must run before Detectron2 is importe
 from segtumor.errors import ConfigError
 from segtumor.settings.files import read_settings
 from segtumor.settings.kinds import as_kind_of, shown
+from segtumor.settings.nested import leaves
 from segtumor.settings.values import check_values
 
 # isort: split
@@ -155,7 +156,7 @@ def check_config(cfg: CfgNode) -> None:
     Raises:
         ConfigError: names the key, the value and what is expected.
     """
-    check_values(dict(_leaves(cfg)))
+    check_values(dict(leaves(cfg)))
 
 
 def _check_pairs(overrides: list[str]) -> None:
@@ -173,19 +174,10 @@ def _check_pairs(overrides: list[str]) -> None:
         )
 
 
-def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(key with dots, value) of every setting; a group without any has none."""
-    for name, value in node.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
 def _once_each(settings: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
-    """``_leaves`` of a file; ``A.B: 1`` beside ``A: {B: 2}`` is the same key twice."""
+    """``leaves`` of a file; ``A.B: 1`` beside ``A: {B: 2}`` is the same key twice."""
     seen: set[str] = set()
-    for key, value in _leaves(settings):
+    for key, value in leaves(settings):
         if key in seen:
             raise ConfigError("duplicate key", where=f"{path}, {key}", remedy="Keep the one that is meant")
         seen.add(key)
@@ -209,7 +201,7 @@ def _set(cfg: CfgNode, key: str, value: Any, where: str) -> None:
 
 
 def _unknown(cfg: CfgNode, key: str, where: str) -> ConfigError:
-    known = [key for key, _ in _leaves(cfg)]
+    known = [key for key, _ in leaves(cfg)]
     near = difflib.get_close_matches(key, known, n=1) or _same_last_part(key, known)
     remedy = f"Did you mean {near[0]}?" if near else "configs/README.md lists the keys"
     return ConfigError("unknown key", where=where.removesuffix(f", {key}"), got=f"{key:.100}", remedy=remedy)

@@ -20,6 +20,7 @@ from segtumor.cases import case_of
 from segtumor.errors import ConfigError
 from segtumor.files import sha256_of_file
 from segtumor.runs import CONFIG, RUN_RECORD
+from segtumor.settings.nested import differing, leaves
 from segtumor.training.batches.catalog import DataParts
 
 logger = logging.getLogger(__name__)
@@ -233,21 +234,14 @@ def compare_settings(folder: Path, settings: Mapping[str, Any]) -> list[str]:
     if not isinstance(document, dict):
         raise ConfigError("not a configuration", where=path, remedy=_ASKED)
     before, now = flat_settings(document), flat_settings(settings)
-    keys = [key for key in now if key in before and _differ(before[key], now[key])]
+    keys = [key for key in differing(before, now) if key in before and key in now]
     shown = [f"{key} {now[key]!s:.60} instead of {before[key]!s:.60}" for key in keys[:_NAMED]]
     return shown + ([f"{len(keys) - _NAMED} further settings"] if len(keys) > _NAMED else [])
 
 
-def flat_settings(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """{dotted key: value} of a nested configuration, without what has no effect on the results."""
-    flat = {}
-    for name, value in node.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            flat.update(flat_settings(value, f"{key}."))
-        elif key not in _WITHOUT_EFFECT:
-            flat[key] = value
-    return flat
+    return {key: value for key, value in leaves(settings) if key not in _WITHOUT_EFFECT}
 
 
 def _is_start(start: Any) -> bool:
@@ -256,11 +250,6 @@ def _is_start(start: Any) -> bool:
         return False
     cases = start.get("cases")
     return cases in (None, SAME) or isinstance(cases, dict)
-
-
-def _differ(first: Any, second: Any) -> bool:
-    # As JSON, since a tuple comes back from a file as a list.
-    return json.dumps(first, default=str) != json.dumps(second, default=str)
 
 
 def _starts(first: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:

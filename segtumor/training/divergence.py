@@ -1,11 +1,14 @@
 """The error where training no longer computes numbers, wherever it is noticed: one sentence, exit code 5."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from segtumor.errors import NonFiniteLossError
+from segtumor.models.kinds import Example, LossesOf
 
 _SHOWN = 3
 
@@ -20,6 +23,26 @@ def not_finite(what: str, *, where: str, images: Iterable[str] = ()) -> NonFinit
         remedy=f"{'Look at these images; else lower' if names else 'Lower'} SOLVER.BASE_LR "
         "or raise SOLVER.WARMUP_ITERS",
     )
+
+
+def finite_losses(
+    losses_of: LossesOf, model: nn.Module, batch: list[Example], *, where: str
+) -> tuple[Mapping[str, torch.Tensor], dict[str, float]]:
+    """The losses of a model on a batch: tensors, and the same as numbers.
+
+    Raises:
+        NonFiniteLossError: a loss, or what the proposal network predicts, is NaN or infinite.
+    """
+    images = [example["file_name"] for example in batch]
+    try:
+        losses = losses_of(model, batch)
+    except FloatingPointError as error:  # raised by the proposal network on NaN or infinite boxes
+        raise not_finite("proposals", where=where, images=images) from error
+    values = {name: float(value) for name, value in losses.items()}
+    wrong = [name for name, value in values.items() if not math.isfinite(value)]
+    if wrong:
+        raise not_finite(", ".join(wrong), where=where, images=images)
+    return losses, values
 
 
 def check_finite(state: Mapping[str, Any], *, where: str) -> None:

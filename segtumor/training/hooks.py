@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from detectron2.config import CfgNode
@@ -44,20 +45,21 @@ class Checkpoints(HookBase):
     """Every ``period`` iterations, write ``model_last.pth``, from which a run resumes. One file: VGG19's has 1.2 GB."""
 
     def __init__(self, checkpointer: Checkpointer, period: int) -> None:
-        self._checkpointer, self._period = checkpointer, period
+        self._checkpointer, self.period = checkpointer, period
 
     def after_step(self) -> None:
         """Save when it is time."""
-        if (self.trainer.iter + 1) % self._period == 0:
+        if (self.trainer.iter + 1) % self.period == 0:
             self._checkpointer.save(LAST_WEIGHTS, iteration=self.trainer.iter)
 
 
+@dataclass(kw_only=True, eq=False)
 class Validation(HookBase):
     """Every ``period`` iterations: measure on the validation set, keep the best model, stop when it no longer improves.
 
     Writes ``val/loss``, ``val/dice``, ``val/segm_AP50``, ... to the run's metrics.
 
-    Args:
+    Attributes:
         kind: of the model; decides which metrics are measured.
         period: iterations between measurements; it also runs after the last one.
         loss_batches: function that returns an iterable of mapped batches.
@@ -71,36 +73,30 @@ class Validation(HookBase):
         ConfigError: no such metric.
     """
 
-    def __init__(
-        self,
-        *,
-        period: int,
-        dataset: CocoDataset,
-        predictor: Predictor,
-        loss_batches: Callable[[], Iterable[list[Example]]],
-        best_metric: str,
-        patience: int,
-        batch_size: int,
-        max_pixels: int,
-        score_threshold: float,
-        iou_threshold: float,
-        seed: int,
-        chooses: bool = True,
-        kind: ModelKind = MASK_RCNN,
-    ) -> None:
-        known = [*kind.metrics, _LOSS]
-        if best_metric not in known:
-            raise ConfigError("unknown metric", where="SOLVER.BEST_METRIC", got=best_metric, expected=", ".join(known))
-        self._kind = kind
-        self._period, self._dataset, self._predictor, self._loss_batches = period, dataset, predictor, loss_batches
-        self._best_metric, self._patience = best_metric, patience
-        self._batch_size, self._max_pixels, self._seed = batch_size, max_pixels, seed
-        self._thresholds = score_threshold, iou_threshold
-        self._chooses, self._without_improvement = chooses, 0
+    period: int
+    dataset: CocoDataset
+    predictor: Predictor
+    loss_batches: Callable[[], Iterable[list[Example]]]
+    best_metric: str
+    patience: int
+    batch_size: int
+    max_pixels: int
+    score_threshold: float
+    iou_threshold: float
+    seed: int
+    chooses: bool = True
+    kind: ModelKind = MASK_RCNN
+
+    def __post_init__(self) -> None:
+        known = [*self.kind.metrics, _LOSS]
+        if self.best_metric not in known:
+            got, expected = self.best_metric, ", ".join(known)
+            raise ConfigError("unknown metric", where="SOLVER.BEST_METRIC", got=got, expected=expected)
+        self._without_improvement = 0
         self._best: float | None = None
         self._owed: int | None = None  # iterations done at a measurement that a signal interrupted
         #: What the measurements depend on: a best value of others is no value to compare with.
-        self._measures = {"metric": best_metric, "annotations_sha256": getattr(dataset, "sha256", None)}
+        self._measures = {"metric": self.best_metric, "annotations_sha256": getattr(self.dataset, "sha256", None)}
 
     @classmethod
     def from_config(
@@ -137,7 +133,7 @@ class Validation(HookBase):
     def after_step(self) -> None:
         """Measure when it is time. On several GPUs every process measures, so that all decide alike."""
         done = self.trainer.iter + 1
-        if done % self._period == 0 or done == self.trainer.max_iter:
+        if done % self.period == 0 or done == self.trainer.max_iter:
             self._measure(done)
 
     @property
@@ -182,31 +178,34 @@ class Validation(HookBase):
         )
         shown = ", ".join(f"{name} {value:.3f}" for name, value in values.items() if name in _SHOWN)
         logger.info("validation at iteration %d: %s", done, shown)
-        self._keep_best(values[self._best_metric], done)
+        self._keep_best(values[self.best_metric], done)
 
     def _values(self, done: int) -> dict[str, float]:
         where = f"validation at iteration {done}"
         losses = validation_losses(
             self.trainer.validated_model,
-            self._unless_stopping(self._loss_batches()),
-            seed=self._seed,
+            self._unless_stopping(self.loss_batches()),
+            seed=self.seed,
             where=where,
-            losses_of=self._kind.losses,
+            losses_of=self.kind.losses,
         )
         try:
             results = predict_dataset(
-                self._predictor,
-                self._dataset,
-                batch_size=self._batch_size,
-                max_pixels=self._max_pixels,
+                self.predictor,
+                self.dataset,
+                batch_size=self.batch_size,
+                max_pixels=self.max_pixels,
                 progress=lambda batches, _: self._unless_stopping(batches),
             )
         except NonFiniteOutputError as error:
             raise not_finite("the model's output", where=where, images=[error.where]) from error
-        score, iou = self._thresholds
-        names = self._dataset.taxonomy.names
-        metrics = evaluate(results, names, score_threshold=score, iou_threshold=iou).metrics
-        values = {name: _look_up(metrics, METRICS[name]) for name in self._kind.metrics}
+        metrics = evaluate(
+            results,
+            self.dataset.taxonomy.names,
+            score_threshold=self.score_threshold,
+            iou_threshold=self.iou_threshold,
+        ).metrics
+        values = {name: _look_up(metrics, METRICS[name]) for name in self.kind.metrics}
         return {**values, _LOSS: losses["total"]}
 
     def _unless_stopping(self, batches: Iterable[T]) -> Iterator[T]:
@@ -216,21 +215,21 @@ class Validation(HookBase):
             yield batch
 
     def _keep_best(self, value: float, done: int) -> None:
-        if not self._chooses:
+        if not self.chooses:
             return
-        higher_is_better = self._best_metric != _LOSS
+        higher_is_better = self.best_metric != _LOSS
         # An undefined value is the worst there is: while there is nothing else, the last model is kept.
         score = (value if higher_is_better else -value) if math.isfinite(value) else -math.inf
         if self._best is None or self._best == -math.inf or score > self._best:
             self._best, self._without_improvement = score, 0
             if comm.is_main_process():
                 self.trainer.checkpointer.save_weights(
-                    BEST_WEIGHTS, model=self.trainer.validated_model, iteration=done - 1, **{self._best_metric: value}
+                    BEST_WEIGHTS, model=self.trainer.validated_model, iteration=done - 1, **{self.best_metric: value}
                 )
             return
         self._without_improvement += 1
-        if self._patience and self._without_improvement >= self._patience:
-            self.trainer.stop(f"{self._best_metric} has not improved in {self._patience} validations")
+        if self.patience and self._without_improvement >= self.patience:
+            self.trainer.stop(f"{self.best_metric} has not improved in {self.patience} validations")
 
 
 class ProgressWriter(EventWriter):

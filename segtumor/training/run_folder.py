@@ -68,7 +68,7 @@ def check_run_folder(folder: str | Path, *, resume: bool, overwrite: bool) -> No
         raise ConfigError("the folder holds an exported model", where=folder, remedy="Choose another OUTPUT_DIR")
     if resume:
         check_appended(folder)
-    if _holds_run(Path(folder)) and not (resume or overwrite):
+    if any(Path(folder).glob(ALL_WEIGHTS)) and not (resume or overwrite):
         raise ConfigError(
             "the folder already holds a run",
             where=folder,
@@ -111,10 +111,6 @@ def lock_run(folder: str | Path) -> contextlib.AbstractContextManager[Any]:
     return lock_folder(folder, remedy="Wait for it, or choose another OUTPUT_DIR")
 
 
-def _holds_run(folder: Path) -> bool:
-    return any(folder.glob(ALL_WEIGHTS))
-
-
 @contextlib.contextmanager
 def log_file(folder: str | Path) -> Iterator[None]:
     """Everything segtumor logs meanwhile is appended to ``log.txt`` as well, with the time."""
@@ -137,11 +133,10 @@ def write_provenance(
     *,
     datasets: DataParts,
     seed: int,
-    known: Mapping[str, Any] | None = None,
-    before: Iterable[str] = (),
-    augmentation: str | Path = "",
-    resumed: bool = False,
-    command: Iterable[str] | None = None,
+    known: Mapping[str, Any] | None,
+    before: Iterable[str],
+    augmentation: str | Path,
+    resumed: bool,
 ) -> None:
     """Write ``run.json``: command, seed, versions, the SHA-256 of annotations and splits, and hashes of the cases.
 
@@ -149,14 +144,14 @@ def write_provenance(
     ``training_data``, which says what the weights have learnt from by now.
 
     Args:
-        known: what the weights have learnt from, as ``training_data.training_data`` gives it.
+        known: what the weights have learnt from, as ``data_identity.training_data`` gives it.
         before: sorted hashes of the cases that the weights knew from which the run started.
         augmentation: name of a policy, or a file, whose hash is kept too.
     """
     path = Path(folder) / RUN_RECORD
     entry: dict[str, Any] = {
         "schema_version": 1,
-        "command": list(sys.argv if command is None else command),
+        "command": sys.argv,
         "seed": seed,
         "training_data": known,
         "datasets": {part: [_dataset_entry(d) for d in sets] for part, sets in datasets.items()},

@@ -7,7 +7,6 @@ diverging loss are what segtumor does differently, and whose inside differs betw
 import contextlib
 import functools
 import logging
-import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LRScheduler
 
 import segtumor
-from segtumor.errors import NonFiniteLossError, SegtumorError
+from segtumor.errors import SegtumorError
 from segtumor.models.build import create_model
 from segtumor.models.kinds import Example, LossesOf, kind_of, own_losses
 from segtumor.runs import LAST_WEIGHTS, TRAINING_METRICS
@@ -33,7 +32,7 @@ from segtumor.training.batches.loaders import TrainLoader
 from segtumor.training.checkpoints.checkpoint import Checkpointer, Part
 from segtumor.training.checkpoints.random_states import RandomStates
 from segtumor.training.checkpoints.resuming import Newest
-from segtumor.training.divergence import not_finite
+from segtumor.training.divergence import finite_losses
 from segtumor.training.hooks import Checkpoints, ProgressWriter, Validation
 from segtumor.training.optimizer import build_optimizer
 from segtumor.training.stopping import StopSignals
@@ -249,16 +248,9 @@ class Trainer(TrainerBase):
         batch = self._next_batch()
         self.storage.put_scalar("data_time", time.perf_counter() - started)
         device = next(self.model.parameters()).device.type
-        try:
-            with torch.autocast(device, dtype=torch.float16, enabled=self._mixed_precision):
-                losses = self._losses(self._wrapped, batch)
-        except FloatingPointError as error:  # raised by the proposal network on NaN or infinite boxes
-            raise self._diverged(batch, "proposals") from error
+        with torch.autocast(device, dtype=torch.float16, enabled=self._mixed_precision):
+            losses, values = finite_losses(self._losses, self._wrapped, batch, where=f"iteration {self.iter}")
         total = functools.reduce(torch.add, losses.values())
-        values = {name: value.item() for name, value in losses.items()}
-        wrong = [name for name, value in values.items() if not math.isfinite(value)]
-        if wrong:
-            raise self._diverged(batch, ", ".join(wrong))
         self.optimizer.zero_grad()
         self._scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch's
         self.storage.put_scalars(total_loss=sum(values.values()), **values)
@@ -278,10 +270,6 @@ class Trainer(TrainerBase):
             # From a worker process torch returns the whole traceback as the message; its last line is ours.
             last_line = str(error).rstrip(".\n").splitlines()[-1]
             raise type(error)(last_line.partition(": ")[2] or last_line) from error
-
-    def _diverged(self, batch: list[Example], what: str) -> NonFiniteLossError:
-        images = [example["file_name"] for example in batch]
-        return not_finite(what, where=f"iteration {self.iter}", images=images)
 
     def _writers(self) -> list[EventWriter]:
         # Order matters: the progress writer reads what the storage still holds, Tensorboard marks it as written.

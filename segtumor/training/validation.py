@@ -1,7 +1,6 @@
 """How good is the model now: its losses and its findings on a set of records. Used while training and after it."""
 
 import contextlib
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from segtumor.runtime.predictor import Predictor
 from segtumor.structures.lesions import ImageResult
 from segtumor.structures.readings import Reading, image_result
 from segtumor.training.batches.mapper import Record
-from segtumor.training.divergence import not_finite
+from segtumor.training.divergence import finite_losses
 
 #: Batches of records and their number to what shows how far they have come.
 Progress = Callable[[Sequence[Sequence[Record]], int], Iterable[Sequence[Record]]]
@@ -89,27 +88,13 @@ def validation_losses(
     with torch.random.fork_rng(), torch.no_grad(), _training_with_frozen_statistics(model), EventStorage():
         torch.manual_seed(seed)
         for batch in batches:
-            for name, value in _finite_losses(losses_of, model, batch, where).items():
+            _, losses = finite_losses(losses_of, model, batch, where=where)
+            for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value * len(batch)
             count += len(batch)
     np.random.set_state(numpy_state)
     means = {name: value / count for name, value in sums.items()}
     return {**means, "total": sum(means.values())}
-
-
-def _finite_losses(losses_of: LossesOf, model: nn.Module, batch: list[Example], where: str) -> dict[str, float]:
-    try:
-        losses = {name: float(value) for name, value in losses_of(model, batch).items()}
-    except FloatingPointError as error:  # raised by the proposal network on NaN or infinite boxes
-        raise not_finite("proposals", where=where, images=_names(batch)) from error
-    wrong = [name for name, value in losses.items() if not math.isfinite(value)]
-    if wrong:
-        raise not_finite(", ".join(wrong), where=where, images=_names(batch))
-    return losses
-
-
-def _names(batch: list[Example]) -> list[str]:
-    return [example["file_name"] for example in batch]
 
 
 @contextlib.contextmanager

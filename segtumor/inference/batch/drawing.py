@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from segtumor.files import atomic_path
@@ -21,20 +22,20 @@ def _title(path: Path, overlay: Path) -> str:
     return path.name if path.stem.startswith(overlay.stem) else f"{path.parent.name}/{path.name}"
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Drawer:
     """Draws overlays into a folder.
 
-    Args:
+    Attributes:
         folder: where they go; None draws none.
         names: {path: name of its overlay}.
         note: a sentence for the footer, or None.
     """
 
-    def __init__(
-        self, folder: Path | None, names: Mapping[Path, str], *, score_threshold: float, note: str | None
-    ) -> None:
-        self._folder, self._names = folder, names
-        self._score_threshold, self._note = score_threshold, note
+    folder: Path | None
+    names: Mapping[Path, str]
+    score_threshold: float
+    note: str | None
 
     def __call__(self, predicted: Predicted) -> tuple[InferenceOutcome, list[int] | None]:
         """(what became of it, identity of the file); raises OutputError where the overlay cannot be written."""
@@ -45,10 +46,10 @@ class Drawer:
         if reading is None:
             return failed(str(prepared.path), str(predicted.reason), size_hw=prepared.size_hw)
         name = None
-        if self._folder is not None and prepared.base is not None:
-            name = self._names[prepared.path]
+        if self.folder is not None and prepared.base is not None:
+            name = self.names[prepared.path]
             try:
-                self._draw(prepared.path, prepared.base, reading, self._folder / name)
+                self._draw(prepared.path, prepared.base, reading, self.folder / name)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -65,11 +66,11 @@ class Drawer:
     def _draw(self, source: Path, base: OverlayBase, reading: Reading, path: Path) -> None:
         from PIL import Image
 
-        notes = [self._note, reading.note]
+        notes = [self.note, reading.note]
         picture = draw_reading(
             base,
             reading,
-            score_threshold=self._score_threshold,
+            score_threshold=self.score_threshold,
             note="; ".join(note for note in notes if note) or None,
             file_name=_title(source, path),
         )

@@ -19,6 +19,7 @@ from segtumor.errors import ConfigError, OutputError
 from segtumor.files import open_ordinary, output_errors, write_bytes
 from segtumor.inference.batch.inputs import file_identity, input_keys
 from segtumor.inference.batch.journal_lines import Line, encoded, input_line, is_input, outcome_line, outcome_of, parsed
+from segtumor.settings.nested import leaves
 from segtumor.structures.outcomes import STATUS_OK, InferenceOutcome
 
 JOURNAL_NAME = "infer.journal.jsonl"
@@ -223,21 +224,10 @@ def _differing(found: Line, wanted: Line) -> list[str]:
     """Sentences on what is not the same in two headers."""
     pairs = [(name, found.get(name), wanted[name]) for name in ("segtumor_version", "class_names")]
     for part in ("settings", "model"):
-        before, now = _flat(found[part]), _flat(wanted[part])
+        before, now = dict(leaves(found[part])), dict(leaves(wanted[part]))
         keys = [key for key in {**now, **before} if key not in _PLACES.get(part, ())]
         pairs += [(f"{part}.{key}", before.get(key), now.get(key)) for key in keys]
     return [f"{name} was {_short(before)}, is {_short(now)}" for name, before, now in pairs if before != now]
-
-
-def _flat(values: Line) -> Line:
-    """{"a": {"b": 1}} -> {"a.b": 1}, so that of settings that differ only those are named."""
-    flat: Line = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat.update({f"{key}.{inner}": found for inner, found in _flat(value).items()})
-        else:
-            flat[key] = value
-    return flat
 
 
 def _short(value: Any) -> str:

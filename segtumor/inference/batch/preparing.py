@@ -53,25 +53,20 @@ class Prepared:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Preparer:
     """Reads, windows and resizes files.
 
-    Args:
+    Attributes:
         window_percentiles: gray values made black and white on overlays; None where none are drawn.
         max_pixels: larger pictures fail, px.
         frame: of DICOM files with several, from 0; None lets these fail.
     """
 
-    def __init__(
-        self,
-        predictor: Predictor,
-        *,
-        window_percentiles: tuple[float, float] | None,
-        max_pixels: int,
-        frame: int | None = None,
-    ) -> None:
-        self._predictor, self._window_percentiles, self._max_pixels = predictor, window_percentiles, max_pixels
-        self._frame = frame
+    predictor: Predictor
+    window_percentiles: tuple[float, float] | None
+    max_pixels: int
+    frame: int | None = None
 
     def __call__(self, path: Path) -> Prepared:
         """Path -> Prepared; what is wrong with the file becomes its ``reason``."""
@@ -87,17 +82,17 @@ class Preparer:
 
     def window(self, path: Path, short_edge_px: int) -> Window:
         """What the model sees of a file at another size, (h, w) float32; raises as ``read_radiograph``."""
-        return self._predictor.window(self._read(path).pixels, short_edge_px=short_edge_px)
+        return self.predictor.window(self._read(path).pixels, short_edge_px=short_edge_px)
 
     def _prepare(self, path: Path) -> Prepared:
         radiograph = self._read(path)
         base = None
-        if self._window_percentiles is not None:
-            base = overlay_base(normalize_window(radiograph.pixels, *self._window_percentiles))
+        if self.window_percentiles is not None:
+            base = overlay_base(normalize_window(radiograph.pixels, *self.window_percentiles))
         return Prepared(
             path,
             size_hw=radiograph.size_hw,
-            window=self._predictor.window(radiograph.pixels),
+            window=self.predictor.window(radiograph.pixels),
             base=base,
             spacing_mm=radiograph.spacing_mm,
             spacing_source=radiograph.spacing_source,
@@ -114,9 +109,9 @@ class Preparer:
             raise _too_large(error) from error
 
     def _chosen_frame(self, path: Path) -> Radiograph:
-        read = functools.partial(read_radiograph, path, max_pixels=self._max_pixels, log=False)  # remarks become notes
+        read = functools.partial(read_radiograph, path, max_pixels=self.max_pixels, log=False)  # remarks become notes
         try:
-            return read(frame=self._frame)
+            return read(frame=self.frame)
         except OneFrameError:  # the choice is among several
             return read()
 

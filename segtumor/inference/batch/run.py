@@ -198,10 +198,12 @@ def _work(
     taken = other_pictures(folder, {*earlier, *drawn.values()})
     names = dict(zip(paths, overlay_names(keys, drawn, taken=taken), strict=True))
     percentiles = options.window_percentiles if options.with_overlays else None
-    preparer = Preparer(predictor, window_percentiles=percentiles, max_pixels=options.max_pixels, frame=options.frame)
+    preparer = Preparer(
+        predictor=predictor, window_percentiles=percentiles, max_pixels=options.max_pixels, frame=options.frame
+    )
     drawer = Drawer(
-        folder / OVERLAYS if options.with_overlays else None,
-        names,
+        folder=folder / OVERLAYS if options.with_overlays else None,
+        names=names,
         score_threshold=options.confidence_threshold,
         note=options.note,
     )

@@ -51,7 +51,7 @@ class TrainLoader:
             self._examples,
             batch_sampler=BatchOrder(**self._order, skip=batches),
             num_workers=self._num_workers,
-            collate_fn=_as_list,
+            collate_fn=list,
         )
         return answering(iter(loader), self._timeout_s, self._name_of_longest)
 
@@ -102,10 +102,6 @@ class _Examples(Dataset[Example]):
     def file_name(self, index: int) -> str:
         """Of the image of a record."""
         return str(self._records[index]["file_name"])
-
-
-def _as_list(examples: list[Example]) -> list[Example]:
-    return examples
 
 
 def validation_batches(cfg: CfgNode, records: Sequence[Record]) -> Iterator[list[Example]]:

@@ -4,6 +4,7 @@ Letters: H, W size of the file; h, w size the model sees; L lesions that are lef
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,11 @@ from segtumor.training.batches.composed import SUFFIXES, ComposedAugmentation
 Record = Mapping[str, Any]
 
 
+@dataclass(kw_only=True, eq=False)
 class RadiographMapper:
     """Maps records to what models take.
 
-    Args:
+    Attributes:
         short_edges_px: sizes of the image's shorter edge to choose from at random.
         max_long_edge_px: the longer edge is never made longer than this.
         window_percentiles: gray values made black and white.
@@ -47,32 +49,27 @@ class RadiographMapper:
         ConfigError: no such policy, a file that cannot be used, or the folder for the cache holds other things.
     """
 
-    def __init__(
-        self,
-        *,
-        short_edges_px: Sequence[int],
-        max_long_edge_px: int,
-        window_percentiles: Sequence[float],
-        max_pixels: int,
-        augmentation: str,
-        min_lesion_area_px: int,
-        cache_folder: str | Path = "",
-        cache_max_gb: float = 0.0,
-        class_names: Sequence[str] = (),
-        targets: Callable[[Truth], Mapping[str, Any]] = instance_targets,
-    ) -> None:
-        self._short_edges_px, self._max_long_edge_px = tuple(short_edges_px), max_long_edge_px
-        self._window_percentiles, self._max_pixels = tuple(window_percentiles), max_pixels
+    short_edges_px: Sequence[int]
+    max_long_edge_px: int
+    window_percentiles: Sequence[float]
+    max_pixels: int
+    augmentation: str
+    min_lesion_area_px: int
+    cache_folder: str | Path = ""
+    cache_max_gb: float = 0.0
+    class_names: Sequence[str] = ()
+    targets: Callable[[Truth], Mapping[str, Any]] = instance_targets
+
+    def __post_init__(self) -> None:
         self._augmentation: Augmentation | ComposedAugmentation
-        if Path(augmentation).suffix in SUFFIXES:
-            shortest = min(*self._short_edges_px, max_long_edge_px)
-            self._augmentation = ComposedAugmentation(augmentation, trial_hw=(shortest, shortest))
+        if Path(self.augmentation).suffix in SUFFIXES:
+            shortest = min(*self.short_edges_px, self.max_long_edge_px)
+            self._augmentation = ComposedAugmentation(self.augmentation, trial_hw=(shortest, shortest))
         else:
-            self._augmentation = Augmentation(augmentation)
-        self._min_lesion_area_px = min_lesion_area_px
-        self._class_names, self._targets = tuple(class_names), targets
-        settings = [max(self._short_edges_px), max_long_edge_px, self._window_percentiles, max_pixels]
-        self._cache = ImageCache(cache_folder, max_gb=cache_max_gb, settings=settings) if cache_folder else None
+            self._augmentation = Augmentation(self.augmentation)
+        settings = [max(self.short_edges_px), self.max_long_edge_px, self.window_percentiles, self.max_pixels]
+        folder, max_gb = self.cache_folder, self.cache_max_gb
+        self._cache = ImageCache(folder, max_gb=max_gb, settings=settings) if folder else None
 
     @classmethod
     def from_config(cls, cfg: CfgNode, *, is_train: bool) -> "RadiographMapper":
@@ -100,7 +97,7 @@ class RadiographMapper:
             BadImageError: the file cannot be read.
         """
         rng = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
-        pixels, size_hw = self._window(record["file_name"], int(rng.choice(self._short_edges_px)))
+        pixels, size_hw = self._window(record["file_name"], int(rng.choice(self.short_edges_px)))
         lesions = [a for a in record["annotations"] if not a.get("iscrowd", 0)]
         size = pixels.shape
 
@@ -113,30 +110,30 @@ class RadiographMapper:
         pixels, masks = self._augmentation.augment(pixels, draw, rng)
         return {
             "image": image_tensor(pixels),
-            **self._targets(self._truth(record, masks, [a["category_id"] for a in lesions])),
+            **self.targets(self._truth(record, masks, [a["category_id"] for a in lesions])),
             **{key: record[key] for key in ("height", "width", "image_id", "file_name")},
         }
 
     def _truth(self, record: Record, masks: NDArray[np.bool_], class_ids: Sequence[int]) -> Truth:
         areas = np.array([cv2.countNonZero(mask.view(np.uint8)) for mask in masks])
-        kept = np.flatnonzero(areas >= max(1, self._min_lesion_area_px))
+        kept = np.flatnonzero(areas >= max(1, self.min_lesion_area_px))
         return Truth(
             masks=masks if len(kept) == len(masks) else masks[kept],
             class_ids=[class_ids[index] for index in kept.tolist()],
-            image_class=image_class_of(record, self._class_names),
+            image_class=image_class_of(record, self.class_names),
         )
 
     def _window(self, path: str, short_edge_px: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
         """Image file -> ((h, w) float32 in [0, 1] at the size for the model, (H, W) of the file)."""
         if self._cache is None:
             return self._read(path, short_edge_px)
-        largest, size_hw = self._cache.get(path, lambda: self._read(path, max(self._short_edges_px)))
-        return resize(largest, resized_hw(size_hw, short_edge_px, self._max_long_edge_px)), size_hw
+        largest, size_hw = self._cache.get(path, lambda: self._read(path, max(self.short_edges_px)))
+        return resize(largest, resized_hw(size_hw, short_edge_px, self.max_long_edge_px)), size_hw
 
     def _read(self, path: str, short_edge_px: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
-        radiograph = read_radiograph(path, max_pixels=self._max_pixels)
-        window = normalize_window(radiograph.pixels, *self._window_percentiles)
-        return resize(window, resized_hw(window.shape, short_edge_px, self._max_long_edge_px)), window.shape
+        radiograph = read_radiograph(path, max_pixels=self.max_pixels)
+        window = normalize_window(radiograph.pixels, *self.window_percentiles)
+        return resize(window, resized_hw(window.shape, short_edge_px, self.max_long_edge_px)), window.shape
 
 
 def image_class_of(record: Record, class_names: Sequence[str]) -> int:

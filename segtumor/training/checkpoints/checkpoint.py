@@ -62,7 +62,7 @@ class Checkpointer:
 
     @property
     def training_data(self) -> dict[str, Any] | None:
-        """What the weights have learnt from (``training_data``), or None if that was not said."""
+        """What the weights have learnt from (``data_identity.training_data``), or None if that was not said."""
         return self._extra.get("training_data")
 
     def save(self, name: str, **values: Any) -> None:

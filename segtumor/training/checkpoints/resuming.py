@@ -2,7 +2,7 @@
 
 A damaged checkpoint is skipped, with a warning, for the next older one; one that is whole but does not fit is refused:
 then the settings are wrong, not the file. Not here: writing and restoring (``checkpoint``), what data the run was
-trained on (``training_data``).
+trained on (``data_identity``).
 """
 
 import math

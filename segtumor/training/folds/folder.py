@@ -22,6 +22,7 @@ from segtumor.datasets.splits.document import split_document
 from segtumor.errors import ConfigError, DataError, OutputError
 from segtumor.files import sha256_of_file, write_json
 from segtumor.runs import CONFIG, FINAL_WEIGHTS, NEWEST_CHECKPOINT, best_weights
+from segtumor.settings.nested import differing
 from segtumor.training.checkpoints.resuming import RESUMABLE, noted_name
 from segtumor.training.data_identity import flat_settings, has_learnt_from
 from segtumor.training.folds.plan import Plan
@@ -128,8 +129,7 @@ def differences(earlier: Mapping[str, Any], setup: Mapping[str, Any]) -> list[st
     told = {"folds_sha256": "the folds", "annotations_sha256": "the annotations", "images_sha256": "the images"}
     told["weights_sha256"] = "the weights to start from (--init-from)"
     before, now = ({**values.pop("configuration", {}), **values} for values in (dict(earlier), dict(setup)))
-    # As JSON, since a tuple comes back from a file as a list.
-    keys = [key for key in {**before, **now} if _json(before.get(key)) != _json(now.get(key))]
+    keys = differing(before, now)
     plain = [f"{key} {_shown(now.get(key))} instead of {_shown(before.get(key))}" for key in keys if key not in told]
     data = [f"{told[key]} differ" for key in keys if key in told]
     # Other folds are only a consequence where the options or the annotations already differ.
@@ -210,12 +210,8 @@ def _read(path: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
-
-
 def _hash(value: Any) -> str:
-    return hashlib.sha256(_json(value).encode("utf-8")).hexdigest()
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 def _shown(value: Any) -> str:
