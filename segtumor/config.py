@@ -119,14 +119,11 @@ def new_config() -> CfgNode:
 
 
 def load_config(config_file: str | Path, overrides: Iterable[str] = ()) -> CfgNode:
-    """Read a configuration file and command-line overrides.
+    """Read a configuration file and command-line overrides; the configuration is not frozen.
 
     Args:
         config_file: YAML file; ``_BASE_`` names the file it builds on, relative to itself.
         overrides: KEY VALUE pairs, flat, as typed.
-
-    Returns:
-        CfgNode, not frozen.
 
     Raises:
         ConfigError: the file is missing, not YAML, or a key or value is wrong; an unknown key names the nearest one.

@@ -64,14 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def dispatch(
     prog: str, commands: Commands, arguments: Sequence[str], *, description: str, examples: Sequence[str]
 ) -> int:
-    """Run the sub-command that ``arguments`` start with.
+    """Run the sub-command that ``arguments`` start with; returns its exit code, 2 if there is none of that name.
 
     Args:
         prog: what was typed so far, ``segtumor`` or ``segtumor data``.
         commands: {sub-command: (module below ``segtumor.commands``, or script of the repository, what it does)}.
-
-    Returns:
-        Exit code of the sub-command; 2 if there is none of that name.
     """
     with sound_streams():
         return guarded(lambda: _dispatch(prog, commands, arguments, description, examples))

@@ -38,16 +38,14 @@ def prune_run(
     multiple: int = 8,
     fc_dim: int | None = None,
 ) -> dict[str, Any]:
-    """Remove the least important channels of a run's VGG and write config.yaml, model_pruned.pth and pruning.json.
+    """Remove the least important channels of a run's VGG and write config.yaml, model_pruned.pth and pruning.json,
+    whose content is returned.
 
     Args:
         fraction: proportion of the backbone's channels to remove, above 0 and below 1.
         scope: "layer" removes that proportion of each convolution, "global" of all together.
         multiple: every convolution keeps a multiple of this many channels.
         fc_dim: width to which the fully connected layers of the box head are cut as well; None leaves them.
-
-    Returns:
-        pruning.json as a dict.
 
     Raises:
         ConfigError: no VGG, a value out of range, or a folder that holds something.

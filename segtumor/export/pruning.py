@@ -78,9 +78,6 @@ def vgg_layers(state: State, depth: int, stage_readers: Mapping[int, Sequence[Re
         state: state dict of a model whose backbone is ``models.backbones.vgg.VGG``, alone or below a pyramid.
         depth: 16 or 19.
         stage_readers: {stage, from 1: readers of its last map outside the backbone}.
-
-    Returns:
-        list of Layer.
     """
     parts = _features(state)
     convolutions = [name for name in parts if state[f"{name}.weight"].ndim == 4]
@@ -147,13 +144,8 @@ def keep_count(width: int, fraction: float, multiple: int) -> int:
 
 
 def keep_in_each(scores: Iterable[torch.Tensor], fraction: float, multiple: int) -> list[torch.Tensor]:
-    """Channels that stay if the least important ``fraction`` of every layer goes.
-
-    Args:
-        multiple: each layer keeps a multiple of this many channels; CPUs work on 8 or 16 at a time.
-
-    Returns:
-        list of rising index tensors, int64.
+    """Channels that stay of each layer, rising indices, if the least important ``fraction`` of every layer goes. A
+    multiple of ``multiple`` stays: CPUs work on 8 or 16 at a time.
     """
     return [keep_best(score, keep_count(len(score), fraction, multiple)) for score in scores]
 

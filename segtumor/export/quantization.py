@@ -25,10 +25,7 @@ MAX_CALIBRATION_IMAGES = 64
 
 
 def quantize_dense(float_file: Path, quantized_file: Path, images: Iterable[NDArray[np.float32]]) -> None:
-    """Write an 8-bit version of a dense graph.
-
-    Args:
-        images: iterable of (1, 3, H, W) float32, as the graph takes them.
+    """Write an 8-bit version of a dense graph; ``images`` are (1, 3, H, W) float32, as the graph takes them.
 
     Raises:
         InstallationError: onnx or onnxruntime is missing.

@@ -35,9 +35,6 @@ def load_fast_predictor(cfg: CfgNode, *, threads: int | None = None, fallback: b
         threads: for torch, in this process; None leaves its choice.
         fallback: whether Detectron2 may step in.
 
-    Returns:
-        (Predictor, class names, description of what computes it, as ``graphs.describe()``).
-
     Raises:
         ConfigError: as ``load_trained_model``, or Detectron2 would have to step in.
         ModelError: as ``load_trained_model``.

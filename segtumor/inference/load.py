@@ -218,10 +218,8 @@ def _without_threads(description: Mapping[str, Any]) -> dict[str, Any]:
 def model_config(
     *, run: str | Path | None = None, config_file: str | Path | None = None, opts: Sequence[str] = ()
 ) -> "CfgNode":
-    """The configuration that a run or a configuration file means, with settings of the command line.
-
-    Returns:
-        CfgNode, not frozen; of a run with its best weights, unless ``opts`` name others.
+    """The configuration that a run or a configuration file means, not frozen, with settings of the command line. Of a
+    run it has the best weights, unless ``opts`` name others.
 
     Raises:
         ConfigError: no run, no such file, or a wrong setting.

@@ -31,9 +31,6 @@ def edges_of(
     A list may lack what scores at the threshold, or at its own end if it is full. A full list says nothing of what the
     other one may lack.
 
-    Args:
-        reference, other: one sequence of Finding per image, in the same order of images.
-
     Returns:
         list of (edge of the reference's list, edge of the other's list), one pair per image.
     """

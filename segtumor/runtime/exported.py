@@ -66,10 +66,7 @@ def is_export(folder: str | Path) -> bool:
 
 
 def open_export(folder: str | Path, *, threads: int | None = None) -> Export:
-    """Verify an export and load its graphs.
-
-    Args:
-        threads: for the runtime; None leaves the choice to it.
+    """Verify an export and load its graphs; without ``threads`` their runtime chooses a number.
 
     Raises:
         ModelError: no export, made by another version, of an unknown kind, incomplete, damaged, or changed.

@@ -11,11 +11,7 @@ from typing import Any, Protocol
 
 
 class WrongFieldError(Exception):
-    """A field that is missing, unknown or wrong.
-
-    Args:
-        field: its path, "regions.nms_iou"; "" for the whole.
-    """
+    """A field that is missing, unknown or wrong, by its path such as "regions.nms_iou"; "" is the whole."""
 
     def __init__(self, field: str, what: str, *, got: Any = None, expected: str | None = None) -> None:
         super().__init__(field, what)

@@ -19,10 +19,7 @@ _MAX_SEED = 2**31 - 1
 
 
 def check_values(values: Mapping[str, Any]) -> None:
-    """Refuse the first value that is wrong.
-
-    Args:
-        values: {key: value} of a complete configuration, keys with dots; unknown keys are checked as those without row.
+    """Refuse the first value that is wrong of a complete configuration, {key with dots: value}.
 
     Raises:
         ConfigError: names the key, the value and what is expected.

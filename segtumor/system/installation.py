@@ -163,11 +163,7 @@ def is_installed(module: str) -> bool:
 
 
 def check_package(package: Package, outcomes: Mapping[str, Outcome]) -> Check:
-    """Whether a package is installed and can be imported.
-
-    Args:
-        outcomes: {module: Outcome}; a module that is not in it was not tried.
-    """
+    """Whether a package is installed and can be imported; a module without an outcome was not tried."""
     if not is_installed(package.module):
         return Check(package.title, MISSING if package.needed else NOTE, "not installed", package.remedy)
     outcome = outcomes.get(package.module, Outcome())

@@ -84,14 +84,12 @@ def image_files_hash(dataset: CocoDataset) -> str:
 
 
 def has_learnt_from(weights: Path, records: Iterable[Mapping[str, Any]], annotations: Iterable[str]) -> bool | None:
-    """Whether weights have learnt from some cases, as far as ``run.json`` beside them says.
+    """Whether weights have learnt from some cases, as far as ``run.json`` beside them says; None where there is no
+    record.
 
     Args:
         records: of the images, with the paths of these.
         annotations: SHA-256 of annotation files, which decide where no cases are recorded.
-
-    Returns:
-        None where there is no record.
 
     Raises:
         ConfigError: it is damaged.
@@ -151,10 +149,7 @@ def resumed_seed(folder: Path, seed: int) -> int:
 
 
 def compare_data(start: Mapping[str, Any] | None, datasets: DataParts) -> list[str]:
-    """What differs between the data of a run's earlier starts and those it is to continue with.
-
-    Returns:
-        phrases; empty if nothing differs.
+    """What differs between the data of a run's earlier starts and those it is to continue with, as phrases.
 
     Raises:
         ConfigError: cases that are now to judge the model were trained on before, and were not known to be so.

@@ -39,13 +39,8 @@ def complete_config(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
 
 
 def load_training_sets(cfg: CfgNode, files: Files | None = None) -> DataParts:
-    """Read and check every set that ``DATASETS`` names, complete ``cfg`` by them and seed the random generators.
-
-    Args:
-        cfg: configuration, not frozen; frozen afterwards.
-
-    Returns:
-        {"train": [CocoDataset, ...], "validation": [...], "test": [...]}.
+    """Read and check every set that ``DATASETS`` names, complete and freeze ``cfg`` by them and seed the random
+    generators.
 
     Raises:
         ConfigError: nothing to train on, or no lesion to learn from.

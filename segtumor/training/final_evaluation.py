@@ -55,9 +55,6 @@ def import_late_dependencies() -> None:
 def evaluate_run(cfg: CfgNode, *, files: Files | None = None) -> dict[str, Evaluation]:
     """Evaluate ``MODEL.WEIGHTS``, or the best weights in ``OUTPUT_DIR``, on ``DATASETS.TEST``; {set name: Evaluation}.
 
-    Args:
-        cfg: configuration, not frozen.
-
     Raises:
         SegtumorError: no test set, weights that are missing or do not fit, or an ``OUTPUT_DIR`` that holds the run of
             other weights, whose evaluation would be replaced.

@@ -64,14 +64,11 @@ def train(
     init_from: str | Path | None = None,
     files: Files | None = None,
 ) -> dict[str, Evaluation]:
-    """Train, validate, and evaluate the best model on the test sets.
+    """Train, validate, and evaluate the best model on the test sets; {set name: Evaluation}, empty without any.
 
     Args:
         cfg: configuration, not frozen; ``OUTPUT_DIR`` becomes the run folder.
         init_from: weights to start from; ``MODEL.WEIGHTS`` means the same.
-
-    Returns:
-        {test set name: Evaluation}; empty without test sets.
 
     Raises:
         SegtumorError: bad configuration, data or weights, a diverging loss, or a folder that cannot be written.
@@ -170,11 +167,7 @@ def _draw_curves(folder: Path) -> None:
 
 
 def dry_run(cfg: CfgNode, *, init_from: str | Path | None = None) -> list[str]:
-    """Check data and configuration and take a few training steps, writing nothing.
-
-    Returns:
-        list of lines for people: data, steps, memory, expected time.
-    """
+    """Check data and configuration and take a few training steps, writing nothing; lines for people."""
     datasets = load_training_sets(cfg)
     trainer, weights = _build(cfg, datasets, init_from=_initial(cfg, init_from))
     seconds = trainer.time_steps(_TIMED_STEPS)

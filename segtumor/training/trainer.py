@@ -147,13 +147,11 @@ class Trainer(TrainerBase):
             self.register_hooks([hooks.PeriodicWriter(self._writers(), period=_WRITE_PERIOD)])
 
     def restore(self, newest: Newest) -> list[str]:
-        """Take up a checkpoint, so that ``train`` continues as if it had not stopped. Changes no file.
+        """Take up a checkpoint, so that ``train`` continues as if it had not stopped; returns what the user should
+        know, in sentences. Changes no file.
 
         Weights, momentum, random numbers, the order of images and the memory of the validation come from the
         checkpoint; learning rate, schedule and decay from the current settings.
-
-        Returns:
-            What the user should know, in sentences.
 
         Raises:
             ModelError: see ``Checkpointer.restore``.

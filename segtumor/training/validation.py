@@ -64,7 +64,7 @@ def validation_losses(
     where: str = "validation",
     losses_of: LossesOf = own_losses,
 ) -> dict[str, float]:
-    """Mean of each training loss over batches, without learning anything.
+    """Mean of each training loss over batches and, as "total", their sum, without learning anything.
 
     Proposals are sampled at random, so the generators are seeded with ``seed`` and restored afterwards: the value is
     repeatable and training is not disturbed.
@@ -74,9 +74,6 @@ def validation_losses(
         batches: iterable of lists of mapped records, at least one.
         where: named in an error, e.g. "validation at iteration 400".
         losses_of: model and batch to its losses (``models.kinds``).
-
-    Returns:
-        {loss name: mean}, and their sum as ``"total"``.
 
     Raises:
         NonFiniteLossError: a loss, or what the proposal network predicts, is NaN or infinite.

@@ -134,11 +134,7 @@ def run(body: Body, parser: argparse.ArgumentParser, argv: Sequence[str] | None 
 
 
 def guarded(work: Callable[[], int | None], *, debug: bool = False) -> int:
-    """Call ``work()`` and turn whatever happens into an exit code; needs ``sound_streams``.
-
-    Args:
-        debug: show where in the code an error was raised.
-    """
+    """Call ``work()`` and turn whatever happens into an exit code; needs ``sound_streams``."""
     try:
         code = work()
         check_output()  # here a full disk or a closed pipe can still be reported

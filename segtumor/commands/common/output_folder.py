@@ -33,10 +33,8 @@ def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse_earlier(arguments: argparse.Namespace, patterns: Iterable[str]) -> None:
-    """Refuse an output folder that holds files which the command would replace, unless ``--overwrite`` is given.
-
-    Args:
-        patterns: of all names that the command may write, such as "curve_*.csv".
+    """Refuse an output folder that holds files of these names, patterns such as "curve_*.csv", which the command would
+    replace; unless ``--overwrite`` is given.
 
     Raises:
         ConfigError: there are such files.

@@ -22,9 +22,6 @@ _ELSEWHERE = "Choose another --output"
 def check_output(folder: str | Path, *, continued: bool, overwrite: bool) -> None:
     """Refuse what must not be done to an output folder; nothing that was found before goes without being asked for.
 
-    Args:
-        folder: as typed; may be missing.
-
     Raises:
         ConfigError: it holds a model, tables of something else, or an earlier run that is neither to be continued nor
             to be replaced; or it cannot be continued, or both were asked for.

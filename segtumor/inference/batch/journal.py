@@ -46,10 +46,7 @@ def make_header(*, settings: Mapping[str, Any], model: Mapping[str, Any], class_
 
 
 class Journal:
-    """A journal being written. Use as a context manager.
-
-    Args:
-        continued: whether to go on with the journal that is there; else it is replaced.
+    """A journal being written: a new one or, if ``continued``, the one that is there. Use as a context manager.
 
     Raises:
         ConfigError: the journal is of another version, model or other settings.
@@ -120,10 +117,8 @@ class Journal:
         return bool(entry["status"] == STATUS_OK) and key not in self._outdated
 
     def append(self, outcome: InferenceOutcome, identity: list[int] | None) -> None:
-        """Write one outcome; an earlier one of the same input no longer counts.
-
-        Args:
-            identity: ``inputs.file_identity`` of its file, taken before it was read.
+        """Write one outcome; an earlier one of the same input no longer counts. ``identity`` is
+        ``inputs.file_identity`` of its file, taken before it was read.
         """
         key = self._key_of(outcome.file_name)
         position = self._append(encoded(outcome_line(outcome, key, identity)))

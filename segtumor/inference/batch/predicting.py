@@ -40,11 +40,7 @@ class Predicted:
 def predict_all(
     predictor: Predictor, inputs: Iterable[Prepared], preparer: Preparer, *, batch_size: int
 ) -> Generator[Predicted, None, None]:
-    """What the model says of each input, in the order of ``inputs``.
-
-    Args:
-        preparer: for what has to be prepared again.
-    """
+    """What the model says of each input, in their order; ``preparer`` is for what has to be prepared again."""
     batch: list[Prepared] = []
     for prepared in inputs:
         if prepared.starved:

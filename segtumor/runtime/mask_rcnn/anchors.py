@@ -32,7 +32,7 @@ def cell_anchors(sizes_px: Sequence[float], aspect_ratios: Sequence[float]) -> F
 
 
 def anchors_at(positions: Ints, *, cell: Floats32, map_width: int, stride_px: int, offset: float) -> Floats32:
-    """Anchors at some positions of a map.
+    """Anchors (P, 4) at some positions of a map.
 
     Args:
         positions: (P,) int; of the map's anchors, counted by row, then column, then place in the cell.
@@ -40,9 +40,6 @@ def anchors_at(positions: Ints, *, cell: Floats32, map_width: int, stride_px: in
         map_width: w.
         stride_px: px of the image per step on the map.
         offset: where in its cell an anchor's centre lies, in strides, [0, 1).
-
-    Returns:
-        (P, 4).
     """
     cells, kinds = np.divmod(positions, len(cell))
     rows, columns = np.divmod(cells, map_width)

@@ -20,11 +20,7 @@ ALIGN, MAX = "align", "max"
 
 
 class RegionPooling:
-    """Pools boxes that were dealt to the maps of a pyramid.
-
-    Args:
-        strides_px: of the maps, px of the image.
-    """
+    """Pools boxes that were dealt to the maps of a pyramid, whose strides are px of the image."""
 
     def __init__(self, strides_px: Sequence[int], settings: Pooling) -> None:
         self._strides_px, self._settings = strides_px, settings
@@ -135,10 +131,8 @@ def _axis_weights(
 
 
 def max_pool(feature: Floats32, boxes: Floats32, *, stride_px: int, out: Floats32) -> None:
-    """RoI max pooling of one map: the largest value in each cell of a box that is rounded to whole pixels.
-
-    Args:
-        feature, boxes, stride_px, out: as in ``align``; a cell outside the map stays 0.
+    """RoI max pooling of one map: the largest value in each cell of a box that is rounded to whole pixels. Arguments as
+    ``align``; a cell outside the map stays 0.
     """
     _, height, width, _ = feature.shape
     side = out.shape[1]

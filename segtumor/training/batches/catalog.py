@@ -46,14 +46,11 @@ def dataset_paths(name: str, root: str | Path | None = None) -> tuple[Path, Path
 def load_datasets(
     names: Iterable[str], *, root: str | Path | None = None, files: Files | None = None
 ) -> list[CocoDataset]:
-    """Read, check and register data sets.
+    """Read, check and register data sets, in the order of their names.
 
     Args:
         root: folder of the data sets' folders; None takes ``$DETECTRON2_DATASETS`` or ``datasets``.
         files: {name: (annotation file, image folder)} of data sets that are elsewhere.
-
-    Returns:
-        list of CocoDataset, in the order of ``names``.
 
     Raises:
         DataError: a file is missing or malformed, or the sets differ in their classes.
@@ -100,10 +97,8 @@ def check_image_sizes(records: Iterable[Mapping[str, Any]], *, max_pixels: int) 
 
 
 def shared_cases(parts: DataParts) -> list[tuple[str, str, list[str]]]:
-    """Cases that are in more than one part of a run.
-
-    Returns:
-        list of (part, other part, sorted case ids that both have); an image without a case is its own, by file name.
+    """Cases that are in more than one part of a run: (part, other part, sorted ids that both have). An image without a
+    case is its own, by file name.
     """
     cases = {
         part: {case_or_own(record) for dataset in sets for record in dataset.records} for part, sets in parts.items()

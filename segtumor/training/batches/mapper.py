@@ -89,9 +89,7 @@ class RadiographMapper:
 
     def __call__(self, record: Record, seed: int | None = None) -> Example:
         """Record -> {"image": (3, h, w) float32 in 0..255, "height": H, "width": W, ...}, and the targets of the kind.
-
-        Args:
-            seed: of the size and the augmentation; None takes one from NumPy's global generator.
+        ``seed`` is that of the size and the augmentation; None takes one from NumPy's global generator.
 
         Raises:
             BadImageError: the file cannot be read.

@@ -48,16 +48,13 @@ def cross_validate(
     overwrite: bool = False,
     progress: Callable[[Iterable[str]], Iterable[str]] = iter,
 ) -> list[Path]:
-    """Train and test every fold that is not finished yet.
+    """Train and test every fold that is not finished yet; returns the paths of the folds' predictions.
 
     Args:
         cfg: configuration; its data sets and ``OUTPUT_DIR`` are replaced by each fold's.
         output: folder; fold k is the run ``fold_<k>``.
         init_from: weights that every fold starts from; ``MODEL.WEIGHTS`` means the same.
         progress: wraps the names of the images while they are hashed.
-
-    Returns:
-        list of the paths of the folds' predictions.
 
     Raises:
         SegtumorError: the folder holds something else, or whatever a training raises; what is finished stays.

@@ -87,9 +87,6 @@ def make_plan(
         parts: which of the configured parts are pooled: train, val, test.
         stratify: what the folds should be alike in, as for ``segtumor data split``; the label comes first.
 
-    Returns:
-        Plan.
-
     Raises:
         ConfigError: fewer cases than folds, a number out of range, a fold without lesions to train on, or settings that
             do not fit the data.

@@ -66,13 +66,8 @@ def report(
     settings: StudySettings | None = None,
     progress: Any = None,
 ) -> CrossValidation:
-    """Measure every fold and the pooled predictions, and write ``pooled/``, ``crossval.csv`` and ``crossval.json``.
-
-    Args:
-        predictions: paths of the folds' predictions, in order.
-
-    Returns:
-        CrossValidation.
+    """Measure every fold and the pooled predictions, whose paths are in the order of the folds, and write ``pooled/``,
+    ``crossval.csv`` and ``crossval.json``.
 
     Raises:
         DataError: predictions and folds do not fit.
