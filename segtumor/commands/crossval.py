@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.common.command_line import command, make_parser
+from segtumor.commands.common.shared_options import add_training_settings
 from segtumor.commands.common.terminal import print_table, progress_bar, step_progress
 
 if TYPE_CHECKING:
@@ -61,9 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="resamples of cases, for intervals (default 2000)",
     )
-    parser.add_argument(
-        "opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="settings, e.g. SOLVER.MAX_ITER 500"
-    )
+    add_training_settings(parser)
     return parser
 
 

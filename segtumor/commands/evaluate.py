@@ -83,9 +83,9 @@ def build_parser() -> argparse.ArgumentParser:
 @locks_output
 def main(arguments: argparse.Namespace) -> None:
     from segtumor.evaluation.pairing import pair
-    from segtumor.evaluation.study.study import study
     from segtumor.reporting.figures.training_curves import read_training_history
     from segtumor.reporting.files.evaluation_files import refuse_run_folder
+    from segtumor.reporting.provenance import study_provenance
 
     refuse_run_folder(arguments.output)
     refuse_earlier(arguments, _WRITTEN)
@@ -99,12 +99,16 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.calibrate_on:
         settings = dataclasses.replace(settings, temperature=_temperature(arguments, pairing))
         print(f"temperature of the scores, fitted on {arguments.calibrate_on[0]}: {settings.temperature:.3f}")
-    provenance = _provenance(arguments)  # what cannot be read is reported now rather than after minutes of measuring
+    provenance = study_provenance(  # what cannot be read is reported now rather than after minutes of measuring
+        annotations=arguments.annotations,
+        predictions=arguments.predictions,
+        run_folder=arguments.run,
+        calibrated_on=arguments.calibrate_on,
+    )
     if arguments.run:
         read_training_history(arguments.run)
     _print_plan(pairing, settings)
-    found = study(pairing.results, pairing.truth.taxonomy.names, settings, progress=step_progress, **pairing.unseen)
-    found = pairing.remarked(found)
+    found = pairing.study(settings, progress=step_progress)
     names = _write(arguments, pairing, found, provenance)
     for sentence in pairing.warnings:
         print(f"warning: {sentence}")
@@ -133,17 +137,6 @@ def _temperature(arguments: argparse.Namespace, pairing: "Pairing") -> float:
     fitted_on = pair(annotations, predictions, **pairing_options(arguments))
     refuse_shared(fitted_on.truth.annotated_images, pairing.truth.annotated_images, where="--calibrate-on")
     return fit_score_temperature(fitted_on.results, fitted_on.truth.taxonomy.names)
-
-
-def _provenance(arguments: argparse.Namespace) -> dict[str, Any]:
-    from segtumor.reporting.provenance import study_provenance
-
-    return study_provenance(
-        annotations=arguments.annotations,
-        predictions=arguments.predictions,
-        run_folder=arguments.run,
-        calibrated_on=arguments.calibrate_on,
-    )
 
 
 def _write(

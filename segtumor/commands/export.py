@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segtumor.commands.common.command_line import command, make_parser
+from segtumor.commands.common.shared_options import add_settings
 from segtumor.inference.load import model_config
 from segtumor.texts import aligned_table
 
@@ -73,9 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="radiographs to compare on; default: synthetic ones. A blank one is always added",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the export that is at --output")
-    parser.add_argument(
-        "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="settings, last on the line"
-    )
+    add_settings(parser)
     return parser
 
 

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from segtumor.commands.common.command_line import check_threads, command, make_parser
+from segtumor.commands.common.shared_options import add_settings
 from segtumor.errors import ConfigError, DataError, SomeInputsFailedError
 from segtumor.runs import FINDINGS, PREDICTIONS, SUMMARY
 from segtumor.texts import counted
@@ -50,9 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--frame", type=int, metavar="N", help="index, from 0, of the frame of multi-frame DICOM files")
     _add_working_options(parser)
     _add_earlier_run_options(parser)
-    parser.add_argument(
-        "--opts", nargs=argparse.REMAINDER, default=[], metavar="KEY VALUE", help="settings, last on the line"
-    )
+    add_settings(parser)
     return parser
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import locks_output
+from segtumor.commands.common.shared_options import add_fractions
 from segtumor.commands.common.terminal import print_remarks, progress_bar
 from segtumor.commands.data.split_report import positive_fractions, split_is_by_case, warn_of_leaks
 from segtumor.texts import aligned_table
@@ -80,14 +81,7 @@ def _add_split_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="for --split official: train.xlsx val.xlsx ..., PART=FILE, or one table with columns image and split",
     )
-    parser.add_argument(
-        "--fractions",
-        type=float,
-        nargs=3,
-        default=(0.7, 0.1, 0.2),
-        metavar=("TRAIN", "VAL", "TEST"),
-        help="shares of the images, adding up to 1; 0 leaves a part out (default 0.7 0.1 0.2)",
-    )
+    add_fractions(parser, (0.7, 0.1, 0.2))
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (default 0)")
 
 

@@ -1,9 +1,9 @@
 """``prepare_phantoms.py``: write a data set of synthetic radiographs."""
 
 import argparse
-from collections.abc import Mapping
 
 from segtumor.commands.common.command_line import command, make_parser
+from segtumor.commands.common.shared_options import add_fractions
 from segtumor.commands.common.terminal import CaseProgress, print_table
 
 
@@ -25,14 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=0, metavar="N", help="the same seed gives the same files (default 0)"
     )
     parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the images (default 256)")
-    parser.add_argument(
-        "--fractions",
-        type=float,
-        nargs=3,
-        default=(0.7, 0.15, 0.15),
-        metavar=("TRAIN", "VAL", "TEST"),
-        help="shares of the cases, adding up to 1; 0 leaves a part out (default 0.7 0.15 0.15)",
-    )
+    add_fractions(parser, (0.7, 0.15, 0.15), of="cases")
     parser.add_argument(
         "--overwrite",
         action="store_true",
@@ -55,11 +48,7 @@ def main(arguments: argparse.Namespace) -> None:
             progress=progress,
             overwrite=arguments.overwrite,
         )
-    _print_summary(arguments.output, counts)
-
-
-def _print_summary(output: str, counts: Mapping[str, Mapping[str, int]]) -> None:
-    print(f"Wrote SYNTHETIC radiographs (phantoms, no patient data) to {output}")
+    print(f"Wrote SYNTHETIC radiographs (phantoms, no patient data) to {arguments.output}")
     keys = ("cases", "images", "normal", "benign", "malignant")
     header = ("part", "cases", "images", "normal images", "benign lesions", "malignant lesions")
     print_table(header, [(part, *(n[key] for key in keys)) for part, n in counts.items()])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segtumor.commands.common.command_line import command, make_parser
+from segtumor.commands.common.shared_options import add_training_settings
 
 if TYPE_CHECKING:
     from detectron2.config import CfgNode
@@ -47,9 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num-machines", type=int, default=1, metavar="N", help="machines, each running this command")
     parser.add_argument("--machine-rank", type=int, default=0, metavar="R", help="index of this machine, from 0")
     parser.add_argument("--dist-url", default="tcp://127.0.0.1:50152", metavar="URL", help="for several GPUs")
-    parser.add_argument(
-        "opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="settings, e.g. SOLVER.MAX_ITER 500"
-    )
+    add_training_settings(parser)
     return parser
 
 

@@ -55,7 +55,8 @@ def prune_run(
     settings: dict[str, Any] = {"fraction": fraction, "scope": scope, "multiple": multiple, "fc_dim": fc_dim}
     _check(cfg, **settings)
     with lock_folder(output) as folder:
-        _check_empty(folder)
+        if not is_empty(folder):
+            raise ConfigError("the folder already holds something", where=folder, remedy="Choose another --output")
         return _prune(cfg, weights, folder, settings)
 
 
@@ -104,11 +105,6 @@ def _check(cfg: CfgNode, *, fraction: float, scope: str, multiple: int, fc_dim: 
     now = cfg.MODEL.ROI_BOX_HEAD.FC_DIM
     if fc_dim is not None and not 1 <= fc_dim < now:
         raise ConfigError("fully connected width out of range", got=fc_dim, expected=f"1 to {now - 1}")
-
-
-def _check_empty(folder: Path) -> None:
-    if not is_empty(folder):
-        raise ConfigError("the folder already holds something", where=folder, remedy="Choose another --output")
 
 
 def _check_fit(cfg: CfgNode, state: State, path: str | Path) -> int:

@@ -41,7 +41,9 @@ def load_fast_predictor(cfg: CfgNode, *, threads: int | None = None, fallback: b
     """
     model, class_names = _load(cfg, threads)
     try:
-        _check_device(cfg)
+        if torch.device(cfg.MODEL.DEVICE).type != "cpu":
+            got, what = cfg.MODEL.DEVICE, "torch alone computes on the CPU"
+            raise ConfigError(what, where="MODEL.DEVICE", got=got, expected="cpu")
         graphs, contract = EagerGraphs(model), contract_of(cfg, model, class_names)
     except ConfigError as error:
         if not fallback:
@@ -65,11 +67,6 @@ def _load(cfg: CfgNode, threads: int | None) -> tuple[nn.Module, list[str]]:
     if threads is not None:
         torch.set_num_threads(threads)
     return load_trained_model(cfg)
-
-
-def _check_device(cfg: CfgNode) -> None:
-    if torch.device(cfg.MODEL.DEVICE).type != "cpu":
-        raise ConfigError("torch alone computes on the CPU", where="MODEL.DEVICE", got=cfg.MODEL.DEVICE, expected="cpu")
 
 
 def _detectron2_description() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,7 +171,8 @@ def check_package(package: Package, outcomes: Mapping[str, Outcome]) -> Check:
         again = _INSTALL_AGAIN.get(package.module, package.distributions[0])
         remedy = outcome.remedy or f"Install it again: pip install --force-reinstall {again}"
         return Check(package.title, BROKEN, f"cannot be imported: {outcome.error}", remedy)
-    return Check(package.title, OK, _version(package.distributions) or "installed, version unknown")
+    version = next(filter(None, map(package_version, package.distributions)), "installed, version unknown")
+    return Check(package.title, OK, version)
 
 
 def check_detectron2(outcomes: Mapping[str, Outcome]) -> Check:
@@ -246,7 +247,3 @@ def check_network() -> Check:
         "no connection is opened, nothing is sent or downloaded; onnxruntime and OpenVINO report nothing (SECURITY.md)"
     )
     return Check("Network", OK, detail)
-
-
-def _version(distributions: Sequence[str]) -> str | None:
-    return next(filter(None, map(package_version, distributions)), None)

@@ -55,13 +55,13 @@ def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/
         _, controllers, path = line.split(":", 2)
         if controllers in ("", "cpu", "cpu,cpuacct", "cpuacct,cpu"):
             base = root / controllers if controllers else root
-            places = [base / path.lstrip("/"), *(base / parent.lstrip("/") for parent in _parents(path)), base]
+            places = [
+                base / path.lstrip("/"),
+                *(base / str(parent).lstrip("/") for parent in PurePosixPath(path).parents),
+                base,
+            ]
             quotas += [quota for place in places for quota in _quota_of(place)]
     return min(quotas, default=None)
-
-
-def _parents(path: str) -> list[str]:
-    return [str(parent) for parent in PurePosixPath(path).parents]
 
 
 def _quota_of(place: Path) -> Iterator[float]:

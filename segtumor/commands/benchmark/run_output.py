@@ -51,7 +51,8 @@ def _beside_lines(rows: Sequence["ComparedNumber"], numbers: Mapping[str, int]) 
         same = row.metric == last  # a second source for the same number of ours
         ours = ("", "") if same else (row.metric, _number(row.ours))
         clean = ("" if same else _number(row.leak_free),) if leaks else ()
-        cells.append((*ours, *clean, _published(row), row.source, answer_text(row, numbers)))
+        published = row.published.replace("that is, ", "") + (f" ({row.published_ci})" if row.published_ci else "")
+        cells.append((*ours, *clean, published, row.source, answer_text(row, numbers)))
         last = row.metric
     shares = (60, 24, *((24,) if leaks else ()), 26, 30, 20)  # the names of the metrics are not broken
     return wrapped_table(header, cells, shares=shares)
@@ -81,7 +82,3 @@ def _number(estimate: "Estimate | None") -> str:
     if estimate is None:
         return "–"
     return number_text(estimate) + ("" if is_undefined(estimate.value) else f" ({interval_text(estimate)})")
-
-
-def _published(row: "ComparedNumber") -> str:
-    return row.published.replace("that is, ", "") + (f" ({row.published_ci})" if row.published_ci else "")

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from segtumor.commands.common.command_line import command, make_parser
+from segtumor.commands.common.shared_options import add_data_set, add_image_folder
 from segtumor.commands.common.terminal import progress_bar
 
 
@@ -19,8 +20,8 @@ def build_parser() -> argparse.ArgumentParser:
             "--title 'Three phantoms' --output output/card.html",
         ],
     )
-    parser.add_argument("source", metavar="SOURCE", help="annotation file, or folder with annotations/<part>.json")
-    parser.add_argument("--images", metavar="DIR", help="folder of the images (default: images beside the annotations)")
+    add_data_set(parser)
+    add_image_folder(parser)
     parser.add_argument("--output", required=True, metavar="HTML", help="file to write")
     parser.add_argument("--title", metavar="TEXT", help="name of the data set (default: that of the folder)")
     parser.add_argument("--count", type=int, default=18, metavar="N", help="examples to show (default 18, 0 for none)")

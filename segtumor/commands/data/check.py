@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segtumor.commands.common.command_line import command, make_parser
+from segtumor.commands.common.shared_options import positive
 from segtumor.commands.common.terminal import progress_bar
 from segtumor.errors import ConfigError, DataError
 
@@ -38,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--boxes-only", action="store_true", help="accept lesions without an outline")
     parser.add_argument(
         "--train-size",
-        type=_positive,
+        type=positive,
         nargs=2,
         metavar=("SHORT", "LONG"),
         help="training size: shorter edge, and limit of the longer one, in px; warn of lesions too small for it",
@@ -57,12 +58,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--changes", metavar="OUT", help="list of changes (default: <OUT of --fix>.changes.json)")
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
 
 
 @command(build_parser)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from segtumor.commands.common.command_line import command, make_parser
+from segtumor.commands.common.shared_options import add_data_set, add_image_folder, positive
 from segtumor.commands.common.terminal import progress_bar
 
 
@@ -19,22 +20,15 @@ def build_parser() -> argparse.ArgumentParser:
             "--output output/examples.png",
         ],
     )
-    parser.add_argument("source", metavar="SOURCE", help="annotation file, or folder with annotations/<part>.json")
-    parser.add_argument("--images", metavar="DIR", help="folder of the images (default: images beside the annotations)")
+    add_data_set(parser)
+    add_image_folder(parser)
     parser.add_argument("--output", required=True, metavar="PNG", help="picture to write")
-    parser.add_argument("--count", type=_positive, default=24, metavar="N", help="radiographs to show (default 24)")
-    parser.add_argument("--columns", type=_positive, default=6, metavar="N", help="pictures in a row (default 6)")
-    parser.add_argument("--tile", type=_positive, default=240, metavar="PX", help="side of a picture (default 240)")
+    parser.add_argument("--count", type=positive, default=24, metavar="N", help="radiographs to show (default 24)")
+    parser.add_argument("--columns", type=positive, default=6, metavar="N", help="pictures in a row (default 6)")
+    parser.add_argument("--tile", type=positive, default=240, metavar="PX", help="side of a picture (default 240)")
     parser.add_argument("--only", metavar="KIND", help="normal, benign or malignant: only images of this label")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the choice (default 0)")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
 
 
 @command(build_parser)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import locks_output
+from segtumor.commands.common.shared_options import add_fractions, add_image_folder
 from segtumor.commands.common.terminal import progress_bar
 from segtumor.commands.data.split_report import positive_fractions, print_split_report
 from segtumor.errors import ConfigError
@@ -60,14 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_making(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--fractions",
-        type=float,
-        nargs=3,
-        default=(0.7, 0.1, 0.2),
-        metavar=("TRAIN", "VAL", "TEST"),
-        help="shares of the images, adding up to 1; 0 leaves a part out (default 0.7 0.1 0.2)",
-    )
+    add_fractions(group, (0.7, 0.1, 0.2))
     group.add_argument("--folds", type=int, default=5, metavar="K", help="number of folds of kfold (default 5)")
     group.add_argument(
         "--test-fraction", type=float, default=0.0, metavar="F", help="kfold: share taken out first as part test"
@@ -105,7 +99,7 @@ def _add_cases(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_images(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--images", metavar="DIR", help="folder of the images (default: images beside the annotations)")
+    add_image_folder(group)
     group.add_argument(
         "--place",
         choices=("link", "copy", "none"),

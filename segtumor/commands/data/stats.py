@@ -4,6 +4,7 @@ import argparse
 
 from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
+from segtumor.commands.common.shared_options import add_data_set
 from segtumor.commands.common.terminal import print_table
 
 
@@ -18,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
             "segtumor data stats datasets/btxrd --output output/btxrd_tables",
         ],
     )
-    parser.add_argument("source", metavar="SOURCE", help="annotation file, or folder with annotations/<part>.json")
+    add_data_set(parser)
     parser.add_argument("--output", metavar="DIR", help="also write every table as CSV, and all as statistics.json")
     add_overwrite_option(parser)
     return parser

@@ -42,7 +42,7 @@ def fold_folder(output: str | Path, number: int) -> Path:
 def setup_of(
     cfg: CfgNode, plan: Plan, *, image_sha256: Mapping[str, str], init_from: str | Path | None
 ) -> dict[str, Any]:
-    """Everything the results depend on but the code: options, ``configuration`` ({key: value}) and hashes of the data."""
+    """Everything the results depend on but the code: options, ``configuration`` ({key: value}), hashes of the data."""
     validation = {f"fold{fold.number}": [plan.file_names[i] for i in fold.val] for fold in plan.folds}
     return {
         **plan.options,
