@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -46,55 +47,74 @@ SCRIPTS: Commands = {
     "check-demo": ("tools/check_demo.py", "repository only: check that a finished demo reaches what it must"),
 }
 
-_DESCRIPTION = "Instance segmentation of bone tumours on radiographs."
-_EXAMPLES = (
-    "segtumor doctor",
-    "segtumor demo",
-    "segtumor infer --help",
-    "segtumor infer --run output/demo/run --input scans --output found",
-)
 
+@dataclass(frozen=True)
+class Group:
+    """Commands behind one name.
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the sub-command that ``argv`` names; returns its exit code, or 2 if there is no such command."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    return dispatch("segtumor", {**COMMANDS, **SCRIPTS}, arguments, description=_DESCRIPTION, examples=_EXAMPLES)
-
-
-def dispatch(
-    prog: str, commands: Commands, arguments: Sequence[str], *, description: str, examples: Sequence[str]
-) -> int:
-    """Run the sub-command that ``arguments`` start with; returns its exit code, 2 if there is none of that name.
-
-    Args:
+    Attributes:
         prog: what was typed so far, ``segtumor`` or ``segtumor data``.
-        commands: {sub-command: (module below ``segtumor.commands``, or script of the repository, what it does)}.
+        commands: of the group.
+        description, examples: for the help.
     """
-    with sound_streams():
-        return guarded(lambda: _dispatch(prog, commands, arguments, description, examples))
 
+    prog: str
+    commands: Commands
+    description: str
+    examples: tuple[str, ...]
 
-def _dispatch(
-    prog: str, commands: Commands, arguments: Sequence[str], description: str, examples: Sequence[str]
-) -> int:
-    if not arguments:
-        print(help_text(prog, commands, description, examples), file=sys.stderr)
-        return 2
-    name, *rest = arguments
-    if name == "--version" and prog == "segtumor":
-        print(f"segtumor {segtumor.__version__}")
-        return 0
-    if name in ("-h", "--help", "help"):
-        print(help_text(prog, commands, description, examples))
-        return 0
-    # Underscores too: `prepare_btxrd` is the name of the file that does it.
-    if name.replace("_", "-") not in commands:
-        print(f"error: {_unknown(prog, commands, name)}", file=sys.stderr)
-        return 2
-    name = name.replace("_", "-")
-    module_name, _ = commands[name]
-    with typed_as(f"{prog} {name}"):
-        return int(load_command(module_name).main(rest))
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Run the command that ``argv`` starts with; returns its exit code, 2 if there is none of that name."""
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        with sound_streams():
+            return guarded(lambda: self._run(arguments))
+
+    def _run(self, arguments: Sequence[str]) -> int:
+        if not arguments:
+            print(self.help_text(), file=sys.stderr)
+            return 2
+        name, *rest = arguments
+        if name == "--version" and self.prog == "segtumor":
+            print(f"segtumor {segtumor.__version__}")
+            return 0
+        if name in ("-h", "--help", "help"):
+            print(self.help_text())
+            return 0
+        # Underscores too: `prepare_btxrd` is the name of the file that does it.
+        known = name.replace("_", "-")
+        if known not in self.commands:
+            print(f"error: {self._unknown(name)}", file=sys.stderr)
+            return 2
+        module_name, _ = self.commands[known]
+        with typed_as(f"{self.prog} {known}"):
+            return int(load_command(module_name).main(rest))
+
+    def help_text(self) -> str:
+        """What ``--help`` prints."""
+        cells = [(name, summary) for name, (_, summary) in self.commands.items()]
+        version = " [--version]" if self.prog == "segtumor" else ""
+        return "\n".join(
+            [
+                f"usage: {self.prog} [-h]{version} COMMAND ...",
+                "",
+                self.description,
+                "",
+                "commands:",
+                *(f"  {line}" for line in aligned_table(cells, "<")),
+                "",
+                "examples:",
+                *(f"  {example}" for example in self.examples),
+                "",
+                NOTICE,
+            ]
+        )
+
+    def _unknown(self, name: str) -> str:
+        nearest = [f"{self.prog} {found}" for found in difflib.get_close_matches(name, self.commands, n=1)]
+        nearest += [f"segtumor {leaf}" for leaf in leaf_commands() if leaf.endswith(f" {name}")]
+        if nearest:
+            return f"no command {name!r}. Did you mean `{nearest[0]}`?"
+        return f"no command {name!r} (expected one of {', '.join(self.commands)}). `{self.prog} --help` explains them."
 
 
 def load_command(name: str) -> ModuleType:
@@ -129,32 +149,14 @@ def leaf_commands() -> dict[str, str]:
     return leaves
 
 
-def help_text(prog: str, commands: Commands, description: str, examples: Sequence[str]) -> str:
-    """What ``--help`` prints; arguments as ``dispatch``."""
-    lines = [f"  {line}" for line in aligned_table([(name, summary) for name, (_, summary) in commands.items()], "<")]
-    version = " [--version]" if prog == "segtumor" else ""
-    return "\n".join(
-        [
-            f"usage: {prog} [-h]{version} COMMAND ...",
-            "",
-            description,
-            "",
-            "commands:",
-            *lines,
-            "",
-            "examples:",
-            *(f"  {example}" for example in examples),
-            "",
-            NOTICE,
-        ]
-    )
-
-
-def _unknown(prog: str, commands: Commands, name: str) -> str:
-    nearest = difflib.get_close_matches(name, commands, n=1)
-    nearest = [f"{prog} {found}" for found in nearest] or [
-        f"segtumor {leaf}" for leaf in leaf_commands() if leaf.endswith(f" {name}")
-    ]
-    if nearest:
-        return f"no command {name!r}. Did you mean `{nearest[0]}`?"
-    return f"no command {name!r} (expected one of {', '.join(commands)}). `{prog} --help` explains them."
+main = Group(
+    "segtumor",
+    {**COMMANDS, **SCRIPTS},
+    "Instance segmentation of bone tumours on radiographs.",
+    (
+        "segtumor doctor",
+        "segtumor demo",
+        "segtumor infer --help",
+        "segtumor infer --run output/demo/run --input scans --output found",
+    ),
+).main

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
-from segtumor.commands.common.study_options import add_study_options, pairing_options, study_settings
+from segtumor.commands.common.study_options import add_study_options, paired, study_settings
 from segtumor.commands.common.terminal import print_table, step_progress
 from segtumor.errors import ConfigError
 
@@ -70,14 +70,13 @@ def build_parser() -> argparse.ArgumentParser:
 @locks_output
 def main(arguments: argparse.Namespace) -> None:
     from segtumor.evaluation.comparison.pairs import compare_pair, refuse_unknown_measures
-    from segtumor.evaluation.pairing import pair
     from segtumor.files import prepare_output_folder
     from segtumor.reporting.files.comparison_files import write_comparisons
 
     refuse_earlier(arguments, ("comparison.csv", "comparison.json", "comparison.md"))
     settings = study_settings(arguments)
     _check(arguments)
-    pairing = pair(arguments.annotations, arguments.predictions, **pairing_options(arguments))
+    pairing = paired(arguments, arguments.annotations, arguments.predictions)
     refuse_unknown_measures(arguments.measures or (), pairing, settings)
     prepare_output_folder(arguments.output)  # rather now than after minutes of comparing
     comparisons = []
@@ -110,11 +109,10 @@ def _check(arguments: argparse.Namespace) -> None:
 def _pairs(arguments: argparse.Namespace, pairing: "Pairing", settings: "StudySettings") -> Iterator["Pair"]:
     from segtumor.annotations.reader_marks import read_reader_marks
     from segtumor.evaluation.comparison.pairs import names_of_paths, pair_of_models, pairs_with_readers
-    from segtumor.evaluation.pairing import pair
 
     truth = pairing.truth
     if arguments.against:
-        other = pair(arguments.annotations, arguments.against, truth=truth, **pairing_options(arguments))
+        other = paired(arguments, arguments.annotations, arguments.against, truth)
         names = tuple(arguments.names) if arguments.names else None
         yield pair_of_models(pairing, other, names or names_of_paths(arguments.predictions, arguments.against))
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
-from segtumor.commands.common.study_options import add_study_options, pairing_options, study_settings
+from segtumor.commands.common.study_options import add_study_options, paired, study_settings
 from segtumor.commands.common.terminal import print_table, step_progress
 from segtumor.runs import METRICS, REPORT, TRAINING_CURVES
 
@@ -82,7 +82,6 @@ def build_parser() -> argparse.ArgumentParser:
 @command(build_parser)
 @locks_output
 def main(arguments: argparse.Namespace) -> None:
-    from segtumor.evaluation.pairing import pair
     from segtumor.reporting.figures.training_curves import read_training_history
     from segtumor.reporting.files.evaluation_files import refuse_run_folder
     from segtumor.reporting.provenance import study_provenance
@@ -95,7 +94,7 @@ def main(arguments: argparse.Namespace) -> None:
         surface_tolerance_px=arguments.surface_tolerance,
         subgroup_fields=tuple(arguments.group_by) if arguments.group_by else None,
     )
-    pairing = pair(arguments.annotations, arguments.predictions, **pairing_options(arguments))
+    pairing = paired(arguments, arguments.annotations, arguments.predictions)
     if arguments.calibrate_on:
         settings = dataclasses.replace(settings, temperature=_temperature(arguments, pairing))
         print(f"temperature of the scores, fitted on {arguments.calibrate_on[0]}: {settings.temperature:.3f}")
@@ -131,10 +130,8 @@ def _print_plan(pairing: "Pairing", settings: "StudySettings") -> None:
 
 def _temperature(arguments: argparse.Namespace, pairing: "Pairing") -> float:
     from segtumor.evaluation.facts.temperature import fit_score_temperature, refuse_shared
-    from segtumor.evaluation.pairing import pair
 
-    annotations, predictions = arguments.calibrate_on
-    fitted_on = pair(annotations, predictions, **pairing_options(arguments))
+    fitted_on = paired(arguments, *arguments.calibrate_on)
     refuse_shared(fitted_on.truth.annotated_images, pairing.truth.annotated_images, where="--calibrate-on")
     return fit_score_temperature(fitted_on.results, fitted_on.truth.taxonomy.names)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import segtumor
 from segtumor.errors import ModelError
-from segtumor.files import open_ordinary, sha256_of_file, write_json
+from segtumor.files import sha256_of_file, write_json
 from segtumor.runs import EXPORT
 from segtumor.runtime.export_kinds import FORMATS, MASK_RCNN, ExportKind, kind_named
 from segtumor.runtime.protocols import Model, ModelContract
@@ -58,11 +58,10 @@ class Export:
 def is_export(folder: str | Path) -> bool:
     """Whether ``folder`` says that it is an export, sound or not."""
     try:
-        with open_ordinary(Path(folder) / EXPORT) as file:
-            manifest = json.load(file)
-    except (OSError, ValueError, RecursionError):
+        _read_json(Path(folder), Path(folder) / EXPORT)
+    except ModelError:
         return False
-    return isinstance(manifest, dict) and manifest.get("kind") == KIND
+    return True
 
 
 def open_export(folder: str | Path, *, threads: int | None = None) -> Export:

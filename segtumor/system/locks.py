@@ -16,12 +16,13 @@ from segtumor.files import output_errors, prepare_output_folder, remove_abandone
 
 #: In the folder while a command works there, and after one that was killed.
 LOCK_NAME = ".segtumor-lock"
+_REMEDY = "Wait for it, or choose another --output"
 
 logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def lock_folder(folder: str | Path, *, remedy: str = "Wait for it, or choose another --output") -> Iterator[Path]:
+def lock_folder(folder: str | Path, *, remedy: str = _REMEDY) -> Iterator[Path]:
     """Hold the lock of a folder, which the system gives back when a process ends, however it ends.
 
     Abandoned temporary files in the folder are removed. A folder that did not exist and is still empty at the end,
@@ -53,13 +54,13 @@ def lock_folder(folder: str | Path, *, remedy: str = "Wait for it, or choose ano
 
 
 @contextlib.contextmanager
-def lock_beside(path: str | Path, *, remedy: str = "Wait for it, or choose another --output") -> Iterator[Path]:
+def lock_beside(path: str | Path) -> Iterator[Path]:
     """As ``lock_folder`` for a folder that is replaced as a whole: its lock lies beside it; nothing is made."""
     path = Path(path)
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]  # the name itself may be as long as names can be
-    with _held(path.with_name(f"{LOCK_NAME}-{digest}"), where=path, remedy=remedy):
+    with _held(path.with_name(f"{LOCK_NAME}-{digest}"), where=path, remedy=_REMEDY):
         yield path
 
 

@@ -12,19 +12,10 @@ import torch
 from detectron2.utils import comm
 
 import segtumor
+from segtumor import runs
 from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError
 from segtumor.files import prepare_output_folder, sha256_of_file, write_json
-from segtumor.runs import (
-    ALL_WEIGHTS,
-    CONFIG,
-    EVALUATIONS,
-    NEWEST_CHECKPOINT,
-    RUN_RECORD,
-    TRAINING_CURVES,
-    TRAINING_LOG,
-    TRAINING_METRICS,
-)
 from segtumor.runtime.exported import is_export
 from segtumor.system.locks import lock_folder
 from segtumor.system.versions import versions
@@ -40,16 +31,16 @@ from segtumor.training.data_identity import (
 )
 
 _FILES_OF_A_RUN = (
-    ALL_WEIGHTS,
-    NEWEST_CHECKPOINT,
-    TRAINING_METRICS,
+    runs.ALL_WEIGHTS,
+    runs.NEWEST_CHECKPOINT,
+    runs.TRAINING_METRICS,
     "events.out.tfevents.*",
-    CONFIG,
-    RUN_RECORD,
-    TRAINING_LOG,
-    TRAINING_CURVES,
+    runs.CONFIG,
+    runs.RUN_RECORD,
+    runs.TRAINING_LOG,
+    runs.TRAINING_CURVES,
 )
-_APPENDED = (TRAINING_LOG, TRAINING_METRICS)
+_APPENDED = (runs.TRAINING_LOG, runs.TRAINING_METRICS)
 #: Everything that can change a number.
 _VERSIONS = (
     *("segtumor", "python", "detectron2", "torch", "torchvision", "numpy", "scipy", "pycocotools", "albumentations"),
@@ -68,7 +59,7 @@ def check_run_folder(folder: str | Path, *, resume: bool, overwrite: bool) -> No
         raise ConfigError("the folder holds an exported model", where=folder, remedy="Choose another OUTPUT_DIR")
     if resume:
         check_appended(folder)
-    if any(Path(folder).glob(ALL_WEIGHTS)) and not (resume or overwrite):
+    if any(Path(folder).glob(runs.ALL_WEIGHTS)) and not (resume or overwrite):
         raise ConfigError(
             "the folder already holds a run",
             where=folder,
@@ -101,7 +92,7 @@ def prepare_run_folder(folder: str | Path, *, resume: bool) -> None:
     for pattern in _FILES_OF_A_RUN:  # by name: the folder may hold other things of the user
         for path in folder.glob(pattern):
             path.unlink()
-    shutil.rmtree(folder / EVALUATIONS, ignore_errors=True)
+    shutil.rmtree(folder / runs.EVALUATIONS, ignore_errors=True)
 
 
 def lock_run(folder: str | Path) -> contextlib.AbstractContextManager[Any]:
@@ -114,7 +105,7 @@ def lock_run(folder: str | Path) -> contextlib.AbstractContextManager[Any]:
 @contextlib.contextmanager
 def log_file(folder: str | Path) -> Iterator[None]:
     """Everything segtumor logs meanwhile is appended to ``log.txt`` as well, with the time."""
-    handler = logging.FileHandler(Path(folder) / TRAINING_LOG, encoding="utf-8")
+    handler = logging.FileHandler(Path(folder) / runs.TRAINING_LOG, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("segtumor")
     level = logger.level
@@ -148,7 +139,7 @@ def write_provenance(
         before: sorted hashes of the cases that the weights knew from which the run started.
         augmentation: name of a policy, or a file, whose hash is kept too.
     """
-    path = Path(folder) / RUN_RECORD
+    path = Path(folder) / runs.RUN_RECORD
     entry: dict[str, Any] = {
         "schema_version": 1,
         "command": sys.argv,

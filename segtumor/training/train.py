@@ -21,35 +21,12 @@ from segtumor.models.build import predictor_from_config
 from segtumor.models.weights import load_weights, read_checkpoint
 from segtumor.reporting.figures.training_curves import training_curves
 from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS, find_run
+from segtumor.training import data_identity, data_sets, run_folder
 from segtumor.training.batches.catalog import DataParts, Files
 from segtumor.training.batches.loaders import build_train_loader, validation_batches
 from segtumor.training.checkpoints.resuming import Newest, newest_checkpoint
-from segtumor.training.data_identity import (
-    compare_augmentation,
-    compare_data,
-    compare_settings,
-    read_start,
-    resumed_seed,
-    seen_by,
-    training_data,
-    warn_of_seen,
-)
-from segtumor.training.data_sets import (
-    can_choose,
-    check_schedule,
-    describe,
-    load_training_sets,
-    records_of,
-)
 from segtumor.training.final_evaluation import evaluate_sets
 from segtumor.training.hooks import Validation
-from segtumor.training.run_folder import (
-    check_run_folder,
-    lock_run,
-    log_file,
-    prepare_run_folder,
-    write_provenance,
-)
 from segtumor.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -74,9 +51,9 @@ def train(
         SegtumorError: bad configuration, data or weights, a diverging loss, or a folder that cannot be written.
     """
     if resume:
-        cfg.SEED = resumed_seed(cfg.OUTPUT_DIR, cfg.SEED)
-    datasets = load_training_sets(cfg, files)
-    with lock_run(cfg.OUTPUT_DIR):
+        cfg.SEED = data_identity.resumed_seed(cfg.OUTPUT_DIR, cfg.SEED)
+    datasets = data_sets.load_training_sets(cfg, files)
+    with run_folder.lock_run(cfg.OUTPUT_DIR):
         return _train(cfg, datasets, resume=resume, overwrite=overwrite, init_from=init_from)
 
 
@@ -84,7 +61,7 @@ def _train(
     cfg: CfgNode, datasets: DataParts, *, resume: bool, overwrite: bool, init_from: str | Path | None
 ) -> dict[str, Evaluation]:
     folder = Path(cfg.OUTPUT_DIR)
-    check_run_folder(folder, resume=resume, overwrite=overwrite)
+    run_folder.check_run_folder(folder, resume=resume, overwrite=overwrite)
     newest = newest_checkpoint(folder) if resume else None
     trainer, weights = _build(cfg, datasets, init_from=None if newest else _initial(cfg, init_from))
     remarks = [f"Nothing to resume in {folder}: training starts from the beginning"] if resume else []
@@ -92,20 +69,19 @@ def _train(
         remarks = _resume(cfg, trainer, newest, datasets, folder)
     # Only now, when all that a user can get wrong is known to be right, may an old run be changed or replaced.
     if comm.is_main_process():
-        prepare_run_folder(folder, resume=resume)
+        run_folder.prepare_run_folder(folder, resume=resume)
         write_text(folder / CONFIG, cfg.dump())
-        known, before = trainer.checkpointer.training_data, seen_by(None if newest else _initial(cfg, init_from))
-        write_provenance(
+        run_folder.write_provenance(
             folder,
             datasets=datasets,
             seed=cfg.SEED,
-            known=known,
-            before=before,
+            known=trainer.checkpointer.training_data,
+            before=data_identity.seen_by(None if newest else _initial(cfg, init_from)),
             augmentation=cfg.INPUT.AUGMENTATION,
             resumed=resume,
         )
     comm.synchronize()
-    with log_file(folder):
+    with run_folder.log_file(folder):
         for remark in remarks:
             logger.warning("%s", remark)
         if trainer.resumed_from:
@@ -118,10 +94,11 @@ def _train(
 
 def _resume(cfg: CfgNode, trainer: Trainer, newest: Newest, datasets: DataParts, folder: Path) -> list[str]:
     """Put the trainer where the run in ``folder`` stopped; what the user should know, in sentences. Changes no file."""
-    differing = compare_settings(folder, yaml.safe_load(cfg.dump()))
+    differing = data_identity.compare_settings(folder, yaml.safe_load(cfg.dump()))
     remarks = trainer.restore(newest)
-    differing += compare_data(read_start(folder), datasets)
-    differing += compare_augmentation(read_start(folder), cfg.INPUT.AUGMENTATION)
+    start = data_identity.read_start(folder)
+    differing += data_identity.compare_data(start, datasets)
+    differing += data_identity.compare_augmentation(start, cfg.INPUT.AUGMENTATION)
     trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, newest.checkpoint))
     remarks += [f"Not as this run was started: {'; '.join(differing)}"] if differing else []
     if trainer.start_iter >= trainer.max_iter:
@@ -142,7 +119,8 @@ def _forget_a_lost_best(trainer: Trainer, path: Path) -> list[str]:
 
 
 def _training_data(cfg: CfgNode, datasets: DataParts, checkpoint: Mapping[str, Any] | None) -> dict[str, Any]:
-    return training_data(cfg.DATASETS.TRAIN, datasets["train"], checkpoint and checkpoint.get("training_data"))
+    earlier = checkpoint and checkpoint.get("training_data")
+    return data_identity.training_data(cfg.DATASETS.TRAIN, datasets["train"], earlier)
 
 
 def _run(cfg: CfgNode, trainer: Trainer, datasets: DataParts, folder: Path) -> dict[str, Evaluation]:
@@ -168,14 +146,14 @@ def _draw_curves(folder: Path) -> None:
 
 def dry_run(cfg: CfgNode, *, init_from: str | Path | None = None) -> list[str]:
     """Check data and configuration and take a few training steps, writing nothing; lines for people."""
-    datasets = load_training_sets(cfg)
+    datasets = data_sets.load_training_sets(cfg)
     trainer, weights = _build(cfg, datasets, init_from=_initial(cfg, init_from))
     seconds = trainer.time_steps(_TIMED_STEPS)
     duration = tqdm.format_interval(seconds * cfg.SOLVER.MAX_ITER)
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
     on_gpu = f", {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB on the GPU" if cfg.MODEL.DEVICE != "cpu" else ""
     return [
-        *(f"{part}: {describe(sets)}" for part, sets in datasets.items()),
+        *(f"{part}: {data_sets.describe(sets)}" for part, sets in datasets.items()),
         f"weights: {weights}",
         f"parameters: {sum(p.numel() for p in trainer.model.parameters()):,}",
         f"memory: {peak_gib:.1f} GiB at most so far{on_gpu}",
@@ -190,15 +168,15 @@ def _initial(cfg: CfgNode, init_from: str | Path | None) -> str | Path | None:
 
 def _build(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) -> tuple[Trainer, str]:
     """Trainer with its validation, and a sentence on the weights; touches no file of the run."""
-    check_schedule(cfg)
-    trainer = Trainer.from_config(cfg, build_train_loader(cfg, records_of(datasets["train"])))
+    data_sets.check_schedule(cfg)
+    trainer = Trainer.from_config(cfg, build_train_loader(cfg, data_sets.records_of(datasets["train"])))
     validation = _validation(cfg, datasets["validation"], trainer.validated_model)
     if validation is not None:
         trainer.add_validation(validation)
     sentence, checkpoint = "none, trained from scratch", None
     if init_from:
         checkpoint = read_checkpoint(init_from)
-        warn_of_seen(init_from, datasets)
+        data_identity.warn_of_seen(init_from, datasets)
         report = load_weights(
             trainer.model, init_from, strict=False, class_names=cfg.MODEL.CLASS_NAMES, checkpoint=checkpoint
         )
@@ -225,5 +203,5 @@ def _validation(cfg: CfgNode, datasets: Sequence[CocoDataset], model: nn.Module)
         dataset=datasets[0],
         predictor=predictor_from_config(cfg, model, datasets[0].taxonomy.names),
         loss_batches=lambda: validation_batches(cfg, datasets[0].records),
-        chooses=can_choose(cfg, datasets[0]),
+        chooses=data_sets.can_choose(cfg, datasets[0]),
     )

@@ -3,10 +3,7 @@
 Each sub-command is a module of this folder. Not here: the numbers and their checks (``segtumor.literature``).
 """
 
-import sys
-from collections.abc import Sequence
-
-from segtumor.commands.cli import Commands, dispatch
+from segtumor.commands.cli import Commands, Group
 
 #: Sub-command -> (module of ``segtumor.commands``, what it does).
 COMMANDS: Commands = {
@@ -14,14 +11,12 @@ COMMANDS: Commands = {
     "run": ("benchmark.run", "measure predictions as a published study did, beside its numbers"),
     "list": ("benchmark.list_sources", "the published sources: data, unit, n, split, metrics"),
 }
-_DESCRIPTION = "Published numbers beside ours: list them, audit them."
-_EXAMPLES = (
-    "segtumor benchmark list",
-    "segtumor benchmark audit xu_2024",
-)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the sub-command that ``argv`` names; returns its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    return dispatch("segtumor benchmark", COMMANDS, arguments, description=_DESCRIPTION, examples=_EXAMPLES)
+main = Group(
+    "segtumor benchmark",
+    COMMANDS,
+    "Published numbers beside ours: list them, audit them.",
+    (
+        "segtumor benchmark list",
+        "segtumor benchmark audit xu_2024",
+    ),
+).main

@@ -6,7 +6,7 @@ from typing import Any
 from segtumor.commands.benchmark.entry_options import chosen_entries
 from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
-from segtumor.commands.common.study_options import add_study_options, pairing_options, study_settings
+from segtumor.commands.common.study_options import add_study_options, paired, study_settings
 from segtumor.commands.common.terminal import step_progress
 from segtumor.errors import ConfigError
 
@@ -56,7 +56,6 @@ def main(arguments: argparse.Namespace) -> int:
     _refuse_missing(arguments)
     refuse_earlier(arguments, ("benchmark.csv", "benchmark.json", "benchmark.md", "benchmark.html"))
     from segtumor.commands.benchmark.run_output import output_lines
-    from segtumor.evaluation.pairing import pair
     from segtumor.files import prepare_output_folder
     from segtumor.literature.comparison.benchmark import benchmark, measured_on
     from segtumor.literature.comparison.files import write_benchmark
@@ -65,7 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     protocol, settings = find_protocol(arguments.protocol), study_settings(arguments)
     _, entries = chosen_entries(arguments)
-    pairing = pair(arguments.annotations, arguments.predictions, **pairing_options(arguments))
+    pairing = paired(arguments, arguments.annotations, arguments.predictions)
     training = read_training(training_files(arguments.annotations, arguments.training))
     tested, clean = measured_on(protocol, pairing, settings, annotations=arguments.annotations, training=training)
     prepare_output_folder(arguments.output)  # rather now than after minutes of measuring

@@ -1,21 +1,16 @@
 """Options of every command that measures with intervals: thresholds, absent images, rule of patients, bootstrap."""
 
 import argparse
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # NumPy and SciPy would delay --help
+    from segtumor.annotations.coco import CocoDataset
     from segtumor.evaluation.facts.settings import StudySettings
-
-
-class PairingOptions(TypedDict):
-    """Keyword arguments of ``pairing.pair``."""
-
-    only_annotated: bool
-    allow_absent: bool
+    from segtumor.evaluation.pairing import Pairing
 
 
 def add_study_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options to a parser; ``study_settings`` reads them, but for those of ``pairing_options``."""
+    """Add the options to a parser; ``study_settings`` and ``paired`` read them."""
     parser.add_argument(
         "--score-threshold",
         type=float,
@@ -65,6 +60,11 @@ def study_settings(arguments: argparse.Namespace, **more: Any) -> "StudySettings
     )
 
 
-def pairing_options(arguments: argparse.Namespace) -> PairingOptions:
-    """Keyword arguments of ``pairing.pair``: what happens where predictions and annotations cover different images."""
-    return {"only_annotated": arguments.only_annotated, "allow_absent": arguments.allow_absent}
+def paired(
+    arguments: argparse.Namespace, annotations: str, predictions: str, truth: "CocoDataset | None" = None
+) -> "Pairing":
+    """``pairing.pair`` by the options for images that only one of the files covers."""
+    from segtumor.evaluation.pairing import pair
+
+    only_annotated, allow_absent = arguments.only_annotated, arguments.allow_absent
+    return pair(annotations, predictions, truth=truth, only_annotated=only_annotated, allow_absent=allow_absent)

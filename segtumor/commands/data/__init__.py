@@ -3,10 +3,7 @@
 Each sub-command is a module of this folder. Not here: BTXRD in its own layout (``segtumor prepare-btxrd``).
 """
 
-import sys
-from collections.abc import Sequence
-
-from segtumor.commands.cli import Commands, dispatch
+from segtumor.commands.cli import Commands, Group
 
 #: Sub-command -> (module of ``segtumor.commands``, what it does).
 COMMANDS: Commands = {
@@ -18,14 +15,12 @@ COMMANDS: Commands = {
     "show": ("data.show", "a contact sheet of annotated radiographs"),
     "card": ("data.card", "a data card: one HTML file with tables, plots and examples"),
 }
-_DESCRIPTION = "Annotated radiographs: convert, check, split and inspect them."
-_EXAMPLES = (
-    "segtumor data convert --source datasets/examples/labelme --output output/converted",
-    "segtumor data check datasets/examples/coco/annotations.json --images datasets/examples/images",
-)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the sub-command that ``argv`` names; returns its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    return dispatch("segtumor data", COMMANDS, arguments, description=_DESCRIPTION, examples=_EXAMPLES)
+main = Group(
+    "segtumor data",
+    COMMANDS,
+    "Annotated radiographs: convert, check, split and inspect them.",
+    (
+        "segtumor data convert --source datasets/examples/labelme --output output/converted",
+        "segtumor data check datasets/examples/coco/annotations.json --images datasets/examples/images",
+    ),
+).main
