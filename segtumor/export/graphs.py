@@ -110,11 +110,7 @@ def _region_pooling(pooler: ROIPooler) -> RegionPooling:
 
 
 def check_model(model: Any) -> None:
-    """Refuse a model that the three graphs do not describe.
-
-    Raises:
-        ConfigError: names the part that is of another kind.
-    """
+    """Refuse a model that the three graphs do not describe; the ConfigError names the part of another kind."""
     _check_kind("MODEL.META_ARCHITECTURE", model, GeneralizedRCNN)
     _check_kind("MODEL.PROPOSAL_GENERATOR.NAME", model.proposal_generator, RPN)
     heads = model.roi_heads

@@ -44,11 +44,7 @@ def sample_radiographs(paths: Iterable[str | Path], *, max_pixels: int) -> list[
 
 
 def image_files(paths: Iterable[str | Path]) -> list[Path]:
-    """Files and folders to a list of files, each once.
-
-    Raises:
-        DataError: no such file, or a folder without images.
-    """
+    """Files and folders to a list of files, each once; DataError for what is not there or holds no image."""
     files: list[Path] = []
     for path in map(Path, paths):
         found = list_images(path) if path.is_dir() else [path]
@@ -133,11 +129,7 @@ def _is_empty(measured: Mapping[str, Any]) -> bool:
 
 
 def check_parity(measured: Mapping[str, Any], where: str | Path) -> None:
-    """Refuse a 32-bit export that does not answer as its model.
-
-    Raises:
-        ModelError: names the difference that is too large.
-    """
+    """Refuse a 32-bit export that does not answer as its model; the ModelError names what differs too much."""
     count = measured["n_findings_reference"] + measured["n_findings_other"]
     wrong = [
         text

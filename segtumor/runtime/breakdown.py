@@ -40,11 +40,7 @@ def broken_output() -> NonFiniteOutputError:
 
 
 def all_sound(found: Sequence[Answer | NonFiniteOutputError], names: Iterable[object]) -> list[Answer]:
-    """What a model found, if it broke down on none of the images.
-
-    Raises:
-        NonFiniteOutputError: names the images.
-    """
+    """What a model found, if it broke down on none of the images; else NonFiniteOutputError names those."""
     broken = [str(name) for name, answer in zip(names, found, strict=True) if is_broken(answer)]
     if broken:
         raise named(broken_output(), ", ".join(broken))

@@ -175,11 +175,7 @@ class Contract:
 
     @classmethod
     def from_dict(cls, values: Any, where: str | Path) -> "Contract":
-        """What ``as_dict`` gave, read back and checked.
-
-        Raises:
-            ModelError: names the first field that is missing, unknown or wrong.
-        """
+        """What ``as_dict`` gave; ModelError names the first field that is missing, unknown or wrong."""
         try:
             contract: Contract = _CONTRACT.read(values, "")
             _check_together(contract)

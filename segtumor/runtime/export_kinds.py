@@ -95,11 +95,7 @@ def register(name: str, kind: ExportKind) -> None:
 
 
 def kind_named(name: object, where: Path) -> ExportKind:
-    """The kind of a name in ``export.json``.
-
-    Raises:
-        ModelError: it is none; ``where`` is named.
-    """
+    """The kind of a name in ``export.json``; raises ModelError, which names ``where``, if it is none."""
     if not isinstance(name, str) or name not in _KINDS:
         remedy = "Update segtumor, or import the package that registers this kind of model"
         raise ModelError(

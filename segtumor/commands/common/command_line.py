@@ -150,11 +150,7 @@ def guarded(work: Callable[[], int | None], *, debug: bool = False) -> int:
 
 
 def check_threads(count: int | None) -> None:
-    """Refuse a number of ``--threads`` that no machine has; None passes.
-
-    Raises:
-        ConfigError: it is out of range.
-    """
+    """Refuse a number of ``--threads`` that no machine has, by ConfigError; None passes."""
     if count is not None and not 1 <= count <= _MOST_THREADS:
         raise ConfigError("out of range", where="--threads", got=count, expected=f"1 to {_MOST_THREADS}")
 

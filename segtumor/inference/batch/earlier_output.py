@@ -110,11 +110,7 @@ def remove_tables(folder: Path) -> None:
 
 
 def check_inputs(paths: Iterable[str | Path], folder: str | Path) -> None:
-    """Refuse inputs among the overlays of the output folder, which are removed or replaced.
-
-    Raises:
-        ConfigError: names the first of them.
-    """
+    """Refuse inputs among the overlays of the output folder, which are removed or replaced, by ConfigError."""
     overlays = os.path.realpath(Path(folder) / OVERLAYS)
     for path in map(Path, paths):
         if file_identity(path) is None:  # what is not there cannot be lost

@@ -74,11 +74,7 @@ class OnnxGraphs(NamedHeads):
 
 
 def import_onnxruntime() -> Any:
-    """The module ``onnxruntime``.
-
-    Raises:
-        InstallationError: it is missing.
-    """
+    """The module ``onnxruntime``; raises InstallationError if it is missing."""
     missing, remedy = "onnxruntime is not installed", 'Type: python -m pip install "segtumor[onnx]"'
     with offline_imports(), needed("onnxruntime", missing, remedy=remedy):
         import onnxruntime

@@ -126,11 +126,7 @@ def _padded(regions: Floats32) -> Floats32:
 
 
 def import_openvino() -> Any:
-    """The module ``openvino``.
-
-    Raises:
-        InstallationError: it is missing.
-    """
+    """The module ``openvino``; raises InstallationError if it is missing."""
     missing, remedy = "OpenVINO is not installed", 'Type: python -m pip install "segtumor[openvino]"'
     with offline_imports(), needed("openvino", missing, remedy=remedy):
         import openvino

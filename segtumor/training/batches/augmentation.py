@@ -94,11 +94,7 @@ POLICIES = {
 
 
 class Augmentation:
-    """One policy, ready to apply.
-
-    Raises:
-        ConfigError: no such policy.
-    """
+    """One policy, ready to apply; raises ConfigError if there is none of this name."""
 
     def __init__(self, policy: str) -> None:
         if policy not in POLICIES:

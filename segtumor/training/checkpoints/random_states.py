@@ -26,11 +26,7 @@ class RandomStates:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Remember a state for ``restore``.
-
-        Raises:
-            KeyError, TypeError, ValueError, RuntimeError: it is none.
-        """
+        """Remember a state for ``restore``; raises KeyError, TypeError, ValueError or RuntimeError if it is none."""
         random.Random().setstate(_python_state(state))
         np.random.RandomState().set_state(_numpy_state(state))
         torch.Generator().set_state(state["torch"])
