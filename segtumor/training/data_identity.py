@@ -103,11 +103,7 @@ def has_learnt_from(weights: Path, records: Iterable[Mapping[str, Any]], annotat
 
 
 def read_start(folder: Path) -> dict[str, Any] | None:
-    """``run.json`` of a run folder; None where there is none.
-
-    Raises:
-        ConfigError: it is damaged.
-    """
+    """``run.json`` of a run folder; None where there is none. Raises ConfigError if it is damaged."""
     path = Path(folder) / RUN_RECORD
     if not path.is_file():
         return None

@@ -33,16 +33,19 @@ def finite_losses(
     Raises:
         NonFiniteLossError: a loss, or what the proposal network predicts, is NaN or infinite.
     """
-    images = [example["file_name"] for example in batch]
     try:
         losses = losses_of(model, batch)
     except FloatingPointError as error:  # raised by the proposal network on NaN or infinite boxes
-        raise not_finite("proposals", where=where, images=images) from error
-    values = {name: float(value) for name, value in losses.items()}
+        raise not_finite("proposals", where=where, images=_names(batch)) from error
+    values = {name: value.item() for name, value in losses.items()}
     wrong = [name for name, value in values.items() if not math.isfinite(value)]
     if wrong:
-        raise not_finite(", ".join(wrong), where=where, images=images)
+        raise not_finite(", ".join(wrong), where=where, images=_names(batch))
     return losses, values
+
+
+def _names(batch: list[Example]) -> list[str]:
+    return [example["file_name"] for example in batch]
 
 
 def check_finite(state: Mapping[str, Any], *, where: str) -> None:

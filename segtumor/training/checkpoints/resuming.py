@@ -95,11 +95,7 @@ def newest_checkpoint(folder: Path) -> Newest | None:
 
 
 def check_state(checkpoint: Mapping[str, Any], optimizer: Optimizer | None, path: Path) -> None:
-    """Refuse a checkpoint whose optimizer, scheduler or iteration is missing, of another kind or contradicts another.
-
-    Raises:
-        ModelError: says what differs.
-    """
+    """Refuse a checkpoint whose optimizer, scheduler or iteration is missing or does not fit, by ModelError."""
     missing = [name for name in _WHOLE if name not in checkpoint and (name != "optimizer" or optimizer)]
     if missing:
         raise ModelError(f"checkpoint lacks the state of the {', '.join(missing)}", where=path, remedy=_FOREIGN)
