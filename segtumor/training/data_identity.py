@@ -135,11 +135,7 @@ def compare_augmentation(start: Mapping[str, Any] | None, augmentation: str | Pa
 
 
 def resumed_seed(folder: Path, seed: int) -> int:
-    """``SEED`` of a run to be resumed: a random one (below 0) stays that of the first start.
-
-    Raises:
-        ConfigError: ``run.json`` is damaged.
-    """
+    """``SEED`` of a run to be resumed: a random one (below 0) stays as it was first. Raises as ``read_start``."""
     first = (read_start(folder) or {}).get("seed") if seed < 0 else None
     return first if type(first) is int and first >= 0 else seed
 
@@ -178,11 +174,7 @@ def compare_data(start: Mapping[str, Any] | None, datasets: DataParts) -> list[s
 
 
 def trained_on(weights: str | Path) -> set[str]:
-    """Hashes of the cases that weights have learnt from, according to ``run.json`` beside them; empty if unknown.
-
-    Raises:
-        ConfigError: it is damaged.
-    """
+    """Hashes of cases that weights have learnt from, by ``run.json`` beside them, or none. Raises as ``read_start``."""
     return _trained(_starts(read_start(Path(weights).parent)))
 
 
@@ -210,11 +202,7 @@ def warn_of_seen(weights: str | Path, datasets: DataParts) -> None:
 
 
 def compare_settings(folder: Path, settings: Mapping[str, Any]) -> list[str]:
-    """What differs between ``config.yaml`` of a run folder and the current settings, as phrases.
-
-    Raises:
-        ConfigError: the file is damaged.
-    """
+    """What differs between ``config.yaml`` of a run folder and the current settings; ConfigError if it is damaged."""
     path = Path(folder) / CONFIG
     if not path.is_file():
         return [f"{CONFIG} is missing, so that the settings cannot be compared with the earlier ones"]

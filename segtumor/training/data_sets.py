@@ -18,11 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def complete_config(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
-    """Take the classes from the data into ``cfg`` and freeze it.
-
-    Raises:
-        ConfigError: the configuration asks for other classes than the data has.
-    """
+    """Take the classes from the data into ``cfg`` and freeze it; ConfigError if it asks for other classes."""
     names = list(datasets[0].taxonomy.names)
     if cfg.MODEL.CLASS_NAMES and list(cfg.MODEL.CLASS_NAMES) != names:
         raise ConfigError("classes differ", where="MODEL.CLASS_NAMES", got=list(cfg.MODEL.CLASS_NAMES), expected=names)

@@ -81,11 +81,7 @@ def check_appended(folder: str | Path) -> None:
 
 
 def prepare_run_folder(folder: str | Path, *, resume: bool) -> None:
-    """Make a folder that passed ``check_run_folder`` ready, without the run that is to be replaced.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
+    """Make a folder that passed ``check_run_folder`` ready, without the run to be replaced; raises OutputError."""
     folder = Path(prepare_output_folder(folder))
     if resume:
         return

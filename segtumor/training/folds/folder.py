@@ -134,11 +134,7 @@ def differences(earlier: Mapping[str, Any], setup: Mapping[str, Any]) -> list[st
 
 
 def remove_earlier(output: str | Path) -> None:
-    """Remove what a cross-validation has written, ``folds.json`` last; other files of the folder stay.
-
-    Raises:
-        OutputError: something cannot be removed.
-    """
+    """Remove what a cross-validation has written, ``folds.json`` last, and nothing else; raises OutputError."""
     output = Path(output)
     try:
         for folder in [*_fold_folders(output), output / POOLED]:
