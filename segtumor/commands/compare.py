@@ -37,7 +37,6 @@ _ROWS_PRINTED = 25
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser("compare.py", _DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("--annotations", required=True, metavar="JSON", help="COCO file with the true lesions")
     parser.add_argument("--predictions", required=True, metavar="JSON", help="predictions.json or COCO results list")

@@ -30,7 +30,6 @@ _EXAMPLE = "segtumor crossval --config-file configs/tiny_phantoms.yaml"
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "segtumor crossval",
         _DESCRIPTION,

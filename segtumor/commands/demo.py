@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "segtumor demo",
         "Make synthetic radiographs (phantoms), train a small Mask R-CNN on them, evaluate it on held-out cases and\n"
@@ -94,7 +93,7 @@ def _train(cfg: "CfgNode", output: Path) -> dict[str, "Evaluation"]:
 
 
 def _draw(cfg: "CfgNode", output: Path) -> None:
-    from segtumor.inference.batch.run import Options, infer
+    from segtumor.inference.batch.run import Options, infer_with
     from segtumor.inference.load import model_of_config
 
     test = json.loads((output / "phantoms" / "annotations" / "test.json").read_text(encoding="utf-8"))
@@ -102,21 +101,8 @@ def _draw(cfg: "CfgNode", output: Path) -> None:
     cfg.defrost()
     cfg.MODEL.WEIGHTS = str(find_run(cfg.OUTPUT_DIR)[1])
     model = model_of_config(cfg)
-    options = Options(
-        confidence_threshold=cfg.TEST.CONFIDENCE_THRESHOLD,
-        window_percentiles=tuple(cfg.INPUT.WINDOW_PERCENTILES),
-        max_pixels=cfg.INPUT.MAX_PIXELS,
-        note="Synthetic radiograph (phantom)",
-        overwrite=True,
-    )
-    infer(
-        model.predictor,
-        paths,
-        output / "found",
-        options,
-        settings=model.settings,
-        model=model.entry,
-    )
+    options = Options.of_model(model, note="Synthetic radiograph (phantom)", overwrite=True)
+    infer_with(model, paths, output / "found", options)
 
 
 def _show(evaluations: Mapping[str, "Evaluation"], output: Path) -> None:

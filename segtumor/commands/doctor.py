@@ -22,7 +22,6 @@ _PROBES = {
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command."""
     return make_parser(
         "segtumor doctor",
         "Show what is installed and can be imported, what is missing or broken, and exactly how to get it.\n"

@@ -40,7 +40,6 @@ _ALSO_PRINTED = ("lesion_f1", "false_positives_per_normal_image")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser("evaluate.py", _DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("--annotations", required=True, metavar="JSON", help="COCO file with the true lesions")
     parser.add_argument("--predictions", required=True, metavar="JSON", help="predictions.json or COCO results list")

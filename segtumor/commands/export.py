@@ -18,7 +18,6 @@ logger = logging.getLogger(__name__)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "export.py",
         "Export a trained model for fast inference on a CPU. What is written is read back and compared with\n"

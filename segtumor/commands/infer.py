@@ -1,9 +1,8 @@
 """Find tumours on radiographs: ``tools/infer.py``."""
 
 import argparse
-import dataclasses
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.common.command_line import check_threads, command, make_parser
 from segtumor.commands.common.shared_options import add_settings
@@ -14,13 +13,11 @@ from segtumor.texts import counted
 if TYPE_CHECKING:  # would delay --help
     from segtumor.inference.batch.input_search import Inputs
     from segtumor.inference.batch.run import Options, Result
-    from segtumor.inference.load import InferenceModel
 
 logger = logging.getLogger(__name__)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "infer.py",
         "Find bone tumours on radiographs; writes overlays, predictions.json, findings.csv and summary.json.",
@@ -108,15 +105,15 @@ def _add_earlier_run_options(parser: argparse.ArgumentParser) -> None:
 
 @command(build_parser)
 def main(arguments: argparse.Namespace) -> int:
-    from segtumor.inference.batch.run import check, infer
+    from segtumor.inference.batch.run import Options, check, infer_with
     from segtumor.inference.load import check_model, load_model, opencv_threads
     from segtumor.shipped.registry import model_folder
 
-    options = _checked_options(arguments)
+    given = _given_options(arguments)
     run = None if arguments.config_file else model_folder(arguments.run)
     check_model(run)
     inputs = _find_inputs(arguments)
-    check(inputs.paths, arguments.output, options)
+    check(inputs.paths, arguments.output, continued=arguments.continued, overwrite=arguments.overwrite)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
         model = load_model(
             run=run,
@@ -127,18 +124,10 @@ def main(arguments: argparse.Namespace) -> int:
             threads=arguments.threads,
             confidence_threshold=arguments.confidence_threshold,
         )
-        options = _options_of_model(options, arguments, model)
+        options = Options.of_model(model, **given)
         if model.note:
             logger.warning("%s", model.note.text)
-        result = infer(
-            model.predictor,
-            inputs.paths,
-            arguments.output,
-            options,
-            settings=model.settings,
-            model=model.entry,
-            left_out=inputs.left_out,
-        )
+        result = infer_with(model, inputs.paths, arguments.output, options, left_out=inputs.left_out)
     return _print_result(arguments, options, result)
 
 
@@ -163,32 +152,23 @@ def _find_inputs(arguments: argparse.Namespace) -> "Inputs":
     return inputs
 
 
-def _checked_options(arguments: argparse.Namespace) -> "Options":
-    """Options, as far as they do not depend on the model, so that mistakes are reported before it is loaded."""
+def _given_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Options as far as they do not depend on the model, so that mistakes are reported before it is loaded."""
     from segtumor.inference.batch.run import Options
 
     check_threads(arguments.threads)
-    threshold, max_pixels = arguments.confidence_threshold, arguments.max_pixels
-    return Options(
-        confidence_threshold=0 if threshold is None else threshold,
-        max_pixels=1 if max_pixels is None else max_pixels,
-        frame=arguments.frame,
-        batch_size=arguments.batch_size,
-        num_workers=arguments.num_workers,
-        with_overlays=not arguments.no_overlays,
-        continued=arguments.continued,
-        overwrite=arguments.overwrite,
-    )
-
-
-def _options_of_model(options: "Options", arguments: argparse.Namespace, model: "InferenceModel") -> "Options":
-    return dataclasses.replace(
-        options,
-        confidence_threshold=model.settings["confidence_threshold"],
-        window_percentiles=tuple(model.settings["window_percentiles"]),
-        max_pixels=model.max_pixels if arguments.max_pixels is None else arguments.max_pixels,
-        note=model.note.text if model.note else None,
-    )
+    given: dict[str, Any] = {
+        "frame": arguments.frame,
+        "batch_size": arguments.batch_size,
+        "num_workers": arguments.num_workers,
+        "with_overlays": not arguments.no_overlays,
+        "continued": arguments.continued,
+        "overwrite": arguments.overwrite,
+    }
+    if arguments.max_pixels is not None:
+        given["max_pixels"] = arguments.max_pixels
+    Options(confidence_threshold=arguments.confidence_threshold or 0, **given)
+    return given
 
 
 def _print_result(arguments: argparse.Namespace, options: "Options", result: "Result") -> int:

@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +10,16 @@ from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import locks_output
 from segtumor.commands.common.shared_options import add_fractions
 from segtumor.commands.common.terminal import print_remarks, progress_bar
-from segtumor.commands.data.split_report import positive_fractions, split_is_by_case, warn_of_leaks
+from segtumor.commands.data.split_report import positive_fractions, print_places, split_is_by_case, warn_of_leaks
 from segtumor.texts import aligned_table
 
 if TYPE_CHECKING:  # would delay --help
-    from segtumor.datasets.splits.split import Split
     from segtumor.formats.btxrd.prepare import Prepared, PrepareOptions
 
 _LOG = logging.getLogger(__name__)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "prepare_btxrd.py",
         "Convert the BTXRD radiographs (Yao et al. 2025) to COCO files that segtumor and Detectron2 read.\n"
@@ -147,7 +145,9 @@ def _print_account(arguments: argparse.Namespace, prepared: "Prepared") -> None:
         print(f"{conversion.images_without_case} images are {missing}; each counts as a case of its own")
     print_remarks("Left out", conversion.left_out)
     print_remarks("Used, but worth knowing", conversion.notes)
-    _print_places(Path(arguments.output), split, summaries)
+    output = Path(arguments.output)
+    print_places(output, split, summaries, f"every remark by image: {output / 'conversion_report.json'}")
+    _warn_of_stale(output, summaries)
 
 
 def _table_row(part: str, summary: Mapping[str, Any]) -> list[Any]:
@@ -155,10 +155,7 @@ def _table_row(part: str, summary: Mapping[str, Any]) -> list[Any]:
     return [part, summary["images"], summary["cases"], *labels, summary["lesions"], *classes]
 
 
-def _print_places(output: Path, split: "Split", summaries: Iterable[str]) -> None:
-    print(f"split {split.kind}, sha256 {split.sha256[:16]}..., in {output / 'split.json'}")
-    print(f"every remark by image: {output / 'conversion_report.json'}")
-    print(f"data sets: {', '.join(f'{output.resolve().name}_{part}' for part in summaries)}")
+def _warn_of_stale(output: Path, summaries: Container[str]) -> None:
     stale = [p.name for p in sorted((output / "annotations").glob("*.json")) if p.stem not in summaries]
     if stale:
         _LOG.warning("%s: left from an earlier conversion, not part of this split", ", ".join(stale))

@@ -8,7 +8,6 @@ from segtumor.commands.common.terminal import CaseProgress, print_table
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "prepare_phantoms.py",
         "Write a data set of synthetic radiographs (phantoms): two views per case, normal, benign and malignant,\n"

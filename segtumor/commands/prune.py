@@ -12,7 +12,6 @@ from segtumor.runs import CONFIG, PRUNED_WEIGHTS, PRUNING, find_run
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "prune.py",
         "Remove the least important channels of a trained model with a VGG backbone.\n"

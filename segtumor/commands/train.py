@@ -18,7 +18,6 @@ _DETECTRON2_OUTPUT = "./output"
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "train_net.py",
         "Train a model on radiographs, with validation, best weights and early stopping; evaluate it on the test set.",

@@ -23,7 +23,6 @@ _SHARES = (30, 16, 24, 17, 45)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Its arguments."""
     parser = make_parser(
         "segtumor benchmark audit",
         "Recompute the numbers that published sources print from the other numbers they print.\n"

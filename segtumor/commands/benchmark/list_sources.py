@@ -21,7 +21,6 @@ _SHARES = (24, 6, 24, 8, 24, 5, 24, 40)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Its arguments."""
     parser = make_parser(
         "segtumor benchmark list",
         "List the published sources: data, unit, split, size, leaks and metrics.",

@@ -26,7 +26,6 @@ _EXAMPLES = (
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser("benchmark.py", _DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("--list", action="store_true", help="list the protocols and stop")
     parser.add_argument("--protocol", metavar="NAME", help="how to measure; see --list")

@@ -97,7 +97,10 @@ def make_parser(prog: str, description: str, examples: Sequence[str] = ()) -> ar
 
 
 def command(build_parser: Callable[[], argparse.ArgumentParser]) -> Callable[[Body], Main]:
-    """Make a function of parsed arguments the ``main(argv=None)`` of a command, as ``run``."""
+    """Make a function of parsed arguments the ``main(argv=None)`` of a command, which ends as ``run`` does.
+
+    A command's ``build_parser`` needs nothing heavy, so that ``--help`` is quick.
+    """
 
     def main_of(body: Body) -> Main:
         def main(argv: Sequence[str] | None = None) -> int:

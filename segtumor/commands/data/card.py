@@ -9,7 +9,6 @@ from segtumor.commands.common.terminal import progress_bar
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "segtumor data card",
         "Write a data card: one self-contained HTML file that shows what a data set holds: tables, plots, examples,\n"

@@ -27,7 +27,6 @@ _SHOWN = 5
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser("segtumor data check", _DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("annotations", metavar="GT.json", help="COCO file")
     parser.add_argument(

@@ -20,7 +20,6 @@ _UNANNOTATED: dict[str, "Unlisted"] = {"normal": "normal", "leave-out": "not ann
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Its arguments."""
     from segtumor.formats.table import FORMATS, WRITABLE
 
     parser = make_parser(

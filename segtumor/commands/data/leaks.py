@@ -25,7 +25,6 @@ Exit code: 0 if no case and no equal image is on both sides, 5 otherwise; nearly
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "segtumor data leaks",
         _DESCRIPTION,

@@ -9,7 +9,6 @@ from segtumor.commands.common.terminal import progress_bar
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "segtumor data show",
         "Draw a contact sheet: a few radiographs of each kind, with the outlines of their lesions.",

@@ -24,7 +24,6 @@ _LOG = logging.getLogger(__name__)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "segtumor data split",
         "Split annotated radiographs so that no case is in two parts, and record the split with hashes.\n"

@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ def print_split_report(
     _warn_of_lesionless(summaries)
     if not split_is_by_case(split):
         warn_of_leaks(split.kind, split.assignment)
-    _print_places(Path(arguments.output), split)
+    print_places(Path(arguments.output), split, split.parts)
 
 
 def warn_of_leaks(kind: str, assignment: Mapping[str, Mapping[str, Any]]) -> None:
@@ -106,6 +106,7 @@ def positive_fractions(fractions: Sequence[float]) -> dict[str, float]:
     return {part: fraction for part, fraction in named if fraction != 0}
 
 
-def _print_places(output: Path, split: "Split") -> None:
+def print_places(output: Path, split: "Split", parts: Iterable[str], *others: str) -> None:
+    """Where a split, what belongs to it and its data sets are."""
     print(f"split {split.kind}, sha256 {split.sha256[:16]}..., in {output / 'split.json'}")
-    print(f"data sets: {', '.join(f'{output.resolve().name}_{part}' for part in split.parts)}")
+    print(*others, f"data sets: {', '.join(f'{output.resolve().name}_{part}' for part in parts)}", sep="\n")

@@ -9,7 +9,6 @@ from segtumor.commands.common.terminal import print_table
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of this command; ``--help`` needs nothing heavy."""
     parser = make_parser(
         "segtumor data stats",
         "Count images, cases and lesions by part, class, size, site, view, age, sex and centre.",

@@ -33,6 +33,7 @@ from segtumor.inference.batch.ordered_threads import in_background
 from segtumor.inference.batch.predicting import predict_all
 from segtumor.inference.batch.preparing import Preparer
 from segtumor.inference.batch.tables import write_tables
+from segtumor.inference.load import InferenceModel
 from segtumor.runs import OVERLAYS
 from segtumor.runtime.predictor import Predictor
 from segtumor.settings.kinds import percent_hint
@@ -74,6 +75,18 @@ class Options:
     continued: bool = False
     overwrite: bool = False
 
+    @classmethod
+    def of_model(cls, model: InferenceModel, **given: Any) -> "Options":
+        """Threshold, gray values, size and note of a model, but for what is ``given``."""
+        low, high = model.settings["window_percentiles"]
+        own = {
+            "confidence_threshold": model.settings["confidence_threshold"],
+            "window_percentiles": (low, high),
+            "max_pixels": model.max_pixels,
+            "note": model.note.text if model.note else None,
+        }
+        return cls(**{**own, **given})
+
     def __post_init__(self) -> None:
         if not 0 <= self.confidence_threshold <= 1:
             got, what = self.confidence_threshold, "confidence threshold out of range"
@@ -103,14 +116,27 @@ class Result:
     first_note: str | None
 
 
-def check(paths: Iterable[str | Path], output: str | Path, options: Options) -> None:
+def check(paths: Iterable[str | Path], output: str | Path, *, continued: bool, overwrite: bool) -> None:
     """Refuse what would be lost, before a model is loaded, which takes seconds; arguments as ``infer``.
 
     Raises:
         ConfigError: as ``earlier_output.check_output``, or an input is one of the overlays in the folder.
     """
-    check_output(output, continued=options.continued, overwrite=options.overwrite)
+    check_output(output, continued=continued, overwrite=overwrite)
     check_inputs(paths, output)
+
+
+def infer_with(
+    model: InferenceModel,
+    paths: Iterable[str | Path],
+    output: str | Path,
+    options: Options,
+    *,
+    left_out: Sequence[LeftOut] = (),
+) -> Result:
+    """``infer`` with a model as it was loaded."""
+    entries = {"settings": model.settings, "model": model.entry, "left_out": left_out}
+    return infer(model.predictor, paths, output, options, **entries)
 
 
 def infer(
@@ -136,7 +162,7 @@ def infer(
         ConfigError: as ``check``, or the run in the folder cannot be continued, or another one is writing there.
         OutputError: the folder cannot be written.
     """
-    check(paths, output, options)
+    check(paths, output, continued=options.continued, overwrite=options.overwrite)
     asked_for = distinct(map(Path, paths))
     _warn_of_mixture(asked_for, output)
     settings = settings if options.frame is None else {**settings, "frame": options.frame}
