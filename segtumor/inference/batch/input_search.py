@@ -80,8 +80,8 @@ def _find(pattern: str, recursive: bool) -> Inputs:
     suffix = os.path.splitext(pattern)[1].lower()
     if suffix == ".json" and os.path.isfile(pattern):
         raise DataError("a JSON file is no image", where=pattern, remedy="Give an annotation file to --annotations")
-    # DICOM may be called anything.
-    if suffix not in SUPPORTED_SUFFIXES and _is_of_list(suffix) and os.path.exists(pattern) and why_no_image(pattern):
+    may_be_list = suffix not in SUPPORTED_SUFFIXES and _is_of_list(suffix) and os.path.exists(pattern)
+    if may_be_list and why_no_image(Path(pattern)):  # DICOM may be called anything
         return Inputs(_listed(Path(pattern)))
     if os.path.lexists(_printable(pattern)) or not glob.has_magic(pattern):
         return Inputs([Path(pattern)])

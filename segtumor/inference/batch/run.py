@@ -135,8 +135,8 @@ def infer_with(
     left_out: Sequence[LeftOut] = (),
 ) -> Result:
     """``infer`` with a model as it was loaded."""
-    entries = {"settings": model.settings, "model": model.entry, "left_out": left_out}
-    return infer(model.predictor, paths, output, options, **entries)
+    settings, entry = model.settings, model.entry
+    return infer(model.predictor, paths, output, options, settings=settings, model=entry, left_out=left_out)
 
 
 def infer(

@@ -128,19 +128,15 @@ class Detector:
 
     def _propose(self, maps: Maps, index: int, image_hw: SizeHW) -> Floats32:
         """Boxes (P, 4) of one image."""
-        anchors, settings = self.contract.anchors, self.contract.proposals
+        anchors = self.contract.anchors
         boxes, _ = choose_proposals(
             objectness=[level[index] for level in maps.objectness],
             deltas=[level[index] for level in maps.deltas],
             cells=self._cells,
             strides_px=anchors.strides_px,
             offset=anchors.offset,
-            box_weights=settings.box_weights,
             image_hw=image_hw,
-            pre_nms_topk=settings.pre_nms_topk,
-            post_nms_topk=settings.post_nms_topk,
-            nms_iou=settings.nms_iou,
-            min_box_size_px=settings.min_box_size_px,
+            **vars(self.contract.proposals),
         )
         return boxes
 
