@@ -39,11 +39,7 @@ PALETTE_RGB = (
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """An ordered set of class names.
-
-    Attributes:
-        names: class names; the position is the ``class_id``.
-    """
+    """An ordered set of class names."""
 
     names: tuple[str, ...]
 

@@ -25,7 +25,6 @@ class InferenceModel:
     """A model with what the tables say of it.
 
     Attributes:
-        predictor: radiograph to reading.
         settings: what decides its readings; "settings" of summary.json.
         entry: what identifies it; "model" of summary.json.
         max_pixels: larger pictures fail, px.

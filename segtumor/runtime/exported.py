@@ -40,8 +40,6 @@ class Export:
     Attributes:
         contract: what it says beside its graphs.
         graphs: what runs the graphs (``export_kinds.Graphs``), with the methods that its kind needs.
-        manifest: what ``export.json`` holds.
-        folder: where it lies.
     """
 
     contract: ModelContract

@@ -31,10 +31,8 @@ class Package:
     """A package to look for.
 
     Attributes:
-        title: name shown.
         module: what is imported, down to a part that is compiled.
         distributions: names it goes by at the package index; any one will do.
-        remedy: what to type if it is missing.
         needed: whether segtumor cannot work without it. One that is installed and broken is a failure in any case.
     """
 

@@ -50,9 +50,7 @@ class Trainer(TrainerBase):
 
     Attributes:
         model: the model, without a wrapper for several GPUs.
-        checkpointer: ``Checkpointer`` of the run folder.
         stop_reason: why training stopped early, or None.
-        validation: the ``Validation`` that was added, or None.
         resumed_from: file of the checkpoint that training resumes from, or None.
     """
 

@@ -25,7 +25,6 @@ class Predicted:
     """One input after the model.
 
     Attributes:
-        prepared: what the model was given.
         reading: what it says, without maps, which are as large as the radiograph; or None.
         reason: why there is none, or None.
         seconds: the model's time, s; of a batch, the input's share.

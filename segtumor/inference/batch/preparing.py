@@ -28,7 +28,6 @@ class Prepared:
     """One input, ready for the model, or the reason why not.
 
     Attributes:
-        path: of the file.
         identity: ``inputs.file_identity`` before it was read.
         size_hw: of the radiograph, px; None if it could not be read.
         window: (h, w) float32 in [0, 1], what the model sees.

@@ -55,10 +55,8 @@ class Options:
         frame: which one of DICOM files with several, from 0; None lets these fail.
         batch_size: radiographs that the model sees at once, from 1.
         num_workers: threads that read, and as many that draw; 0 does both where the model computes.
-        with_overlays: whether to draw overlays.
         note: a sentence for the footer of every overlay and for every row of findings.csv, or None.
         continued: whether to go on with the run in the folder, if there is one.
-        overwrite: whether to replace it.
 
     Raises:
         ConfigError: a value is out of its range.

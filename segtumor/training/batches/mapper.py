@@ -35,13 +35,10 @@ class RadiographMapper:
     Attributes:
         short_edges_px: sizes of the image's shorter edge to choose from at random.
         max_long_edge_px: the longer edge is never made longer than this.
-        window_percentiles: gray values made black and white.
-        max_pixels: larger images are refused.
         augmentation: name of a policy, or a file of albumentations (``composed``).
         min_lesion_area_px: lesions with fewer pixels after augmentation are left out of this example.
         cache_folder: keeps windowed images at the largest size that is asked for (``cache``); "" for none. Of several
             sizes, the smaller ones are then made from the largest.
-        cache_max_gb: limit of the cache.
         class_names: names by ``class_id``, to know the class of an image by its label.
         targets: what becomes of the truth of an image (``models.kinds.ModelKind.targets``).
 

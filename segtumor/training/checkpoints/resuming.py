@@ -30,8 +30,6 @@ class Newest(NamedTuple):
     """The checkpoint to resume from.
 
     Attributes:
-        path: its file.
-        checkpoint: its content.
         remarks: what the user should know, in sentences: files that were skipped.
     """
 

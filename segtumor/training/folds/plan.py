@@ -37,9 +37,7 @@ class Plan:
     """What a cross-validation will train and test on.
 
     Attributes:
-        merged: all images and annotations.
         image_root: absolute folder that the images' file names are relative to.
-        split: assignment of the images to folds.
         folds: the positions of each fold's images.
         summaries: {fold number: {part: counts}}.
         label_of, severity: label of each image id, and all labels, the gravest last.

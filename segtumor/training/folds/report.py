@@ -41,7 +41,6 @@ class CrossValidation:
     """What a cross-validation found.
 
     Attributes:
-        folds: FoldResults, in order.
         spreads: {measure: Spread over the folds}.
         study: of the pooled predictions; its estimates have intervals that resample cases, and its remarks begin with
             what limits a cross-validation.
