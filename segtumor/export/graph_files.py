@@ -15,12 +15,13 @@ import torch
 from detectron2.modeling import GeneralizedRCNN
 from torch import nn
 
-from segtumor.errors import ConfigError, OutputError, needed
+from segtumor.errors import ConfigError, OutputError
 from segtumor.export.graphs import BoxHead, Dense, MaskHead, PooledImageHead, pooling_of
 from segtumor.files import write_bytes
 from segtumor.models.detectors.image_head import JudgingRCNN
 from segtumor.runtime.sessions.graph_names import IMAGE_HEAD, POOLED, REGIONS, input_of, outputs_of
 from segtumor.runtime.sessions.openvino_graphs import import_openvino
+from segtumor.system.imports import import_optional
 
 OPSET = 17
 
@@ -83,9 +84,8 @@ def feature_and_level_counts(model: GeneralizedRCNN) -> tuple[int, int]:
 
 
 def check_onnx() -> None:
-    """Raises InstallationError unless the package onnx is installed."""
-    with needed("onnx", "onnx is not installed", remedy='Type: python -m pip install "segtumor[export]"'):
-        import onnx  # noqa: F401  torch's exporter and onnxruntime's quantisation use it
+    """Raises InstallationError unless the package onnx is installed: torch's exporter and quantisation use it."""
+    import_optional("onnx", extra="export")
 
 
 def _graphs_and_inputs(model: GeneralizedRCNN) -> dict[str, tuple[nn.Module, tuple[torch.Tensor]]]:

@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from segtumor.errors import needed
 from segtumor.export.graph_files import check_onnx, exporters_quiet
 from segtumor.runtime.sessions.graph_names import IMAGES
-from segtumor.system.imports import offline_imports
+from segtumor.system.imports import import_optional
 
 T = TypeVar("T")
 #: Calibration uses so many radiographs at most, evenly spaced: ranges hardly change with more.
@@ -31,7 +30,8 @@ def quantize_dense(float_file: Path, quantized_file: Path, images: Iterable[NDAr
         InstallationError: onnx or onnxruntime is missing.
     """
     check_onnx()
-    quantization, shape_inference = _onnxruntime_quantization()
+    quantization = import_optional("onnxruntime.quantization", extra="export")
+    shape_inference = import_optional("onnxruntime.quantization.shape_inference", extra="export")
     with tempfile.TemporaryDirectory() as folder, exporters_quiet(""):
         prepared = Path(folder) / "dense.onnx"
         shape_inference.quant_pre_process(str(float_file), str(prepared), skip_symbolic_shape=True)
@@ -79,11 +79,3 @@ def _reader(quantization: Any, images: Iterable[NDArray[np.float32]]) -> Any:
             return None if image is None else {IMAGES: image}
 
     return Reader()
-
-
-def _onnxruntime_quantization() -> tuple[Any, Any]:
-    missing, remedy = "onnxruntime is not installed", 'Type: python -m pip install "segtumor[export]"'
-    with offline_imports(), needed("onnxruntime", missing, remedy=remedy):
-        from onnxruntime import quantization
-        from onnxruntime.quantization import shape_inference
-    return quantization, shape_inference

@@ -5,9 +5,13 @@ openvino 2026.4 likewise through openvino-telemetry, and albumentations asks the
 """
 
 import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
+
+from segtumor.errors import needed
 
 #: Read while the libraries are imported.
 _NO_REPORTS = {"ORT_DISABLE_TELEMETRY": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
@@ -46,3 +50,19 @@ def offline_imports() -> Iterator[None]:
         finally:
             sys.modules.pop(_REPORTER, None)
             sys.modules.update(loaded)
+
+
+def import_optional(module: str, *, extra: str, title: str | None = None) -> Any:
+    """A module of a library that not everybody has, imported offline.
+
+    Args:
+        module: its name, with dots.
+        extra: what segtumor calls the group of packages that brings it, "onnx" of ``segtumor[onnx]``.
+        title: what people call the library; None: as the module.
+
+    Raises:
+        InstallationError: it is missing or broken.
+    """
+    package, remedy = module.partition(".")[0], f'Type: python -m pip install "segtumor[{extra}]"'
+    with offline_imports(), needed(package, f"{title or package} is not installed", remedy=remedy):
+        return importlib.import_module(module)

@@ -11,16 +11,20 @@ from detectron2.config import CfgNode
 from detectron2.engine import HookBase
 from detectron2.utils import comm
 from detectron2.utils.events import EventWriter, get_event_storage
+from torch import nn
 from tqdm import tqdm
 
 from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError, NonFiniteOutputError
 from segtumor.evaluation.study.metrics import evaluate
+from segtumor.models.build import predictor_from_config
 from segtumor.models.kinds import MASK_RCNN, Example, ModelKind, kind_of
 from segtumor.progress import SECONDS_BETWEEN_LINES, on_terminal
 from segtumor.runs import BEST_WEIGHTS, LAST_WEIGHTS
 from segtumor.runtime.predictor import Predictor
+from segtumor.training.batches.loaders import validation_batches
 from segtumor.training.checkpoints.checkpoint import Checkpointer
+from segtumor.training.data_sets import can_choose
 from segtumor.training.divergence import not_finite
 from segtumor.training.validation import predict_dataset, validation_losses
 
@@ -99,23 +103,15 @@ class Validation(HookBase):
         self._measures = {"metric": self.best_metric, "annotations_sha256": getattr(self.dataset, "sha256", None)}
 
     @classmethod
-    def from_config(
-        cls,
-        cfg: CfgNode,
-        *,
-        dataset: CocoDataset,
-        predictor: Predictor,
-        loss_batches: Callable[[], Iterable[list[Example]]],
-        chooses: bool = True,
-    ) -> "Validation":
-        """The validation that ``TEST``, ``SOLVER`` and ``INPUT`` describe."""
+    def from_config(cls, cfg: CfgNode, dataset: CocoDataset, model: nn.Module) -> "Validation":
+        """The validation of a model in training that ``TEST``, ``SOLVER`` and ``INPUT`` describe."""
         return cls(
             kind=kind_of(cfg),
-            chooses=chooses,
+            chooses=can_choose(cfg, dataset),
             period=cfg.TEST.EVAL_PERIOD or cfg.SOLVER.MAX_ITER,
             dataset=dataset,
-            predictor=predictor,
-            loss_batches=loss_batches,
+            predictor=predictor_from_config(cfg, model, dataset.taxonomy.names),
+            loss_batches=lambda: validation_batches(cfg, dataset.records),
             best_metric=cfg.SOLVER.BEST_METRIC,
             patience=cfg.SOLVER.EARLY_STOPPING_PATIENCE,
             batch_size=cfg.SOLVER.IMS_PER_BATCH,

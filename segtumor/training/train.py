@@ -17,13 +17,12 @@ from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError, DataError, ModelError
 from segtumor.evaluation.study.values import Evaluation
 from segtumor.files import write_text
-from segtumor.models.build import predictor_from_config
 from segtumor.models.weights import load_weights, read_checkpoint
 from segtumor.reporting.figures.training_curves import training_curves
 from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS, find_run
 from segtumor.training import data_identity, data_sets, run_folder
 from segtumor.training.batches.catalog import DataParts, Files
-from segtumor.training.batches.loaders import build_train_loader, validation_batches
+from segtumor.training.batches.loaders import build_train_loader
 from segtumor.training.checkpoints.resuming import Newest, newest_checkpoint
 from segtumor.training.final_evaluation import evaluate_sets
 from segtumor.training.hooks import Validation
@@ -198,10 +197,4 @@ def _validation(cfg: CfgNode, datasets: Sequence[CocoDataset], model: nn.Module)
         return None
     if len(datasets) > 1:
         raise ConfigError("one validation set chooses the best model", where="DATASETS.VALIDATION", got=len(datasets))
-    return Validation.from_config(
-        cfg,
-        dataset=datasets[0],
-        predictor=predictor_from_config(cfg, model, datasets[0].taxonomy.names),
-        loss_batches=lambda: validation_batches(cfg, datasets[0].records),
-        chooses=data_sets.can_choose(cfg, datasets[0]),
-    )
+    return Validation.from_config(cfg, datasets[0], model)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from segtumor.arrays import Floats32
-from segtumor.errors import ModelError, needed
+from segtumor.errors import ModelError
 from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
@@ -18,7 +18,7 @@ from segtumor.runtime.sessions.graph_names import (
     NamedHeads,
     outputs_of,
 )
-from segtumor.system.imports import offline_imports
+from segtumor.system.imports import import_optional
 
 
 class OnnxGraphs(NamedHeads):
@@ -75,7 +75,4 @@ class OnnxGraphs(NamedHeads):
 
 def import_onnxruntime() -> Any:
     """The module ``onnxruntime``; raises InstallationError if it is missing."""
-    missing, remedy = "onnxruntime is not installed", 'Type: python -m pip install "segtumor[onnx]"'
-    with offline_imports(), needed("onnxruntime", missing, remedy=remedy):
-        import onnxruntime
-    return onnxruntime
+    return import_optional("onnxruntime", extra="onnx")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from segtumor.arrays import Floats32
-from segtumor.errors import ModelError, needed
+from segtumor.errors import ModelError
 from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
@@ -21,7 +21,7 @@ from segtumor.runtime.sessions.graph_names import (
     NamedHeads,
     numbered,
 )
-from segtumor.system.imports import offline_imports
+from segtumor.system.imports import import_optional
 
 #: OpenVINO keeps memory for every number of rows that it has seen: (up to so many rows, multiples of this), then those
 #: of the last. Finely at first, as each row of the mask head is half a billion multiplications in a ResNet-50 model.
@@ -127,7 +127,4 @@ def _padded(regions: Floats32) -> Floats32:
 
 def import_openvino() -> Any:
     """The module ``openvino``; raises InstallationError if it is missing."""
-    missing, remedy = "OpenVINO is not installed", 'Type: python -m pip install "segtumor[openvino]"'
-    with offline_imports(), needed("openvino", missing, remedy=remedy):
-        import openvino
-    return openvino
+    return import_optional("openvino", extra="openvino", title="OpenVINO")
