@@ -7,7 +7,7 @@ here: what will be trained and tested (``plan``), what is in the folder (``folde
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from segtumor.datasets.splits.document import hash_images
 from segtumor.datasets.splits.output import write_parts
 from segtumor.errors import ModelError
 from segtumor.files import prepare_output_folder, write_json
+from segtumor.progress import Progress
 from segtumor.runs import EVALUATIONS, PREDICTIONS
 from segtumor.training.final_evaluation import evaluate_run
 from segtumor.training.folds.folder import (
@@ -46,7 +47,7 @@ def cross_validate(
     *,
     init_from: str | Path | None = None,
     overwrite: bool = False,
-    progress: Callable[[Iterable[str]], Iterable[str]] = iter,
+    progress: Progress = iter,
 ) -> list[Path]:
     """Train and test every fold that is not finished yet; returns the paths of the folds' predictions.
 
