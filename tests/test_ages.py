@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from segtumor.ages import AGE_GROUP, AGE_GROUP_STARTS, AGE_GROUPS, age_group, is_age
@@ -32,6 +32,11 @@ def test_the_groups_begin_where_they_say():
     assert [age_group(start) for start in (0, *AGE_GROUP_STARTS)] == list(AGE_GROUPS)
 
 
+@settings(max_examples=25, deadline=None)
+@example(17.99)
+@example(18)
+@example(130)
+@example(130.1)
 @given(st.one_of(st.floats(), st.integers(), st.booleans(), st.none(), st.text(max_size=5)))
 def test_tables_splits_and_subgroups_agree(age):
     image = {"id": 1, "file_name": "a.png", "width": 8, "height": 8, "age": age, "case_id": "a", "site": "tibia"}

@@ -44,7 +44,8 @@ def test_crowds_are_counted_apart(crowded):
     assert images["false_positives_per_normal_image"] == 0
 
 
-def test_each_image_says_what_its_crowds_took(crowded, tmp_path):
+def test_each_image_says_what_its_crowds_took(crowded, tmp_path, monkeypatch):
+    monkeypatch.setattr("segtumor.reporting.files.evaluation_files.png_bytes", lambda draw: b"")
     evaluation = evaluate(crowded, NAMES)
     rows = [(r["n_lesions"], r["crowd_regions"], r["findings_in_crowds"]) for r in evaluation.per_image]
     assert rows == [(1, 1, 1), (0, 1, 0), (0, 0, 0)]

@@ -1,5 +1,6 @@
 """Compressed frames and the DICOM files around them, for the tests. Needs the decoders' packages."""
 
+import atexit
 import functools
 import io
 import subprocess
@@ -73,20 +74,24 @@ def _j2k(stored, bits, lossless):
     return encode_array(stored, bits_stored=bits, photometric_interpretation=photometric, use_mct=False, **options)
 
 
-#: In a process of its own: where it cannot encode a picture, GDCM leaves memory that ends Python later.
+#: In a process of its own: where it cannot encode a picture, GDCM leaves memory that ends Python later. One process
+#: for all pictures, since starting it takes most of the time: a line with file and syntax in, a line out at the end.
 _ENCODER = """
 import gdcm, sys
-name, uid = sys.argv[1:]
-reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
-reader.SetFileName(name)
-reader.Read()
-change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(uid)))
-change.SetInput(reader.GetImage())
-changed = change.Change()
-writer.SetFileName(name)
-writer.SetFile(reader.GetFile())
-writer.SetImage(change.GetOutput())
-sys.exit(not (changed and writer.Write()))
+for line in sys.stdin:
+    name, uid = line.rstrip().rsplit(" ", 1)
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(name)
+    reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(uid)))
+    change.SetInput(reader.GetImage())
+    changed = change.Change()
+    writer.SetFileName(name)
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    if not (changed and writer.Write()):
+        sys.exit(1)
+    print("done", flush=True)
 """
 
 
@@ -95,9 +100,26 @@ def _gdcm(stored, uid, bits):
 
 
 @functools.cache
+def _encoder():
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    encoder = subprocess.Popen([sys.executable, "-c", _ENCODER], text=True, **pipes)
+    atexit.register(_end, encoder)
+    return encoder
+
+
+def _end(encoder):
+    encoder.stdin.close()
+    encoder.stdout.close()
+    encoder.wait()
+
+
+@functools.cache
 def _gdcm_encoded(data, uid):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.dcm"
         path.write_bytes(data)
-        subprocess.run([sys.executable, "-c", _ENCODER, str(path), uid], check=True, capture_output=True)
+        encoder = _encoder()
+        encoder.stdin.write(f"{path} {uid}\n")
+        encoder.stdin.flush()
+        assert encoder.stdout.readline() == "done\n"
         return get_frame(dcmread(path).PixelData, 0, number_of_frames=1)

@@ -30,6 +30,13 @@ def evaluation():
     return evaluate([ImageResult(images[0], (finding,)), ImageResult(images[1], ()), ImageResult(images[2], ())], NAMES)
 
 
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Drawing takes nearly all the time; ``written`` has drawn them all."""
+    monkeypatch.setattr("segtumor.reporting.files.evaluation_files.png_bytes", lambda draw: b"")
+    monkeypatch.setattr("segtumor.reporting.figures.training_curves.png_bytes", lambda draw: b"")
+
+
 def read_csv(path):
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -84,13 +91,13 @@ def test_tables(written):
     ]
 
 
-def test_nothing_to_report(tmp_path):
+def test_nothing_to_report(no_pictures, tmp_path):
     write_evaluation(evaluate([], NAMES), tmp_path)
     assert read_csv(tmp_path / "per_lesion.csv") == []
     assert (tmp_path / "per_image.csv").read_text().startswith("image_id,file_name,case_id,label")
 
 
-def test_curves_of_the_run_evaluated_before_are_deleted(tmp_path, evaluation):
+def test_curves_of_the_run_evaluated_before_are_deleted(no_pictures, tmp_path, evaluation):
     run = write_log(tmp_path / "run", {"iteration": 1, "total_loss": 1.0})
     assert tmp_path / "out" / "training_curves.png" in write_evaluation(evaluation, tmp_path / "out", run_folder=run)
     paths = write_evaluation(evaluation, tmp_path / "out")

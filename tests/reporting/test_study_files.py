@@ -18,7 +18,8 @@ def pictures():
     """Names in place of pictures, whose drawing takes nearly all the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("segtumor.reporting.pages.study_figures.StudyFigure.png", lambda self: self.name.encode())
-        patch.setattr("segtumor.reporting.figures.canvas.png_bytes", lambda draw, **_: b"")
+        for module in ("files.evaluation_files", "pages.study_figures"):
+            patch.setattr(f"segtumor.reporting.{module}.png_bytes", lambda draw, **_: b"")
         yield
 
 
