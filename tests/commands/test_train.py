@@ -1,4 +1,4 @@
-"""``tools/train_net.py`` as it is typed: its exit codes. What a run leaves behind: tests/engine/test_training.py."""
+"""``tools/train_net.py`` as it is typed: its exit codes. What a run leaves behind: tests/training/test_training.py."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Libraries that report home are imported so that they do not; what strace sees: tests/engine/test_exporting.py."""
+"""Libraries that report home are imported so that they do not; what strace sees: tests/export/test_exporting.py."""
 
 import os
 import re
