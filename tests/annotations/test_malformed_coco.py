@@ -8,6 +8,7 @@ import copy
 import json
 
 import pytest
+from documents import GONE, changed
 
 from segtumor.annotations.coco import load_coco
 from segtumor.annotations.json_input import read_bytes
@@ -17,7 +18,6 @@ from segtumor.annotations.validation import find_problems
 from segtumor.errors import DataError
 
 NAN, INF = float("nan"), float("inf")
-GONE = object()
 SQUARE = [10, 10, 30, 10, 30, 30, 10, 30]
 
 
@@ -254,19 +254,6 @@ ODD = [
 TABLE = SILENT_IN_DETECTRON2 + OTHERS + ODD
 
 
-def changed(path, value):
-    coco = copy.deepcopy(SOUND)
-    *way, last = path
-    entry = coco
-    for key in way:
-        entry = entry[key]
-    if value is GONE:
-        del entry[last]
-    else:
-        entry[last] = value
-    return coco
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("malformed")
@@ -291,7 +278,7 @@ def test_the_sound_file_has_no_problem(folder):
 
 @pytest.mark.parametrize(("kind", "path", "value", "severity", "field", "words"), TABLE, ids=[row[0] for row in TABLE])
 def test_every_kind_is_found_told_with_a_remedy_and_never_loaded(kind, path, value, severity, field, words, folder):
-    coco = changed(path, value)
+    coco = changed(SOUND, path, value)
     found = find_problems(coco)
     matching = [p for p in found if (p.severity, p.field) == (severity, field) and words in p.what]
     assert matching, found
@@ -306,7 +293,7 @@ def test_every_kind_is_found_told_with_a_remedy_and_never_loaded(kind, path, val
 
 @pytest.mark.parametrize(("kind", "path", "value", "severity", "field", "words"), TABLE, ids=[row[0] for row in TABLE])
 def test_every_kind_is_repaired_or_left_out(kind, path, value, severity, field, words):
-    coco = changed(path, value)
+    coco = changed(SOUND, path, value)
     before = repr(coco)
     try:
         repaired = repair(coco)

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from documents import GONE, changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from segtumor.annotations.validation import find_problems
 from segtumor.structures.masks import box_from_mask, rle_from_mask
 
 NAN, INF = float("nan"), float("inf")
-GONE = object()
 SQUARE = [1, 1, 3, 1, 3, 3, 1, 3]
 SOUND = {
     "images": [
@@ -133,22 +133,9 @@ def errors(coco, **options):
     return [problem for problem in find_problems(coco, **options) if problem.severity == ERROR]
 
 
-def _changed(path, value):
-    coco = copy.deepcopy(SOUND)
-    *way, last = path
-    entry = coco
-    for key in way:
-        entry = entry[key]
-    if value is GONE:
-        del entry[last]
-    else:
-        entry[last] = value
-    return coco
-
-
 @pytest.mark.parametrize(("path", "value", "expected"), CASES)
 def test_every_kind_of_problem_is_named(path, value, expected):
-    found = [str(problem) for problem in errors(_changed(path, value))]
+    found = [str(problem) for problem in errors(changed(SOUND, path, value))]
     assert any(expected in text for text in found), found
 
 

@@ -1,10 +1,10 @@
 """Contracts to JSON and back, and every way in which a file can be wrong."""
 
-import copy
 import json
 
 import pytest
 from contracts import contract
+from documents import GONE, changed
 
 from segtumor.errors import ModelError
 from segtumor.runtime.contract import Contract
@@ -20,25 +20,12 @@ def test_whole_numbers_will_do_for_others():
     assert Contract.from_dict(json.loads(json.dumps(VALUES).replace("100.0", "100")), "export.json") == contract()
 
 
-def changed(path, value):
-    values = copy.deepcopy(VALUES)
-    *parents, last = path.split(".")
-    place = values
-    for parent in parents:
-        place = place[parent]
-    if value is KeyError:
-        del place[last]
-    else:
-        place[last] = value
-    return values
-
-
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        ("proposals", KeyError, "proposals is missing"),
-        ("regions.nms_iou", KeyError, "regions.nms_iou is missing"),
-        ("postprocessing.fill_holes", KeyError, "postprocessing.fill_holes is missing"),
+        ("proposals", GONE, "proposals is missing"),
+        ("regions.nms_iou", GONE, "regions.nms_iou is missing"),
+        ("postprocessing.fill_holes", GONE, "postprocessing.fill_holes is missing"),
         ("regions.colour", 3, "regions.colour is unknown"),
         ("anchors", [1], "anchors is not right"),
         ("class_names", [], "class_names is not right"),
@@ -66,7 +53,7 @@ def changed(path, value):
 )
 def test_the_first_wrong_field_is_named(path, value, named):
     with pytest.raises(ModelError) as caught:
-        Contract.from_dict(changed(path, value), "here/export.json")
+        Contract.from_dict(changed(VALUES, path.split("."), value), "here/export.json")
     assert str(caught.value).startswith("here/export.json: ")
     assert named in str(caught.value)
 
