@@ -186,7 +186,6 @@ OTHERS = [
     ("spacing 0", (*IMG, "spacing_mm"), [0, 0.1], ERROR, "spacing_mm", "is not [row, column]"),
     ("spacing of one number", (*IMG, "spacing_mm"), 0.1, ERROR, "spacing_mm", "is not [row, column]"),
     ("case of a list", (*IMG, "case_id"), ["c1"], ERROR, "case_id", "is neither text nor"),
-    ("id true", (*IMG, "id"), True, ERROR, "id", "is not an integer"),
     ("id NaN", (*A, "id"), NAN, ERROR, "id", "is not an integer"),
     ("image_id true", (*A, "image_id"), True, ERROR, "image_id", "is not an integer"),
     ("category_id NaN", (*A, "category_id"), NAN, ERROR, "category_id", "is not an integer"),

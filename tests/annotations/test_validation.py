@@ -1,11 +1,11 @@
-"""Malformed COCO files: one line of the table below for each kind."""
+"""Malformed COCO files: finer kinds than those of test_malformed_coco, and what is not of one value alone."""
 
 import copy
 import os
 
 import numpy as np
 import pytest
-from documents import GONE, changed
+from documents import changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,23 +37,12 @@ SOUND = {
 ANNOTATION, IMAGE, CATEGORY = ("annotations", 0), ("images", 0), ("categories", 0)
 
 CASES = [
-    (("images",), GONE, "images: is missing"),
     (("images",), {}, "images: is not a list"),
-    (("images",), [], "images: is empty"),
-    (("annotations",), GONE, "annotations: is missing"),
-    (("categories",), GONE, "categories: is missing"),
     (("categories",), [], "categories: is empty"),
     (IMAGE, "a.png", "is not a JSON object"),
-    ((*IMAGE, "id"), GONE, "id: is missing"),
-    ((*IMAGE, "id"), "1", "id: is not an integer"),
-    ((*IMAGE, "id"), True, "id: is not an integer"),
-    ((*IMAGE, "id"), 2, "id: is used twice"),
     ((*IMAGE, "image_label"), "normal", "image_label: contradicts the annotations, of which it has some"),
     (("images", 1, "image_label"), "malignant", "image_label: contradicts the annotations, of which it has none"),
-    ((*IMAGE, "width"), GONE, "width: is missing"),
-    ((*IMAGE, "width"), 0, "width: is not a whole number from 1"),
     ((*IMAGE, "height"), 4.5, "height: is not a whole number from 1"),
-    ((*IMAGE, "file_name"), GONE, "file_name: is missing"),
     ((*IMAGE, "file_name"), 5, "is not a file name"),
     ((*IMAGE, "file_name"), " ", "is not a file name"),
     ((*IMAGE, "file_name"), "a\0.png", "is not a file name"),
@@ -64,23 +53,12 @@ CASES = [
     ((*IMAGE, "file_name"), "/etc/passwd", "is absolute"),
     ((*IMAGE, "file_name"), "C:a.png", "is absolute"),
     ((*IMAGE, "file_name"), "x\\a.png", "has a backslash"),
-    (CATEGORY, None, "is not a JSON object"),
     ((*CATEGORY, "id"), "1", "id: is not an integer"),
-    ((*CATEGORY, "id"), 2, "id: is used twice"),
-    ((*CATEGORY, "name"), GONE, "name: is missing"),
-    ((*CATEGORY, "name"), "malignant", "name: is used twice"),
     ((*CATEGORY, "name"), 3, "is not a name"),
     (ANNOTATION, [], "is not a JSON object"),
-    ((*ANNOTATION, "id"), GONE, "id: is missing"),
-    ((*ANNOTATION, "id"), "1", "id: is not an integer"),
-    ((*ANNOTATION, "image_id"), GONE, "image_id: is missing"),
-    ((*ANNOTATION, "image_id"), 9, "image_id: is not the id of any entry"),
-    ((*ANNOTATION, "image_id"), "1", "image_id: is not an integer"),
     ((*ANNOTATION, "image_id"), [1], "image_id: is not an integer"),
     ((*ANNOTATION, "category_id"), 9, "category_id: is not the id of any entry"),
     ((*ANNOTATION, "category_id"), 1.0, "category_id: is not an integer"),
-    ((*ANNOTATION, "bbox"), GONE, "bbox: is missing"),
-    ((*ANNOTATION, "bbox"), None, "is not [x, y, width, height]"),
     ((*ANNOTATION, "bbox"), [1, 1, 2], "is not [x, y, width, height]"),
     ((*ANNOTATION, "bbox"), [1, 1, 2, "2"], "not a finite number"),
     ((*ANNOTATION, "bbox"), [1, 1, 2, NAN], "not a finite number"),
@@ -91,13 +69,8 @@ CASES = [
     ((*ANNOTATION, "bbox"), [6, 1, 2, 2], "bbox: is wholly outside the image"),
     ((*ANNOTATION, "bbox"), [-3, 1, 2, 2], "bbox: is wholly outside the image"),
     ((*ANNOTATION, "bbox"), [4, 1, 2, 2], "polygon does not touch its bbox"),
-    ((*ANNOTATION, "area"), NAN, "area: is not a finite number"),
-    ((*ANNOTATION, "area"), -1, "area: is not a finite number"),
     ((*ANNOTATION, "area"), None, "area: is not a finite number"),
-    ((*ANNOTATION, "iscrowd"), 2, "iscrowd: is neither 0 nor 1"),
     ((*ANNOTATION, "iscrowd"), "0", "iscrowd: is neither 0 nor 1"),
-    ((*ANNOTATION, "segmentation"), GONE, "segmentation: is missing"),
-    ((*ANNOTATION, "segmentation"), [], "segmentation: is missing"),
     ((*ANNOTATION, "segmentation"), "x", "is neither polygons nor an RLE"),
     (
         (*ANNOTATION, "segmentation"),
