@@ -88,9 +88,8 @@ def scale_mask(
 ) -> NDArray[_Pixel]:
     """A (h, w) mask, bool or of values, on an image of ``size_hw``; each pixel takes the nearest one's value.
 
-    Args:
-        mask: the pixels from ``corner_xy`` on; what reaches beyond the image is cut.
-        drawn_hw: size of the image that it was drawn on; None takes that of the mask.
+    It lies from ``corner_xy`` on the image that it was drawn on, by default one of its own size; what reaches beyond is
+    cut.
     """
     lines, drawn_hw = [], drawn_hw or mask.shape
     for length, old, new, first in zip(mask.shape, drawn_hw, size_hw, corner_xy[::-1], strict=True):

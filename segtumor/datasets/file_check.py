@@ -111,12 +111,8 @@ def repaired_copy(
 ) -> Repaired:
     """A copy in which what is certain is put right, and what is not is left out; images that do not open, too.
 
-    Args:
-        keep_boxes: whether lesions without an outline stay; they do, too, where no lesion has one.
-        crowds_as_lesions, boxes_as_masks: as in ``repair``.
-
-    Raises:
-        DataError: it is no COCO object, a key is twice in one object, or nothing is left.
+    ``keep_boxes`` keeps lesions without an outline; where no lesion has one, they stay anyhow. Raises DataError if it
+    is no COCO object, a key is twice in one object, or nothing is left.
     """
     if checked.repeated:
         remedy = "Remove one of the two by hand; the copy would have the last"

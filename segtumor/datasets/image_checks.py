@@ -39,15 +39,10 @@ def image_problems(
     near: bool = True,
     workers: int | None = None,
 ) -> tuple[list[Problem], dict[str, Fingerprint]]:
-    """Open every image and say what is wrong.
+    """What is wrong with images that are opened, by kind and in their order; and {file name: Fingerprint}.
 
-    Args:
-        images: COCO image entries, as they are in the file; malformed ones are skipped.
-        image_root: folder of the images. Only files inside it are opened.
-        near: whether to look for images that are nearly the same, too; equal ones are always found.
-
-    Returns:
-        list of Problem, by kind and in the order of the images; {file name: Fingerprint} of the images that open.
+    Only files inside ``image_root`` are opened, malformed entries skipped. Equal images are always looked for, nearly
+    equal ones if ``near``.
     """
     entries = _openable(images, image_root)
     revealing = {name for name in entries if _reveals_patient(Path(image_root) / name)}

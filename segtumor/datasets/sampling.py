@@ -28,14 +28,9 @@ def kind_of(truth: AnnotatedImage) -> str:
 def sample_images(
     images: Sequence[AnnotatedImage], count: int, *, seed: int = 0, only: str | None = None
 ) -> list[AnnotatedImage]:
-    """Up to ``count`` images, as many of each kind as there are, in the order of the data set.
+    """Up to ``count`` images, as many of each kind as there are, in the order of the data set, chosen by the seed.
 
-    Args:
-        seed: of the choice; the same seed chooses the same images.
-        only: a kind (normal, benign, malignant) or a class name; None takes all.
-
-    Raises:
-        DataError: no image is of the kind asked for.
+    ``only`` takes one kind: normal, benign, malignant or a class; raises DataError if no image is of it.
     """
     by_kind: dict[str, list[int]] = {}
     for index, image in enumerate(images):

@@ -49,12 +49,7 @@ def normalize_window(pixels: ArrayLike, low_percentile: float = 0.5, high_percen
 
 
 def sparse_sample(array: Array, most: int, *, without: Mask | None = None) -> Array:
-    """About ``most`` of the values of (H, W) on every n-th row and column, flat; all of them where there are fewer.
-
-    Args:
-        most: number of values, at least 1.
-        without: (H, W) bool, True on values to leave out, or None.
-    """
+    """About ``most`` values of (H, W), on every n-th row and column, flat; none where ``without`` is True."""
     step = max(1, int(np.ceil(np.sqrt(array.size / most))))
     sample = array[::step, ::step]
     if without is None:

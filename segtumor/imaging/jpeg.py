@@ -90,15 +90,10 @@ def walk_jpeg(data: bytes) -> JpegStream:
 
 
 def check_jpeg(data: bytes, max_pixels: int, where: str | Path) -> None:
-    """Refuse a stream whose coded data is damaged, or whose scans are too many.
+    """Refuse a stream, also of a part of a TIFF file with its tables, that is damaged or has too many scans.
 
-    Args:
-        data: bytes of a file or frame, or of a part of a TIFF file with its tables.
-        max_pixels: of the size in its header, which is believed from here on.
-
-    Raises:
-        BadImageError: damaged, or too many scans.
-        ValueError: cut off, too large, or no JPEG.
+    ``max_pixels`` are of the size in its header, which is believed from here on. Raises BadImageError, or ValueError if
+    it is cut off, too large, or no JPEG.
     """
     stream = walk_jpeg(data)
     pixels = stream.size_hw[0] * stream.size_hw[1]

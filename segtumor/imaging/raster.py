@@ -73,15 +73,10 @@ _no_truncated_images = SharedSetting(_truncation_is_an_error)
 
 
 def read_raster(file: BinaryIO, path: Path, kind: str, max_pixels: int) -> Radiograph:
-    """Decode one picture.
+    """Decode one picture, PNG, JPEG, TIFF or BMP as its first bytes say.
 
-    Args:
-        kind: "PNG", "JPEG", "TIFF" or "BMP", as its first bytes say.
-        max_pixels: limit on the size in the header.
-
-    Raises:
-        BadImageError: too large, several pages, or a colour mode that has no gray.
-        Exception: whatever the decoder raises on damaged files; see ``failures.decoder_errors``.
+    Raises BadImageError for one that is too large, has several pages or a colour mode without gray, and whatever the
+    decoder raises on damaged files; see ``failures.decoder_errors``.
     """
     with _no_truncated_images():
         image = _DECODERS[kind](file)

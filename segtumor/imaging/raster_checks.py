@@ -32,15 +32,9 @@ _JPEG_BYTES_PER_PIXEL = 8
 
 
 def check_coded_data(image: ImageFile, file: BinaryIO, kind: str, max_pixels: int, where: Path) -> None:
-    """Refuse damaged or costly data, and more pixels than the header says.
+    """Raise BadImageError or ValueError for damaged or costly data, and for more pixels than the header says.
 
-    Args:
-        image: Pillow's, not loaded yet.
-        kind: "PNG", "JPEG", "TIFF" or "BMP".
-        max_pixels: limit on the size of a part.
-
-    Raises:
-        BadImageError, ValueError: any of these.
+    ``image`` is Pillow's, not loaded yet; ``max_pixels`` limits the size of a part.
     """
     if kind == "PNG":
         check_png(file)

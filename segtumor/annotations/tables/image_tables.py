@@ -86,17 +86,10 @@ def match_images(
     where: Path | str | None = None,
     elsewhere: list[tuple[str, str]] | None = None,
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Find the image of each row: by its whole name below the image root, else by its file name, else without suffix.
+    """({file name: fields}, names that are no image), by name below the root, file name, or that without suffix.
 
-    Args:
-        table: from ``read_image_table``.
-        elsewhere: list to which (file name, name in the table) is added where only one of the two names a folder.
-
-    Returns:
-        ({file name: fields}, list of names in the table that are no image).
-
-    Raises:
-        DataError: a name fits several images, or two rows that fit one image differ.
+    Adds (file name, name in the table) to ``elsewhere`` where only one of the two names a folder. Raises DataError for
+    a name of several images, or two rows of one image that differ.
     """
     names, found, unknown = NameIndex(file_names), dict[str, dict[str, Any]](), list[str]()
     for name, fields in table.items():

@@ -26,15 +26,9 @@ def balance_tables(
     keys: Sequence[str] = (),
     severity: Sequence[str] = (),
 ) -> list[TextTable]:
-    """Tables of a split.
+    """(header, rows) of the counts of a split, then of shares in percent, of labels, ``keys`` and classes of lesions.
 
-    Args:
-        keys: attributes whose shares are shown too, e.g. center or age_group.
-        severity: the labels in order.
-
-    Returns:
-        list of (header, rows); first the counts, then for each of label and ``keys`` the shares of the images in
-        percent, then the shares of the classes among the lesions.
+    ``keys`` are attributes of images, such as center or age_group; ``severity`` are the labels in order.
     """
     part_of_image = {image["id"]: _part(split, image) for image in images}
     parts = [part_of_image[image["id"]] for image in images]

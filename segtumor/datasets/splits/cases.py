@@ -44,17 +44,9 @@ def join_cases(case_of: Mapping[str, str], pairs: Iterable[tuple[str, str]]) -> 
 
 
 def read_case_table(path: Path | str, file_names: Sequence[str]) -> tuple[dict[int, str], list[str]]:
-    """Cases from a table.
+    """({position of the image: case}, names that no image has) of a CSV or Excel table of image names and case_id.
 
-    Args:
-        path: CSV or Excel with a column of image names (image_id, file_name, ...) and a column case_id.
-        file_names: of the images; names in the table may lack folder and suffix where that leaves no doubt.
-
-    Returns:
-        ({position of the image: case}, list of names in the table that no image has).
-
-    Raises:
-        DataError: unreadable, a column is missing, or an image has two cases.
+    Names may lack folder and suffix where that leaves no doubt. Raises DataError for an image with two cases.
     """
     names, cases, unknown = NameIndex(file_names), dict[int, str](), list[str]()
     rows = read_cells(path, ("case_id",))

@@ -160,17 +160,9 @@ def hash_images(image_root: Path | str, names: Iterable[str], *, progress: Progr
 
 
 def verify_split(document: Mapping[str, Any], image_root: Path | str, *, progress: Progress = iter) -> ChangedImages:
-    """Compare the image files with their hashes in a split file.
+    """Names of image files with other bytes than a split file says, and of those that are not there.
 
-    Args:
-        document: from ``read_split_document``; without ``image_sha256`` nothing can be compared.
-        image_root: folder that the file names are relative to.
-
-    Returns:
-        ChangedImages: names of files with other bytes, and of files that are not there.
-
-    Raises:
-        DataError: the document holds no hashes of images.
+    Raises DataError if it holds no hashes of images.
     """
     saved = document.get("image_sha256")
     if not saved:

@@ -45,16 +45,10 @@ class MergedCoco:
 def merge_coco(
     paths: Iterable[Path | str], *, image_root: Path | str | None = None, check_files: bool = True
 ) -> MergedCoco:
-    """Read, check and merge COCO files.
+    """Read, check and merge COCO files; their order does not matter, but for ids that had to be renumbered.
 
-    Args:
-        image_root: folder of the images of all of them; None takes ``images`` beside each file's folder.
-
-    Returns:
-        MergedCoco. The order of files and entries does not matter to it, but for ids that had to be renumbered.
-
-    Raises:
-        DataError: a file has problems, categories differ, or two files hold an image of one name.
+    None as ``image_root`` takes ``images`` beside each file's folder. Raises DataError if a file has problems,
+    categories differ, or two files hold an image of one name.
     """
     merged, file_of_name = MergedCoco(paths=[Path(path) for path in paths]), dict[str, Path]()
     for path in merged.paths:

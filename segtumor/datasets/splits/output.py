@@ -121,15 +121,9 @@ def write_parts(
     label_of: Mapping[int, str] | None = None,
     severity: Sequence[str] = SEVERITY,
 ) -> dict[str, dict[str, Any]]:
-    """Write ``<part>.json`` of each part.
+    """Write ``<part>.json`` of (part, COCO object) pairs; {part: counts of ``summarize``, and annotations_sha256}.
 
-    Args:
-        documents: (part, COCO object) pairs, e.g. from ``part_documents``.
-        label_of: {image id: label}; None takes ``image_label`` of each image.
-        severity: the labels to count.
-
-    Returns:
-        {part: counts as ``summarize`` gives them, and annotations_sha256}.
+    ``label_of``: {image id: label}; None takes ``image_label`` of each image.
     """
     summaries = {}
     for part, document in documents:

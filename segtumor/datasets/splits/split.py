@@ -80,12 +80,7 @@ def make_split(
     severity: Sequence[str] = SEVERITY,
     within: Keys | None = None,
 ) -> Split:
-    """A new split of kind grouped, image or none.
-
-    Args:
-        kind: grouped (by case), image (each image by itself; it leaks where cases have several) or none (all in one).
-        labels: N, each one of ``severity``.
-    """
+    """A new split: grouped (by case), image (one by one, which leaks where cases have several) or none (all in one)."""
     if kind == NONE:
         assignment = _assignment({"all": range(len(file_names))}, file_names, case_ids)
         return Split(NONE, None, {"all": 1.0}, assignment)

@@ -45,11 +45,9 @@ def read_labelme(path: str | Path) -> LabelmeFile:
 
 
 def pair_shapes(shapes: Sequence[Shape], *, min_iou: float = MIN_PAIR_IOU) -> list[DrawnLesion]:
-    """Join rectangles and polygons of the same lesion (``labelme_shapes.pair_by_label``).
+    """The polygons in their order, with their rectangles (``pair_by_label``), then the rectangles that have no polygon.
 
-    Returns:
-        the polygons in their order, then the rectangles that have no polygon. The latter are real
-        lesions whose outline was forgotten (seen in BTXRD: five in four radiographs), so they are kept.
+    The latter are real lesions whose outline was forgotten (seen in BTXRD: five in four radiographs), so they are kept.
     """
     rectangles, polygons = ([shape for shape in shapes if shape.kind == kind] for kind in (RECTANGLE, POLYGON))
     boxes = [[(shape.label, shape.box_xyxy) for shape in some] for some in (rectangles, polygons)]

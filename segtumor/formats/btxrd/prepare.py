@@ -215,11 +215,7 @@ def _write(
     options: PrepareOptions,
     progress: Bars,
 ) -> dict[str, dict[str, Any]]:
-    """Write everything below ``output``; an earlier conversion there is removed, after a failure nothing is left.
-
-    Returns:
-        {part: summary}: counts of images, cases, labels and lesions by class, and annotations_sha256.
-    """
+    """Write all below ``output``, and return counts by part; an earlier conversion goes, a failure leaves nothing."""
     image_root, target, split_path = source / "images", output / "images", output / "split.json"
     names, tables = [image["file_name"] for image in conversion.images], _tables(source, options)
     remove_earlier(output, keep=[*tables, *(image_root / name for name in names)])

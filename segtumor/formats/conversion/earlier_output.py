@@ -32,18 +32,10 @@ def check_no_earlier(output: str | Path, *, overwrite: bool) -> None:
 
 
 def remove_earlier(output: str | Path, *, keep: Iterable[str | Path] = ()) -> list[str]:
-    """Remove what the report of an earlier conversion lists, the report last, and the folders that become empty.
+    """Remove what the report of an earlier conversion lists, itself last, and folders that become empty; the names.
 
-    Args:
-        output: folder; nothing outside of it is removed.
-        keep: files that the new conversion is made from.
-
-    Returns:
-        the names removed; empty without a report.
-
-    Raises:
-        ConfigError: one of ``keep`` would be removed.
-        OutputError: a file cannot be removed.
+    Nothing outside of ``output`` is removed. Raises ConfigError if one of ``keep`` would be, which the new one is made
+    from, OutputError if a file cannot be removed.
     """
     output = Path(output)
     paths = [output / name for name in _listed(output / REPORT) or () if _is_inside(output, name)]

@@ -21,12 +21,7 @@ def without_noise(value: float) -> float:
 
 
 def number_read_as(wanted: float, guess: float, read: Callable[[float], float]) -> float:
-    """A number near ``guess``, the shortest in decimals, that ``read`` turns into ``wanted``; ``guess`` if none does.
-
-    Args:
-        wanted: what must come back.
-        read: what the reader does with the number.
-    """
+    """A number near ``guess``, the shortest in decimals, that ``read`` turns into ``wanted``; else ``guess``."""
     for digits in range(1, 18):
         candidate = float(f"{guess:.{digits}g}")
         if read(candidate) == wanted:

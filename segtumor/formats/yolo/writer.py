@@ -17,11 +17,8 @@ _DECIMALS = 10
 def write(dataset: CocoDataset, output: Path, *, progress: Progress = iter) -> list[Remark]:
     """Write ``labels/<name of the image>.txt``, empty for a normal image, and ``data.yaml``.
 
-    Numbers have ten decimals at most: a label file of up to eight comes back the same. A lesion without an outline
-    is written as a box; programs that train on outlines take every line of such a file as one.
-
-    Returns:
-        Remarks on outlines with bridges, boxes among outlines, and images that cannot be written.
+    Numbers have ten decimals at most: a label file of up to eight comes back the same. A lesion without an outline is
+    written as a box; programs that train on outlines take every line of such a file as one.
     """
     output, remarks, taken = prepare_output_folder(output), list[Remark](), set[str]()
     for image in progress(dataset.images):

@@ -50,11 +50,8 @@ class OpenedDicom:
 def opened(path: Path, keywords: Sequence[str | int]) -> Iterator[OpenedDicom]:
     """Yield OpenedDicom with the elements ``keywords``, with pydicom silenced.
 
-    Raises:
-        BadImageError: no DICOM by its first bytes, a transfer syntax that is not on the list, or a deflated data set
-            that is too large.
-        InstallationError: pydicom is missing.
-        Exception: whatever pydicom raises on damaged files; see ``failures.decoder_errors``.
+    Raises BadImageError for what is no DICOM by its first bytes, of another transfer syntax or too large, and whatever
+    pydicom raises on damaged files; see ``failures.decoder_errors``.
     """
     with needed("pydicom", "reading DICOM needs pydicom", remedy="Type: pip install pydicom"):
         import pydicom

@@ -36,15 +36,9 @@ FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 def voi_pixels(
     header: "Dataset", values: Array, padding: Mask | None, little_endian: bool
 ) -> tuple[GrayImage | None, str | None]:
-    """Modality values as the header wants them shown.
+    """((H, W) float32 in [0, 1] as the header wants its modality values shown, None without a setting; a remark).
 
-    Args:
-        values: (H, W) modality values.
-        padding: (H, W) bool, pixels that are not a measurement, or None.
-        little_endian: byte order of tables that are stored as bytes.
-
-    Returns:
-        ((H, W) float32 in [0, 1], or None where no setting is usable; remark, or None).
+    ``padding``, (H, W) bool, are pixels that are not a measurement.
     """
     passed_over: list[str] = []
     for name, setting in itertools.islice(_settings(header, values, little_endian), _MOST_TRIED):
@@ -111,15 +105,9 @@ def _shows(pixels: GrayImage, values: Array, padding: Mask | None) -> bool:
 
 
 def apply_window(values: Array, center: float, width: float, function: str = "LINEAR") -> GrayImage:
-    """The VOI window functions of PS3.3 C.11.2.1.2 and C.11.2.1.3, with output range [0, 1].
+    """(H, W) float32 in [0, 1] by the VOI window functions of PS3.3 C.11.2.1.2 and C.11.2.1.3, see FUNCTIONS.
 
-    Args:
-        values: (H, W) modality values.
-        center, width: in units of ``values``; width >= 1 for LINEAR, > 0 for the others.
-        function: "LINEAR", "LINEAR_EXACT" or "SIGMOID".
-
-    Returns:
-        (H, W) float32 in [0, 1].
+    ``center`` and ``width`` are in units of ``values``; width >= 1 for LINEAR, > 0 for the others.
     """
     if function == "SIGMOID":  # 1 / (1 + exp(-4 (x - c) / w)), in a form that cannot overflow
         with np.errstate(over="ignore"):

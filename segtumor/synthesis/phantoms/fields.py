@@ -16,14 +16,10 @@ Pair = float | tuple[float, float] | Array
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the pixels of one view lie.
+    """Where the pixels of one view lie: ``across_mm`` (1, W), x or z, and ``along_mm`` (H, 1), y, of their centres.
 
-    World frame, mm: x to the image's right in the frontal view, y down along the limb, z forward. A frontal view
-    shows (x, y) and integrates along z; a lateral view shows (z, y) and integrates along x.
-
-    Attributes:
-        across_mm: (1, W) float32, x or z of the pixel centres.
-        along_mm: (H, 1) float32, y of the pixel centres.
+    World frame, mm: x to the image's right in the frontal view, y down along the limb, z forward. A frontal view shows
+    (x, y) and integrates along z; a lateral view shows (z, y) and integrates along x.
     """
 
     view: str

@@ -23,14 +23,7 @@ SECOND_LESION_RATE = 1 / 6  # of the 60% with a lesion: a tenth of all cases
 
 @dataclass(frozen=True)
 class PhantomLesion:
-    """A lesion as seen in one view.
-
-    Attributes:
-        label: "benign" or "malignant".
-        subtype: name in ``SUBTYPE_ENTITY``.
-        mask: (H, W) bool, the true extent.
-        contrast: mean absolute change of attenuation (a pure number) that it makes within its mask.
-    """
+    """A lesion as seen in one view: its true extent, and the mean absolute change of attenuation there."""
 
     label: str
     subtype: str

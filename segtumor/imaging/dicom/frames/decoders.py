@@ -31,15 +31,10 @@ _PROCESSOR_S, _MEGAPIXELS_PER_S, _WALL_S = 3, 1, 60
 
 
 def decode(data: bytes, syntax: TransferSyntax, layout: PixelLayout, path: Path) -> tuple[Array, int]:
-    """Decode one frame.
+    """((H, W) or (H, W, 3) integer samples, precision in bits) of one coded frame.
 
-    Returns:
-        ((H, W) or (H, W, 3) integer samples, precision in bits).
-
-    Raises:
-        BadImageError: the codestream contradicts the header, or is of a kind that is left out.
-        InstallationError: the decoder is missing.
-        Exception: whatever a decoder raises on damaged data; see ``failures.decoder_errors``.
+    Raises BadImageError if it contradicts the header or is of a kind that is left out, InstallationError without the
+    decoder, and whatever a decoder raises on damaged data; see ``failures.decoder_errors``.
     """
     if syntax.codec == RLE:
         return decode_rle(data, layout, path), layout.allocated
