@@ -82,6 +82,7 @@ class JudgingModelDetector(ModelDetector):
             size_hw=size_hw,
             findings=findings_from_instances(output["instances"]),
             image_probabilities=tuple(output["image_probabilities"].double().clamp(0, 1).tolist()),
+            marks_lesions=True,
         )
 
 

@@ -48,6 +48,7 @@ def test_it_answers_as_the_model_does(tiny_config, tmp_path, format_name):
     first, second = (reading.image_probabilities for reading in readings)
     assert second == pytest.approx(first, abs=1e-5) and sum(second) == pytest.approx(1)
     assert len(readings[0].findings) == len(readings[1].findings) > 0
+    assert [reading.marks_lesions for reading in readings] == [True, True]  # so that evaluation sees no classifier
     assert json.loads((tmp_path / "exported" / "export.json").read_text())["model_kind"] == "judging_rcnn"
 
 

@@ -237,6 +237,7 @@ class JudgingDetector(Detector):
             size_hw=(int(size_hw[0]), int(size_hw[1])),
             findings=findings,
             image_probabilities=tuple(softmax(logits[None])[0].clip(0, 1).tolist()),
+            marks_lesions=True,
         )
 
 
