@@ -3,17 +3,20 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
+from segtumor.annotations.coco import CocoDataset, load_coco
+from segtumor.annotations.predictions.document import read_predictions
+from segtumor.annotations.regions import CROWDS_AS_LESIONS, Crowds
 from segtumor.errors import DataError
+from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.facts.truth import n_normal
+from segtumor.evaluation.study.remarks import list_remark, outside_remark, unpredicted_remarks
+from segtumor.evaluation.study.study import study
+from segtumor.evaluation.study.values import Study
 from segtumor.progress import StepProgress
 from segtumor.structures.lesions import ImageResult
-
-if TYPE_CHECKING:  # commands import this module before they know whether they need what is heavy
-    from segtumor.annotations.coco import CocoDataset
-    from segtumor.annotations.regions import Crowds
-    from segtumor.evaluation.facts.settings import StudySettings
-    from segtumor.evaluation.study.values import Study
+from segtumor.structures.readings import image_result
 
 
 class Unseen(TypedDict):
@@ -35,7 +38,7 @@ class Pairing:
         n_left_out: predicted images that are not annotated.
     """
 
-    truth: "CocoDataset"
+    truth: CocoDataset
     results: list[ImageResult]
     absent_ids: tuple[int, ...] | None
     failed_ids: tuple[int, ...]
@@ -50,8 +53,6 @@ class Pairing:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a user must know before any number: images that were not predicted, boxes that are likely misread."""
-        from segtumor.evaluation.study.remarks import outside_remark
-
         mostly_empty = self._list_remark if 2 * self._n_without_finding > len(self.results) else ""
         outside = outside_remark(self.results)
         unpredicted = self._unpredicted(absent_ids=self.absent_ids, failed_ids=self.failed_ids)
@@ -64,14 +65,12 @@ class Pairing:
         others = [*self._unpredicted(n_left_out=self.n_left_out), self._list_remark]
         return (*warnings, *(sentence for sentence in others if sentence and sentence not in warnings))
 
-    def remarked(self, study: "Study") -> "Study":
+    def remarked(self, study: Study) -> Study:
         """A Study of ``results`` whose remarks begin with ``sentences``, so that its report repeats them."""
         return replace(study, remarks=(*self.sentences, *study.remarks))
 
-    def study(self, settings: "StudySettings | None" = None, *, progress: StepProgress | None = None) -> "Study":
+    def study(self, settings: StudySettings | None = None, *, progress: StepProgress | None = None) -> Study:
         """The study of these results, its remarks those of the predictions first. Errors: as ``study``."""
-        from segtumor.evaluation.study.study import study
-
         return self.remarked(study(self.results, self.truth.taxonomy.names, settings, progress=progress, **self.unseen))
 
     @property
@@ -81,8 +80,6 @@ class Pairing:
     @property
     def _list_remark(self) -> str:
         """ "" unless the predictions are a list that names no images."""
-        from segtumor.evaluation.study.remarks import list_remark
-
         if self.absent_ids is not None:
             return ""
         found_ids = [result.truth.image_id for result in self.results if result.findings]
@@ -91,8 +88,6 @@ class Pairing:
     def _unpredicted(
         self, *, absent_ids: Collection[int] | None = (), failed_ids: Collection[int] = (), n_left_out: int = 0
     ) -> tuple[str, ...]:
-        from segtumor.evaluation.study.remarks import unpredicted_remarks
-
         images, names = self.truth.annotated_images, self.truth.taxonomy.names
         return unpredicted_remarks(images, names, absent_ids=absent_ids, failed_ids=failed_ids, n_left_out=n_left_out)
 
@@ -100,12 +95,12 @@ class Pairing:
 def evaluate_files(
     truth_path: str | Path,
     predictions: str | Path | Mapping[str, Any],
-    settings: "StudySettings | None" = None,
+    settings: StudySettings | None = None,
     *,
     only_annotated: bool = False,
     allow_absent: bool = False,
     progress: StepProgress | None = None,
-) -> "Study":
+) -> Study:
     """Measure a predictions file against a file of annotations, as ``segtumor evaluate`` does.
 
     Args:
@@ -131,7 +126,7 @@ def pair(
     annotations: str | Path,
     predictions: str | Path | Mapping[str, Any],
     *,
-    truth: "CocoDataset | None" = None,
+    truth: CocoDataset | None = None,
     only_annotated: bool = False,
     allow_absent: bool = False,
 ) -> Pairing:
@@ -148,10 +143,6 @@ def pair(
         DataError: as ``load_coco`` and ``read_predictions``; all lesions are crowds; every image failed; annotated
             images that are not listed or failed.
     """
-    from segtumor.annotations.coco import load_coco
-    from segtumor.annotations.predictions.document import read_predictions
-    from segtumor.structures.readings import image_result
-
     truth = truth or load_coco(annotations, check_files=False, require_masks=False)
     _refuse_crowds_only(annotations, truth.crowds)
     found = read_predictions(
@@ -176,10 +167,8 @@ def pair(
     )
 
 
-def _refuse_crowds_only(annotations: str | Path, crowds: "Crowds") -> None:
+def _refuse_crowds_only(annotations: str | Path, crowds: Crowds) -> None:
     """Nothing could be found or missed, though lesions are drawn."""
-    from segtumor.annotations.regions import CROWDS_AS_LESIONS
-
     if crowds.all_regions:
         raise DataError(
             f"all {crowds.n_regions} regions, in {len(crowds.images)} images, are crowds (iscrowd 1), which are "
@@ -191,7 +180,7 @@ def _refuse_crowds_only(annotations: str | Path, crowds: "Crowds") -> None:
         )
 
 
-def _refuse_failed(predictions: str | Path | Mapping[str, Any], truth: "CocoDataset") -> None:
+def _refuse_failed(predictions: str | Path | Mapping[str, Any], truth: CocoDataset) -> None:
     """Every normal image would count as called right, a perfect specificity of a model that read nothing."""
     raise DataError(
         f"all {len(truth.annotated_images)} images failed when predicting: there is nothing to measure",
@@ -205,11 +194,9 @@ def _name_of(predictions: str | Path | Mapping[str, Any]) -> str | Path:
 
 
 def _refuse_unpredicted(
-    predictions: str | Path | Mapping[str, Any], truth: "CocoDataset", ids: Collection[int], what: str
+    predictions: str | Path | Mapping[str, Any], truth: CocoDataset, ids: Collection[int], what: str
 ) -> None:
     """Half a file would otherwise look like a model that calls nearly every normal image right."""
-    from segtumor.evaluation.facts.truth import n_normal
-
     if not ids:
         return
     n, n_all = len(ids), len(truth.annotated_images)

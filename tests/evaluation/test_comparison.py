@@ -9,7 +9,7 @@ import pytest
 
 from segtumor.errors import DataError
 from segtumor.evaluation.comparison.comparison import PERMUTATION, compare, means_something, without_masks
-from segtumor.evaluation.comparison.paired_patients import paired_patient_test, patients_of
+from segtumor.evaluation.comparison.paired_patients import paired_patient_test
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.study.intervals import PERCENTILE_FEW
 from segtumor.evaluation.study.study import measures_of, study
@@ -130,7 +130,7 @@ def test_mcnemar_counts_patients_not_images(build):
     second = [
         dataclasses.replace(r, findings=r.findings if r.truth.attributes["case_id"] == "a" else ()) for r in views
     ]
-    patients = [patients_of(results, CLASSES, SETTINGS) for results in (views, second)]
+    patients = [measures_of(results, CLASSES, SETTINGS).patients for results in (views, second)]
     result = paired_patient_test("patient_sensitivity", *patients)
     assert result.p_value == pytest.approx(2 * 0.5**3)  # exact: 3 of 3 discordant patients on one side
     assert paired_patient_test("patient_auc", *patients) is None  # no normal patient
@@ -146,7 +146,7 @@ def test_mcnemar_asks_where_the_finding_lies_if_it_must_be_located(build):
     p_values = []
     for rule in (False, True):
         settings = dataclasses.replace(SETTINGS, require_located=rule)
-        patients = [patients_of(results, CLASSES, settings) for results in (first, second)]
+        patients = [measures_of(results, CLASSES, settings).patients for results in (first, second)]
         p_values.append(paired_patient_test("patient_sensitivity", *patients).p_value)
     assert p_values == pytest.approx([1, 2 * 0.5**4])
 

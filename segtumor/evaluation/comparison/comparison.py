@@ -15,7 +15,7 @@ import numpy as np
 from segtumor.arrays import Floats
 from segtumor.cases import case_of
 from segtumor.errors import DataError
-from segtumor.evaluation.comparison.paired_patients import paired_patient_test, patients_of
+from segtumor.evaluation.comparison.paired_patients import paired_patient_test
 from segtumor.evaluation.comparison.rank_scale import FINDINGS, by_finding_rank, by_image_rank, ranked_by
 from segtumor.evaluation.comparison.rank_scale import IMAGES as IMAGE_RANKS
 from segtumor.evaluation.facts.facts import with_marking
@@ -115,16 +115,15 @@ def compare(
     exchangeable = _on_common_scales(measures, first, second, class_names, settings)
     observed = _values(exchangeable, [np.ones((1, n_cases))])
     swapped = _permuted(exchangeable, n_cases, n_permutations, settings.seed, progress)
-    patients = [patients_of(results, class_names, settings) for results in (first, second)]
     rows = []
     for name in measures:
         n_contributing = min(contributing(one[name]) for one in alone)
         interval = _interval(values[name], replicates[name], jackknife[name], n_contributing, settings.level)
         p_value, test = _p_value(observed[name], swapped[name])
-        special = paired_patient_test(name, *patients)
+        special = paired_patient_test(name, *(one.patients for one in sets))
         if special is not None and np.isfinite(values[name]).all():
             p_value, test = special.p_value, special.name
-        rows.append(_row(joined.measures[name], alone, values[name][0], interval, p_value, test))
+        rows.append(_row(measures[name], alone, values[name], interval, p_value, test))
     adjusted = holm([row.p_value for row in rows])
     rows = [dataclasses.replace(row, p_holm=float(p)) for row, p in zip(rows, adjusted, strict=True)]
     remarks = _remarks([one.remarks for one in sets], names, n_cases)
@@ -252,25 +251,19 @@ def _row(
     p_value: float,
     test: str,
 ) -> ComparisonRow:
-    first, second = (float(value) for value in values)
     return ComparisonRow(
-        name=measure.name,
-        label=measure.label,
-        group=measure.group,
-        unit=measure.unit,
-        first=first,
-        second=second,
+        **measure.about,
+        first=float(values[0, 0]),
+        second=float(values[0, 1]),
         n_first=alone[0][measure.name].n,
         n_second=alone[1][measure.name].n,
-        difference=first - second,
+        difference=float(_difference(values)[0]),
         low=interval.low,
         high=interval.high,
         method=interval.method,
         p_value=p_value,
         p_holm=float("nan"),
         test=test,
-        higher_is_better=measure.higher_is_better,
-        in_percent=measure.in_percent,
     )
 
 

@@ -3,34 +3,12 @@
 Not here: everything else, which ``segtumor.evaluation.comparison.comparison`` tests by permuting cases.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from segtumor.evaluation.facts.cases import case_table
-from segtumor.evaluation.facts.image_level import Calls, image_calls
-from segtumor.evaluation.facts.matching import match_image
-from segtumor.evaluation.facts.patient_level import patient_calls
-from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.facts.image_level import Calls
 from segtumor.statistics.hypothesis import mcnemar
 from segtumor.statistics.interval import TestResult
 from segtumor.statistics.roc import delong_test
-from segtumor.structures.lesions import ImageResult
-
-
-def patients_of(results: Sequence[ImageResult], class_names: Sequence[str], settings: StudySettings) -> Calls:
-    """The Calls of the cases of ImageResults, by the rule of the StudySettings."""
-    cases = case_table([result.truth for result in results])
-    images = image_calls(results, class_names, cases, score_threshold=settings.score_threshold)
-    thresholds = {"score_threshold": settings.score_threshold, "iou_threshold": settings.iou_threshold}
-    located = np.array([bool(match_image(result, **thresholds).hits) for result in results], dtype=np.bool_)
-    return patient_calls(
-        images,
-        located,
-        rule=settings.rule,
-        score_threshold=settings.score_threshold,
-        require_located=settings.require_located,
-    )
 
 
 def paired_patient_test(name: str, first: Calls, second: Calls) -> TestResult | None:

@@ -13,7 +13,7 @@ its G lesions.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,7 @@ class CocoClass:
             lesion_image=number[self.lesion_image[drawn]],
             lesion_areas=self.lesion_areas[drawn],
             lesion_crowd=self.lesion_crowd[drawn],
-            overlaps=tuple(_moved(overlap, int(number[overlap.image])) for overlap in kept),
+            overlaps=tuple(replace(overlap, image=int(number[overlap.image])) for overlap in kept),
         )
 
 
@@ -301,7 +301,3 @@ def _renumbered(images: Ints, number: Ints) -> Ints:
     """Which items are on kept images, by new index of their image."""
     kept = np.flatnonzero(number[images] >= 0)
     return kept[np.argsort(number[images[kept]], kind="stable")]
-
-
-def _moved(overlap: Overlaps, image: int) -> Overlaps:
-    return Overlaps(image, overlap.rank, overlap.ious, overlap.areas, overlap.crowd, overlap._found)

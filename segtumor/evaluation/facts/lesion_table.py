@@ -5,7 +5,6 @@ Letters: M lesions, N images.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 
@@ -13,13 +12,12 @@ from segtumor.arrays import Bools, Floats, Ints
 from segtumor.evaluation.facts.matching import Match, MatchedImage
 from segtumor.evaluation.facts.surface import surface_distances
 from segtumor.progress import StepProgress, silent
-from segtumor.structures.lesions import AnnotatedImage, Lesion
+from segtumor.structures.lesions import Lesion
 from segtumor.structures.masks import dice_from_iou
 
 #: Class of what hits a lesion that nothing hits.
 NOT_HIT = -1
 _NOTHING = (np.nan,) * 4
-_SURFACE = ("hausdorff", "hausdorff_95", "average", "normalized_dice")
 
 
 @dataclass(frozen=True)
@@ -82,15 +80,23 @@ class Surfaces:
 
 def lesion_table(images: Sequence[MatchedImage]) -> LesionTable:
     """The LesionTable of N MatchedImages."""
-    rows = [
-        _row(number, image.truth, lesion, match) for number, image in enumerate(images) for lesion, match in _of(image)
-    ]
-    types = {"image": np.int64, "class_id": np.int64, "hit_class": np.int64, "area_px": np.float64, "iou": np.float64}
-    names = [field.name for field in fields(LesionTable) if field.name != "dice"]
-    columns: dict[str, Any] = {
-        name: np.array([row[name] for row in rows], dtype=types.get(name, np.bool_)) for name in names
-    }
-    return LesionTable(dice=dice_from_iou(columns["iou"]), **columns)
+    rows = [(number, *pair) for number, image in enumerate(images) for pair in _of(image)]
+    lesions, matches = [lesion for _, lesion, _ in rows], [match for _, _, match in rows]
+    spacing = [bool(images[number].truth.attributes.get("spacing_mm")) for number, _, _ in rows]
+    iou = np.array([match.iou if match else 0.0 for match in matches], dtype=np.float64)
+    return LesionTable(
+        image=np.array([number for number, _, _ in rows], dtype=np.int64),
+        class_id=np.array([lesion.class_id for lesion in lesions], dtype=np.int64),
+        area_px=np.array([lesion.area_px for lesion in lesions], dtype=np.float64),
+        has_mask=np.array([lesion.rle is not None for lesion in lesions], dtype=np.bool_),
+        matched=np.array([match is not None for match in matches], dtype=np.bool_),
+        hit=np.array([match is not None and match.hit for match in matches], dtype=np.bool_),
+        hit_class=np.array([m.finding.class_id if m and m.hit else NOT_HIT for m in matches], dtype=np.int64),
+        by_mask=np.array([match is not None and match.by_mask for match in matches], dtype=np.bool_),
+        iou=iou,
+        dice=dice_from_iou(iou),
+        has_spacing=np.array(spacing, dtype=np.bool_),
+    )
 
 
 def surfaces_of(
@@ -114,27 +120,10 @@ def _of(image: MatchedImage) -> Iterable[tuple[Lesion, Match | None]]:
     return zip(image.lesions, image.matches, strict=True)
 
 
-def _row(number: int, truth: AnnotatedImage, lesion: Lesion, match: Match | None) -> dict[str, float]:
-    hit = match is not None and match.hit
-    return {
-        "image": number,
-        "class_id": lesion.class_id,
-        "area_px": lesion.area_px,
-        "has_mask": lesion.rle is not None,
-        "matched": match is not None,
-        "hit": hit,
-        "hit_class": match.finding.class_id if match is not None and hit else NOT_HIT,
-        "by_mask": match is not None and match.by_mask,
-        "iou": match.iou if match else 0.0,
-        "has_spacing": bool(truth.attributes.get("spacing_mm")),
-    }
-
-
 def _distances(
     lesion: Lesion, match: Match | None, tolerance: float, spacing: Sequence[float] | None
 ) -> tuple[float, ...]:
     found = match.finding.rle if match is not None and match.by_mask else None
     if found is None or lesion.rle is None or not spacing:
         return _NOTHING
-    distances = surface_distances(lesion.rle, found, tolerance=tolerance, spacing=tuple(spacing))
-    return tuple(getattr(distances, name) for name in _SURFACE)
+    return surface_distances(lesion.rle, found, tolerance=tolerance, spacing=tuple(spacing))

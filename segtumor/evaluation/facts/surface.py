@@ -26,8 +26,7 @@ R number of runs.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -41,8 +40,7 @@ _NAN = float("nan")
 _ROUNDING = 1 + 1e-9
 
 
-@dataclass(frozen=True)
-class SurfaceDistances:
+class SurfaceDistances(NamedTuple):
     """How far the surfaces of two masks lie apart, in units of the spacing.
 
     Attributes:

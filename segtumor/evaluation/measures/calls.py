@@ -9,34 +9,28 @@ Letters: B resamples, C cases, N units, K classes (and normal, so K + 1).
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from segtumor.arrays import Bools, Floats
 from segtumor.evaluation.facts.image_level import Calls
-from segtumor.evaluation.measures.measure import (
-    CALIBRATION,
-    IMAGES,
-    PATIENTS,
-    LastTwoCache,
-    Measure,
-    n_holding,
-    per_case,
-)
+from segtumor.evaluation.measures import measure as m
+from segtumor.evaluation.measures.measure import LastTwoCache, Measure, n_holding, per_case, ratio_measure
 from segtumor.statistics import agreement, calibration, rates, roc
 
 N_BINS = 10
-_GROUP = {"image": IMAGES, "patient": PATIENTS}
+_GROUP = {"image": m.IMAGES, "patient": m.PATIENTS}
 #: (scores (N,), positive (N,), weights (B, N)) -> (B,).
 _OverScores = Callable[[Floats, Bools, Floats], Floats]
 
 
-class MeasureBuilder:
+class _Builder:
     """Makes the measures of one kind of unit."""
 
     def __init__(self, calls: Calls) -> None:
-        self.calls, self.kind = calls, calls.kind
+        self.calls, self._kind = calls, calls.kind
         self.unit_weights = LastTwoCache(lambda weights: weights[:, calls.case_of])
         self.n_rarer = min(n_holding(kind, calls.case_of) for kind in (calls.tumor, ~calls.tumor))
 
@@ -44,28 +38,47 @@ class MeasureBuilder:
         self,
         name: str,
         label: str,
-        n: int,
         resample: Callable[[Floats], Floats],
+        n_contributing: int,
+        *,
+        n: int | None = None,
         group: str | None = None,
         note: str = "",
         **options: Any,
     ) -> Measure:
-        """A Measure of these units."""
+        """A Measure of these units, of all of them unless ``n`` says of how many."""
         return Measure(
-            name=f"{self.kind}_{name}",
-            label=f"{label} ({self.kind}s{note})",
-            group=group or _GROUP[self.kind],
-            unit=f"{self.kind}s",
-            n=int(n),
+            name=f"{self._kind}_{name}",
+            label=f"{label} ({self._kind}s{note})",
+            group=group or _GROUP[self._kind],
+            unit=f"{self._kind}s",
+            n=len(self.calls) if n is None else n,
             n_cases=self.calls.n_cases,
             resample=resample,
+            n_contributing=n_contributing,
             **options,
         )
+
+    def over_scores(
+        self, name: str, label: str, function: _OverScores, scores: Floats, n_contributing: int, **options: Any
+    ) -> Measure:
+        """A function of scores (N,), the truth and how often each unit was drawn."""
+
+        def resample(weights: Floats) -> Floats:
+            return function(scores, self.calls.tumor, self.unit_weights(weights))
+
+        return self.measure(name, label, resample, n_contributing, **options)
+
+    def proportion(self, name: str, label: str, right: Bools, counted: Bools) -> Measure:
+        """The proportion of the units ``counted`` (N,) that are ``right`` (N,)."""
+        name, label, unit = f"{self._kind}_{name}", f"{label} ({self._kind}s)", f"{self._kind}s"
+        where = self.calls.case_of, self.calls.n_cases
+        return ratio_measure(name, label, _GROUP[self._kind], unit, right & counted, counted, *where, proportion=True)
 
 
 def call_measures(calls: Calls, *, temperature: float | None = None) -> tuple[list[Measure], list[Measure]]:
     """The measures of Calls, in order, and apart those of calibration; ``temperature`` as in StudySettings."""
-    builder = MeasureBuilder(calls)
+    builder = _Builder(calls)
     calibrations = _calibration_measures(builder, calls.score)
     if temperature is not None:
         after = {"ending": "_calibrated", "note": ", after temperature"}
@@ -75,90 +88,47 @@ def call_measures(calls: Calls, *, temperature: float | None = None) -> tuple[li
 
 def image_sensitivity(calls: Calls, chosen: Bools) -> Measure:
     """Sensitivity of the images ``chosen`` (N,), all of them with a tumour."""
-    builder = MeasureBuilder(calls)
-    sums = per_case(np.column_stack([chosen & calls.positive, chosen]), calls.case_of, calls.n_cases)
-    hits, n = (round(s) for s in sums.sum(axis=0))
-    counts = LastTwoCache(lambda weights: weights @ sums)
-
-    def resample(weights: Floats) -> Floats:
-        found, everyone = counts(weights).T
-        return np.asarray(rates.sensitivity(found, everyone - found))
-
-    return builder.measure(
-        "sensitivity", "sensitivity", n, resample, successes=hits, n_contributing=n_holding(chosen, calls.case_of)
-    )
+    return _Builder(calls).proportion("sensitivity", "sensitivity", calls.positive, chosen)
 
 
-def _score_measures(builder: MeasureBuilder) -> list[Measure]:
-    def measure(name: str, label: str, function: _OverScores) -> Measure:
-        resample = _over_scores(builder, function)
-        return builder.measure(name, label, len(builder.calls), resample, n_contributing=builder.n_rarer)
-
+def _score_measures(builder: _Builder) -> list[Measure]:
+    common = builder.calls.score, builder.n_rarer
     return [
-        measure("auc", "area under the ROC curve", roc.aucs),
-        measure("auc_pr", "area under the precision-recall curve", roc.average_precisions),
+        builder.over_scores("auc", "area under the ROC curve", roc.aucs, *common),
+        builder.over_scores("auc_pr", "area under the precision-recall curve", roc.average_precisions, *common),
     ]
 
 
-def _over_scores(builder: MeasureBuilder, function: _OverScores) -> Callable[[Floats], Floats]:
-    return lambda weights: function(builder.calls.score, builder.calls.tumor, builder.unit_weights(weights))
+def _binary_measures(builder: _Builder) -> list[Measure]:
+    calls, tumor, called, judged = builder.calls, builder.calls.tumor, builder.calls.positive, builder.calls.judged
+    note = "" if calls.found is None else ", a tumour must be located"
+    of_called, of_judged = _cell_counts(calls, called), _cell_counts(calls, judged)
+    n_involved = n_holding(tumor | called, calls.case_of)
 
-
-def _binary_measures(builder: MeasureBuilder) -> list[Measure]:
-    calls = builder.calls
-    plain = _Cells(builder, calls.positive)
-    judged = plain if calls.found is None else _Cells(builder, calls.found, ", a tumour must be located")
-    return [
-        judged.proportion("sensitivity", "sensitivity", rates.sensitivity, ("tp",), ("fn",)),
-        plain.proportion("specificity", "specificity", rates.specificity, ("tn",), ("fp",)),
-        plain.proportion("ppv", "positive predictive value", rates.ppv, ("tp",), ("fp",)),
-        plain.proportion("npv", "negative predictive value", rates.npv, ("tn",), ("fn",)),
-        judged.proportion("accuracy", "accuracy", rates.accuracy, ("tp", "tn"), ("fp", "fn")),
-        judged.score("balanced_accuracy", "balanced accuracy", rates.balanced_accuracy, builder.n_rarer),
-        plain.score("f1", "F1", rates.f1, plain.n_cases_of("tp", "fp", "fn")),
-        plain.score("mcc", "Matthews correlation coefficient", rates.mcc, builder.n_rarer),
-        judged.score("kappa", "Cohen's kappa", _binary_kappa, builder.n_rarer),
-    ]
-
-
-class _Cells:
-    """Makes the measures of the four cells of truth and one kind of call, (N,); ``note`` ends their labels."""
-
-    def __init__(self, builder: MeasureBuilder, called: Bools, note: str = "") -> None:
-        calls = builder.calls
-        self._builder, self._note = builder, note
-        self._cells = _cells(calls.tumor, called)
-        sums = per_case(np.column_stack(list(self._cells.values())), calls.case_of, calls.n_cases)
-        self._counts = LastTwoCache(lambda weights: dict(zip(self._cells, (weights @ sums).T, strict=True)))
-
-    def n_cases_of(self, *names: str) -> int:
-        """Number of cases with a unit in one of the cells."""
-        return n_holding(np.any([self._cells[name] for name in names], axis=0), self._builder.calls.case_of)
-
-    def proportion(
-        self, name: str, label: str, function: Callable[..., Floats], right: tuple[str, ...], wrong: tuple[str, ...]
+    def score(
+        name: str, label: str, function: Callable[..., Floats], counts: LastTwoCache[dict[str, Floats]], n: int
     ) -> Measure:
-        """The units of the cells ``right`` among those and the cells ``wrong``."""
-        n_right, n_wrong = (sum(int(self._cells[name].sum()) for name in names) for names in (right, wrong))
+        return builder.measure(name, label, lambda weights: function(**counts(weights)), n)
 
-        def resample(weights: Floats) -> Floats:
-            return function(**{cell: self._counts(weights)[cell] for cell in (*right, *wrong)})
-
-        contributing = self.n_cases_of(*right, *wrong)
-        return self._builder.measure(
-            name, label + self._note, n_right + n_wrong, resample, successes=n_right, n_contributing=contributing
-        )
-
-    def score(self, name: str, label: str, function: Callable[..., Floats], n_contributing: int) -> Measure:
-        """A function of all four cells."""
-        n, label = len(self._builder.calls), label + self._note
-        return self._builder.measure(
-            name, label, n, lambda weights: function(**self._counts(weights)), n_contributing=n_contributing
-        )
+    return [
+        builder.proportion("sensitivity", f"sensitivity{note}", judged, tumor),
+        builder.proportion("specificity", "specificity", ~called, ~tumor),
+        builder.proportion("ppv", "positive predictive value", tumor, called),
+        builder.proportion("npv", "negative predictive value", ~tumor, ~called),
+        builder.proportion("accuracy", f"accuracy{note}", judged == tumor, np.ones_like(tumor)),
+        score("balanced_accuracy", f"balanced accuracy{note}", rates.balanced_accuracy, of_judged, builder.n_rarer),
+        score("f1", "F1", rates.f1, of_called, n_involved),
+        score("mcc", "Matthews correlation coefficient", rates.mcc, of_called, builder.n_rarer),
+        score("kappa", f"Cohen's kappa{note}", _binary_kappa, of_judged, builder.n_rarer),
+    ]
 
 
-def _cells(truth: Bools, called: Bools) -> dict[str, Bools]:
-    return {"tp": truth & called, "fp": ~truth & called, "fn": truth & ~called, "tn": ~truth & ~called}
+def _cell_counts(calls: Calls, called: Bools) -> LastTwoCache[dict[str, Floats]]:
+    """Function of weights: how many units are in each of the four cells of truth and call."""
+    truth = calls.tumor
+    cells = {"tp": truth & called, "fp": ~truth & called, "fn": truth & ~called, "tn": ~truth & ~called}
+    sums = per_case(np.column_stack(list(cells.values())), calls.case_of, calls.n_cases)
+    return LastTwoCache(lambda weights: dict(zip(cells, (weights @ sums).T, strict=True)))
 
 
 def _binary_kappa(*, tp: Floats, fp: Floats, fn: Floats, tn: Floats) -> Floats:
@@ -166,7 +136,7 @@ def _binary_kappa(*, tp: Floats, fp: Floats, fn: Floats, tn: Floats) -> Floats:
     return np.asarray(agreement.kappa(counts))
 
 
-def _class_measures(builder: MeasureBuilder) -> list[Measure]:
+def _class_measures(builder: _Builder) -> list[Measure]:
     calls, size = builder.calls, len(builder.calls.names)
     known = calls.true_class >= 0
     cells = np.zeros((len(calls), size * size))
@@ -175,41 +145,21 @@ def _class_measures(builder: MeasureBuilder) -> list[Measure]:
     counts = LastTwoCache(lambda weights: (weights @ sums).reshape(-1, size, size))
     n, n_rarest = int(known.sum()), _n_cases_of_rarest(calls)
 
-    def measure(
-        name: str,
-        label: str,
-        function: Callable[[Floats], Floats],
-        *,
-        n_contributing: int = n_rarest,
-        **options: Any,
-    ) -> Measure:
-        options |= {"n_contributing": n_contributing}
-        return builder.measure(f"class_{name}", label, n, lambda weights: function(counts(weights)), **options)
+    def measure(name: str, label: str, function: Callable[[Floats], Floats]) -> Measure:
+        return builder.measure(f"class_{name}", f"class {label}", lambda w: function(counts(w)), n_rarest, n=n)
 
-    def kappa(weighting: str) -> Callable[[Floats], Floats]:
-        return lambda confusions: np.asarray(agreement.kappa(confusions, weights=weighting))
+    def macro_auc(weights: Floats) -> Floats:
+        return _macro_auc(builder, known, weights)
 
     return [
-        measure(
-            "accuracy",
-            "class accuracy",
-            rates.overall_accuracy,
-            successes=int(np.trace(calls.confusion)),
-            n_contributing=n_holding(known, calls.case_of),
-        ),
-        measure("balanced_accuracy", "class balanced accuracy", rates.macro_recall),
-        measure("macro_f1", "class macro F1", rates.macro_f1),
-        measure("mcc", "class Matthews correlation coefficient", rates.multiclass_mcc),
-        measure("kappa", "class kappa", kappa("none")),
-        measure("kappa_linear", "class kappa, linear weights", kappa("linear")),
-        measure("kappa_quadratic", "class kappa, quadratic weights", kappa("quadratic")),
-        builder.measure(
-            "class_macro_auc",
-            "class macro AUC",
-            n,
-            lambda weights: _macro_auc(builder, known, weights),
-            n_contributing=n_rarest,
-        ),
+        builder.proportion("class_accuracy", "class accuracy", calls.true_class == calls.predicted_class, known),
+        measure("balanced_accuracy", "balanced accuracy", rates.macro_recall),
+        measure("macro_f1", "macro F1", rates.macro_f1),
+        measure("mcc", "Matthews correlation coefficient", rates.multiclass_mcc),
+        measure("kappa", "kappa", agreement.kappa),
+        measure("kappa_linear", "kappa, linear weights", partial(agreement.kappa, weights="linear")),
+        measure("kappa_quadratic", "kappa, quadratic weights", partial(agreement.kappa, weights="quadratic")),
+        builder.measure("class_macro_auc", "class macro AUC", macro_auc, n_rarest, n=n),
     ]
 
 
@@ -219,7 +169,7 @@ def _n_cases_of_rarest(calls: Calls) -> int:
     return min((n_holding(calls.true_class == k, calls.case_of) for k in occurring), default=0)
 
 
-def _macro_auc(builder: MeasureBuilder, known: Bools, weights: Floats) -> Floats:
+def _macro_auc(builder: _Builder, known: Bools, weights: Floats) -> Floats:
     """Mean over the classes of one against the rest, (B,)."""
     calls, unit_weights = builder.calls, builder.unit_weights(weights)[:, known]
     one_each = [
@@ -234,24 +184,15 @@ def _macro_auc(builder: MeasureBuilder, known: Bools, weights: Floats) -> Floats
 
 
 def _calibration_measures(
-    builder: MeasureBuilder, probabilities: Floats, *, ending: str = "", note: str = ""
+    builder: _Builder, probabilities: Floats, *, ending: str = "", note: str = ""
 ) -> list[Measure]:
     """Of scores (N,) as probabilities; what ends the names and labels."""
-    calls = builder.calls
-    lower: dict[str, Any] = {"group": CALIBRATION, "higher_is_better": False, "note": note}
-
-    def measure(name: str, label: str, function: _OverScores) -> Measure:
-        def resample(weights: Floats) -> Floats:
-            return function(probabilities, calls.tumor, builder.unit_weights(weights))
-
-        return builder.measure(name + ending, label, len(calls), resample, n_contributing=calls.n_cases, **lower)
-
-    def eces(scores: Floats, positive: Bools, weights: Floats) -> Floats:
-        return np.asarray(calibration.eces(scores, positive, weights, n_bins=N_BINS))
-
+    common = probabilities, builder.calls.n_cases
+    lower: dict[str, Any] = {"group": m.CALIBRATION, "higher_is_better": False, "note": note}
+    eces = partial(calibration.eces, n_bins=N_BINS)
     return [
-        measure("brier", "Brier score", calibration.briers),
-        measure("ece", "expected calibration error", eces),
+        builder.over_scores(f"brier{ending}", "Brier score", calibration.briers, *common, **lower),
+        builder.over_scores(f"ece{ending}", "expected calibration error", eces, *common, **lower),
     ]
 
 

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from segtumor.arrays import Floats, Ints
-from segtumor.errors import DataError
 from segtumor.evaluation.facts.froc_events import FrocEvents, froc_events
 from segtumor.evaluation.facts.settings import IOU
+from segtumor.evaluation.measures.measure import checked_weights
 from segtumor.structures.lesions import ImageResult
 
 #: False positives per image at which sensitivity is read (Setio et al. 2017, doi 10.1016/j.media.2017.06.015).
@@ -111,7 +111,7 @@ def resample_events(events: FrocEvents, case_of_image: ArrayLike, weights: Array
     Raises:
         DataError: lengths that do not fit, or weights that are negative or not finite.
     """
-    cases, drawn = _checked(events, case_of_image, weights)
+    drawn, cases = checked_weights(weights, case_of_image, events.n_images)
     levels = np.unique(events.hit_scores[np.isfinite(events.hit_scores)])[::-1]  # (U,), falling
     found, false = (  # (B, U): lesions hit, false positives, from the highest score down to each level
         np.cumsum(drawn @ _table(cases[images], levels, scores, drawn.shape[1]), axis=1)
@@ -133,16 +133,3 @@ def _table(cases: Ints, levels: Floats, scores: Floats, n_cases: int) -> Floats:
     counted = first < len(levels)
     cells = cases[counted] * len(levels) + first[counted]
     return np.bincount(cells, minlength=n_cases * len(levels)).reshape(n_cases, len(levels)).astype(np.float64)
-
-
-def _checked(events: FrocEvents, case_of_image: ArrayLike, weights: ArrayLike) -> tuple[Ints, Floats]:
-    cases, drawn = np.asarray(case_of_image, dtype=np.int64), np.asarray(weights, dtype=np.float64)
-    if drawn.ndim != 2 or not (np.isfinite(drawn) & (drawn >= 0)).all():
-        got = f"shape {drawn.shape}"
-        raise DataError("unusable weights of cases", got=got, expected="(B, C), finite and at least 0")
-    if cases.shape != (events.n_images,):
-        raise DataError("not one case per image", got=cases.shape, expected=(events.n_images,))
-    if len(cases) and (cases.min() < 0 or cases.max() >= drawn.shape[1]):
-        got = f"{cases.min()} to {cases.max()}"
-        raise DataError("case of an image has no weight", got=got, expected=f"0 to {drawn.shape[1] - 1}")
-    return cases, drawn

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from segtumor.arrays import Bools, Floats, Ints
+from segtumor.errors import DataError
 
 _T = TypeVar("_T")
 
@@ -22,6 +23,7 @@ OVERLAP, SURFACE, LESIONS, DETECTION = "overlap", "surface", "lesions", "detecti
 IMAGES, PATIENTS, CALIBRATION = "images", "patients", "calibration"
 GROUPS = (OVERLAP, SURFACE, LESIONS, DETECTION, IMAGES, PATIENTS, CALIBRATION)
 FINDINGS = "findings"
+_ABOUT = ("name", "label", "group", "unit", "higher_is_better", "in_percent")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,11 @@ class Measure:
     n_contributing: int | None = None
     higher_is_better: bool = True
     in_percent: bool = False
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What tables say of it beside its numbers: fields that Estimate and ComparisonRow have, too."""
+        return {name: getattr(self, name) for name in _ABOUT}
 
     @property
     def value(self) -> float:
@@ -123,6 +130,24 @@ def divide(numerator: Floats, denominator: Floats) -> Floats:
     """Elementwise quotient, NaN where the denominator is 0."""
     nan = np.full(np.shape(denominator), np.nan)
     return np.asarray(np.divide(numerator, denominator, out=nan, where=denominator > 0))
+
+
+def checked_weights(weights: ArrayLike, case_of_image: ArrayLike, n_images: int) -> tuple[Floats, Ints]:
+    """Weights (B, C) and the case of each image (N,) as arrays.
+
+    Raises:
+        DataError: lengths that do not fit, or weights that are negative or not finite.
+    """
+    drawn, cases = np.asarray(weights, dtype=np.float64), np.asarray(case_of_image, dtype=np.int64)
+    if drawn.ndim != 2 or not (np.isfinite(drawn) & (drawn >= 0)).all():
+        got = f"shape {drawn.shape}"
+        raise DataError("unusable weights of cases", got=got, expected="(B, C), finite and at least 0")
+    if cases.shape != (n_images,):
+        raise DataError("not one case per image", got=cases.shape, expected=(n_images,))
+    if len(cases) and (cases.min() < 0 or cases.max() >= drawn.shape[1]):
+        got = f"{cases.min()} to {cases.max()}"
+        raise DataError("case of an image has no weight", got=got, expected=f"0 to {drawn.shape[1] - 1}")
+    return drawn, cases
 
 
 class LastTwoCache(Generic[_T]):

@@ -29,26 +29,17 @@ _DISTANCES = (
 
 def overlap_measures(lesions: LesionTable, case_of_image: Ints, n_cases: int) -> list[Measure]:
     """Dice and IoU of a LesionTable; ``case_of_image`` (N,)."""
-    case_of, everyone = case_of_image[lesions.image], np.ones(len(lesions))
-    measures = []
-    for name, label, values in (("dice", "Dice", lesions.dice), ("iou", "IoU", lesions.iou)):
-        for suffix, note, counted in (
-            ("", "lesions, missed = 0", everyone),
-            ("_matched", "matched lesions", lesions.matched),
-        ):
-            measures.append(
-                ratio_measure(
-                    f"{name}{suffix}",
-                    f"{label} ({note})",
-                    OVERLAP,
-                    LESION_UNIT,
-                    values * counted,
-                    counted,
-                    case_of,
-                    n_cases,
-                )
-            )
-    return measures
+    where, everyone = (case_of_image[lesions.image], n_cases), np.ones(len(lesions))
+
+    def measure(name: str, label: str, values: Floats, counted: Floats | Bools) -> Measure:
+        return ratio_measure(name, label, OVERLAP, LESION_UNIT, values * counted, counted, *where)
+
+    return [
+        measure("dice", "Dice (lesions, missed = 0)", lesions.dice, everyone),
+        measure("dice_matched", "Dice (matched lesions)", lesions.dice, lesions.matched),
+        measure("iou", "IoU (lesions, missed = 0)", lesions.iou, everyone),
+        measure("iou_matched", "IoU (matched lesions)", lesions.iou, lesions.matched),
+    ]
 
 
 def surface_measures(lesions: LesionTable, surfaces: Surfaces, case_of_image: Ints, n_cases: int) -> list[Measure]:
@@ -88,16 +79,8 @@ def image_overlap_measures(iou: Floats, case_of_image: Ints, n_cases: int) -> li
     """Dice and IoU per image, from (N,) ``image_overlap`` values."""
     counted = ~np.isnan(iou)
     iou = np.where(counted, iou, 0)
+    where, note = (case_of_image, n_cases), "(images with lesions, missed = 0)"
     return [
-        ratio_measure(
-            f"image_{name}",
-            f"{label} (images with lesions, missed = 0)",
-            OVERLAP,
-            IMAGE_UNIT,
-            values,
-            counted,
-            case_of_image,
-            n_cases,
-        )
+        ratio_measure(f"image_{name}", f"{label} {note}", OVERLAP, IMAGE_UNIT, values, counted, *where)
         for name, label, values in (("dice", "Dice", dice_from_iou(iou)), ("iou", "IoU", iou))
     ]

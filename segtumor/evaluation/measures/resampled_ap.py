@@ -21,6 +21,7 @@ import numpy as np
 from segtumor.arrays import Bools, Floats, Ints
 from segtumor.errors import DataError
 from segtumor.evaluation.facts.coco import ALL_SIZES, IOU_THRESHOLDS, MAX_FINDINGS, CocoClass, CocoPairs, coco_pairs
+from segtumor.evaluation.measures.measure import checked_weights
 from segtumor.structures.lesions import ImageResult
 
 _RECALLS = np.linspace(0, 1, 101)
@@ -122,7 +123,9 @@ class ResampledAP:
         Raises:
             DataError: weights that are negative or no whole numbers, or cases that do not fit weights and images.
         """
-        weights, case_of_image = _checked(weights, case_of_image, len(self._pairs.image_ids))
+        weights, case_of_image = checked_weights(weights, case_of_image, len(self._pairs.image_ids))
+        if not np.array_equal(weights, np.floor(weights)):
+            raise DataError("weights of cases must say how often each was drawn", expected="whole numbers from 0")
         by_class = np.full((1 + len(_AT), len(self._names), len(weights)), np.nan)
         if len(weights):
             for k, findings in enumerate(self._classes(size)):
@@ -143,7 +146,7 @@ class ResampledAP:
             weights, case_of_image, size: as for ``resample``.
             at_most: findings of an image and class that take part, the best first.
         """
-        weights, case_of_image = _checked(weights, case_of_image, len(self._pairs.image_ids))
+        weights, case_of_image = checked_weights(weights, case_of_image, len(self._pairs.image_ids))
         by_class = np.full((1, len(self._names), len(weights)), np.nan)
         for k, findings in enumerate(self._classes(size)):
             found = (findings.hits & (findings.rank < at_most)).mean(axis=0)
@@ -169,18 +172,6 @@ class ResampledAP:
             ordered, n_images = zip(self._pairs.classes or (), self._orders, strict=True), len(self._pairs.image_ids)
             self._found[size] = [_class_findings(one, order, size, n_images) for one, order in ordered]
         return self._found[size]
-
-
-def _checked(weights: Floats, case_of_image: Ints, n_images: int) -> tuple[Floats, Ints]:
-    weights, cases = np.atleast_2d(np.asarray(weights, dtype=np.float64)), np.asarray(case_of_image)
-    if cases.shape != (n_images,):
-        raise DataError("one case is needed for each image", got=cases.shape, expected=(n_images,))
-    if n_images and not 0 <= cases.min() <= cases.max() < weights.shape[1]:
-        expected = f"0 to {weights.shape[1] - 1}"
-        raise DataError("case index out of range", got=f"{cases.min()} to {cases.max()}", expected=expected)
-    if not np.array_equal(weights, np.floor(weights)) or (weights < 0).any():
-        raise DataError("weights of cases must say how often each was drawn", expected="whole numbers from 0")
-    return weights, cases.astype(np.int64)
 
 
 def _class_findings(pairs: CocoClass, order: Ints, size: str, n_images: int) -> _ClassFindings:

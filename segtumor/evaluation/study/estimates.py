@@ -100,10 +100,7 @@ def _estimate(
     else:
         independent = wilson(measure.successes, measure.n, level=draws.level)
     return Estimate(
-        name=measure.name,
-        label=measure.label,
-        group=measure.group,
-        unit=measure.unit,
+        **measure.about,
         value=float(value),
         low=interval.low,
         high=interval.high,
@@ -114,8 +111,6 @@ def _estimate(
         n_defined=int(np.isfinite(drawn).sum()),
         wilson_low=independent.low,
         wilson_high=independent.high,
-        higher_is_better=measure.higher_is_better,
-        in_percent=measure.in_percent,
     )
 
 

@@ -15,6 +15,7 @@ def headline(evaluation: Evaluation) -> list[tuple[str, float, str]]:
     by_box = f", {overlap['n_matched_by_box']} of them by box for want of a mask" if overlap["n_matched_by_box"] else ""
     crowds = f"neither found nor missed; {counts['n_findings_in_crowds']} findings in them do not count"
     lesion_note = f"score >= {score:.2f}, IoU >= {iou:.2f}"
+    hits, normal = lesions["true_positives"], f"n = {images['n_normal_images']}"
     return [
         ("images", counts["n_images"], f"{images['n_tumor_images']} with tumour, {images['n_normal_images']} normal"),
         ("lesions", counts["n_lesions"], f"{counts['n_findings_at_threshold']} findings with score >= {score:.2f}"),
@@ -24,20 +25,12 @@ def headline(evaluation: Evaluation) -> list[tuple[str, float, str]]:
         ("box AP50", m["detection"][BBOX]["AP50"], "percent"),
         ("mean lesion Dice", overlap["dice"], f"missed = 0, n = {overlap['n_lesions']}{by_box}"),
         ("Dice of matched lesions", overlap["dice_matched"], f"n = {overlap['n_matched']}"),
-        ("recall", lesions["recall"], f"{lesions['true_positives']} of {lesions['n_lesions']} lesions, {lesion_note}"),
-        (
-            "precision",
-            lesions["precision"],
-            f"{lesions['true_positives']} of {lesions['n_findings']} findings, {lesion_note}",
-        ),
+        ("recall", lesions["recall"], f"{hits} of {lesions['n_lesions']} lesions, {lesion_note}"),
+        ("precision", lesions["precision"], f"{hits} of {lesions['n_findings']} findings, {lesion_note}"),
         ("F1", lesions["f1"], lesion_note),
         ("sensitivity", images["sensitivity"], f"images, n = {images['n_tumor_images']}"),
-        ("specificity", images["specificity"], f"images, n = {images['n_normal_images']}"),
-        (
-            "false positives per normal image",
-            images["false_positives_per_normal_image"],
-            f"n = {images['n_normal_images']}",
-        ),
+        ("specificity", images["specificity"], f"images, {normal}"),
+        ("false positives per normal image", images["false_positives_per_normal_image"], normal),
     ]
 
 

@@ -7,12 +7,14 @@ of every interval (``estimates``); what was assumed is in ``remarks``. Not here:
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from segtumor.errors import DataError
-from segtumor.evaluation.facts.facts import study_facts_of
+from segtumor.evaluation.facts.facts import Facts, study_facts_of
 from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.measures.calls import N_BINS, calibrated
+from segtumor.evaluation.measures.froc import froc
 from segtumor.evaluation.measures.measure_set import all_measures
-from segtumor.evaluation.study.curves import confusions_of, curves_of
 from segtumor.evaluation.study.estimates import delong_of, draw, estimates_of
 from segtumor.evaluation.study.group_tests import group_tests
 from segtumor.evaluation.study.metrics import evaluation_of
@@ -22,6 +24,8 @@ from segtumor.evaluation.study.subgroup_fields import divisions_of
 from segtumor.evaluation.study.subgroups import subgroup_estimates
 from segtumor.evaluation.study.values import Estimate, MeasureSet, Study
 from segtumor.progress import StepProgress, silent
+from segtumor.statistics.calibration import reliability
+from segtumor.statistics.roc import pr_curve, roc_curve
 from segtumor.structures.lesions import ImageResult
 
 
@@ -64,8 +68,8 @@ def study(
         estimates=tuple(estimates),
         subgroups=tuple(by_subgroup),
         tests=tuple(group_tests(facts, divisions)),
-        curves=curves_of(facts),
-        confusions=confusions_of(facts),
+        curves=_curves_of(facts),
+        confusions={f"{calls.kind}_class": (calls.names, calls.confusion) for calls in (facts.calls, facts.patients)},
         remarks=coded([*remarks_of(facts), *rough, *of_fields, *small]),
         evaluation=evaluation_of(facts, n_images_absent=n_images_absent, n_images_failed=n_images_failed),
         per_lesion=study_lesion_rows(facts),
@@ -85,7 +89,24 @@ def measures_of(
     settings, progress = settings or StudySettings(), progress or silent
     facts = study_facts_of(tuple(results), class_names, settings, progress=progress)
     measures = {measure.name: measure for measure in all_measures(facts)}
-    return MeasureSet(measures, facts.cases, remarks_of(facts))
+    return MeasureSet(measures, facts.cases, facts.patients, remarks_of(facts))
+
+
+def _curves_of(facts: Facts) -> dict[str, Any]:
+    """The curves of a Study; those that nothing defines are left out."""
+    settings = facts.settings
+    curves: dict[str, Any] = {}
+    for calls, suffix in ((facts.calls, ""), (facts.patients, "_patient")):
+        if calls.tumor.any() and not calls.tumor.all():
+            curves[f"roc_{calls.kind}"] = roc_curve(calls.score, calls.tumor)
+        if calls.tumor.any():
+            curves[f"pr_{calls.kind}"] = pr_curve(calls.score, calls.tumor)
+        if len(calls):
+            probabilities = calibrated(calls.score, settings.temperature)
+            curves[f"reliability{suffix}"] = reliability(probabilities, calls.tumor, n_bins=N_BINS)
+    if len(facts.lesions):
+        curves["froc"] = froc(facts.results, criterion=settings.froc_criterion, iou_threshold=settings.iou_threshold)
+    return curves
 
 
 def estimate(study: Study, name: str) -> Estimate:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from segtumor.arrays import Ints
 from segtumor.evaluation.facts.cases import CaseTable
+from segtumor.evaluation.facts.image_level import Calls
 from segtumor.evaluation.facts.matching import MatchedImage
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.measures.measure import Measure
@@ -79,10 +80,11 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class MeasureSet:
-    """Measures of the same cases, by name, and what was assumed or is undefined, in sentences."""
+    """Measures of the same cases, by name, the patients' Calls, and what was assumed or is undefined, in sentences."""
 
     measures: Mapping[str, Measure]
     cases: CaseTable
+    patients: Calls
     remarks: tuple[StudyRemark, ...] = ()
 
 
