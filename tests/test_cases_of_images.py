@@ -23,8 +23,7 @@ from segtumor.errors import ConfigError
 from segtumor.evaluation.facts.cases import case_table
 from segtumor.evaluation.facts.temperature import refuse_shared
 from segtumor.files import write_json
-from segtumor.literature.comparison.leak import case_of_result
-from segtumor.literature.comparison.training_part import read_training
+from segtumor.literature.comparison.leak import case_of_result, read_training
 from segtumor.structures.lesions import AnnotatedImage
 from segtumor.taxonomy import Taxonomy
 

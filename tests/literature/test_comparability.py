@@ -5,8 +5,7 @@ import dataclasses
 import pytest
 
 from segtumor.literature.comparison.comparability import MeasuredOn, judge, our_rule, same_dataset
-from segtumor.literature.comparison.leak import find_leak
-from segtumor.literature.comparison.training_part import Training
+from segtumor.literature.comparison.leak import Training, find_leak
 from segtumor.literature.entries.reading import load_entries
 from segtumor.literature.protocols import PROTOCOLS, SPLIT_KINDS
 

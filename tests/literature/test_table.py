@@ -87,8 +87,7 @@ def test_a_verdict_has_reasons_or_caveats_never_both(make_entry, make_estimate):
 
 
 def _trained(entry, make_estimate):
-    from segtumor.literature.comparison.leak import find_leak
-    from segtumor.literature.comparison.training_part import Training
+    from segtumor.literature.comparison.leak import Training, find_leak
 
     training = Training(name="t", cases=frozenset("q"), n_without_case=0, centers=(), split_kinds=("grouped",))
     tested = MeasuredOn(

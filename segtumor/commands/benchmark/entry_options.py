@@ -20,9 +20,9 @@ def add_entry_options(parser: argparse.ArgumentParser) -> None:
 
 def chosen_entries(arguments: argparse.Namespace) -> tuple[list["Entry"], dict[str, "Entry"]]:
     """(chosen entries, {id: Entry} of all); warns of what is likely a slip in them. Errors as ``choose_entries``."""
-    from segtumor.literature.entries.library import choose_entries, remarks_on_all
+    from segtumor.literature.entries.reading import choose_entries, remarks_on
 
     chosen, library = choose_entries(getattr(arguments, "entries", ()), arguments.entries_folder)
-    for remark in remarks_on_all(chosen):
+    for remark in (remark for entry in chosen for remark in remarks_on(entry)):
         logging.getLogger(__name__).warning("%s", remark)
     return chosen, library

@@ -58,7 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
     from segtumor.files import prepare_output_folder
     from segtumor.literature.comparison.benchmark import benchmark, measured_on
     from segtumor.literature.comparison.files import write_benchmark
-    from segtumor.literature.comparison.training_part import read_training, training_files
+    from segtumor.literature.comparison.leak import read_training, training_files
     from segtumor.literature.protocols import find_protocol
 
     protocol, settings = find_protocol(arguments.protocol), study_settings(arguments)
@@ -96,7 +96,7 @@ def _refuse_missing(arguments: argparse.Namespace) -> None:
 
 def _provenance(arguments: argparse.Namespace) -> dict[str, Any]:
     from segtumor.files import sha256_of_file
-    from segtumor.literature.comparison.training_part import training_files
+    from segtumor.literature.comparison.leak import training_files
     from segtumor.reporting.provenance import study_provenance
 
     tables = study_provenance(

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from segtumor.literature.claims.outcome import FAILS, HOLDS, Outcome, compare
+from segtumor.literature.claims.outcome import FAILS, HOLDS, Outcome, compare, judged
 from segtumor.literature.printed_numbers import ROUNDED, Printed
 from segtumor.statistics.proportions import wilson
 
@@ -40,47 +40,38 @@ def total(*, parts: Sequence[int], whole: int) -> Outcome:
     """The parts add up to the whole."""
     found = sum(parts)
     added = " + ".join(map(str, parts))
-    if found == whole:
-        return Outcome(str(whole), str(found), HOLDS, "the parts add up to it")
-    return Outcome(str(whole), str(found), FAILS, f"{added} is {found}, which differs from it by {abs(found - whole)}")
+    otherwise = f"{added} is {found}, which differs from it by {abs(found - whole)}"
+    return judged(found == whole, str(whole), str(found), if_so="the parts add up to it", if_not=otherwise)
 
 
 def subgroups(*, parts: Sequence[Sequence[int]], whole: Sequence[int]) -> Outcome:
     """[k, n] of subgroups add up to the [k, n] of all."""
     (k, n), sums = whole, [sum(column) for column in zip(*parts, strict=True)]
     printed, found = f"{k}/{n}", f"{sums[0]}/{sums[1]}"
-    if sums == list(whole):
-        return Outcome(printed, found, HOLDS, "the subgroups add up to it")
-    return Outcome(printed, found, FAILS, "the subgroups do not add up to all")
+    words = {"if_so": "the subgroups add up to it", "if_not": "the subgroups do not add up to all"}
+    return judged(sums == list(whole), printed, found, **words)
 
 
 def fits_remainder(*, cell: Sequence[int], others: Sequence[Sequence[int]], whole: Sequence[int]) -> Outcome:
     """A subgroup's cell [k, n] is what the others leave of all; if not, says which cell is left."""
     left = [all_ - sum(column) for all_, *column in zip(whole, *others, strict=True)]
     printed, found = f"{cell[0]}/{cell[1]}", f"{left[0]}/{left[1]}"
-    if left == list(cell):
-        return Outcome(printed, found, HOLDS, "it is what the other subgroups leave of all")
-    return Outcome(
-        printed, found, FAILS, f"the other subgroups leave {found} of {whole[0]}/{whole[1]}: another cut-off's cell"
-    )
+    otherwise = f"the other subgroups leave {found} of {whole[0]}/{whole[1]}: another cut-off's cell"
+    so = "it is what the other subgroups leave of all"
+    return judged(left == list(cell), printed, found, if_so=so, if_not=otherwise)
 
 
 def both_wrong(*, both: int, first: int, second: int) -> Outcome:
     """Two readers cannot share more errors than either made."""
-    most = min(first, second)
-    if both <= most:
-        return Outcome(str(both), f"at most {most}", HOLDS, f"the readers made {first} and {second} such errors")
-    return Outcome(
-        str(both), f"at most {most}", FAILS, f"impossible: the readers made {first} and {second} such errors"
-    )
+    most, why = min(first, second), f"the readers made {first} and {second} such errors"
+    return judged(both <= most, str(both), f"at most {most}", if_so=why, if_not=f"impossible: {why}")
 
 
 def nearest_count(*, printed: Printed, k: int, n: int) -> Outcome:
     """k is the printed share of n, to the nearest subject."""
-    exact = printed.value * n
-    if abs(k - exact) <= 0.5:
-        return Outcome(str(k), f"{exact:.1f}", HOLDS, f"{printed.text} of {n}, to the nearest subject")
-    return Outcome(str(k), f"{exact:.1f}", FAILS, f"{printed.text} of {n} is {exact:.1f}; {k} is {k / n:.1%}")
+    exact, share = printed.value * n, f"{printed.text} of {n}"
+    so, otherwise = f"{share}, to the nearest subject", f"{share} is {exact:.1f}; {k} is {k / n:.1%}"
+    return judged(abs(k - exact) <= 0.5, str(k), f"{exact:.1f}", if_so=so, if_not=otherwise)
 
 
 def median_side(*, printed: Printed, cut: float, below: int, n: int) -> Outcome:

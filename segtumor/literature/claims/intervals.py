@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from segtumor.errors import DataError
-from segtumor.literature.claims.outcome import FAILS, HOLDS, UNKNOWN, Outcome, compare
+from segtumor.literature.claims.outcome import FAILS, HOLDS, UNKNOWN, Outcome, compare, judged
 from segtumor.literature.printed_numbers import ROUNDED, Printed
 from segtumor.statistics.agreement import kappa, kappa_interval
 from segtumor.statistics.proportions import clopper_pearson, wilson
@@ -28,11 +28,9 @@ def proportion_interval(*, interval: Sequence[Printed], k: int, n: int) -> Outco
     ends["Wald"] = (k / n - reach, k / n + reach)
     fitting = [name for name, (low, high) in ends.items() if not _misfits(interval, low, high)]
     shown = _show(interval, *ends[fitting[0] if fitting else "Wilson"])
-    if fitting:
-        return Outcome(_text(interval), shown, HOLDS, f"{' and '.join(fitting)} of {k}/{n}")
-    return Outcome(
-        _text(interval), shown, FAILS, f"neither Wilson nor Clopper-Pearson nor Wald of {k}/{n}; shown: Wilson"
-    )
+    so = f"{' and '.join(fitting)} of {k}/{n}"
+    otherwise = f"neither Wilson nor Clopper-Pearson nor Wald of {k}/{n}; shown: Wilson"
+    return judged(bool(fitting), _text(interval), shown, if_so=so, if_not=otherwise)
 
 
 def auc_interval(*, auc: Printed, interval: Sequence[Printed], n: int) -> Outcome:
@@ -65,9 +63,11 @@ def auc_possible(*, auc: Printed, tp: int, fp: int, fn: int, tn: int) -> Outcome
     sensitivity, false_positive_rate = tp / (tp + fn), fp / (fp + tn)
     low, high = sensitivity * (1 - false_positive_rate), 1 - (1 - sensitivity) * false_positive_rate
     shown = f"{low:.3f} to {high:.3f}"
-    if auc.low <= high and auc.high >= low:
-        return Outcome(auc.text, shown, HOLDS, "possible for a ROC curve through the printed operating point")
-    return Outcome(auc.text, shown, FAILS, "no ROC curve through the printed operating point has this area")
+    words = {
+        "if_so": "possible for a ROC curve through the printed operating point",
+        "if_not": "no ROC curve through the printed operating point has this area",
+    }
+    return judged(auc.low <= high and auc.high >= low, auc.text, shown, **words)
 
 
 def kappa_with_interval(
@@ -133,10 +133,9 @@ def either_reader(
     table = next(t for t in _agreement_tables(first, second, n) if shared_errors(t, first, second) == sum(shared))
     value = float(kappa(table))
     shown = f"{printed.show(value)}, {shared[0]} + {shared[1]} shared errors"
-    if printed.agreement(value) == ROUNDED:
-        return Outcome(text, shown, HOLDS, "the readers' errors and kappa agree with it")
-    disagreements = table[0][1] + table[1][0]
-    return Outcome(text, shown, FAILS, f"{disagreements} disagreements follow, and with them another kappa")
+    agrees, disagreements = printed.agreement(value) == ROUNDED, table[0][1] + table[1][0]
+    otherwise = f"{disagreements} disagreements follow, and with them another kappa"
+    return judged(agrees, text, shown, if_so="the readers' errors and kappa agree with it", if_not=otherwise)
 
 
 def one_sample_size(*, intervals: Mapping[str, Sequence[Printed]]) -> Outcome:
@@ -148,10 +147,9 @@ def one_sample_size(*, intervals: Mapping[str, Sequence[Printed]]) -> Outcome:
     spans = {name: _implied_sizes(*row) for name, row in intervals.items()}
     shown = ", ".join(f"{name}: n = {low:.0f} to {high:.0f}" for name, (low, high) in spans.items())
     one = max(low for low, _ in spans.values()) <= min(high for _, high in spans.values())
-    if one:
-        return Outcome("one test set", shown, HOLDS, "the widths of the intervals fit one number of units")
-    why = "the widths fit no common number of independent units; intervals that resample patients could differ so"
-    return Outcome("one test set", shown, FAILS, why)
+    so = "the widths of the intervals fit one number of units"
+    otherwise = "the widths fit no common number of independent units; intervals that resample patients could differ so"
+    return judged(one, "one test set", shown, if_so=so, if_not=otherwise)
 
 
 def check_readers(first: Sequence[int], second: Sequence[int], n: Sequence[int]) -> None:

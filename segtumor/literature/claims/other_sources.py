@@ -5,7 +5,7 @@ The other source is an entry of the library; one that is not there cannot be che
 
 from collections.abc import Mapping, Sequence
 
-from segtumor.literature.claims.outcome import FAILS, HOLDS, UNKNOWN, Outcome
+from segtumor.literature.claims.outcome import FAILS, HOLDS, UNKNOWN, Outcome, judged
 from segtumor.literature.entry import Entry, Result
 from segtumor.literature.printed_numbers import ROUNDED, Printed
 
@@ -22,9 +22,9 @@ def independent_of(*, values: Sequence[Printed], entry: str, library: Mapping[st
     theirs = [number for row in library[entry].results for number in _numbers(row)]
     same = [v for v in values if any(abs(v.value - number) < 1e-9 for number in theirs)]
     shown = f"{len(same)} of {len(values)} the same in {entry}"
-    if len(values) > 1 and len(same) == len(values):
-        return Outcome(text, shown, FAILS, f"all printed by {entry} too: one of the two did not measure them")
-    return Outcome(text, shown, HOLDS, "not all of them are in the other source")
+    otherwise = f"all printed by {entry} too: one of the two did not measure them"
+    differs = len(values) == 1 or len(same) < len(values)
+    return judged(differs, text, shown, if_so="not all of them are in the other source", if_not=otherwise)
 
 
 def measured_here(*, values: Sequence[Printed], quoted: Sequence[Printed], of: str) -> Outcome:
@@ -34,10 +34,10 @@ def measured_here(*, values: Sequence[Printed], quoted: Sequence[Printed], of: s
         values: the row; quoted: what its source printed; of: the data of that source, in words.
     """
     text, theirs = (", ".join(v.text for v in numbers) for numbers in (values, quoted))
-    if [v.value for v in values] == [v.value for v in quoted]:
-        why = f"the row's source printed these very numbers for {of}: not measured here, it seems"
-        return Outcome(text, theirs, FAILS, why)
-    return Outcome(text, theirs, HOLDS, f"differs from what the row's source printed for {of}")
+    so = f"differs from what the row's source printed for {of}"
+    otherwise = f"the row's source printed these very numbers for {of}: not measured here, it seems"
+    differs = [v.value for v in values] != [v.value for v in quoted]
+    return judged(differs, text, theirs, if_so=so, if_not=otherwise)
 
 
 def attributed(

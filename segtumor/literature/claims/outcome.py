@@ -26,6 +26,11 @@ class Outcome:
     why: str
 
 
+def judged(holds: bool, printed: str, recomputed: str, *, if_so: str, if_not: str) -> Outcome:
+    """HOLDS with the one sentence or FAILS with the other."""
+    return Outcome(printed, recomputed, HOLDS if holds else FAILS, if_so if holds else if_not)
+
+
 def compare(
     printed: Printed | None,
     low: float,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
-from segtumor.literature.claims.outcome import FAILS, HOLDS, Outcome
+from segtumor.literature.claims.outcome import Outcome, judged
 from segtumor.literature.printed_numbers import Printed
 
 
@@ -25,9 +25,8 @@ def smallest_spread(*, printed: Printed, mean: Printed, cut: float, below: int, 
     share = below / n
     bound = min(_two_point_bound(m, cut, share) for m in _span(mean) + ([cut] if mean.low < cut < mean.high else []))
     shown = f"at least {bound:.1f}"
-    if printed.high >= bound:
-        return Outcome(printed.text, shown, HOLDS, f"possible with {share:.1%} below {cut:g} and a mean of {mean.text}")
-    return Outcome(printed.text, shown, FAILS, f"impossible with {share:.1%} below {cut:g} and a mean of {mean.text}")
+    why = f"possible with {share:.1%} below {cut:g} and a mean of {mean.text}"
+    return judged(printed.high >= bound, printed.text, shown, if_so=why, if_not=f"im{why}")
 
 
 def pooled_mean(*, groups: Sequence[Group], regrouped: Sequence[Group]) -> Outcome:
@@ -37,7 +36,7 @@ def pooled_mean(*, groups: Sequence[Group], regrouped: Sequence[Group]) -> Outco
     text = " and ".join(f"{(low + high) / 2:.2f}" for low, high in spans)
     one = max(low for low, _ in spans) <= min(high for _, high in spans)
     why = "the two groupings " + ("allow one mean" if one else "have different means") + ", rounding allowed for"
-    return Outcome("one mean", text, HOLDS if one else FAILS, why)
+    return judged(one, "one mean", text, if_so=why, if_not=why)
 
 
 def pooled_spread(
@@ -56,9 +55,9 @@ def pooled_spread(
     least, most = ((_sum_of_squares(regrouped, end) - _sum_of_squares(groups, -end)) / n for end in (-1, 1))
     low, high = math.sqrt(max(0.0, least)), math.sqrt(max(0.0, most))
     shown = f"{low:.1f} to {high:.1f}"
-    if most >= 0 and printed.low <= high and printed.high >= low:
-        return Outcome(printed.text, shown, HOLDS, "the other grouping of the same subjects allows it")
-    return Outcome(printed.text, shown, FAILS, "the other grouping of the same subjects leaves another value for it")
+    fits = most >= 0 and printed.low <= high and printed.high >= low
+    other = "the other grouping of the same subjects"
+    return judged(fits, printed.text, shown, if_so=f"{other} allows it", if_not=f"{other} leaves another value for it")
 
 
 def _sum_of_squares(groups: Sequence[Group], end: int) -> float:

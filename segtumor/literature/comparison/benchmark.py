@@ -1,6 +1,6 @@
 """Measure a model's results as a protocol counts and set them beside the published numbers.
 
-Not here: reading files (``pairing``, ``training_part``), and writing (``files``).
+Not here: reading files (``pairing``, ``leak``), and writing (``files``).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +13,8 @@ from segtumor.evaluation.pairing import Pairing
 from segtumor.evaluation.study.values import Estimate
 from segtumor.literature.comparison import measuring
 from segtumor.literature.comparison.comparability import IMAGE, LESION, PATIENT, MeasuredOn
-from segtumor.literature.comparison.leak import find_leak, n_lesions
+from segtumor.literature.comparison.leak import Training, centers_of, find_leak, n_lesions, split_kind
 from segtumor.literature.comparison.table import ComparedNumber, comparison_table
-from segtumor.literature.comparison.training_part import Training, centers_of, split_kind
 from segtumor.literature.entry import Entry
 from segtumor.literature.protocols import Protocol
 from segtumor.structures.lesions import ImageResult

@@ -12,8 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from segtumor.literature.comparison.leak import Leak
-from segtumor.literature.comparison.training_part import Training
+from segtumor.literature.comparison.leak import Leak, Training
 from segtumor.literature.entry import UNKNOWN, Entry, Result, Split
 from segtumor.literature.protocols import AS_THEY_ARE, BTXRD, Protocol
 from segtumor.texts import counted

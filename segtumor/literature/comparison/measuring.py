@@ -9,16 +9,14 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from segtumor.errors import DataError
-from segtumor.evaluation.facts.coco import BBOX, SEGM
+from segtumor.evaluation.facts.facts import facts_of
 from segtumor.evaluation.facts.matching import lesions_to_find
 from segtumor.evaluation.facts.settings import StudySettings
-from segtumor.evaluation.measures.measure import DETECTION, IMAGES, LastTwoCache, Measure, ratio_measure
-from segtumor.evaluation.measures.resampled_ap import ResampledAP
+from segtumor.evaluation.measures.measure import IMAGES, Measure, ratio_measure
+from segtumor.evaluation.measures.ranking import AP_KINDS, DetectionMeasures
 from segtumor.evaluation.study.estimates import draw, estimates_of
 from segtumor.evaluation.study.remarks import (
     ALL_TUMOR,
@@ -39,7 +37,6 @@ from segtumor.taxonomy import BENIGN, MALIGNANT
 Shape = TypeVar("Shape", Lesion, Finding)
 #: (what, items) -> the items, counted on a bar.
 Progress = Callable[[str, Any], Any]
-_Values = Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]]
 
 #: Measures that only protocols know: name -> (label, true classes that count). Right: called by the same class.
 MALIGNANCY = {
@@ -52,8 +49,6 @@ MALIGNANCY_REMARK = (
     "benign images called benign, malignancy_accuracy both together: by the class of the highest-scoring finding, and "
     "an image whose lesion is missed counts as wrong in each. Normal images do not count."
 )
-_AP_KINDS = {"mask": SEGM, "box": BBOX}
-_AP_STATS = {"ap50": "AP50", "ap": "AP"}
 
 
 def measure(
@@ -123,7 +118,7 @@ def _estimates(
     found = study(results, class_names, settings, progress=progress)
     by_name = {estimate.name: estimate for estimate in found.estimates}
     by_name |= {f"{s.estimate.name}[{s.level}]": s.estimate for s in found.subgroups}
-    more = [*_malignancy(found), *_ap_by_class(one, found, results, class_names)]
+    more = [*_malignancy(found), *_ap_by_class(one, results, class_names, settings)]
     more = [measure for measure in more if measure.name.partition("[")[0] in one.measures]
     return by_name | {e.name: e for e in estimates_of(more, draw(len(found.cases), settings))}, found
 
@@ -166,36 +161,19 @@ def _malignancy(found: Study) -> Iterator[Measure]:
 
 
 def _ap_by_class(
-    one: Pass, found: Study, results: Sequence[ImageResult], class_names: Sequence[str]
+    one: Pass, results: Sequence[ImageResult], class_names: Sequence[str], settings: StudySettings
 ) -> Iterator[Measure]:
     """Measures such as ``box_ap50[benign]``: the average precision of one class, in percent."""
-    for kind, iou_type in _AP_KINDS.items():
-        if not any(f"{kind}_{stat}" in one.measures for stat in _AP_STATS):
-            continue
-        values = _resampled_ap(results, class_names, iou_type, found.cases.case_of_image)
-        for stat, key in _AP_STATS.items():
-            for class_name in class_names:
-                yield Measure(
-                    name=f"{kind}_{stat}[{class_name}]",
-                    label=f"{kind} {key}, {class_name}",
-                    group=DETECTION,
-                    unit="lesions",
-                    n=sum(row["class"] == class_name for row in found.per_lesion),
-                    n_cases=len(found.cases),
-                    resample=_one_of(values, f"{key}:{class_name}"),
-                    in_percent=True,
-                )
-
-
-def _resampled_ap(
-    results: Sequence[ImageResult], class_names: Sequence[str], iou_type: str, case_of_image: NDArray[np.int64]
-) -> _Values:
-    machine = ResampledAP.of(results, class_names, iou_type)
-    return LastTwoCache(lambda weights: machine.resample(weights, case_of_image))
-
-
-def _one_of(values: _Values, key: str) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    return lambda weights: values(weights)[key]
+    facts = facts_of(results, class_names, settings)
+    for kind in AP_KINDS:
+        found = DetectionMeasures(facts, kind)
+        for stat in ("AP50", "AP"):
+            name = f"{kind}_{stat.lower()}"
+            for class_name in class_names if name in one.measures else ():
+                measure = found.average_precision(stat, of_class=class_name)
+                label = f"{kind} {stat}, {class_name}"
+                # Their intervals go by all cases, whichever hold a lesion of the class.
+                yield dataclasses.replace(measure, name=f"{name}[{class_name}]", label=label, n_contributing=None)
 
 
 def _of_interest(remarks: Sequence[str], protocol: Protocol, one: Pass) -> list[str]:

@@ -6,11 +6,11 @@ names file, key and, where a word is misspelt, the nearest one. Not here: safe l
 """
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from segtumor.errors import DataError
+from segtumor.errors import ConfigError, DataError
 from segtumor.literature.claims import arguments as a
 from segtumor.literature.claims.kinds import CHECKS, read_arguments
 from segtumor.literature.entries.plain_yaml import read_yaml
@@ -49,6 +49,26 @@ def load_entry(path: str | Path) -> Entry:
     return _Reader(path).entry(read_yaml(path))
 
 
+def choose_entries(names: Sequence[str], folder: str | Path | None = None) -> tuple[list[Entry], dict[str, Entry]]:
+    """(chosen entries, {id: Entry} of all).
+
+    Args:
+        names: ids; empty means all, or all of ``folder`` where one is given.
+        folder: the user's own entries; one of the same id replaces ours.
+
+    Raises:
+        ConfigError: a name that no entry has; DataError: an entry that is not valid.
+    """
+    own = load_entries(folder) if folder else {}
+    library = {**load_entries(), **own}
+    unknown = [name for name in names if name not in library]
+    if unknown:
+        near = _nearest(unknown[0], library, cutoff=0.4)
+        remedy = f"Did you mean {near}? " if near else ""
+        raise ConfigError("no such source", got=unknown[0], remedy=f"{remedy}`segtumor benchmark list` names them all")
+    return [library[name] for name in names or own or library], library
+
+
 def remarks_on(entry: Entry) -> Iterator[str]:
     """Sentences on what is allowed in an Entry but likely a slip: results of a protocol that measures no such thing."""
     for result in entry.results:
@@ -60,9 +80,9 @@ def remarks_on(entry: Entry) -> Iterator[str]:
             yield where + hint
 
 
-def _nearest(word: object, words: Iterable[str]) -> str:
+def _nearest(word: object, words: Iterable[str], cutoff: float = 0.6) -> str:
     """The one of ``words`` that is most like a word; "" if none is."""
-    return next(iter(difflib.get_close_matches(str(word), list(words), n=1, cutoff=0.6)), "")
+    return next(iter(difflib.get_close_matches(str(word), list(words), n=1, cutoff=cutoff)), "")
 
 
 class _Reader:
