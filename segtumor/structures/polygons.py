@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segtumor.arrays import Box, Boxes, Floats, SizeHW
+from segtumor.arrays import Box, Boxes, Floats, Ints, SizeHW
 
 
 def polygon_area(points_xy: ArrayLike) -> float:
@@ -77,12 +77,8 @@ def measure_polygons(polygons: Sequence[Floats]) -> tuple[Floats, Boxes]:
     """
     if not polygons:
         return np.zeros(0), np.zeros((0, 4))
-    counts = np.array([len(polygon) // 2 for polygon in polygons])
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    points = np.concatenate(polygons).reshape(-1, 2)
-    following = np.arange(1, len(points) + 1)
-    following[starts + counts - 1] = starts  # the last point of each polygon joins its first
-    x, y = (points - np.repeat(points[starts], counts, axis=0)).T
+    points, following, starts = _joined(polygons)
+    x, y = (points - np.repeat(points[starts], np.diff(starts, append=len(points)), axis=0)).T
     areas = np.abs(np.add.reduceat(x * y[following] - y * x[following], starts)) / 2
     low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
     return areas, np.concatenate([low, high], axis=1)
@@ -92,9 +88,15 @@ def polygon_lengths(polygons: Sequence[Floats]) -> Floats:
     """(N,) lengths of the closed outlines of N flat float64 polygons, in px and chessboard steps."""
     if not polygons:
         return np.zeros(0)
+    points, following, starts = _joined(polygons)
+    return np.add.reduceat(np.abs(points[following] - points).max(axis=1), starts)
+
+
+def _joined(polygons: Sequence[Floats]) -> tuple[Floats, Ints, Ints]:
+    """The points of all polygons, (P, 2), the index of the point that follows each, and where each polygon starts."""
     counts = np.array([len(polygon) // 2 for polygon in polygons])
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     points = np.concatenate(polygons).reshape(-1, 2)
     following = np.arange(1, len(points) + 1)
-    following[starts + counts - 1] = starts
-    return np.add.reduceat(np.abs(points[following] - points).max(axis=1), starts)
+    following[starts + counts - 1] = starts  # the last point of each polygon joins its first
+    return points, following, starts
