@@ -107,10 +107,11 @@ class CocoClass:
         """Which findings are right, and which do not count, for lesions of a size range: (T, F) both."""
         hits = np.zeros((len(IOU_THRESHOLDS), len(self.image)), dtype=np.bool_)
         ignored = np.repeat(~_in_range(self.areas, size)[None], len(IOU_THRESHOLDS), axis=0)
-        starts = np.searchsorted(self.image, [overlap.image for overlap in self.overlaps])
-        for start, overlap in zip(starts, self.overlaps, strict=True):
-            right, other = overlap.matched(size)
-            rows = start + overlap.rank
+        if self.overlaps:
+            right, other = map(np.hstack, zip(*(overlap.matched(size) for overlap in self.overlaps), strict=True))
+            starts = np.searchsorted(self.image, [overlap.image for overlap in self.overlaps])
+            ranks = [overlap.rank for overlap in self.overlaps]
+            rows = np.repeat(starts, list(map(len, ranks))) + np.concatenate(ranks)
             hits[:, rows] = right
             ignored[:, rows] = (ignored[:, rows] | other) & ~right
         return hits, ignored

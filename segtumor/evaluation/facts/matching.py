@@ -135,6 +135,8 @@ def assign(iou: Floats) -> list[tuple[int, int]]:
 
     Solved exactly by scipy's ``linear_sum_assignment`` (Crouse 2016, doi 10.1109/TAES.2016.140952).
     """
+    if not iou.any():
+        return []
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(iou, maximize=True)
@@ -143,6 +145,8 @@ def assign(iou: Floats) -> list[tuple[int, int]]:
 
 def pair_iou(findings: Sequence[Finding], lesions: Sequence[Lesion]) -> tuple[Floats, Bools]:
     """IoU of every pair, (N, M) in [0, 1], and whether it is that of the masks, (N, M)."""
+    if not findings or not lesions:  # of most images of most data sets
+        return np.zeros((len(findings), len(lesions))), np.zeros((len(findings), len(lesions)), dtype=np.bool_)
     with_mask = [np.array([item.rle is not None for item in side], dtype=bool) for side in (findings, lesions)]
     iou = box_iou([finding.box_xyxy for finding in findings], [lesion.box_xyxy for lesion in lesions])
     rows, columns = (np.flatnonzero(side) for side in with_mask)

@@ -70,6 +70,13 @@ def evaluation_of(facts: Facts, *, n_images_absent: int | None, n_images_failed:
     detection = {iou_type: DetectionMeasures(facts, kind) for kind, iou_type in reversed(IOU_TYPES.items())}
     confusion = Confusion(facts.confusion, facts.class_names)
     settings = facts.settings
+    found = _by_name(
+        [
+            *recall_measures(facts.lesions, facts.lesion_case, len(facts.cases)),
+            *finding_measures(facts),
+            *call_measures(facts.calls)[0],
+        ]
+    )
     metrics = {
         "schema_version": SCHEMA_VERSION,
         "definitions": dict(DEFINITIONS),
@@ -80,8 +87,8 @@ def evaluation_of(facts: Facts, *, n_images_absent: int | None, n_images_failed:
         "counts": {**_counts(facts), "n_images_absent": n_images_absent, "n_images_failed": n_images_failed},
         "detection": {kind: _detection(measures, facts.class_names) for kind, measures in detection.items()},
         "overlap": _overlap(facts),
-        "lesions": _lesions(facts),
-        "images": _images(facts),
+        "lesions": _lesions(facts, found),
+        "images": _images(found),
         "confusion": _confusion(facts, confusion),
     }
     curves = {kind: measures.curves() for kind, measures in detection.items()}
@@ -143,12 +150,9 @@ def _overlap(facts: Facts) -> dict[str, Any]:
     return {**of(table), "per_class": per_class}
 
 
-def _lesions(facts: Facts) -> dict[str, Any]:
+def _lesions(facts: Facts, found: Mapping[str, Measure]) -> dict[str, Any]:
     """Over all classes the class does not matter; of a class a hit counts only if its class is right."""
-    everything = _by_name(
-        [*recall_measures(facts.lesions, facts.lesion_case, len(facts.cases)), *finding_measures(facts)]
-    )
-    overall = {what: everything[f"lesion_{what}"] for what in (PRECISION, RECALL, F1)}
+    overall = {what: found[f"lesion_{what}"] for what in (PRECISION, RECALL, F1)}
     per_class = {name: _found(measures) for name, measures in class_found_measures(facts).items()}
     return {**_found(overall), "per_class": per_class}
 
@@ -166,21 +170,20 @@ def _found(measures: Mapping[str, Measure]) -> dict[str, Any]:
     }
 
 
-def _images(facts: Facts) -> dict[str, Any]:
+def _images(found: Mapping[str, Measure]) -> dict[str, Any]:
     """Tumour or not per image, and false positives per image."""
-    calls, false = _by_name(call_measures(facts.calls)[0]), _by_name(finding_measures(facts))
-    sensitivity, specificity = calls["image_sensitivity"], calls["image_specificity"]
+    sensitivity, specificity = found["image_sensitivity"], found["image_specificity"]
     hits, rejected = sensitivity.successes or 0, specificity.successes or 0
     return {
         "sensitivity": sensitivity.value,
         "specificity": specificity.value,
-        "accuracy": calls["image_accuracy"].value,
-        **_values(false, ("false_positives_per_normal_image", "false_positives_per_image")),
+        "accuracy": found["image_accuracy"].value,
+        **_values(found, ("false_positives_per_normal_image", "false_positives_per_image")),
         "true_positives": hits,
         "false_negatives": sensitivity.n - hits,
         "true_negatives": rejected,
         "false_positives": specificity.n - rejected,
-        "n_images": len(facts.calls),
+        "n_images": sensitivity.n + specificity.n,
         "n_tumor_images": sensitivity.n,
         "n_normal_images": specificity.n,
     }
