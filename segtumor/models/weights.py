@@ -2,17 +2,20 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from segtumor.errors import ModelError
 from segtumor.files import atomic_path
 from segtumor.models.checksums import check_undamaged, seal
+from segtumor.models.layouts.fit import check_backbone, warn_of_pixels
 from segtumor.models.layouts.table import with_own_names
+from segtumor.models.pickles import read_pickle
 
 logger = logging.getLogger(__name__)
 _SHOWN = 4
@@ -26,36 +29,55 @@ class WeightsReport:
         loaded: parameters taken from the file.
         initialised: parameters of the model that the file lacks or has in another shape; they keep their fresh values.
         unused: parameters of the file that the model has no place for.
+        layout: what wrote the file, if not segtumor or Detectron2.
+        renewed: those of ``initialised`` that the file has in another shape, such as heads for other classes.
     """
 
     loaded: tuple[str, ...]
     initialised: tuple[str, ...]
     unused: tuple[str, ...]
+    layout: str | None = None
+    renewed: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         """One line for people."""
+        origin = f" ({self.layout})" if self.layout else ""
         text = (
-            f"{len(self.loaded)} tensors loaded, {len(self.initialised)} newly initialised, {len(self.unused)} unused"
+            f"{len(self.loaded)} tensors loaded{origin}, {len(self.initialised)} newly initialised, "
+            f"{len(self.unused)} unused"
         )
-        return f"{text} (new: {_some(self.initialised)})" if self.initialised else text
+        renewed = f"; of another shape in the file: {_some(self.renewed)}" if self.renewed else ""
+        return f"{text} (new: {_some(self.initialised)}{renewed})" if self.initialised else text
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a ``.pth`` file without running any code in it, after its checksums were compared.
+    """Read a file of weights without running any code in it, after its checksums were compared if it has some.
+
+    Args:
+        path: a file of ``torch.save``, or of Detectron2's model zoo (``.pkl``).
 
     Returns:
         dict with at least ``"model"``: {parameter name: tensor}. A bare state dict is wrapped.
 
     Raises:
-        ModelError: the file is missing, a pickle, damaged, or not a set of weights.
+        ModelError: the file is missing, damaged, or not a set of weights.
     """
     path = Path(path)
-    if path.suffix == ".pkl":
-        raise ModelError(
-            "pickled weights can run code and are refused", where=path, remedy="Convert them to a .pth state dict"
-        )
     if not path.is_file():
         raise ModelError("no such weights file", where=path, remedy="Check MODEL.WEIGHTS, --run or --init-from")
+    content = _of_model_zoo(path) if path.suffix == ".pkl" else _of_torch(path)
+    inner = next((key for key in ("model", "state_dict") if isinstance(content, dict) and key in content), None)
+    if inner and isinstance(content[inner], dict):
+        _check_names(content.get("class_names"), path)
+        _check_tensors(content[inner], path)
+        return {**content, "model": content[inner]}
+    if isinstance(content, dict) and content and all(isinstance(value, torch.Tensor) for value in content.values()):
+        _check_tensors(content, path)
+        return {"model": content}
+    raise ModelError("holds no weights", where=path, got=type(content).__name__, expected="a state dict")
+
+
+def _of_torch(path: Path) -> Any:
     has_checksums = check_undamaged(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -64,18 +86,22 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"not a readable weights file: {_reason(error)}",
             where=path,
             expected="what torch.save wrote of a state dict",
-            remedy="Copy it again from where it was trained",
+            remedy="Copy it again from where it was trained; of a whole model save its state_dict() there",
         ) from error
     if not has_checksums:
         logger.warning("%s: an old format without checksums; damage to its weights cannot be noticed", path)
-    if isinstance(content, dict) and isinstance(content.get("model"), dict):
-        _check_names(content.get("class_names"), path)
-        _check_tensors(content["model"], path)
-        return content
-    if isinstance(content, dict) and content and all(isinstance(value, torch.Tensor) for value in content.values()):
-        _check_tensors(content, path)
-        return {"model": content}
-    raise ModelError("holds no weights", where=path, got=type(content).__name__, expected="a state dict")
+    return content
+
+
+def _of_model_zoo(path: Path) -> dict[str, Any]:
+    """A pickle of Detectron2 (its weights under "model") or of Detectron before it ("blobs", or bare)."""
+    content = read_pickle(path)
+    weights = next((content[key] for key in ("model", "blobs") if isinstance(content.get(key), dict)), content)
+    return {"model": {name: _as_tensor(value) for name, value in weights.items()}}
+
+
+def _as_tensor(value: Any) -> Any:
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
 
 
 def _reason(error: Exception) -> str:
@@ -116,7 +142,7 @@ def load_weights(
 
     Args:
         model: a Detectron2 model.
-        path: ``.pth`` file of segtumor or Detectron2, or of a layout in ``models.layouts.table``.
+        path: file of segtumor or Detectron2, or of a layout in ``models.layouts.table``.
         strict: whether every parameter must be in the file (to predict or resume) or new ones may stay as initialised
             (to start a training from other weights).
         class_names: the current classes, in order; weights that name others are refused if ``strict``, else warned of.
@@ -130,8 +156,13 @@ def load_weights(
     """
     checkpoint = checkpoint or read_checkpoint(path)
     check_class_names(checkpoint.get("class_names"), class_names, path, strict)
-    state = checkpoint["model"]
-    return fit_weights(model, with_own_names(state, model.state_dict()), path=path, strict=strict)
+    renamed = with_own_names(checkpoint["model"], model.state_dict())
+    if renamed.layout is None:
+        return fit_weights(model, renamed.state, path=path, strict=strict)
+    check_backbone(renamed, model.state_dict(), path)
+    report = fit_weights(model, renamed.state, path=path, strict=strict)
+    warn_of_pixels(model, renamed.layout, path)
+    return replace(report, layout=renamed.layout.name)
 
 
 def fit_weights(model: nn.Module, state: Mapping[str, Any], *, path: str | Path, strict: bool) -> WeightsReport:
@@ -141,7 +172,12 @@ def fit_weights(model: nn.Module, state: Mapping[str, Any], *, path: str | Path,
     state = {name: tensor for name, tensor in state.items() if not name.startswith("pixel_")}
     loaded = {n: tensor for n, tensor in state.items() if n in own and getattr(tensor, "shape", None) == own[n].shape}
     initialised = tuple(name for name in own if name not in loaded and not name.startswith("pixel_"))
-    report = WeightsReport(tuple(loaded), initialised, tuple(name for name in state if name not in loaded))
+    report = WeightsReport(
+        tuple(loaded),
+        initialised,
+        tuple(name for name in state if name not in loaded),
+        renewed=tuple(name for name in initialised if name in state),
+    )
     if (strict and (initialised or report.unused)) or not loaded:
         raise ModelError(
             f"weights do not fit the model: {report.sentence()}",
@@ -159,12 +195,22 @@ def fit_weights(model: nn.Module, state: Mapping[str, Any], *, path: str | Path,
     empty = next((name for name, tensor in loaded.items() if strict and tensor.dim() > 1 and not tensor.any()), None)
     if empty:  # which no training leaves, but a damaged copy that was saved again does
         raise ModelError(f"{empty} is all zeros", where=path, remedy="Copy the file again or use an older checkpoint")
-    if not all(torch.isfinite(tensor).all() for tensor in loaded.values() if tensor.is_floating_point()):
-        raise ModelError(
-            "weights are NaN or infinite", where=path, remedy="Copy the file again or use an older checkpoint"
-        )
+    _check_finite(loaded, path)
     model.load_state_dict(loaded, strict=False)
     return report
+
+
+def _check_finite(state: Mapping[str, torch.Tensor], path: str | Path) -> None:
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            half = tensor.dtype == torch.float16
+            raise ModelError(
+                f"weights are NaN or infinite, in {name}",
+                where=path,
+                remedy="Numbers beyond 65504 do not fit into 16 bits: convert the original, or keep 32 bits"
+                if half
+                else "Copy the file again or use an older checkpoint",
+            )
 
 
 def check_class_names(

@@ -3,6 +3,7 @@
 import re
 
 KEY = "_conv_stem.weight"
+PIXELS = ((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 _BLOCK = re.compile(r"^_blocks\.(\d+)\._(expand_conv|bn0|depthwise_conv|bn1|project_conv|bn2)\.")
 _PARTS = {
     "expand_conv": "expand",

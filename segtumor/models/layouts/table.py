@@ -1,52 +1,158 @@
 """The layouts of weights files that are recognised by the names in them, and renaming their parameters to a model's."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segtumor.models.layouts import densenet, efficientnet_lite, resnet, vgg
+from segtumor.models.layouts import (
+    caffe2,
+    densenet,
+    efficientnet_lite,
+    radimagenet,
+    resnet,
+    torchvision_detectors,
+    torchxrayvision,
+    vgg,
+)
+
+State = Mapping[str, Any]
+#: Mean and standard deviation of each channel, red first, on a scale of 0 to 255.
+Pixels = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+TORCHVISION_PIXELS: Pixels = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+_ABSOLUTE = ("backbone.", "proposal_generator.", "roi_heads.")
+_WRAPPERS = re.compile(r"^((?:module|model|_orig_mod)\.)+")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """One way to name the parameters of a network.
 
     Attributes:
         name: for people.
-        key: the parameter by which a file is recognised.
-        own_name: a parameter's name to that within the backbone, or one that starts with ``roi_heads.``.
+        recognises: whether {parameter name: tensor} is of this layout.
+        own_name: a parameter's name to that within the backbone, or to one of the whole model, which starts with
+            ``backbone.``, ``proposal_generator.`` or ``roi_heads.``.
+        prepared: applied to {parameter name: tensor} before; for what names alone do not tell.
+        pixels: how the weights expect pixels to be normalised, which ``MODEL.PIXEL_MEAN`` and ``PIXEL_STD`` set.
     """
 
     name: str
-    key: str
-    own_name: Callable[[str], str]
+    recognises: Callable[[State], bool]
+    own_name: Callable[[str], str] = str
+    prepared: Callable[[State], State] = dict
+    pixels: Pixels | None = None
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A file's parameters under a model's names.
+
+    Attributes:
+        state: {the model's name: tensor}.
+        layout: what the file's layout was, or None: it has the model's own.
+        of_backbone: names in ``state`` that the layout places within the backbone.
+    """
+
+    state: State
+    layout: Layout | None = None
+    of_backbone: frozenset[str] = frozenset()
+
+
+def _has(key: str) -> Callable[[State], bool]:
+    return lambda state: key in state
 
 
 LAYOUTS = (
-    Layout("torchvision ResNet", resnet.KEY, resnet.own_name),
-    Layout("torchvision VGG", vgg.KEY, vgg.own_name),
-    Layout("torchvision MobileNet or EfficientNet", "features.0.0.weight", str),
-    Layout("torchvision DenseNet", densenet.KEY, densenet.own_name),
-    Layout("EfficientNet-Lite", efficientnet_lite.KEY, efficientnet_lite.own_name),
+    Layout(
+        name="torchvision detector, ResNet",
+        recognises=_has(torchvision_detectors.RESNET_KEY),
+        own_name=torchvision_detectors.own_name,
+        prepared=torchvision_detectors.background_last,
+        pixels=TORCHVISION_PIXELS,
+    ),
+    Layout(
+        name="torchvision detector, MobileNet",
+        recognises=_has(torchvision_detectors.MOBILENET_KEY),
+        own_name=torchvision_detectors.own_name_of_mobilenet,
+        pixels=TORCHVISION_PIXELS,
+    ),
+    Layout(
+        name="torchvision ResNet",
+        recognises=_has(resnet.KEY),
+        own_name=resnet.own_name,
+        pixels=TORCHVISION_PIXELS,
+    ),
+    Layout(
+        name="torchvision VGG",
+        recognises=_has(vgg.KEY),
+        own_name=vgg.own_name,
+        pixels=TORCHVISION_PIXELS,
+    ),
+    Layout(
+        name="torchvision MobileNet or EfficientNet",
+        recognises=_has("features.0.0.weight"),
+        pixels=TORCHVISION_PIXELS,
+    ),
+    Layout(
+        name="TorchXRayVision DenseNet",
+        recognises=torchxrayvision.recognises,
+        own_name=densenet.own_name,
+        prepared=torchxrayvision.of_three_channels,
+        pixels=torchxrayvision.PIXELS,
+    ),
+    Layout(
+        name="torchvision DenseNet",
+        recognises=_has(densenet.KEY),
+        own_name=densenet.own_name,
+        pixels=TORCHVISION_PIXELS,
+    ),
+    Layout(
+        name="EfficientNet-Lite",
+        recognises=_has(efficientnet_lite.KEY),
+        own_name=efficientnet_lite.own_name,
+        pixels=efficientnet_lite.PIXELS,
+    ),
+    Layout(
+        name="RadImageNet",
+        recognises=radimagenet.recognises,
+        own_name=radimagenet.own_name,
+        pixels=radimagenet.PIXELS,
+    ),
+    Layout(name="Detectron2 ResNet", recognises=_has("stem.conv1.weight")),
+    Layout(name="Caffe2 Detectron", recognises=_has(caffe2.KEY), own_name=caffe2.own_name, prepared=caffe2.renamed),
 )
 
 
-def layout_of(names: Collection[str]) -> Layout | None:
-    """The layout that parameters of these names have, or None: they are a model's own."""
-    return next((layout for layout in LAYOUTS if layout.key in names), None)
+def unwrapped(state: State) -> State:
+    """Parameters without what ``DataParallel``, Lightning or ``torch.compile`` put before each name."""
+    first = _WRAPPERS.match(next(iter(state), ""))
+    if first is None or not all(name.startswith(first[0]) for name in state):
+        return state
+    return {name.removeprefix(first[0]): tensor for name, tensor in state.items()}
 
 
-def with_own_names(state: Mapping[str, Any], model_names: Iterable[str]) -> Mapping[str, Any]:
-    """Parameters under the names that a model has for them; those of no known layout keep theirs.
+def layout_of(state: State) -> Layout | None:
+    """The layout of {parameter name: tensor}, unwrapped, or None: the names are a model's own, or nobody's."""
+    return next((layout for layout in LAYOUTS if layout.recognises(state)), None)
+
+
+def with_own_names(state: State, model_names: Iterable[str]) -> Renamed:
+    """A file's parameters under the names that a model has for them; those of no known layout keep theirs.
 
     Args:
         state: {parameter name: tensor} of a file.
         model_names: names of the model's parameters, which tell whether its backbone lies under a pyramid.
     """
+    model_names = dict.fromkeys(model_names)
+    state = unwrapped(state) if model_names.keys().isdisjoint(state) else state
     layout = layout_of(state)
-    if layout is None:
-        return state
+    if layout is None or layout.recognises(model_names):  # a model may have a layout of these itself
+        return Renamed(state)
     in_pyramid = any(name.startswith("backbone.bottom_up.") for name in model_names)
     prefix = "backbone.bottom_up." if in_pyramid else "backbone."
-    renamed = {layout.own_name(name): tensor for name, tensor in state.items()}
-    return {name if name.startswith("roi_heads.") else prefix + name: tensor for name, tensor in renamed.items()}
+    named = {layout.own_name(name): tensor for name, tensor in layout.prepared(state).items()}
+    within = {name: prefix + name for name in named if not name.startswith(_ABSOLUTE)}
+    renamed = {within.get(name, name): tensor for name, tensor in named.items()}
+    return Renamed(renamed, layout, frozenset(within.values()))
