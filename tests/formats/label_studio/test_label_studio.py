@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,33 +11,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from repository import ROOT
+from round_trips import UnseenImages, written_and_read
 
 from segtumor.annotations.coco import dataset_of
 from segtumor.annotations.remarks import kinds_of
 from segtumor.errors import DataError
 from segtumor.formats import label_studio
-from segtumor.formats.collection import Collection, Region, SourceImage
+from segtumor.formats.collection import Region, SourceImage
 from segtumor.formats.conversion.assemble import assemble
 from segtumor.formats.label_studio.brush_rle import brush_from_mask
 from segtumor.formats.label_studio.tasks import names_of
 from segtumor.formats.shapes.drawn_boxes import rotated_box, rotated_box_polygon
 from segtumor.formats.sources.image_folder import ImageFolder
-from segtumor.structures.masks import mask_from_rle, rle_from_mask
+from segtumor.structures.masks import mask_from_rle
 
 EXAMPLES = ROOT / "datasets" / "examples"
 SIZE_HW = (40, 80)
+IMAGES = UnseenImages(["a.png", "b c.png", "sub/d.png", "1a2b3c4d-own.png"], SIZE_HW)
 TRIANGLE = [[10, 10], [50, 10], [50, 50]]
 TRIANGLE_PX = [[8, 4, 40, 4, 40, 20]]
-
-
-class _Images(ImageFolder):
-    """Images that need no files, all of one size."""
-
-    def __init__(self):
-        super().__init__("images", ["a.png", "b c.png", "sub/d.png", "1a2b3c4d-own.png"])
-
-    def size_hw(self, name):
-        return SIZE_HW
 
 
 def _result(value, kind="polygonlabels", label="benign", **more):
@@ -54,7 +45,7 @@ def _task(*results, image="/data/upload/3/0f0f0f0f-a.png", **more):
 def _read(tmp_path, *tasks):
     path = tmp_path / "export.json"
     path.write_text(json.dumps(tasks))
-    return label_studio.read(path, _Images())
+    return label_studio.read(path, IMAGES)
 
 
 def _regions(tmp_path, *results):
@@ -327,14 +318,14 @@ def test_a_file_that_is_none_is_refused(tmp_path, text):
     path = tmp_path / "export.json"
     path.write_text(text)
     with pytest.raises(DataError):
-        label_studio.read(path, _Images())
+        label_studio.read(path, IMAGES)
 
 
 def test_of_several_files_only_exports_are_read(tmp_path):
     (tmp_path / "conversion_report.json").write_text("{}")
     (tmp_path / "bad.json").write_text('[{"annotations": [{"result": ')
     _read(tmp_path, _task(), "text")
-    collection = label_studio.read(tmp_path, _Images())
+    collection = label_studio.read(tmp_path, IMAGES)
     assert [image.file_name for image in collection.images] == ["a.png"]
     assert [(remark.image, remark.kind) for remark in collection.left_out] == [
         ("bad.json", "annotation file not readable"),
@@ -343,14 +334,7 @@ def test_of_several_files_only_exports_are_read(tmp_path):
 
 
 def _again(tmp_path, regions, attributes=None):
-    """Regions of one image written and read again, as COCO documents, before and after; and the Remarks."""
-    image = SourceImage("b c.png", SIZE_HW, tuple(regions), attributes or {})
-    document = assemble(Collection(root=Path("images"), images=[image])).document
-    remarks = label_studio.write(dataset_of(document, "images"), tmp_path)
-    assert label_studio.recognises(tmp_path)
-    collection = label_studio.read(tmp_path, _Images())
-    assert not collection.left_out and not collection.notes
-    return document, assemble(collection).document, remarks
+    return written_and_read(label_studio, tmp_path, SourceImage("b c.png", SIZE_HW, tuple(regions), attributes or {}))
 
 
 _coordinates = st.floats(0, 40, allow_subnormal=False)
@@ -372,15 +356,6 @@ def test_boxes_come_back_exactly(tmp_path_factory, numbers, unit):
     before, after, remarks = _again(tmp_path_factory.mktemp("ls"), [Region("benign", None, box)])
     assert after["annotations"] == before["annotations"] and not remarks
     assert after["annotations"][0]["bbox"] == list(box)
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(1, 2**36 - 1))
-def test_masks_with_holes_come_back(tmp_path_factory, bits):
-    mask = np.zeros(SIZE_HW, dtype=bool)
-    mask[-6:, -6:] = np.array([bits >> i & 1 for i in range(36)], dtype=bool).reshape(6, 6)
-    before, after, _ = _again(tmp_path_factory.mktemp("ls"), [Region("benign", rle_from_mask(mask))])
-    assert after["annotations"] == before["annotations"]
 
 
 def test_what_else_comes_back(tmp_path):
