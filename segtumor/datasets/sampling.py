@@ -4,7 +4,8 @@ Not here: drawing them (``segtumor.reporting.pictures.contact_sheet``).
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from segtumor.imaging import read_radiograph
 from segtumor.progress import Progress
 from segtumor.structures.lesions import AnnotatedImage
 from segtumor.taxonomy import NORMAL
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +48,14 @@ def sample_images(
     while len(chosen) < count and any(waiting):
         chosen += [indices.pop() for indices in waiting if indices]
     return [images[index] for index in sorted(chosen[:count])]
+
+
+def evenly_spaced(items: Iterable[T], count: int) -> list[T]:
+    """At most ``count`` of ``items``, from the first to the last."""
+    items = list(items)
+    if len(items) <= count:
+        return items
+    return [items[index] for index in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
 def read_sample(

@@ -22,6 +22,7 @@ from detectron2.config import CfgNode
 from numpy.typing import NDArray
 from torch import nn
 
+from segtumor.datasets.sampling import evenly_spaced
 from segtumor.errors import ConfigError, InstallationError
 from segtumor.export.contract import contract_of
 from segtumor.export.folding import fold_batch_norms
@@ -37,7 +38,7 @@ from segtumor.export.parity import (
     measure_parity,
     sample_radiographs,
 )
-from segtumor.export.quantization import MAX_CALIBRATION_IMAGES, evenly_spaced, quantize_dense
+from segtumor.export.quantization import MAX_CALIBRATION_IMAGES, quantize_dense
 from segtumor.files import output_errors, sha256_of_file
 from segtumor.imaging import Radiograph, read_radiograph
 from segtumor.models.build import load_trained_model

@@ -102,12 +102,12 @@ def _graphs_and_inputs(model: GeneralizedRCNN) -> dict[str, tuple[nn.Module, tup
     }
     if isinstance(model, JudgingRCNN):
         head = PooledImageHead(model).eval()
-        graphs[IMAGE_HEAD] = (head, (torch.zeros(2, head.layers[0].in_features),))
+        graphs[IMAGE_HEAD] = (head, (torch.zeros(2, head.head.typicality.mean.numel()),))
     return graphs
 
 
 def _dynamic_axes(name: str) -> dict[int, str]:
-    if name in (REGIONS, POOLED, "class_logits", "box_deltas", "mask_logits", "image_logits"):
+    if name in (REGIONS, POOLED, "class_logits", "box_deltas", "mask_logits", "image_logits", "unlikeness"):
         return {0: "rows"}
     height, width = (1, 2) if name.startswith("feature_") else (2, 3)
     return {0: "batch", height: f"{name}_height", width: f"{name}_width"}

@@ -75,16 +75,17 @@ class MaskHead(nn.Module):
 
 
 class PooledImageHead(nn.Module):
-    """Pooled maps (N, 2 * sum of C), as ``runtime.mask_rcnn.image_head`` pools them -> image logits (N, K + 1)."""
+    """Pooled maps (N, 2 * sum of C), as ``runtime.mask_rcnn.image_head`` has them, -> image logits (N, K + 1) and
+    unlikeness (N,)."""
 
     def __init__(self, model: JudgingRCNN) -> None:
         super().__init__()
         check_model(model)
-        self.layers = model.image_head.layers
+        self.head = model.image_head
 
-    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.layers(pooled)
-        return logits
+    def forward(self, pooled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits, unlikeness = self.head(pooled)
+        return logits, unlikeness
 
 
 def pooling_of(pooler: ROIPooler) -> Pooling:

@@ -9,7 +9,7 @@ Files are ONNX with pairs of QuantizeLinear and DequantizeLinear, which OpenVINO
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ from segtumor.export.graph_files import check_onnx, exporters_quiet
 from segtumor.runtime.sessions.graph_names import IMAGES
 from segtumor.system.imports import import_optional
 
-T = TypeVar("T")
 #: Calibration uses so many radiographs at most, evenly spaced: ranges hardly change with more.
 MAX_CALIBRATION_IMAGES = 64
 
@@ -59,14 +58,6 @@ def sensitive_convolutions(onnx_file: Path) -> list[str]:
         for node in graph.node
         if node.op_type == "Conv" and (IMAGES in node.input or last.intersection(node.output))
     ]
-
-
-def evenly_spaced(items: Iterable[T], count: int) -> list[T]:
-    """At most ``count`` of ``items``, from the first to the last."""
-    items = list(items)
-    if len(items) <= count:
-        return items
-    return [items[index] for index in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
 def _reader(quantization: Any, images: Iterable[NDArray[np.float32]]) -> Any:

@@ -12,6 +12,7 @@ from torch import nn
 
 from segtumor.errors import NonFiniteOutputError
 from segtumor.runtime.breakdown import LARGEST_OUTPUT, broken_output, is_broken
+from segtumor.runtime.mask_rcnn.image_head import unlike_notes
 from segtumor.runtime.protocols import SizeHW, Window
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
@@ -83,6 +84,7 @@ class JudgingModelDetector(ModelDetector):
             findings=findings_from_instances(output["instances"]),
             image_probabilities=tuple(output["image_probabilities"].double().clamp(0, 1).tolist()),
             marks_lesions=True,
+            notes=unlike_notes(float(output["unlikeness"])),
         )
 
 

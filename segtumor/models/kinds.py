@@ -11,7 +11,7 @@ Letters: K classes, without normal; L lesions; h, w size that the model sees.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from detectron2.structures import BitMasks, Boxes, Instances
 from numpy.typing import NDArray
 from torch import nn
 
+from segtumor.models.detectors.image_head import fit_typicality
 from segtumor.models.detectron2_detector import JudgingModelDetector, ModelDetector
 from segtumor.models.image_models import ModelClassifier, ModelSegmenter
 from segtumor.runtime.protocols import Model
@@ -30,6 +31,7 @@ from segtumor.structures.masks import box_from_mask
 #: One training example, or one image to predict, as models take it.
 Example = dict[str, Any]
 Losses = Mapping[str, torch.Tensor]
+Batches = Iterable[list[Example]]
 LossesOf = Callable[[nn.Module, list[Example]], Losses]
 
 
@@ -66,6 +68,8 @@ class ModelKind:
         count_key: where the module looks up the number of its classes; None if it reads ``MODEL.CLASS_NAMES``.
         weights_key: where the weights of the classes and, last, of background are set; None if it has none.
         metrics: what ``SOLVER.BEST_METRIC`` may name, beside "loss"; measured at each validation.
+        finish: fits what is fitted once the weights are trained, on batches of the training and of the validation set
+            without augmentation; None for nothing.
         needs_lesions: whether it learns from lesions alone, so that training without any is refused.
     """
 
@@ -76,6 +80,7 @@ class ModelKind:
     count_key: str | None = None
     weights_key: str | None = None
     metrics: tuple[str, ...] = ()
+    finish: Callable[[Any, Batches, Batches], None] | None = None
     needs_lesions: bool = True
 
 
@@ -120,6 +125,7 @@ JUDGING_RCNN = dataclasses.replace(
     as_model=JudgingModelDetector,
     targets=lambda truth: {**instance_targets(truth), **class_target(truth)},
     metrics=(*_OF_LESIONS, *_OF_IMAGES),
+    finish=fit_typicality,
 )
 #: In evaluation mode it returns {"image_probabilities": (K + 1,) in [0, 1], normal first} for each image.
 CLASSIFIER = ModelKind(

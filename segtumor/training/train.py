@@ -14,15 +14,17 @@ from torch import nn
 from tqdm import tqdm
 
 from segtumor.annotations.coco import CocoDataset
+from segtumor.datasets.sampling import evenly_spaced
 from segtumor.errors import ConfigError, DataError, ModelError
 from segtumor.evaluation.study.values import Evaluation
 from segtumor.files import write_text
-from segtumor.models.weights import load_weights, read_checkpoint
+from segtumor.models.kinds import kind_of
+from segtumor.models.weights import load_weights, read_checkpoint, write_checkpoint
 from segtumor.reporting.figures.training_curves import training_curves
 from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS, find_run
 from segtumor.training import data_identity, data_sets, run_folder
 from segtumor.training.batches.catalog import DataParts, Files
-from segtumor.training.batches.loaders import build_train_loader
+from segtumor.training.batches.loaders import build_train_loader, validation_batches
 from segtumor.training.checkpoints.resuming import Newest, newest_checkpoint
 from segtumor.training.final_evaluation import evaluate_sets
 from segtumor.training.hooks import Validation
@@ -30,6 +32,8 @@ from segtumor.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 _TIMED_STEPS = 3
+#: Images of a set that what follows training is fitted on.
+_MOST_FITTED = 1000
 
 
 def train(
@@ -133,7 +137,18 @@ def _run(cfg: CfgNode, trainer: Trainer, datasets: DataParts, folder: Path) -> d
         _draw_curves(folder)
     best = find_run(folder)[1]
     load_weights(trainer.model, best, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
+    _finish(cfg, trainer.model, datasets, best)
     return evaluate_sets(cfg, trainer.model, datasets["test"], folder, weights=best)
+
+
+def _finish(cfg: CfgNode, model: nn.Module, datasets: DataParts, weights: Path) -> None:
+    """Fit what a kind of model fits after training, and keep it with the weights."""
+    finish = kind_of(cfg).finish
+    if finish is None or not datasets["validation"]:
+        return
+    parts = (evenly_spaced(data_sets.records_of(datasets[part]), _MOST_FITTED) for part in ("train", "validation"))
+    finish(model, *(validation_batches(cfg, records) for records in parts))
+    write_checkpoint(weights, {**read_checkpoint(weights), "model": model.state_dict()})
 
 
 def _draw_curves(folder: Path) -> None:

@@ -13,6 +13,7 @@ from segtumor.models.weights import write_checkpoint
 from segtumor.runtime.exported import open_export
 from segtumor.runtime.mask_rcnn.image_head import pooled_maps
 from segtumor.runtime.predictor import Predictor
+from segtumor.structures.readings import UNLIKE_TRAINING
 
 pytestmark = pytest.mark.model
 
@@ -32,6 +33,7 @@ def test_it_answers_as_the_model_does(tiny_config, tmp_path, format_name):
     cfg.MODEL.CLASS_NAMES = NAMES
     model = create_model(cfg).eval()
     torch.nn.init.normal_(model.image_head.layers[3].weight, std=1.0)
+    model.image_head.typicality.limit.fill_(1e-3)
     cfg.MODEL.WEIGHTS = str(tmp_path / "model.pth")
     write_checkpoint(cfg.MODEL.WEIGHTS, {"model": model.state_dict(), "class_names": NAMES})
     manifest = export(cfg, tmp_path / "exported", format_name=format_name)
@@ -47,6 +49,7 @@ def test_it_answers_as_the_model_does(tiny_config, tmp_path, format_name):
     ]
     first, second = (reading.image_probabilities for reading in readings)
     assert second == pytest.approx(first, abs=1e-5) and sum(second) == pytest.approx(1)
+    assert [reading.has_note(UNLIKE_TRAINING) for reading in readings] == [True, True]
     assert len(readings[0].findings) == len(readings[1].findings) > 0
     assert [reading.marks_lesions for reading in readings] == [True, True]  # so that evaluation sees no classifier
     assert json.loads((tmp_path / "exported" / "export.json").read_text())["model_kind"] == "judging_rcnn"

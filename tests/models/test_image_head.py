@@ -9,6 +9,7 @@ import torch
 from segtumor.commands import infer, train
 from segtumor.models.build import create_model, predictor_from_config
 from segtumor.models.detectors.image_head import ImageHead, image_loss
+from segtumor.models.weights import read_checkpoint
 
 pytestmark = pytest.mark.model
 
@@ -22,9 +23,10 @@ def test_the_head_by_hand():
         head.layers[0].bias.zero_()
         head.layers[3].weight.copy_(torch.tensor([[1.0, 0, 0, 0], [0, 1, 10, 100]]))
         head.layers[3].bias.copy_(torch.tensor([0.5, 0.0]))
-    features = {"a": torch.tensor([[[[1.0, 3.0]]]]), "b": torch.tensor([[[[4.0], [6.0]]]])}
-    # means 2 and 5, maxima 3 and 6
-    assert head(features).tolist() == [[2.5, 653.0]]
+    pooled = head.pooled({"a": torch.tensor([[[[1.0, 3.0]]]]), "b": torch.tensor([[[[4.0], [6.0]]]])})
+    assert pooled.tolist() == [[2, 3, 5, 6]]
+    logits, unlikeness = head(pooled)
+    assert logits.tolist() == [[2.5, 653.0]] and 0 <= unlikeness.item() < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,8 @@ def test_from_training_to_inference(phantoms, tiny_config_file, tiny_options, tm
     document = json.loads((tmp_path / "run" / "inference" / "phantoms_test" / "predictions.json").read_text())
     images = [str(phantoms / "images" / image["file_name"]) for image in document["images"]]
     run = str(tmp_path / "run")
+    head = read_checkpoint(tmp_path / "run" / "model_best.pth")["model"]
+    assert 0 < head["image_head.typicality.limit"] < 1e6  # fitted after training, and kept
     assert infer.main(["--run", run, "--output", str(tmp_path / "found"), "--no-overlays", "--input", *images]) == 0
     again = json.loads((tmp_path / "found" / "predictions.json").read_text())
     for image, expected in zip(again["images"], document["images"], strict=True):

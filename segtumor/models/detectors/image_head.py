@@ -4,10 +4,10 @@ Regions see a lesion and little around it, and a normal radiograph has none to l
 feature map at once, pooled: the mean of each channel tells what the picture is of, its maximum whether something is
 anywhere. It is trained jointly and says the reading's image probabilities.
 
-Letters: N images; L maps of C channels; K classes, without normal.
+Letters: N images; L maps of C channels; D pooled values, twice the channels of all maps; K classes, without normal.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN
 from detectron2.structures import ImageList
 from torch import nn
 from torch.nn import functional
+
+from segtumor.models.detectors.typicality import Typicality
 
 
 class ImageHead(nn.Module):
@@ -34,6 +36,7 @@ class ImageHead(nn.Module):
     ) -> None:
         super().__init__()
         self.in_features = tuple(in_features)
+        self.typicality = Typicality(2 * sum(channels))
         self.layers = nn.Sequential(
             nn.Linear(2 * sum(channels), hidden),
             nn.ReLU(inplace=True),
@@ -41,12 +44,14 @@ class ImageHead(nn.Module):
             nn.Linear(hidden, num_classes + 1),
         )
 
-    def forward(self, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Maps (N, C, h, w) -> (N, K + 1) logits, normal first."""
+    def forward(self, pooled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pooled maps (N, D) -> (N, K + 1) logits, normal first, and (N,) unlikeness (``typicality``)."""
+        return self.layers(pooled), self.typicality(pooled)
+
+    def pooled(self, features: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """L maps (N, C, h, w) -> (N, D): of each map the means, then the maxima of its channels."""
         maps = [features[name] for name in self.in_features]
-        pooled = [pool(feature) for feature in maps for pool in (_mean, _maximum)]
-        logits: torch.Tensor = self.layers(torch.cat(pooled, dim=1))
-        return logits
+        return torch.cat([pool(feature) for feature in maps for pool in (_mean, _maximum)], dim=1)
 
 
 def _mean(feature: torch.Tensor) -> torch.Tensor:
@@ -63,7 +68,8 @@ class JudgingRCNN(GeneralizedRCNN):
 
     In training it takes, beside Detectron2's fields, ``"image_class"``: 0 normal, ``class_id`` + 1, below 0 unknown
     (no loss); and returns ``loss_image`` too. In evaluation each output holds, beside ``"instances"``,
-    ``"image_probabilities"``: (K + 1,) in [0, 1], normal first, summing to 1.
+    ``"image_probabilities"``, (K + 1,) in [0, 1], normal first, summing to 1, and ``"unlikeness"``, above 1 where the
+    image is unlike the training images.
     """
 
     @configurable
@@ -100,7 +106,8 @@ class JudgingRCNN(GeneralizedRCNN):
         proposals, proposal_losses = self.proposal_generator(images, features, instances)
         _, detector_losses = self.roi_heads(images, features, proposals, instances)
         classes = torch.tensor([example["image_class"] for example in batched_inputs], device=self.device)
-        loss = self._image_loss_weight * image_loss(self.image_head(features), classes)
+        logits, _ = self.image_head(self.image_head.pooled(features))
+        loss = self._image_loss_weight * image_loss(logits, classes)
         return {**detector_losses, **proposal_losses, "loss_image": loss}
 
     def inference(
@@ -113,8 +120,9 @@ class JudgingRCNN(GeneralizedRCNN):
         if not do_postprocess:
             return instances
         outputs = GeneralizedRCNN._postprocess(instances, batched_inputs, images.image_sizes)
-        probabilities = functional.softmax(self.image_head(features), dim=1)
-        return [{**o, "image_probabilities": of_image} for o, of_image in zip(outputs, probabilities, strict=True)]
+        logits, unlikeness = self.image_head(self.image_head.pooled(features))
+        said = zip(outputs, functional.softmax(logits, dim=1), unlikeness, strict=True)
+        return [{**output, "image_probabilities": row, "unlikeness": unlike} for output, row, unlike in said]
 
     def _features(self, batched_inputs: list[dict[str, Any]]) -> tuple[ImageList, dict[str, torch.Tensor]]:
         images = self.preprocess_image(batched_inputs)
@@ -131,3 +139,21 @@ def image_loss(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
     known = classes >= 0
     loss: torch.Tensor = functional.cross_entropy(logits[known], classes[known], reduction="sum")
     return loss / known.sum().clamp(min=1)
+
+
+@torch.no_grad()
+def fit_typicality(
+    model: JudgingRCNN, training: Iterable[list[dict[str, Any]]], validation: Iterable[list[dict[str, Any]]]
+) -> None:
+    """Let a trained model know what its training images look like, see ``Typicality.fit``.
+
+    Args:
+        model: in any mode, which is restored.
+        training, validation: batches of examples without augmentation.
+    """
+    was_training = model.training
+    model.eval()
+    head = model.image_head
+    sets = (torch.cat([head.pooled(model._features(batch)[1]) for batch in part]) for part in (training, validation))
+    head.typicality.fit(*sets)
+    model.train(was_training)

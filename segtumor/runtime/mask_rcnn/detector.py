@@ -8,6 +8,7 @@ radiograph, and post-processing (``runtime.predictor``).
 Letters: N images, h, w their size for the model, A anchors of a cell, R regions, K classes, M mask size.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from segtumor.runtime.contract import Contract
 from segtumor.runtime.mask_rcnn.anchors import cell_anchors
 from segtumor.runtime.mask_rcnn.box_coding import decode_boxes
 from segtumor.runtime.mask_rcnn.detections import Detections, choose_detections, softmax
-from segtumor.runtime.mask_rcnn.image_head import pooled_maps
+from segtumor.runtime.mask_rcnn.image_head import pooled_maps, unlike_notes
 from segtumor.runtime.mask_rcnn.levels import box_levels, regions_by_level
 from segtumor.runtime.mask_rcnn.pasting import paste_mask
 from segtumor.runtime.mask_rcnn.proposals import choose_proposals
@@ -75,8 +76,8 @@ class Graphs(Protocol):
 class JudgingGraphs(Graphs, Protocol):
     """With an image head."""
 
-    def image_head(self, pooled: Floats32) -> Floats32:
-        """Pooled maps (``image_head.pooled_maps``) to image logits (N, K + 1)."""
+    def image_head(self, pooled: Floats32) -> tuple[Floats32, Floats32]:
+        """Pooled maps (``image_head.pooled_maps``) to image logits (N, K + 1) and unlikeness (N,)."""
         ...
 
 
@@ -224,20 +225,25 @@ class JudgingDetector(Detector):
         if not windows:
             return []
         maps, found = self._detect(windows, sizes_hw)
-        logits = self.graphs.image_head(pooled_maps(maps.features))
+        logits, unlikeness = self.graphs.image_head(pooled_maps(maps.features))
         _check_shape(logits, (len(windows), len(self.contract.class_names) + 1))
+        _check_shape(unlikeness, (len(windows),))
+        said = zip(found, logits, unlikeness.tolist(), sizes_hw, strict=True)
         return [
-            broken_output() if is_broken(findings) or not is_sound(row) else self._reading(findings, row, size_hw)
-            for findings, row, size_hw in zip(found, logits, sizes_hw, strict=True)
+            broken_output()
+            if is_broken(findings) or not (is_sound(row) and math.isfinite(unlike))
+            else self._reading(findings, row, unlike, size_hw)
+            for findings, row, unlike, size_hw in said
         ]
 
-    def _reading(self, findings: tuple[Finding, ...], logits: Floats32, size_hw: SizeHW) -> Reading:
+    def _reading(self, findings: tuple[Finding, ...], logits: Floats32, unlikeness: float, size_hw: SizeHW) -> Reading:
         return Reading(
             class_names=self.contract.class_names,
             size_hw=(int(size_hw[0]), int(size_hw[1])),
             findings=findings,
             image_probabilities=tuple(softmax(logits[None])[0].clip(0, 1).tolist()),
             marks_lesions=True,
+            notes=unlike_notes(unlikeness),
         )
 
 

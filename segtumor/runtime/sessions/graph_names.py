@@ -1,7 +1,8 @@
 """Names of the graphs and of what goes into them and comes out, the same in every format, and heads by name.
 
 Input of ``dense``: images. Its outputs: feature_0 ..., objectness_0 ..., deltas_0 ... Input of the box and mask head:
-regions; outputs: class_logits and box_deltas, mask_logits. Input of the image head: pooled; output: image_logits.
+regions; outputs: class_logits and box_deltas, mask_logits. Input of the image head: pooled; outputs:
+image_logits and unlikeness.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ IMAGE_HEAD = "image_head"
 IMAGES, REGIONS, POOLED = "images", "regions", "pooled"
 BOX_OUTPUTS = ("class_logits", "box_deltas")
 MASK_OUTPUTS = ("mask_logits",)
-IMAGE_OUTPUTS = ("image_logits",)
+IMAGE_OUTPUTS = ("image_logits", "unlikeness")
 
 
 def numbered(prefix: str, count: int) -> tuple[str, ...]:

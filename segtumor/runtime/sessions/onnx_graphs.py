@@ -45,10 +45,10 @@ class OnnxGraphs(NamedHeads):
         """(N, 3, H, W) float32, normalised and padded -> ``Maps``."""
         return Maps.of(self._sessions["dense"].run(self._dense_outputs, {IMAGES: images}), self._feature_count)
 
-    def image_head(self, pooled: Floats32) -> Floats32:
-        """Pooled maps (``mask_rcnn.image_head``) -> image logits (N, K + 1), float32."""
-        logits: Floats32 = self._sessions[IMAGE_HEAD].run(list(IMAGE_OUTPUTS), {POOLED: pooled})[0]
-        return logits
+    def image_head(self, pooled: Floats32) -> tuple[Floats32, Floats32]:
+        """Pooled maps (``mask_rcnn.image_head``) -> image logits (N, K + 1) and unlikeness (N,), float32."""
+        logits, unlikeness = self._sessions[IMAGE_HEAD].run(list(IMAGE_OUTPUTS), {POOLED: pooled})
+        return logits, unlikeness
 
     def describe(self) -> dict[str, Any]:
         """What runs the graphs; threads is None where onnxruntime chooses them."""

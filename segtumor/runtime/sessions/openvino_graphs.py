@@ -70,9 +70,10 @@ class OpenVinoGraphs(NamedHeads):
         objectness_and_deltas = self._infer("dense", {IMAGES: self._tensor(images), **outputs}, self._others)
         return Maps.of([*(tensor.data for tensor in features), *objectness_and_deltas], len(features))
 
-    def image_head(self, pooled: Floats32) -> Floats32:
-        """Pooled maps (``mask_rcnn.image_head``) -> image logits (N, K + 1), float32."""
-        return self._infer(IMAGE_HEAD, {POOLED: self._tensor(pooled)}, IMAGE_OUTPUTS)[0]
+    def image_head(self, pooled: Floats32) -> tuple[Floats32, Floats32]:
+        """Pooled maps (``mask_rcnn.image_head``) -> image logits (N, K + 1) and unlikeness (N,), float32."""
+        logits, unlikeness = self._infer(IMAGE_HEAD, {POOLED: self._tensor(pooled)}, IMAGE_OUTPUTS)
+        return logits, unlikeness
 
     def describe(self) -> dict[str, Any]:
         """What runs the graphs."""

@@ -26,7 +26,7 @@ class TorchGraphs:
     Args:
         dense: (N, 3, H, W) -> tuple of features (N, H, W, C), objectness and deltas.
         box_head, mask_head: pooled regions (R, S, S, C) -> outputs.
-        image_head: pooled maps (N, D) -> image logits, or None.
+        image_head: pooled maps (N, D) -> image logits and unlikeness, or None.
         pools: {head: ``pooling.RegionPooling``}.
         feature_count: how many of the dense outputs are features.
         channels_last: whether images are given in (N, H, W, C) memory, which is quicker on a CPU.
@@ -66,15 +66,16 @@ class TorchGraphs:
         return _array(self._mask_head(self._regions("mask_head", features, boxes)))
 
     @torch.inference_mode()
-    def image_head(self, pooled: Floats32) -> Floats32:
-        """Pooled maps (``mask_rcnn.image_head``) -> image logits (N, K + 1), float32.
+    def image_head(self, pooled: Floats32) -> tuple[Floats32, Floats32]:
+        """Pooled maps (``mask_rcnn.image_head``) -> image logits (N, K + 1) and unlikeness (N,), float32.
 
         Raises:
             TypeError: the model has no image head.
         """
         if self._image_head is None:
             raise TypeError("this model has no image head")
-        return _array(self._image_head(torch.from_numpy(pooled).to(self._device)))
+        logits, unlikeness = self._image_head(torch.from_numpy(pooled).to(self._device))
+        return _array(logits), _array(unlikeness)
 
     def describe(self) -> dict[str, Any]:
         """What runs the graphs."""
