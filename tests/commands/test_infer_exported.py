@@ -196,7 +196,7 @@ def test_a_model_is_looked_for_before_a_framework(tmp_path, name):
     (tmp_path / "run" / "config.yaml").touch()
     result = infer_without_frameworks(tmp_path / name)
     if name == "nowhere":
-        assert result.returncode == 2 and "neither a training run nor an exported model" in result.stderr
+        assert result.returncode == 2 and "no such folder, and no model of this name" in result.stderr
     else:
         assert result.returncode == 4 and "needs torch and Detectron2" in result.stderr
         assert "tools/export.py" in result.stderr
