@@ -77,7 +77,11 @@ class Overlaps:
         # COCO tries the lesions that count first, and leaves the others for findings that matched none of them.
         order = np.argsort(~counted, kind="stable")
         rows, flags = self.ious[:, order].tolist(), (counted[order].tolist(), self.crowd[order].tolist())
-        lesion = np.array([_greedy(rows, threshold, *flags) for threshold in IOU_THRESHOLDS.tolist()])
+        # Between two thresholds that equally many pairs reach, nothing changes.
+        n_reached = (self.ious >= np.minimum(IOU_THRESHOLDS, _MOST_NEEDED)[:, None, None]).sum(axis=(1, 2)).tolist()
+        highest = dict(zip(n_reached, IOU_THRESHOLDS.tolist(), strict=True))
+        taken = {n: _greedy(rows, threshold, *flags) for n, threshold in highest.items()}
+        lesion = np.array([taken[n] for n in n_reached])
         hits = np.append(counted[order], False)[lesion]  # the last entry answers -1: unmatched
         return hits, (lesion >= 0) & ~hits
 

@@ -148,6 +148,10 @@ def pair_iou(findings: Sequence[Finding], lesions: Sequence[Lesion]) -> tuple[Fl
     if not findings or not lesions:  # of most images of most data sets
         return np.zeros((len(findings), len(lesions))), np.zeros((len(findings), len(lesions)), dtype=np.bool_)
     with_mask = [np.array([item.rle is not None for item in side], dtype=bool) for side in (findings, lesions)]
+    if all(side.all() for side in with_mask):
+        both: list[Any] = [[item.rle for item in side] for side in (findings, lesions)]
+        iou = mask_iou(both[0], both[1])
+        return iou, np.ones(iou.shape, dtype=np.bool_)
     iou = box_iou([finding.box_xyxy for finding in findings], [lesion.box_xyxy for lesion in lesions])
     rows, columns = (np.flatnonzero(side) for side in with_mask)
     masks: list[Any] = [[findings[int(i)].rle for i in rows], [lesions[int(i)].rle for i in columns]]
