@@ -8,8 +8,12 @@ from segtumor.errors import DataError
 from segtumor.evaluation.facts.froc_events import froc_events
 from segtumor.evaluation.facts.matching import pair_iou
 from segtumor.evaluation.facts.settings import FROC_CRITERIA
-from segtumor.evaluation.measures.froc import FROC_RATES, froc, resample_events, resampled_froc
+from segtumor.evaluation.measures.froc import FROC_RATES, froc, resample_events
 from segtumor.structures.masks import rle_from_mask
+
+
+def resampled_froc(results, case_of_image, weights, *, criterion="iou"):
+    return resample_events(froc_events(results, criterion=criterion), case_of_image, weights)
 
 
 def seven_and_mean(found):

@@ -81,19 +81,6 @@ def _at_or_above(scores: Floats, thresholds: Floats) -> Floats:
     return (len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")).astype(np.float64)
 
 
-def resampled_froc(
-    results: Sequence[ImageResult],
-    case_of_image: ArrayLike,
-    weights: ArrayLike,
-    *,
-    criterion: str = IOU,
-    iou_threshold: float = 0.5,
-) -> Floats:
-    """The sensitivities of ``froc`` after resampling cases; see ``resample_events``, which spares a second matching."""
-    events = froc_events(results, criterion=criterion, iou_threshold=iou_threshold)
-    return resample_events(events, case_of_image, weights)
-
-
 def resample_events(events: FrocEvents, case_of_image: ArrayLike, weights: ArrayLike) -> Floats:
     """Sensitivities at FROC_RATES and their mean, with every image counted as often as its case was drawn.
 
