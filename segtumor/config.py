@@ -56,7 +56,7 @@ def add_segtumor_config(cfg: CfgNode) -> None:
     cfg.MODEL.TORCHVISION.NAME = "mobilenet_v2"
     cfg.MODEL.TORCHVISION.NORM = "BN"
 
-    # Of META_ARCHITECTURE JudgingRCNN: width of the hidden layer, dropout, [0, 1), weight of its loss, 0 or more.
+    # Of META_ARCHITECTURE ImageHeadRCNN: width of the hidden layer, dropout, [0, 1), weight of its loss, 0 or more.
     cfg.MODEL.IMAGE_HEAD = CfgNode()
     cfg.MODEL.IMAGE_HEAD.HIDDEN = 128
     cfg.MODEL.IMAGE_HEAD.DROPOUT = 0.2

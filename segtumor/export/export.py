@@ -34,7 +34,7 @@ from segtumor.export.parity import (
     check_parity,
     check_samples,
     image_files,
-    measure_judging_parity,
+    measure_image_head_parity,
     measure_parity,
     sample_radiographs,
 )
@@ -42,7 +42,7 @@ from segtumor.export.quantization import MAX_CALIBRATION_IMAGES, quantize_dense
 from segtumor.files import output_errors, sha256_of_file
 from segtumor.imaging import Radiograph, read_radiograph
 from segtumor.models.build import load_trained_model
-from segtumor.models.kinds import JUDGING_RCNN, MASK_RCNN, kind_of
+from segtumor.models.kinds import IMAGE_HEAD_RCNN, MASK_RCNN, kind_of
 from segtumor.models.weights import recorded_training_data
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.export_kinds import FORMATS
@@ -266,5 +266,5 @@ _MASK_RCNN = Exporter(contract=_mask_rcnn_contract, write=_write_mask_rcnn, meas
 #: Kinds of model by their name.
 _EXPORTERS = {
     MASK_RCNN.name: _MASK_RCNN,
-    JUDGING_RCNN.name: dataclasses.replace(_MASK_RCNN, measure=measure_judging_parity),
+    IMAGE_HEAD_RCNN.name: dataclasses.replace(_MASK_RCNN, measure=measure_image_head_parity),
 }

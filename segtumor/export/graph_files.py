@@ -18,7 +18,7 @@ from torch import nn
 from segtumor.errors import ConfigError, OutputError
 from segtumor.export.graphs import BoxHead, Dense, MaskHead, PooledImageHead, pooling_of
 from segtumor.files import write_bytes
-from segtumor.models.detectors.image_head import JudgingRCNN
+from segtumor.models.detectors.image_head import ImageHeadRCNN
 from segtumor.runtime.sessions.graph_names import IMAGE_HEAD, POOLED, REGIONS, input_of, outputs_of
 from segtumor.runtime.sessions.openvino_graphs import import_openvino
 from segtumor.system.imports import import_optional
@@ -100,7 +100,7 @@ def _graphs_and_inputs(model: GeneralizedRCNN) -> dict[str, tuple[nn.Module, tup
         "box_head": (BoxHead(model).eval(), (torch.zeros(2, box_size, box_size, channels),)),
         "mask_head": (MaskHead(model).eval(), (torch.zeros(2, mask_size, mask_size, channels),)),
     }
-    if isinstance(model, JudgingRCNN):
+    if isinstance(model, ImageHeadRCNN):
         head = PooledImageHead(model).eval()
         graphs[IMAGE_HEAD] = (head, (torch.zeros(2, head.head.typicality.mean.numel()),))
     return graphs

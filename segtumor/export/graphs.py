@@ -2,7 +2,7 @@
 
 Detectron2's model chooses proposals and detections inside its own forward pass, with data-dependent control flow that
 exporters cannot follow. Here are only the parts that are pure tensor arithmetic: ``Dense`` (backbone, pyramid, proposal
-head), ``BoxHead``, ``MaskHead`` and, of ``JudgingRCNN``, ``PooledImageHead``; ``segtumor.runtime`` does the rest in
+head), ``BoxHead``, ``MaskHead`` and, of ``ImageHeadRCNN``, ``PooledImageHead``; ``segtumor.runtime`` does the rest in
 NumPy. ``EagerGraphs`` runs them in torch alone. Weights are shared with the model, unless they are folded. Not here:
 other meta architectures, rotated boxes, cascades, keypoints.
 
@@ -24,7 +24,7 @@ from torchvision.ops import RoIPool
 
 from segtumor.errors import ConfigError
 from segtumor.export.folding import fold_batch_norms
-from segtumor.models.detectors.image_head import JudgingRCNN
+from segtumor.models.detectors.image_head import ImageHeadRCNN
 from segtumor.runtime.contract import Pooling
 from segtumor.runtime.mask_rcnn.pooling import ALIGN, MAX, RegionPooling
 from segtumor.runtime.sessions.torchscript import TorchGraphs
@@ -78,7 +78,7 @@ class PooledImageHead(nn.Module):
     """Pooled maps (N, 2 * sum of C), as ``runtime.mask_rcnn.image_head`` has them, -> image logits (N, K + 1) and
     unlikeness (N,)."""
 
-    def __init__(self, model: JudgingRCNN) -> None:
+    def __init__(self, model: ImageHeadRCNN) -> None:
         super().__init__()
         check_model(model)
         self.head = model.image_head
@@ -163,7 +163,7 @@ class EagerGraphs(TorchGraphs):
             dense,
             BoxHead(model),
             MaskHead(model),
-            PooledImageHead(model) if isinstance(model, JudgingRCNN) else None,
+            PooledImageHead(model) if isinstance(model, ImageHeadRCNN) else None,
             pools={"box_head": _region_pooling(heads.box_pooler), "mask_head": _region_pooling(heads.mask_pooler)},
             feature_count=len(dense.pooled_names),
             channels_last=channels_last,

@@ -17,11 +17,11 @@ from torch import nn
 
 from segtumor.errors import ConfigError, DataError, ModelError, NonFiniteOutputError
 from segtumor.imaging import Radiograph, list_images, read_radiograph
-from segtumor.models.detectron2_detector import JudgingModelDetector, ModelDetector
+from segtumor.models.detectron2_detector import ImageHeadModelDetector, ModelDetector
 from segtumor.runtime.breakdown import all_sound
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.differences import ALLOWED_MASK_PX, differences, edges_of
-from segtumor.runtime.mask_rcnn.detector import Detector, JudgingDetector
+from segtumor.runtime.mask_rcnn.detector import Detector, ImageHeadDetector
 from segtumor.runtime.predictor import Windowing
 from segtumor.runtime.protocols import Detector as AnyDetector
 from segtumor.structures.lesions import Finding
@@ -80,7 +80,7 @@ def measure_parity(
     }
 
 
-def measure_judging_parity(
+def measure_image_head_parity(
     model: nn.Module, graphs: Any, contract: Contract, radiographs: Sequence[Radiograph]
 ) -> dict[str, Any]:
     """``measure_parity`` of a model with an image head, and ``max_image_probability``, the largest change of one."""
@@ -88,7 +88,7 @@ def measure_judging_parity(
     pixels = [radiograph.pixels for radiograph in radiographs]
     said = [
         [reader.read([windowing.window(of_one)], [of_one.shape])[0] for of_one in pixels]
-        for reader in (JudgingModelDetector(model, contract.class_names), JudgingDetector(graphs, contract))
+        for reader in (ImageHeadModelDetector(model, contract.class_names), ImageHeadDetector(graphs, contract))
     ]
     names = [radiograph.name for radiograph in radiographs]
     first, second = (np.array([r.image_probabilities for r in all_sound(readings, names)]) for readings in said)

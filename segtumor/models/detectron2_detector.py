@@ -60,7 +60,7 @@ class ModelDetector:
         return [self._outputs([window], [size_hw])[0] for window, size_hw in zip(windows, sizes_hw, strict=True)]
 
 
-class JudgingModelDetector(ModelDetector):
+class ImageHeadModelDetector(ModelDetector):
     """A model with an image head (``models.detectors.image_head``).
 
     Args:

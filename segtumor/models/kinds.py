@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from segtumor.models.detectors.image_head import fit_typicality
-from segtumor.models.detectron2_detector import JudgingModelDetector, ModelDetector
+from segtumor.models.detectron2_detector import ImageHeadModelDetector, ModelDetector
 from segtumor.models.image_models import ModelClassifier, ModelSegmenter
 from segtumor.runtime.protocols import Model
 from segtumor.structures.masks import box_from_mask
@@ -119,10 +119,10 @@ MASK_RCNN = ModelKind(
     metrics=_OF_LESIONS,
 )
 #: With an image head (``detectors.image_head``).
-JUDGING_RCNN = dataclasses.replace(
+IMAGE_HEAD_RCNN = dataclasses.replace(
     MASK_RCNN,
-    name="judging_rcnn",
-    as_model=JudgingModelDetector,
+    name="mask_rcnn_image_head",
+    as_model=ImageHeadModelDetector,
     targets=lambda truth: {**instance_targets(truth), **class_target(truth)},
     metrics=(*_OF_LESIONS, *_OF_IMAGES),
     finish=fit_typicality,
@@ -143,7 +143,7 @@ SEGMENTER = ModelKind(
     metrics=_OF_LESIONS,
 )
 
-_KINDS = {"GeneralizedRCNN": MASK_RCNN, "JudgingRCNN": JUDGING_RCNN}
+_KINDS = {"GeneralizedRCNN": MASK_RCNN, "ImageHeadRCNN": IMAGE_HEAD_RCNN}
 
 
 def register(architecture: str, kind: ModelKind) -> None:

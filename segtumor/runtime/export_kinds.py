@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 
 from segtumor.errors import ModelError, check_current_folder, needed
 from segtumor.runtime.contract import Contract
-from segtumor.runtime.mask_rcnn.detector import Detector, JudgingDetector
+from segtumor.runtime.mask_rcnn.detector import Detector, ImageHeadDetector
 from segtumor.runtime.protocols import Model, ModelContract
 from segtumor.runtime.sessions.graph_names import GRAPHS, IMAGE_HEAD
 
@@ -80,11 +80,11 @@ _MASK_RCNN = ExportKind(
 _WITH_IMAGE_HEAD = (*GRAPHS, IMAGE_HEAD)
 _KINDS = {
     MASK_RCNN: _MASK_RCNN,
-    "judging_rcnn": dataclasses.replace(
+    "mask_rcnn_image_head": dataclasses.replace(
         _MASK_RCNN,
         graphs=_WITH_IMAGE_HEAD,
         load_graphs=functools.partial(load_mask_rcnn_graphs, names=_WITH_IMAGE_HEAD),
-        as_model=JudgingDetector,
+        as_model=ImageHeadDetector,
     ),
 }
 

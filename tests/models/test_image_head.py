@@ -13,7 +13,7 @@ from segtumor.models.weights import read_checkpoint
 
 pytestmark = pytest.mark.model
 
-JUDGING = {"MODEL.META_ARCHITECTURE": "JudgingRCNN"}
+WITH_IMAGE_HEAD = {"MODEL.META_ARCHITECTURE": "ImageHeadRCNN"}
 
 
 def test_the_head_by_hand():
@@ -44,14 +44,14 @@ def test_findings_are_those_of_the_model_without_it(tiny_config):
     windows = [np.random.default_rng(0).random((64, 64), dtype=np.float32)]
     torch.manual_seed(0)
     plain = create_model(tiny_config()).eval()
-    judging = create_model(tiny_config(JUDGING)).eval()
-    judging.load_state_dict(plain.state_dict(), strict=False)
+    with_head = create_model(tiny_config(WITH_IMAGE_HEAD)).eval()
+    with_head.load_state_dict(plain.state_dict(), strict=False)
     settings = {"MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}
     readings = [
         predictor_from_config(tiny_config({**settings, **more}), model, ("benign", "malignant")).read_windows(
             windows, [(64, 64)]
         )[0]
-        for more, model in (({}, plain), (JUDGING, judging))
+        for more, model in (({}, plain), (WITH_IMAGE_HEAD, with_head))
     ]
     assert readings[0].findings == readings[1].findings and readings[0].findings
     assert readings[0].image_probabilities is None
@@ -60,7 +60,12 @@ def test_findings_are_those_of_the_model_without_it(tiny_config):
 
 
 def test_from_training_to_inference(phantoms, tiny_config_file, tiny_options, tmp_path):
-    settings = {**JUDGING, "SOLVER.BEST_METRIC": "image/accuracy", "SOLVER.MAX_ITER": 2, "OUTPUT_DIR": tmp_path / "run"}
+    settings = {
+        **WITH_IMAGE_HEAD,
+        "SOLVER.BEST_METRIC": "image/accuracy",
+        "SOLVER.MAX_ITER": 2,
+        "OUTPUT_DIR": tmp_path / "run",
+    }
     assert train.main(["--config-file", str(tiny_config_file), *tiny_options(settings)]) == 0
     last = json.loads((tmp_path / "run" / "metrics.json").read_text().splitlines()[-1])
     assert last["loss_image"] > 0 and 0 <= last["val/image_accuracy"] <= 1

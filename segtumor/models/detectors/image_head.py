@@ -63,7 +63,7 @@ def _maximum(feature: torch.Tensor) -> torch.Tensor:
 
 
 @META_ARCH_REGISTRY.register()
-class JudgingRCNN(GeneralizedRCNN):
+class ImageHeadRCNN(GeneralizedRCNN):
     """``GeneralizedRCNN`` with an ``ImageHead``.
 
     In training it takes, beside Detectron2's fields, ``"image_class"``: 0 normal, ``class_id`` + 1, below 0 unknown
@@ -143,7 +143,7 @@ def image_loss(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def fit_typicality(
-    model: JudgingRCNN, training: Iterable[list[dict[str, Any]]], validation: Iterable[list[dict[str, Any]]]
+    model: ImageHeadRCNN, training: Iterable[list[dict[str, Any]]], validation: Iterable[list[dict[str, Any]]]
 ) -> None:
     """Let a trained model know what its training images look like, see ``Typicality.fit``.
 

@@ -73,7 +73,7 @@ class Graphs(Protocol):
         ...
 
 
-class JudgingGraphs(Graphs, Protocol):
+class ImageHeadGraphs(Graphs, Protocol):
     """With an image head."""
 
     def image_head(self, pooled: Floats32) -> tuple[Floats32, Floats32]:
@@ -210,7 +210,7 @@ class Detector:
         return [output[rows] for output in outputs]
 
 
-class JudgingDetector(Detector):
+class ImageHeadDetector(Detector):
     """Finds lesions and judges the whole image.
 
     Args:
@@ -218,7 +218,7 @@ class JudgingDetector(Detector):
         contract: ``contract.Contract``.
     """
 
-    graphs: "JudgingGraphs"
+    graphs: "ImageHeadGraphs"
 
     def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
         """See ``runtime.protocols.ReadingModel``; arguments and errors as ``detect``."""

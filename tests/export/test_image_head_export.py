@@ -18,7 +18,7 @@ from segtumor.structures.readings import UNLIKE_TRAINING
 pytestmark = pytest.mark.model
 
 NAMES = ["benign", "malignant"]
-SETTINGS = {"MODEL.META_ARCHITECTURE": "JudgingRCNN", "MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}
+SETTINGS = {"MODEL.META_ARCHITECTURE": "ImageHeadRCNN", "MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0}
 
 
 def test_maps_are_pooled_by_hand():
@@ -37,7 +37,7 @@ def test_it_answers_as_the_model_does(tiny_config, tmp_path, format_name):
     cfg.MODEL.WEIGHTS = str(tmp_path / "model.pth")
     write_checkpoint(cfg.MODEL.WEIGHTS, {"model": model.state_dict(), "class_names": NAMES})
     manifest = export(cfg, tmp_path / "exported", format_name=format_name)
-    assert manifest["model_kind"] == "judging_rcnn" and 0 <= manifest["parity"]["max_image_probability"] < 1e-4
+    assert manifest["model_kind"] == "mask_rcnn_image_head" and 0 <= manifest["parity"]["max_image_probability"] < 1e-4
     found = open_export(tmp_path / "exported")
     pixels = np.random.default_rng(1).random((64, 96), dtype=np.float32)
     readings = [
@@ -52,7 +52,7 @@ def test_it_answers_as_the_model_does(tiny_config, tmp_path, format_name):
     assert [reading.has_note(UNLIKE_TRAINING) for reading in readings] == [True, True]
     assert len(readings[0].findings) == len(readings[1].findings) > 0
     assert [reading.marks_lesions for reading in readings] == [True, True]  # so that evaluation sees no classifier
-    assert json.loads((tmp_path / "exported" / "export.json").read_text())["model_kind"] == "judging_rcnn"
+    assert json.loads((tmp_path / "exported" / "export.json").read_text())["model_kind"] == "mask_rcnn_image_head"
 
 
 @pytest.mark.parametrize("format_name", ["onnx", "openvino"])
