@@ -33,6 +33,7 @@ COMMANDS: Commands = {
     "infer": ("infer", "find tumours on radiographs: overlays, predictions.json, findings.csv"),
     "models": ("models", "list the models that come with segtumor, show what they are worth, fetch others"),
     "data": ("data", "convert, check, split and inspect annotated radiographs"),
+    "weights": ("weights", "get, show and convert weights to start a training from"),
     "prepare-btxrd": ("prepare_btxrd", "convert the BTXRD data set to COCO files, split by case"),
     "prepare-phantoms": ("prepare_phantoms", "draw synthetic radiographs, to try everything without data"),
     "demo": ("demo", "draw synthetic data, train, evaluate and predict, in minutes on a CPU"),

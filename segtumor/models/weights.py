@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from segtumor.errors import ModelError
-from segtumor.files import atomic_path
+from segtumor.files import atomic_path, output_errors
 from segtumor.models.checksums import check_undamaged, seal
 from segtumor.models.layouts.fit import check_backbone, warn_of_pixels
 from segtumor.models.layouts.table import with_own_names
@@ -256,6 +256,35 @@ def write_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
                     raise error.__context__ from None
                 raise OSError(str(error).splitlines()[0]) from error
         seal(temporary)
+
+
+def convert(source: str | Path, target: str | Path, *, half: bool) -> int:
+    """Write the weights of ``source``, the class names and what they were trained on, and nothing else, as ``target``.
+
+    Args:
+        source: what ``read_checkpoint`` reads.
+        target: file to write or replace.
+        half: whether matrices and kernels become 16-bit floats; vectors, among them statistics, stay as they are.
+
+    Returns:
+        Number of tensors written.
+
+    Raises:
+        ModelError: ``source`` is no set of weights, or a number of it is NaN, infinite or beyond 16 bits.
+        OutputError: ``target`` cannot be written.
+    """
+    checkpoint = read_checkpoint(source)
+    tensors = {name: tensor for name, tensor in checkpoint["model"].items() if isinstance(tensor, torch.Tensor)}
+    state = {name: _halved(tensor) if half else tensor for name, tensor in tensors.items()}
+    _check_finite(state, source)
+    kept: dict[str, Any] = {key: checkpoint[key] for key in ("class_names", "training_data") if key in checkpoint}
+    with output_errors(target):
+        write_checkpoint(target, {**kept, "model": state})
+    return len(state)
+
+
+def _halved(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.half() if tensor.is_floating_point() and tensor.dim() > 1 else tensor
 
 
 def recorded_training_data(path: str | Path) -> dict[str, Any] | None:
