@@ -40,8 +40,10 @@ class Start:
     package: tuple[str, str] | None = None
 
 
-def _of_torchvision(name: str, sha256: str, config: str, *, package: tuple[str, str] | None = None) -> Start:
-    return Start(sha256=sha256, licence="BSD-3-Clause", config=config, torchvision=name, package=package)
+def _of_torchvision(
+    name: str, sha256: str, config: str, *, licence: str = "BSD-3-Clause", package: tuple[str, str] | None = None
+) -> Start:
+    return Start(sha256=sha256, licence=licence, config=config, torchvision=name, package=package)
 
 
 def _lite(variant: int, sha256: str) -> Start:
@@ -65,7 +67,10 @@ STARTS = {
         "MobileNet_V3_Large_Weights.IMAGENET1K_V1", "8738ca79", f"{_TV} MODEL.TORCHVISION.NAME mobilenet_v3_large"
     ),
     "efficientnet_b0": _of_torchvision(
-        "EfficientNet_B0_Weights.IMAGENET1K_V1", "7f5810bc", f"{_TV} MODEL.TORCHVISION.NAME efficientnet_b0"
+        "EfficientNet_B0_Weights.IMAGENET1K_V1",
+        "7f5810bc",
+        f"{_TV} MODEL.TORCHVISION.NAME efficientnet_b0",
+        licence="Apache-2.0",  # torchvision has them from timm
     ),
     "densenet121": _of_torchvision(
         "DenseNet121_Weights.IMAGENET1K_V1", "a639ec97", f"{_TV} MODEL.TORCHVISION.NAME densenet121"

@@ -15,6 +15,7 @@ from segtumor.files import atomic_path, output_errors
 from segtumor.models.checksums import check_undamaged, seal
 from segtumor.models.layouts.fit import check_backbone, warn_of_pixels
 from segtumor.models.layouts.table import with_own_names
+from segtumor.models.layouts.vgg import deepened
 from segtumor.models.pickles import read_pickle
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if not path.is_file():
-        raise ModelError("no such weights file", where=path, remedy="Check MODEL.WEIGHTS, --run or --init-from")
+        remedy = "Check MODEL.WEIGHTS, --run or --init-from; segtumor weights list names published ones"
+        raise ModelError("no such weights file", where=path, remedy=remedy)
     content = _of_model_zoo(path) if path.suffix == ".pkl" else _of_torch(path)
     inner = next((key for key in ("model", "state_dict") if isinstance(content, dict) and key in content), None)
     if inner and isinstance(content[inner], dict):
@@ -258,23 +260,26 @@ def write_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
         seal(temporary)
 
 
-def convert(source: str | Path, target: str | Path, *, half: bool) -> int:
+def convert(source: str | Path, target: str | Path, *, half: bool, deepen: bool = False) -> int:
     """Write the weights of ``source``, the class names and what they were trained on, and nothing else, as ``target``.
 
     Args:
         source: what ``read_checkpoint`` reads.
         target: file to write or replace.
         half: whether matrices and kernels become 16-bit floats; vectors, among them statistics, stay as they are.
+        deepen: whether a VGG16 becomes the VGG19 that computes the same.
 
     Returns:
         Number of tensors written.
 
     Raises:
-        ModelError: ``source`` is no set of weights, or a number of it is NaN, infinite or beyond 16 bits.
+        ModelError: ``source`` is no set of weights or, to be deepened, no VGG16; or a number of it is NaN, infinite or
+            beyond 16 bits.
         OutputError: ``target`` cannot be written.
     """
     checkpoint = read_checkpoint(source)
     tensors = {name: tensor for name, tensor in checkpoint["model"].items() if isinstance(tensor, torch.Tensor)}
+    tensors = deepened(tensors) if deepen else tensors
     state = {name: _halved(tensor) if half else tensor for name, tensor in tensors.items()}
     _check_finite(state, source)
     kept: dict[str, Any] = {key: checkpoint[key] for key in ("class_names", "training_data") if key in checkpoint}

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from segtumor.commands import cli
+from segtumor.models.backbones.vgg import FEATURE_NAMES, VGG
 from segtumor.models.weights import read_checkpoint
 
 pytestmark = pytest.mark.model
@@ -69,6 +70,27 @@ def test_half_precision_spares_statistics(file, tmp_path):
         "_bn0.num_batches_tracked": torch.int64,
     }
     assert torch.equal(half["_bn0.running_var"], STATE["_bn0.running_var"])
+
+
+def test_a_vgg16_becomes_the_vgg19_that_computes_the_same(tmp_path):
+    torch.manual_seed(0)
+    channels = [2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6]
+    shallow = VGG(depth=16, channels=channels, out_features=FEATURE_NAMES)
+    torch.save(shallow.state_dict(), tmp_path / "vgg16.pth")
+    assert run("convert", tmp_path / "vgg16.pth", tmp_path / "vgg19.pth", "--deepen") == 0
+    channels = [2, 2, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6]
+    deep = VGG(depth=19, channels=channels, out_features=FEATURE_NAMES)
+    deep.load_state_dict(read_checkpoint(tmp_path / "vgg19.pth")["model"])
+    images = torch.randn(1, 3, 32, 64)
+    with torch.no_grad():
+        for name, expected in shallow(images).items():
+            assert torch.equal(deep(images)[name], expected)
+
+
+def test_only_a_plain_vgg16_is_deepened(tmp_path, capsys):
+    torch.save(VGG(depth=16, norm="BN", channels=[2] * 13).state_dict(), tmp_path / "vgg16_bn.pth")
+    assert run("convert", tmp_path / "vgg16_bn.pth", tmp_path / "vgg19.pth", "--deepen") == 3
+    assert "not a VGG16 without batch norms" in capsys.readouterr().err
 
 
 def test_numbers_beyond_16_bits_are_refused_and_nothing_is_written(tmp_path, capsys):

@@ -18,11 +18,13 @@ def build_parser() -> argparse.ArgumentParser:
         examples=[
             "segtumor weights convert model_final_f10217.pkl r50.pth",
             "segtumor weights convert output/demo/run/model_best.pth small.pth --half",
+            "segtumor weights convert output/weights/vgg16.pth vgg19.pth --deepen",
         ],
     )
     parser.add_argument("file", metavar="FILE", help="weights: .pth, or .pkl of Detectron2's model zoo")
     parser.add_argument("output", metavar="OUT", help="file to write, .pth")
     parser.add_argument("--half", action="store_true", help="matrices and kernels as 16-bit floats: half the size")
+    parser.add_argument("--deepen", action="store_true", help="a VGG16 becomes the VGG19 that computes the same")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT")
     return parser
 
@@ -36,6 +38,6 @@ def main(arguments: argparse.Namespace) -> int:
         raise ConfigError("not a name for weights", where="OUT", got=output.name, expected="NAME.pth")
     if output.exists() and not arguments.overwrite:
         raise ConfigError("is there already", where=output, remedy="Add --overwrite to replace it")
-    count = convert(arguments.file, output, half=arguments.half)
+    count = convert(arguments.file, output, half=arguments.half, deepen=arguments.deepen)
     print(f"{output}: {count} tensors, {output.stat().st_size / 1e6:.1f} MB")
     return 0
