@@ -80,6 +80,11 @@ STARTS = {
     "vgg16": _of_torchvision("VGG16_Weights.IMAGENET1K_V1", "397923af", "mask_rcnn_VGG19_FPN.yaml MODEL.VGG.DEPTH 16"),
     "vgg19": _of_torchvision("VGG19_Weights.IMAGENET1K_V1", "dcbb9e9d", "mask_rcnn_VGG19_FPN.yaml"),
     "vgg19_bn": _of_torchvision("VGG19_BN_Weights.IMAGENET1K_V1", "c79401a0", "mask_rcnn_VGG19_BN_FPN.yaml"),
+    "fasterrcnn_mobilenet_v3_large_fpn": _of_torchvision(
+        "FasterRCNN_MobileNet_V3_Large_FPN_Weights.COCO_V1",
+        "fb6a3cc7",
+        f"{_TV} MODEL.TORCHVISION.NAME mobilenet_v3_large",
+    ),
     "maskrcnn_resnet50_fpn": _of_torchvision("MaskRCNN_ResNet50_FPN_Weights.COCO_V1", "bf2d0c1e", _R50),
 }
 

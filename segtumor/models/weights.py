@@ -159,12 +159,11 @@ def load_weights(
     checkpoint = checkpoint or read_checkpoint(path)
     check_class_names(checkpoint.get("class_names"), class_names, path, strict)
     renamed = with_own_names(checkpoint["model"], model.state_dict())
-    if renamed.layout is None:
-        return fit_weights(model, renamed.state, path=path, strict=strict)
-    check_backbone(renamed, model.state_dict(), path)
+    if renamed.layout:
+        check_backbone(renamed, model.state_dict(), path)
     report = fit_weights(model, renamed.state, path=path, strict=strict)
-    warn_of_pixels(model, renamed.layout, path)
-    return replace(report, layout=renamed.layout.name)
+    warn_of_pixels(model, renamed, path)
+    return replace(report, layout=renamed.layout.name) if renamed.layout else report
 
 
 def fit_weights(model: nn.Module, state: Mapping[str, Any], *, path: str | Path, strict: bool) -> WeightsReport:

@@ -243,14 +243,16 @@ def arrays(state):
     return {name: tensor.numpy() for name, tensor in state.items()}
 
 
-def test_a_detector_of_the_model_zoo_starts_a_model_with_other_classes(tmp_path):
+def test_a_detector_of_the_model_zoo_starts_a_model_with_other_classes(tmp_path, caplog):
     theirs = unsettled(model_of(R18, "MODEL.ROI_HEADS.NUM_CLASSES", "80", *BY_CLASS))
     path = tmp_path / "model_final.pkl"
-    state = {**theirs.state_dict(), "pixel_mean": torch.zeros(3, 1, 1)}
+    pixels = {"pixel_mean": torch.full((3, 1, 1), 110.5), "pixel_std": torch.ones(3, 1, 1)}
+    state = {**theirs.state_dict(), **pixels}
     path.write_bytes(pickle.dumps({"model": arrays(state), "__author__": "Detectron2 Model Zoo"}, protocol=2))
     model = model_of(R18)
     report = load_weights(model, path, strict=False)
     assert {name.split(".")[-2] for name in report.renewed} == {"cls_score", "bbox_pred", "predictor"}
+    assert 'MODEL.PIXEL_MEAN "[110.5, 110.5, 110.5]" MODEL.PIXEL_STD "[1.0, 1.0, 1.0]"' in caplog.text
     assert report.initialised == report.renewed
     loaded = model.state_dict()
     assert all(torch.equal(loaded[name], theirs.state_dict()[name]) for name in report.loaded)

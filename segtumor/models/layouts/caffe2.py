@@ -7,6 +7,8 @@ import torch
 from detectron2.checkpoint.c2_model_loading import convert_c2_detectron_names
 
 KEY = "conv1_w"
+#: Blue first: of a gray radiograph only the order of these six numbers matters.
+PIXELS = ((103.53, 116.28, 123.675), (1.0, 1.0, 1.0))
 _PREFIXES = {
     "fpn_": "backbone.",
     "box_head.": "roi_heads.",

@@ -1,17 +1,19 @@
 """Whether a recognised file of weights suits the model that is to start from it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from segtumor.errors import ModelError
-from segtumor.models.layouts.table import Layout, Renamed
+from segtumor.models.layouts.table import Renamed
 
 logger = logging.getLogger(__name__)
+_PIXELS = "pixel_mean", "pixel_std"
 _REMEDY = "configs/README.md says which configuration takes which weights"
 
 
@@ -42,17 +44,22 @@ def check_backbone(renamed: Renamed, own: Mapping[str, torch.Tensor], path: str 
             )
 
 
-def warn_of_pixels(model: nn.Module, layout: Layout, path: str | Path) -> None:
-    """Warn where the configuration scales pixels otherwise than the weights have learnt."""
-    buffers = [getattr(model, name, None) for name in ("pixel_mean", "pixel_std")]
-    if layout.pixels is None or not all(isinstance(buffer, torch.Tensor) for buffer in buffers):
-        return
-    own = [buffer.flatten().tolist() for buffer in buffers if isinstance(buffer, torch.Tensor)]
-    if not np.allclose(own, layout.pixels, rtol=0.02):
-        mean, std = ([float(f"{value:.6g}") for value in values] for values in layout.pixels)
+def warn_of_pixels(model: nn.Module, renamed: Renamed, path: str | Path) -> None:
+    """Warn where the configuration scales pixels otherwise than the weights have learnt, as far as the file tells."""
+    pixels = _stored_pixels(renamed.state) or (renamed.layout.pixels if renamed.layout else None)
+    own = _stored_pixels({name: getattr(model, name, None) for name in _PIXELS})
+    if pixels is not None and own is not None and not np.allclose(own, pixels, rtol=0.02):
+        mean, std = ([float(f"{value:.6g}") for value in values] for values in pixels)
         logger.warning(
             '%s: its weights have learnt from pixels of another scale: MODEL.PIXEL_MEAN "%s" MODEL.PIXEL_STD "%s"',
             path,
             mean,
             std,
         )
+
+
+def _stored_pixels(state: Mapping[str, Any]) -> Sequence[Sequence[float]] | None:
+    """Mean and standard deviation among parameters, as older versions of Detectron2 keep them, and its model zoo."""
+    tensors = [state.get(name) for name in _PIXELS]
+    values = [tensor.flatten().tolist() for tensor in tensors if isinstance(tensor, torch.Tensor)]
+    return values if [len(part) for part in values] == [3, 3] else None

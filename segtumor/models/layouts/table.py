@@ -120,8 +120,18 @@ LAYOUTS = (
         own_name=radimagenet.own_name,
         pixels=radimagenet.PIXELS,
     ),
-    Layout(name="Detectron2 ResNet", recognises=_has("stem.conv1.weight")),
-    Layout(name="Caffe2 Detectron", recognises=_has(caffe2.KEY), own_name=caffe2.own_name, prepared=caffe2.renamed),
+    Layout(
+        name="Detectron2 ResNet",  # which its script makes of torchvision's
+        recognises=_has("stem.conv1.weight"),
+        pixels=TORCHVISION_PIXELS,
+    ),
+    Layout(
+        name="Caffe2 Detectron",
+        recognises=_has(caffe2.KEY),
+        own_name=caffe2.own_name,
+        prepared=caffe2.renamed,
+        pixels=caffe2.PIXELS,
+    ),
 )
 
 
