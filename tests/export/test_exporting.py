@@ -15,6 +15,7 @@ import torch
 from detectron2.config import CfgNode
 from PIL import Image
 
+from segtumor.datasets.sampling import evenly_spaced
 from segtumor.errors import ConfigError, DataError, InstallationError, ModelError, OutputError
 from segtumor.export import export as exporting
 from segtumor.export import parity as export_parity
@@ -24,7 +25,7 @@ from segtumor.export.folding import fold_batch_norms
 from segtumor.export.graph_files import write_onnx, write_openvino, write_torchscript
 from segtumor.export.graphs import EagerGraphs
 from segtumor.export.parity import check_parity, measure_parity, sample_radiographs
-from segtumor.export.quantization import evenly_spaced, sensitive_convolutions
+from segtumor.export.quantization import sensitive_convolutions
 from segtumor.models.build import load_trained_model
 from segtumor.models.detectron2_detector import ModelDetector
 from segtumor.runtime.breakdown import is_broken
