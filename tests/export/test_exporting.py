@@ -299,8 +299,8 @@ def test_only_exports_are_replaced_and_only_when_asked(cfg, exports, tmp_path, m
 def test_options_that_do_not_go_together(cfg, tmp_path):
     for options, message in (
         ({"format_name": "pickle"}, "unknown format"),
-        ({"format_name": "torchscript", "int8": True, "calibration": ["x"]}, "not for TorchScript"),
-        ({"format_name": "onnx", "int8": True}, "--calibration DIR"),
+        ({"format_name": "torchscript", "precision": "int8", "calibration": ["x"]}, "not for TorchScript"),
+        ({"format_name": "onnx", "precision": "int8"}, "--calibration DIR"),
         ({"format_name": "onnx", "calibration": ["x"]}, "Add --int8"),
         ({"format_name": "onnx", "samples": [str(tmp_path / "nothing.png")]}, r"nothing\.png: no such file"),
     ):
