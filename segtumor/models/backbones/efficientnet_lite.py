@@ -16,12 +16,13 @@ from itertools import accumulate
 import torch
 from detectron2.config import CfgNode
 from detectron2.layers import Conv2d, ShapeSpec, get_norm
-from detectron2.modeling import BACKBONE_REGISTRY, Backbone
+from detectron2.modeling import BACKBONE_REGISTRY
 from detectron2.modeling.backbone.fpn import FPN
 from torch import nn
 from torch.nn import functional
 
-from segtumor.models.backbones.pyramid import freeze, pyramid_on
+from segtumor.models.backbones.pyramid import FEATURE_NAMES, FEATURE_STRIDES, freeze, pyramid_on
+from segtumor.models.backbones.sequential import SequentialBackbone
 
 #: Variant -> factor of the width, factor of the number of blocks.
 VARIANTS = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}
@@ -35,9 +36,6 @@ STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-#: Map -> pixels of the input per cell.
-FEATURE_STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
-FEATURE_NAMES = tuple(FEATURE_STRIDES)
 _LAST_STAGE_OF = {"res2": 2, "res3": 3, "res4": 5, "res5": 7}
 _STEM_CHANNELS = 32
 _NORM_EPSILON = 1e-3
@@ -122,7 +120,7 @@ def _norm(name: str, channels: int) -> nn.Module:
     return norm
 
 
-class EfficientNetLite(Backbone):
+class EfficientNetLite(SequentialBackbone):
     """The convolutional part of EfficientNet-Lite, without its last 1 x 1 convolution and classifier.
 
     Args:
@@ -155,32 +153,15 @@ class EfficientNetLite(Backbone):
         self.blocks = nn.ModuleList(blocks)
         blocks_until = list(accumulate(count for count, *_ in stages))
         ends = {name: blocks_until[_LAST_STAGE_OF[name] - 1] for name in FEATURE_NAMES}
-        self._tap_after = {ends[name] - 1: name for name in out_features}
-        self._out_features = list(out_features)
-        self._channels = {name: stages[_LAST_STAGE_OF[name] - 1][-1] for name in out_features}
+        widths = {name: stages[_LAST_STAGE_OF[name] - 1][-1] for name in FEATURE_NAMES}
+        self.define_maps(out_features, ends=ends, channels=widths, strides=FEATURE_STRIDES)
         _initialise(self)
         if freeze_at:
             freeze([self.stem, *self.blocks[: [0, *ends.values()][min(freeze_at - 1, len(ends))]]])
 
-    @property
-    def size_divisibility(self) -> int:
-        """Input height and width are padded to a multiple of this; px."""
-        return FEATURE_STRIDES["res5"]
-
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """(N, C, H, W) -> {feature name: (N, channels, H / stride, W / stride)}; H, W multiples of 32."""
-        maps, x = {}, self.stem(images)
-        for index, block in enumerate(self.blocks[: max(self._tap_after) + 1]):
-            x = block(x)
-            if index in self._tap_after:
-                maps[self._tap_after[index]] = x
-        return maps
-
-    def output_shape(self) -> dict[str, ShapeSpec]:
-        """{feature name: ShapeSpec(channels, stride)}."""
-        return {
-            name: ShapeSpec(channels=self._channels[name], stride=FEATURE_STRIDES[name]) for name in self._out_features
-        }
+        """(N, C, H, W) -> {feature name: (N, channels, H / stride, W / stride)}."""
+        return self.maps_of(self.blocks, self.stem(images))
 
 
 def _initialise(model: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""What backbones share: a feature pyramid on top, and stages that do not train."""
+"""What backbones under a feature pyramid share: its maps, the pyramid itself, and stages that do not train."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,10 @@ from detectron2.layers import FrozenBatchNorm2d
 from detectron2.modeling import Backbone
 from detectron2.modeling.backbone.fpn import FPN, LastLevelMaxPool
 from torch import nn
+
+#: Map that a pyramid is built on -> pixels of the input per cell.
+FEATURE_STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
+FEATURE_NAMES = tuple(FEATURE_STRIDES)
 
 
 def pyramid_on(bottom_up: Backbone, cfg: CfgNode) -> FPN:

@@ -12,16 +12,13 @@ from dataclasses import dataclass
 import torch
 from detectron2.config import CfgNode
 from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
-from detectron2.modeling import BACKBONE_REGISTRY, Backbone
+from detectron2.modeling import BACKBONE_REGISTRY
 from detectron2.modeling.backbone.fpn import FPN
 from torch import nn
 from torchvision.models import densenet121, efficientnet_b0, mobilenet_v2, mobilenet_v3_large
 
-from segtumor.models.backbones.pyramid import freeze, pyramid_on
-
-#: Map -> pixels of the input per cell.
-FEATURE_STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
-FEATURE_NAMES = tuple(FEATURE_STRIDES)
+from segtumor.models.backbones.pyramid import FEATURE_NAMES, FEATURE_STRIDES, freeze, pyramid_on
+from segtumor.models.backbones.sequential import SequentialBackbone
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ _NETWORKS = {
 }
 
 
-class TorchvisionFeatures(Backbone):
+class TorchvisionFeatures(SequentialBackbone):
     """The convolutional part of a network of torchvision, up to its last map of stride 32; input of three channels.
 
     Args:
@@ -62,33 +59,12 @@ class TorchvisionFeatures(Backbone):
         if norm == "FrozenBN":
             FrozenBatchNorm2d.convert_frozen_batchnorm(self.features)
         freeze(self.features[: (0, network.stem, *network.ends)[min(freeze_at, len(FEATURE_NAMES) + 1)]])
-        self._tap_after = {
-            end - 1: map_name
-            for map_name, end in zip(FEATURE_NAMES, network.ends, strict=True)
-            if map_name in out_features
-        }
-        self._out_features = list(out_features)
-        self._channels = dict(zip(FEATURE_NAMES, network.channels, strict=True))
-
-    @property
-    def size_divisibility(self) -> int:
-        """Input height and width are padded to a multiple of this; px."""
-        return FEATURE_STRIDES["res5"]
+        ends, channels = (dict(zip(FEATURE_NAMES, of, strict=True)) for of in (network.ends, network.channels))
+        self.define_maps(out_features, ends=ends, channels=channels, strides=FEATURE_STRIDES)
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """(N, 3, H, W) -> {feature name: (N, channels, H / stride, W / stride)}."""
-        maps = {}
-        for index, layer in enumerate(self.features[: max(self._tap_after) + 1]):
-            images = layer(images)
-            if index in self._tap_after:
-                maps[self._tap_after[index]] = images
-        return maps
-
-    def output_shape(self) -> dict[str, ShapeSpec]:
-        """{feature name: ShapeSpec(channels, stride)}."""
-        return {
-            name: ShapeSpec(channels=self._channels[name], stride=FEATURE_STRIDES[name]) for name in self._out_features
-        }
+        return self.maps_of(self.features, images)
 
 
 @BACKBONE_REGISTRY.register()

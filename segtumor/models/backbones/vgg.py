@@ -12,12 +12,13 @@ from collections.abc import Sequence
 import torch
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec, get_norm
-from detectron2.modeling import BACKBONE_REGISTRY, Backbone
+from detectron2.modeling import BACKBONE_REGISTRY
 from detectron2.modeling.backbone.fpn import FPN
 from torch import nn
 
 from segtumor.errors import ConfigError
 from segtumor.models.backbones.pyramid import pyramid_on
+from segtumor.models.backbones.sequential import SequentialBackbone
 
 #: Convolutions per stage and their output channels; every convolution is 3 x 3, every stage ends in 2 x 2 max pooling.
 STAGES = {
@@ -53,7 +54,7 @@ def stage_channels(depth: int, channels: Sequence[int] = ()) -> tuple[tuple[int,
     return tuple(tuple(next(following) for _ in range(count)) for count, _ in stages)
 
 
-class VGG(Backbone):
+class VGG(SequentialBackbone):
     """The convolutional part of VGG.
 
     Args:
@@ -80,47 +81,26 @@ class VGG(Backbone):
         channels: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self._out_features = list(out_features)
-        self._out_feature_strides = {name: FEATURE_STRIDES[name] for name in out_features}
-        self._out_feature_channels = {}
-        self._tap_after = {}
-        layers, stage_ends = [], []
+        layers: list[nn.Module] = []
+        ends: dict[str, int] = {}
+        channels_of: dict[str, int] = {}
         for number, widths in enumerate(stage_channels(depth, channels), start=1):
             for width in widths:
                 layers += _convolution(in_channels, width, norm)
                 in_channels = width
-            self._tap_after[len(layers) - 1] = f"conv{number}"
+            ends[f"conv{number}"] = len(layers)
             layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
-            self._tap_after[len(layers) - 1] = f"pool{number}"
-            stage_ends.append(len(layers))
-            self._out_feature_channels[f"conv{number}"] = self._out_feature_channels[f"pool{number}"] = in_channels
+            ends[f"pool{number}"] = len(layers)
+            channels_of |= {f"conv{number}": in_channels, f"pool{number}": in_channels}
         self.features = nn.Sequential(*layers)
-        self._last_layer = max(index for index, name in self._tap_after.items() if name in out_features)
+        self.define_maps(out_features, ends=ends, channels=channels_of, strides=FEATURE_STRIDES)
         _initialise(self.features)
         if freeze_at:
-            self.features[: stage_ends[freeze_at - 1]].requires_grad_(False)
-
-    @property
-    def size_divisibility(self) -> int:
-        """Input height and width are padded to a multiple of this; px."""
-        return max(self._out_feature_strides.values())
+            self.features[: ends[f"pool{freeze_at}"]].requires_grad_(False)
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """(N, C, H, W) -> {feature name: (N, channels, H / stride, W / stride)}."""
-        maps = {}
-        for index, layer in enumerate(self.features[: self._last_layer + 1]):
-            images = layer(images)
-            name = self._tap_after.get(index)
-            if name in self._out_features:
-                maps[name] = images
-        return maps
-
-    def output_shape(self) -> dict[str, ShapeSpec]:
-        """{feature name: ShapeSpec(channels, stride)}."""
-        return {
-            name: ShapeSpec(channels=self._out_feature_channels[name], stride=self._out_feature_strides[name])
-            for name in self._out_features
-        }
+        return self.maps_of(self.features, images)
 
 
 def _convolution(in_channels: int, out_channels: int, norm: str) -> list[nn.Module]:
