@@ -1,12 +1,11 @@
 """Taking a model into the user's folder of models, from another folder or from an address that the user names.
 
-Nothing else in segtumor opens a connection to fetch a model, and this does only where an address is given. Every file
-is compared with the hash in ``model.json`` before the model can be found by its name.
+A connection is opened only where an address is given. Every file is compared with the hash in ``model.json`` before the
+model can be found by its name.
 """
 
-import shutil
+import http.client
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -34,10 +33,11 @@ def fetch_model(name: str, source: str) -> Entry:
         ModelError: a file is missing or damaged, or ``model.json`` is of another model.
         OutputError: it cannot be written.
     """
-    if name in model_folders():
-        raise ConfigError("there is a model of this name already", where=model_folders()[name])
     if not name or Path(name).name != name or name.startswith("."):
         raise ConfigError("not a name of a model", got=name)
+    taken = model_folders().get(name) or fetched_folder() / name
+    if taken.exists():
+        raise ConfigError("there is a model of this name already, or a folder", where=taken, remedy="Remove it first")
     read = _from_address(source) if "://" in source else _from_folder(Path(source))
     root = fetched_folder()
     with output_errors(root):
@@ -53,7 +53,7 @@ def fetch_model(name: str, source: str) -> Entry:
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 write_bytes(folder / path, read(path))
             entry.verified(*entry.files)
-            shutil.move(folder, root / name)
+            folder.rename(root / name)
     return read_entry(root / name)
 
 
@@ -68,15 +68,15 @@ def _from_folder(folder: Path) -> Callable[[str], bytes]:
 
 
 def _from_address(address: str) -> Callable[[str], bytes]:
-    if urlsplit(address).scheme != "https":
-        raise ConfigError("only https addresses and folders are taken", where="--from", got=address)
+    _check_scheme(address)
 
     def read(path: str) -> bytes:
         url = f"{address.rstrip('/')}/{path}"
         try:
             with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
+                _check_scheme(answer.url)  # after redirections
                 content: bytes = answer.read(MAX_BYTES + 1)
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
             remedy = "Fetch the files another way and give their folder to --from"
             raise DataError(f"cannot be fetched: {error}", where=url, remedy=remedy) from error
         if len(content) > MAX_BYTES:
@@ -84,3 +84,8 @@ def _from_address(address: str) -> Callable[[str], bytes]:
         return content
 
     return read
+
+
+def _check_scheme(address: str) -> None:
+    if urlsplit(address).scheme != "https":
+        raise ConfigError("only https addresses and folders are taken", where="--from", got=address)

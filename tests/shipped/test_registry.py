@@ -1,15 +1,19 @@
 """Models by name: found, verified, refused in words where they are not what they were."""
 
+import http.client
+import io
 import json
 import shutil
+import urllib.error
+import urllib.request
 
 import pytest
 from shipped_models import SHA, write_model
 
 import segtumor
 from segtumor.commands import infer, models
-from segtumor.errors import ConfigError, ModelError
-from segtumor.shipped import registry
+from segtumor.errors import ConfigError, DataError, ModelError
+from segtumor.shipped import fetching, registry
 from segtumor.shipped.entry import read_entry
 from segtumor.shipped.fetching import fetch_model
 from segtumor.shipped.registry import find_model, model_folder, starting_weights
@@ -113,6 +117,63 @@ def test_a_fetched_model_is_whole_or_absent(roots, tmp_path):
     with pytest.raises(ModelError, match="damaged"):
         fetch_model("large", str(source))
     assert list(roots[1].iterdir()) == []
+
+
+class Answer(io.BytesIO):
+    """What ``urlopen`` returns: content, and the address after redirections."""
+
+    def __init__(self, content, url):
+        super().__init__(content)
+        self.url = url
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A folder that is read as https://example.org/large; a function in its place answers otherwise."""
+    folder = write_model(tmp_path / "server", "large")
+
+    def answer(url, timeout):
+        return Answer((folder / url.removeprefix("https://example.org/large/")).read_bytes(), url)
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    return lambda other: monkeypatch.setattr(urllib.request, "urlopen", other)
+
+
+def test_a_model_from_an_address(server, roots):
+    assert fetch_model("large", "https://example.org/large/").folder == roots[1] / "large"
+
+
+def raising(error):
+    def answer(url, timeout):
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "message"),
+    [
+        (raising(urllib.error.URLError("no route to host")), DataError, "no route to host"),
+        (raising(TimeoutError("timed out")), DataError, "timed out"),
+        (raising(http.client.IncompleteRead(b"half")), DataError, "cannot be fetched"),
+        (lambda url, timeout: Answer(b"{}", "http://example.org/large/model.json"), ConfigError, "https"),
+        (lambda url, timeout: Answer(b"{}", url), ModelError, "schema_version"),
+        (lambda url, timeout: Answer(b"x" * 101, url), DataError, "too large"),
+    ],
+)
+def test_an_address_that_does_not_give_a_model(server, roots, monkeypatch, answer, expected, message):
+    monkeypatch.setattr(fetching, "MAX_BYTES", 100)
+    server(answer)
+    with pytest.raises(expected, match=message):
+        fetch_model("large", "https://example.org/large")
+    assert not (roots[1] / "large").exists()
+
+
+def test_a_folder_that_is_no_model_is_not_written_into(roots, tmp_path):
+    (roots[1] / "large").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="or a folder"):
+        fetch_model("large", str(write_model(tmp_path / "usb", "large")))
+    assert list((roots[1] / "large").iterdir()) == []
 
 
 @pytest.mark.parametrize(
