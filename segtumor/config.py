@@ -31,6 +31,13 @@ _AUGMENTATION = "INPUT.AUGMENTATION"
 
 def add_segtumor_config(cfg: CfgNode) -> None:
     """Add segtumor's keys, with their defaults, to a Detectron2 configuration."""
+    _add_model_keys(cfg)
+    _add_data_keys(cfg)
+    _add_training_keys(cfg)
+    _add_finding_keys(cfg)
+
+
+def _add_model_keys(cfg: CfgNode) -> None:
     # Names of the classes in the order of their class_id; filled from the training set and stored with the run.
     cfg.MODEL.CLASS_NAMES = []
     # Weights and maps of convolutions in (N, H, W, C) order: quicker on CPUs; results agree but for rounding.
@@ -65,6 +72,8 @@ def add_segtumor_config(cfg: CfgNode) -> None:
     # Weight of each class and, last, of background in the classification loss; [] for equal weights.
     cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS = []
 
+
+def _add_data_keys(cfg: CfgNode) -> None:
     # Gray values at these percentiles of an image become black and white, [0, 100]: 8-bit, 16-bit and float look alike.
     cfg.INPUT.WINDOW_PERCENTILES = [0.5, 99.5]
     # Images with more pixels than this, by their header, are refused.
@@ -84,6 +93,8 @@ def add_segtumor_config(cfg: CfgNode) -> None:
     # Sets that choose the best model and stop training; DATASETS.TEST is evaluated once, with that model.
     cfg.DATASETS.VALIDATION = ()
 
+
+def _add_training_keys(cfg: CfgNode) -> None:
     # "SGD" as Detectron2 has it, or "ADAMW".
     cfg.SOLVER.OPTIMIZER = "SGD"
     # Decay of a moving average of the weights, which is validated and kept as the best model, [0, 1); 0 for none.
@@ -93,6 +104,8 @@ def add_segtumor_config(cfg: CfgNode) -> None:
     # Validations without improvement after which training stops; 0 never stops early.
     cfg.SOLVER.EARLY_STOPPING_PATIENCE = 0
 
+
+def _add_finding_keys(cfg: CfgNode) -> None:
     # Findings below this score are not drawn and do not count in metrics at an operating point, [0, 1].
     cfg.TEST.CONFIDENCE_THRESHOLD = 0.5
     # Intersection over union from which a finding hits a lesion, (0, 1].

@@ -44,9 +44,10 @@ def dotted(node):
 
 
 def added_keys():
-    """{key: default} of ``add_segtumor_config``."""
-    function = next(n for n in trees()["config"].body if getattr(n, "name", "") == "add_segtumor_config")
-    assignments = [node for node in function.body if isinstance(node, ast.Assign) and dotted(node.targets[0])]
+    """{key: default} of what ``add_segtumor_config`` calls."""
+    functions = [n for n in trees()["config"].body if re.fullmatch(r"_add_\w+_keys", getattr(n, "name", ""))]
+    nodes = [node for function in functions for node in function.body]
+    assignments = [node for node in nodes if isinstance(node, ast.Assign) and dotted(node.targets[0])]
     assert len(assignments) > 10
     return {
         dotted(node.targets[0]): ast.literal_eval(node.value)
