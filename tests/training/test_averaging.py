@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from segtumor.errors import ConfigError
 from segtumor.training.averaging import moving_average
+from segtumor.training.train import train
 
 pytestmark = pytest.mark.model
 
@@ -57,3 +59,10 @@ def test_a_resumed_average_goes_on_as_if_it_had_not_stopped():
         average.update_parameters(model)
     assert torch.equal(averages[0].module.weight, averages[1].module.weight)
     assert averages[0].module.weight.item() not in (1.0, 5.0)
+
+
+def test_an_average_that_no_set_would_choose_is_refused(phantoms, tiny_config, tmp_path):
+    settings = {"SOLVER.AVERAGE_DECAY": 0.9, "DATASETS.VALIDATION": (), "OUTPUT_DIR": tmp_path / "run"}
+    with pytest.raises(ConfigError, match=r"SOLVER\.AVERAGE_DECAY"):
+        train(tiny_config(settings))
+    assert not (tmp_path / "run" / "config.yaml").exists()

@@ -1,5 +1,6 @@
 """Runs that are stopped and resumed equal those that were not; those that cannot be resumed stay as they were."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -31,6 +32,15 @@ LONGER = {
     "SOLVER.AVERAGE_DECAY": 0.9,
     "DATALOADER.ASPECT_RATIO_GROUPING": True,
 }
+
+
+@pytest.fixture(autouse=True)
+def signals_that_are_not_ignored():
+    """As in a terminal: who starts the tests by nohup ignores some of them."""
+    with contextlib.ExitStack() as stack:
+        for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+            stack.callback(signal.signal, number, signal.signal(number, handler))
+        yield
 
 
 @pytest.fixture(scope="module")
