@@ -144,7 +144,12 @@ def _run(cfg: CfgNode, trainer: Trainer, datasets: DataParts, folder: Path) -> d
 def _finish(cfg: CfgNode, model: nn.Module, datasets: DataParts, weights: Path) -> None:
     """Fit what a kind of model fits after training, and keep it with the weights."""
     finish = kind_of(cfg).finish
-    if finish is None or not datasets["validation"]:
+    if finish is None:
+        return
+    if not datasets["validation"]:
+        logger.warning(
+            "DATASETS.VALIDATION is empty: the model cannot say which pictures are unlike its training images"
+        )
         return
     parts = (evenly_spaced(data_sets.records_of(datasets[part]), _MOST_FITTED) for part in ("train", "validation"))
     finish(model, *(validation_batches(cfg, records) for records in parts))
