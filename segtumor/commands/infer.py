@@ -22,7 +22,6 @@ def build_parser() -> argparse.ArgumentParser:
         "infer.py",
         "Find bone tumours on radiographs; writes overlays, predictions.json, findings.csv and summary.json.",
         examples=[
-            "python tools/infer.py --input scans --output found",
             "python tools/infer.py --run output/demo/run --input output/demo/phantoms/images --output output/overlays",
             "python tools/infer.py --run output/btxrd256_R_18_FPN --input 'scans/*.dcm' knee.png --output found",
             "python tools/infer.py --run output/exported --input scans --output found --batch-size 4 --num-workers 2",
@@ -37,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--run",
         metavar="MODEL",
         help="folder of a training run, whose config.yaml and best weights are used, or of an exported model; or a name"
-        " that `segtumor models` lists; default: the model that comes with segtumor",
+        " that `segtumor models` lists; default: the model btxrd-lite, where there is one",
     )
     model.add_argument("--config-file", metavar="FILE", help="configuration; the weights are given with --opts")
     _add_inputs(parser)

@@ -18,8 +18,8 @@ def build_parser() -> argparse.ArgumentParser:
         "List the models that can be named in infer and train, describe one, or fetch one.",
         examples=[
             "segtumor models",
-            f"segtumor models show {DEFAULT}",
             "segtumor models fetch large --from /media/usb/large",
+            "segtumor models show large",
             "segtumor models fetch large --from https://example.org/models/large",
         ],
     )

@@ -1,6 +1,6 @@
 """The folder of an exported model: its graphs and ``export.json``, which says everything else.
 
-    export.json  dense.*  box_head.*  mask_head.*        (a Mask R-CNN: .onnx, .xml with .bin, or .pt)
+    export.json  dense.*  box_head.*  mask_head.*  (image_head.*)     (a Mask R-CNN: .onnx, .xml with .bin, or .pt)
 
 Reading verifies before it loads: the hash of ``export.json`` itself, the files' hashes, and that every file lies in the
 folder. What else lies there is not read.
