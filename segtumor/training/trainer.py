@@ -39,6 +39,8 @@ from segtumor.training.stopping import StopSignals
 
 logger = logging.getLogger(__name__)
 _WRITE_PERIOD = 20
+#: Type of number of mixed precision, where it is not float16.
+_SIXTEEN_BITS = {"cpu": torch.bfloat16}
 
 
 class _NoBatchError(Exception):
@@ -72,7 +74,7 @@ class Trainer(TrainerBase):
         """
         Args:
             extra: plain values stored in every checkpoint.
-            mixed_precision: whether to compute in float16 on a GPU.
+            mixed_precision: whether to compute in float16 on a GPU, in bfloat16 on a CPU.
             losses: module and batch to its losses (``models.kinds``).
             average_decay: of the moving average of the weights (``averaging``), in [0, 1); 0 for none.
         """
@@ -83,8 +85,13 @@ class Trainer(TrainerBase):
         self._loader = loader
         self._batches: Iterator[list[Example]] = iter(())
         self._folder, self._checkpoint_period = folder, checkpoint_period
-        self._mixed_precision, self._losses = mixed_precision, losses
-        self._scaler = torch.amp.GradScaler(enabled=mixed_precision)
+        self._losses = losses
+        device = next(model.parameters()).device.type
+        self._autocast = functools.partial(
+            torch.autocast, device, dtype=_SIXTEEN_BITS.get(device, torch.float16), enabled=mixed_precision
+        )
+        # bfloat16 reaches as far down as float32, nothing has to be scaled.
+        self._scaler = torch.amp.GradScaler(enabled=mixed_precision and device != "cpu")
         self.stop_reason: str | None = None
         self.resumed_from: Path | None = None
         self.validation: Validation | None = None
@@ -115,7 +122,7 @@ class Trainer(TrainerBase):
             max_iter=cfg.SOLVER.MAX_ITER,
             checkpoint_period=cfg.SOLVER.CHECKPOINT_PERIOD,
             extra={"class_names": list(cfg.MODEL.CLASS_NAMES), "segtumor_version": segtumor.__version__},
-            mixed_precision=cfg.SOLVER.AMP.ENABLED and cfg.MODEL.DEVICE != "cpu",
+            mixed_precision=cfg.SOLVER.AMP.ENABLED,
             losses=kind_of(cfg).losses,
             average_decay=cfg.SOLVER.AVERAGE_DECAY,
         )
@@ -243,8 +250,7 @@ class Trainer(TrainerBase):
         started = time.perf_counter()
         batch = self._next_batch()
         self.storage.put_scalar("data_time", time.perf_counter() - started)
-        device = next(self.model.parameters()).device.type
-        with torch.autocast(device, dtype=torch.float16, enabled=self._mixed_precision):
+        with self._autocast():
             losses, values = finite_losses(self._losses, self._wrapped, batch, where=f"iteration {self.iter}")
         total = functools.reduce(torch.add, losses.values())
         self.optimizer.zero_grad()

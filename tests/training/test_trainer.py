@@ -56,8 +56,8 @@ class Loader:
         return itertools.islice(batches(self._values), taken, None)
 
 
-def trainer(folder, values=None, *, max_iter=4, checkpoint_period=100):
-    model = OneNumber()
+def trainer(folder, values=None, *, max_iter=4, checkpoint_period=100, mixed_precision=False, model=None):
+    model = model or OneNumber()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     return Trainer(
         model,
@@ -68,7 +68,7 @@ def trainer(folder, values=None, *, max_iter=4, checkpoint_period=100):
         max_iter=max_iter,
         checkpoint_period=checkpoint_period,
         extra={"class_names": ["benign"]},
-        mixed_precision=False,
+        mixed_precision=mixed_precision,
     )
 
 
@@ -86,6 +86,22 @@ def test_four_steps_by_hand(tmp_path):
     last = metrics(tmp_path)[-1]
     assert last["total_loss"] == last["loss_cls"] and last["iteration"] == 3
     assert {"lr", "data_time"} <= set(last)
+
+
+class Product(OneNumber):
+    """1.001 is no bfloat16: in mixed precision the product is 1."""
+
+    def forward(self, batch):
+        return {"loss_cls": (torch.full((1, 1), 1.001) @ self.weight.reshape(1, 1)).float().sum()}
+
+
+@pytest.mark.parametrize(("mixed_precision", "loss"), [(False, 1.001), (True, 1.0)])
+def test_mixed_precision_on_a_cpu_computes_in_bfloat16(tmp_path, mixed_precision, loss):
+    run = trainer(tmp_path, max_iter=1, mixed_precision=mixed_precision, model=Product())
+    run.add_hooks()
+    run.train()
+    assert metrics(tmp_path)[-1]["total_loss"] == pytest.approx(loss, abs=1e-6)
+    assert run.model.weight.dtype == torch.float32 and run.model.weight.item() == pytest.approx(0.9, abs=1e-3)
 
 
 def test_stop_leaves_the_loop_after_that_iteration(tmp_path):
