@@ -22,7 +22,7 @@ ENTRY = {
         {"name": "time", "value": 0.05, "low": 0.05, "high": 0.05, "unit": "s", "n": "599 images"},
     ],
     "operating_points": [
-        {"name": "sensitivity 0.90", "score_threshold": 0.25, "sensitivity": 0.9, "specificity": 0.75}
+        {"name": "sensitivity 0.90", "of": "image", "score_threshold": 0.25, "sensitivity": 0.9, "specificity": 0.75}
     ],
     "temperature": 1.5,
 }

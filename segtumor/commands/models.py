@@ -74,7 +74,7 @@ def describe(entry: Entry) -> str:
     )
     measured = [(m.name, _shown(m), m.n) for m in entry.measured]
     points = [
-        (p.name, f"{p.score_threshold:.3f}", f"{p.sensitivity:.3f}", f"{p.specificity:.3f}")
+        (p.name, p.of, f"{p.score_threshold:.3f}", f"{p.sensitivity:.3f}", f"{p.specificity:.3f}")
         for p in entry.operating_points
     ]
     return "\n\n".join(
@@ -82,7 +82,7 @@ def describe(entry: Entry) -> str:
             f"{entry.name}: {entry.summary}",
             _lines(facts),
             _lines([("measure", "value (95% interval)", "of"), *measured]),
-            _lines([("operating point", "score from", "sensitivity", "specificity"), *points]),
+            _lines([("operating point", "score of", "from", "sensitivity", "specificity"), *points]),
         )
     )
 

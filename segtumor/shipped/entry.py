@@ -41,15 +41,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A score from which on a model's findings count, chosen on validation.
+    """A score from which on images or findings count, chosen on validation (``evaluation.facts.operating_points``).
 
     Attributes:
         name: what it was chosen for, such as "sensitivity 0.90".
+        of: "image" or "finding".
         score_threshold: [0, 1].
-        sensitivity, specificity: of images, on the test part, [0, 1].
+        sensitivity, specificity: of images, on the test part, [0, 1]; of findings, of images that have one.
     """
 
     name: str
+    of: str
     score_threshold: float
     sensitivity: float
     specificity: float
@@ -178,7 +180,7 @@ _RULES: dict[str, Reads] = {
     "operating_points": Several(
         Fields(
             OperatingPoint,
-            {"name": _TEXT, "score_threshold": _FRACTION, "sensitivity": _FRACTION, "specificity": _FRACTION},
+            {"name": _TEXT, "of": _TEXT, **dict.fromkeys(("score_threshold", "sensitivity", "specificity"), _FRACTION)},
         )
     ),
     "temperature": Rule(float, "a number above 0", 1e-6),

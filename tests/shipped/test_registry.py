@@ -85,7 +85,7 @@ def test_a_file_that_is_not_as_registered_is_refused(roots, file, content, messa
         ({"files": {"weights.pth": "no hash"}}, "files.weights.pth"),
         ({"measured": []}, "measured"),
         (
-            {"operating_points": [{"name": "a", "score_threshold": 1.5, "sensitivity": 1, "specificity": 1}]},
+            {"operating_points": [{"name": "a", "of": "image", "score_threshold": 1.5, "sensitivity": 1, "specificity": 1}]},
             "operating_points",
         ),
     ],
