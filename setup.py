@@ -14,5 +14,6 @@ setup(
         "segtumor.configs": ["*.yaml", "README.md"],
         "segtumor.literature": ["**/*.yaml"],
         "segtumor.reporting": ["templates/*.html", "**/*.yaml"],
+        "segtumor.shipped": ["models/**/*"],
     },
 )

@@ -33,7 +33,6 @@ def write_model(root, name, **changes):
     folder = root / name
     folder.mkdir(parents=True)
     write_export(folder / "export", "brightness")
-    (folder / "weights.pth").write_bytes(b"weights")
     (folder / "config.yaml").write_text("VERSION: 2\n")
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in paths}

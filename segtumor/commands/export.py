@@ -50,7 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_const",
         const="float16",
         default="float32",
-        help="store weights as 16-bit floats: half the size, as fast, nearly the same scores",
+        help="store weights as 16-bit floats: half the size, as fast, nearly the same scores; in ONNX, a training can"
+        " start from them",
     )
     precision.add_argument(
         "--int8",

@@ -6,6 +6,7 @@ place. What differs between kinds of model is in one table. Not here: the folder
 graphs (``export.graph_files``).
 """
 
+import copy
 import dataclasses
 import hashlib
 import importlib.util
@@ -95,7 +96,8 @@ def export(
     Args:
         format_name: "torchscript", "onnx" or "openvino".
         precision: "float32"; "float16" stores weights in 16 bits, and computes in 32; "int8" computes the dense graph
-            in 8-bit integers.
+            in 8-bit integers. In ONNX, "float16" keeps weights as they were trained: a training can start from them
+            (``models.exported_weights``).
         calibration: files and folders of radiographs like those the model will see; needed for "int8".
         samples: files and folders to compare on; none for phantoms. A blank image is always added.
 
@@ -232,13 +234,14 @@ def _write_mask_rcnn(
     precision: str,
     calibration: Sequence[str | Path],
 ) -> None:
-    folded = fold_batch_norms(model)
+    is_to_train_from = format_name == "onnx" and precision == FLOAT16  # ``models.exported_weights``
+    prepared = copy.deepcopy(model).eval() if is_to_train_from else fold_batch_norms(model)
     if format_name == "torchscript":
-        write_torchscript(folded, folder)
+        write_torchscript(prepared, folder)
         return
     with tempfile.TemporaryDirectory(dir=folder, prefix=".onnx.") as temporary:
         onnx_folder = Path(temporary) if format_name == "openvino" else folder
-        write_onnx(folded, onnx_folder)
+        write_onnx(prepared, onnx_folder)
         if precision == INT8:
             dense = onnx_folder / "dense.onnx"
             quantize_dense(dense, dense, _calibration_images(contract, calibration))

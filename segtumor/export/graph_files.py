@@ -39,7 +39,7 @@ def write_torchscript(model: GeneralizedRCNN, folder: Path) -> None:
 
 
 def write_onnx(model: GeneralizedRCNN, folder: Path) -> None:
-    """The ``.onnx`` file of every graph of a folded model; batch, size and rows are dynamic.
+    """The ``.onnx`` file of every graph of a model in evaluation mode; batch, size and rows are dynamic.
 
     Raises:
         ConfigError: the model holds something that ONNX has no operator for.
@@ -60,6 +60,7 @@ def write_onnx(model: GeneralizedRCNN, folder: Path) -> None:
                     output_names=list(output_names),
                     dynamic_axes={tensor: _dynamic_axes(tensor) for tensor in (input_name, *output_names)},
                     opset_version=OPSET,
+                    training=torch.onnx.TrainingMode.PRESERVE,  # evaluation, too, but batch norms stay where they are
                     dynamo=False,  # the other exporter needs one more package and writes the same
                 )
             except torch.onnx.errors.OnnxExporterError as error:

@@ -11,8 +11,8 @@ from pathlib import Path
 from segtumor.errors import ConfigError
 from segtumor.files import TEMPORARY_PREFIX, umask
 from segtumor.runs import EXPORT
-from segtumor.runtime.export_kinds import FORMATS
-from segtumor.runtime.exported import file_names, is_export
+from segtumor.runtime.export_kinds import all_graph_files
+from segtumor.runtime.exported import is_export
 
 _FORMER = ".former"
 
@@ -43,7 +43,7 @@ def check_output(output: str | Path, *, overwrite: bool) -> None:
 
 def _other_files(folder: Path) -> list[str]:
     """Names of what is in the folder of an export and is no part of one."""
-    parts = {EXPORT, *(name for format_name in FORMATS for name in file_names(format_name))}
+    parts = {EXPORT, *all_graph_files()}
     return sorted(path.name for path in folder.iterdir() if path.name not in parts)
 
 

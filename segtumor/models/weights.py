@@ -13,6 +13,7 @@ from torch import nn
 from segtumor.errors import ModelError
 from segtumor.files import atomic_path, output_errors
 from segtumor.models.checksums import check_undamaged, seal
+from segtumor.models.exported_weights import is_export_file, read_exported_weights
 from segtumor.models.layouts.fit import check_backbone, warn_of_pixels
 from segtumor.models.layouts.table import with_own_names
 from segtumor.models.layouts.vgg import deepened
@@ -55,7 +56,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a file of weights without running any code in it, after its checksums were compared if it has some.
 
     Args:
-        path: a file of ``torch.save``, or of Detectron2's model zoo (``.pkl``).
+        path: a file of ``torch.save``, of Detectron2's model zoo (``.pkl``), or the ``export.json`` of a 16-bit export.
 
     Returns:
         dict with at least ``"model"``: {parameter name: tensor}. A bare state dict is wrapped.
@@ -64,6 +65,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         ModelError: the file is missing, damaged, or not a set of weights.
     """
     path = Path(path)
+    if is_export_file(path):
+        return read_exported_weights(path)
     if not path.is_file():
         remedy = "Check MODEL.WEIGHTS, --run or --init-from; segtumor weights list names published ones"
         raise ModelError("no such weights file", where=path, remedy=remedy)

@@ -94,6 +94,12 @@ def register(name: str, kind: ExportKind) -> None:
     _KINDS[name] = kind
 
 
+def all_graph_files() -> set[str]:
+    """Names of the files that hold the graphs of any kind in any format."""
+    suffixes = {suffix for several in FORMATS.values() for suffix in several}
+    return {graph + suffix for kind in _KINDS.values() for graph in kind.graphs for suffix in suffixes}
+
+
 def kind_named(name: object, where: Path) -> ExportKind:
     """The kind of a name in ``export.json``; raises ModelError, which names ``where``, if it is none."""
     if not isinstance(name, str) or name not in _KINDS:

@@ -1,6 +1,6 @@
 """What the registry says of a model: ``model.json`` in the model's folder, checked field by field.
 
-    model.json   config.yaml   weights.pth   export/   card.md
+    model.json   config.yaml   export/   card.md
 
 Not here: where the folders lie (``registry``), and the format of the export (``runtime.exported``).
 """
@@ -15,7 +15,7 @@ from segtumor.errors import ModelError
 from segtumor.files import is_inside, read_ordinary, sha256_of_file
 from segtumor.runtime.fields import Fields, Reads, Rule, Several, WrongFieldError
 
-ENTRY, EXPORTED, WEIGHTS, CONFIGURATION, CARD = "model.json", "export", "weights.pth", "config.yaml", "card.md"
+ENTRY, EXPORTED, CONFIGURATION, CARD = "model.json", "export", "config.yaml", "card.md"
 SCHEMA_VERSION = 1
 _FETCH_AGAIN = "Install segtumor again, or fetch the model again: segtumor models fetch"
 

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from segtumor.errors import ConfigError
-from segtumor.shipped.entry import CONFIGURATION, ENTRY, EXPORTED, WEIGHTS, Entry, read_entry
+from segtumor.runs import EXPORT
+from segtumor.shipped.entry import CONFIGURATION, ENTRY, EXPORTED, Entry, read_entry
 
 #: The model that is meant where none is named.
 DEFAULT = "btxrd-lite"
@@ -69,12 +70,15 @@ def model_folder(path_or_name: str | Path | None = None) -> Path:
 
 
 def starting_weights(path_or_name: str | Path) -> Path:
-    """Weights to start a training from: a file of that path, else those of the model of that name, verified.
+    """Weights to start a training from: a file of that path, or the export in that folder, else those of the model of
+    that name, verified.
 
     Returns:
         The path as it was given if it is neither: whoever reads it says so.
     """
     path = Path(path_or_name)
+    if (path / EXPORT).is_file():
+        return path / EXPORT
     if path.exists() or str(path_or_name) not in model_folders():
         return path
-    return find_model(str(path_or_name)).verified(WEIGHTS, CONFIGURATION) / WEIGHTS
+    return find_model(str(path_or_name)).verified(EXPORTED, CONFIGURATION) / EXPORTED / EXPORT

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from segtumor.errors import ConfigError
+from segtumor.errors import ConfigError, ModelError
 from segtumor.export.export import export
 from segtumor.models.build import create_model, predictor_from_config
-from segtumor.models.weights import write_checkpoint
+from segtumor.models.weights import load_weights, read_checkpoint, write_checkpoint
 from segtumor.runtime.exported import open_export
 from segtumor.runtime.mask_rcnn.image_head import pooled_maps
 from segtumor.runtime.predictor import Predictor
+from segtumor.shipped.registry import starting_weights
 from segtumor.structures.readings import UNLIKE_TRAINING
 
 pytestmark = pytest.mark.model
@@ -70,6 +71,47 @@ def test_weights_in_16_bits_take_half_the_place(tiny_config, tmp_path, format_na
     assert sizes[1] < 0.75 * sizes[0]  # the rest is the description of the graphs, large beside so few weights
     assert half["precision"] == "float16"
     assert 0 < half["parity"]["max_image_probability"] < 0.01
+
+
+def saved(cfg, folder):
+    """A fresh model for NAMES, its weights in a file that the configuration names."""
+    torch.manual_seed(3)
+    cfg.MODEL.CLASS_NAMES = NAMES
+    cfg.MODEL.WEIGHTS = str(folder / "model.pth")
+    model = create_model(cfg).eval()
+    write_checkpoint(cfg.MODEL.WEIGHTS, {"model": model.state_dict(), "class_names": NAMES})
+    return model
+
+
+@pytest.mark.parametrize(
+    "settings", [SETTINGS, {}, {"MODEL.BACKBONE.NAME": "build_efficientnet_lite_fpn_backbone", "MODEL.FPN.NORM": "BN"}]
+)
+def test_a_training_can_start_from_an_export_in_16_bits(tiny_config, tmp_path, settings):
+    cfg = tiny_config(settings)
+    expected = saved(cfg, tmp_path).state_dict()
+    export(cfg, tmp_path / "half", format_name="onnx", precision="float16")
+    found = read_checkpoint(starting_weights(tmp_path / "half"))
+    assert found["class_names"] == NAMES and found["model"].keys() == expected.keys()
+    for name, values in found["model"].items():
+        assert values.shape == expected[name].shape
+        assert torch.allclose(values.float(), expected[name].float(), rtol=2**-10, atol=1e-7), name
+    report = load_weights(create_model(cfg), tmp_path / "half" / "export.json", strict=True)
+    assert len(report.loaded) == len(expected)
+
+
+def test_an_export_of_folded_weights_is_nothing_to_start_from(tiny_config, tmp_path):
+    cfg = tiny_config(SETTINGS)
+    saved(cfg, tmp_path)
+    export(cfg, tmp_path / "whole", format_name="onnx")
+    with pytest.raises(ModelError, match="holds no weights to train from"):
+        read_checkpoint(starting_weights(tmp_path / "whole"))
+
+
+def test_an_export_with_an_image_head_can_be_replaced(tiny_config, tmp_path):
+    cfg = tiny_config(SETTINGS)
+    saved(cfg, tmp_path)
+    for _ in range(2):
+        export(cfg, tmp_path / "exported", format_name="onnx", overwrite=True)
 
 
 def test_weights_beyond_16_bits_are_refused(tiny_config, tmp_path):

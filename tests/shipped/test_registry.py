@@ -34,14 +34,14 @@ def test_the_entry_is_what_was_written(roots):
     entry = find_model("btxrd-lite")
     assert (entry.name, entry.version, entry.temperature) == ("btxrd-lite", "3", 1.5)
     assert entry.measured[0].n == "371 lesions" and entry.operating_points[0].score_threshold == 0.25
-    assert set(entry.files) == {"config.yaml", "export/export.json", "export/whole.onnx", "weights.pth"}
+    assert set(entry.files) == {"config.yaml", "export/export.json", "export/whole.onnx"}
 
 
 def test_an_existing_path_is_no_name(roots, tmp_path):
     (tmp_path / "btxrd-lite").mkdir()
     assert model_folder(tmp_path / "btxrd-lite") == tmp_path / "btxrd-lite"
     assert model_folder("btxrd-lite") == model_folder() == roots[0] / "btxrd-lite" / "export"
-    assert starting_weights("btxrd-lite") == roots[0] / "btxrd-lite" / "weights.pth"
+    assert starting_weights("btxrd-lite") == roots[0] / "btxrd-lite" / "export" / "export.json"
     assert str(starting_weights("nothing.pth")) == "nothing.pth"
 
 
@@ -85,7 +85,11 @@ def test_a_file_that_is_not_as_registered_is_refused(roots, file, content, messa
         ({"files": {"weights.pth": "no hash"}}, "files.weights.pth"),
         ({"measured": []}, "measured"),
         (
-            {"operating_points": [{"name": "a", "of": "image", "score_threshold": 1.5, "sensitivity": 1, "specificity": 1}]},
+            {
+                "operating_points": [
+                    {"name": "a", "of": "image", "score_threshold": 1.5, "sensitivity": 1, "specificity": 1}
+                ]
+            },
             "operating_points",
         ),
     ],
@@ -111,9 +115,9 @@ def test_an_unknown_name_lists_the_known_ones():
 def test_a_fetched_model_is_whole_or_absent(roots, tmp_path):
     source = write_model(tmp_path / "usb", "large")
     assert fetch_model("large", str(source)).folder == roots[1] / "large"
-    assert find_model("large").verified("export", "weights.pth")
+    assert find_model("large").verified("export", "config.yaml")
     shutil.rmtree(roots[1] / "large")
-    (source / "weights.pth").write_bytes(b"other")
+    (source / "config.yaml").write_bytes(b"other")
     with pytest.raises(ModelError, match="damaged"):
         fetch_model("large", str(source))
     assert list(roots[1].iterdir()) == []

@@ -15,6 +15,13 @@ IMAGES, REGIONS, POOLED = "images", "regions", "pooled"
 BOX_OUTPUTS = ("class_logits", "box_deltas")
 MASK_OUTPUTS = ("mask_logits",)
 IMAGE_OUTPUTS = ("image_logits", "unlikeness")
+#: Graph -> {how names of its parameters begin: how they begin in Detectron2's model}.
+PARAMETERS = {
+    "dense": {"backbone.": "backbone.", "head.": "proposal_generator.rpn_head."},
+    "box_head": {"head.": "roi_heads.box_head.", "predictor.": "roi_heads.box_predictor."},
+    "mask_head": {"head.": "roi_heads.mask_head."},
+    IMAGE_HEAD: {"head.": "image_head."},
+}
 
 
 def numbered(prefix: str, count: int) -> tuple[str, ...]:
