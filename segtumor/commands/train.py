@@ -38,8 +38,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--init-from",
         metavar="WEIGHTS",
-        help="start from these weights: a file, a 16-bit ONNX export, or a name that `segtumor models` lists; reports what"
-        " they lack",
+        help="start from these weights: a file, a 16-bit ONNX export, or a name that `segtumor models` lists; reports"
+        " what they lack",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the run in OUTPUT_DIR")
     parser.add_argument(

@@ -11,7 +11,7 @@ from segtumor.reporting.files.findings_files import count, findings_columns, row
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
 from segtumor.structures.outcomes import InferenceOutcome, failed
-from segtumor.structures.readings import SIZE_REDUCED, Note, Reading
+from segtumor.structures.readings import SIZE_REDUCED, UNLIKE_TRAINING, Note, Reading
 
 NAMES = ("benign", "malignant")
 MASK = np.zeros((8, 10), dtype=bool)
@@ -118,6 +118,18 @@ def test_the_summary_counts_images_that_are_called_tumour_where_images_are_judge
     outcomes = [InferenceOutcome(str(i), one) for i, one in enumerate(readings)] + [OUTCOMES[2]]
     assert count(outcomes, tumor_from=0.5)["called_tumor"] == 2
     assert "called_tumor" not in count(outcomes)
+
+
+def test_the_summary_counts_images_that_are_unlike_the_training_images():
+    unlike = (Note(UNLIKE_TRAINING, "do not rely on it"),)
+    finding = Finding(0, 0.5, (0, 0, 1, 1))
+    outcomes = [
+        InferenceOutcome(str(i), Reading(class_names=NAMES, size_hw=(2, 2), notes=notes, findings=findings))
+        for i, (notes, findings) in enumerate([((), (finding,)), (unlike, ()), (unlike, (finding,)), ((), ())])
+    ]
+    counts = count(outcomes, tumor_from=0.5)
+    assert counts["unlike_training"] == 2 and counts["unlike_training_with_findings"] == 1
+    assert counts["with_findings"] == 2
 
 
 def test_the_summary_counts_every_input():

@@ -15,7 +15,7 @@ from segtumor.annotations.predictions.writing import named_image_probabilities, 
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_area
 from segtumor.structures.outcomes import STATUS_OK, InferenceOutcome
-from segtumor.structures.readings import Reading
+from segtumor.structures.readings import UNLIKE_TRAINING, Reading
 from segtumor.taxonomy import NORMAL
 
 SCHEMA_VERSION = 1
@@ -83,10 +83,12 @@ def count(outcomes: Iterable[InferenceOutcome], *, tumor_from: float | None = No
 
     Args:
         tumor_from: score, [0, 1], from which a whole image is called tumour, which "called_tumor" counts then: a
-            classifier has no findings. None where no image is judged.
+            classifier has no findings. Counted with it are images with the note that they are unlike the training
+            images, and those of them with findings. None where no image is judged.
     """
     names = ("inputs", "ok", "failed", "not_reached", "with_findings", "without_findings", "findings")
-    counts = dict.fromkeys(names if tumor_from is None else (*names, "called_tumor"), 0)
+    of_images = ("called_tumor", "unlike_training", "unlike_training_with_findings")
+    counts = dict.fromkeys(names if tumor_from is None else (*names, *of_images), 0)
     for outcome in outcomes:
         done, found = outcome.status == STATUS_OK, len(outcome.findings)
         counts["inputs"] += 1
@@ -95,7 +97,10 @@ def count(outcomes: Iterable[InferenceOutcome], *, tumor_from: float | None = No
         counts["without_findings"] += done and not found
         counts["findings"] += found
         if tumor_from is not None and outcome.reading is not None:
+            unlike = outcome.reading.has_note(UNLIKE_TRAINING)
             counts["called_tumor"] += outcome.reading.tumor_score >= tumor_from
+            counts["unlike_training"] += unlike
+            counts["unlike_training_with_findings"] += unlike and found > 0
     return counts
 
 
