@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 #: Main axes; of M training images there are at most M - 1.
-_AXES = 64
+_AXES = 256
 #: Proportion of validation images below the limit.
 _BELOW_LIMIT = 0.975
 #: Values of smaller standard deviation do not vary, and would count for too much.
