@@ -166,14 +166,11 @@ def _write_entry(folder, arguments, measured, hashes):
     from segtumor.files import sha256_of_file, write_json, write_text
     from segtumor.reporting.pages.study_page import study_page
     from segtumor.shipped.entry import CARD, ENTRY, SCHEMA_VERSION, Measured
-    from segtumor.texts import counted
+    from segtumor.texts import counted, is_undefined
 
     study = measured.study
     known = {estimate.name: estimate for estimate in study.estimates}
-    numbers = [
-        Measured(e.label, e.value, e.low, e.high, "%" if e.in_percent else "1", counted(e.n, e.unit))
-        for e in (known[name] for name in SHOWN if name in known)
-    ]
+    numbers = [_number(known[name]) for name in SHOWN if name in known and not is_undefined(known[name].value)]
     seconds = round(measured.seconds_per_image, 4)
     numbers.append(Measured("seconds per image", seconds, seconds, seconds, "s", counted(len(study.images), "images")))
     entry = {
@@ -196,6 +193,17 @@ def _write_entry(folder, arguments, measured, hashes):
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     entry["files"] = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in paths}
     write_json(folder / ENTRY, entry)
+
+
+def _number(estimate):
+    """An undefined interval, as of very few cases, is said to be none."""
+    from segtumor.shipped.entry import Measured
+    from segtumor.texts import counted, is_undefined
+
+    ends = (estimate.low, estimate.high)
+    low, high = (estimate.value, estimate.value) if any(map(is_undefined, ends)) else ends
+    unit = "%" if estimate.in_percent else "1"
+    return Measured(estimate.label, estimate.value, low, high, unit, counted(estimate.n, estimate.unit))
 
 
 def _evaluated_on(study):
