@@ -19,8 +19,8 @@ from segtumor.errors import ConfigError
 #: What the entry and the card say first; the rest is on the card's page.
 SHOWN = (
     *("mask_ap50", "box_ap50", "dice", "image_dice", "dice_matched", "lesion_recall", "lesion_precision"),
-    *("froc_mean", "false_positives_per_normal_image", "image_auc", "image_sensitivity", "image_specificity"),
-    *("image_class_macro_auc", "image_ece_calibrated"),
+    *("froc_mean", "false_positives_per_normal_image", "image_missed_whole", "image_auc", "image_auc_of_worst_class"),
+    *("image_sensitivity", "image_specificity", "image_class_macro_auc", "image_ece_calibrated"),
 )
 _LIMITS = (
     "Research use only; not a medical device. Do not base a diagnosis on it.",
@@ -35,10 +35,10 @@ _LIMITS = (
 class Measurements:
     """What was measured with the export: on validation to choose, on test to tell."""
 
-    thresholds: tuple
     temperature: float
     points: list
     study: object
+    more: list
     seconds_per_image: float
 
 
@@ -126,7 +126,41 @@ def _measure(cfg, folder, arguments):
         score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD, temperature=temperature, n_resamples=arguments.resamples
     )
     points = [OperatingPoint(t.name, t.of, t.score, *sensitivity_and_specificity(test, names, t)) for t in thresholds]
-    return Measurements(thresholds, temperature, points, study(test, names, settings, progress=step_progress), seconds)
+    found = study(test, names, settings, progress=step_progress)
+    return Measurements(temperature, points, found, _more_estimates(found, test, names), seconds)
+
+
+def _more_estimates(study, results, names):
+    """Of the goals of a shipped model that no study has."""
+    from segtumor.evaluation.facts.image_level import image_calls
+    from segtumor.evaluation.measures.measure import IMAGES, Measure, ratio_measure
+    from segtumor.evaluation.study.estimates import draw, estimates_of
+    from segtumor.statistics.roc import aucs
+
+    cases = study.cases
+    calls = image_calls(results, names, cases, score_threshold=study.settings.score_threshold)
+    drawn, worst = draw(len(cases), study.settings), len(names)
+    missed = [row["image_dice"] == 0 for row in study.per_image]
+    outlined = [row["n_lesions"] > 0 for row in study.per_image]
+    of_worst = Measure(
+        name="image_auc_of_worst_class",
+        label=f"area under the ROC curve, {names[-1]} against all others (images)",
+        group=IMAGES,
+        unit="images",
+        n=len(results),
+        n_cases=len(cases),
+        resample=lambda weights: aucs(
+            calls.class_scores[:, worst], calls.true_class == worst, weights[:, cases.case_of_image]
+        ),
+    )
+    missed_whole = ratio_measure(
+        "image_missed_whole",
+        "images with lesions of which no pixel was found",
+        *(IMAGES, "images", missed, outlined, cases.case_of_image, len(cases)),
+        proportion=True,
+        higher_is_better=False,
+    )
+    return estimates_of([of_worst, missed_whole], drawn)
 
 
 def _export(cfg, folder):
@@ -169,7 +203,7 @@ def _write_entry(folder, arguments, measured, hashes):
     from segtumor.texts import counted, is_undefined
 
     study = measured.study
-    known = {estimate.name: estimate for estimate in study.estimates}
+    known = {estimate.name: estimate for estimate in (*study.estimates, *measured.more)}
     numbers = [_number(known[name]) for name in SHOWN if name in known and not is_undefined(known[name].value)]
     seconds = round(measured.seconds_per_image, 4)
     numbers.append(Measured("seconds per image", seconds, seconds, seconds, "s", counted(len(study.images), "images")))
