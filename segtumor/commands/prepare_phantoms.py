@@ -16,6 +16,7 @@ def build_parser() -> argparse.ArgumentParser:
             "python datasets/prepare_phantoms.py --output datasets/phantoms",
             "python datasets/prepare_phantoms.py --output /tmp/phantoms --cases 20 --seed 7 --size 512",
             "python datasets/prepare_phantoms.py --output datasets/phantoms_test --cases 40 --seed 1 --fractions 0 0 1",
+            "python datasets/prepare_phantoms.py --output datasets/film --device film --seed 2",
         ],
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
@@ -24,6 +25,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=0, metavar="N", help="the same seed gives the same files (default 0)"
     )
     parser.add_argument("--size", type=int, default=256, metavar="PX", help="side of the images (default 256)")
+    parser.add_argument(
+        "--device",
+        default="digital",
+        choices=("digital", "film"),
+        help="what takes the pictures: film is noisier, less sharp and darker (default digital)",
+    )
     add_fractions(parser, (0.7, 0.15, 0.15), of="cases")
     parser.add_argument(
         "--overwrite",
@@ -43,6 +50,7 @@ def main(arguments: argparse.Namespace) -> None:
             cases=arguments.cases,
             seed=arguments.seed,
             size_px=arguments.size,
+            device=arguments.device,
             fractions=tuple(arguments.fractions),
             progress=progress,
             overwrite=arguments.overwrite,

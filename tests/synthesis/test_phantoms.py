@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from segtumor.errors import ConfigError
 from segtumor.synthesis.phantoms import generator, make_case, make_phantoms
 from segtumor.synthesis.phantoms.acquisition import open_field
 from segtumor.synthesis.phantoms.generator import label_of_case
@@ -38,6 +39,16 @@ def test_equal_seeds_give_equal_cases_whatever_the_count(cases):
 
 def test_another_seed_gives_other_cases(cases):
     assert not _same(next(make_phantoms(1, seed=12, size_px=SIZE_PX)), cases[0])
+
+
+def test_another_device_shows_the_same_lesions_in_other_pictures(cases):
+    for film, digital in zip(make_phantoms(4, seed=11, size_px=SIZE_PX, device="film"), cases, strict=False):
+        for seen, view in zip(film.views, digital.views, strict=True):
+            assert [lesion.subtype for lesion in seen.lesions] == [lesion.subtype for lesion in view.lesions]
+            assert seen.pixels.astype(float).std() < view.pixels.astype(float).std()  # less contrast
+            assert not np.array_equal(seen.pixels, view.pixels)
+    with pytest.raises(ConfigError, match="digital or film"):
+        next(make_phantoms(1, seed=11, size_px=SIZE_PX, device="xerox"))
 
 
 def test_a_case_does_not_depend_on_global_random_state(cases):

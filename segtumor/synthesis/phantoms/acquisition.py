@@ -4,16 +4,19 @@ Everything here is drawn independently of whether there is a lesion and of its c
 away.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segtumor.errors import ConfigError
 from segtumor.synthesis.phantoms.fields import Field, blur
 from segtumor.synthesis.phantoms.glyphs import render_text
 from segtumor.system.opencv import cv2
 
 NOTICE_IN_PIXELS = "SYNTHETIC"
+#: Kinds of device: a flat detector, and a film that was digitised, which is noisier, less sharp and darker.
+DIGITAL, FILM = DEVICES = ("digital", "film")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,26 @@ def sample_exposure(rng: np.random.Generator) -> Exposure:
         collimation=tuple(rng.uniform(0, 0.05, size=4) * collimated),
         marker_corner=(0, int(rng.integers(2))),
         marker_scale=rng.uniform(1.6, 2.4),
+    )
+
+
+def seen_by(device: str, exposure: Exposure) -> Exposure:
+    """The same exposure taken with one of DEVICES; as it is for "digital".
+
+    Raises:
+        ConfigError: another name.
+    """
+    if device not in DEVICES:
+        raise ConfigError("unknown device", got=device, expected=" or ".join(DEVICES))
+    if device == DIGITAL:
+        return exposure
+    return replace(
+        exposure,
+        photons=exposure.photons / 12,
+        scatter=exposure.scatter + 0.5,
+        focus_px=exposure.focus_px + 0.9,
+        gamma=exposure.gamma * 1.7,
+        gain=exposure.gain * 0.75,
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segtumor.arrays import Mask
-from segtumor.synthesis.phantoms.acquisition import expose, sample_exposure
+from segtumor.synthesis.phantoms.acquisition import DIGITAL, expose, sample_exposure, seen_by
 from segtumor.synthesis.phantoms.anatomy import cast_bone, cast_ossicle, cast_soft_tissue
 from segtumor.synthesis.phantoms.fields import Grid, band_noise, make_grid, smooth_noise
 from segtumor.synthesis.phantoms.placement import PlacedLesion, Scene, place_lesions
@@ -56,17 +56,26 @@ class PhantomCase:
     views: tuple[PhantomView, ...]
 
 
-def make_phantoms(count_cases: int, seed: int, size_px: int = 256) -> Iterator[PhantomCase]:
-    """Yield ``count_cases`` cases; case i depends on ``seed``, ``size_px`` and i alone, not on the count."""
+def make_phantoms(count_cases: int, seed: int, size_px: int = 256, *, device: str = DIGITAL) -> Iterator[PhantomCase]:
+    """Yield ``count_cases`` cases; case i depends on ``seed``, ``size_px``, ``device`` and i alone, not the count."""
     for index in range(count_cases):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
-        yield make_case(rng, case_number=index + 1, size_px=size_px, image_label=label_of_case(seed, index))
+        label = label_of_case(seed, index)
+        yield make_case(rng, case_number=index + 1, size_px=size_px, image_label=label, device=device)
 
 
 def make_case(
-    rng: np.random.Generator, *, case_number: int, size_px: int = 256, image_label: str | None = None
+    rng: np.random.Generator,
+    *,
+    case_number: int,
+    size_px: int = 256,
+    image_label: str | None = None,
+    device: str = DIGITAL,
 ) -> PhantomCase:
-    """One case, numbered from 1, on square pictures of at least 64 px; without a label it is drawn, 40 : 30 : 30."""
+    """One case, numbered from 1, on square pictures of at least 64 px; without a label it is drawn, 40 : 30 : 30.
+
+    Another device (``acquisition.DEVICES``) shows the same body with the same lesions.
+    """
     image_label = image_label or str(rng.choice(LABELS_OF_TEN))
     # Separate streams: the same generator state with another label gives the same body, marker, exposure and noise,
     # so that nothing but the lesion distinguishes the classes.
@@ -76,7 +85,9 @@ def make_case(
     age = _age(body, image_label)
     grids = _sample_grids(body, region, size_px)
     scenes = [
-        Scene(grid, trabeculae=band_noise(take, grid, (0.9, 0.35), 2.2), exposure=sample_exposure(take))
+        Scene(
+            grid, trabeculae=band_noise(take, grid, (0.9, 0.35), 2.2), exposure=seen_by(device, sample_exposure(take))
+        )
         for grid, take in zip(grids, takes, strict=True)
     ]
     region, lesions = place_lesions(lesion, _sample_subtypes(lesion, image_label), region, scenes)

@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 from segtumor import NOTICE
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import sha256_of_file, write_bytes, write_json, write_text
+from segtumor.synthesis.phantoms.acquisition import DIGITAL
 from segtumor.synthesis.phantoms.coco import SYNTHETIC_NOTICE, CocoPart
 from segtumor.synthesis.phantoms.generator import PhantomCase, label_of_case, make_phantoms
 from segtumor.system.locks import is_empty, lock_folder
@@ -40,6 +41,7 @@ def write_phantom_dataset(
     cases: int = 300,
     seed: int = 0,
     size_px: int = 256,
+    device: str = DIGITAL,
     fractions: Sequence[float] = (0.7, 0.15, 0.15),
     progress: Callable[[int], object] | None = None,
     overwrite: bool = False,
@@ -50,6 +52,7 @@ def write_phantom_dataset(
         output: folder; an earlier set of phantoms in it is replaced only with ``overwrite``, an unfinished one always.
         cases: number of cases, two images each.
         seed: not negative; equal seeds give equal bytes with equal library versions.
+        device: one of ``acquisition.DEVICES``.
         fractions: shares of train, val and test, adding up to 1.
         overwrite: replace an earlier set, and also write into a folder that holds something else (whose files stay
             unless they have our names).
@@ -69,13 +72,14 @@ def write_phantom_dataset(
         try:
             parts = {name: CocoPart(name, seed=seed, size_px=size_px) for name in PARTS if name in part_of_case}
             split: dict[str, str] = {}
-            for case, part in zip(make_phantoms(cases, seed, size_px), part_of_case, strict=True):
+            for case, part in zip(make_phantoms(cases, seed, size_px, device=device), part_of_case, strict=True):
                 split[case.case_id] = part
                 _write_case(root, case, parts[part])
                 if progress is not None:
                     progress(len(split))
             shares = dict(zip(PARTS, map(float, fractions), strict=True))
-            return _finish(root, parts, {"seed": seed, "size_px": size_px, "fractions": shares}, split)
+            settings = {"seed": seed, "size_px": size_px, "fractions": shares}
+            return _finish(root, parts, settings if device == DIGITAL else {**settings, "device": device}, split)
         except OutputError:  # half a set is of no use, and fills the disk that is full
             _remove(root)
             (root / NOTICE_FILE).unlink(missing_ok=True)
