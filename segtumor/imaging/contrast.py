@@ -1,6 +1,6 @@
-"""What a reader must know of a picture that can hardly be a radiograph: without contrast, of few gray values, tiny.
+"""What a reader must know of a picture: without contrast, of few gray values, tiny, or with its brightest parts cut off.
 
-A model finds nothing on such a picture, and "no finding" would sound like a result. They are read nevertheless: what to
+A model finds nothing where nothing can be seen, and "no finding" would sound like a result. Such pictures are read nevertheless: what to
 do with them is up to the caller.
 """
 
@@ -15,13 +15,18 @@ _FEWEST_LEVELS = 16
 #: Of the pixels; blank but for a mark or a frame.
 _NEARLY_ALL = 0.995
 _SMALLEST_EDGE_PX = 32
+#: Of the pixels, white as can be. 2 of 1,000 radiographs of BTXRD have more.
+_CLIPPED = 0.03
+#: JPEG leaves white a little short of white, in gray values of 8 bits.
+_JPEG_ERROR = 1 / 255
 
 
 def remarks_on(pixels: GrayImage) -> list[str]:
     """Sentences on a picture, (H, W) float32 in [0, 1]; none on an ordinary one."""
     height, width = pixels.shape
     found = [f"a picture of only {width} x {height} px"] if min(height, width) < _SMALLEST_EDGE_PX else []
-    return found + [remark for remark in (_contrast(pixels),) if remark]
+    remark = _contrast(pixels) or _clipping(pixels)
+    return [*found, remark] if remark else found
 
 
 def _contrast(pixels: GrayImage) -> str | None:
@@ -36,3 +41,9 @@ def _contrast(pixels: GrayImage) -> str | None:
         return "hardly any contrast: nearly every pixel has the same gray value"
     size = np.unique(np.append(levels, (low, high))).size
     return f"hardly any contrast: only {size} gray values" if size < _FEWEST_LEVELS else None
+
+
+def _clipping(pixels: GrayImage) -> str | None:
+    sample = sparse_sample(pixels, _FIRST_LOOK)
+    white = np.count_nonzero(sample >= pixels.max() - _JPEG_ERROR) / sample.size
+    return f"overexposed: {white:.0%} of the picture is plain white" if white > _CLIPPED else None
