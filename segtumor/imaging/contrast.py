@@ -1,7 +1,7 @@
-"""What a reader must know of a picture: without contrast, of few gray values, tiny, or with its brightest parts cut off.
+"""What a reader must know of a picture: without contrast, of few gray values, tiny, or with what is bright cut off.
 
-A model finds nothing where nothing can be seen, and "no finding" would sound like a result. Such pictures are read nevertheless: what to
-do with them is up to the caller.
+A model finds nothing where nothing can be seen, and "no finding" would sound like a result. Such pictures are read
+nevertheless: what to do with them is up to the caller.
 """
 
 import numpy as np
