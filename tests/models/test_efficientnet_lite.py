@@ -178,3 +178,21 @@ def test_freezing_stops_whole_stages_and_their_norms_from_the_input(freeze_at, f
         norms = [m for m in part.modules() if isinstance(m, (nn.BatchNorm2d, FrozenBatchNorm2d))]
         assert norms and all(isinstance(norm, FrozenBatchNorm2d) == frozen for norm in norms)
         assert {norm.eps for norm in norms} == {0.001}
+
+
+def test_mixed_precision_on_a_cpu_keeps_depthwise_convolutions_in_32_bits():
+    torch.manual_seed(0)
+    backbone = EfficientNetLite(out_features=["res2", "res5"]).eval()
+    types = []
+    for module in backbone.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1:
+            module.register_forward_hook(lambda _module, _inputs, output: types.append(output.dtype))
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = backbone(x)
+        types.clear()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = backbone(x)
+    assert len(types) == len(LITE0) and set(types) == {torch.float32}
+    for name, values in expected.items():
+        assert (found[name] - values).abs().max() < 0.05 * values.abs().max()
