@@ -46,4 +46,4 @@ def _contrast(pixels: GrayImage) -> str | None:
 def _clipping(pixels: GrayImage) -> str | None:
     sample = sparse_sample(pixels, _FIRST_LOOK)
     white = np.count_nonzero(sample >= pixels.max() - _JPEG_ERROR) / sample.size
-    return f"overexposed: {white:.0%} of the picture is plain white" if white > _CLIPPED else None
+    return f"plain white: {white:.0%} of the picture, clipped or not exposed" if white > _CLIPPED else None

@@ -34,7 +34,7 @@ PICTURES = {
     "four levels": (ORDINARY // 64 * 64, "only 4 gray values"),
     "3 x 3 px": (ORDINARY[:3, :3], "a picture of only 3 x 3 px"),
     "a little of it white": (np.where(np.arange(80) < 2, 255, ORDINARY).astype(np.uint8), None),
-    "much of it white": (np.where(np.arange(80) < 20, 255, ORDINARY).astype(np.uint8), "overexposed: 2"),
+    "much of it white": (np.where(np.arange(80) < 20, 255, ORDINARY).astype(np.uint8), "plain white: 2"),
     "narrow": (ORDINARY[:, :20], "a picture of only 20 x 64 px"),
 }
 
