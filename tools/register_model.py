@@ -58,6 +58,7 @@ def build_parser():
     for field in ("version", "summary", "licence", "started-from", "trained-on"):
         parser.add_argument(f"--{field}", required=True, metavar="TEXT")
     parser.add_argument("--page", required=True, metavar="HTML", help="file for the card's page, with figures")
+    parser.add_argument("--limit", action="append", default=[], metavar="TEXT", help="for the card; may be repeated")
     parser.add_argument("--resamples", type=int, default=2000, metavar="N", help="of cases, for intervals (2000)")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the model (2)")
     return parser
@@ -220,8 +221,8 @@ def _write_entry(folder, arguments, measured, hashes):
         "operating_points": list(map(asdict, measured.points)),
         "temperature": measured.temperature,
     }
-    write_text(folder / CARD, card_text(entry, threshold=study.settings.score_threshold))
-    tables = [(f"{title}", note, header, rows) for title, note, header, rows in card_tables(entry)]
+    tables = list(card_tables(entry, (*_LIMITS[:1], *arguments.limit, *_LIMITS[1:])))
+    write_text(folder / CARD, card_text(entry, tables, threshold=study.settings.score_threshold))
     page = study_page(study, title=f"{entry['name']}: model card", provenance={}, extra_tables=tables)
     write_text(Path(arguments.page), page)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -246,7 +247,7 @@ def _evaluated_on(study):
     return f"the test part: {counted(len(study.images), 'radiographs')}, {counted(len(study.cases), 'cases')}"
 
 
-def card_tables(entry):
+def card_tables(entry, limits):
     """(heading, note, header, rows) of what the study does not say."""
     about = [(key.replace("_", " "), str(entry[key])) for key in ("version", "summary", "licence", "trained_on",
              "started_from", "dataset_sha256", "split_sha256", "temperature")]  # fmt: skip
@@ -262,10 +263,10 @@ def card_tables(entry):
         ("chosen for", "score of", "from", "sensitivity", "specificity"),
         points,
     )
-    yield "Limits", "", ("",), [(text,) for text in _LIMITS]
+    yield "Limits", "", ("",), [(text,) for text in limits]
 
 
-def card_text(entry, *, threshold):
+def card_text(entry, tables, *, threshold):
     """The card as Markdown."""
     measured = [
         (
@@ -284,7 +285,7 @@ def card_text(entry, *, threshold):
             f"## {title}\n\n" + "\n\n".join(filter(None, (_table(header, rows), note)))
             if len(header) > 1
             else f"## {title}\n\n" + "\n".join(f"- {row[0]}" for row in rows)
-            for title, note, header, rows in card_tables(entry)
+            for title, note, header, rows in tables
         ),
     ]
     return "\n\n".join(sections) + "\n"

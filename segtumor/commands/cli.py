@@ -46,6 +46,7 @@ SCRIPTS: Commands = {
         "repository only: time and memory beside Detectron2 and torchvision, with equal results",
     ),
     "check-demo": ("tools/check_demo.py", "repository only: check that a finished demo reaches what it must"),
+    "register-model": ("tools/register_model.py", "repository only: make a model that can be named from a training"),
 }
 
 
