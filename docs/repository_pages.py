@@ -16,6 +16,7 @@ PAGES = {
     "reference/configuration.md": "configs/README.md",
     "reference/data.md": "datasets/README.md",
     "reference/changelog.md": "CHANGELOG.md",
+    "reference/btxrd-lite.md": "segtumor/shipped/models/btxrd-lite/card.md",
     "explanation/security.md": "SECURITY.md",
     "explanation/contributing.md": "CONTRIBUTING.md",
 }
