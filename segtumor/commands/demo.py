@@ -12,6 +12,7 @@ from segtumor.commands.common.output_folder import locks_output
 from segtumor.commands.common.terminal import CaseProgress
 from segtumor.errors import ConfigError
 from segtumor.runs import EVALUATIONS, FINDINGS, OVERLAYS, REPORT, TRAINING_CURVES, find_run
+from segtumor.shipped.registry import DEFAULT, starting_weights
 from segtumor.system.locks import is_empty
 
 if TYPE_CHECKING:
@@ -19,15 +20,18 @@ if TYPE_CHECKING:
 
     from segtumor.evaluation.study.values import Evaluation
 
+_CONFIGURATION = "lite_phantoms.yaml"
+
 
 def build_parser() -> argparse.ArgumentParser:
     parser = make_parser(
         "segtumor demo",
-        "Make synthetic radiographs (phantoms), train a small Mask R-CNN on them, evaluate it on held-out cases and\n"
-        "draw what it finds there.",
+        "Make synthetic radiographs (phantoms), train the model that comes with segtumor on them, evaluate it on\n"
+        "held-out cases and draw what it finds there.",
         examples=[
             "segtumor demo",
-            "segtumor demo --output output/quick --cases 100 SOLVER.MAX_ITER 500 TEST.EVAL_PERIOD 250",
+            "segtumor demo --output output/quick --cases 100 SOLVER.MAX_ITER 50 TEST.EVAL_PERIOD 25",
+            "segtumor demo --output output/scratch --config-file tiny_phantoms.yaml",
         ],
     )
     parser.add_argument(
@@ -39,9 +43,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the phantoms (default %(default)s)")
     parser.add_argument(
         "--config-file",
-        default="tiny_phantoms.yaml",
+        default=_CONFIGURATION,
         metavar="FILE",
-        help="configuration of model and training (default tiny_phantoms.yaml)",
+        help=f"configuration of model and training (default {_CONFIGURATION}, which starts from {DEFAULT}; any other"
+        " starts from random weights)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the earlier demo in --output")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="settings, e.g. SOLVER.MAX_ITER 500")
@@ -62,7 +67,7 @@ def main(arguments: argparse.Namespace) -> None:
     print(f"1/3  Drawing {arguments.cases} synthetic cases (phantoms, no patient data)")
     _make_phantoms(output / "phantoms", cases=arguments.cases, seed=arguments.seed)
     print(f"2/3  Training {cfg.SOLVER.MAX_ITER} iterations, measuring on the validation part as it goes")
-    evaluations = _train(cfg, output)
+    evaluations = _train(cfg, output, init_from=DEFAULT if arguments.config_file == _CONFIGURATION else None)
     print("3/3  Drawing what the model found on the held-out cases")
     _draw(cfg, output)
     _show(evaluations, output)
@@ -85,11 +90,11 @@ def _make_phantoms(folder: Path, *, cases: int, seed: int) -> None:
         write_phantom_dataset(folder, cases=cases, seed=seed, overwrite=True, progress=progress)
 
 
-def _train(cfg: "CfgNode", output: Path) -> dict[str, "Evaluation"]:
+def _train(cfg: "CfgNode", output: Path, *, init_from: str | None) -> dict[str, "Evaluation"]:
     from segtumor.training.train import train
 
     os.environ["DETECTRON2_DATASETS"] = str(output)  # the names phantoms_train, ... are looked up there
-    return train(cfg, overwrite=True)
+    return train(cfg, overwrite=True, init_from=starting_weights(init_from) if init_from else None)
 
 
 def _draw(cfg: "CfgNode", output: Path) -> None:
