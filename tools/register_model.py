@@ -24,8 +24,6 @@ SHOWN = (
 )
 _LIMITS = (
     "Research use only; not a medical device. Do not base a diagnosis on it.",
-    "Trained on radiographs of the limbs, knee, shoulder, hip and pelvis from one published collection, made small: it "
-    "has not seen skulls, spines, chests, hands of infants, implants beyond those of the collection, or other devices.",
     "A normal reading does not exclude a tumour: the table says how many it missed.",
     "Scores are no probabilities of a disease in your patients: tumours are far more frequent here than in practice.",
 )

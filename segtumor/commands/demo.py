@@ -67,7 +67,7 @@ def main(arguments: argparse.Namespace) -> None:
     print(f"1/3  Drawing {arguments.cases} synthetic cases (phantoms, no patient data)")
     _make_phantoms(output / "phantoms", cases=arguments.cases, seed=arguments.seed)
     print(f"2/3  Training {cfg.SOLVER.MAX_ITER} iterations, measuring on the validation part as it goes")
-    evaluations = _train(cfg, output, init_from=DEFAULT if arguments.config_file == _CONFIGURATION else None)
+    evaluations = _train(cfg, output, init_from=_start(arguments.config_file))
     print("3/3  Drawing what the model found on the held-out cases")
     _draw(cfg, output)
     _show(evaluations, output)
@@ -95,6 +95,11 @@ def _train(cfg: "CfgNode", output: Path, *, init_from: str | None) -> dict[str, 
 
     os.environ["DETECTRON2_DATASETS"] = str(output)  # the names phantoms_train, ... are looked up there
     return train(cfg, overwrite=True, init_from=starting_weights(init_from) if init_from else None)
+
+
+def _start(config_file: str) -> str | None:
+    """The weights that a configuration, wherever it lies, starts from: other networks have no place for those."""
+    return DEFAULT if Path(config_file).name == _CONFIGURATION else None
 
 
 def _draw(cfg: "CfgNode", output: Path) -> None:

@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--run",
         metavar="MODEL",
         help="folder of a training run, whose config.yaml and best weights are used, or of an exported model; or a name"
-        " that `segtumor models` lists; default: the model btxrd-lite, where there is one",
+        " that `segtumor models` lists; default: btxrd-lite, which comes with segtumor",
     )
     model.add_argument("--config-file", metavar="FILE", help="configuration; the weights are given with --opts")
     _add_inputs(parser)

@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
         examples=[
             "segtumor models",
             "segtumor models fetch large --from /media/usb/large",
-            "segtumor models show large",
+            "segtumor models show btxrd-lite",
             "segtumor models fetch large --from https://example.org/models/large",
         ],
     )

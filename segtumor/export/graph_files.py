@@ -1,4 +1,4 @@
-"""The three graphs of a folded model to files: TorchScript, ONNX (opset 17) or OpenVINO, with dynamic shapes.
+"""The graphs of a model to files: TorchScript, ONNX (opset 17) or OpenVINO, with dynamic shapes.
 
 OpenVINO's files are made from the ONNX ones: as exact as from the trace, with names, and quicker. Not here: what is
 beside the graphs (``runtime.exported``), and 8-bit weights (``export.quantization``).
