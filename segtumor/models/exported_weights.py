@@ -42,7 +42,7 @@ def read_exported_weights(path: str | Path) -> dict[str, Any]:
         )
     state: dict[str, torch.Tensor] = {}
     for name in manifest["files"]:
-        state |= _of_graph(folder / name)
+        state |= weights_of_graph(folder / name)
     counters = {name.replace(_STATISTICS, _COUNTER): torch.tensor(0) for name in state if name.endswith(_STATISTICS)}
     return {
         "model": state | counters,
@@ -56,7 +56,8 @@ def is_export_file(path: str | Path) -> bool:
     return Path(path).name == EXPORT
 
 
-def _of_graph(path: Path) -> dict[str, torch.Tensor]:
+def weights_of_graph(path: Path) -> dict[str, torch.Tensor]:
+    """{parameter of the model: tensor} of one ``.onnx`` file, float16 or float32; empty for a graph of another name."""
     onnx = import_optional("onnx", extra="export")
     graph = onnx.load(str(path), load_external_data=False).graph
     constants = {one.name.removesuffix(HALF): onnx.numpy_helper.to_array(one) for one in graph.initializer}
@@ -65,7 +66,7 @@ def _of_graph(path: Path) -> dict[str, torch.Tensor]:
     constants |= {name: constants[other] for name, other in same.items() if other in constants}
     return {
         own + name.removeprefix(start): torch.from_numpy(values.copy())
-        for start, own in PARAMETERS[path.stem].items()
+        for start, own in PARAMETERS.get(path.stem, {}).items()
         for name, values in constants.items()
         if name.startswith(start)
     }

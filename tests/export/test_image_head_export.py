@@ -9,6 +9,7 @@ import torch
 from segtumor.errors import ConfigError, ModelError
 from segtumor.export.export import export
 from segtumor.models.build import create_model, predictor_from_config
+from segtumor.models.exported_weights import weights_of_graph
 from segtumor.models.weights import load_weights, read_checkpoint, write_checkpoint
 from segtumor.runtime.exported import open_export
 from segtumor.runtime.mask_rcnn.image_head import pooled_maps
@@ -124,3 +125,11 @@ def test_weights_beyond_16_bits_are_refused(tiny_config, tmp_path):
     with pytest.raises(ConfigError, match="weights that 16 bits cannot"):
         export(cfg, tmp_path / "exported", format_name="onnx", precision="float16")
     assert not (tmp_path / "exported").exists()
+
+
+def test_a_graph_of_another_kind_of_model_holds_no_weights_that_are_known(tiny_config, tmp_path):
+    cfg = tiny_config(SETTINGS)
+    saved(cfg, tmp_path)
+    export(cfg, tmp_path / "half", format_name="onnx", precision="float16")
+    graph = next((tmp_path / "half").glob("box_head.onnx"))
+    assert weights_of_graph(graph) and weights_of_graph(graph.rename(graph.with_name("unheard_of.onnx"))) == {}
