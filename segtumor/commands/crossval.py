@@ -97,12 +97,14 @@ def _add_folds(group: argparse._ArgumentGroup) -> None:
 @command(build_parser)
 def main(arguments: argparse.Namespace) -> None:
     from segtumor.config import load_config
+    from segtumor.shipped.registry import starting_weights
     from segtumor.system.locks import lock_folder
     from segtumor.training.final_evaluation import import_late_dependencies
     from segtumor.training.folds.crossval import cross_validate
     from segtumor.training.folds.plan import make_plan
 
     cfg = load_config(arguments.config_file, arguments.opts)
+    init_from = starting_weights(arguments.init_from) if arguments.init_from else None
     output = arguments.output or f"output/{Path(arguments.config_file).stem}_crossval"
     plan = make_plan(
         cfg,
@@ -119,7 +121,7 @@ def main(arguments: argparse.Namespace) -> None:
     settings, progress = _settings(cfg, arguments), progress_bar("hashing")
     with lock_folder(output):
         predictions = cross_validate(
-            cfg, plan, output, init_from=arguments.init_from, overwrite=arguments.overwrite, progress=progress
+            cfg, plan, output, init_from=init_from, overwrite=arguments.overwrite, progress=progress
         )
         _report(plan, output, predictions, settings)
 

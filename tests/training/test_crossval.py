@@ -392,3 +392,11 @@ def test_a_fold_without_lesions_is_refused_with_what_to_do(train, message):
     plan = SimpleNamespace(summaries={1: {"train": train}})
     with pytest.raises(ConfigError, match=message.replace(" .*", ".*")):
         folds_plan._check_lesions(plan)
+
+
+def test_every_fold_may_start_from_a_shipped_model(type_crossval, tmp_path, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(crossval, "cross_validate", lambda *a, init_from, **_: asked.update(start=init_from) or [])
+    monkeypatch.setattr(command, "_report", lambda *_: None)
+    assert type_crossval(tmp_path / "cv", "--init-from", "btxrd-lite") == 0
+    assert asked["start"].parts[-3:] == ("btxrd-lite", "export", "export.json")
