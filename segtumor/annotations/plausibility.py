@@ -139,14 +139,18 @@ def _scales(sizes_hw: Floats, short_edge_px: float | None, max_long_edge_px: flo
 def dataset_warnings(images: Entries, annotations: Entries, categories: Entries) -> list[Problem]:
     """Warnings about the file as a whole."""
     found: list[Problem] = []
-    _warn_of_labels(images, found)
+    names = [category["name"] for _, category in categories if isinstance(category.get("name"), str)]
+    _warn_of_labels(images, names, found)
     _warn_of_cases(images, found)
     n_of_category = Counter(a["category_id"] for _, a in annotations if type(a.get("category_id")) is int)
+    labelled = {label_of(image, names) for _, image in images if isinstance(image.get("image_label"), str)}
     for index, category in categories:
         category_id = category.get("id")
-        if type(category_id) is int and category_id not in n_of_category:
+        name = category.get("name")
+        is_labelled = isinstance(name, str) and name in labelled
+        if type(category_id) is int and category_id not in n_of_category and not is_labelled:
             where = place("categories", index, category)
-            found.append(warning(where, "id", ProblemKind.UNUSED, show(category.get("name"))))
+            found.append(warning(where, "id", ProblemKind.UNUSED, show(name)))
     _warn_of_crowds(images, annotations, found)
     _warn_of_imbalance(categories, n_of_category, found)
     _warn_of_normal_images(images, annotations, found)
@@ -172,12 +176,12 @@ def _warn_of_crowds(images: Entries, annotations: Entries, found: list[Problem])
         found.append(warning("file", "iscrowd", ProblemKind.ALL_CROWDS, got))
 
 
-def _warn_of_labels(images: Entries, found: list[Problem]) -> None:
+def _warn_of_labels(images: Entries, class_names: Sequence[str], found: list[Problem]) -> None:
     if not _missing(images, "image_label", found):
         return
     for index, image in images:
-        label = label_of(image)
-        if label is not None and label not in (NORMAL, BENIGN, MALIGNANT):
+        label = label_of(image, class_names)
+        if label is not None and label not in (NORMAL, BENIGN, MALIGNANT, *class_names):
             found.append(warning(place("images", index, image), "image_label", ProblemKind.OTHER_LABEL, show(label)))
 
 

@@ -182,7 +182,9 @@ def _check_labels(images: Entries, annotations: Entries, found: list[Problem]) -
     for index, image in images:
         label, image_id = label_of(image), image.get("id")
         has_lesion = type(image_id) is int and image_id in annotated
-        if (label == NORMAL and has_lesion) or (label in (BENIGN, MALIGNANT) and not has_lesion):
+        # A file without any annotation is one for classifiers of whole images.
+        lacks_lesion = label in (BENIGN, MALIGNANT) and not has_lesion and bool(annotations)
+        if (label == NORMAL and has_lesion) or lacks_lesion:
             kind = ProblemKind.NORMAL_BUT_LESIONS if has_lesion else ProblemKind.LABEL_BUT_NO_LESION
             found.append(error(place("images", index, image), "image_label", kind, show(label)))
 

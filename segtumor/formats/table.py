@@ -15,7 +15,19 @@ from segtumor.errors import ConfigError, DataError
 if TYPE_CHECKING:  # this table is read for every --help, and formats need numpy
     from segtumor.annotations.coco import CocoDataset
     from segtumor.annotations.remarks import Remark
-    from segtumor.formats import coco, csv_boxes, cvat, label_studio, labelme, masks, predictions, via, voc, yolo
+    from segtumor.formats import (
+        class_folders,
+        coco,
+        csv_boxes,
+        cvat,
+        label_studio,
+        labelme,
+        masks,
+        predictions,
+        via,
+        voc,
+        yolo,
+    )
     from segtumor.formats.collection import Collection, Unlisted
     from segtumor.formats.sources.image_folder import ImageFolder
     from segtumor.progress import Progress
@@ -30,6 +42,8 @@ class AnnotationFormat(Protocol):
 
     def recognises(self, source: Path, /) -> bool:
         """Whether a file or folder is in this format, by its first files; cheap, and never raises."""
+
+    # A format whose images lie elsewhere than ``usual_image_root`` says offers ``image_root(source)`` as well.
 
     def read(self, source: Path, images: "ImageFolder", *, progress: "Progress" = iter) -> "Collection":
         """Read a file or folder.
@@ -76,13 +90,14 @@ FORMATS: Mapping[str, str] = {
     "yolo": "yolo",
     "csv": "csv_boxes",
     "masks": "masks",
+    "class-folders": "class_folders",
     "predictions": "predictions",
 }
-#: Those that can be written: predictions come from a model, and nobody has asked for VIA.
-WRITABLE = tuple(name for name in FORMATS if name not in ("predictions", "via"))
+#: Those that can be written: predictions come from a model, class folders hold no outlines, nobody has asked for VIA.
+WRITABLE = tuple(name for name in FORMATS if name not in ("predictions", "class-folders", "via"))
 
 if TYPE_CHECKING:  # holds every module to its protocol
-    _READABLE: tuple[AnnotationFormat, ...] = (predictions, via)
+    _READABLE: tuple[AnnotationFormat, ...] = (class_folders, predictions, via)
     _WRITABLE: tuple[WritableFormat, ...] = (coco, csv_boxes, cvat, label_studio, labelme, masks, voc, yolo)
 
 

@@ -168,8 +168,10 @@ def test_a_label_is_the_same_label_however_it_is_written(written, tmp_path):
     dataset = load_coco(tmp_path / "a.json", check_files=False)
     (record,), (truth,) = dataset.records, dataset.annotated_images
     assert record["image_label"] == truth.attributes["image_label"] == "malignant"
-    alone = {**coco, "annotations": []}  # a tumour without a lesion would train as normal
-    assert any(problem.kind is ProblemKind.LABEL_BUT_NO_LESION for problem in find_problems(alone))
+    another = {**coco, "images": [image, {**image, "id": 2, "file_name": "b.png"}]}  # it would train as normal
+    assert any(problem.kind is ProblemKind.LABEL_BUT_NO_LESION for problem in find_problems(another))
+    of_classes = {**coco, "annotations": []}  # nobody has drawn anything: for classifiers
+    assert not any(problem.kind is ProblemKind.LABEL_BUT_NO_LESION for problem in find_problems(of_classes))
     assert label_of({"image_label": "osteosarcoma "}, dataset.taxonomy.names) == "Osteosarcoma"
     assert [label_of({"image_label": value}) for value in (None, "", 3, "odd")] == [None, "", 3, "odd"]
 

@@ -43,7 +43,7 @@ def truth():
     return load_coco(EXAMPLES / "coco" / "annotations.json", IMAGES)
 
 
-@every_format
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "class-folders"])
 def test_each_example_converts(name, tmp_path, capsys, truth):
     assert run_convert(EXAMPLES / name, tmp_path / "set") == 0
     assert f": {name}\n" in capsys.readouterr().out
@@ -54,6 +54,15 @@ def test_each_example_converts(name, tmp_path, capsys, truth):
         assert mine.rle is None if name in BOXES else mine.rle is not None or name == "yolo"  # one line of it is a box
         if mine.rle is not None:
             assert mine.area_px == pytest.approx(theirs.area_px, rel=0.06)
+
+
+def test_the_example_of_class_folders_converts(tmp_path):
+    argv = ["convert", "--source", str(EXAMPLES / "class-folders"), "--output", str(tmp_path / "set")]
+    assert data.main(argv) == 0
+    labels = {
+        image["file_name"]: image["image_label"] for image in load_coco(tmp_path / "set/annotations/all.json").images
+    }
+    assert labels == {name: name.split("/")[0] for name in labels} and len(labels) == 3
 
 
 def lesions_in_order(dataset):

@@ -29,7 +29,7 @@ CASES = {
     "nifti": ({"labelsTr/a.nii.gz": b"\x1f\x8b"}, "a.nii.gz: packed files and NIfTI volumes"),
     "zip": ({"export.zip": b"PK"}, "export.zip: packed files are not read; unpack it"),
     "excel": ({"boxes.xlsx": b"PK"}, "boxes.xlsx: save the table of boxes as CSV"),
-    "folders of classes": ({"benign/a.png": None, "other/b.png": None}, "only images in folders (benign, other)"),
+    "a folder of one class": ({"benign/a.png": None, "benign/b.png": None}, "only images in folders (benign)"),
     "nothing": ({}, "is in none of the known formats (expected coco"),
 }  # fmt: skip
 

@@ -185,6 +185,15 @@ def _print_account(arguments: argparse.Namespace, converted: "Converted") -> Non
         print(f"next: segtumor data check {output / 'annotations' / 'all.json'}; then segtumor data split")
 
 
+def _images_by_label(document: Mapping[str, Any]) -> list[list[Any]]:
+    """Of a data set without outlines, for classifiers."""
+    from segtumor.taxonomy import NORMAL
+
+    counts = Counter(str(image.get("image_label")) for image in document["images"])
+    names = dict.fromkeys([NORMAL, *(category["name"] for category in document["categories"]), *counts])
+    return [*([name, counts[name]] for name in names), ["total", len(document["images"])]]
+
+
 def _print_counts(document: Mapping[str, Any]) -> None:
     """Images and lesions by class, and regions that cannot be trained on."""
     from segtumor.annotations.regions import boxes_sentence, count_crowds, is_crowd, regions_by_image
@@ -195,6 +204,9 @@ def _print_counts(document: Mapping[str, Any]) -> None:
     rows: list[list[Any]] = [
         [c["name"], len({a["image_id"] for a in own[c["id"]]}), len(own[c["id"]])] for c in document["categories"]
     ]
+    if not document["annotations"]:
+        print_table(["class", "images"], _images_by_label(document))
+        return
     crowds = count_crowds(regions)
     normal = len(document["images"]) - len({a["image_id"] for a in document["annotations"]})
     rows += [["crowds only", len(crowds.only), 0]] if crowds.only else []

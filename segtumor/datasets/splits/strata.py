@@ -50,7 +50,7 @@ def image_labels(
 
     The label is ``image_label`` where given; else normal for an image without annotations; else the gravest class of
     its annotations, benign or malignant where every class is one of these or a known subtype. For other classes the
-    last in the list counts as the gravest, and ``image_label`` is not used.
+    last in the list counts as the gravest, and ``image_label`` is used where it names one of them.
 
     Args:
         annotations_of_image: {image id: [position of the class in ``class_names``]}.
@@ -65,8 +65,8 @@ def image_labels(
     rank = [severity.index(entity[name] if known else name) for name in class_names]
     labels = []
     for image in images:
-        given = label_of(image) if known else None
-        if given not in severity:
+        given = label_of(image, class_names)
+        if given not in (severity if known else class_names):
             given = severity[max((rank[c] for c in annotations_of_image.get(image["id"], ())), default=0)]
         labels.append(given)
     return labels, severity

@@ -140,6 +140,8 @@ def _entry(
     annotations = [_annotation(region, class_of, taxonomy, image, boxes_as_masks) for region in image.regions]
     entry: dict[str, Any] = {"file_name": image.file_name, "width": image.size_hw[1], "height": image.size_hw[0]}
     entry |= {**label_fields(annotations, taxonomy), **image.attributes, **attributes.get(image.file_name, {})}
+    if entry.get("image_label") in class_of:
+        entry["image_label"] = class_of[entry["image_label"]]
     return entry, annotations
 
 

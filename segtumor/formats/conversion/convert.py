@@ -1,6 +1,6 @@
 """The way of a conversion: read, complete with what folders, tables and headers say, assemble, check, write."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,8 @@ def convert(
     check_no_earlier(output, overwrite=options.overwrite)
     source_format = options.source_format or detect_format(source)
     report = {"source": str(source), "format": source_format}
-    annotations, images = load_format(source_format), _images_of(Path(source), options)
+    annotations = load_format(source_format)
+    images = _images_of(Path(source), options, getattr(annotations, "image_root", usual_image_root))
     try:
         collection = annotations.read(Path(source), images, progress=reading)
     except DataError as error:
@@ -135,10 +136,10 @@ def _write_failure(
         error.report = write_failure(output, report=report, left_out=reasons, notes=error.notes)
 
 
-def _images_of(source: Path, options: ConversionOptions) -> ImageFolder:
+def _images_of(source: Path, options: ConversionOptions, image_root: Callable[[Path], Path]) -> ImageFolder:
     if source.exists() and not (source.is_file() or source.is_dir()):
         raise DataError("is not an ordinary file", where=source, remedy="Check --source")
-    return ImageFolder(options.images or usual_image_root(source))
+    return ImageFolder(options.images or image_root(source))
 
 
 def _complete(
