@@ -23,8 +23,10 @@ import segtumor.models.backbones.efficientnet_lite
 import segtumor.models.backbones.narrow_resnet
 import segtumor.models.backbones.torchvision_features
 import segtumor.models.backbones.vgg
+import segtumor.models.classifiers.image_classifier
 import segtumor.models.detectors.image_head
-import segtumor.models.detectors.roi_heads  # noqa: F401  they register the model parts that configurations name
+import segtumor.models.detectors.roi_heads
+import segtumor.models.segmenters.unet  # noqa: F401  they register the model parts that configurations name
 
 _AUGMENTATION = "INPUT.AUGMENTATION"
 
@@ -69,6 +71,18 @@ def _add_model_keys(cfg: CfgNode) -> None:
     cfg.MODEL.IMAGE_HEAD.DROPOUT = 0.2
     cfg.MODEL.IMAGE_HEAD.LOSS_WEIGHT = 1.0
 
+    # Of META_ARCHITECTURE ImageClassifier: network (models.classifiers.networks), dropout, [0, 1), and the weight of
+    # each class and, last, of normal in the loss; [] for equal weights.
+    cfg.MODEL.CLASSIFIER = CfgNode()
+    cfg.MODEL.CLASSIFIER.NAME = "densenet121"
+    cfg.MODEL.CLASSIFIER.DROPOUT = 0.2
+    cfg.MODEL.CLASSIFIER.CLASS_WEIGHTS = []
+
+    # Of META_ARCHITECTURE UNet: channels of the decoder's finest step; weight of the Dice loss, 0 or more.
+    cfg.MODEL.UNET = CfgNode()
+    cfg.MODEL.UNET.WIDTH = 32
+    cfg.MODEL.UNET.DICE_WEIGHT = 1.0
+
     # Weight of each class and, last, of background in the classification loss; [] for equal weights.
     cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS = []
 
@@ -78,6 +92,8 @@ def _add_data_keys(cfg: CfgNode) -> None:
     cfg.INPUT.WINDOW_PERCENTILES = [0.5, 99.5]
     # Images with more pixels than this, by their header, are refused.
     cfg.INPUT.MAX_PIXELS = 64_000_000
+    # Images are stretched to squares of MIN_SIZE_TRAIN and MIN_SIZE_TEST, whatever their shape.
+    cfg.INPUT.SQUARE = False
     # Name of a policy in segtumor.training.batches.augmentation, or a file that albumentations has written.
     cfg.INPUT.AUGMENTATION = "radiograph"
     # Lesions with fewer pixels than this after augmentation are dropped from that training step.
@@ -95,8 +111,15 @@ def _add_data_keys(cfg: CfgNode) -> None:
 
 
 def _add_training_keys(cfg: CfgNode) -> None:
-    # "SGD" as Detectron2 has it, or "ADAMW".
+    # "SGD" as Detectron2 has it, "ADAM" or "ADAMW".
     cfg.SOLVER.OPTIMIZER = "SGD"
+    # Passes over the training set, in place of SOLVER.MAX_ITER, with a validation after each; 0 for none.
+    cfg.SOLVER.EPOCHS = 0
+    # The learning rate is multiplied by SOLVER.GAMMA after so many validations without improvement; 0 for never.
+    cfg.SOLVER.PLATEAU_PATIENCE = 0
+    # Pairs of a proportion of the training, [0, 1), and the beginning of names of parameters that train from then on;
+    # all others stay as they are until their turn. [] trains everything from the start.
+    cfg.SOLVER.THAW = []
     # Decay of a moving average of the weights, which is validated and kept as the best model, [0, 1); 0 for none.
     cfg.SOLVER.AVERAGE_DECAY = 0.0
     # Metric of the validation set that chooses model_best.pth: "segm/AP50", "bbox/AP", "dice", "loss", ...

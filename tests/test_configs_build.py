@@ -9,6 +9,7 @@ from repository import ROOT, tracked
 from torchvision.models import vgg19
 
 from segtumor.config import load_config
+from segtumor.models.kinds import set_classes
 
 pytestmark = pytest.mark.model
 
@@ -55,9 +56,14 @@ def example(*, with_lesion):
     instances.gt_classes = torch.ones(int(with_lesion), dtype=torch.int64)
     instances.gt_masks = BitMasks(masks)
     image = torch.rand(3, SIDE_PX, SIDE_PX, generator=torch.Generator().manual_seed(int(with_lesion))) * 255
-    image_class = 2 if with_lesion else 0  # for models with an image head; class 1 counts from 1 there
-    example = {"image": image, "instances": instances, "image_class": image_class}
+    image_class = 2 if with_lesion else 0  # for models that judge the whole image; class 1 counts from 1 there
+    class_map = 2 * masks.any(dim=0).long()
+    example = {"image": image, "instances": instances, "image_class": image_class, "class_map": class_map}
     return {**example, "height": 2 * SIDE_PX, "width": 2 * SIDE_PX}
+
+
+#: Losses of the architectures that are no detectors.
+OTHERS = {"ImageClassifier": {"loss_class"}, "UNet": {"loss_pixels", "loss_dice"}}
 
 
 def training_losses(model, batch):
@@ -89,10 +95,27 @@ def check_prediction(model):
     torch.testing.assert_close(found.class_probabilities[range(len(found)), found.pred_classes], found.scores)
 
 
+def check_other(model, losses):
+    mixed = training_losses(model, [example(with_lesion=False), example(with_lesion=True)])
+    assert set(mixed) == losses and all(value.item() > 0 and torch.isfinite(value) for value in mixed.values())
+    sum(mixed.values()).backward()
+    assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
+    model.eval()
+    with torch.inference_mode():
+        (output,) = model([example(with_lesion=True)])
+    (answer,) = output.values()
+    assert answer.shape in ((3,), (2, SIDE_PX, SIDE_PX)) and answer.min() >= 0 and answer.max() <= 1
+
+
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_each_model_trains_on_normal_images_and_lesions_and_predicts(path):
     torch.manual_seed(0)
-    model = build_model(load_config(path, FEW_REGIONS))
+    cfg = load_config(path, FEW_REGIONS)
+    set_classes(cfg, ["benign", "malignant"])
+    model = build_model(cfg)
+    if cfg.MODEL.META_ARCHITECTURE in OTHERS:
+        check_other(model, OTHERS[cfg.MODEL.META_ARCHITECTURE])
+        return
     check_training(model)
     check_prediction(model)
 

@@ -15,7 +15,7 @@ from torch import nn
 from benchmarks.speed.report import Table, milliseconds, ratio
 from benchmarks.speed.timing import Contender, speedups, take_turns
 from segtumor.export.graphs import Dense, EagerGraphs
-from segtumor.runtime.mask_rcnn.detector import model_images
+from segtumor.runtime.inputs import model_images
 
 STOCK = "Detectron2, eager"
 #: YOLOv8n-seg at 640 px, FLOP, as its documentation states them.

@@ -100,6 +100,9 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _remark_on_rounding(precision: str, parity: Mapping[str, Any]) -> str:
+    if "max_probability" in parity:
+        change = f"{parity['max_probability']:.2g}, on average {parity['mean_probability']:.2g}"
+        return f"Rounding changes probabilities: evaluate this export before use (by up to {change})"
     change = f"{parity['max_score']:.2g}" if math.isfinite(parity["max_score"]) else "unknown"
     what = {"float16": "Weights in 16 bits", "int8": "8-bit integers"}[precision]
     return (
@@ -122,6 +125,12 @@ def _table(manifest: Mapping[str, Any], output: str) -> list[str]:
 
 
 def _parity_rows(parity: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "max_probability" in parity:  # of a model that is one graph
+        return [
+            ("compared with", f"the model in torch on {parity['n_samples'] - 1} {parity['samples']} and a blank image"),
+            ("largest change of a probability", f"{parity['max_probability']:.2g}"),
+            ("mean change", f"{parity['mean_probability']:.2g}"),
+        ]
     counts = parity["findings_per_sample"]
     each = ", ".join(map(str, counts)) if len(counts) <= _LISTED else f"{min(counts)} to {max(counts)}"
     paired = parity["n_findings_reference"] - parity["n_unmatched_reference"]

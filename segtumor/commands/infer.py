@@ -180,6 +180,7 @@ def _print_result(arguments: argparse.Namespace, options: "Options", result: "Re
     )
     if "called_tumor" in counts:
         print(f"{counted(counts['called_tumor'], 'images')} called tumour")
+    if counts.get("unlike_training"):  # many models cannot tell
         unlike = counted(counts["unlike_training"], "images")
         print(f"{unlike} unlike the training images, {counts['unlike_training_with_findings']} of them with findings")
     if result.notes:

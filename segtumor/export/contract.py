@@ -25,7 +25,7 @@ def contract_of(cfg: CfgNode, model: GeneralizedRCNN, class_names: Sequence[str]
     return Contract(
         class_names=tuple(class_names),
         confidence_threshold=float(cfg.TEST.CONFIDENCE_THRESHOLD),
-        preprocessing=_preprocessing(cfg, model),
+        preprocessing=preprocessing_of(cfg, model.backbone.size_divisibility),
         anchors=_anchors(cfg, model),
         proposals=Proposals(
             pre_nms_topk=cfg.MODEL.RPN.PRE_NMS_TOPK_TEST,
@@ -39,7 +39,8 @@ def contract_of(cfg: CfgNode, model: GeneralizedRCNN, class_names: Sequence[str]
     )
 
 
-def _preprocessing(cfg: CfgNode, model: GeneralizedRCNN) -> Preprocessing:
+def preprocessing_of(cfg: CfgNode, size_divisibility: int) -> Preprocessing:
+    """``runtime.contract.Preprocessing`` of a configuration and what its model pads images to, px."""
     if len(cfg.MODEL.PIXEL_MEAN) != 3:
         raise ConfigError("three channels are expected", where="MODEL.PIXEL_MEAN", got=cfg.MODEL.PIXEL_MEAN)
     low, high = cfg.INPUT.WINDOW_PERCENTILES
@@ -50,7 +51,8 @@ def _preprocessing(cfg: CfgNode, model: GeneralizedRCNN) -> Preprocessing:
         max_pixels=cfg.INPUT.MAX_PIXELS,
         pixel_mean=_three(cfg.MODEL.PIXEL_MEAN),
         pixel_std=_three(cfg.MODEL.PIXEL_STD),
-        size_divisibility=model.backbone.size_divisibility,
+        size_divisibility=size_divisibility,
+        square=cfg.INPUT.SQUARE,
     )
 
 

@@ -13,43 +13,38 @@ import importlib.util
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from detectron2.config import CfgNode
-from numpy.typing import NDArray
 from torch import nn
 
-from segtumor.datasets.sampling import evenly_spaced
 from segtumor.errors import ConfigError, InstallationError
 from segtumor.export.contract import contract_of
 from segtumor.export.folding import fold_batch_norms
 from segtumor.export.graph_files import write_onnx, write_openvino, write_torchscript
 from segtumor.export.graphs import check_model
 from segtumor.export.halving import halve_weights
+from segtumor.export.networks import check_network, measure_network, network_contract, write_network
 from segtumor.export.output_folder import check_output, clear_up, folder_beside, move_into_place
 from segtumor.export.parity import (
     check_parity,
     check_samples,
-    image_files,
     measure_image_head_parity,
     measure_parity,
     sample_radiographs,
 )
-from segtumor.export.quantization import MAX_CALIBRATION_IMAGES, quantize_dense
+from segtumor.export.quantization import calibration_images, quantize_dense
 from segtumor.files import output_errors, sha256_of_file
-from segtumor.imaging import Radiograph, read_radiograph
+from segtumor.imaging import Radiograph
 from segtumor.models.build import load_trained_model
-from segtumor.models.kinds import IMAGE_HEAD_RCNN, MASK_RCNN, kind_of
+from segtumor.models.kinds import CLASSIFIER, IMAGE_HEAD_RCNN, MASK_RCNN, SEGMENTER, kind_of
 from segtumor.models.weights import recorded_training_data
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.export_kinds import FORMATS
 from segtumor.runtime.exported import Manifest, open_export, write_manifest
-from segtumor.runtime.mask_rcnn.detector import model_images
-from segtumor.runtime.predictor import Windowing
 from segtumor.system.locks import lock_beside
 from segtumor.system.versions import versions
 
@@ -244,7 +239,7 @@ def _write_mask_rcnn(
         write_onnx(prepared, onnx_folder)
         if precision == INT8:
             dense = onnx_folder / "dense.onnx"
-            quantize_dense(dense, dense, _calibration_images(contract, calibration))
+            quantize_dense(dense, dense, calibration_images(contract, calibration))
         if format_name == "openvino":
             write_openvino(onnx_folder, folder, in_halves=precision == FLOAT16)
         elif precision == FLOAT16:
@@ -252,22 +247,12 @@ def _write_mask_rcnn(
                 halve_weights(path)
 
 
-def _calibration_images(contract: Contract, paths: Sequence[str | Path]) -> Iterator[NDArray[np.float32]]:
-    """The dense graph's input of each calibration radiograph, one after the other."""
-    windowing, preprocessing = Windowing.from_contract(contract), contract.preprocessing
-    for path in evenly_spaced(image_files(paths), MAX_CALIBRATION_IMAGES):
-        window = windowing.window(read_radiograph(path, max_pixels=preprocessing.max_pixels).pixels)
-        yield model_images(
-            [window],
-            pixel_mean=preprocessing.pixel_mean,
-            pixel_std=preprocessing.pixel_std,
-            size_divisibility=preprocessing.size_divisibility,
-        )
-
-
 _MASK_RCNN = Exporter(contract=_mask_rcnn_contract, write=_write_mask_rcnn, measure=measure_parity, check=check_parity)
+_NETWORK = Exporter(contract=network_contract, write=write_network, measure=measure_network, check=check_network)
 #: Kinds of model by their name.
 _EXPORTERS = {
     MASK_RCNN.name: _MASK_RCNN,
     IMAGE_HEAD_RCNN.name: dataclasses.replace(_MASK_RCNN, measure=measure_image_head_parity),
+    CLASSIFIER.name: _NETWORK,
+    SEGMENTER.name: _NETWORK,
 }

@@ -8,7 +8,8 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -26,12 +27,34 @@ from segtumor.system.imports import import_optional
 OPSET = 17
 
 
+@dataclass(frozen=True)
+class Graph:
+    """A graph to be written.
+
+    Attributes:
+        inputs: examples; what is traced holds for other sizes and numbers.
+        input_name, output_names: in ONNX and OpenVINO.
+        dynamic_axes: {tensor: {axis: name}}.
+    """
+
+    module: nn.Module
+    inputs: tuple[torch.Tensor]
+    input_name: str
+    output_names: Sequence[str]
+    dynamic_axes: Mapping[str, Mapping[int, str]]
+
+
 def write_torchscript(model: GeneralizedRCNN, folder: Path) -> None:
     """The ``.pt`` file of every graph of a folded model, frozen."""
-    model = model.to(memory_format=torch.channels_last)  # quicker on a CPU, and stored with the weights
+    # Quicker on a CPU, and stored with the weights.
+    write_torchscript_graphs(_graphs_of(model.to(memory_format=torch.channels_last)), folder)
+
+
+def write_torchscript_graphs(graphs: Mapping[str, Graph], folder: Path) -> None:
+    """The ``.pt`` file of every graph, frozen."""
     with torch.no_grad(), exporters_quiet():
-        for name, (graph, inputs) in _graphs_and_inputs(model).items():
-            traced = torch.jit.trace(graph, inputs, check_trace=False)  # type: ignore[no-untyped-call]
+        for name, graph in graphs.items():
+            traced = torch.jit.trace(graph.module, graph.inputs, check_trace=False)  # type: ignore[no-untyped-call]
             # By way of memory: on a full disk torch's own writer ends the process.
             buffer = io.BytesIO()
             torch.jit.save(torch.jit.freeze(traced.eval()), buffer)
@@ -42,23 +65,29 @@ def write_onnx(model: GeneralizedRCNN, folder: Path) -> None:
     """The ``.onnx`` file of every graph of a model in evaluation mode; batch, size and rows are dynamic.
 
     Raises:
+        ConfigError, InstallationError: as ``write_onnx_graphs``.
+    """
+    write_onnx_graphs(_graphs_of(model.to(memory_format=torch.contiguous_format)), folder)
+
+
+def write_onnx_graphs(graphs: Mapping[str, Graph], folder: Path) -> None:
+    """The ``.onnx`` file of every graph.
+
+    Raises:
         ConfigError: the model holds something that ONNX has no operator for.
         InstallationError: the package onnx is missing.
     """
     check_onnx()
-    model = model.to(memory_format=torch.contiguous_format)
-    counts = feature_and_level_counts(model)
     with torch.no_grad(), exporters_quiet():
-        for name, (graph, inputs) in _graphs_and_inputs(model).items():
-            input_name, output_names = input_of(name), outputs_of(name, *counts)
+        for name, graph in graphs.items():
             try:
                 torch.onnx.export(
-                    graph,
-                    inputs,
+                    graph.module,
+                    graph.inputs,
                     str(folder / f"{name}.onnx"),
-                    input_names=[input_name],
-                    output_names=list(output_names),
-                    dynamic_axes={tensor: _dynamic_axes(tensor) for tensor in (input_name, *output_names)},
+                    input_names=[graph.input_name],
+                    output_names=list(graph.output_names),
+                    dynamic_axes=graph.dynamic_axes,
                     opset_version=OPSET,
                     training=torch.onnx.TrainingMode.PRESERVE,  # evaluation, too, but batch norms stay where they are
                     dynamo=False,  # the other exporter needs one more package and writes the same
@@ -89,8 +118,18 @@ def check_onnx() -> None:
     import_optional("onnx", extra="export")
 
 
+def _graphs_of(model: GeneralizedRCNN) -> dict[str, Graph]:
+    """The graphs of a Mask R-CNN by name."""
+    counts, graphs = feature_and_level_counts(model), {}
+    for name, (module, inputs) in _graphs_and_inputs(model).items():
+        input_name, output_names = input_of(name), outputs_of(name, *counts)
+        axes = {tensor: _dynamic_axes(tensor) for tensor in (input_name, *output_names)}
+        graphs[name] = Graph(module, inputs, input_name, output_names, axes)
+    return graphs
+
+
 def _graphs_and_inputs(model: GeneralizedRCNN) -> dict[str, tuple[nn.Module, tuple[torch.Tensor]]]:
-    """{graph: (module, example inputs)}; what is traced holds for other sizes and numbers of boxes."""
+    """{graph: (module, example inputs)}."""
     dense = Dense(model).eval()
     multiple = max(model.backbone.size_divisibility, 32)
     channels = dense(torch.zeros(1, 3, multiple, multiple))[0].shape[-1]

@@ -75,7 +75,7 @@ def measure_parity(
         measured = _compare(model, graphs, contract, radiographs, 0.0)
     return {
         **measured,
-        "samples": "phantoms" if radiographs[0].source_dtype == _DRAWN else "radiographs",
+        "samples": origin_of(radiographs),
         "runtime": graphs.describe(),
     }
 
@@ -174,6 +174,11 @@ def check_samples(paths: Iterable[str | Path]) -> None:
 
 
 _DRAWN = "drawn"
+
+
+def origin_of(radiographs: Sequence[Radiograph]) -> str:
+    """What ``sample_radiographs`` gave, in a word: "phantoms" or "radiographs"."""
+    return "phantoms" if radiographs[0].source_dtype == _DRAWN else "radiographs"
 
 
 def _phantoms() -> list[Radiograph]:

@@ -7,14 +7,20 @@ Files are ONNX with pairs of QuantizeLinear and DequantizeLinear, which OpenVINO
 """
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segtumor.datasets.sampling import evenly_spaced
 from segtumor.export.graph_files import check_onnx, exporters_quiet
+from segtumor.export.parity import image_files
+from segtumor.imaging import read_radiograph
+from segtumor.runtime.contract import Contract, NetworkContract
+from segtumor.runtime.inputs import model_images
+from segtumor.runtime.predictor import Windowing
 from segtumor.runtime.sessions.graph_names import IMAGES
 from segtumor.system.imports import import_optional
 
@@ -44,6 +50,21 @@ def quantize_dense(float_file: Path, quantized_file: Path, images: Iterable[NDAr
             weight_type=quantization.QuantType.QInt8,
             activation_type=quantization.QuantType.QUInt8,
             nodes_to_exclude=sensitive_convolutions(prepared),
+        )
+
+
+def calibration_images(
+    contract: Contract | NetworkContract, paths: Sequence[str | Path]
+) -> Iterator[NDArray[np.float32]]:
+    """A graph's input for each calibration radiograph, files and those of folders, one after the other."""
+    windowing, preprocessing = Windowing.from_contract(contract), contract.preprocessing
+    for path in evenly_spaced(image_files(paths), MAX_CALIBRATION_IMAGES):
+        window = windowing.window(read_radiograph(path, max_pixels=preprocessing.max_pixels).pixels)
+        yield model_images(
+            [window],
+            pixel_mean=preprocessing.pixel_mean,
+            pixel_std=preprocessing.pixel_std,
+            size_divisibility=preprocessing.size_divisibility,
         )
 
 

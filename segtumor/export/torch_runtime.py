@@ -18,6 +18,7 @@ from segtumor.export.contract import contract_of
 from segtumor.export.graphs import EagerGraphs
 from segtumor.models.build import load_trained_model, predictor_from_config
 from segtumor.models.kinds import kind_of
+from segtumor.models.pixel_model import PixelModel
 from segtumor.runtime.export_kinds import kind_named
 from segtumor.runtime.predictor import Predictor
 from segtumor.system.versions import detectron2_version
@@ -40,6 +41,9 @@ def load_fast_predictor(cfg: CfgNode, *, threads: int | None = None, fallback: b
         ModelError: as ``load_trained_model``.
     """
     model, class_names = _load(cfg, threads)
+    if isinstance(model, PixelModel):  # one graph, which torch runs as it is
+        description = {"runtime": "torch", "version": torch.__version__, "threads": torch.get_num_threads()}
+        return predictor_from_config(cfg, model, class_names), class_names, description
     try:
         if torch.device(cfg.MODEL.DEVICE).type != "cpu":
             got, what = cfg.MODEL.DEVICE, "torch alone computes on the CPU"

@@ -135,6 +135,7 @@ def _exported_model(folder: Path, threads: int | None, confidence_threshold: flo
         "short_edge_px": preprocessing.short_edge_px,
         "max_long_edge_px": preprocessing.max_long_edge_px,
         "window_percentiles": list(preprocessing.window_percentiles),
+        **({"square": True} if preprocessing.square else {}),
         "postprocessing": dict(contract.postprocessing),
         "runtime": _without_threads(export.graphs.describe()),
     }
@@ -181,6 +182,7 @@ def model_of_config(cfg: "CfgNode", *, runtime: str | None = None, threads: int 
         "short_edge_px": cfg.INPUT.MIN_SIZE_TEST,
         "max_long_edge_px": cfg.INPUT.MAX_SIZE_TEST,
         "window_percentiles": list(cfg.INPUT.WINDOW_PERCENTILES),
+        **({"square": True} if cfg.INPUT.SQUARE else {}),
         "postprocessing": dict(cfg.POSTPROCESSING),
         "device": cfg.MODEL.DEVICE,
         "runtime": _without_threads(description),

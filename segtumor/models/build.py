@@ -85,6 +85,7 @@ def windowing_from_config(cfg: CfgNode) -> Windowing:
         short_edge_px=cfg.INPUT.MIN_SIZE_TEST,
         max_long_edge_px=cfg.INPUT.MAX_SIZE_TEST,
         window_percentiles=cfg.INPUT.WINDOW_PERCENTILES,
+        square=cfg.INPUT.SQUARE,
     )
 
 

@@ -108,7 +108,10 @@ def map_target(truth: Truth) -> dict[str, torch.Tensor]:
     return {"class_map": torch.from_numpy(class_map)}
 
 
-_OF_IMAGES = ("image/accuracy", "image/sensitivity", "image/specificity")
+_OF_IMAGES = (
+    *("image/accuracy", "image/sensitivity", "image/specificity", "image/auc", "image/brier"),
+    *("image/class_accuracy", "image/macro_f1"),
+)
 _OF_LESIONS = ("segm/AP", "segm/AP50", "segm/AP75", "bbox/AP", "bbox/AP50", "dice")
 MASK_RCNN = ModelKind(
     name="mask_rcnn",
@@ -143,7 +146,12 @@ SEGMENTER = ModelKind(
     metrics=_OF_LESIONS,
 )
 
-_KINDS = {"GeneralizedRCNN": MASK_RCNN, "ImageHeadRCNN": IMAGE_HEAD_RCNN}
+_KINDS = {
+    "GeneralizedRCNN": MASK_RCNN,
+    "ImageHeadRCNN": IMAGE_HEAD_RCNN,
+    "ImageClassifier": dataclasses.replace(CLASSIFIER, weights_key="MODEL.CLASSIFIER.CLASS_WEIGHTS"),
+    "UNet": SEGMENTER,
+}
 
 
 def register(architecture: str, kind: ModelKind) -> None:

@@ -4,9 +4,11 @@ Plain frozen values, each annotated with the rule that a file must keep. ``Contr
 understand, by the name of the field. Not here: the graphs, and the files they lie in.
 """
 
+import contextlib
 import dataclasses
 import math
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,6 +58,7 @@ class Preprocessing:
         pixel_mean: subtracted from the three channels, 0..255.
         pixel_std: what they are then divided by.
         size_divisibility: height and width are padded with zeros to a multiple of it, px; 0 pads nothing.
+        square: whether both edges are scaled to ``short_edge_px``; exports from before there was a choice lack it.
     """
 
     short_edge_px: Count
@@ -65,6 +68,7 @@ class Preprocessing:
     pixel_mean: Annotated[tuple[float, float, float], Several(_NUMBER, 3)]
     pixel_std: Annotated[tuple[float, float, float], Several(_POSITIVE, 3)]
     size_divisibility: NotNegative
+    square: YesNo = False
 
 
 @dataclass(frozen=True)
@@ -171,23 +175,57 @@ class Contract:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: dicts, lists, texts, numbers."""
-        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+        return _plain_fields(self)
 
     @classmethod
     def from_dict(cls, values: Any, where: str | Path) -> "Contract":
         """What ``as_dict`` gave; ModelError names the first field that is missing, unknown or wrong."""
-        try:
+        with _in_words(where):
             contract: Contract = _CONTRACT.read(values, "")
+            _check_common(contract)
             _check_together(contract)
-        except WrongFieldError as error:
-            raise ModelError(
-                f"wrong contract: {error.field} {error.what}",
-                where=where,
-                got=error.got,
-                expected=error.expected,
-                remedy="Export the model again with this version of segtumor",
-            ) from error
         return contract
+
+
+@dataclass(frozen=True)
+class NetworkContract:
+    """The numbers of a model that is one graph; attributes as those of ``Contract``."""
+
+    class_names: Annotated[tuple[str, ...], Several(Rule(str, "a name"))]
+    confidence_threshold: Fraction
+    preprocessing: Preprocessing
+    postprocessing: Annotated[dict[str, Any], _PostprocessingFields()]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: dicts, lists, texts, numbers."""
+        return _plain_fields(self)
+
+    @classmethod
+    def from_dict(cls, values: Any, where: str | Path) -> "NetworkContract":
+        """As ``Contract.from_dict``."""
+        with _in_words(where):
+            contract: NetworkContract = _NETWORK_CONTRACT.read(values, "")
+            _check_common(contract)
+        return contract
+
+
+@contextlib.contextmanager
+def _in_words(where: str | Path) -> Iterator[None]:
+    """A wrong field as ModelError."""
+    try:
+        yield
+    except WrongFieldError as error:
+        raise ModelError(
+            f"wrong contract: {error.field} {error.what}",
+            where=where,
+            got=error.got,
+            expected=error.expected,
+            remedy="Export the model again with this version of segtumor",
+        ) from error
+
+
+def _plain_fields(contract: Contract | NetworkContract) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in dataclasses.asdict(contract).items()}
 
 
 def _plain(value: Any) -> Any:
@@ -196,24 +234,28 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-_CONTRACT = fields_of(Contract)
+_CONTRACT, _NETWORK_CONTRACT = fields_of(Contract), fields_of(NetworkContract)
+
+
+def _check_common(contract: Contract | NetworkContract) -> None:
+    """What no single field shows, of any kind."""
+    low, high = contract.preprocessing.window_percentiles
+    names = contract.class_names
+    _check(low < high, "preprocessing.window_percentiles", [low, high], "two rising numbers")
+    _check(len(set(names)) == len(names), "class_names", list(names), "names that differ")
 
 
 def _check_together(contract: Contract) -> None:
-    """What no single field shows."""
-    low, high = contract.preprocessing.window_percentiles
+    """The same, of a Mask R-CNN."""
     anchors, strides = contract.anchors, contract.regions.strides_px
     counts = [len(anchors.sizes_px), len(anchors.aspect_ratios), len(anchors.strides_px)]
     pyramid = [strides[0] << level for level in range(len(strides))]
-    names = contract.class_names
-    _check(low < high, "preprocessing.window_percentiles", [low, high], "two rising numbers")
     _check(len(set(counts)) == 1, "anchors", counts, "as many sizes_px as aspect_ratios and strides_px")
     _check(math.log2(strides[0]).is_integer(), "regions.strides_px", list(strides), "powers of two")
     _check(list(strides) == pyramid, "regions.strides_px", list(strides), "each twice the one before")
     for name in ("box_pooling", "mask_pooling"):
         kind = getattr(contract.regions, name).kind
         _check(kind in ("align", "max"), f"regions.{name}.kind", kind, "align or max")
-    _check(len(set(names)) == len(names), "class_names", list(names), "names that differ")
 
 
 def _check(is_right: bool, field: str, got: Any, expected: str) -> None:

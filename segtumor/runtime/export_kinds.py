@@ -13,18 +13,20 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from segtumor.errors import ModelError, check_current_folder, needed
-from segtumor.runtime.contract import Contract
+from segtumor.runtime.contract import Contract, NetworkContract
 from segtumor.runtime.mask_rcnn.detector import Detector, ImageHeadDetector
+from segtumor.runtime.networks import NetworkClassifier, NetworkSegmenter
 from segtumor.runtime.protocols import Model, ModelContract
-from segtumor.runtime.sessions.graph_names import GRAPHS, IMAGE_HEAD
+from segtumor.runtime.sessions.graph_names import GRAPHS, IMAGE_HEAD, NETWORK
 
 #: Format -> suffixes of a graph's files.
 FORMATS = {"torchscript": (".pt",), "onnx": (".onnx",), "openvino": (".xml", ".bin")}
-#: Module and class that run the graphs of a Mask R-CNN in a format.
+#: Module, and how its classes begin, that run graphs in a format: ``...Graphs`` those of a Mask R-CNN, ``...Network``
+#: a single one.
 _RUNTIMES = {
-    "torchscript": ("segtumor.runtime.sessions.torchscript", "TorchScriptGraphs"),
-    "onnx": ("segtumor.runtime.sessions.onnx_graphs", "OnnxGraphs"),
-    "openvino": ("segtumor.runtime.sessions.openvino_graphs", "OpenVinoGraphs"),
+    "torchscript": ("segtumor.runtime.sessions.torchscript", "TorchScript"),
+    "onnx": ("segtumor.runtime.sessions.onnx_graphs", "Onnx"),
+    "openvino": ("segtumor.runtime.sessions.openvino_graphs", "OpenVino"),
 }
 
 
@@ -60,16 +62,27 @@ def load_mask_rcnn_graphs(
     folder: Path, format_name: str, contract: Contract, threads: int | None = None, *, names: Sequence[str] = GRAPHS
 ) -> Any:
     """The graphs of a Mask R-CNN; errors as ``exported.open_export``."""
-    if format_name == "torchscript":
-        check_current_folder()
-    module_name, class_name = _RUNTIMES[format_name]
-    with needed("torch", "torch is not installed", remedy='Type: python -m pip install "segtumor[train]"'):
-        runtime = importlib.import_module(module_name)
-    files = {graph: {suffix: folder / f"{graph}{suffix}" for suffix in FORMATS[format_name]} for graph in names}
     options: dict[str, Any] = {"regions": contract.regions, "threads": threads}
     if format_name != "torchscript":  # there, outputs have no names
         options["level_count"] = len(contract.anchors.strides_px)
-    return getattr(runtime, class_name)(files, **options)
+    return _runtime_class(format_name, "Graphs")(_files(folder, format_name, names), **options)
+
+
+def load_network(folder: Path, format_name: str, contract: NetworkContract, threads: int | None = None) -> Any:
+    """The one graph of a network; errors as ``exported.open_export``."""
+    return _runtime_class(format_name, "Network")(_files(folder, format_name, (NETWORK,)), threads=threads)
+
+
+def _runtime_class(format_name: str, what: str) -> Any:
+    if format_name == "torchscript":
+        check_current_folder()
+    module_name, name = _RUNTIMES[format_name]
+    with needed("torch", "torch is not installed", remedy='Type: python -m pip install "segtumor[train]"'):
+        return getattr(importlib.import_module(module_name), f"{name}{what}")
+
+
+def _files(folder: Path, format_name: str, names: Sequence[str]) -> dict[str, dict[str, Path]]:
+    return {graph: {suffix: folder / f"{graph}{suffix}" for suffix in FORMATS[format_name]} for graph in names}
 
 
 #: The kind of exports that do not say theirs.
@@ -78,6 +91,12 @@ _MASK_RCNN = ExportKind(
     graphs=GRAPHS, read_contract=Contract.from_dict, load_graphs=load_mask_rcnn_graphs, as_model=Detector
 )
 _WITH_IMAGE_HEAD = (*GRAPHS, IMAGE_HEAD)
+_CLASSIFIER = ExportKind(
+    graphs=(NETWORK,),
+    read_contract=NetworkContract.from_dict,
+    load_graphs=load_network,
+    as_model=NetworkClassifier,
+)
 _KINDS = {
     MASK_RCNN: _MASK_RCNN,
     "mask_rcnn_image_head": dataclasses.replace(
@@ -86,6 +105,8 @@ _KINDS = {
         load_graphs=functools.partial(load_mask_rcnn_graphs, names=_WITH_IMAGE_HEAD),
         as_model=ImageHeadDetector,
     ),
+    "classifier": _CLASSIFIER,
+    "segmenter": dataclasses.replace(_CLASSIFIER, as_model=NetworkSegmenter),
 }
 
 

@@ -4,8 +4,9 @@ A rule has ``read(value, field)``, which gives the value as it is kept or raises
 fields there are (``runtime.contract``), and what a user is told.
 """
 
+import dataclasses
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -61,30 +62,33 @@ class Several:
 
 @dataclass(frozen=True)
 class Fields:
-    """A dataclass, ``kind``, from a dict with a rule for each of its fields."""
+    """A dataclass, ``kind``, from a dict with a rule for each of its fields; those ``optional`` have a default."""
 
     kind: Callable[..., Any]
     rules: Mapping[str, Reads]
+    optional: frozenset[str] = frozenset()
 
     def read(self, values: Any, field: str) -> Any:
         """An instance of ``kind``."""
-        check_names(list(self.rules), values, field)
-        return self.kind(**{name: rule.read(values[name], _path(field, name)) for name, rule in self.rules.items()})
+        check_names(list(self.rules), values, field, optional=self.optional)
+        given = {name: rule for name, rule in self.rules.items() if name in values}
+        return self.kind(**{name: rule.read(values[name], _path(field, name)) for name, rule in given.items()})
 
 
 def fields_of(kind: type[Any]) -> Fields:
     """The rules of a dataclass: its fields are ``Annotated`` with one each, or are such dataclasses."""
     hints = typing.get_type_hints(kind, include_extras=True)
     rules = {name: getattr(hint, "__metadata__", ()) or (fields_of(hint),) for name, hint in hints.items()}
-    return Fields(kind, {name: rule for name, (rule,) in rules.items()})
+    optional = {one.name for one in dataclasses.fields(kind) if one.default is not dataclasses.MISSING}
+    return Fields(kind, {name: rule for name, (rule,) in rules.items()}, frozenset(optional))
 
 
-def check_names(names: Sequence[str], values: Any, field: str) -> None:
-    """Refuse what is no dict with exactly these names."""
+def check_names(names: Sequence[str], values: Any, field: str, *, optional: Collection[str] = ()) -> None:
+    """Refuse what is no dict with exactly these names; those ``optional`` may be missing."""
     if not isinstance(values, dict):
         raise WrongFieldError(field, "is not right", got=_shown(values), expected="fields with values")
     for name in names:
-        if name not in values:
+        if name not in values and name not in optional:
             raise WrongFieldError(_path(field, name), "is missing")
     unknown = sorted(set(values) - set(names), key=str)
     if unknown:

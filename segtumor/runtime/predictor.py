@@ -31,11 +31,13 @@ class Windowing:
         short_edge_px: size the shorter edge is scaled to.
         max_long_edge_px: limit of the longer edge.
         window_percentiles: gray values made black and white, 0 to 100.
+        square: whether both edges are scaled to ``short_edge_px``.
     """
 
     short_edge_px: int
     max_long_edge_px: int
     window_percentiles: Sequence[float]
+    square: bool = False
 
     @classmethod
     def from_contract(cls, contract: ModelContract) -> "Windowing":
@@ -50,7 +52,8 @@ class Windowing:
         """
         if not np.isfinite(pixels).all():
             raise BadImageError("the picture has pixels that are NaN or infinite")
-        size_hw = resized_hw(pixels.shape, short_edge_px or self.short_edge_px, self.max_long_edge_px)
+        short_px = short_edge_px or self.short_edge_px
+        size_hw = resized_hw(pixels.shape, short_px, self.max_long_edge_px, square=self.square)
         return resize(normalize_window(pixels, *self.window_percentiles), size_hw)
 
 

@@ -70,6 +70,10 @@ _BOX_LOSS = choice("smooth_l1", "giou")
 _BOX_WEIGHTS = each(_POSITIVE, count=4)
 _IOU_LABELS = each(whole(-1, 1), least=2)
 _DEVICE = Rule(lambda v: isinstance(v, str) and bool(re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", v)), "cpu, cuda or cuda:N")
+_THAW = Rule(
+    lambda v: isinstance(v, (list, tuple)) and len(v) == 2 and real(0, 1, below=True).holds(v[0]) and type(v[1]) is str,
+    "a proportion of the training and the beginning of names of parameters",
+)
 _MAY_BE_INFINITE = {"SOLVER.CLIP_GRADIENTS.NORM_TYPE"}
 
 #: Key -> what its value must be.
@@ -81,6 +85,11 @@ RULES = {
     "MODEL.IMAGE_HEAD.HIDDEN": whole(1, 10_000),
     "MODEL.IMAGE_HEAD.DROPOUT": real(0, 1, below=True),
     "MODEL.IMAGE_HEAD.LOSS_WEIGHT": _NOT_NEGATIVE,
+    "MODEL.CLASSIFIER.NAME": _TEXT,
+    "MODEL.CLASSIFIER.DROPOUT": real(0, 1, below=True),
+    "MODEL.CLASSIFIER.CLASS_WEIGHTS": each(_POSITIVE, least=0),
+    "MODEL.UNET.WIDTH": whole(1, 256),
+    "MODEL.UNET.DICE_WEIGHT": _NOT_NEGATIVE,
     "MODEL.PIXEL_MEAN": each(real(-INT64), count=3),
     "MODEL.PIXEL_STD": each(_POSITIVE, count=3),
     "MODEL.BACKBONE.FREEZE_AT": whole(0, 6),
@@ -167,7 +176,10 @@ RULES = {
     "DATALOADER.WORKER_TIMEOUT_S": whole(0, 86_400),
     "DATALOADER.REPEAT_THRESHOLD": SHARE,
     "SOLVER.LR_SCHEDULER_NAME": choice("WarmupCosineLR", "WarmupMultiStepLR"),
-    "SOLVER.OPTIMIZER": choice("SGD", "ADAMW"),
+    "SOLVER.OPTIMIZER": choice("SGD", "ADAM", "ADAMW"),
+    "SOLVER.EPOCHS": whole(0, 100_000),
+    "SOLVER.PLATEAU_PATIENCE": whole(0),
+    "SOLVER.THAW": each(_THAW, least=0),
     "SOLVER.MAX_ITER": whole(1, 10**9),
     "SOLVER.BASE_LR": _POSITIVE,
     "SOLVER.MOMENTUM": real(0, 1, below=True),

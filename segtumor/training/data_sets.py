@@ -11,8 +11,11 @@ from detectron2.utils.env import seed_all_rng
 from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.regions import CROWDS_AS_LESIONS, Crowds, count_crowds
 from segtumor.errors import ConfigError
+from segtumor.evaluation.facts.truth import UNKNOWN_CLASS
 from segtumor.models.kinds import class_weights, kind_of, set_classes
 from segtumor.training.batches.catalog import DataParts, Files, check_image_sizes, load_datasets, shared_cases
+from segtumor.training.batches.mapper import image_class_of
+from segtumor.training.schedules import set_epochs
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,8 @@ def load_training_sets(cfg: CfgNode, files: Files | None = None) -> DataParts:
             *(len(cases), first, second, ", ".join(cases[:3])),
         )
     _check_lesions(cfg, datasets["train"])
+    _check_image_classes(cfg, datasets["train"])
+    set_epochs(cfg, len(records_of(datasets["train"])))
     if cfg.SEED < 0:
         cfg.SEED = comm.shared_random_seed()
     complete_config(cfg, list(loaded.values()))
@@ -110,6 +115,24 @@ def check_schedule(cfg: CfgNode) -> None:
             "SOLVER.WARMUP_ITERS or raise SOLVER.MAX_ITER",
             *(min(warm_up, iterations), iterations),
         )
+
+
+def _check_image_classes(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
+    """Refuse images that are all alike, where a model learns from whole images alone."""
+    if kind_of(cfg).needs_lesions:
+        return
+    found = {image_class_of(record, dataset.taxonomy.names) for dataset in datasets for record in dataset.records}
+    if len(found - {UNKNOWN_CLASS}) > 1:
+        return
+    names = ("normal", *datasets[0].taxonomy.names)
+    shown = ", ".join(names[index] for index in sorted(found) if index != UNKNOWN_CLASS) or "of unknown class"
+    raise ConfigError(
+        "the training images are of one class",
+        where=", ".join(cfg.DATASETS.TRAIN),
+        got=shown,
+        expected="two or more of normal and the classes",
+        remedy="Give images an image_label or outlines, and add normal ones (docs/how-to/classify.md)",
+    )
 
 
 def _check_lesions(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:

@@ -41,7 +41,12 @@ METRICS = {
     "image/accuracy": ("images", "accuracy"),
     "image/sensitivity": ("images", "sensitivity"),
     "image/specificity": ("images", "specificity"),
+    "image/auc": ("images", "auc"),
+    "image/brier": ("images", "brier"),
+    "image/class_accuracy": ("images", "image_class_accuracy"),
+    "image/macro_f1": ("images", "class_macro_f1"),
 }
+_LOWER_IS_BETTER = ("loss", "image/brier")
 _LOSS = "loss"
 
 
@@ -129,8 +134,17 @@ class Validation(HookBase):
     def after_step(self) -> None:
         """Measure when it is time. On several GPUs every process measures, so that all decide alike."""
         done = self.trainer.iter + 1
-        if done % self.period == 0 or done == self.trainer.max_iter:
+        if self.measured(done):
             self._measure(done)
+
+    def measured(self, done: int) -> bool:
+        """Whether so many iterations done is a time to measure."""
+        return done % self.period == 0 or done == self.trainer.max_iter
+
+    @property
+    def without_improvement(self) -> int:
+        """Measurements since the best one."""
+        return self._without_improvement
 
     @property
     def has_best(self) -> bool:
@@ -213,7 +227,7 @@ class Validation(HookBase):
     def _keep_best(self, value: float, done: int) -> None:
         if not self.chooses:
             return
-        higher_is_better = self.best_metric != _LOSS
+        higher_is_better = self.best_metric not in _LOWER_IS_BETTER
         # An undefined value is the worst there is: while there is nothing else, the last model is kept.
         score = (value if higher_is_better else -value) if math.isfinite(value) else -math.inf
         if self._best is None or self._best == -math.inf or score > self._best:
@@ -278,7 +292,7 @@ class _BrokenOffError(Exception):
 
 
 _DIFFERING = {"metric": "SOLVER.BEST_METRIC differs", "annotations_sha256": "the validation set differs"}
-_SHOWN = ("loss", "segm/AP50", "bbox/AP50", "dice", "image/accuracy")
+_SHOWN = ("loss", "segm/AP50", "bbox/AP50", "dice", "image/accuracy", "image/class_accuracy", "image/auc")
 
 
 def _look_up(metrics: Any, path: Sequence[str]) -> float:

@@ -1,4 +1,4 @@
-"""Optimizers by name: Detectron2's SGD, and AdamW, which learns from scratch in fewer iterations."""
+"""Optimizers by name: Detectron2's SGD; Adam; and AdamW, which learns from scratch in fewer iterations."""
 
 import torch
 from detectron2.config import CfgNode
@@ -8,19 +8,21 @@ from torch import nn
 
 from segtumor.errors import ConfigError
 
+_ADAPTIVE = {"ADAM": torch.optim.Adam, "ADAMW": torch.optim.AdamW}
+
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer of ``SOLVER.OPTIMIZER`` with Detectron2's learning rates, weight decays and gradient clipping.
 
     Raises:
-        ConfigError: neither "SGD" nor "ADAMW" (Loshchilov & Hutter 2019).
+        ConfigError: neither "SGD", "ADAM" (Kingma & Ba 2015) nor "ADAMW" (Loshchilov & Hutter 2019).
     """
     name = cfg.SOLVER.OPTIMIZER
     if name == "SGD":
         sgd: torch.optim.Optimizer = build_sgd(cfg, model)
         return sgd
-    if name != "ADAMW":
-        raise ConfigError("unknown optimizer", where="SOLVER.OPTIMIZER", got=name, expected="SGD or ADAMW")
+    if name not in _ADAPTIVE:
+        raise ConfigError("unknown optimizer", where="SOLVER.OPTIMIZER", got=name, expected="SGD, ADAM or ADAMW")
     parameters = get_default_optimizer_params(
         model,
         base_lr=cfg.SOLVER.BASE_LR,
@@ -29,7 +31,7 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
         weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
     )
-    adamw: torch.optim.Optimizer = maybe_add_gradient_clipping(cfg, torch.optim.AdamW)(
+    adaptive: torch.optim.Optimizer = maybe_add_gradient_clipping(cfg, _ADAPTIVE[name])(
         parameters, lr=cfg.SOLVER.BASE_LR
     )
-    return adamw
+    return adaptive

@@ -206,13 +206,13 @@ def _build(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) -
 
 def _validation(cfg: CfgNode, datasets: Sequence[CocoDataset], model: nn.Module) -> Validation | None:
     if not datasets:
+        remedy = "Name DATASETS.VALIDATION or set it to 0"
         if cfg.SOLVER.AVERAGE_DECAY:
-            raise ConfigError(
-                "averaged weights are those of the best model, which no set chooses",
-                where="SOLVER.AVERAGE_DECAY",
-                got=cfg.SOLVER.AVERAGE_DECAY,
-                remedy="Name DATASETS.VALIDATION or set it to 0",
-            )
+            what, got = "averaged weights are those of the best model, which no set chooses", cfg.SOLVER.AVERAGE_DECAY
+            raise ConfigError(what, where="SOLVER.AVERAGE_DECAY", got=got, remedy=remedy)
+        if cfg.SOLVER.PLATEAU_PATIENCE:
+            what, got = "no validation could stand still", cfg.SOLVER.PLATEAU_PATIENCE
+            raise ConfigError(what, where="SOLVER.PLATEAU_PATIENCE", got=got, remedy=remedy)
         logger.warning("DATASETS.VALIDATION is empty: no best model is chosen, training does not stop early")
         return None
     if len(datasets) > 1:

@@ -35,6 +35,7 @@ from segtumor.training.checkpoints.resuming import Newest
 from segtumor.training.divergence import finite_losses
 from segtumor.training.hooks import Checkpoints, ProgressWriter, Validation
 from segtumor.training.optimizer import build_optimizer
+from segtumor.training.schedules import Plateau, Thaw, plateau_from_config, thaw_from_config
 from segtumor.training.stopping import StopSignals
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,8 @@ class Trainer(TrainerBase):
         mixed_precision: bool,
         losses: LossesOf = own_losses,
         average_decay: float = 0.0,
+        thaw: Thaw | None = None,
+        plateau: Plateau | None = None,
     ) -> None:
         """
         Args:
@@ -77,6 +80,7 @@ class Trainer(TrainerBase):
             mixed_precision: whether to compute in float16 on a GPU, in bfloat16 on a CPU.
             losses: module and batch to its losses (``models.kinds``).
             average_decay: of the moving average of the weights (``averaging``), in [0, 1); 0 for none.
+            thaw, plateau: see ``schedules``; a plateau needs ``add_validation``.
         """
         super().__init__()
         self.model, self.optimizer, self.scheduler, self.max_iter = model, optimizer, scheduler, max_iter
@@ -106,6 +110,9 @@ class Trainer(TrainerBase):
         self._average = moving_average(model, average_decay) if average_decay else None
         if self._average is not None:
             parts["average"] = self._average
+        self._thaw, self._plateau = thaw, plateau
+        if plateau is not None:
+            parts["plateau"] = plateau
         self.checkpointer = Checkpointer(model, folder, parts=parts, extra=extra)
 
     @classmethod
@@ -125,6 +132,8 @@ class Trainer(TrainerBase):
             mixed_precision=cfg.SOLVER.AMP.ENABLED,
             losses=kind_of(cfg).losses,
             average_decay=cfg.SOLVER.AVERAGE_DECAY,
+            thaw=thaw_from_config(cfg, model),
+            plateau=plateau_from_config(cfg),
         )
 
     @property
@@ -142,11 +151,11 @@ class Trainer(TrainerBase):
 
         A checkpoint comes after the validation of its iteration: a resumed run would not measure that one again.
         """
-        self.register_hooks([hooks.IterationTimer(), hooks.LRScheduler()])
+        self.register_hooks([hooks.IterationTimer(), hooks.LRScheduler(), self._thaw])
         if self._average is not None:
             self.register_hooks([Averaging(self._average)])
         if self.validation is not None:
-            self.register_hooks([self.validation])
+            self.register_hooks([self.validation, self._plateau])
         if comm.is_main_process():
             self.register_hooks([Checkpoints(self.checkpointer, self._checkpoint_period)])
             self.register_hooks([hooks.PeriodicWriter(self._writers(), period=_WRITE_PERIOD)])

@@ -16,6 +16,12 @@ def test_a_contract_survives_json():
     assert Contract.from_dict(json.loads(json.dumps(VALUES)), "export.json") == contract()
 
 
+def test_an_export_from_before_there_were_squares_is_read():
+    values = contract().as_dict()
+    del values["preprocessing"]["square"]
+    assert Contract.from_dict(values, "x") == contract()
+
+
 def test_whole_numbers_will_do_for_others():
     assert Contract.from_dict(json.loads(json.dumps(VALUES).replace("100.0", "100")), "export.json") == contract()
 

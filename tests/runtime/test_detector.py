@@ -6,7 +6,8 @@ from contracts import contract
 
 from segtumor.errors import ModelError
 from segtumor.runtime.breakdown import is_broken
-from segtumor.runtime.mask_rcnn.detector import Detector, Maps, model_images
+from segtumor.runtime.inputs import model_images
+from segtumor.runtime.mask_rcnn.detector import Detector, Maps
 from segtumor.structures.masks import mask_from_rle
 
 SURE = 20.0  # a logit whose probability is 1 in float32

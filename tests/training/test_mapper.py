@@ -85,6 +85,18 @@ def test_size_that_the_model_sees(size_hw, short_edge_px, max_long_edge_px, expe
     assert resized_hw(size_hw, short_edge_px, max_long_edge_px) == expected
 
 
+@pytest.mark.parametrize("size_hw", [(100, 100), (100, 300), (300, 100), (1, 5000)])
+def test_squares_are_squares(size_hw):
+    assert resized_hw(size_hw, 64, 80, square=True) == (64, 64)
+
+
+def test_lesions_are_stretched_with_their_square(record):
+    instances = mapper(square=True, short_edges_px=[96])(record)["instances"]
+    assert instances.image_size == (96, 96)
+    stretched = np.array(LESIONS) * (96 / 64, 96 / 48, 96 / 64, 96 / 48)
+    assert instances.gt_boxes.tensor.numpy() == pytest.approx(stretched, abs=1)
+
+
 def test_image_is_gray_three_times_in_0_to_255(record):
     example = mapper()(record)
     image = example["image"]

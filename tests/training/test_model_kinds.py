@@ -147,13 +147,13 @@ def test_cross_validation_takes_it_too(phantoms, config_file, tmp_path):
 def test_a_kind_that_cannot_be_exported_says_so(phantoms, config_file, tmp_path, capsys):
     assert train.main(["--config-file", str(config_file), "DATASETS.TEST", "()", "SOLVER.MAX_ITER", "1"]) == 0
     assert export.main(["--run", str(tmp_path / "run"), "--output", str(tmp_path / "export"), "--format", "onnx"]) == 2
-    assert "this kind of model cannot be exported" in capsys.readouterr().err
+    assert "expected a PixelModel" in capsys.readouterr().err
 
 
 @of_the_classifier
 def test_the_metric_of_another_kind_is_refused(phantoms, config_file, capsys):
     assert train.main(["--config-file", str(config_file), "SOLVER.BEST_METRIC", "segm/AP50"]) == 2
-    assert "image/accuracy, image/sensitivity, image/specificity, loss" in capsys.readouterr().err
+    assert "image/accuracy, image/sensitivity, image/specificity, image/auc" in capsys.readouterr().err
 
 
 @both

@@ -40,5 +40,5 @@ def test_gradients_are_clipped_where_the_configuration_says_so(tiny_config, name
 
 
 def test_an_unknown_optimizer_names_the_known_ones(tiny_config):
-    with pytest.raises(ConfigError, match="SGD or ADAMW"):
+    with pytest.raises(ConfigError, match="SGD, ADAM, ADAMW"):
         build_optimizer(tiny_config({"SOLVER.OPTIMIZER": "Magic"}), small_model())

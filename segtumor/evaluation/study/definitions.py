@@ -27,6 +27,11 @@ DEFINITIONS = {
     "specificity": "Proportion of the normal images (no lesion, crowd region or label of a tumour) on which no "
     "finding reaches score_threshold.",
     "accuracy": "Proportion of all images rightly called tumour or not.",
+    "auc": "Area under the ROC curve of the image's score, tumour against normal.",
+    "brier": "Mean squared difference of the image's score and 1 for a tumour, 0 for none (Brier score); lower is "
+    "better.",
+    "image_class_accuracy": "Proportion of the images of known class, normal included, whose class is right.",
+    "class_macro_f1": "Mean over normal and the classes of the F1 of the image's class.",
     "false_positives_per_normal_image": "Mean number of findings at or above score_threshold on a normal image.",
     "false_positives_per_image": "Mean number of false-positive findings over all images.",
     "confusion": "Lesions by true class (rows) and class of the finding that hits them (columns), or missed; the row "

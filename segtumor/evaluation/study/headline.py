@@ -16,8 +16,23 @@ def headline(evaluation: Evaluation) -> list[tuple[str, float, str]]:
     crowds = f"neither found nor missed; {counts['n_findings_in_crowds']} findings in them do not count"
     lesion_note = f"score >= {score:.2f}, IoU >= {iou:.2f}"
     hits, normal = lesions["true_positives"], f"n = {images['n_normal_images']}"
+    of_all = (counts["n_images"], f"{images['n_tumor_images']} with tumour, {images['n_normal_images']} normal")
+    called = [
+        ("sensitivity", images["sensitivity"], f"images, n = {images['n_tumor_images']}"),
+        ("specificity", images["specificity"], f"images, {normal}"),
+    ]
+    if images["n_images"] and math.isnan(images["false_positives_per_image"]):  # it marks no lesions anywhere
+        return [
+            ("images", *of_all),
+            ("AUC", images["auc"], "images, tumour against normal"),
+            *called,
+            ("accuracy", images["accuracy"], "images, tumour or not"),
+            ("class accuracy", images["image_class_accuracy"], "images, normal and the classes"),
+            ("macro F1", images["class_macro_f1"], "images, mean of normal and the classes"),
+            ("Brier score", images["brier"], "images, lower is better"),
+        ]
     return [
-        ("images", counts["n_images"], f"{images['n_tumor_images']} with tumour, {images['n_normal_images']} normal"),
+        ("images", *of_all),
         ("lesions", counts["n_lesions"], f"{counts['n_findings_at_threshold']} findings with score >= {score:.2f}"),
         *([("crowd regions", counts["n_crowd_regions"], crowds)] if counts["n_crowd_regions"] else []),
         ("mask AP50", m["detection"][SEGM]["AP50"], "percent"),
@@ -28,8 +43,7 @@ def headline(evaluation: Evaluation) -> list[tuple[str, float, str]]:
         ("recall", lesions["recall"], f"{hits} of {lesions['n_lesions']} lesions, {lesion_note}"),
         ("precision", lesions["precision"], f"{hits} of {lesions['n_findings']} findings, {lesion_note}"),
         ("F1", lesions["f1"], lesion_note),
-        ("sensitivity", images["sensitivity"], f"images, n = {images['n_tumor_images']}"),
-        ("specificity", images["specificity"], f"images, {normal}"),
+        *called,
         ("false positives per normal image", images["false_positives_per_normal_image"], normal),
     ]
 

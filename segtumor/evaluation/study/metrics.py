@@ -74,7 +74,7 @@ def evaluation_of(facts: Facts, *, n_images_absent: int | None, n_images_failed:
         [
             *recall_measures(facts.lesions, facts.lesion_case, len(facts.cases)),
             *finding_measures(facts),
-            *call_measures(facts.calls)[0],
+            *(measure for measures in call_measures(facts.calls) for measure in measures),
         ]
     )
     metrics = {
@@ -178,6 +178,8 @@ def _images(found: Mapping[str, Measure]) -> dict[str, Any]:
         "sensitivity": sensitivity.value,
         "specificity": specificity.value,
         "accuracy": found["image_accuracy"].value,
+        **{name: found[f"image_{name}"].value for name in ("auc", "brier", "class_macro_f1")},
+        "image_class_accuracy": found["image_class_accuracy"].value,
         **_values(found, ("false_positives_per_normal_image", "false_positives_per_image")),
         "true_positives": hits,
         "false_negatives": sensitivity.n - hits,

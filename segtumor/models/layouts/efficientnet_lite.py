@@ -13,9 +13,11 @@ _PARTS = {
     "project_conv": "project",
     "bn2": "project.norm",
 }
+_OUTER = re.compile(r"^_(conv_stem|bn0|conv_head|bn1)\.")
+_OUTER_PARTS = {"conv_stem": "stem.", "bn0": "stem.norm.", "conv_head": "last.0.", "bn1": "last.1."}
 
 
 def own_name(name: str) -> str:
-    """``_blocks.1._bn0.bias`` -> ``blocks.1.expand.norm.bias``; the classifier's keep their names."""
+    """``_blocks.1._bn0.bias`` -> ``blocks.1.expand.norm.bias``; the last layer's keep their names."""
     name = _BLOCK.sub(lambda match: f"blocks.{match[1]}.{_PARTS[match[2]]}.", name)
-    return re.sub(r"^_bn0\.", "stem.norm.", re.sub(r"^_conv_stem\.", "stem.", name))
+    return _OUTER.sub(lambda match: _OUTER_PARTS[match[1]], name)

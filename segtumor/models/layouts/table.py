@@ -1,7 +1,7 @@
 """The layouts of weights files that are recognised by the names in them, and renaming their parameters to a model's."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,9 @@ Pixels = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 TORCHVISION_PIXELS: Pixels = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 _ABSOLUTE = ("backbone.", "proposal_generator.", "roi_heads.")
+#: What names of parameters begin with: of a backbone under a pyramid, of one without, of a classifier's network.
+_UNDER_PYRAMID, _BACKBONE, _NETWORK = "backbone.bottom_up.", "backbone.", "network."
+_CONVOLUTION_DIMS = 4
 _WRAPPERS = re.compile(r"^((?:module|model|_orig_mod)\.)+")
 
 
@@ -158,11 +161,38 @@ def with_own_names(state: State, model_names: Iterable[str]) -> Renamed:
     model_names = dict.fromkeys(model_names)
     state = unwrapped(state) if model_names.keys().isdisjoint(state) else state
     layout = layout_of(state)
+    prefix = _prefix_of(model_names)
     if layout is None or layout.recognises(model_names):  # a model may have a layout of these itself
-        return Renamed(state)
-    in_pyramid = any(name.startswith("backbone.bottom_up.") for name in model_names)
-    prefix = "backbone.bottom_up." if in_pyramid else "backbone."
+        return Renamed(_of_detector(state, prefix))
+    if prefix == _NETWORK:
+        return _of_network(layout, state, {name.removeprefix(_NETWORK) for name in model_names})
     named = {layout.own_name(name): tensor for name, tensor in layout.prepared(state).items()}
     within = {name: prefix + name for name in named if not name.startswith(_ABSOLUTE)}
     renamed = {within.get(name, name): tensor for name, tensor in named.items()}
     return Renamed(renamed, layout, frozenset(within.values()))
+
+
+def _prefix_of(model_names: Iterable[str]) -> str:
+    """How the names of a model's backbone begin, or of its network if it is a classifier."""
+    found = (prefix for prefix in (_NETWORK, _UNDER_PYRAMID) if any(name.startswith(prefix) for name in model_names))
+    return next(found, _BACKBONE)
+
+
+def _of_detector(state: State, prefix: str) -> State:
+    """Where a detector's parameters are to start another kind of model: its backbone, under that model's names."""
+    if prefix == _UNDER_PYRAMID or not any(name.startswith(_UNDER_PYRAMID) for name in state):
+        return state
+    return {
+        prefix + name.removeprefix(_UNDER_PYRAMID) if name.startswith(_UNDER_PYRAMID) else name: tensor
+        for name, tensor in state.items()
+    }
+
+
+def _of_network(layout: Layout, state: State, own: Collection[str]) -> Renamed:
+    """A classifier's network keeps torchvision's names, as the file may; its last layer is for other classes."""
+    prepared = layout.prepared(state)
+    candidates = (prepared, {layout.own_name(name): tensor for name, tensor in prepared.items()})
+    named = max(candidates, key=lambda names: len(names.keys() & own))
+    convolutions = (n for n, tensor in named.items() if getattr(tensor, "ndim", 0) == _CONVOLUTION_DIMS)
+    renamed = {_NETWORK + name: tensor for name, tensor in named.items()}
+    return Renamed(renamed, layout, frozenset(_NETWORK + name for name in convolutions))

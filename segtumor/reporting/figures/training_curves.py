@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 #: {key: (iterations, values)}, two equally long sequences, iterations rising.
 History = Mapping[str, tuple[Sequence[int], Sequence[float]]]
 
+_OF_LESIONS = {"val/segm_AP50": "validation mask AP50", "val/dice": "validation Dice"}
+_OF_IMAGES = {
+    "train/accuracy": "training accuracy",
+    "val/image_class_accuracy": "validation accuracy",
+    "train/brier": "training Brier score",
+    "val/image_brier": "validation Brier score, tumour or not",
+}
 logger = logging.getLogger(__name__)
 
 
@@ -80,9 +87,8 @@ def training_curves_figure(history: History) -> Figure:
     figure, panels = new_figure(f"Training up to iteration {last}", n_panels=3, size_in=(8, 9))
     _curves(panels[0], history, {"total_loss": "training", "val/loss": "validation"}, "Loss")
     percent = {key: (x, [value / 100 for value in y]) for key, (x, y) in history.items() if key == "val/segm_AP50"}
-    _curves(
-        panels[1], {**history, **percent}, {"val/segm_AP50": "mask AP50", "val/dice": "Dice"}, "Validation (0 to 1)"
-    )
+    judges_images = "train/accuracy" in history
+    _curves(panels[1], {**history, **percent}, _OF_IMAGES if judges_images else _OF_LESIONS, "0 to 1")
     _curves(panels[2], history, {"lr": "learning rate"}, "Learning rate")
     panels[2].set_xlabel("Iteration")
     for panel in panels:  # alike, so that one can look from one to the next

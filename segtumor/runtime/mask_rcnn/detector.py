@@ -19,6 +19,7 @@ from segtumor.arrays import Floats32, SizeHW
 from segtumor.errors import ModelError, NonFiniteOutputError
 from segtumor.runtime.breakdown import LARGEST_FEATURE, broken_output, is_broken, is_sound
 from segtumor.runtime.contract import Contract
+from segtumor.runtime.inputs import model_images
 from segtumor.runtime.mask_rcnn.anchors import cell_anchors
 from segtumor.runtime.mask_rcnn.box_coding import decode_boxes
 from segtumor.runtime.mask_rcnn.detections import Detections, choose_detections, softmax
@@ -245,27 +246,6 @@ class ImageHeadDetector(Detector):
             marks_lesions=True,
             notes=unlike_notes(unlikeness),
         )
-
-
-def model_images(
-    windows: Sequence[Window], *, pixel_mean: Sequence[float], pixel_std: Sequence[float], size_divisibility: int
-) -> Floats32:
-    """Windowed images as the dense graph takes them: three equal channels, normalised, padded with zeros.
-
-    Windows have one shape; the numbers are those of ``contract.Preprocessing``. Returns (N, 3, h', w') float32, h' and
-    w' the next multiples of ``size_divisibility``.
-    """
-    height, width = windows[0].shape
-    multiple = max(size_divisibility, 1)
-    images = np.zeros(
-        (len(windows), 3, -(-height // multiple) * multiple, -(-width // multiple) * multiple), np.float32
-    )
-    for window, image in zip(windows, images, strict=True):
-        gray = np.multiply(window, np.float32(255), dtype=np.float32)
-        for channel, mean, std in zip(image[:, :height, :width], pixel_mean, pixel_std, strict=True):
-            np.subtract(gray, np.float32(mean), out=channel)
-            channel /= np.float32(std)
-    return images
 
 
 def _are_sound(maps: Maps, index: int) -> bool:

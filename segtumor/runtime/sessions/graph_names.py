@@ -11,6 +11,8 @@ from segtumor.arrays import Floats32
 
 GRAPHS = ("dense", "box_head", "mask_head")
 IMAGE_HEAD = "image_head"
+#: The one graph of a model that says the same of every image: its input is images, its output the answer.
+NETWORK, ANSWER = "network", "answer"
 IMAGES, REGIONS, POOLED = "images", "regions", "pooled"
 BOX_OUTPUTS = ("class_logits", "box_deltas")
 MASK_OUTPUTS = ("mask_logits",)
@@ -21,6 +23,7 @@ PARAMETERS = {
     "box_head": {"head.": "roi_heads.box_head.", "predictor.": "roi_heads.box_predictor."},
     "mask_head": {"head.": "roi_heads.mask_head."},
     IMAGE_HEAD: {"head.": "image_head."},
+    NETWORK: {"model.": ""},
 }
 
 
@@ -31,7 +34,7 @@ def numbered(prefix: str, count: int) -> tuple[str, ...]:
 
 def input_of(graph: str) -> str:
     """Name of a graph's input."""
-    return {"dense": IMAGES, IMAGE_HEAD: POOLED}.get(graph, REGIONS)
+    return {"dense": IMAGES, NETWORK: IMAGES, IMAGE_HEAD: POOLED}.get(graph, REGIONS)
 
 
 def outputs_of(graph: str, feature_count: int, level_count: int) -> tuple[str, ...]:

@@ -10,9 +10,11 @@ from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
 from segtumor.runtime.sessions.graph_names import (
+    ANSWER,
     IMAGE_HEAD,
     IMAGE_OUTPUTS,
     IMAGES,
+    NETWORK,
     POOLED,
     REGIONS,
     NamedHeads,
@@ -38,7 +40,7 @@ class OnnxGraphs(NamedHeads):
     ) -> None:
         self._runtime, self._threads, self._feature_count = import_onnxruntime(), threads, len(regions.strides_px)
         self._pools = pools_of(regions)
-        self._sessions = {name: self._session(files[name][".onnx"]) for name in files}
+        self._sessions = {name: open_session(files[name][".onnx"], threads) for name in files}
         self._dense_outputs = list(outputs_of("dense", self._feature_count, level_count))
 
     def dense(self, images: Floats32) -> Maps:
@@ -60,17 +62,37 @@ class OnnxGraphs(NamedHeads):
         found: list[Floats32] = self._sessions[name].run(list(outputs), {REGIONS: self._pools[name](features, boxes)})
         return found
 
-    def _session(self, path: Path) -> Any:
-        options = self._runtime.SessionOptions()
-        # Memory stays with onnxruntime's arena: over many shapes it kept no more than was kept without it.
-        options.log_severity_level = 3  # errors only; they are raised as well
-        if self._threads is not None:
-            options.intra_op_num_threads = self._threads
-        try:
-            return self._runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's exceptions share no base but this one
-            reason = str(error).strip().splitlines()[0]
-            raise ModelError(f"not a usable ONNX file: {reason:.120}", where=path, remedy="Export again") from error
+
+class OnnxNetwork:
+    """The one graph of a network as ONNX; arguments and errors as ``OnnxGraphs``."""
+
+    def __init__(self, files: Mapping[str, Mapping[str, Path]], *, threads: int | None = None) -> None:
+        self._runtime, self._threads = import_onnxruntime(), threads
+        self._session = open_session(files[NETWORK][".onnx"], threads)
+
+    def answer(self, images: Floats32) -> Floats32:
+        """(N, 3, H, W) float32, normalised and padded -> (N, ...) float32."""
+        found: Floats32 = self._session.run([ANSWER], {IMAGES: images})[0]
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        """As ``OnnxGraphs.describe``."""
+        return {"runtime": "onnxruntime", "version": self._runtime.__version__, "threads": self._threads}
+
+
+def open_session(path: Path, threads: int | None) -> Any:
+    """A session of onnxruntime on the CPU; raises ModelError for a file that is not ONNX."""
+    runtime = import_onnxruntime()
+    options = runtime.SessionOptions()
+    # Memory stays with onnxruntime's arena: over many shapes it kept no more than was kept without it.
+    options.log_severity_level = 3  # errors only; they are raised as well
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base but this one
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"not a usable ONNX file: {reason:.120}", where=path, remedy="Export again") from error
 
 
 def import_onnxruntime() -> Any:

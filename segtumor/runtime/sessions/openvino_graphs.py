@@ -13,9 +13,11 @@ from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
 from segtumor.runtime.sessions.graph_names import (
+    ANSWER,
     IMAGE_HEAD,
     IMAGE_OUTPUTS,
     IMAGES,
+    NETWORK,
     POOLED,
     REGIONS,
     NamedHeads,
@@ -49,14 +51,8 @@ class OpenVinoGraphs(NamedHeads):
         self._openvino = import_openvino()
         self._features, self._pools = numbered("feature", len(regions.strides_px)), pools_of(regions)
         self._others = numbered("objectness", level_count) + numbered("deltas", level_count)
-        settings: dict[str, Any] = {
-            # Else processors with bfloat16 would compute in it.
-            "INFERENCE_PRECISION_HINT": "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-            **({} if threads is None else {"INFERENCE_NUM_THREADS": threads}),
-        }
         core = self._openvino.Core()
-        compiled = {name: self._compile(core, files[name][".xml"], settings) for name in files}
+        compiled = {name: compiled_model(core, files[name][".xml"], threads) for name in files}
         self._requests = {name: model.create_infer_request() for name, model in compiled.items()}
         self._lock = threading.Lock()  # a request serves one caller, from its inputs to its outputs
         self._threads = int(compiled["dense"].get_property("INFERENCE_NUM_THREADS"))
@@ -100,14 +96,43 @@ class OpenVinoGraphs(NamedHeads):
         """A tensor that only borrows the memory of a contiguous array: the caller keeps the array until the end."""
         return self._openvino.Tensor(array, shared_memory=True)
 
-    def _compile(self, core: Any, path: Path, settings: Mapping[str, Any]) -> Any:
-        try:
-            model = core.read_model(path)
-            _check_weights(model, path)
-            return core.compile_model(model, "CPU", settings)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise ModelError(f"not a usable OpenVINO file: {reason:.120}", where=path, remedy="Export again") from error
+
+class OpenVinoNetwork:
+    """The one graph of a network in OpenVINO, arguments and errors as ``OpenVinoGraphs``; callers wait in turn."""
+
+    def __init__(self, files: Mapping[str, Mapping[str, Path]], *, threads: int | None = None) -> None:
+        self._openvino = import_openvino()
+        compiled = compiled_model(self._openvino.Core(), files[NETWORK][".xml"], threads)
+        self._request, self._lock = compiled.create_infer_request(), threading.Lock()
+        self._threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
+
+    def answer(self, images: Floats32) -> Floats32:
+        """(N, 3, H, W) float32, normalised and padded -> (N, ...) float32."""
+        with self._lock:
+            self._request.infer({IMAGES: np.ascontiguousarray(images)})
+            found: Floats32 = self._request.get_tensor(ANSWER).data.copy()
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        """As ``OpenVinoGraphs.describe``."""
+        return {"runtime": "openvino", "version": self._openvino.__version__, "threads": self._threads}
+
+
+def compiled_model(core: Any, path: Path, threads: int | None) -> Any:
+    """A model of OpenVINO for the CPU; raises ModelError for a file that is not OpenVINO's."""
+    settings: dict[str, Any] = {
+        # Else processors with bfloat16 would compute in it.
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        **({} if threads is None else {"INFERENCE_NUM_THREADS": threads}),
+    }
+    try:
+        model = core.read_model(path)
+        _check_weights(model, path)
+        return core.compile_model(model, "CPU", settings)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ModelError(f"not a usable OpenVINO file: {reason:.120}", where=path, remedy="Export again") from error
 
 
 def _check_weights(model: Any, path: Path) -> None:

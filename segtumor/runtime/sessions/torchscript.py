@@ -17,7 +17,7 @@ from segtumor.errors import ModelError
 from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import RegionPooling, pools_of
-from segtumor.runtime.sessions.graph_names import GRAPHS, IMAGE_HEAD
+from segtumor.runtime.sessions.graph_names import GRAPHS, IMAGE_HEAD, NETWORK
 
 
 class TorchGraphs:
@@ -111,6 +111,24 @@ class TorchScriptGraphs(TorchGraphs):
     def describe(self) -> dict[str, Any]:
         """What runs the graphs."""
         return {**super().describe(), "runtime": "torchscript"}
+
+
+class TorchScriptNetwork:
+    """The one graph of a network as TorchScript; arguments and errors as ``TorchScriptGraphs``."""
+
+    def __init__(self, files: Mapping[str, Mapping[str, Path]], *, threads: int | None = None) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._network = _load(files[NETWORK][".pt"])
+
+    @torch.inference_mode()
+    def answer(self, images: Floats32) -> Floats32:
+        """(N, 3, H, W) float32, normalised and padded -> (N, ...) float32."""
+        return _array(self._network(torch.from_numpy(images)))
+
+    def describe(self) -> dict[str, Any]:
+        """What runs the graph."""
+        return {"runtime": "torchscript", "version": torch.__version__, "threads": torch.get_num_threads()}
 
 
 def _load(path: Path) -> nn.Module:

@@ -36,6 +36,7 @@ class RadiographMapper:
         short_edges_px: sizes of the image's shorter edge to choose from at random.
         max_long_edge_px: the longer edge is never made longer than this.
         augmentation: name of a policy, or a file of albumentations (``composed``).
+        square: whether both edges get the size of the shorter one.
         min_lesion_area_px: lesions with fewer pixels after augmentation are left out of this example.
         cache_folder: keeps windowed images at the largest size that is asked for (``cache``); "" for none. Of several
             sizes, the smaller ones are then made from the largest.
@@ -52,6 +53,7 @@ class RadiographMapper:
     max_pixels: int
     augmentation: str
     min_lesion_area_px: int
+    square: bool = False
     cache_folder: str | Path = ""
     cache_max_gb: float = 0.0
     class_names: Sequence[str] = ()
@@ -65,6 +67,7 @@ class RadiographMapper:
         else:
             self._augmentation = Augmentation(self.augmentation)
         settings = [max(self.short_edges_px), self.max_long_edge_px, self.window_percentiles, self.max_pixels]
+        settings += ["square"] if self.square else []
         folder, max_gb = self.cache_folder, self.cache_max_gb
         self._cache = ImageCache(folder, max_gb=max_gb, settings=settings) if folder else None
 
@@ -78,6 +81,7 @@ class RadiographMapper:
             max_pixels=cfg.INPUT.MAX_PIXELS,
             augmentation=cfg.INPUT.AUGMENTATION if is_train else "none",
             min_lesion_area_px=cfg.INPUT.MIN_LESION_AREA_PX,
+            square=cfg.INPUT.SQUARE,
             cache_folder=cfg.INPUT.CACHE_DIR,
             cache_max_gb=cfg.INPUT.CACHE_MAX_GB,
             class_names=cfg.MODEL.CLASS_NAMES,
@@ -123,12 +127,15 @@ class RadiographMapper:
         if self._cache is None:
             return self._read(path, short_edge_px)
         largest, size_hw = self._cache.get(path, lambda: self._read(path, max(self.short_edges_px)))
-        return resize(largest, resized_hw(size_hw, short_edge_px, self.max_long_edge_px)), size_hw
+        return resize(largest, self._resized_hw(size_hw, short_edge_px)), size_hw
 
     def _read(self, path: str, short_edge_px: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
         radiograph = read_radiograph(path, max_pixels=self.max_pixels)
         window = normalize_window(radiograph.pixels, *self.window_percentiles)
-        return resize(window, resized_hw(window.shape, short_edge_px, self.max_long_edge_px)), window.shape
+        return resize(window, self._resized_hw(window.shape, short_edge_px)), window.shape
+
+    def _resized_hw(self, size_hw: tuple[int, int], short_edge_px: int) -> tuple[int, int]:
+        return resized_hw(size_hw, short_edge_px, self.max_long_edge_px, square=self.square)
 
 
 def image_class_of(record: Record, class_names: Sequence[str]) -> int:

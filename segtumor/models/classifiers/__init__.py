@@ -1,0 +1,1 @@
+"""Models that judge the whole image: one architecture, many networks."""
