@@ -21,7 +21,7 @@ from segtumor.arrays import Array, GrayImage
 from segtumor.errors import BadImageError, ConfigError, DataError, SegtumorError
 from segtumor.imaging import Radiograph, normalize_window, read_radiograph
 from segtumor.imaging.contrast import remarks_on
-from segtumor.inference.load import InferenceModel, check_model, load_model
+from segtumor.inference.load import InferenceModel, check_model, folds_in, load_models
 from segtumor.shipped.registry import model_folder
 from segtumor.structures import readings
 from segtumor.structures.lesions import Finding, Lesion
@@ -214,19 +214,24 @@ class Model:
 
 
 def load(
-    path_or_name: str | Path,
+    path_or_name: str | Path | Sequence[str | Path],
     *,
+    tta: bool = False,
+    fusion: str = "wbf",
     device: str | None = None,
     runtime: str | None = None,
     threads: int | None = None,
     confidence_threshold: float | None = None,
     opts: Sequence[str] = (),
 ) -> Model:
-    """Load a model.
+    """Load a model, or several as one.
 
     Args:
         path_or_name: folder of a training run, whose best weights are used, or of an exported model; or the name of
-            a model (``segtumor models`` lists them).
+            a model (``segtumor models`` lists them). A list of them, or the folder of a cross-validation, is an
+            ensemble: what its members say becomes one reading, and how far they disagree its uncertainty.
+        tta: whether the model also looks at the mirrored picture (test-time augmentation).
+        fusion: how findings of several looks become one: "wbf", weighted boxes fusion, or "nms", the highest score.
         device: "cpu" or "cuda", of a training run; None for its ``MODEL.DEVICE``.
         runtime: "torch" or "detectron2", of a training run; None for torch where it can.
         threads: of the model; None for one on each core.
@@ -234,7 +239,7 @@ def load(
         opts: settings of a training run, ("KEY", "value", ...), as after ``--opts``.
 
     Raises:
-        ConfigError: no model there, or options that do not fit it.
+        ConfigError: no model there, options that do not fit it, or members of an ensemble that differ.
         ModelError: it is damaged or of another version.
         InstallationError: what runs it is not installed.
     """
@@ -242,11 +247,16 @@ def load(
         _in_unit_range("confidence threshold", confidence_threshold)
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ConfigError("number of threads out of range", got=repr(threads), expected="1 or more, or None")
-    folder = model_folder(path_or_name)
-    check_model(folder, remedy="Give the folder itself, not a file in it or the folder above")
-    options: dict[str, Any] = {"device": device, "runtime": runtime, "opts": opts}
+    named = [path_or_name] if isinstance(path_or_name, (str, Path)) else list(path_or_name)
+    folders = [run for name in named for run in folds_in(model_folder(name))]
+    if not folders:
+        raise ConfigError("no model is named", got="an empty list", expected="a folder, a name, or several")
+    for folder in folders:
+        check_model(folder, remedy="Give the folder itself, not a file in it or the folder above")
+    options: dict[str, Any] = {"tta": tta, "fusion": fusion, "device": device, "runtime": runtime, "opts": opts}
     options |= {"threads": threads, "confidence_threshold": confidence_threshold}
-    return Model(load_model(run=folder, **options), functools.partial(load, folder.resolve(), **options))
+    again = functools.partial(load, [folder.resolve() for folder in folders], **options)
+    return Model(load_models(folders, **options), again)
 
 
 def to_coco(readings_of_images: Sequence[Reading]) -> dict[str, Any]:

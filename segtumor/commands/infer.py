@@ -11,10 +11,13 @@ from segtumor.runs import FINDINGS, PREDICTIONS, SUMMARY
 from segtumor.texts import counted
 
 if TYPE_CHECKING:  # would delay --help
+    from pathlib import Path
+
     from segtumor.inference.batch.input_search import Inputs
     from segtumor.inference.batch.run import Options, Result
 
 logger = logging.getLogger(__name__)
+_OF_MODELS = ("config_file", "opts", "device", "runtime", "threads", "confidence_threshold")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
             "python tools/infer.py --run output/btxrd256_R_18_FPN --input 'scans/*.dcm' knee.png --output found",
             "python tools/infer.py --run output/exported --input scans --output found --batch-size 4 --num-workers 2",
             "python tools/infer.py --run output/exported --input scans --recursive --output found --continue",
+            "python tools/infer.py --run output/tiny_phantoms_crossval --tta --input scans --output found",
             "python tools/infer.py --run output/exported --annotations mine/annotations/test.json --output found",
             "python tools/infer.py --config-file configs/mask_rcnn_R_50_FPN.yaml --input scans --output found"
             " --opts MODEL.WEIGHTS model.pth",
@@ -34,11 +38,21 @@ def build_parser() -> argparse.ArgumentParser:
     model = parser.add_mutually_exclusive_group()
     model.add_argument(
         "--run",
+        nargs="+",
         metavar="MODEL",
         help="folder of a training run, whose config.yaml and best weights are used, or of an exported model; or a name"
-        " that `segtumor models` lists; default: btxrd-lite, which comes with segtumor",
+        " that `segtumor models` lists; default: btxrd-lite, which comes with segtumor. Several, or the folder of a"
+        " cross-validation, read together as an ensemble",
     )
     model.add_argument("--config-file", metavar="FILE", help="configuration; the weights are given with --opts")
+    together = parser.add_argument_group("looking twice, and several models")
+    together.add_argument("--tta", action="store_true", help="look at the mirrored picture, too: twice the time")
+    together.add_argument(
+        "--fusion",
+        choices=("wbf", "nms"),
+        default="wbf",
+        help="how findings of several looks become one: weighted boxes fusion (default), or the highest score",
+    )
     _add_inputs(parser)
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write; created if needed")
     parser.add_argument("--confidence-threshold", type=float, metavar="T", help="0 to 1; default: that of the model")
@@ -105,29 +119,26 @@ def _add_earlier_run_options(parser: argparse.ArgumentParser) -> None:
 @command(build_parser)
 def main(arguments: argparse.Namespace) -> int:
     from segtumor.inference.batch.run import Options, check, infer_with
-    from segtumor.inference.load import check_model, load_model, opencv_threads
+    from segtumor.inference.load import check_model, combine, folds_in, load_model, opencv_threads
     from segtumor.shipped.registry import model_folder
 
     given = _given_options(arguments)
-    run = None if arguments.config_file else model_folder(arguments.run)
-    check_model(run)
+    named = [] if arguments.config_file else [model_folder(name) for name in arguments.run or [None]]
+    runs: list[Path | None] = [run for folder in named for run in folds_in(folder)]
+    runs = runs or [None]
+    for run in runs:
+        check_model(run)
     inputs = _find_inputs(arguments)
     check(inputs.paths, arguments.output, continued=arguments.continued, overwrite=arguments.overwrite)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
-        model = load_model(
-            run=run,
-            config_file=arguments.config_file,
-            opts=arguments.opts,
-            device=arguments.device,
-            runtime=arguments.runtime,
-            threads=arguments.threads,
-            confidence_threshold=arguments.confidence_threshold,
-        )
-        options = Options.of_model(model, **given)
+        options = {name: getattr(arguments, name) for name in _OF_MODELS}
+        members = [load_model(run=run, **options) for run in runs]
+        model = combine(members, list(map(str, runs)), tta=arguments.tta, fusion=arguments.fusion)
+        settings = Options.of_model(model, **given)
         if model.note:
             logger.warning("%s", model.note.text)
-        result = infer_with(model, inputs.paths, arguments.output, options, left_out=inputs.left_out)
-    return _print_result(arguments, options, result)
+        result = infer_with(model, inputs.paths, arguments.output, settings, left_out=inputs.left_out)
+    return _print_result(arguments, settings, result)
 
 
 def _find_inputs(arguments: argparse.Namespace) -> "Inputs":

@@ -99,6 +99,54 @@ def load_model(
     return model
 
 
+def load_models(
+    runs: Sequence[str | Path], *, tta: bool = False, fusion: str = "wbf", **options: Any
+) -> InferenceModel:
+    """Load one model or several as one (``combined.Ensemble``).
+
+    Args:
+        runs: folders of training runs and exports.
+        tta: whether every model also looks at the mirrored picture.
+        fusion: "wbf" or "nms".
+        options: of ``load_model``, for each.
+
+    Raises:
+        ConfigError: members that differ in classes, windows or post-processing; or as ``load_model``.
+        ModelError, InstallationError: as ``load_model``.
+    """
+    return combine([load_model(run=run, **options) for run in runs], list(map(str, runs)), tta=tta, fusion=fusion)
+
+
+def combine(
+    members: Sequence[InferenceModel], names: Sequence[str], *, tta: bool = False, fusion: str = "wbf"
+) -> InferenceModel:
+    """Loaded models as one; see ``load_models``. ``names`` are those of the models, for messages."""
+    from segtumor.inference.combined import Ensemble, Mirrored, check_members
+
+    first = members[0]
+    if len(members) == 1 and not tta:
+        return first
+    check_members([member.predictor for member in members], names)
+    class_names = first.predictor.class_names
+    models: list[Any] = [member.predictor.model for member in members]
+    models += [Mirrored(model, class_names) for model in models] if tta else []
+    ensemble = Ensemble(models, class_names, fusion=fusion, settings=first.predictor.settings)
+    predictor = first.predictor.with_model(ensemble)
+    settings = {**first.settings, "tta": tta, "fusion": fusion}
+    entry = {**first.entry, **({"others": [dict(other.entry) for other in members[1:]]} if members[1:] else {})}
+    note = next((member.note for member in members if member.note), None)
+    return InferenceModel(predictor, settings, entry, min(member.max_pixels for member in members), note)
+
+
+def folds_in(folder: str | Path) -> list[Path]:
+    """The runs of a cross-validation's folds, in order, if the folder is one; else the folder itself."""
+    folder = Path(folder)
+    if (folder / CONFIG).exists() or (folder / EXPORT).exists():
+        return [folder]
+    folds = [path for path in folder.glob("fold_*") if (path / CONFIG).is_file() and path.name[5:].isdecimal()]
+    return sorted(folds, key=lambda path: int(path.name[5:])) or [folder]
+
+
 @contextlib.contextmanager
 def opencv_threads(count: int) -> Iterator[None]:
     """OpenCV's own threads, for the time of a block."""

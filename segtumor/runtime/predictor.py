@@ -66,6 +66,8 @@ class Predictor:
     Args:
         model: a detector, segmenter, classifier or ``ReadingModel`` (``protocols``).
         class_names: of what it finds, by ``class_id``.
+        windowing: how it sees radiographs.
+        settings: how its findings are cleaned.
     """
 
     def __init__(
@@ -76,8 +78,8 @@ class Predictor:
         windowing: Windowing,
         settings: postprocessing.Postprocessing,
     ) -> None:
-        self.model, self.class_names, self._windowing = model, tuple(class_names), windowing
-        self._settings, self._read = settings, reading_model(model, class_names)
+        self.model, self.class_names, self.windowing = model, tuple(class_names), windowing
+        self.settings, self._read = settings, reading_model(model, class_names)
         self._lock = threading.Lock()
 
     @classmethod
@@ -87,14 +89,18 @@ class Predictor:
         windowing = Windowing.from_contract(contract)
         return cls(model, class_names=contract.class_names, windowing=windowing, settings=settings)
 
+    def with_model(self, model: Model) -> "Predictor":
+        """The same windows and cleaning around another model of the same classes."""
+        return Predictor(model, class_names=self.class_names, windowing=self.windowing, settings=self.settings)
+
     @property
     def short_edge_px(self) -> int:
         """Size the shorter edge of a radiograph is scaled to."""
-        return self._windowing.short_edge_px
+        return self.windowing.short_edge_px
 
     def window(self, pixels: NDArray[np.float32], *, short_edge_px: int | None = None) -> Window:
         """As ``Windowing.window``."""
-        return self._windowing.window(pixels, short_edge_px=short_edge_px)
+        return self.windowing.window(pixels, short_edge_px=short_edge_px)
 
     def read(self, radiograph: Radiograph) -> Reading:
         """The reading of one radiograph of any size: every finding the model returned, in px of the radiograph.
@@ -143,7 +149,7 @@ class Predictor:
     def _cleaned(self, reading: Reading | NonFiniteOutputError) -> Reading | NonFiniteOutputError:
         if is_broken(reading):
             return reading
-        return dataclasses.replace(reading, findings=postprocessing.apply(reading.findings, self._settings))
+        return dataclasses.replace(reading, findings=postprocessing.apply(reading.findings, self.settings))
 
 
 def picture_notes(remarks: Iterable[str]) -> tuple[Note, ...]:

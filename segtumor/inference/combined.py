@@ -1,0 +1,142 @@
+"""Several models as one, and one that looks twice: ensembles and test-time augmentation over readings of any kind.
+
+* Maps of all members (segmenters): their mean, and the findings in it.
+* Findings otherwise: fused, or the highest score of each place (``structures.fusion``).
+* Probabilities of the whole image: the mean of those members that have them.
+* Uncertainty: twice the standard deviation of the members' tumour scores: 0 where all agree, 1 where half of them are
+  sure of a tumour and half of none.
+
+Letters: N windows, M members; h, w of a window, H, W of its radiograph.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segtumor.errors import ConfigError, NonFiniteOutputError
+from segtumor.runtime.breakdown import broken_output, is_broken
+from segtumor.runtime.protocols import Model, SizeHW, Window
+from segtumor.runtime.reading_models import findings_from_maps, reading_model
+from segtumor.structures import postprocessing
+from segtumor.structures.fusion import fuse, mirrored, pooled
+from segtumor.structures.lesions import Finding
+from segtumor.structures.readings import Reading
+
+#: How findings of members become one: by name.
+FUSIONS: Mapping[str, Callable[[Sequence[Sequence[Finding]]], tuple[Finding, ...]]] = {"wbf": fuse, "nms": pooled}
+
+
+class Mirrored:
+    """A model that is shown every picture mirrored left to right; its answers are turned back.
+
+    Args:
+        model: of any kind.
+        class_names: of what it finds, by ``class_id``.
+    """
+
+    def __init__(self, model: Model, class_names: Sequence[str]) -> None:
+        self._read = reading_model(model, class_names)
+
+    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+        """See ``runtime.protocols.ReadingModel``."""
+        flipped = [np.ascontiguousarray(window[:, ::-1]) for window in windows]
+        return [r if is_broken(r) else _turned_back(r) for r in self._read(flipped, sizes_hw)]
+
+
+def _turned_back(reading: Reading) -> Reading:
+    width = reading.size_hw[1]
+    return dataclasses.replace(
+        reading,
+        findings=tuple(mirrored(finding, width) for finding in reading.findings),
+        maps={name: np.ascontiguousarray(values[:, ::-1]) for name, values in reading.maps.items()},
+    )
+
+
+class Ensemble:
+    """M models as one. Where one of them breaks down, so does the ensemble: it would be another one.
+
+    Args:
+        models: of any kinds, with the same classes.
+        class_names: by ``class_id``.
+        fusion: "wbf" (weighted boxes fusion) or "nms".
+        settings: how the findings of each member are cleaned before: one lesion may be benign and malignant there.
+
+    Raises:
+        ConfigError: no model, or another fusion.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        class_names: Sequence[str],
+        *,
+        fusion: str = "wbf",
+        settings: postprocessing.Postprocessing | None = None,
+    ) -> None:
+        if fusion not in FUSIONS:
+            raise ConfigError("unknown fusion", where="--fusion", got=fusion, expected=", ".join(FUSIONS))
+        if not models:
+            raise ConfigError("an ensemble without a model")
+        self._fuse, self._names, self._settings = FUSIONS[fusion], tuple(class_names), settings
+        self._reads = [reading_model(model, class_names) for model in models]
+
+    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+        """See ``runtime.protocols.ReadingModel``."""
+        by_member = [read(windows, sizes_hw) for read in self._reads]
+        return [self._joined(readings) for readings in zip(*by_member, strict=True)]
+
+    def _joined(self, readings: Sequence[Reading | NonFiniteOutputError]) -> Reading | NonFiniteOutputError:
+        sound = [reading for reading in readings if not is_broken(reading)]
+        if len(sound) < len(readings):
+            return broken_output()
+        maps = _mean_maps(sound, self._names)
+        marking = [reading for reading in sound if reading.marks_lesions is not False]
+        given = [reading.image_probabilities for reading in sound if reading.image_probabilities is not None]
+        scores = [reading.tumor_score for reading in sound]
+        return dataclasses.replace(
+            sound[0],
+            findings=findings_from_maps(np.stack(list(maps.values())))
+            if maps
+            else self._fuse([self._cleaned(reading.findings) for reading in marking]),
+            image_probabilities=tuple(np.mean(given, axis=0).tolist()) if given else None,
+            marks_lesions=None if marking and not given else bool(marking),
+            uncertainty=min(1.0, 2 * float(np.std(scores))),
+            maps=maps,
+            notes=tuple(dict.fromkeys(note for reading in sound for note in reading.notes)),
+        )
+
+    def _cleaned(self, findings: Sequence[Finding]) -> Sequence[Finding]:
+        return findings if self._settings is None else postprocessing.apply(findings, self._settings)
+
+
+def _mean_maps(readings: Sequence[Reading], names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """The mean of the class maps; empty unless every member has them."""
+    if not all(set(names) <= reading.maps.keys() for reading in readings):
+        return {}
+    return {name: np.mean([reading.maps[name] for reading in readings], axis=0, dtype=np.float32) for name in names}
+
+
+def check_members(members: Sequence[Any], names: Sequence[str]) -> None:
+    """Refuse predictors that cannot be one ensemble.
+
+    Args:
+        members: ``runtime.predictor.Predictor``s.
+        names: of them, for the message.
+
+    Raises:
+        ConfigError: classes, windows or post-processing differ.
+    """
+    first = members[0]
+    for member, name in zip(members[1:], names[1:], strict=True):
+        for what in ("class_names", "windowing", "settings"):
+            ours, theirs = getattr(first, what), getattr(member, what)
+            if ours != theirs:
+                raise ConfigError(
+                    f"models of one ensemble differ in their {what.replace('_', ' ')}",
+                    where=name,
+                    got=str(theirs),
+                    expected=f"{ours}, as {names[0]}",
+                )
