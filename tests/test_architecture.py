@@ -40,6 +40,7 @@ RANK = {
     "shipped": 7,
     "formats": 8,
     "reporting": 8,
+    "explain": 8,
     "export": 8,
     "training": 9,
     "literature": 9,
@@ -50,7 +51,7 @@ RANK = {
     "__main__": 11,
 }
 #: Rooms and modules that know torch and Detectron2; all others are core.
-RING = ("compat", "config", "models", "export", "training", "runtime.sessions.torchscript")
+RING = ("compat", "config", "models", "explain", "export", "training", "runtime.sessions.torchscript")
 #: Where the core meets the ring: they may import it inside functions, so that help is quick and exports need no torch.
 DOORS = ("commands", "inference.load", "api", "__main__")
 #: What the package offers by name, and imports when a name is used.

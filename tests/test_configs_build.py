@@ -63,7 +63,11 @@ def example(*, with_lesion):
 
 
 #: Losses of the architectures that are no detectors.
-OTHERS = {"ImageClassifier": {"loss_class"}, "UNet": {"loss_pixels", "loss_dice"}}
+OTHERS = {
+    "ImageClassifier": {"loss_class"},
+    "UNet": {"loss_pixels", "loss_dice"},
+    "RetinaNet": {"loss_cls", "loss_box_reg"},
+}
 
 
 def training_losses(model, batch):
@@ -97,13 +101,16 @@ def check_prediction(model):
 
 def check_other(model, losses):
     mixed = training_losses(model, [example(with_lesion=False), example(with_lesion=True)])
-    assert set(mixed) == losses and all(value.item() > 0 and torch.isfinite(value) for value in mixed.values())
+    assert set(mixed) == losses and all(value.item() > 0 and torch.isfinite(value) for value in mixed.values()), mixed
     sum(mixed.values()).backward()
     assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
     model.eval()
     with torch.inference_mode():
         (output,) = model([example(with_lesion=True)])
     (answer,) = output.values()
+    if isinstance(answer, Instances):
+        assert answer.has("pred_boxes") and not answer.has("pred_masks")
+        return
     assert answer.shape in ((3,), (2, SIDE_PX, SIDE_PX)) and answer.min() >= 0 and answer.max() <= 1
 
 
@@ -115,6 +122,9 @@ def test_each_model_trains_on_normal_images_and_lesions_and_predicts(path):
     model = build_model(cfg)
     if cfg.MODEL.META_ARCHITECTURE in OTHERS:
         check_other(model, OTHERS[cfg.MODEL.META_ARCHITECTURE])
+        return
+    if not cfg.MODEL.MASK_ON:
+        check_other(model, LOSSES - {"loss_mask"})
         return
     check_training(model)
     check_prediction(model)

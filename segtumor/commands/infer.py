@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.common.command_line import check_threads, command, make_parser
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # would delay --help
 
     from segtumor.inference.batch.input_search import Inputs
     from segtumor.inference.batch.run import Options, Result
+    from segtumor.inference.load import InferenceModel
 
 logger = logging.getLogger(__name__)
 _OF_MODELS = ("config_file", "opts", "device", "runtime", "threads", "confidence_threshold")
@@ -30,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
             "python tools/infer.py --run output/exported --input scans --output found --batch-size 4 --num-workers 2",
             "python tools/infer.py --run output/exported --input scans --recursive --output found --continue",
             "python tools/infer.py --run output/tiny_phantoms_crossval --tta --input scans --output found",
+            "python tools/infer.py --explain gradcam --input knee.png --output explained",
             "python tools/infer.py --run output/exported --annotations mine/annotations/test.json --output found",
             "python tools/infer.py --config-file configs/mask_rcnn_R_50_FPN.yaml --input scans --output found"
             " --opts MODEL.WEIGHTS model.pth",
@@ -52,6 +55,12 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("wbf", "nms"),
         default="wbf",
         help="how findings of several looks become one: weighted boxes fusion (default), or the highest score",
+    )
+    together.add_argument(
+        "--explain",
+        choices=("gradcam", "layercam", "guided", "occlusion"),
+        help="heat maps beside the overlay: which parts of the picture each finding, and the whole image, depends on;"
+        " of a training run or a shipped model",
     )
     _add_inputs(parser)
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write; created if needed")
@@ -119,7 +128,7 @@ def _add_earlier_run_options(parser: argparse.ArgumentParser) -> None:
 @command(build_parser)
 def main(arguments: argparse.Namespace) -> int:
     from segtumor.inference.batch.run import Options, check, infer_with
-    from segtumor.inference.load import check_model, combine, folds_in, load_model, opencv_threads
+    from segtumor.inference.load import check_model, folds_in, opencv_threads
     from segtumor.shipped.registry import model_folder
 
     given = _given_options(arguments)
@@ -131,14 +140,31 @@ def main(arguments: argparse.Namespace) -> int:
     inputs = _find_inputs(arguments)
     check(inputs.paths, arguments.output, continued=arguments.continued, overwrite=arguments.overwrite)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
-        options = {name: getattr(arguments, name) for name in _OF_MODELS}
-        members = [load_model(run=run, **options) for run in runs]
-        model = combine(members, list(map(str, runs)), tta=arguments.tta, fusion=arguments.fusion)
+        model = _load(arguments, runs)
         settings = Options.of_model(model, **given)
         if model.note:
             logger.warning("%s", model.note.text)
         result = infer_with(model, inputs.paths, arguments.output, settings, left_out=inputs.left_out)
     return _print_result(arguments, settings, result)
+
+
+def _load(arguments: argparse.Namespace, runs: Sequence["Path | None"]) -> "InferenceModel":
+    from segtumor.inference.load import combine, explainable_config, explaining, load_model
+
+    if not arguments.explain:
+        options = {name: getattr(arguments, name) for name in _OF_MODELS}
+        members = [load_model(run=run, **options) for run in runs]
+        return combine(members, list(map(str, runs)), tta=arguments.tta, fusion=arguments.fusion)
+    if len(runs) > 1 or arguments.tta or arguments.runtime:
+        what = "one look of one model, by torch, is explained"
+        raise ConfigError(what, where="--explain", remedy="Leave out --tta and --runtime, and name one model")
+    cfg = explainable_config(runs[0], arguments.config_file, arguments.opts)
+    if arguments.device:
+        cfg.MODEL.DEVICE = arguments.device
+    if arguments.confidence_threshold is not None:
+        cfg.TEST.CONFIDENCE_THRESHOLD = arguments.confidence_threshold
+    cfg.freeze()
+    return explaining(cfg, arguments.explain, threads=arguments.threads)
 
 
 def _find_inputs(arguments: argparse.Namespace) -> "Inputs":

@@ -1,6 +1,7 @@
 """A model ready to read radiographs: an exported one, or that of a training run or a configuration."""
 
 import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -136,6 +137,48 @@ def combine(
     entry = {**first.entry, **({"others": [dict(other.entry) for other in members[1:]]} if members[1:] else {})}
     note = next((member.note for member in members if member.note), None)
     return InferenceModel(predictor, settings, entry, min(member.max_pixels for member in members), note)
+
+
+def explaining(cfg: "CfgNode", method: str, *, threads: int | None = None) -> InferenceModel:
+    """The model of ``MODEL.WEIGHTS`` with heat maps in its readings (``segtumor.explain``), computed by torch.
+
+    Args:
+        method: "gradcam", "layercam", "guided" or "occlusion".
+
+    Raises:
+        ConfigError: another method, or a kind of model that cannot be explained; else as ``load_model``.
+    """
+    from segtumor.explain.explained import Explained, module_of
+    from segtumor.models.build import predictor_from_config
+
+    loaded = model_of_config(cfg, runtime="detectron2", threads=threads)
+    predictor = predictor_from_config(cfg, module_of(loaded.predictor.model), loaded.predictor.class_names)
+    explained = Explained(
+        module_of(loaded.predictor.model),
+        predictor.model,
+        predictor.class_names,
+        method=method,
+        settings=predictor.settings,
+        threshold=cfg.TEST.CONFIDENCE_THRESHOLD,
+    )
+    settings = {**loaded.settings, "explanation": method}
+    return dataclasses.replace(loaded, predictor=predictor.with_model(explained), settings=settings)
+
+
+def explainable_config(run: str | Path | None, config_file: str | Path | None, opts: Sequence[str]) -> "CfgNode":
+    """The configuration of a model that has gradients: a training run's, or that of a shipped model, whose weights are
+    read from its export. Not frozen.
+
+    Raises:
+        ConfigError: another export, which holds no gradients.
+    """
+    if run is None or not (Path(run) / EXPORT).exists():
+        return model_config(run=run, config_file=config_file, opts=opts)
+    beside = Path(run).parent / CONFIG
+    if not beside.is_file():
+        remedy = "Give the training run that it was made of to --run"
+        raise ConfigError("an export has no gradients to explain it by", where=run, remedy=remedy)
+    return model_config(config_file=beside, opts=["MODEL.WEIGHTS", str(Path(run) / EXPORT), *opts])
 
 
 def folds_in(folder: str | Path) -> list[Path]:

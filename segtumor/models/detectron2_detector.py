@@ -117,7 +117,10 @@ def findings_from_instances(instances: Instances) -> tuple[Finding, ...]:
 
 
 #: Where numbers leave a part of the model and what follows drops or clamps what is not finite.
-_EXITS = ("proposal_generator.rpn_head", "roi_heads.box_predictor", "roi_heads.mask_head.predictor", "image_head")
+_EXITS = (
+    *("proposal_generator.rpn_head", "roi_heads.box_predictor", "roi_heads.mask_head.predictor", "image_head"),
+    "head",  # of RetinaNet
+)
 
 
 @contextlib.contextmanager

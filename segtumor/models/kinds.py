@@ -130,6 +130,14 @@ IMAGE_HEAD_RCNN = dataclasses.replace(
     metrics=(*_OF_LESIONS, *_OF_IMAGES),
     finish=fit_typicality,
 )
+#: Detectron2's RetinaNet (Lin et al. 2017): boxes without masks, and focal loss, which has no class weights.
+RETINANET = dataclasses.replace(
+    MASK_RCNN,
+    name="retinanet",
+    count_key="MODEL.RETINANET.NUM_CLASSES",
+    weights_key=None,
+    metrics=("bbox/AP", "bbox/AP50"),
+)
 #: In evaluation mode it returns {"image_probabilities": (K + 1,) in [0, 1], normal first} for each image.
 CLASSIFIER = ModelKind(
     name="classifier",
@@ -149,6 +157,7 @@ SEGMENTER = ModelKind(
 _KINDS = {
     "GeneralizedRCNN": MASK_RCNN,
     "ImageHeadRCNN": IMAGE_HEAD_RCNN,
+    "RetinaNet": RETINANET,
     "ImageClassifier": dataclasses.replace(CLASSIFIER, weights_key="MODEL.CLASSIFIER.CLASS_WEIGHTS"),
     "UNet": SEGMENTER,
 }

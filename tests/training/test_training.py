@@ -283,3 +283,31 @@ def test_what_the_final_evaluation_needs_is_imported_before_training(module, mon
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError):
         import_late_dependencies()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"MODEL.MASK_ON": False},
+        {
+            "MODEL.META_ARCHITECTURE": "RetinaNet",
+            "MODEL.RETINANET.IN_FEATURES": "['p3', 'p4', 'p5', 'p6']",
+            "MODEL.ANCHOR_GENERATOR.SIZES": "[[16], [32], [64], [128]]",
+        },
+    ],
+    ids=["Faster R-CNN", "RetinaNet"],
+)
+def test_a_detector_without_masks_goes_the_whole_way(
+    settings, phantoms, tiny_options, tiny_config_file, tmp_path, capsys
+):
+    from segtumor.commands import export, infer, train
+
+    options = {**settings, "OUTPUT_DIR": tmp_path / "run", "SOLVER.BEST_METRIC": "bbox/AP50"}
+    assert train.main(["--config-file", str(tiny_config_file), *tiny_options(options)]) == 0
+    metrics = json.loads((tmp_path / "run" / "inference" / "phantoms_test" / "metrics.json").read_text())
+    assert metrics["counts"]["n_findings_without_mask"] == metrics["counts"]["n_findings"]
+    argv = ["--run", str(tmp_path / "run"), "--input", str(phantoms / "images"), "--output", str(tmp_path / "found")]
+    assert infer.main([*argv, "--confidence-threshold", "0"]) == 0
+    argv = ["--run", str(tmp_path / "run"), "--format", "onnx", "--output", str(tmp_path / "export")]
+    assert export.main(argv) == 2
+    assert "error: " in capsys.readouterr().err

@@ -58,7 +58,7 @@ class Drawer:
         timings_s = {"read": prepared.seconds, "model": predicted.seconds, "draw": drawn_s}
         return InferenceOutcome(
             str(prepared.path),
-            dataclasses.replace(reading, timings_s={key: round(value, 4) for key, value in timings_s.items()}),
+            dataclasses.replace(reading, maps={}, timings_s={key: round(v, 4) for key, v in timings_s.items()}),
             seconds=round(sum(timings_s.values()), 4),
             overlay=name,
         )

@@ -25,7 +25,7 @@ class Predicted:
     """One input after the model.
 
     Attributes:
-        reading: what it says, without maps, which are as large as the radiograph; or None.
+        reading: what it says, without the maps of its classes, which are as large as the radiograph; or None.
         reason: why there is none, or None.
         seconds: the model's time, s; of a batch, the input's share.
     """
@@ -78,7 +78,7 @@ def _predicted(
         return Predicted(prepared, reason=str(named(answer, prepared.path)), seconds=seconds)
     reading = dataclasses.replace(
         answer,
-        maps={},
+        maps={name: values for name, values in answer.maps.items() if name not in answer.class_names},
         notes=(*picture_notes(prepared.remarks), *answer.notes, *([note] if note else [])),
         spacing_mm=prepared.spacing_mm,
         spacing_source=prepared.spacing_source,

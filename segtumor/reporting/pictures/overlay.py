@@ -19,6 +19,7 @@ from segtumor import NOTICE
 from segtumor.arrays import Box
 from segtumor.escaping import printable, shortened
 from segtumor.reporting.files.findings_files import box_extent_mm, box_extent_px
+from segtumor.reporting.pictures.heat_panel import draw_heat, side_by_side
 from segtumor.reporting.pictures.overlay_labels import leader_line, place_labels
 from segtumor.reporting.pictures.overlay_view import Font, OverlayBase, View, overlay_base
 from segtumor.structures.lesions import Finding, Lesion
@@ -44,9 +45,17 @@ Picture: TypeAlias = NDArray[np.uint8]
 
 
 def draw_reading(pixels: Pixels, reading: Reading, **options: Any) -> Picture:
-    """One radiograph with what a model says about it; pixels, options and picture as ``draw_overlay``."""
-    return draw_overlay(
-        pixels,
+    """One radiograph with what a model says about it; pixels, options and picture as ``draw_overlay``.
+
+    Beside it, where the reading has heat maps (``explain``), each of them over the radiograph; the maps of a U-Net's
+    classes are none: they are what its findings are made of.
+    """
+    base = pixels if isinstance(pixels, OverlayBase) else overlay_base(pixels)
+    heats = {name: heat for name, heat in reading.maps.items() if name not in reading.class_names}
+    shown = [finding for finding in reading.findings if finding.score >= options["score_threshold"]]
+    placed = [finding for finding in shown if finding.is_placed]
+    overlay = draw_overlay(
+        base,
         reading.findings,
         reading.class_names,
         image_probabilities=reading.image_probabilities,
@@ -54,6 +63,7 @@ def draw_reading(pixels: Pixels, reading: Reading, **options: Any) -> Picture:
         spacing_source=reading.spacing_source,
         **options,
     )
+    return side_by_side([overlay, *(draw_heat(base, heat, name, placed) for name, heat in heats.items())])
 
 
 def draw_overlay(
