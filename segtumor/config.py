@@ -92,6 +92,8 @@ def _add_data_keys(cfg: CfgNode) -> None:
     cfg.INPUT.WINDOW_PERCENTILES = [0.5, 99.5]
     # Images with more pixels than this, by their header, are refused.
     cfg.INPUT.MAX_PIXELS = 64_000_000
+    # Steps between the window and the model, in order (segtumor.imaging.steps): clahe, equalize, zscore, ...
+    cfg.INPUT.PREPROCESSING = []
     # Images are stretched to squares of MIN_SIZE_TRAIN and MIN_SIZE_TEST, whatever their shape.
     cfg.INPUT.SQUARE = False
     # Name of a policy in segtumor.training.batches.augmentation, or a file that albumentations has written.

@@ -53,6 +53,7 @@ def preprocessing_of(cfg: CfgNode, size_divisibility: int) -> Preprocessing:
         pixel_std=_three(cfg.MODEL.PIXEL_STD),
         size_divisibility=size_divisibility,
         square=cfg.INPUT.SQUARE,
+        steps=tuple(cfg.INPUT.PREPROCESSING),
     )
 
 

@@ -227,6 +227,7 @@ def _exported_model(folder: Path, threads: int | None, confidence_threshold: flo
         "max_long_edge_px": preprocessing.max_long_edge_px,
         "window_percentiles": list(preprocessing.window_percentiles),
         **({"square": True} if preprocessing.square else {}),
+        **({"steps": list(preprocessing.steps)} if preprocessing.steps else {}),
         "postprocessing": dict(contract.postprocessing),
         "runtime": _without_threads(export.graphs.describe()),
     }
@@ -274,6 +275,7 @@ def model_of_config(cfg: "CfgNode", *, runtime: str | None = None, threads: int 
         "max_long_edge_px": cfg.INPUT.MAX_SIZE_TEST,
         "window_percentiles": list(cfg.INPUT.WINDOW_PERCENTILES),
         **({"square": True} if cfg.INPUT.SQUARE else {}),
+        **({"steps": list(cfg.INPUT.PREPROCESSING)} if cfg.INPUT.PREPROCESSING else {}),
         "postprocessing": dict(cfg.POSTPROCESSING),
         "device": cfg.MODEL.DEVICE,
         "runtime": _without_threads(description),

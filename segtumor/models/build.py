@@ -86,6 +86,7 @@ def windowing_from_config(cfg: CfgNode) -> Windowing:
         max_long_edge_px=cfg.INPUT.MAX_SIZE_TEST,
         window_percentiles=cfg.INPUT.WINDOW_PERCENTILES,
         square=cfg.INPUT.SQUARE,
+        steps=tuple(cfg.INPUT.PREPROCESSING),
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from segtumor.errors import ConfigError, ModelError
+from segtumor.imaging.steps import STEPS
 from segtumor.runtime.fields import Rule, Several, WrongFieldError, check_names, fields_of
 from segtumor.structures.postprocessing import Postprocessing
 
@@ -59,6 +60,7 @@ class Preprocessing:
         pixel_std: what they are then divided by.
         size_divisibility: height and width are padded with zeros to a multiple of it, px; 0 pads nothing.
         square: whether both edges are scaled to ``short_edge_px``; exports from before there was a choice lack it.
+        steps: names of ``imaging.steps``, in order; likewise.
     """
 
     short_edge_px: Count
@@ -69,6 +71,7 @@ class Preprocessing:
     pixel_std: Annotated[tuple[float, float, float], Several(_POSITIVE, 3)]
     size_divisibility: NotNegative
     square: YesNo = False
+    steps: Annotated[tuple[str, ...], Several(Rule(str, "the name of a step"), least=0)] = ()
 
 
 @dataclass(frozen=True)
@@ -242,6 +245,8 @@ def _check_common(contract: Contract | NetworkContract) -> None:
     low, high = contract.preprocessing.window_percentiles
     names = contract.class_names
     _check(low < high, "preprocessing.window_percentiles", [low, high], "two rising numbers")
+    unknown = [name for name in contract.preprocessing.steps if name not in STEPS]
+    _check(not unknown, "preprocessing.steps", unknown, f"of {', '.join(STEPS)}")
     _check(len(set(names)) == len(names), "class_names", list(names), "names that differ")
 
 

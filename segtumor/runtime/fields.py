@@ -47,14 +47,16 @@ class Rule:
 
 @dataclass(frozen=True)
 class Several:
-    """A list whose items follow one rule: ``count`` of them, or any number from one on."""
+    """A list whose items follow one rule: ``count`` of them, or any number from ``least`` on."""
 
     item: Reads
     count: int | None = None
+    least: int = 1
 
     def read(self, values: Any, field: str) -> tuple[Any, ...]:
         """A tuple of the items."""
-        if not isinstance(values, (list, tuple)) or not values or self.count not in (None, len(values)):
+        is_list = isinstance(values, (list, tuple))
+        if not is_list or len(values) < self.least or self.count not in (None, len(values)):
             expected = f"a list of {self.count or 'some'} values"
             raise WrongFieldError(field, "is not right", got=_shown(values), expected=expected)
         return tuple(self.item.read(value, f"{field}[{index}]") for index, value in enumerate(values))

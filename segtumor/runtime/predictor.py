@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from segtumor.errors import BadImageError, NonFiniteOutputError
 from segtumor.imaging import Radiograph, normalize_window
 from segtumor.imaging.resizing import resize, resized_hw
+from segtumor.imaging.steps import apply_steps, check_steps
 from segtumor.runtime.breakdown import all_sound, is_broken
 from segtumor.runtime.protocols import Model, ModelContract, SizeHW, Window
 from segtumor.runtime.reading_models import reading_model
@@ -32,12 +33,20 @@ class Windowing:
         max_long_edge_px: limit of the longer edge.
         window_percentiles: gray values made black and white, 0 to 100.
         square: whether both edges are scaled to ``short_edge_px``.
+        steps: names of ``imaging.steps``, applied last.
+
+    Raises:
+        ConfigError: no such step.
     """
 
     short_edge_px: int
     max_long_edge_px: int
     window_percentiles: Sequence[float]
     square: bool = False
+    steps: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        check_steps(self.steps)
 
     @classmethod
     def from_contract(cls, contract: ModelContract) -> "Windowing":
@@ -54,7 +63,7 @@ class Windowing:
             raise BadImageError("the picture has pixels that are NaN or infinite")
         short_px = short_edge_px or self.short_edge_px
         size_hw = resized_hw(pixels.shape, short_px, self.max_long_edge_px, square=self.square)
-        return resize(normalize_window(pixels, *self.window_percentiles), size_hw)
+        return apply_steps(resize(normalize_window(pixels, *self.window_percentiles), size_hw), self.steps)
 
 
 class Predictor:

@@ -166,6 +166,7 @@ RULES = {
     "INPUT.MIN_SIZE_TEST": _SIDE,
     "INPUT.MAX_SIZE_TEST": _SIDE,
     "INPUT.WINDOW_PERCENTILES": each(real(0, 100), count=2, rising=True),
+    "INPUT.PREPROCESSING": each(_TEXT, least=0),
     "INPUT.MAX_PIXELS": whole(1),
     "INPUT.MIN_LESION_AREA_PX": whole(0),
     "INPUT.CACHE_MAX_GB": _POSITIVE,

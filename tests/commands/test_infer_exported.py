@@ -25,7 +25,7 @@ CONTRACT = SimpleNamespace(
     class_names=("benign", "malignant"),
     confidence_threshold=0.4,
     preprocessing=SimpleNamespace(
-        short_edge_px=32, max_long_edge_px=64, window_percentiles=(0.5, 99.5), max_pixels=10_000, square=False
+        short_edge_px=32, max_long_edge_px=64, window_percentiles=(0.5, 99.5), max_pixels=10_000, square=False, steps=()
     ),
     postprocessing=dataclasses.asdict(Postprocessing()),
 )

@@ -120,3 +120,16 @@ def test_it_runs_where_there_is_no_torch(tiny_config_file, pictures, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "found" / "overlays").iterdir())) == 3
+
+
+def test_steps_and_squares_go_into_the_export(tiny_config_file, pictures, tmp_path):
+    steps = ("INPUT.PREPROCESSING", "['clahe', 'zscore']", "INPUT.SQUARE", "True")
+    run = write_run(tmp_path / "run", tiny_config_file, "classifier", *steps)
+    assert command.main(["--run", str(run), "--format", "onnx", "--output", str(tmp_path / "export")]) == 0
+    assert open_export(tmp_path / "export").contract.preprocessing.steps == ("clahe", "zscore")
+    for own, other in zip(readings(run, pictures), readings(tmp_path / "export", pictures), strict=True):
+        assert own.image_probabilities == pytest.approx(other.image_probabilities, abs=1e-4)
+    manifest = json.loads((tmp_path / "export" / "export.json").read_text())
+    wrong = {**manifest["contract"], "preprocessing": {**manifest["contract"]["preprocessing"], "steps": ["sharpen"]}}
+    with pytest.raises(ModelError, match=r"preprocessing\.steps"):
+        type(open_export(tmp_path / "export").contract).from_dict(wrong, tmp_path)

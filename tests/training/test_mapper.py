@@ -90,6 +90,18 @@ def test_squares_are_squares(size_hw):
     assert resized_hw(size_hw, 64, 80, square=True) == (64, 64)
 
 
+def test_steps_are_those_of_inference(record):
+    from segtumor.imaging import read_radiograph
+    from segtumor.runtime.predictor import Windowing
+
+    settings = {"short_edges_px": [40], "square": True, "steps": ["median", "clahe"]}
+    image = mapper(**settings)(record)["image"][0].numpy() / 255
+    windowing = Windowing(
+        short_edge_px=40, max_long_edge_px=64, window_percentiles=(0, 100), square=True, steps=("median", "clahe")
+    )
+    np.testing.assert_allclose(image, windowing.window(read_radiograph(record["file_name"]).pixels), atol=1e-6)
+
+
 def test_lesions_are_stretched_with_their_square(record):
     instances = mapper(square=True, short_edges_px=[96])(record)["instances"]
     assert instances.image_size == (96, 96)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from segtumor.evaluation.facts.truth import true_class
 from segtumor.imaging import normalize_window, read_radiograph
 from segtumor.imaging.resizing import resize, resized_hw
+from segtumor.imaging.steps import apply_steps, check_steps
 from segtumor.models.detectron2_detector import image_tensor
 from segtumor.models.kinds import Example, Truth, instance_targets, kind_of
 from segtumor.structures.lesions import AnnotatedImage, Lesion
@@ -37,6 +38,7 @@ class RadiographMapper:
         max_long_edge_px: the longer edge is never made longer than this.
         augmentation: name of a policy, or a file of albumentations (``composed``).
         square: whether both edges get the size of the shorter one.
+        steps: names of ``imaging.steps``, applied before augmentation.
         min_lesion_area_px: lesions with fewer pixels after augmentation are left out of this example.
         cache_folder: keeps windowed images at the largest size that is asked for (``cache``); "" for none. Of several
             sizes, the smaller ones are then made from the largest.
@@ -54,12 +56,14 @@ class RadiographMapper:
     augmentation: str
     min_lesion_area_px: int
     square: bool = False
+    steps: Sequence[str] = ()
     cache_folder: str | Path = ""
     cache_max_gb: float = 0.0
     class_names: Sequence[str] = ()
     targets: Callable[[Truth], Mapping[str, Any]] = instance_targets
 
     def __post_init__(self) -> None:
+        check_steps(self.steps)
         self._augmentation: Augmentation | ComposedAugmentation
         if Path(self.augmentation).suffix in SUFFIXES:
             shortest = min(*self.short_edges_px, self.max_long_edge_px)
@@ -82,6 +86,7 @@ class RadiographMapper:
             augmentation=cfg.INPUT.AUGMENTATION if is_train else "none",
             min_lesion_area_px=cfg.INPUT.MIN_LESION_AREA_PX,
             square=cfg.INPUT.SQUARE,
+            steps=cfg.INPUT.PREPROCESSING,
             cache_folder=cfg.INPUT.CACHE_DIR,
             cache_max_gb=cfg.INPUT.CACHE_MAX_GB,
             class_names=cfg.MODEL.CLASS_NAMES,
@@ -97,6 +102,7 @@ class RadiographMapper:
         """
         rng = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
         pixels, size_hw = self._window(record["file_name"], int(rng.choice(self.short_edges_px)))
+        pixels = apply_steps(pixels, self.steps)
         lesions = [a for a in record["annotations"] if not a.get("iscrowd", 0)]
         size = pixels.shape
 
