@@ -39,7 +39,10 @@ def test_every_file_is_there(written):
     study, paths = written
     curves = {f"curve_{name}.csv" for name in study.curves}
     others = {"estimates.csv", "subgroups.csv", "tests.csv", "per_case.csv", "report.html"}
-    assert set(paths) == curves | others | {"confusion_image_class.csv", "confusion_patient_class.csv"}
+    assert set(paths) == curves | others | {"confusion_image_class.csv", "confusion_patient_class.csv"} | {
+        "image_class_table.csv",
+        "patient_class_table.csv",
+    }
     assert all(path.is_file() for path in paths.values())
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segtumor.evaluation.study.class_table import class_rows
 from segtumor.evaluation.study.values import Study
 from segtumor.files import remove_files
 from segtumor.reporting.files.evaluation_files import refuse_run_folder, write_evaluation
@@ -32,6 +33,7 @@ _NAMES = (
     *(REPORT, "estimates.csv", "subgroups.csv", "tests.csv", "per_case.csv"),
     *(f"curve_{name}.csv" for name in _CURVES),
     *(f"confusion_{name}.csv" for name in _CONFUSIONS),
+    *(f"{name}_table.csv" for name in _CONFUSIONS),
 )
 _RELIABILITY_COLUMNS = ("bin_low", "bin_high", "mean_probability", "observed", "count")
 
@@ -49,7 +51,8 @@ def write_study(
     """Write the page and tables of a study into ``folder``.
 
     ``estimates.csv``, ``subgroups.csv``, ``tests.csv`` and ``per_case.csv``; each curve as ``curve_<name>.csv`` and
-    each confusion matrix as ``confusion_<name>.csv``; ``report.html``, which comes last and stands for the others.
+    each confusion matrix as ``confusion_<name>.csv``, with precision, recall and F1 of its classes as
+    ``<name>_table.csv``; ``report.html``, which comes last and stands for the others.
     Those that an earlier study left in the folder are deleted when all is drawn and nothing written.
 
     Args:
@@ -68,6 +71,7 @@ def write_study(
         **_main_tables(study),
         **{f"curve_{name}.csv": _curve_table(curve) for name, curve in study.curves.items()},
         **{f"confusion_{name}.csv": _confusion_table(*confusion) for name, confusion in study.confusions.items()},
+        **{f"{name}_table.csv": _class_table(*confusion) for name, confusion in study.confusions.items()},
         REPORT: page,
     }
     if evaluation is None:
@@ -103,6 +107,11 @@ def _side_by_side(columns: Mapping[str, ArrayLike]) -> Table:
     """Arrays as rows; one that is shorter, as a curve's thresholds may be, ends in empty cells."""
     rows = itertools.zip_longest(*(np.asarray(values).tolist() for values in columns.values()))
     return Table([dict(zip(columns, row, strict=True)) for row in rows], list(columns))
+
+
+def _class_table(names: Sequence[str], counts: NDArray[np.int64]) -> Table:
+    rows = [dataclasses.asdict(row) for row in class_rows(names, counts)]
+    return Table(rows, ["name", "precision", "recall", "f1", "n_true", "n_called"])
 
 
 def _confusion_table(names: Sequence[str], counts: NDArray[np.int64]) -> Table:

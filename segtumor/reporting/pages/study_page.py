@@ -9,6 +9,7 @@ from typing import Any
 
 from segtumor import NOTICE, __version__
 from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.study.class_table import class_rows
 from segtumor.evaluation.study.values import Estimate, Study
 from segtumor.reporting.pages.page import data_url, environment
 from segtumor.reporting.pages.study_figures import FOREST_MEASURES, study_figures, subgroups_of
@@ -83,7 +84,7 @@ def study_page(
             summary=summary_sentences(study),
             headline=_headline(study),
             count_example=_count_example(study),
-            extra_tables=extra_tables,
+            extra_tables=[*_class_tables(study), *extra_tables],
             groups=_groups(study),
             figures={
                 section: [(f, data_url(f.png())) for f in figures if f.section == section]
@@ -102,6 +103,25 @@ def study_page(
             checklists=[(title, filled(items, facts)) for title, items in checklists()],
         )
     )
+
+
+def _class_tables(study: Study) -> Iterator[ExtraTable]:
+    """Precision, recall and F1 of the classes of images and patients."""
+    note = (
+        "Precision: right among those called so. Recall: called so among those that are. The macro mean counts every "
+        "class that occurs alike, the weighted mean by how many there are."
+    )
+    for key, (names, counts) in study.confusions.items():
+        unit = key.partition("_")[0]
+        rows = [
+            [
+                r.name,
+                *(UNDEFINED if is_undefined(v) else f"{v:.3f}" for v in (r.precision, r.recall, r.f1)),
+                str(r.n_true),
+            ]
+            for r in class_rows(names, counts)
+        ]
+        yield f"Classes of {unit}s", note, ("class", "precision", "recall", "F1", f"{unit}s"), rows
 
 
 def headline(study: Study, also: Iterable[str] = ()) -> list[Estimate]:
