@@ -8,6 +8,7 @@ COMMANDS: Commands = {
     "get": ("weights.get", "take one of these from where it was published, or out of a file; hash checked"),
     "show": ("weights.show", "what a file of weights holds, and whose layout it has"),
     "convert": ("weights.convert", "a file of weights to a .pth with a checksum, in half precision if wanted"),
+    "average": ("weights.average", "the mean of several models that were trained further from one start, as one"),
 }
 main = Group(
     "segtumor weights",

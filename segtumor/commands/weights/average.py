@@ -1,0 +1,41 @@
+"""``segtumor weights average``: the mean of several models' weights, as one model."""
+
+import argparse
+from pathlib import Path
+
+from segtumor.commands.common.command_line import command, make_parser
+from segtumor.errors import ConfigError
+
+_DESCRIPTION = """Write the mean of the weights of models that were trained further from one start: it often finds more
+than each of them, and takes no longer to run. Which shares are best is for a validation set to say. In a run folder the
+mean takes the place of model_best.pth."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = make_parser(
+        "segtumor weights average",
+        _DESCRIPTION,
+        examples=[
+            "segtumor weights average output/first/model_best.pth output/further/model_best.pth --output mean.pth",
+            "segtumor weights average a.pth b.pth --shares 0.7 0.3 --output mean.pth",
+        ],
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="weights of one architecture and the same classes")
+    parser.add_argument("--shares", nargs="+", type=float, default=[], metavar="S", help="of each file; default: equal")
+    parser.add_argument("--output", required=True, metavar="OUT", help="file to write, .pth")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT")
+    return parser
+
+
+@command(build_parser)
+def main(arguments: argparse.Namespace) -> int:
+    from segtumor.models.weight_average import average_weights
+
+    output = Path(arguments.output)
+    if output.suffix != ".pth":
+        raise ConfigError("not a name for weights", where="--output", got=output.name, expected="NAME.pth")
+    if output.exists() and not arguments.overwrite:
+        raise ConfigError("is there already", where=output, remedy="Add --overwrite to replace it")
+    count = average_weights(arguments.files, output, shares=arguments.shares)
+    print(f"{output}: the mean of {len(arguments.files)} models, {count} tensors")
+    return 0
