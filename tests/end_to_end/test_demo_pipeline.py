@@ -62,5 +62,8 @@ def test_evaluate_gives_the_same_numbers_as_training(demo, tmp_path):
         assert result.returncode == 0, result.stderr
         ours = json.loads((output / "metrics.json").read_text())
         theirs = json.loads((in_training / "metrics.json").read_text())
+        if predictions.name != "predictions.json":  # COCO's results know nothing of whole images
+            for name in ("auc", "brier", "class_macro_f1", "image_class_accuracy"):
+                del ours["images"][name], theirs["images"][name]
         for part in ("detection", "overlap", "lesions", "images", "confusion"):
             assert ours[part] == theirs[part], part
