@@ -65,6 +65,13 @@ def build_parser() -> argparse.ArgumentParser:
     _add_inputs(parser)
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write; created if needed")
     parser.add_argument("--confidence-threshold", type=float, metavar="T", help="0 to 1; default: that of the model")
+    parser.add_argument(
+        "--review-threshold",
+        type=float,
+        metavar="T",
+        help="an image without a tumour called gets the note 'look again' if its tumour score reaches T, which is below"
+        " the confidence threshold; `segtumor models show` lists thresholds by sensitivity",
+    )
     parser.add_argument("--no-overlays", action="store_true", help="write the tables only")
     parser.add_argument("--max-pixels", type=int, metavar="N", help="refuse larger images; default: that of the model")
     parser.add_argument("--frame", type=int, metavar="N", help="index, from 0, of the frame of multi-frame DICOM files")
@@ -141,7 +148,7 @@ def main(arguments: argparse.Namespace) -> int:
     check(inputs.paths, arguments.output, continued=arguments.continued, overwrite=arguments.overwrite)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
         model = _load(arguments, runs)
-        settings = Options.of_model(model, **given)
+        settings = Options.of_model(model, review_threshold=arguments.review_threshold, **given)
         if model.note:
             logger.warning("%s", model.note.text)
         result = infer_with(model, inputs.paths, arguments.output, settings, left_out=inputs.left_out)

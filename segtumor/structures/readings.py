@@ -20,6 +20,7 @@ Not here: making one (``segtumor.runtime.predictor``), reading and writing them,
 Letters: H, W height and width of the radiograph in px; K classes, without normal.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -34,6 +35,8 @@ ABOUT_PICTURE = "picture"
 SIZE_REDUCED = "size_reduced"
 #: The model was trained on other radiographs than this one, synthetic ones for example.
 UNLIKE_TRAINING = "unlike_training"
+#: No tumour is called, and its score is high enough for a second look.
+LOOK_AGAIN = "look_again"
 #: Memory ran out while the overlay was drawn.
 NOT_DRAWN = "not_drawn"
 #: Of a note of which only the sentence is known, as in files of older versions.
@@ -128,6 +131,20 @@ class Reading:
     def note(self) -> str | None:
         """All notes as one text, or None without notes."""
         return "; ".join(note.text for note in self.notes) or None
+
+
+def with_second_look(reading: Reading, threshold: float, review_threshold: float | None) -> Reading:
+    """The reading with a note where no tumour is called and yet somebody should look.
+
+    Args:
+        threshold: from which on a tumour is called, [0, 1].
+        review_threshold: from which on, below ``threshold``, a second look is asked for; None asks for none.
+    """
+    score = reading.tumor_score
+    if review_threshold is None or not review_threshold <= score < threshold:
+        return reading
+    text = f"No tumour is called, but its score is {score:.2f}, from {review_threshold:.2f} on: look again."
+    return dataclasses.replace(reading, notes=(*reading.notes, Note(LOOK_AGAIN, text)))
 
 
 def tumor_score(findings: Sequence[Finding], image_probabilities: ImageProbabilities | None = None) -> float:

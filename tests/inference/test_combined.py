@@ -18,7 +18,7 @@ from segtumor.runtime.reading_models import reading_model
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
 from segtumor.structures.postprocessing import Postprocessing
-from segtumor.structures.readings import Note, Reading
+from segtumor.structures.readings import LOOK_AGAIN, Note, Reading, with_second_look
 
 pytestmark = pytest.mark.command
 
@@ -167,3 +167,21 @@ def test_the_folder_of_a_cross_validation_means_its_folds(tmp_path):
     assert [path.name for path in folds_in(tmp_path / "cv")] == ["fold_1", "fold_2", "fold_10"]
     assert folds_in(tmp_path / "cv" / "fold_1") == [tmp_path / "cv" / "fold_1"]
     assert folds_in(tmp_path) == [tmp_path]
+
+
+@pytest.mark.parametrize(("score", "asks"), [(0.1, False), (0.25, True), (0.34, True), (0.375, False), (0.9, False)])
+def test_a_borderline_image_is_to_be_looked_at_again(score, asks):
+    reading = Reading(class_names=NAMES, size_hw=(4, 4), image_probabilities=(1 - score, score, 0.0))
+    noted = with_second_look(reading, 0.35, 0.2)
+    assert noted.has_note(LOOK_AGAIN) is asks and with_second_look(reading, 0.35, None) == reading
+    assert ("look again" in (noted.note or "")) is asks
+
+
+def test_the_command_says_so_and_refuses_a_threshold_above_the_other(tmp_path, scan, capsys):
+    run = write_export(tmp_path / "export", "brightness")  # its threshold is 0.35, the picture's score about 0.5
+    argv = ["--run", str(run), "--input", str(scan), "--confidence-threshold", "0.9", "--output"]
+    assert infer.main([*argv, str(tmp_path / "found"), "--review-threshold", "0.2"]) == 0
+    summary = json.loads((tmp_path / "found" / "summary.json").read_text())
+    assert summary["settings"]["review_threshold"] == 0.2 and "look again" in json.dumps(summary["inputs"])
+    assert infer.main([*argv, str(tmp_path / "x"), "--review-threshold", "0.95"]) == 2
+    assert "--review-threshold" in capsys.readouterr().err

@@ -56,6 +56,8 @@ class Options:
         batch_size: radiographs that the model sees at once, from 1.
         num_workers: threads that read, and as many that draw; 0 does both where the model computes.
         note: a sentence for the footer of every overlay and for every row of findings.csv, or None.
+        review_threshold: images without a tumour called get a note to look again from this score on, 0 to
+            ``confidence_threshold``; None for none.
         continued: whether to go on with the run in the folder, if there is one.
 
     Raises:
@@ -70,6 +72,7 @@ class Options:
     num_workers: int = 1
     with_overlays: bool = True
     note: str | None = None
+    review_threshold: float | None = None
     continued: bool = False
     overwrite: bool = False
 
@@ -89,6 +92,10 @@ class Options:
         if not 0 <= self.confidence_threshold <= 1:
             got, what = self.confidence_threshold, "confidence threshold out of range"
             raise ConfigError(what, got=got, expected="0 to 1", remedy=percent_hint(got))
+        review = self.review_threshold
+        if review is not None and not 0 <= review <= self.confidence_threshold:
+            expected = f"0 to {self.confidence_threshold:g}, the confidence threshold"
+            raise ConfigError("out of range", where="--review-threshold", got=review, expected=expected)
         for name, least in (("batch_size", 1), ("num_workers", 0), ("max_pixels", 1)):
             if getattr(self, name) < least:
                 option = f"--{name.replace('_', '-')}"
@@ -164,6 +171,8 @@ def infer(
     asked_for = distinct(map(Path, paths))
     _warn_of_mixture(asked_for, output)
     settings = settings if options.frame is None else {**settings, "frame": options.frame}
+    if options.review_threshold is not None:
+        settings = {**settings, "review_threshold": options.review_threshold}
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
     header = make_header(settings=asked, model=model, class_names=predictor.class_names)
     with lock_folder(output) as folder:
@@ -230,6 +239,7 @@ def _work(
         names=names,
         score_threshold=options.confidence_threshold,
         note=options.note,
+        review_threshold=options.review_threshold,
     )
     workers, ahead = options.num_workers, 2 * options.batch_size + options.num_workers
     prepared = in_background(preparer, left, workers=workers, ahead=ahead)
