@@ -85,6 +85,7 @@ def _body(argv, arguments):
 
 def _measure(arguments) -> int:
     from benchmarks.speed.report import describe_machine, text_report, write_report
+    from segtumor import compat  # noqa: F401  some parts import Detectron2 before anything else of segtumor
 
     machine = describe_machine(arguments.threads)
     measured = {}

@@ -88,8 +88,8 @@ def _size_steps(options, image, size_px, repeats, threads):
         "call": "@model:predictor.read_windows",
         "arguments": {"windows": ["@read:pixels"], "sizes_hw": [[size_px, size_px]]},
     }
-    load = "segtumor.inference.load:load_model"
-    given = {name: f"@arguments:{name}" for name in ("run", "runtime", "threads")}
+    load = "segtumor.inference.load:load_models"
+    given = {"runs": "@arguments:run", **{name: f"@arguments:{name}" for name in ("runtime", "threads")}}
     return [
         {"name": "parser", "call": "segtumor.commands.infer:build_parser"},
         {"name": "arguments", "call": "@parser:parse_args", "arguments": {"args": argv}},

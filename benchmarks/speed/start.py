@@ -113,8 +113,8 @@ def _command(folder, image, output, threads):
 
 def _steps(kind, folder, image, output, threads):
     argv = ["--run", str(folder), "--input", str(image), "--output", str(output), "--threads", str(threads)]
-    load = "segtumor.inference.load:load_model"
-    given = {name: f"@arguments:{name}" for name in ("run", "runtime", "threads")}
+    load = "segtumor.inference.load:load_models"
+    given = {"runs": "@arguments:run", **{name: f"@arguments:{name}" for name in ("runtime", "threads")}}
     predict = {"call": "@model:predictor.read", "arguments": {"radiograph": "@read"}}
     return [
         {"name": "libraries", "import": _LIBRARIES[kind]},
