@@ -1,10 +1,9 @@
 """``segtumor weights average``: the mean of several models' weights, as one model."""
 
 import argparse
-from pathlib import Path
 
 from segtumor.commands.common.command_line import command, make_parser
-from segtumor.errors import ConfigError
+from segtumor.commands.weights.output import new_weights
 
 _DESCRIPTION = """Write the mean of the weights of models that were trained further from one start: it often finds more
 than each of them, and takes no longer to run. Which shares are best is for a validation set to say. In a run folder the
@@ -31,11 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> int:
     from segtumor.models.weight_average import average_weights
 
-    output = Path(arguments.output)
-    if output.suffix != ".pth":
-        raise ConfigError("not a name for weights", where="--output", got=output.name, expected="NAME.pth")
-    if output.exists() and not arguments.overwrite:
-        raise ConfigError("is there already", where=output, remedy="Add --overwrite to replace it")
+    output = new_weights(arguments.output, overwrite=arguments.overwrite, where="--output")
     count = average_weights(arguments.files, output, shares=arguments.shares)
     print(f"{output}: the mean of {len(arguments.files)} models, {count} tensors")
     return 0

@@ -1,10 +1,9 @@
 """``segtumor weights convert``: any readable file of weights to one with a checksum, in half precision if wanted."""
 
 import argparse
-from pathlib import Path
 
 from segtumor.commands.common.command_line import command, make_parser
-from segtumor.errors import ConfigError
+from segtumor.commands.weights.output import new_weights
 
 _DESCRIPTION = """Write the weights of a file, and nothing else of it, as a .pth whose damage is noticed: a .pkl of
 Detectron2's model zoo, a checkpoint with the optimizer's state, a file from before torch 1.6. Names stay, so that
@@ -33,11 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> int:
     from segtumor.models.weights import convert
 
-    output = Path(arguments.output)
-    if output.suffix != ".pth":
-        raise ConfigError("not a name for weights", where="OUT", got=output.name, expected="NAME.pth")
-    if output.exists() and not arguments.overwrite:
-        raise ConfigError("is there already", where=output, remedy="Add --overwrite to replace it")
+    output = new_weights(arguments.output, overwrite=arguments.overwrite, where="OUT")
     count = convert(arguments.file, output, half=arguments.half, deepen=arguments.deepen)
     print(f"{output}: {count} tensors, {output.stat().st_size / 1e6:.1f} MB")
     return 0
