@@ -3,7 +3,7 @@
 * ``gradcam``: feature maps weighted by the mean of their gradients (Selvaraju et al. 2017, equations 1 and 2).
 * ``layercam``: every value of the feature maps weighted by its own positive gradient (Jiang et al. 2021, equation 6).
 * ``guided``: gradients of the pixels that only positive values have passed on, through activations that were positive
-  (Springenberg et al. 2015).
+  (Springenberg et al. 2015); of networks without ReLU, such as EfficientNet-B0, plain gradients.
 * ``occlusion``: how much the number falls where a patch of mean gray covers the image (Zeiler & Fergus 2014).
 
 Not here: which number (``explain.targets``), and to whom it is shown.

@@ -21,12 +21,12 @@ from segtumor.runtime.breakdown import broken_output, is_broken
 from segtumor.runtime.protocols import Model, SizeHW, Window
 from segtumor.runtime.reading_models import findings_from_maps, reading_model
 from segtumor.structures import postprocessing
-from segtumor.structures.fusion import fuse, mirrored, pooled
+from segtumor.structures.fusion import fuse, mirrored, strongest
 from segtumor.structures.lesions import Finding
 from segtumor.structures.readings import Reading
 
 #: How findings of members become one: by name.
-FUSIONS: Mapping[str, Callable[[Sequence[Sequence[Finding]]], tuple[Finding, ...]]] = {"wbf": fuse, "nms": pooled}
+FUSIONS: Mapping[str, Callable[[Sequence[Sequence[Finding]]], tuple[Finding, ...]]] = {"wbf": fuse, "nms": strongest}
 
 
 class Mirrored:

@@ -3,7 +3,7 @@
 * ``fuse`` is weighted boxes fusion (Solovyev, Wang & Gabruseva 2021, section 3) with masks, and whatever the class: a
   finding joins the cluster whose box it overlaps most, if by more than a limit; a cluster's box is the mean of its
   boxes weighted by their scores, its score the mean of theirs, times the share of the members that took part.
-* ``pooled`` leaves each place to its highest score, as non-maximum suppression does.
+* ``strongest`` leaves each place to its highest score, as non-maximum suppression does.
 
 Not here: who the members are (``segtumor.inference.combined``).
 """
@@ -49,9 +49,9 @@ def fuse(members: Sequence[Sequence[Finding]], *, iou_threshold: float = FUSION_
         N. A mask has the pixels that findings with half of the cluster's score have; the box is then the mask's. The
         class is that of the highest mean probability or, where probabilities are unknown, of the most score.
     """
-    pooled_findings = sorted((f for findings in members for f in findings), key=lambda finding: -finding.score)
+    together = sorted((f for findings in members for f in findings), key=lambda finding: -finding.score)
     clusters: list[_Cluster] = []
-    for finding in (f for f in pooled_findings if f.is_placed):
+    for finding in (f for f in together if f.is_placed):
         overlaps = box_iou([finding.box_xyxy], [c.box_xyxy for c in clusters])[0] if clusters else np.zeros(0)
         best = int(overlaps.argmax()) if len(overlaps) else -1
         if best < 0 or overlaps[best] <= iou_threshold:
@@ -60,11 +60,11 @@ def fuse(members: Sequence[Sequence[Finding]], *, iou_threshold: float = FUSION_
         clusters[best].add(finding)
     count = len(members)
     fused = [_of_cluster(cluster, min(len(cluster.findings), count) / count) for cluster in clusters]
-    fused += [_scaled(finding, 1 / count) for finding in pooled_findings if not finding.is_placed]
+    fused += [_scaled(finding, 1 / count) for finding in together if not finding.is_placed]
     return tuple(sorted(fused, key=lambda finding: -finding.score))
 
 
-def pooled(members: Sequence[Sequence[Finding]], *, iou_threshold: float = FUSION_IOU) -> tuple[Finding, ...]:
+def strongest(members: Sequence[Sequence[Finding]], *, iou_threshold: float = FUSION_IOU) -> tuple[Finding, ...]:
     """Of the findings of all members that overlap by more than ``iou_threshold``, that with the highest score."""
     return suppress_across_classes((f for findings in members for f in findings), iou_threshold)
 

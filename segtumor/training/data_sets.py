@@ -117,6 +117,21 @@ def check_schedule(cfg: CfgNode) -> None:
         )
 
 
+def _check_outlined(dataset: CocoDataset) -> None:
+    """Of a file with outlines the validator has seen to it; one without any is for classifiers."""
+    if any(record["annotations"] for record in dataset.records):
+        return
+    tumours = sum(image_class_of(record, dataset.taxonomy.names) != 0 for record in dataset.records)
+    if tumours:
+        raise ConfigError(
+            "tumours without outlines, which would train as normal bone",
+            where=dataset.json_path,
+            got=f"{tumours} of {len(dataset.records)} images, nothing outlined",
+            expected="outlines, for a model that marks lesions",
+            remedy="Outline them, or train a classifier of whole images (docs/how-to/classify.md)",
+        )
+
+
 def _check_image_classes(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
     """Refuse images that are all alike, where a model learns from whole images alone."""
     if kind_of(cfg).needs_lesions:
@@ -136,8 +151,13 @@ def _check_image_classes(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
 
 
 def _check_lesions(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
+    """Refuse sets without a lesion, and those whose tumours nobody has outlined: they would train as normal bone."""
+    if not kind_of(cfg).needs_lesions:
+        return
+    for dataset in datasets:
+        _check_outlined(dataset)
     crowds = crowds_of(datasets)
-    if crowds.n_lesions or not kind_of(cfg).needs_lesions:
+    if crowds.n_lesions:
         return
     what, remedy = "the training set has no lesion", None
     if crowds.n_regions:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segtumor.structures.fusion import fuse, mirrored, pooled
+from segtumor.structures.fusion import fuse, mirrored, strongest
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
 
@@ -71,7 +71,7 @@ def test_a_finding_without_a_place_is_not_fused():
 
 
 def test_the_highest_score_of_each_place():
-    found = pooled([[boxed(0.5, A)], [boxed(0.7, B)], [boxed(0.2, FAR)]])
+    found = strongest([[boxed(0.5, A)], [boxed(0.7, B)], [boxed(0.2, FAR)]])
     assert [(f.score, f.box_xyxy) for f in found] == [(0.7, B), (0.2, FAR)]
 
 

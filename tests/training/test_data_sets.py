@@ -9,7 +9,7 @@ from segtumor.errors import ConfigError
 from segtumor.training import train as training
 from segtumor.training.batches.catalog import load_datasets
 from segtumor.training.data_identity import case_hashes, training_data
-from segtumor.training.data_sets import check_schedule
+from segtumor.training.data_sets import check_schedule, load_training_sets
 
 pytestmark = pytest.mark.model
 
@@ -126,3 +126,37 @@ def test_a_case_is_known_again_in_another_folder_and_an_image_without_one_by_nam
 
 def test_phantoms_are_synthetic(phantoms):
     assert training_data(["phantoms_train"], load_datasets(["phantoms_train"]))["synthetic"] is True
+
+
+def nothing_outlined(document):
+    document["annotations"] = []
+    for image in document["images"]:
+        image["image_label"] = "malignant"
+
+
+def test_tumours_that_nobody_outlined_do_not_train_a_detector(other_set, tiny_config):
+    """Beside a set with lesions, too: there they would count as normal bone, in silence."""
+    cfg = tiny_config({"DATASETS.TRAIN": f"['phantoms_train', '{other_set(nothing_outlined)}']"})
+    with pytest.raises(ConfigError, match=r"train as normal bone.*nothing outlined.*classifier"):
+        load_training_sets(cfg)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [(all_normal, "of one class .got normal"), (nothing_outlined, "malignant")]
+)
+def test_a_classifier_needs_images_of_two_classes(change, message, other_set, tiny_config):
+    settings = {"MODEL.META_ARCHITECTURE": "ImageClassifier", "SOLVER.BEST_METRIC": "loss"}
+    cfg = tiny_config({**settings, "DATASETS.TRAIN": f"['{other_set(change)}']"})
+    with pytest.raises(ConfigError, match=message):
+        load_training_sets(cfg)
+
+
+def test_a_classifier_learns_from_images_without_outlines(other_set, tiny_config):
+    def sorted_into_classes(document):
+        nothing_outlined(document)
+        document["images"][0]["image_label"] = "normal"
+
+    settings = {"MODEL.META_ARCHITECTURE": "ImageClassifier", "SOLVER.BEST_METRIC": "loss", "SOLVER.EPOCHS": 3}
+    cfg = tiny_config({**settings, "DATASETS.TRAIN": f"['{other_set(sorted_into_classes)}']"})
+    (dataset,) = load_training_sets(cfg)["train"]
+    assert 3 * -(-len(dataset.records) // cfg.SOLVER.IMS_PER_BATCH) == cfg.SOLVER.MAX_ITER

@@ -11,6 +11,7 @@ from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.utils.events import get_event_storage
 from torch import nn
+from torch.nn import functional
 
 from segtumor.models.classifiers.networks import build_network
 from segtumor.models.detectors.image_head import image_loss
@@ -86,7 +87,7 @@ def _log(logits: torch.Tensor, classes: torch.Tensor) -> None:
     if not known.any():
         return
     probabilities, truth = logits[known].softmax(dim=1), classes[known]
-    squares = (probabilities - torch.nn.functional.one_hot(truth, logits.shape[1])).square()
+    squares = (probabilities - functional.one_hot(truth, logits.shape[1])).square()
     storage = get_event_storage()
     storage.put_scalar("train/accuracy", float((probabilities.argmax(dim=1) == truth).float().mean()))
     # Brier 1950: summed over the classes, 0 to 2; halved it is the mean squared error of two classes.
