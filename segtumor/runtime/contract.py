@@ -11,7 +11,7 @@ import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from segtumor.errors import ConfigError, ModelError
 from segtumor.imaging.steps import STEPS
@@ -157,59 +157,68 @@ class Regions:
     mask_pooling: Pooling
 
 
-@dataclass(frozen=True)
-class Contract:
-    """The numbers of a model.
+@dataclass(frozen=True, kw_only=True)
+class NetworkContract:
+    """The numbers of a model that is one graph, and what those of every kind have.
 
     Attributes:
         class_names: in the order of their class_id.
         confidence_threshold: findings below it are not shown unless asked for, 0..1.
-        preprocessing, anchors, proposals, regions: the stages of inference.
+        preprocessing: how a radiograph becomes its input.
         postprocessing: fields of ``segtumor.structures.postprocessing.Postprocessing``.
     """
 
     class_names: Annotated[tuple[str, ...], Several(Rule(str, "a name"))]
     confidence_threshold: Fraction
     preprocessing: Preprocessing
+    postprocessing: Annotated[dict[str, Any], _PostprocessingFields()]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: dicts, lists, texts, numbers."""
+        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Any, where: str | Path) -> Self:
+        """What ``as_dict`` gave; ModelError names the first field that is missing, unknown or wrong."""
+        with _in_words(where):
+            contract: Self = fields_of(cls).read(values, "")
+            contract.check_together()
+        return contract
+
+    def check_together(self) -> None:
+        """What no single field shows; raises WrongFieldError."""
+        low, high = self.preprocessing.window_percentiles
+        names, steps = self.class_names, self.preprocessing.steps
+        unknown = [name for name in steps if name not in STEPS]
+        _check(low < high, "preprocessing.window_percentiles", [low, high], "two rising numbers")
+        _check(not unknown, "preprocessing.steps", unknown, f"of {', '.join(STEPS)}")
+        _check(len(set(names)) == len(names), "class_names", list(names), "names that differ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract(NetworkContract):
+    """The numbers of a Mask R-CNN: those of every kind, and the stages between its graphs.
+
+    Attributes:
+        anchors, proposals, regions: these stages.
+    """
+
     anchors: Anchors
     proposals: Proposals
     regions: Regions
-    postprocessing: Annotated[dict[str, Any], _PostprocessingFields()]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: dicts, lists, texts, numbers."""
-        return _plain_fields(self)
-
-    @classmethod
-    def from_dict(cls, values: Any, where: str | Path) -> "Contract":
-        """What ``as_dict`` gave; ModelError names the first field that is missing, unknown or wrong."""
-        with _in_words(where):
-            contract: Contract = _CONTRACT.read(values, "")
-            _check_common(contract)
-            _check_together(contract)
-        return contract
-
-
-@dataclass(frozen=True)
-class NetworkContract:
-    """The numbers of a model that is one graph; attributes as those of ``Contract``."""
-
-    class_names: Annotated[tuple[str, ...], Several(Rule(str, "a name"))]
-    confidence_threshold: Fraction
-    preprocessing: Preprocessing
-    postprocessing: Annotated[dict[str, Any], _PostprocessingFields()]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: dicts, lists, texts, numbers."""
-        return _plain_fields(self)
-
-    @classmethod
-    def from_dict(cls, values: Any, where: str | Path) -> "NetworkContract":
-        """As ``Contract.from_dict``."""
-        with _in_words(where):
-            contract: NetworkContract = _NETWORK_CONTRACT.read(values, "")
-            _check_common(contract)
-        return contract
+    def check_together(self) -> None:
+        """See ``NetworkContract.check_together``."""
+        super().check_together()
+        anchors, strides = self.anchors, self.regions.strides_px
+        counts = [len(anchors.sizes_px), len(anchors.aspect_ratios), len(anchors.strides_px)]
+        pyramid = [strides[0] << level for level in range(len(strides))]
+        _check(len(set(counts)) == 1, "anchors", counts, "as many sizes_px as aspect_ratios and strides_px")
+        _check(math.log2(strides[0]).is_integer(), "regions.strides_px", list(strides), "powers of two")
+        _check(list(strides) == pyramid, "regions.strides_px", list(strides), "each twice the one before")
+        for name in ("box_pooling", "mask_pooling"):
+            kind = getattr(self.regions, name).kind
+            _check(kind in ("align", "max"), f"regions.{name}.kind", kind, "align or max")
 
 
 @contextlib.contextmanager
@@ -227,40 +236,10 @@ def _in_words(where: str | Path) -> Iterator[None]:
         ) from error
 
 
-def _plain_fields(contract: Contract | NetworkContract) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in dataclasses.asdict(contract).items()}
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-_CONTRACT, _NETWORK_CONTRACT = fields_of(Contract), fields_of(NetworkContract)
-
-
-def _check_common(contract: Contract | NetworkContract) -> None:
-    """What no single field shows, of any kind."""
-    low, high = contract.preprocessing.window_percentiles
-    names = contract.class_names
-    _check(low < high, "preprocessing.window_percentiles", [low, high], "two rising numbers")
-    unknown = [name for name in contract.preprocessing.steps if name not in STEPS]
-    _check(not unknown, "preprocessing.steps", unknown, f"of {', '.join(STEPS)}")
-    _check(len(set(names)) == len(names), "class_names", list(names), "names that differ")
-
-
-def _check_together(contract: Contract) -> None:
-    """The same, of a Mask R-CNN."""
-    anchors, strides = contract.anchors, contract.regions.strides_px
-    counts = [len(anchors.sizes_px), len(anchors.aspect_ratios), len(anchors.strides_px)]
-    pyramid = [strides[0] << level for level in range(len(strides))]
-    _check(len(set(counts)) == 1, "anchors", counts, "as many sizes_px as aspect_ratios and strides_px")
-    _check(math.log2(strides[0]).is_integer(), "regions.strides_px", list(strides), "powers of two")
-    _check(list(strides) == pyramid, "regions.strides_px", list(strides), "each twice the one before")
-    for name in ("box_pooling", "mask_pooling"):
-        kind = getattr(contract.regions, name).kind
-        _check(kind in ("align", "max"), f"regions.{name}.kind", kind, "align or max")
 
 
 def _check(is_right: bool, field: str, got: Any, expected: str) -> None:

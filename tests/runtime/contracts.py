@@ -18,4 +18,9 @@ def contract(*, preprocessing=None, proposals=None, regions=None):
     }
     for name, changed in (("preprocessing", preprocessing), ("proposals", proposals), ("regions", regions)):
         stages[name] = dataclasses.replace(stages[name], **(changed or {}))
-    return Contract(("benign", "malignant"), 0.5, **stages, postprocessing=dataclasses.asdict(Postprocessing()))
+    return Contract(
+        class_names=("benign", "malignant"),
+        confidence_threshold=0.5,
+        **stages,
+        postprocessing=dataclasses.asdict(Postprocessing()),
+    )
