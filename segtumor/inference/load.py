@@ -149,12 +149,11 @@ def explaining(cfg: "CfgNode", method: str, *, threads: int | None = None) -> In
         ConfigError: another method, or a kind of model that cannot be explained; else as ``load_model``.
     """
     from segtumor.explain.explained import Explained, module_of
-    from segtumor.models.build import predictor_from_config
 
     loaded = model_of_config(cfg, runtime="detectron2", threads=threads)
-    predictor = predictor_from_config(cfg, module_of(loaded.predictor.model), loaded.predictor.class_names)
+    predictor = loaded.predictor
     explained = Explained(
-        module_of(loaded.predictor.model),
+        module_of(predictor.model),
         predictor.model,
         predictor.class_names,
         method=method,

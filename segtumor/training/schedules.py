@@ -4,16 +4,19 @@ validation stands still, and epochs as the unit of length.
 Not here: warm-up, cosine and steps, which are Detectron2's.
 """
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detectron2.config import CfgNode
+from detectron2.config import CfgNode, get_cfg
 from detectron2.engine import HookBase
 from detectron2.utils import comm
 from torch import nn
 
 from segtumor.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 
 def set_epochs(cfg: CfgNode, n_images: int) -> None:
@@ -26,6 +29,11 @@ def set_epochs(cfg: CfgNode, n_images: int) -> None:
     if not cfg.SOLVER.EPOCHS:
         return
     steps = math.ceil(n_images / cfg.SOLVER.IMS_PER_BATCH)
+    if cfg.SOLVER.MAX_ITER not in (steps * cfg.SOLVER.EPOCHS, get_cfg().SOLVER.MAX_ITER):
+        logger.warning(
+            "SOLVER.EPOCHS %d makes %d iterations; SOLVER.MAX_ITER %d has no effect (it has with SOLVER.EPOCHS 0)",
+            *(cfg.SOLVER.EPOCHS, steps * cfg.SOLVER.EPOCHS, cfg.SOLVER.MAX_ITER),
+        )
     cfg.SOLVER.MAX_ITER, cfg.TEST.EVAL_PERIOD = steps * cfg.SOLVER.EPOCHS, steps
 
 

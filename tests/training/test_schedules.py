@@ -36,6 +36,13 @@ def test_epochs(tiny_config, n_images, batch, epochs, iterations, period):
     assert (iterations, period) == (cfg.SOLVER.MAX_ITER, cfg.TEST.EVAL_PERIOD)
 
 
+@pytest.mark.parametrize(("iterations", "warns"), [(40_000, False), (6, False), (7, True)])
+def test_iterations_beside_epochs_have_no_effect_and_that_is_said(tiny_config, caplog, iterations, warns):
+    cfg = tiny_config({"SOLVER.IMS_PER_BATCH": 32, "SOLVER.EPOCHS": 2, "SOLVER.MAX_ITER": iterations})
+    set_epochs(cfg, 96)
+    assert ("SOLVER.MAX_ITER 7 has no effect" in caplog.text) is warns
+
+
 @pytest.mark.parametrize(
     ("iteration", "training"), [(0, {"2"}), (39, {"2"}), (40, {"2", "1"}), (79, {"2", "1"}), (80, {"2", "1", "0"})]
 )
