@@ -1,8 +1,9 @@
 """Loaders over our records, from the configuration."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import DatasetFromList
 from detectron2.data.samplers import RepeatFactorTrainingSampler, TrainingSampler
@@ -16,8 +17,8 @@ from segtumor.training.batches.mapper import RadiographMapper, Record
 from segtumor.training.batches.order import BatchOrder
 from segtumor.training.batches.workers import InHand, answering
 
-#: A record and a seed to an example.
-Mapper = Callable[..., Example]
+#: Keeps the draw of a mosaic's parts apart from what the same seed decides of its augmentation.
+_MOSAIC = 4
 
 
 class TrainLoader:
@@ -27,15 +28,22 @@ class TrainLoader:
 
     Args:
         order: keyword arguments of ``BatchOrder``, but for ``skip``.
+        mosaic_p: how often an example is put together of its record and three others, [0, 1].
         num_workers: processes that read; 0 reads in this one.
         timeout_s: how long a process may take for a batch; 0 for ever.
     """
 
     def __init__(
-        self, records: Sequence[Record], mapper: Mapper, order: dict[str, Any], num_workers: int, timeout_s: int = 0
+        self,
+        records: Sequence[Record],
+        mapper: RadiographMapper,
+        order: dict[str, Any],
+        num_workers: int,
+        timeout_s: int = 0,
+        mosaic_p: float = 0.0,
     ) -> None:
         self._in_hand = InHand(num_workers)
-        self._examples, self._order = _Examples(records, mapper, self._in_hand), order
+        self._examples, self._order = _Examples(records, mapper, self._in_hand, mosaic_p), order
         self._num_workers, self._timeout_s = num_workers, timeout_s
 
     def __iter__(self) -> Iterator[list[Example]]:
@@ -82,14 +90,22 @@ def build_train_loader(cfg: CfgNode, records: Sequence[Record]) -> TrainLoader:
         "wide": [r["width"] > r["height"] for r in records] if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None,
     }
     mapper = RadiographMapper.from_config(cfg, is_train=True)
-    return TrainLoader(records, mapper, order, cfg.DATALOADER.NUM_WORKERS, timeout_s=cfg.DATALOADER.WORKER_TIMEOUT_S)
+    return TrainLoader(
+        records,
+        mapper,
+        order,
+        cfg.DATALOADER.NUM_WORKERS,
+        timeout_s=cfg.DATALOADER.WORKER_TIMEOUT_S,
+        mosaic_p=cfg.INPUT.MOSAIC,
+    )
 
 
 class _Examples(Dataset[Example]):
     """Mapped records by (index, seed). Records are kept as bytes, which worker processes share instead of copying."""
 
-    def __init__(self, records: Sequence[Record], mapper: Mapper, in_hand: InHand) -> None:
+    def __init__(self, records: Sequence[Record], mapper: RadiographMapper, in_hand: InHand, mosaic_p: float) -> None:
         self._records, self._mapper, self._in_hand = DatasetFromList(records, copy=False), mapper, in_hand
+        self._mosaic_p = mosaic_p
 
     def __len__(self) -> int:
         return len(self._records)
@@ -97,7 +113,18 @@ class _Examples(Dataset[Example]):
     def __getitem__(self, place: tuple[int, int]) -> Example:
         index, seed = place
         with self._in_hand.noted(index):
+            others = self._others(seed)
+            if others:
+                return self._mapper.mosaic([self._records[n] for n in (index, *others)], seed)
             return self._mapper(self._records[index], seed=seed)
+
+    def _others(self, seed: int) -> list[int]:
+        """Indices of the three that make a mosaic of an example of this seed; empty where it stays by itself."""
+        if not self._mosaic_p:
+            return []
+        rng = np.random.default_rng([seed, _MOSAIC])
+        found: list[int] = rng.integers(len(self._records), size=3).tolist()
+        return found if rng.random() < self._mosaic_p else []
 
     def file_name(self, index: int) -> str:
         """Of the image of a record."""

@@ -12,7 +12,7 @@ import numpy as np
 from detectron2.config import CfgNode
 from numpy.typing import NDArray
 
-from segtumor.evaluation.facts.truth import true_class
+from segtumor.evaluation.facts.truth import UNKNOWN_CLASS, true_class
 from segtumor.imaging import normalize_window, read_radiograph
 from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.imaging.steps import apply_steps, check_steps
@@ -24,6 +24,7 @@ from segtumor.system.opencv import cv2
 from segtumor.training.batches.augmentation import Augmentation, Motion
 from segtumor.training.batches.cache import ImageCache
 from segtumor.training.batches.composed import SUFFIXES, ComposedAugmentation
+from segtumor.training.batches.mosaic import mosaic
 
 #: One image of a data set and its lesions: Detectron2's standard dataset dict.
 Record = Mapping[str, Any]
@@ -101,10 +102,29 @@ class RadiographMapper:
             BadImageError: the file cannot be read.
         """
         rng = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
-        pixels, size_hw = self._window(record["file_name"], int(rng.choice(self.short_edges_px)))
+        pixels, draw = self._drawn(record, int(rng.choice(self.short_edges_px)))
+        pixels, masks = self._augmentation.augment(pixels, draw, rng)
+        return self._example([record], pixels, masks)
+
+    def mosaic(self, records: Sequence[Record], seed: int) -> Example:
+        """As a call, of four records put together (``mosaic``); height, width and name are those of the first.
+
+        The image is of the four's class if they are of one, else of unknown class.
+        """
+        rng = np.random.default_rng(seed)
+        edge_px = int(rng.choice(self.short_edges_px))
+        still = [self._drawn(record, edge_px) for record in records]
+        pixels, masks = mosaic([(pixels, draw(Motion(pixels.shape, False, None))) for pixels, draw in still], rng)
+        pixels, masks = self._augmentation.augment(
+            pixels, lambda motion: np.stack([motion.mask(m) for m in masks]) if len(masks) else masks, rng
+        )
+        return self._example(records, pixels, masks)
+
+    def _drawn(self, record: Record, edge_px: int) -> tuple[NDArray[np.float32], Callable[[Motion], NDArray[np.bool_]]]:
+        """Pixels of a record's image at the model's size, and what draws its lesions where a ``Motion`` takes them."""
+        pixels, size_hw = self._window(record["file_name"], edge_px)
         pixels = apply_steps(pixels, self.steps)
-        lesions = [a for a in record["annotations"] if not a.get("iscrowd", 0)]
-        size = pixels.shape
+        lesions, size = _lesions_of(record), pixels.shape
 
         def draw(motion: Motion) -> NDArray[np.bool_]:
             masks = np.zeros((len(lesions), *size), dtype=bool)
@@ -112,20 +132,25 @@ class RadiographMapper:
                 draw_lesion(lesion["segmentation"], size_hw, motion, mask)
             return masks
 
-        pixels, masks = self._augmentation.augment(pixels, draw, rng)
+        return pixels, draw
+
+    def _example(self, records: Sequence[Record], pixels: NDArray[np.float32], masks: NDArray[np.bool_]) -> Example:
+        class_ids = [lesion["category_id"] for record in records for lesion in _lesions_of(record)]
+        classes = {image_class_of(record, self.class_names) for record in records}
+        image_class = classes.pop() if len(classes) == 1 else UNKNOWN_CLASS
         return {
             "image": image_tensor(pixels),
-            **self.targets(self._truth(record, masks, [a["category_id"] for a in lesions])),
-            **{key: record[key] for key in ("height", "width", "image_id", "file_name")},
+            **self.targets(self._truth(masks, class_ids, image_class)),
+            **{key: records[0][key] for key in ("height", "width", "image_id", "file_name")},
         }
 
-    def _truth(self, record: Record, masks: NDArray[np.bool_], class_ids: Sequence[int]) -> Truth:
+    def _truth(self, masks: NDArray[np.bool_], class_ids: Sequence[int], image_class: int) -> Truth:
         areas = np.array([cv2.countNonZero(mask.view(np.uint8)) for mask in masks])
         kept = np.flatnonzero(areas >= max(1, self.min_lesion_area_px))
         return Truth(
             masks=masks if len(kept) == len(masks) else masks[kept],
             class_ids=[class_ids[index] for index in kept.tolist()],
-            image_class=image_class_of(record, self.class_names),
+            image_class=image_class,
         )
 
     def _window(self, path: str, short_edge_px: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
@@ -142,6 +167,10 @@ class RadiographMapper:
 
     def _resized_hw(self, size_hw: tuple[int, int], short_edge_px: int) -> tuple[int, int]:
         return resized_hw(size_hw, short_edge_px, self.max_long_edge_px, square=self.square)
+
+
+def _lesions_of(record: Record) -> list[Any]:
+    return [a for a in record["annotations"] if not a.get("iscrowd", 0)]
 
 
 def image_class_of(record: Record, class_names: Sequence[str]) -> int:
