@@ -19,6 +19,7 @@ from segtumor.settings.values import check_values
 # isort: split
 from detectron2.config import CfgNode, get_cfg
 
+import segtumor.models.backbones.csp
 import segtumor.models.backbones.efficientnet_lite
 import segtumor.models.backbones.narrow_resnet
 import segtumor.models.backbones.torchvision_features
@@ -26,6 +27,7 @@ import segtumor.models.backbones.vgg
 import segtumor.models.classifiers.image_classifier
 import segtumor.models.detectors.image_head
 import segtumor.models.detectors.roi_heads
+import segtumor.models.detectors.yolo.architecture
 import segtumor.models.segmenters.unet  # noqa: F401  they register the model parts that configurations name
 
 _AUGMENTATION = "INPUT.AUGMENTATION"
@@ -83,8 +85,40 @@ def _add_model_keys(cfg: CfgNode) -> None:
     cfg.MODEL.UNET.WIDTH = 32
     cfg.MODEL.UNET.DICE_WEIGHT = 1.0
 
+    _add_yolo_keys(cfg)
+
     # Weight of each class and, last, of background in the classification loss; [] for equal weights.
     cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS = []
+
+
+def _add_yolo_keys(cfg: CfgNode) -> None:
+    # Of META_ARCHITECTURE YOLO: multiples of the channels and of the numbers of blocks; 0.5 and 0.33 are YOLOv5s's.
+    cfg.MODEL.YOLO = CfgNode()
+    cfg.MODEL.YOLO.WIDTH = 0.5
+    cfg.MODEL.YOLO.DEPTH = 0.33
+    # Maps of the backbone, of strides 8, 16 and 32.
+    cfg.MODEL.YOLO.IN_FEATURES = ["res3", "res4", "res5"]
+    # Width and height of each anchor in px, a list for each map, finest first; YOLOv5's for 640 px. With FIT_ANCHORS
+    # training replaces them by its own, fitted to the lesions of its training set.
+    cfg.MODEL.YOLO.ANCHORS = [
+        [10.0, 13.0, 16.0, 30.0, 33.0, 23.0],
+        [30.0, 61.0, 62.0, 45.0, 59.0, 119.0],
+        [116.0, 90.0, 156.0, 198.0, 373.0, 326.0],
+    ]
+    cfg.MODEL.YOLO.FIT_ANCHORS = True
+    # Maps that masks are sums of; MODEL.MASK_ON False leaves masks out.
+    cfg.MODEL.YOLO.PROTOTYPES = 32
+    # Weights of the losses, 0 or more.
+    cfg.MODEL.YOLO.LOSS_WEIGHTS = CfgNode()
+    cfg.MODEL.YOLO.LOSS_WEIGHTS.BOX = 0.05
+    cfg.MODEL.YOLO.LOSS_WEIGHTS.OBJECTNESS = 1.0
+    cfg.MODEL.YOLO.LOSS_WEIGHTS.CLASS = 0.05
+    cfg.MODEL.YOLO.LOSS_WEIGHTS.MASK = 0.05
+    # Findings score above it; of two of a class that overlap by more, the better one stays, [0, 1].
+    cfg.MODEL.YOLO.SCORE_THRESH_TEST = 0.05
+    cfg.MODEL.YOLO.NMS_THRESH_TEST = 0.6
+    # Images are padded to a multiple of it, px; 32 or a multiple of that. 640 makes squares of what is no larger.
+    cfg.MODEL.YOLO.SIZE_MULTIPLE = 32
 
 
 def _add_data_keys(cfg: CfgNode) -> None:
@@ -98,6 +132,8 @@ def _add_data_keys(cfg: CfgNode) -> None:
     cfg.INPUT.SQUARE = False
     # Name of a policy in segtumor.training.batches.augmentation, or a file that albumentations has written.
     cfg.INPUT.AUGMENTATION = "radiograph"
+    # How often a training image is put together of parts of four, [0, 1].
+    cfg.INPUT.MOSAIC = 0.0
     # Lesions with fewer pixels than this after augmentation are dropped from that training step.
     cfg.INPUT.MIN_LESION_AREA_PX = 4
     # Folder that keeps decoded images at the training size, of its own; "" for none. It holds patients' pixels.

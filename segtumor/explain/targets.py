@@ -3,6 +3,8 @@
 * A classifier: the logit of its most probable tumour class.
 * A U-Net: of each finding, the mean logit of its class over its pixels (Seg-Grad-CAM, Vinogradova et al. 2020), by the
   encoder's coarsest maps.
+* A one-stage detector: of each finding, the logarithm of the probability of its class at the place that says its box
+  best, by the backbone's maps.
 * A Mask R-CNN: of each finding, the logit of its class for its box, by the pyramid's maps; of the image head, as a
   classifier.
 
@@ -17,17 +19,21 @@ import torch
 from detectron2.modeling import GeneralizedRCNN
 from detectron2.structures import Boxes
 from torch import nn
+from torchvision.ops import box_iou
 
 from segtumor.errors import ConfigError
 from segtumor.explain.heat import Layer, Score, last_maps
 from segtumor.models.classifiers.image_classifier import ImageClassifier
 from segtumor.models.detectors.image_head import ImageHeadRCNN
+from segtumor.models.detectors.yolo.architecture import YOLO
 from segtumor.models.segmenters.unet import UNet
 from segtumor.structures.lesions import Finding
 from segtumor.structures.readings import Reading
 from segtumor.system.opencv import cv2
 
 WHOLE_IMAGE = "image"
+#: Below it a probability has no logarithm worth explaining.
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +68,10 @@ def targets_of(
         layer = Layer(model.backbone, (coarsest,))
         for number, finding in findings:
             yield Target(f"finding {number}", _pixel_logit(model, finding, images.shape[2:], window_hw), layer)
+    elif isinstance(model, YOLO):
+        layer = Layer(model.backbone, model.in_features)
+        for number, finding in findings:
+            yield Target(f"finding {number}", _place_logarithm(model, finding, scale, images), layer)
     elif isinstance(model, GeneralizedRCNN):
         layer = Layer(model.backbone, tuple(model.roi_heads.box_in_features))
         for number, finding in findings:
@@ -97,6 +107,22 @@ def _pixel_logit(model: UNet, finding: Finding, size_hw: Sequence[int], window_h
         y, x = np.argwhere(mask)[0]
         inside[int(y * window_hw[0] / mask.shape[0]), int(x * window_hw[1] / mask.shape[1])] = True
     return lambda images: model.logits(images)[0, finding.class_id + 1][inside.to(images.device)].mean()
+
+
+def _place_logarithm(model: YOLO, finding: Finding, scale_xy: tuple[float, float], images: torch.Tensor) -> Score:
+    column = 4 + finding.class_id
+    size_xy = images.shape[3], images.shape[2]
+    box = torch.tensor(finding.box_xyxy) * torch.tensor(scale_xy * 2) / torch.tensor(size_xy * 2)
+    with torch.no_grad():
+        rows = model.answers(images)[0][0]
+    overlaps = box_iou(box[None].to(rows), rows[:, :4])[0]
+    place = int((overlaps * rows[:, column]).argmax())
+
+    def score(changed: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = model.answers(changed)[0][0, place, column].clamp(min=_LEAST).log()
+        return found
+
+    return score
 
 
 def _box_logit(model: GeneralizedRCNN, finding: Finding, scale_xy: tuple[float, float]) -> Score:

@@ -40,7 +40,7 @@ from segtumor.export.quantization import calibration_images, quantize_dense
 from segtumor.files import output_errors, sha256_of_file
 from segtumor.imaging import Radiograph
 from segtumor.models.build import load_trained_model
-from segtumor.models.kinds import CLASSIFIER, IMAGE_HEAD_RCNN, MASK_RCNN, SEGMENTER, kind_of
+from segtumor.models.kinds import CLASSIFIER, IMAGE_HEAD_RCNN, MASK_RCNN, ONE_STAGE, SEGMENTER, kind_of
 from segtumor.models.weights import recorded_training_data
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.export_kinds import FORMATS
@@ -255,4 +255,5 @@ _EXPORTERS = {
     IMAGE_HEAD_RCNN.name: dataclasses.replace(_MASK_RCNN, measure=measure_image_head_parity),
     CLASSIFIER.name: _NETWORK,
     SEGMENTER.name: _NETWORK,
+    ONE_STAGE.name: _NETWORK,
 }

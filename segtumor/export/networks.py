@@ -23,11 +23,12 @@ from segtumor.export.parity import MAX_SCORE, origin_of
 from segtumor.export.quantization import calibration_images, quantize_dense
 from segtumor.imaging import Radiograph
 from segtumor.models.build import postprocessing_settings
+from segtumor.models.detectors.yolo.architecture import YOLO
 from segtumor.models.pixel_model import PixelModel
-from segtumor.runtime.contract import NetworkContract
+from segtumor.runtime.contract import NetworkContract, OneStageContract
 from segtumor.runtime.inputs import model_images
 from segtumor.runtime.predictor import Windowing
-from segtumor.runtime.sessions.graph_names import ANSWER, IMAGES, NETWORK
+from segtumor.runtime.sessions.graph_names import IMAGES, NETWORK
 
 
 class Answer(nn.Module):
@@ -37,8 +38,8 @@ class Answer(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.model.answer(images)
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.model.answers(images)
 
 
 def network_contract(cfg: CfgNode, model: nn.Module, class_names: Sequence[str]) -> NetworkContract:
@@ -46,13 +47,16 @@ def network_contract(cfg: CfgNode, model: nn.Module, class_names: Sequence[str])
     if not isinstance(model, PixelModel):
         got = type(model).__name__
         raise ConfigError("cannot be exported", where="MODEL.META_ARCHITECTURE", got=got, expected="a PixelModel")
-    contract = NetworkContract(
-        class_names=tuple(class_names),
-        confidence_threshold=float(cfg.TEST.CONFIDENCE_THRESHOLD),
-        preprocessing=preprocessing_of(cfg, model.size_multiple),
-        postprocessing=dataclasses.asdict(postprocessing_settings(cfg)),
-    )
-    NetworkContract.from_dict(contract.as_dict(), "this model")  # refuses numbers that no reader would take
+    values: dict[str, Any] = {
+        "class_names": tuple(class_names),
+        "confidence_threshold": float(cfg.TEST.CONFIDENCE_THRESHOLD),
+        "preprocessing": preprocessing_of(cfg, model.size_multiple),
+        "postprocessing": dataclasses.asdict(postprocessing_settings(cfg)),
+    }
+    contract = NetworkContract(**values)
+    if isinstance(model, YOLO):
+        contract = OneStageContract(**values, selection=model.selection)
+    contract.from_dict(contract.as_dict(), "this model")  # refuses numbers that no reader would take
     return contract
 
 
@@ -68,11 +72,11 @@ def write_network(
     multiple = contract.preprocessing.size_divisibility
     module = Answer(copy.deepcopy(model).eval())  # type: ignore[arg-type]  # ``network_contract`` saw to it
     with torch.no_grad():
-        sizes = {0: "batch", 2: "height", 3: "width"}
-        dims = module(torch.zeros(1, 3, multiple, multiple)).dim()
-        answers = {axis: f"{ANSWER}_{name}" for axis, name in sizes.items() if axis < dims}
+        answers = module(torch.zeros(1, 3, multiple, multiple))
+    names = module.model.OUTPUTS[: len(answers)]
+    axes = {name: _sizes(name, answer.dim()) for name, answer in zip(names, answers, strict=True)}
     example = torch.zeros(1, 3, 2 * multiple, 3 * multiple)
-    graph = Graph(module, (example,), IMAGES, (ANSWER,), {IMAGES: sizes, ANSWER: answers})
+    graph = Graph(module, (example,), IMAGES, names, {IMAGES: _sizes(IMAGES, 4), **axes})
     if format_name == "torchscript":
         write_torchscript_graphs({NETWORK: graph}, folder)
         return
@@ -86,6 +90,12 @@ def write_network(
             write_openvino(onnx_folder, folder, in_halves=precision == "float16")
         elif precision == "float16":
             halve_weights(path)
+
+
+def _sizes(name: str, dims: int) -> dict[int, str]:
+    """Dynamic axes of a tensor: batch and rows of three, batch, height and width of four."""
+    axes = {3: {0: "batch", 1: "rows"}, 4: {0: "batch", 2: "height", 3: "width"}}.get(dims, {0: "batch"})
+    return {axis: what if name == IMAGES else f"{name}_{what}" for axis, what in axes.items()}
 
 
 def measure_network(
@@ -102,10 +112,10 @@ def measure_network(
             size_divisibility=preprocessing.size_divisibility,
         )
         with torch.inference_mode():
-            own = model.answer(torch.from_numpy(images)).numpy()  # type: ignore[operator]  # as above
-        if not np.isfinite(own).all():
+            own = [x.numpy() for x in model.answers(torch.from_numpy(images))]  # type: ignore[operator]  # as above
+        if not all(np.isfinite(array).all() for array in own):
             raise ModelError("the model breaks down", where=radiograph.name, remedy="Nothing was written")
-        changes.append(np.abs(own - network.answer(images)))
+        changes += [np.abs(mine - its) for mine, its in zip(own, network.answer(images), strict=True)]
     return {
         "max_probability": max(float(change.max()) for change in changes),
         "mean_probability": float(np.mean([change.mean() for change in changes])),

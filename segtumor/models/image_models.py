@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from segtumor.errors import NonFiniteOutputError
+from segtumor.models.detectors.yolo.architecture import YOLO
 from segtumor.models.detectron2_detector import evaluating, image_tensor
 from segtumor.runtime.breakdown import broken_output
-from segtumor.runtime.protocols import Window
+from segtumor.runtime.inputs import padded_hw
+from segtumor.runtime.one_stage import findings_of
+from segtumor.runtime.protocols import SizeHW, Window
+from segtumor.structures.lesions import Finding
 from segtumor.structures.readings import ImageProbabilities
 
 
@@ -50,7 +54,44 @@ class ModelSegmenter:
         return [maps if np.isfinite(maps).all() else broken_output() for maps in outputs]
 
 
+class ModelOneStage:
+    """A one-stage detector.
+
+    Args:
+        module: as for ``ModelClassifier``, with ``"rows"`` and, with masks, ``"prototypes"``, as
+            ``runtime.one_stage.findings_of`` takes them.
+        class_names: by ``class_id``.
+    """
+
+    def __init__(self, module: YOLO, class_names: Sequence[str]) -> None:
+        self.module, self._num_classes = module, len(class_names)
+
+    def detect(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]
+    ) -> list[tuple[Finding, ...] | NonFiniteOutputError]:
+        """See ``runtime.protocols.Detector``."""
+        if not windows:
+            return []
+        outputs = zip(windows, sizes_hw, _answers(self.module, windows), strict=True)
+        return [
+            findings_of(
+                **{name: array.float().cpu().numpy() for name, array in output.items()},
+                window_hw=window.shape,
+                padded_hw=padded_hw(window.shape, self.module.size_multiple),
+                size_hw=(int(height), int(width)),
+                num_classes=self._num_classes,
+                selection=self.module.selection,
+            )
+            for window, (height, width), output in outputs
+        ]
+
+
 def _outputs(module: nn.Module, windows: Sequence[Window], name: str) -> list[NDArray[np.float32]]:
+    return [output[name].float().cpu().numpy() for output in _answers(module, windows)]
+
+
+def _answers(module: nn.Module, windows: Sequence[Window]) -> list[dict[str, torch.Tensor]]:
     inputs = [{"image": image_tensor(window)} for window in windows]
     with torch.inference_mode(), evaluating(module):
-        return [output[name].float().cpu().numpy() for output in module(inputs)]
+        found: list[dict[str, torch.Tensor]] = module(inputs)
+        return found

@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from segtumor.models.detectors.image_head import fit_typicality
+from segtumor.models.detectors.yolo.architecture import YOLO
+from segtumor.models.detectors.yolo.fitting import set_anchors
 from segtumor.models.detectron2_detector import ImageHeadModelDetector, ModelDetector
-from segtumor.models.image_models import ModelClassifier, ModelSegmenter
+from segtumor.models.image_models import ModelClassifier, ModelOneStage, ModelSegmenter
 from segtumor.runtime.protocols import Model
 from segtumor.structures.masks import box_from_mask
 
@@ -70,6 +72,8 @@ class ModelKind:
         metrics: what ``SOLVER.BEST_METRIC`` may name, beside "loss"; measured at each validation.
         finish: fits what is fitted once the weights are trained, on batches of the training and of the validation set
             without augmentation; None for nothing.
+        prepare: sets what follows from the records of the training set in a configuration, not frozen, before the
+            model is built; None for nothing.
         needs_lesions: whether it learns from lesions alone, so that training without any is refused.
     """
 
@@ -81,6 +85,7 @@ class ModelKind:
     weights_key: str | None = None
     metrics: tuple[str, ...] = ()
     finish: Callable[[Any, Batches, Batches], None] | None = None
+    prepare: Callable[[CfgNode, Sequence[Mapping[str, Any]]], None] | None = None
     needs_lesions: bool = True
 
 
@@ -138,6 +143,23 @@ RETINANET = dataclasses.replace(
     weights_key=None,
     metrics=("bbox/AP", "bbox/AP50"),
 )
+
+
+def _one_stage(module: nn.Module, class_names: Sequence[str]) -> Model:
+    if not isinstance(module, YOLO):
+        raise TypeError(f"{type(module).__name__} is no one-stage detector")
+    return ModelOneStage(module, class_names)
+
+
+#: In evaluation mode it returns {"rows": ..., "prototypes": ...} for each image (``detectors.yolo``).
+ONE_STAGE = dataclasses.replace(
+    MASK_RCNN,
+    name="one_stage",
+    as_model=_one_stage,
+    count_key=None,
+    weights_key=None,
+    prepare=set_anchors,
+)
 #: In evaluation mode it returns {"image_probabilities": (K + 1,) in [0, 1], normal first} for each image.
 CLASSIFIER = ModelKind(
     name="classifier",
@@ -158,6 +180,7 @@ _KINDS = {
     "GeneralizedRCNN": MASK_RCNN,
     "ImageHeadRCNN": IMAGE_HEAD_RCNN,
     "RetinaNet": RETINANET,
+    "YOLO": ONE_STAGE,
     "ImageClassifier": dataclasses.replace(CLASSIFIER, weights_key="MODEL.CLASSIFIER.CLASS_WEIGHTS"),
     "UNet": SEGMENTER,
 }

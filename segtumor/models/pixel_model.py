@@ -37,8 +37,15 @@ class PixelModel(nn.Module):
         """Height and width are padded to a multiple of it, px."""
         raise NotImplementedError
 
+    #: Names of what ``answers`` returns.
+    OUTPUTS: tuple[str, ...] = ("answer",)
+
+    def answers(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """(N, 3, H, W), normalised and padded -> what an export computes, each (N, ...)."""
+        return (self.answer(images),)
+
     def answer(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W), normalised and padded -> probabilities in [0, 1]; what an export computes."""
+        """``answers`` of a model that has one: probabilities in [0, 1]."""
         raise NotImplementedError
 
     def images(self, batched_inputs: Sequence[dict[str, Any]]) -> ImageList:

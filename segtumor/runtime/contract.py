@@ -195,6 +195,32 @@ class NetworkContract:
         _check(len(set(names)) == len(names), "class_names", list(names), "names that differ")
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which places of a one-stage detector become findings (``runtime.one_stage``).
+
+    Attributes:
+        score_threshold: findings score above it, 0..1.
+        nms_iou: overlap above which the lower one of two of a class goes, 0..1.
+        max_detections: of one image; below 0 for all.
+    """
+
+    score_threshold: Fraction
+    nms_iou: Fraction
+    max_detections: Whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneStageContract(NetworkContract):
+    """The numbers of a one-stage detector.
+
+    Attributes:
+        selection: what follows its graph.
+    """
+
+    selection: Selection
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contract(NetworkContract):
     """The numbers of a Mask R-CNN: those of every kind, and the stages between its graphs.

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from segtumor.errors import ModelError, check_current_folder, needed
-from segtumor.runtime.contract import Contract, NetworkContract
+from segtumor.runtime.contract import Contract, NetworkContract, OneStageContract
 from segtumor.runtime.mask_rcnn.detector import Detector, ImageHeadDetector
 from segtumor.runtime.networks import NetworkClassifier, NetworkSegmenter
+from segtumor.runtime.one_stage import NetworkOneStage
 from segtumor.runtime.protocols import Model, ModelContract
 from segtumor.runtime.sessions.graph_names import GRAPHS, IMAGE_HEAD, NETWORK
 
@@ -107,6 +108,7 @@ _KINDS = {
     ),
     "classifier": _CLASSIFIER,
     "segmenter": dataclasses.replace(_CLASSIFIER, as_model=NetworkSegmenter),
+    "one_stage": dataclasses.replace(_CLASSIFIER, read_contract=OneStageContract.from_dict, as_model=NetworkOneStage),
 }
 
 

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from segtumor.arrays import Floats32
-from segtumor.runtime.protocols import Window
+from segtumor.runtime.protocols import SizeHW, Window
+
+
+def padded_hw(size_hw: SizeHW, multiple: int) -> SizeHW:
+    """The next multiples of ``multiple``, or the size itself for 0."""
+    height, width = (-(-side // max(multiple, 1)) * max(multiple, 1) for side in size_hw)
+    return height, width
 
 
 def model_images(
@@ -17,10 +23,7 @@ def model_images(
     w' the next multiples of ``size_divisibility``.
     """
     height, width = windows[0].shape
-    multiple = max(size_divisibility, 1)
-    images = np.zeros(
-        (len(windows), 3, -(-height // multiple) * multiple, -(-width // multiple) * multiple), np.float32
-    )
+    images = np.zeros((len(windows), 3, *padded_hw((height, width), size_divisibility)), np.float32)
     for window, image in zip(windows, images, strict=True):
         gray = np.multiply(window, np.float32(255), dtype=np.float32)
         for channel, mean, std in zip(image[:, :height, :width], pixel_mean, pixel_std, strict=True):

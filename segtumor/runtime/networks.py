@@ -21,8 +21,8 @@ from segtumor.structures.readings import ImageProbabilities
 class Network(Protocol):
     """What runs the graph."""
 
-    def answer(self, images: Floats32) -> Floats32:
-        """(N, 3, H, W), normalised and padded -> (N, ...)."""
+    def answer(self, images: Floats32) -> tuple[Floats32, ...]:
+        """(N, 3, H, W), normalised and padded -> each output of the graph, (N, ...)."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class NetworkClassifier:
 
     def classify(self, windows: Sequence[Window]) -> list[ImageProbabilities | NonFiniteOutputError]:
         """See ``protocols.Classifier``."""
-        rows = _answers(self._network, self._contract, windows)
+        (rows,) = network_answers(self._network, self._contract, windows)
         return [tuple(row.tolist()) if np.isfinite(row).all() else broken_output() for row in rows]
 
 
@@ -50,12 +50,13 @@ class NetworkSegmenter:
 
     def segment(self, windows: Sequence[Window]) -> list[NDArray[np.float32] | NonFiniteOutputError]:
         """See ``protocols.Segmenter``."""
-        answers = _answers(self._network, self._contract, windows)
+        (answers,) = network_answers(self._network, self._contract, windows)
         cut = [maps[:, : window.shape[0], : window.shape[1]] for maps, window in zip(answers, windows, strict=True)]
         return [maps if np.isfinite(maps).all() else broken_output() for maps in cut]
 
 
-def _answers(network: Network, contract: NetworkContract, windows: Sequence[Window]) -> Floats32:
+def network_answers(network: Network, contract: NetworkContract, windows: Sequence[Window]) -> tuple[Floats32, ...]:
+    """What a graph answers about windows of one shape, each output (N, ...)."""
     preprocessing = contract.preprocessing
     return network.answer(
         model_images(

@@ -74,6 +74,7 @@ _THAW = Rule(
     lambda v: isinstance(v, (list, tuple)) and len(v) == 2 and real(0, 1, below=True).holds(v[0]) and type(v[1]) is str,
     "a proportion of the training and the beginning of names of parameters",
 )
+_MULTIPLE_OF_32 = Rule(lambda v: whole(32, _MAX_SIDE_PX).holds(v) and v % 32 == 0, "32, 64, 96, ...")
 _MAY_BE_INFINITE = {"SOLVER.CLIP_GRADIENTS.NORM_TYPE"}
 
 #: Key -> what its value must be.
@@ -90,6 +91,16 @@ RULES = {
     "MODEL.CLASSIFIER.CLASS_WEIGHTS": each(_POSITIVE, least=0),
     "MODEL.UNET.WIDTH": whole(1, 256),
     "MODEL.UNET.DICE_WEIGHT": _NOT_NEGATIVE,
+    "MODEL.YOLO.WIDTH": real(0.1, 4),
+    "MODEL.YOLO.DEPTH": real(0, 4),
+    "MODEL.YOLO.IN_FEATURES": each(_TEXT, count=3),
+    "MODEL.YOLO.ANCHORS": each(each(_POSITIVE, least=2), count=3),
+    "MODEL.YOLO.PROTOTYPES": whole(1, 256),
+    **{f"MODEL.YOLO.LOSS_WEIGHTS.{name}": _NOT_NEGATIVE for name in ("BOX", "OBJECTNESS", "CLASS", "MASK")},
+    "MODEL.YOLO.SCORE_THRESH_TEST": SHARE,
+    "MODEL.YOLO.NMS_THRESH_TEST": SHARE,
+    "MODEL.YOLO.SIZE_MULTIPLE": _MULTIPLE_OF_32,
+    "INPUT.MOSAIC": SHARE,
     "MODEL.PIXEL_MEAN": each(real(-INT64), count=3),
     "MODEL.PIXEL_STD": each(_POSITIVE, count=3),
     "MODEL.BACKBONE.FREEZE_AT": whole(0, 6),

@@ -63,6 +63,9 @@ def load_training_sets(cfg: CfgNode, files: Files | None = None) -> DataParts:
     set_epochs(cfg, len(records_of(datasets["train"])))
     if cfg.SEED < 0:
         cfg.SEED = comm.shared_random_seed()
+    prepare = kind_of(cfg).prepare
+    if prepare is not None:
+        prepare(cfg, records_of(datasets["train"]))
     complete_config(cfg, list(loaded.values()))
     seed_all_rng(cfg.SEED + comm.get_rank())
     return datasets

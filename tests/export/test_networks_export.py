@@ -12,8 +12,8 @@ from segtumor.commands import export as command
 from segtumor.config import load_config
 from segtumor.errors import ModelError
 from segtumor.export import export as exporting
-from segtumor.inference.load import load_model
-from segtumor.models.build import create_model
+from segtumor.inference.load import load_model, model_config
+from segtumor.models.build import create_model, load_trained_model
 from segtumor.models.kinds import set_classes
 from segtumor.models.weights import write_checkpoint
 from segtumor.runs import CONFIG
@@ -25,6 +25,11 @@ SYSTEMS = {
     "classifier": ("MODEL.META_ARCHITECTURE", "ImageClassifier", "MODEL.CLASSIFIER.NAME", "shufflenet_v2_x0_5"),
     "segmenter": ("MODEL.META_ARCHITECTURE", "UNet", "MODEL.UNET.WIDTH", "8"),
 }
+ONE_STAGE = {
+    "MODEL.META_ARCHITECTURE": "YOLO",
+    "MODEL.BACKBONE.NAME": "build_csp_backbone",
+    "MODEL.YOLO.WIDTH": "0.125",
+}
 SIZES = {"square": ("INPUT.SQUARE", "True"), "edges": ()}
 FORMATS = [("torchscript", ()), ("onnx", ()), ("openvino", ()), ("onnx", ("--half",)), ("openvino", ("--half",))]
 
@@ -34,7 +39,8 @@ def write_run(folder, config_file, kind, *overrides):
     import torch
 
     folder.mkdir()
-    cfg = load_config(config_file, [*SYSTEMS[kind], "INPUT.MIN_SIZE_TEST", "64", *overrides])
+    system = SYSTEMS.get(kind) or [text for pair in ONE_STAGE.items() for text in pair]
+    cfg = load_config(config_file, [*system, "INPUT.MIN_SIZE_TEST", "64", *overrides])
     set_classes(cfg, ["benign", "malignant"])
     torch.manual_seed(1)
     model = create_model(cfg)
@@ -80,6 +86,25 @@ def test_an_export_reads_as_its_run(kind, size, format_name, options, tiny_confi
                 np.testing.assert_allclose(values, other.maps[name], atol=tolerance)
 
 
+def test_a_one_stage_detector(tiny_config_file, tmp_path):
+    """Rows and prototypes agree in every format, on an image of another shape than what was traced."""
+    import torch
+
+    run = write_run(tmp_path / "run", tiny_config_file, "one_stage")
+    model, _ = load_trained_model(model_config(run=run))
+    images = np.random.default_rng(0).random((2, 3, 64, 128), dtype=np.float32)
+    with torch.inference_mode():
+        rows, prototypes = (array.numpy() for array in model.answers(torch.from_numpy(images)))
+    assert rows.shape == (2, 3 * (8 * 16 + 4 * 8 + 2 * 4), 4 + 2 + 32) and prototypes.shape == (2, 32, 16, 32)
+    for format_name in ("torchscript", "onnx", "openvino"):
+        exporting.export(model_config(run=run), tmp_path / format_name, format_name=format_name)
+        exported = open_export(tmp_path / format_name)
+        assert exported.contract.selection.nms_iou == 0.6
+        own_rows, own_prototypes = exported.graphs.answer(images)
+        np.testing.assert_allclose(own_rows, rows, atol=1e-4)
+        np.testing.assert_allclose(own_prototypes, prototypes, atol=1e-3)
+
+
 def test_eight_bits(tiny_config_file, pictures, tmp_path):
     run = write_run(tmp_path / "run", tiny_config_file, "classifier")
     argv = ["--run", str(run), "--format", "onnx", "--int8", "--calibration", str(pictures)]
@@ -91,8 +116,6 @@ def test_eight_bits(tiny_config_file, pictures, tmp_path):
 def test_an_export_that_answers_otherwise_is_refused(tiny_config_file, tmp_path, monkeypatch):
     run = write_run(tmp_path / "run", tiny_config_file, "classifier")
     monkeypatch.setattr("segtumor.export.networks.MAX_SCORE", -1.0)
-    from segtumor.inference.load import model_config
-
     with pytest.raises(ModelError, match="does not answer as its model"):
         exporting.export(model_config(run=run), tmp_path / "export", format_name="onnx")
     assert not (tmp_path / "export").exists()

@@ -5,13 +5,16 @@ Equivalent to Detectron2's ``fast_rcnn_inference`` for one image, with every cla
 Letters: R regions, K classes (without background, which is last), B boxes of a region (1 or K), D detections.
 """
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from segtumor.arrays import Bools, Floats32, Ints, SizeHW
+from segtumor.arrays import Bools, Floats32, Ints, Rle, SizeHW
 from segtumor.runtime.mask_rcnn.box_coding import clip_boxes, longer_than, scale_boxes
 from segtumor.runtime.mask_rcnn.suppression import suppress
+from segtumor.structures.lesions import Finding
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,14 @@ class Detections:
         scores: (D,) float32 in [0, 1].
         class_ids: (D,) int.
         probabilities: (D, K) float32 in [0, 1].
+        regions: (D,) int, which of the given regions each is.
     """
 
     boxes: Floats32
     scores: Floats32
     class_ids: Ints
     probabilities: Floats32
+    regions: Ints
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -36,13 +41,32 @@ class Detections:
     def at(self, indices: Ints) -> "Detections":
         """Some of the detections."""
         return Detections(
-            self.boxes[indices], self.scores[indices], self.class_ids[indices], self.probabilities[indices]
+            self.boxes[indices],
+            self.scores[indices],
+            self.class_ids[indices],
+            self.probabilities[indices],
+            self.regions[indices],
         )
 
     def resized(self, from_hw: SizeHW, to_hw: SizeHW) -> "tuple[Detections, Bools]":
         """The detections at another size of the image, and (D,) bool: which of them still have an extent there."""
         boxes = clip_boxes(scale_boxes(self.boxes, from_hw, to_hw), to_hw)
-        return Detections(boxes, self.scores, self.class_ids, self.probabilities), longer_than(boxes, 0)
+        return dataclasses.replace(self, boxes=boxes), longer_than(boxes, 0)
+
+    def findings(self, rles: Sequence[Rle | None]) -> tuple[Finding, ...]:
+        """The detections, at the size of the radiograph, with their masks or None."""
+        rows = zip(
+            self.class_ids.tolist(),
+            self.scores.tolist(),
+            self.boxes.tolist(),
+            rles,
+            self.probabilities.tolist(),
+            strict=True,
+        )
+        return tuple(
+            Finding(class_id, score, (x0, y0, x1, y1), rle, tuple(probabilities))
+            for class_id, score, (x0, y0, x1, y1), rle, probabilities in rows
+        )
 
 
 def softmax(logits: Floats32) -> Floats32:
@@ -75,11 +99,11 @@ def choose_detections(
     Returns:
         Detections. Regions with a number that is not finite are left out.
     """
-    finite = np.isfinite(boxes).all(axis=1) & np.isfinite(probabilities).all(axis=1)
+    finite = np.flatnonzero(np.isfinite(boxes).all(axis=1) & np.isfinite(probabilities).all(axis=1))
     probabilities = probabilities[finite, :-1]
     boxes = clip_boxes(boxes[finite].reshape(len(probabilities), boxes.shape[1] // 4, 4), image_hw)
     regions, class_ids = np.nonzero(probabilities > np.float32(score_threshold))
     boxes = boxes[regions, 0 if boxes.shape[1] == 1 else class_ids]
-    found = Detections(boxes, probabilities[regions, class_ids], class_ids, probabilities[regions])
+    found = Detections(boxes, probabilities[regions, class_ids], class_ids, probabilities[regions], finite[regions])
     limit = max_detections if max_detections >= 0 else None
     return found.at(suppress(boxes, found.scores, groups=class_ids, iou_threshold=nms_iou, limit=limit))

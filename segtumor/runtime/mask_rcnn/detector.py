@@ -282,15 +282,4 @@ def _findings(detections: Detections, masks: Floats32, image_hw: SizeHW, size_hw
         rle_from_crop(*paste_mask(mask, box, size_hw), size_hw)
         for mask, box in zip(masks[left], resized.boxes, strict=True)
     ]
-    rows = zip(
-        resized.class_ids.tolist(),
-        resized.scores.tolist(),
-        resized.boxes.tolist(),
-        rles,
-        resized.probabilities.tolist(),
-        strict=True,
-    )
-    return tuple(
-        Finding(class_id, score, (x0, y0, x1, y1), rle, tuple(probabilities))
-        for class_id, score, (x0, y0, x1, y1), rle, probabilities in rows
-    )
+    return resized.findings(rles)

@@ -11,7 +11,8 @@ from segtumor.arrays import Floats32
 
 GRAPHS = ("dense", "box_head", "mask_head")
 IMAGE_HEAD = "image_head"
-#: The one graph of a model that says the same of every image: its input is images, its output the answer.
+#: The one graph of a model that is no Mask R-CNN: its input is images, its output the answer; a one-stage detector's
+#: outputs are rows and prototypes (``models.pixel_model.PixelModel``).
 NETWORK, ANSWER = "network", "answer"
 IMAGES, REGIONS, POOLED = "images", "regions", "pooled"
 BOX_OUTPUTS = ("class_logits", "box_deltas")

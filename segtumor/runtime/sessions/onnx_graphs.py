@@ -10,7 +10,6 @@ from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
 from segtumor.runtime.sessions.graph_names import (
-    ANSWER,
     IMAGE_HEAD,
     IMAGE_OUTPUTS,
     IMAGES,
@@ -70,10 +69,9 @@ class OnnxNetwork:
         self._runtime, self._threads = import_onnxruntime(), threads
         self._session = open_session(files[NETWORK][".onnx"], threads)
 
-    def answer(self, images: Floats32) -> Floats32:
-        """(N, 3, H, W) float32, normalised and padded -> (N, ...) float32."""
-        found: Floats32 = self._session.run([ANSWER], {IMAGES: images})[0]
-        return found
+    def answer(self, images: Floats32) -> tuple[Floats32, ...]:
+        """(N, 3, H, W) float32, normalised and padded -> each output of the graph, (N, ...) float32."""
+        return tuple(self._session.run(None, {IMAGES: images}))
 
     def describe(self) -> dict[str, Any]:
         """As ``OnnxGraphs.describe``."""

@@ -13,7 +13,6 @@ from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import pools_of
 from segtumor.runtime.sessions.graph_names import (
-    ANSWER,
     IMAGE_HEAD,
     IMAGE_OUTPUTS,
     IMAGES,
@@ -104,14 +103,14 @@ class OpenVinoNetwork:
         self._openvino = import_openvino()
         compiled = compiled_model(self._openvino.Core(), files[NETWORK][".xml"], threads)
         self._request, self._lock = compiled.create_infer_request(), threading.Lock()
+        self._output_count = len(compiled.outputs)
         self._threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
 
-    def answer(self, images: Floats32) -> Floats32:
-        """(N, 3, H, W) float32, normalised and padded -> (N, ...) float32."""
+    def answer(self, images: Floats32) -> tuple[Floats32, ...]:
+        """(N, 3, H, W) float32, normalised and padded -> each output of the graph, (N, ...) float32."""
         with self._lock:
             self._request.infer({IMAGES: np.ascontiguousarray(images)})
-            found: Floats32 = self._request.get_tensor(ANSWER).data.copy()
-        return found
+            return tuple(self._request.get_output_tensor(n).data.copy() for n in range(self._output_count))
 
     def describe(self) -> dict[str, Any]:
         """As ``OpenVinoGraphs.describe``."""

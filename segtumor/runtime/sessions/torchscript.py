@@ -122,9 +122,9 @@ class TorchScriptNetwork:
         self._network = _load(files[NETWORK][".pt"])
 
     @torch.inference_mode()
-    def answer(self, images: Floats32) -> Floats32:
-        """(N, 3, H, W) float32, normalised and padded -> (N, ...) float32."""
-        return _array(self._network(torch.from_numpy(images)))
+    def answer(self, images: Floats32) -> tuple[Floats32, ...]:
+        """(N, 3, H, W) float32, normalised and padded -> each output of the graph, (N, ...) float32."""
+        return tuple(map(_array, self._network(torch.from_numpy(images))))
 
     def describe(self) -> dict[str, Any]:
         """What runs the graph."""
