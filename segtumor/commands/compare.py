@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.common.command_line import command, make_parser
@@ -11,10 +12,13 @@ from segtumor.commands.common.terminal import print_table, step_progress
 from segtumor.errors import ConfigError
 
 if TYPE_CHECKING:  # NumPy and SciPy would delay --help
+    from segtumor.annotations.reader_marks import ReaderMarks
     from segtumor.evaluation.comparison.comparison import Comparison
     from segtumor.evaluation.comparison.pairs import Pair
     from segtumor.evaluation.facts.settings import StudySettings
     from segtumor.evaluation.pairing import Pairing
+    from segtumor.evaluation.readers.raters import Panel
+    from segtumor.evaluation.readers.reader_study import ReaderStudy
 
 _DESCRIPTION = """Compare two sets of predictions on the same images, or predictions with the marks of readers.
 
@@ -24,16 +28,20 @@ adjusted after Holm, over the metrics of --measures if given. A table of readers
 image, x0, y0, x1, y1 (px) for boxes, or reader, image (or case_id), label; boxes may have label and confidence too;
 a row without corners means that the image was read as normal (docs/evaluation.md has an example). With boxes of
 readers, the model is judged by its boxes too. Writes comparison.csv, comparison.json and comparison.md; prints the
-main rows."""
+main rows. With readers also who agrees with whom (kappa), confusion matrices, who missed what, and, where the table has
+a column seconds, reading times (reader_*.csv, reading_times.csv). A test for all readers at once: segtumor mrmc."""
 
 _TRUTH = "segtumor compare --annotations datasets/btxrd256/annotations/test.json --predictions a/predictions.json"
 _EXAMPLES = (
     f"{_TRUTH} --against b/predictions.json --names new old --output output/comparison",
     f"{_TRUTH} --against b/predictions.json --measures dice patient_auc --output output/comparison",
     f"{_TRUTH} --readers readers.csv --output output/readers",
+    f"{_TRUTH} --readers readers.csv --pictures --output output/readers",
 )
 #: More rows than this are too many to print; then those of the report's headline and the patients' accuracy are.
 _ROWS_PRINTED = 25
+#: Folder of the pictures of missed tumours.
+_MISSED = "missed"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -60,6 +68,14 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="compare and adjust for these only, such as dice patient_auc; choose them before looking at results (all)",
     )
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="with --readers: draw what each said where a tumour was missed (missed/)",
+    )
+    parser.add_argument(
+        "--images", metavar="DIR", help="folder of the images, for --pictures (default: beside the annotations)"
+    )
     add_study_options(parser)
     parser.add_argument("--permutations", type=int, default=10_000, metavar="N", help="permutations of cases (10000)")
     return parser
@@ -71,15 +87,21 @@ def main(arguments: argparse.Namespace) -> None:
     from segtumor.evaluation.comparison.pairs import compare_pair, refuse_unknown_measures
     from segtumor.files import prepare_output_folder
     from segtumor.reporting.files.comparison_files import write_comparisons
+    from segtumor.reporting.files.reader_files import READER_FILES
 
-    refuse_earlier(arguments, ("comparison.csv", "comparison.json", "comparison.md"))
+    refuse_earlier(arguments, ("comparison.csv", "comparison.json", "comparison.md", *READER_FILES, f"{_MISSED}/*.jpg"))
     settings = study_settings(arguments)
     _check(arguments)
     pairing = paired(arguments, arguments.annotations, arguments.predictions)
     refuse_unknown_measures(arguments.measures or (), pairing, settings)
+    root = Path(arguments.images) if arguments.images else pairing.truth.image_root
+    if arguments.pictures and not root.is_dir():
+        raise ConfigError("no folder of images", where="--images", got=str(root))
     prepare_output_folder(arguments.output)  # rather now than after minutes of comparing
     comparisons = []
-    for one in _pairs(arguments, pairing, settings):
+    marks = _marks(arguments, pairing)
+    panel, readers = _readers(arguments, pairing, marks, settings)
+    for one in _pairs(arguments, pairing, marks, settings):
         _announce(one, settings, arguments.permutations)
         comparison = compare_pair(
             one,
@@ -90,9 +112,15 @@ def main(arguments: argparse.Namespace) -> None:
             progress=step_progress,
         )
         comparisons.append(comparison)
-    paths = write_comparisons(comparisons, arguments.output, level=settings.level, provenance=_provenance(arguments))
+    paths = write_comparisons(
+        comparisons, arguments.output, level=settings.level, provenance=_provenance(arguments), readers=readers
+    )
     for comparison in comparisons:
         _print(comparison, settings.level)
+    if panel is not None and readers is not None:
+        _print_readers(readers, settings.level)
+        if arguments.pictures:
+            _draw(Path(arguments.output) / _MISSED, pairing, root, panel, readers)
     print(f"written to {arguments.output}: {', '.join(path.name for path in paths)}")
 
 
@@ -103,22 +131,51 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.names and (len(arguments.names) != expected or len(set(arguments.names)) != expected):
         what = "two different names" if arguments.against else "one name: the readers are named in their table"
         raise ConfigError("names do not fit", where="--names", got=", ".join(arguments.names), expected=what)
+    if arguments.pictures and not arguments.readers:
+        raise ConfigError("pictures are of what model and readers missed", where="--pictures", expected="--readers")
 
 
-def _pairs(arguments: argparse.Namespace, pairing: "Pairing", settings: "StudySettings") -> Iterator["Pair"]:
+def _marks(arguments: argparse.Namespace, pairing: "Pairing") -> "list[ReaderMarks]":
     from segtumor.annotations.reader_marks import read_reader_marks
+
+    if not arguments.readers:
+        return []
+    truth = pairing.truth
+    return read_reader_marks(
+        arguments.readers, truth.annotated_images, truth.taxonomy.names, unlisted=arguments.unlisted
+    )
+
+
+def _model_name(arguments: argparse.Namespace) -> str:
+    return str(arguments.names[0]) if arguments.names else "model"
+
+
+def _readers(
+    arguments: argparse.Namespace, pairing: "Pairing", marks: "list[ReaderMarks]", settings: "StudySettings"
+) -> "tuple[Panel | None, ReaderStudy | None]":
+    """The model and its readers, and what they come to together; none without readers."""
+    from segtumor.evaluation.readers.raters import Panel, model_rater, reader_rater
+    from segtumor.evaluation.readers.reader_study import reader_study
+
+    if not marks:
+        return None, None
+    people = [reader_rater(one, pairing.results) for one in marks]
+    panel = Panel([model_rater(pairing, _model_name(arguments)), *people], pairing.truth.taxonomy.names, settings)
+    return panel, reader_study(panel, marks, pairing.seconds, level=settings.level)
+
+
+def _pairs(
+    arguments: argparse.Namespace, pairing: "Pairing", marks: "list[ReaderMarks]", settings: "StudySettings"
+) -> Iterator["Pair"]:
     from segtumor.evaluation.comparison.pairs import names_of_paths, pair_of_models, pairs_with_readers
 
-    truth = pairing.truth
     if arguments.against:
-        other = paired(arguments, arguments.annotations, arguments.against, truth)
+        other = paired(arguments, arguments.annotations, arguments.against, pairing.truth)
         names = tuple(arguments.names) if arguments.names else None
         yield pair_of_models(pairing, other, names or names_of_paths(arguments.predictions, arguments.against))
         return
-    unlisted = arguments.unlisted
-    readers = read_reader_marks(arguments.readers, truth.annotated_images, truth.taxonomy.names, unlisted=unlisted)
-    name = arguments.names[0] if arguments.names else "model"
-    yield from pairs_with_readers(pairing, readers, model_name=name, unlisted=unlisted, settings=settings)
+    name, unlisted = _model_name(arguments), arguments.unlisted
+    yield from pairs_with_readers(pairing, marks, model_name=name, unlisted=unlisted, settings=settings)
 
 
 def _announce(pair: "Pair", settings: "StudySettings", n_permutations: int) -> None:
@@ -143,6 +200,36 @@ def _print(comparison: "Comparison", level: float) -> None:
     for remark in (*table_notes(comparison), *comparison.remarks):
         print(f"- {remark}")
     print()
+
+
+def _print_readers(readers: "ReaderStudy", level: float) -> None:
+    from segtumor.reporting.files.reader_files import TIME_HEADER, agreement_cells, error_cells, time_cells
+    from segtumor.texts import percent_text
+
+    print(f"readers together: {readers.n_common_images} images read by all; counts are patients")
+    print_table(
+        ("of", "raters", "equal calls", f"kappa ({percent_text(level)} interval)", "n"), agreement_cells(readers)
+    )
+    header = ("errors", "first, second", "both (share)", "first only", "second only", "neither", "n", "p (McNemar)")
+    print_table(header, error_cells(readers, level))
+    if readers.times:
+        print_table(TIME_HEADER, time_cells(readers))
+    print()
+
+
+def _draw(folder: Path, pairing: "Pairing", root: Path, panel: "Panel", readers: "ReaderStudy") -> None:
+    """Draw the missed tumours into a folder; ``root`` holds the images."""
+    from segtumor.imaging import read_radiograph
+    from segtumor.reporting.files.outputs import write_files
+    from segtumor.reporting.pages.reader_examples import MOST_PICTURES, counts_by_kind, draw_missed, missed_images
+
+    missed = missed_images(panel, readers)
+    names = {image["id"]: image["file_name"] for image in pairing.truth.images}
+    pictures = draw_missed(panel, missed, lambda image_id: read_radiograph(root / names[image_id]).pixels)
+    write_files(folder, dict(pictures), earlier=[path.name for path in folder.glob("missed_by_*.jpg")])
+    counts = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in counts_by_kind(missed).items())
+    more = f"; drawn are the first {MOST_PICTURES}" if len(missed) > MOST_PICTURES else ""
+    print(f"images of missed tumours in {folder}: {counts}{more}")
 
 
 def _provenance(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Truth and predictions side by side, from their files to a study: for every command that measures, and for Python."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -36,6 +36,7 @@ class Pairing:
         absent_ids: images that the predictions do not mention, or None if they list no images.
         failed_ids: images that could not be predicted.
         n_left_out: predicted images that are not annotated.
+        seconds: {image id: time for reading the file, model and drawing}, as far as the predictions say.
     """
 
     truth: CocoDataset
@@ -43,6 +44,7 @@ class Pairing:
     absent_ids: tuple[int, ...] | None
     failed_ids: tuple[int, ...]
     n_left_out: int
+    seconds: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def unseen(self) -> Unseen:
@@ -164,6 +166,7 @@ def pair(
         found.absent_ids,
         found.failed_ids,
         found.n_left_out,
+        {i: sum(reading.timings_s.values()) for i, reading in found.readings.items() if reading.timings_s},
     )
 
 

@@ -79,7 +79,7 @@ def pairs_with_readers(
         yield Pair(
             first=without_masks(read),
             second=marks,
-            names=(model_name, reader.name),
+            names=(model_name, reader.full_name),
             remarks=tuple(remarks),
             only=_meaningful_for(reader),
             masks=False,
@@ -156,17 +156,17 @@ def _meaningful_for(reader: ReaderMarks) -> Callable[[Measure], bool]:
 
 def _of_reader(reader: ReaderMarks, marks: Sequence[ImageResult], settings: StudySettings) -> Iterator[str]:
     if reader.kind == BOXES:
-        yield f"{reader.name} drew boxes: overlap is between boxes, the model's too; its masks are not judged."
+        yield f"{reader.full_name} drew boxes: overlap is between boxes, the model's too; its masks are not judged."
     elif reader.kind == CASE_LABELS:
-        yield f"{reader.name} labelled cases: only measures of patients are compared."
+        yield f"{reader.full_name} labelled cases: only measures of patients are compared."
     else:
-        yield f"{reader.name} labelled images: only measures of images and patients are compared."
+        yield f"{reader.full_name} labelled images: only measures of images and patients are compared."
     if reader.n_cut:
-        yield f"Marks of {reader.name} that reached beyond the image and were cut at its edge: {reader.n_cut}."
+        yield f"Marks of {reader.full_name} that reached beyond the image and were cut at its edge: {reader.n_cut}."
     n_low = sum(finding.score < settings.score_threshold for result in marks for finding in result.findings)
     if n_low:
         threshold = f"the score threshold of {settings.score_threshold:g}"
-        yield f"{reader.name}: {n_low} marks of a confidence below {threshold} count in curves only."
+        yield f"{reader.full_name}: {n_low} marks of a confidence below {threshold} count in curves only."
 
 
 def _of_unlisted(reader: ReaderMarks, pairing: Pairing, unlisted: str) -> Iterator[str]:
@@ -175,7 +175,7 @@ def _of_unlisted(reader: ReaderMarks, pairing: Pairing, unlisted: str) -> Iterat
         normal = n_normal(truth.annotated_images, truth.taxonomy.names, reader.unlisted_ids)
         which = f"{len(reader.unlisted_ids)} of {len(truth.annotated_images)} images ({normal} normal)"
         what = "called normal" if unlisted == NORMAL else "left out"
-        yield f"{reader.name} does not mention {which}: {what} (--unlisted)."
+        yield f"{reader.full_name} does not mention {which}: {what} (--unlisted)."
 
 
 def _not_compared(comparison: Comparison, measures: Iterable[str]) -> Iterator[str]:

@@ -51,6 +51,25 @@ def class_confusion_figure(names: Sequence[str], counts: ArrayLike, *, unit: str
     return figure
 
 
+def rater_confusions_figure(tables: Sequence[tuple[str, Sequence[str], ArrayLike]], *, unit: str) -> Figure:
+    """Confusion matrices of several raters, one below the other.
+
+    Args:
+        tables: (rater, K names, (K, K) int with rows true) of each.
+        unit: what was counted, such as "patients".
+    """
+    size_in = 5.6, 0.6 + 3.6 * len(tables)
+    figure, panels = new_figure(f"{unit.capitalize()} by truth and call", n_panels=len(tables), size_in=size_in)
+    for axes, (rater, names, counts) in zip(panels, tables, strict=True):
+        counts = np.asarray(counts)
+        size = FONT_SIZE - 1 if len(names) <= MANY_CLASSES else SMALL
+        _draw_counts(axes, counts, names, names, size=size, ticks_size=size - 1)
+        axes.set_title(f"{name_text(rater)}: {int(np.trace(counts))} of {int(counts.sum())} right", fontsize=FONT_SIZE)
+        label_axes(axes, "Called", "True", None, None)
+        axes.grid(False)
+    return figure
+
+
 def lesion_confusion_figure(confusion: Confusion, *, score_threshold: float, iou_threshold: float) -> Figure:
     """Lesions by true and predicted class, with missed ones and false positives; coloured by share of the row."""
     counts, n_lesions = confusion.counts, int(confusion.counts[:-1].sum())

@@ -11,8 +11,10 @@ from typing import Any
 
 from segtumor import NOTICE
 from segtumor.evaluation.comparison.comparison import Comparison, ComparisonRow
+from segtumor.evaluation.readers.reader_study import ReaderStudy
 from segtumor.evaluation.study.intervals import PERCENTILE_FEW
 from segtumor.reporting.files.outputs import Content, Table, document, write_files
+from segtumor.reporting.files.reader_files import READER_FILES, reader_contents, reader_document, reader_lines
 from segtumor.reporting.words.estimates import capital
 from segtumor.texts import (
     UNDEFINED,
@@ -29,13 +31,19 @@ _LOWER = " (lower is better)"
 
 
 def write_comparisons(
-    comparisons: Sequence[Comparison], folder: str | Path, *, level: float, provenance: Mapping[str, Any]
+    comparisons: Sequence[Comparison],
+    folder: str | Path,
+    *,
+    level: float,
+    provenance: Mapping[str, Any],
+    readers: ReaderStudy | None = None,
 ) -> list[Path]:
     """Write what was compared.
 
     Args:
         comparisons: of one set of images, such as a model with each reader.
         level: confidence level of the intervals, for the headings.
+        readers: of a model and readers, what they come to together.
     """
     columns = ("first_name", "second_name", *(field.name for field in dataclasses.fields(ComparisonRow)))
     rows = [
@@ -44,16 +52,22 @@ def write_comparisons(
         for row in comparison.rows
     ]
     sections = [line for comparison in comparisons for line in _section(comparison, level)]
+    together: dict[str, Content] = {}
+    if readers is not None:
+        together = reader_contents(readers, level=level)
+        sections += reader_lines(readers, level)
     contents: dict[str, Content] = {
+        **together,
         "comparison.csv": Table(rows, columns),
         "comparison.json": document(
             provenance=provenance,
             level=level,
             comparisons=[_plain(comparison) for comparison in comparisons],
+            **({} if readers is None else {"readers": reader_document(readers)}),
         ),
         "comparison.md": "\n".join(["# Paired comparison", "", *sections, NOTICE, ""]),
     }
-    return write_files(folder, contents)
+    return write_files(folder, contents, earlier=READER_FILES)
 
 
 def table_rows(rows: Iterable[ComparisonRow]) -> list[tuple[str, ...]]:

@@ -105,7 +105,7 @@ def _picture(
         file_name=image.truth.file_name,
         true_lesions=image.truth.lesions,
     )
-    return example.caption, _jpeg(drawn)
+    return example.caption, jpeg_bytes(drawn)
 
 
 def _not_shown(example: Example, reason: str) -> str:
@@ -114,10 +114,11 @@ def _not_shown(example: Example, reason: str) -> str:
     return f"{example.caption} The image cannot be shown: {reason}"
 
 
-def _jpeg(picture: NDArray[np.uint8]) -> bytes:
+def jpeg_bytes(picture: NDArray[np.uint8], *, max_width_px: int = MAX_WIDTH_PX) -> bytes:
+    """A picture (H, W, 3) uint8 RGB as JPEG, reduced to ``max_width_px`` if it is wider."""
     height, width = picture.shape[:2]
-    size_wh = MAX_WIDTH_PX, max(1, round(height * MAX_WIDTH_PX / width))
-    shown = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA) if width > MAX_WIDTH_PX else picture
+    size_wh = max_width_px, max(1, round(height * max_width_px / width))
+    shown = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA) if width > max_width_px else picture
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(shown)).save(buffer, "JPEG", quality=_JPEG_QUALITY)
     return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Several readers, and a model, on the same images: agreement, errors, reading time, multi-reader multi-case tests."""
