@@ -203,16 +203,21 @@ def _print(comparison: "Comparison", level: float) -> None:
 
 
 def _print_readers(readers: "ReaderStudy", level: float) -> None:
-    from segtumor.reporting.files.reader_files import TIME_HEADER, agreement_cells, error_cells, time_cells
-    from segtumor.texts import percent_text
+    from segtumor.reporting.files.reader_files import (
+        TIME_HEADER,
+        agreement_cells,
+        agreement_header,
+        error_cells,
+        error_header,
+        time_cells,
+    )
 
     print(f"readers together: {readers.n_common_images} images read by all; counts are patients")
-    print_table(
-        ("of", "raters", "equal calls", f"kappa ({percent_text(level)} interval)", "n"), agreement_cells(readers)
-    )
-    header = ("errors", "first, second", "both (share)", "first only", "second only", "neither", "n", "p (McNemar)")
-    print_table(header, error_cells(readers, level))
+    print_table(agreement_header(level), agreement_cells(readers))
+    print()
+    print_table(error_header(level), error_cells(readers, level))
     if readers.times:
+        print()
         print_table(TIME_HEADER, time_cells(readers))
     print()
 

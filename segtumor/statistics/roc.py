@@ -128,7 +128,7 @@ def delong_interval(scores: ArrayLike, positive: ArrayLike, *, level: float = 0.
     too_few = _too_few(positive)
     if too_few:
         return undefined_interval(too_few, level)
-    of_positives, of_negatives = _placements(scores, positive)
+    of_positives, of_negatives = placements(scores, positive)
     area = float(of_positives.mean())
     variance = _variance_of_mean(of_positives) + _variance_of_mean(of_negatives)
     if variance < _NO_VARIANCE:
@@ -157,7 +157,7 @@ def delong_test(scores_a: ArrayLike, scores_b: ArrayLike, positive: ArrayLike) -
     n, too_few = len(positive), _too_few(positive)
     if too_few:
         return undefined_test("DeLong", n, f"undefined: {too_few}")
-    pairs = zip(_placements(scores_a, positive), _placements(scores_b, positive), strict=True)
+    pairs = zip(placements(scores_a, positive), placements(scores_b, positive), strict=True)
     of_positives, of_negatives = (a - b for a, b in pairs)
     difference, variance = of_positives.mean(), _variance_of_mean(of_positives) + _variance_of_mean(of_negatives)
     if variance > _NO_VARIANCE:
@@ -260,7 +260,7 @@ def _too_few(positive: Mask) -> str:
     return "" if fewest > 1 else ("one class only" if fewest == 0 else "one unit in a class")
 
 
-def _placements(scores: Floats, positive: Mask) -> tuple[Floats, Floats]:
+def placements(scores: Floats, positive: Mask) -> tuple[Floats, Floats]:
     """DeLong's structural components: per positive the share of negatives below it, per negative of positives above."""
     positives, negatives = scores[positive], scores[~positive]
     return _share_below(positives, negatives), 1 - _share_below(negatives, positives)

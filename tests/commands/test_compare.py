@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from segtumor.commands.compare import main
 from segtumor.structures.masks import rle_from_mask
@@ -204,6 +205,58 @@ def test_readers_who_labelled_cases(compare, folder, table):
     assert not [name for name in found if "class" in name or "auc" in name]
     assert float(found["patient_sensitivity"]["second"]) == pytest.approx(2 / 3)
     assert float(found["patient_specificity"]["second"]) == 0.5
+
+
+def test_readers_together(compare, folder, table):
+    """A finds p1 and p3 and calls p4, B finds p2 alone; the model of good.json finds all three and calls nobody."""
+    marks = {
+        "A": {1: "2,2,8,8", 4: "9,9,18,18", 5: "0,0,5,5"},
+        "B": {3: "1,1,9,9"},
+    }
+    lines = [f"{who},{i}.png,{boxes.get(i, ',,,')},{10 * i}" for who, boxes in marks.items() for i in range(1, 7)]
+    code, out, err = compare("--readers", table(f"{BOXES_HEADER},seconds", *lines))
+    assert (code, "error" in err) == (0, False)
+    assert "readers together: 6 images read by all" in out
+    errors = {(row["what"], row["first"], row["second"]): row for row in table_rows(folder, "reader_errors.csv")}
+    missed = errors["missed tumours", "A", "B"]
+    assert [missed[name] for name in ("n", "both", "first_only", "second_only", "neither")] == ["3", "0", "1", "2", "0"]
+    assert float(missed["first_only_share"]) == pytest.approx(1 / 3)
+    assert errors["missed tumours", "model", "at least one reader"]["second_only"] == "3"
+    cases = {row["case_id"]: row for row in table_rows(folder, "reader_cases.csv")}
+    assert (cases["p2"]["missed_by"], cases["p4"]["false_alarm_by"], cases["p1"]["call of B"]) == ("A", "A", "normal")
+    counts = {
+        (row["rater"], row["true"], row["called"]): row["n"] for row in table_rows(folder, "reader_confusions.csv")
+    }
+    assert counts["A", "normal", "tumour"] == "1" and counts["B", "tumour", "normal"] == "2"
+    times = {row["rater"]: row for row in table_rows(folder, "reading_times.csv")}
+    assert (times["A"]["median"], times["A"]["total"], "model" in times) == ("35.0", "210.0", False)
+    agreement = table_rows(folder, "reader_agreement.csv")
+    assert [(row["first"], row["second"], row["of"]) for row in agreement][-1] == ("A", "B", "tumour")
+    assert (folder / "out" / "reader_confusions.png").read_bytes().startswith(b"\x89PNG")
+    assert "### Reading time" in (folder / "out" / "comparison.md").read_text("utf-8")
+    together = json.loads((folder / "out" / "comparison.json").read_text("utf-8"))["readers"]
+    assert together["raters"] == ["model", "A", "B"] and together["errors"][0]["test"]["name"] == "McNemar"
+
+
+def test_pictures_of_missed_tumours(compare, folder, table):
+    path = table(BOXES_HEADER, "A,1.png,2,2,8,8", "A,3.png,1,1,9,9")
+    code, _, err = compare("--readers", path, "--unlisted", "normal", "--pictures", "--images", folder / "nowhere")
+    assert code == 2 and "no folder of images" in err
+    for i in range(1, 7):
+        Image.fromarray(np.full((20, 20), 40 * i, dtype=np.uint8)).save(folder / f"{i}.png")
+    options = ("--readers", path, "--unlisted", "normal", "--pictures", "--images", folder, "--measures", "dice")
+    code, out, err = compare(*options)
+    assert (code, err.count("error")) == (0, 0)
+    assert "1 missed by readers, 0 missed by model, 0 missed by both" in out  # p3, image 4
+    (picture,) = (folder / "out" / "missed").iterdir()
+    with Image.open(picture) as drawn:
+        assert (picture.name, drawn.width) == ("missed_by_readers_001.jpg", 2 * 512)
+    assert compare("--against", folder / "poor.json", "--pictures")[0] == 2
+
+
+def table_rows(folder, name):
+    with open(folder / "out" / name, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def test_unlisted_images(compare, folder, table):

@@ -9,8 +9,12 @@ if TYPE_CHECKING:  # NumPy and SciPy would delay --help
     from segtumor.evaluation.pairing import Pairing
 
 
-def add_study_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options to a parser; ``study_settings`` and ``paired`` read them."""
+#: Settings of resampling and their options, which some commands lack.
+_RESAMPLING = (("n_resamples", "resamples"), ("seed", "seed"))
+
+
+def add_study_options(parser: argparse.ArgumentParser, *, resampling: bool = True) -> None:
+    """Add the options to a parser, those of resampling only if wished; ``study_settings`` and ``paired`` read them."""
     parser.add_argument(
         "--score-threshold",
         type=float,
@@ -39,8 +43,11 @@ def add_study_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--require-located", action="store_true", help="a tumour patient counts as found only if a lesion is located"
     )
-    parser.add_argument("--resamples", type=int, default=2000, metavar="N", help="bootstrap resamples of cases (2000)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the resampling (0)")
+    if resampling:
+        parser.add_argument(
+            "--resamples", type=int, default=2000, metavar="N", help="bootstrap resamples of cases (2000)"
+        )
+        parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the resampling (0)")
     parser.add_argument("--level", type=float, default=0.95, metavar="P", help="confidence level (0.95)")
 
 
@@ -48,13 +55,13 @@ def study_settings(arguments: argparse.Namespace, **more: Any) -> "StudySettings
     """StudySettings of the parsed options and ``more``; ConfigError for a value out of range."""
     from segtumor.evaluation.facts.settings import StudySettings
 
+    resampling = {name: getattr(arguments, option) for name, option in _RESAMPLING if hasattr(arguments, option)}
     return StudySettings(
         score_threshold=arguments.score_threshold,
         iou_threshold=arguments.iou_threshold,
         rule=arguments.rule,
         require_located=arguments.require_located,
-        n_resamples=arguments.resamples,
-        seed=arguments.seed,
+        **resampling,
         level=arguments.level,
         **more,
     )

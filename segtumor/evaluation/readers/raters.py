@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from segtumor.annotations.reader_marks import BOXES, ReaderMarks
+from segtumor.annotations.reader_marks import BOXES, CASE_LABELS, ReaderMarks
 from segtumor.errors import ConfigError
 from segtumor.evaluation.comparison.comparison import without_masks
 from segtumor.evaluation.facts.facts import facts_of, with_marking
@@ -24,6 +24,7 @@ class Rater:
     Attributes:
         results: {image id: what was said}, for the images that were read.
         with_classes, with_confidence, with_boxes: what the findings have, as in ReaderMarks.
+        with_images: whether images were judged one by one, not whole cases.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Rater:
     with_classes: bool = True
     with_confidence: bool = True
     with_boxes: bool = True
+    with_images: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,12 @@ class RatedPatients:
 def model_rater(pairing: Pairing, name: str) -> Rater:
     """The model, judged by its boxes as readers are."""
     results = with_marking(without_masks(pairing.results))
-    return Rater(name=name, is_model=True, results={result.truth.image_id: result for result in results})
+    return Rater(
+        name=name,
+        is_model=True,
+        results={result.truth.image_id: result for result in results},
+        with_boxes=all(result.marks_lesions for result in results),
+    )
 
 
 def reader_rater(marks: ReaderMarks, results_with_truth: Iterable[ImageResult], name: str | None = None) -> Rater:
@@ -62,6 +69,7 @@ def reader_rater(marks: ReaderMarks, results_with_truth: Iterable[ImageResult], 
         with_classes=marks.with_classes,
         with_confidence=marks.with_confidence,
         with_boxes=marks.kind == BOXES,
+        with_images=marks.kind != CASE_LABELS,
     )
 
 
@@ -74,9 +82,7 @@ class Panel:
             if names.count(rater.name) > 1:
                 remedy = "Give the model another name with --names, or the reader another one in the table"
                 raise ConfigError("two raters of one name", got=rater.name, remedy=remedy)
-            if settings.require_located and not rater.with_boxes:
-                what = f"nothing can be located by the labels of {rater.name}"
-                raise ConfigError(what, where="--require-located", expected=BOXES)
+        refuse_unlocated(raters, settings)
         self.raters = tuple(raters)
         self.class_names = tuple(class_names)
         self.settings = settings
@@ -106,6 +112,14 @@ class Panel:
             facts = facts_of(results, self.class_names, self.settings)
             self._known[key] = RatedPatients(facts.patients, facts.cases.case_ids)
         return self._known[key]
+
+
+def refuse_unlocated(raters: Iterable[Rater], settings: StudySettings) -> None:
+    """Raise ConfigError where lesions must be located and somebody, or the model, gave labels alone."""
+    for rater in raters:
+        if settings.require_located and not rater.with_boxes:
+            what = f"nothing can be located by the labels of {rater.name}"
+            raise ConfigError(what, where="--require-located", expected=BOXES)
 
 
 def read_by_all(raters: Iterable[Rater]) -> frozenset[int]:

@@ -12,7 +12,7 @@ from segtumor.evaluation.readers.reader_study import CLASS, TUMOR, ErrorOverlap,
 from segtumor.reporting.files.outputs import Content, Table
 from segtumor.statistics.proportions import wilson
 from segtumor.taxonomy import NORMAL
-from segtumor.texts import UNDEFINED, counted, is_undefined, markdown_table, p_text, percent_text
+from segtumor.texts import UNDEFINED, counted, is_undefined, markdown_table, markdown_text, p_text, percent_text
 
 _AGREEMENT, _CONFUSIONS, _ERRORS, _CASES, _TIMES, _FIGURE = READER_FILES = (
     "reader_agreement.csv",
@@ -68,24 +68,32 @@ def reader_lines(study: ReaderStudy, level: float) -> Iterator[str]:
     """Lines of Markdown."""
     yield from ("## Readers together", "")
     yield (
-        f"{', '.join(study.raters)}; {counted(study.n_common_images, 'images')} read by all. All counts are patients. "
-        "Each pair is compared on the images that both read."
+        f"{markdown_text(', '.join(study.raters))}; {counted(study.n_common_images, 'images')} read by all. All counts "
+        "are patients. Each pair is compared on the images that both read."
     )
     yield from ("", "### Agreement", "")
-    header = ("of", "raters", "equal calls", f"kappa ({percent_text(level)} interval)", "n")
-    yield from (*markdown_table(header, agreement_cells(study)), "")
+    yield from (*markdown_table(agreement_header(level), agreement_cells(study)), "")
     yield from ("### Errors", "")
-    shares = f"(share, {percent_text(level)} interval)"
-    header = ("errors", "first, second", f"both {shares}", f"first only {shares}", f"second only {shares}", "neither")
-    yield from (*markdown_table((*header, "n", "p (McNemar)"), error_cells(study, level)), "")
+    yield from (*markdown_table(error_header(level), error_cells(study, level)), "")
     if study.times:
         yield from ("### Reading time", "")
         yield from (*markdown_table(TIME_HEADER, time_cells(study)), "")
     yield from (f"Confusion matrices: {_CONFUSIONS}, {_FIGURE}; who erred on which case: {_CASES}.", "")
 
 
+def agreement_header(level: float) -> tuple[str, ...]:
+    """Heads of ``agreement_cells``."""
+    return ("of", "raters", "equal calls", f"kappa ({percent_text(level)} interval)", "n")
+
+
+def error_header(level: float) -> tuple[str, ...]:
+    """Heads of ``error_cells``."""
+    shares = (f"{name} (share, {percent_text(level)} interval)" for name in ("both", "first only", "second only"))
+    return ("errors", "first, second", *shares, "neither", "n", "p (McNemar)")
+
+
 def agreement_cells(study: ReaderStudy) -> list[tuple[str, ...]]:
-    """Rows of text: what of, the pair, equal calls, kappa with interval, n."""
+    """Rows of text under ``agreement_header``."""
     return [
         (
             "tumour or not" if row.of == TUMOR else "class, linear weights",
@@ -101,7 +109,7 @@ def agreement_cells(study: ReaderStudy) -> list[tuple[str, ...]]:
 
 
 def error_cells(study: ReaderStudy, level: float) -> list[tuple[str, ...]]:
-    """Rows of text: what, the pair, three counts with their share and its interval, neither, n, p."""
+    """Rows of text under ``error_header``."""
     return [
         (
             row.what,
