@@ -26,7 +26,7 @@ COMMANDS: Commands = {
     "train": ("train", "train a model, or evaluate one with --eval-only"),
     "evaluate": ("evaluate", "compare predictions with annotations: every metric with its interval, and a report"),
     "compare": ("compare", "compare two models, or a model and readers, on the same images: paired tests"),
-    "mrmc": ("readers.mrmc", "test several readers at once, with and without a model or against it"),
+    "mrmc": ("mrmc", "test several readers at once, with and without a model or against it"),
     "benchmark": ("benchmark", "audit and list published numbers; measure predictions by the same rules"),
     "crossval": ("crossval", "k-fold cross-validation by case: train, pool, report; resumes where it was stopped"),
     "prune": ("prune", "make a trained VGG model narrower, as a starting point for fine-tuning"),

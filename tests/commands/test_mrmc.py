@@ -6,7 +6,7 @@ import json
 import openpyxl
 import pytest
 
-from segtumor.commands.readers.mrmc import main
+from segtumor.commands.mrmc import main
 
 pytestmark = pytest.mark.command
 
