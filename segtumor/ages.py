@@ -3,7 +3,9 @@
 Not here: ages as people write them (``segtumor.annotations.tables.cells``) and as DICOM does (``imaging``).
 """
 
+import itertools
 from bisect import bisect_right
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
@@ -23,6 +25,12 @@ def is_age(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= OLDEST_YEARS
 
 
-def age_group(age: Any) -> str | None:
-    """One of ``AGE_GROUPS``, or None for what is not an age."""
-    return AGE_GROUPS[bisect_right(AGE_GROUP_STARTS, age)] if is_age(age) else None
+def age_groups(starts: Sequence[int] = AGE_GROUP_STARTS) -> tuple[str, ...]:
+    """Names of the groups that begin at these years, increasing, with the one before: (18, 40) -> <18, 18-39, >=40."""
+    between = (f"{first}-{end - 1}" for first, end in itertools.pairwise(starts))
+    return (f"<{starts[0]}", *between, f">={starts[-1]}")
+
+
+def age_group(age: Any, starts: Sequence[int] = AGE_GROUP_STARTS) -> str | None:
+    """One of ``age_groups``, or None for what is not an age."""
+    return age_groups(starts)[bisect_right(starts, age)] if is_age(age) else None

@@ -1,19 +1,21 @@
 """One definition of an age and of the age groups, and that tables, splits, subgroups and plots agree on it."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from segtumor.ages import AGE_GROUP, AGE_GROUP_STARTS, AGE_GROUPS, age_group, is_age
+from segtumor.ages import AGE_GROUP, AGE_GROUP_STARTS, AGE_GROUPS, age_group, age_groups, is_age
 from segtumor.annotations.coco import dataset_of
 from segtumor.annotations.tables.cells import age_years
 from segtumor.datasets.counts import describe
 from segtumor.datasets.splits.strata import attribute_text
+from segtumor.evaluation.facts.facts import facts_of
+from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.study.subgroup_fields import divisions_of
+from segtumor.structures.lesions import AnnotatedImage, ImageResult
 
 GROUPS = {"<18": (0, 9.9, 17, 17.99), "18-39": (18, 39.9), "40-59": (40, 59), ">=60": (60, 101, 130)}
 NO_AGE = (None, math.nan, math.inf, -1, 130.1, "12", "", True, [12], {})
@@ -30,6 +32,7 @@ def test_what_is_no_age_has_no_group():
 
 def test_the_groups_begin_where_they_say():
     assert [age_group(start) for start in (0, *AGE_GROUP_STARTS)] == list(AGE_GROUPS)
+    assert age_groups() == AGE_GROUPS and age_groups((18,)) == ("<18", ">=18")
 
 
 @settings(max_examples=25, deadline=None)
@@ -43,9 +46,7 @@ def test_tables_splits_and_subgroups_agree(age):
     group = attribute_text(image, AGE_GROUP)
     counted = {table.title: table.rows for table in _statistics(image).tables}
     assert counted.get("Age group (years)", [("unknown",)])[0][0] == group
-    truth = SimpleNamespace(attributes=image, file_name="a.png")
-    lesions = SimpleNamespace(class_id=[], area_px=[], image=[])
-    facts = SimpleNamespace(results=[SimpleNamespace(truth=truth)], class_names=("a",), lesions=lesions)
+    facts = facts_of([ImageResult(AnnotatedImage(1, "a.png", (8, 8), (), image), ())], ("a",), StudySettings())
     levels = {division.field: list(division.levels) for division in divisions_of(facts)[0]}
     assert levels.get(AGE_GROUP, ["unknown"]) == [group]
 

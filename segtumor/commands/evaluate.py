@@ -10,6 +10,7 @@ from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
 from segtumor.commands.common.study_options import add_study_options, paired, study_settings
 from segtumor.commands.common.terminal import print_table, step_progress
+from segtumor.errors import ConfigError
 from segtumor.runs import METRICS, REPORT, TRAINING_CURVES
 
 if TYPE_CHECKING:  # NumPy and SciPy would delay --help
@@ -63,6 +64,20 @@ def build_parser() -> argparse.ArgumentParser:
         help="form subgroups by these fields only, e.g. class size site sex center",
     )
     parser.add_argument(
+        "--age-limits",
+        nargs="+",
+        type=int,
+        metavar="YEARS",
+        help="where age groups begin, such as 18 for two (18 40 60)",
+    )
+    parser.add_argument(
+        "--size-limits-mm",
+        nargs="+",
+        metavar="MM",
+        help="also form subgroups by the longest diameter of lesions, where the spacing is known: limits such as 80, "
+        "or median",
+    )
+    parser.add_argument(
         "--calibrate-on",
         nargs=2,
         metavar=("ANNOTATIONS", "PREDICTIONS"),
@@ -92,7 +107,7 @@ def main(arguments: argparse.Namespace) -> None:
         arguments,
         froc_criterion=arguments.froc_hit,
         surface_tolerance_px=arguments.surface_tolerance,
-        subgroup_fields=tuple(arguments.group_by) if arguments.group_by else None,
+        **_subgroups(arguments),
     )
     pairing = paired(arguments, arguments.annotations, arguments.predictions)
     if arguments.calibrate_on:
@@ -117,6 +132,34 @@ def main(arguments: argparse.Namespace) -> None:
         if sentence not in pairing.warnings:
             print(f"- {sentence}")
     print(f"written to {arguments.output}: {', '.join(names)}")
+
+
+def _subgroups(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Settings of the subgroups; limits that were given are of fields that are wanted."""
+    from segtumor.ages import AGE_GROUP
+    from segtumor.evaluation.facts.settings import MEDIAN
+    from segtumor.evaluation.study.subgroup_fields import SIZE_MM
+
+    settings: dict[str, Any] = {}
+    fields = list(arguments.group_by or ())
+    if arguments.age_limits:
+        settings["age_limits"] = tuple(arguments.age_limits)
+        fields += [AGE_GROUP] * bool(fields)
+    if arguments.size_limits_mm:
+        given = arguments.size_limits_mm
+        settings["size_limits_mm"] = MEDIAN if given == [MEDIAN] else tuple(_millimetres(text) for text in given)
+        fields += [SIZE_MM] * bool(fields)
+    return {**settings, "subgroup_fields": tuple(dict.fromkeys(fields)) or None}
+
+
+def _millimetres(text: str) -> float:
+    from segtumor.annotations.tables.cells import cell_number
+
+    number = cell_number(text)
+    if number is None:
+        expected = "numbers above 0, increasing, or median alone"
+        raise ConfigError("not a size", where="--size-limits-mm", got=text, expected=expected)
+    return float(number)
 
 
 def _print_plan(pairing: "Pairing", settings: "StudySettings") -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from plain_statistics import leave_one_out_weights
 
-from segtumor.errors import DataError
+from segtumor.errors import ConfigError, DataError
 from segtumor.evaluation.facts.facts import facts_of
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.study.estimates import draw
@@ -256,3 +256,61 @@ def test_labels_that_say_neither_normal_nor_a_class_are_told(build):
     found = study([build.image(image_label=label) for label in labels], NAMES, FEW)
     (remark,) = [text for text in found.remarks if "neither normal nor a class" in text]
     assert remark.startswith("2 images without a lesion") and "'tumor' of " in remark
+
+
+@pytest.mark.parametrize(
+    ("limits", "groups"),
+    [
+        ((18,), {"<18": [0], ">=18": [1, 2, 3], "unknown": [4]}),
+        ((18, 60), {"<18": [0], "18-59": [1, 3], ">=60": [2], "unknown": [4]}),
+    ],
+)
+def test_age_limits(scene, limits, groups):
+    facts = facts_of(scene, NAMES, dataclasses.replace(FEW, age_limits=limits))
+    division = next(d for d in divisions_of(facts)[0] if d.field == "age_group")
+    assert {level: members.tolist() for level, members in division.levels.items()} == groups
+    assert [*division.levels] == [*groups]
+
+
+@pytest.fixture
+def measured_scene(build):
+    """Lesions of 4 x 4 px: the diagonal is 4 sqrt(2) px; spacings of 1, 2 and 3 mm, and unknown."""
+    lesions = [build.lesion(0, 0, 0, 4, 4) for _ in range(4)]
+    spacings = [{"spacing_mm": [mm, mm]} for mm in (3.0, 1.0, 2.0)] + [{}]
+    pairs = zip(lesions, spacings, strict=True)
+    return [build.image([lesion], case_id=str(i), **spacing) for i, (lesion, spacing) in enumerate(pairs)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "groups"),
+    [
+        ("median", {"<11.31 mm (median)": [1], ">=11.31 mm (median)": [0, 2], "unknown": [3]}),
+        ((6.0, 16.0), {"<6 mm": [1], "6 to 16 mm": [2], ">=16 mm": [0], "unknown": [3]}),
+    ],
+)
+def test_sizes_in_mm(measured_scene, limits, groups):
+    facts = facts_of(measured_scene, NAMES, dataclasses.replace(FEW, size_limits_mm=limits))
+    divisions, remarks = divisions_of(facts)
+    division = next(d for d in divisions if d.field == "size_mm")
+    assert [*division.levels] == [*groups] and division.of == "lesions"
+    assert {level: members.tolist() for level, members in division.levels.items()} == groups
+    assert "size_mm" not in " ".join(remarks)
+
+
+def test_sizes_in_mm_need_limits_and_a_spacing(measured_scene, scene):
+    divisions, remarks = divisions_of(facts_of(measured_scene, NAMES, FEW))
+    assert "size_mm" not in [d.field for d in divisions] and "size_mm" not in " ".join(remarks)
+    facts = facts_of(scene, NAMES, dataclasses.replace(FEW, size_limits_mm=(80.0,)))
+    assert "No subgroups by" in divisions_of(facts)[1][0] and "size_mm" in divisions_of(facts)[1][0]
+    with pytest.raises(DataError, match="no image has"):
+        divisions_of(facts, ["size_mm"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"age_limits": ()}, {"age_limits": (40, 18)}, {"age_limits": (0,)}, {"age_limits": (200,)},
+     {"size_limits_mm": ()}, {"size_limits_mm": (80.0, 80.0)}, {"size_limits_mm": (-1.0,)}, {"size_limits_mm": "mean"}],
+)  # fmt: skip
+def test_limits_that_are_none(options):
+    with pytest.raises(ConfigError, match="limits"):
+        dataclasses.replace(FEW, **options)

@@ -80,6 +80,12 @@ def _add_classes(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--salt-file", metavar="FILE", help="secret for the case_id of DICOM files (default: kept in your settings)"
     )
+    group.add_argument(
+        "--keep-device",
+        action="store_true",
+        help="take maker and model of the X-ray device from DICOM headers, as manufacturer and device, to compare "
+        "devices; a rare one may tell where a radiograph was taken",
+    )
 
 
 def _add_doubt(group: argparse._ArgumentGroup) -> None:
@@ -128,6 +134,7 @@ def _options(arguments: argparse.Namespace) -> "ConversionOptions":
         dropped=dropped,
         table=arguments.table,
         salt_file=arguments.salt_file,
+        keep_device=arguments.keep_device,
         unlisted=_UNANNOTATED[arguments.unannotated] if arguments.unannotated else None,
         boxes_as_masks=arguments.boxes_as_masks,
         crowds_as_lesions=arguments.crowds_as_lesions,

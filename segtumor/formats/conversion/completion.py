@@ -98,9 +98,17 @@ def fields_of_table(path: str | Path | None, collection: Collection) -> dict[str
     return dict(fields)
 
 
-def add_dicom_headers(collection: Collection, salt_path: str | Path | None = None) -> None:
-    """Add to each DICOM image, in place, what its header says; what is known wins. None: the user's own salt."""
+def add_dicom_headers(
+    collection: Collection, salt_path: str | Path | None = None, *, keep_device: bool = False
+) -> None:
+    """Add to each DICOM image, in place, what its header says; what is known wins.
+
+    Args:
+        salt_path: None: the user's own salt.
+        keep_device: whether the maker and model of the device are added, too.
+    """
     from segtumor.imaging.dicom.attributes import dicom_identity
+    from segtumor.imaging.dicom.device import Device, dicom_device
     from segtumor.imaging.listing import is_dicom
 
     salt: bytes | None = None
@@ -113,10 +121,13 @@ def add_dicom_headers(collection: Collection, salt_path: str | Path | None = Non
             salt = load_salt(salt_path)
         try:
             fields, identities[image.file_name] = dicom_identity(path, salt=salt)
+            device = dicom_device(path) if keep_device else Device({}, ())
         except BadImageError as error:
             collection.notes.append(Remark(image.file_name, "DICOM header not usable", str(error)))
             continue
-        attributes = {**fields, **image.attributes}
+        attributes = {**fields, **device.fields, **image.attributes}
+        kind = "DICOM header: not the name of a device, left out"
+        collection.notes += [Remark(image.file_name, kind, name) for name in device.refused]
         collection.images[index] = dataclasses.replace(image, attributes=attributes)
     collection.notes += _notes_on_cases(collection.images, identities)
 

@@ -38,6 +38,7 @@ class ConversionOptions:
         dropped: labels whose regions are left out.
         table: CSV or Excel file with fields of the images.
         salt_file: secret for the case ids of DICOM files; None: that of the user's settings.
+        keep_device: whether maker and model of the device are taken from DICOM headers.
         unlisted: what an image is that no annotation mentions, NORMAL or NOT_ANNOTATED; None: as the format has it.
         boxes_as_masks: whether a box without an outline becomes its own outline.
         crowds_as_lesions: whether each crowd region with an outline becomes one lesion.
@@ -53,6 +54,7 @@ class ConversionOptions:
     dropped: Sequence[str] = ()
     table: str | Path | None = None
     salt_file: str | Path | None = None
+    keep_device: bool = False
     unlisted: Unlisted | None = None
     boxes_as_masks: bool = False
     crowds_as_lesions: bool = False
@@ -150,7 +152,7 @@ def _complete(
     leave_out_contested(collection, images.contested())
     drop_labels(collection, options.dropped)
     n_unlisted = add_unlisted(collection, images.names, images.size_hw, unlisted)
-    add_dicom_headers(collection, options.salt_file)
+    add_dicom_headers(collection, options.salt_file, keep_device=options.keep_device)
     return n_unlisted
 
 

@@ -1,7 +1,8 @@
 """What may leave a DICOM header: a closed list of words and checked numbers, and the patient as a keyed hash.
 
 Nothing that a person typed gets through: every value is a number or one of the words below. Left out for that reason:
-descriptions, dates, UIDs, institutions, devices. ``name_reveals_patient`` warns of file names, without quoting them.
+descriptions, dates, UIDs, institutions, devices (``device`` reads these for those who ask). ``name_reveals_patient``
+warns of file names, without quoting them.
 """
 
 import hashlib

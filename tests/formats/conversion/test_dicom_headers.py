@@ -27,8 +27,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(folder, output, salt):
+def run(folder, output, salt, *more):
     arguments = ["--source", str(folder / "boxes.csv"), "--unannotated", "normal", "--salt-file", str(folder / salt)]
+    arguments += more
     assert convert.main([*arguments, "--output", str(folder / output), "--images", str(folder / "images")]) == 0
     path = folder / output / "annotations" / "all.json"
     return load_coco(path, require_masks=False).images
@@ -67,6 +68,23 @@ def test_one_patient_of_all_studies_is_told(folder, patient, n_cases, note, caps
     mixed = json.loads((folder / "mixed" / "conversion_report.json").read_text())["notes_by_kind"]
     assert (note if n_cases == 2 else note.replace("all", "most")) in mixed
     assert note in capsys.readouterr().out and patient not in json.dumps(report)
+
+
+def test_the_device_is_taken_where_somebody_asks_for_it(folder, capsys):
+    from imaging_files import dicom_bytes
+
+    models = {"1.dcm": "Axiom Aristos FX+", "2.dcm": "Mueller^Hans", "3.dcm": "room 20240305"}
+    for name, model in models.items():
+        header = {"PatientID": name, "Manufacturer": " Siemens ", "ManufacturerModelName": model}
+        (folder / "images" / name).write_bytes(dicom_bytes(**header))
+    assert all({"device", "manufacturer"}.isdisjoint(image) for image in run(folder, "out", "salt"))
+    images = run(folder, "with", "salt", "--keep-device")
+    assert [image["manufacturer"] for image in images] == ["SIEMENS"] * 3
+    assert [image.get("device") for image in images] == ["AXIOM ARISTOS FX+", None, None]
+    report = json.loads((folder / "with" / "conversion_report.json").read_text())
+    assert report["notes_by_kind"]["DICOM header: not the name of a device, left out"] == 2
+    text = json.dumps([report, images]).upper() + capsys.readouterr().out.upper()
+    assert "MUELLER" not in text and "20240305" not in text
 
 
 def test_no_name_number_or_date_leaves_the_file(folder, capsys, caplog):
