@@ -18,6 +18,7 @@ from segtumor.ages import AGE_GROUP, AGE_GROUPS, is_age
 from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.regions import Crowds, count_crowds, is_crowd, region_remarks
 from segtumor.cases import case_or_own
+from segtumor.datasets.cohort import cohort_groups
 from segtumor.datasets.splits.strata import UNKNOWN, attribute_text
 from segtumor.files import prepare_output_folder, write_csv, write_json
 from segtumor.taxonomy import NORMAL
@@ -79,8 +80,8 @@ class Statistics:
     ages: list[float]
 
 
-def describe(parts: Mapping[str, CocoDataset]) -> Statistics:
-    """Count what is in a data set."""
+def describe(parts: Mapping[str, CocoDataset], *, cohort_by: str = "center") -> Statistics:
+    """Count what is in a data set; ``cohort_by``: field whose values the last table sets side by side, if several."""
     names = next(iter(parts.values())).taxonomy.names
     images, lesions, regions = _union(parts)
     crowds = count_crowds(regions.items())
@@ -91,6 +92,10 @@ def describe(parts: Mapping[str, CocoDataset]) -> Statistics:
         _image_table(images),
         *_attribute_tables(images, lesions, names, crowds),
     ]
+    cohort = cohort_groups(parts, cohort_by)
+    if cohort is not None:
+        title = f"Cohort by {'centre' if cohort_by == 'center' else cohort_by}"
+        tables.append(Table(title, cohort.header, cohort.rows, cohort.note))
     sides = {name: [lesion.side_px for lesion in lesions if lesion.class_name == name] for name in names}
     ages = [image["age"] for image in images if is_age(image.get("age"))]
     return Statistics(tuple(tables), names, sides, ages)

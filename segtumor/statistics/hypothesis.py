@@ -91,6 +91,29 @@ def chi_squared(table: ArrayLike, *, correction: str = "none") -> TestResult:
     return TestResult(name, statistic, float(chdtrc(freedom, statistic)), n, _chi_squared_note(freedom, expected))
 
 
+def independence(table: ArrayLike) -> TestResult:
+    """Whether rows and columns of counts (R, C) are independent: chi-squared, or Fisher's exact test of a 2 x 2 table
+    with an expected count below 5 (probabilities of all tables no likelier than this one).
+
+    Sources: ``chi_squared``; Fisher, J R Stat Soc 85 (1922) 87-94.
+
+    Raises:
+        DataError: as ``chi_squared``.
+    """
+    from scipy.stats import fisher_exact
+
+    by_squares = chi_squared(table)
+    counts = np.asarray(table, dtype=np.int64)
+    counts = counts[counts.any(axis=1)][:, counts.any(axis=0)]
+    if counts.shape != (2, 2):
+        return by_squares
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    if np.all(expected >= SMALL_EXPECTED):
+        return by_squares
+    found = fisher_exact(counts)
+    return TestResult("Fisher", float(found.statistic), float(found.pvalue), by_squares.n, "exact, two-sided")
+
+
 def kruskal_wallis(groups: Iterable[ArrayLike]) -> TestResult:
     """Kruskal and Wallis' test that the groups come from one distribution, by ranks.
 

@@ -10,6 +10,7 @@ from repository import ROOT
 from segtumor import NOTICE
 from segtumor.datasets.annotation_files import load_parts
 from segtumor.datasets.counts import describe
+from segtumor.datasets.flow import Amount, Flow
 from segtumor.reporting.figures.histograms import age_histogram_figure, lesion_size_figure
 from segtumor.reporting.pages.data_card import data_card
 from segtumor.reporting.pictures.contact_sheet import contact_sheet
@@ -35,6 +36,16 @@ def pixels_of(sheet, class_id, top=30):
     """(row, column) where a class's colour, or nearly so since lines are smoothed, is drawn below the header."""
     difference = np.abs(sheet[top:-25].astype(int) - color_rgb(class_id)).max(axis=-1)
     return np.add(np.argwhere(difference < 50), (top, 0))
+
+
+def test_the_card_shows_what_was_left_out():
+    parts = load_parts(EXAMPLES / "coco" / "annotations.json", EXAMPLES / "images")
+    used = Amount("data set", 3, 3, 3)
+    pages = [
+        data_card("x", parts, describe(parts), [], flow=flow) for flow in (None, Flow(5, {"damaged": 2}, used, ()))
+    ]
+    assert ["left out with the reason" in page for page in pages] == [False, True]
+    assert [page.count("data:image/png") for page in pages] == [2, 3]
 
 
 @pytest.mark.parametrize("masked", [True, False])

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from segtumor.errors import DataError
-from segtumor.statistics.hypothesis import chi_squared, holm, kruskal_wallis, mcnemar
+from segtumor.statistics.hypothesis import chi_squared, holm, independence, kruskal_wallis, mcnemar
 from segtumor.statistics.interval import TestResult
 
 few = settings(max_examples=25, deadline=None)
@@ -259,3 +260,21 @@ def test_holm_takes_probabilities(p_value):
 
 def test_a_result_without_note_has_an_empty_one():
     assert TestResult("t", 1.0, 0.5, 3).note == ""
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "p"),
+    [
+        ([[3, 1], [1, 3]], "Fisher", 34 / 70),  # Fisher's lady tasting tea: 2 (1 + 16) / 70
+        ([[0, 3], [2, 0]], "Fisher", 0.1),
+        ([[0, 3, 0], [2, 0, 0]], "Fisher", 0.1),  # a column of zeros is none
+        ([[30, 10], [10, 30]], "chi-squared", None),
+        ([[3, 1, 2], [1, 3, 2]], "chi-squared", None),
+        ([[3, 1], [0, 0]], "chi-squared", math.nan),
+    ],
+)
+def test_independence(table, name, p):
+    found = independence(table)
+    assert found.name == name
+    expected = chi_squared(table).p_value if p is None else p
+    assert found.p_value == pytest.approx(expected, nan_ok=True)

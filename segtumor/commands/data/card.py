@@ -25,6 +25,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--title", metavar="TEXT", help="name of the data set (default: that of the folder)")
     parser.add_argument("--count", type=int, default=18, metavar="N", help="examples to show (default 18, 0 for none)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the choice of examples (default 0)")
+    parser.add_argument("--cohort-by", default="center", metavar="FIELD", help="field of the cohort table (center)")
+    parser.add_argument(
+        "--report",
+        metavar="JSON",
+        help="report of the conversion, for the flow of images (default: in the folder)",
+    )
     return parser
 
 
@@ -32,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> None:
     from segtumor.datasets.annotation_files import load_parts
     from segtumor.datasets.counts import describe
+    from segtumor.datasets.flow import REPORT, read_flow
     from segtumor.datasets.sampling import read_sample
     from segtumor.datasets.splits.document import hash_of_split_beside
     from segtumor.files import write_text
@@ -42,6 +49,14 @@ def main(arguments: argparse.Namespace) -> None:
     examples = read_sample(parts, count, seed=arguments.seed, progress=reading) if count > 0 else []
     source = Path(arguments.source).resolve()
     title = arguments.title or (source.name if source.is_dir() else source.stem)
-    page = data_card(title, parts, describe(parts), examples, split_sha256=hash_of_split_beside(source))
+    report = Path(arguments.report) if arguments.report else source / REPORT
+    page = data_card(
+        title,
+        parts,
+        describe(parts, cohort_by=arguments.cohort_by),
+        examples,
+        split_sha256=hash_of_split_beside(source),
+        flow=read_flow(report, parts) if arguments.report or report.is_file() else None,
+    )
     write_text(arguments.output, page)
     print(f"data card: {arguments.output}")

@@ -20,6 +20,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_data_set(parser)
     parser.add_argument("--output", metavar="DIR", help="also write every table as CSV, and all as statistics.json")
+    parser.add_argument(
+        "--cohort-by",
+        default="center",
+        metavar="FIELD",
+        help="field whose values the cohort table compares, with tests: center, sex, part, ... (center)",
+    )
     add_overwrite_option(parser)
     return parser
 
@@ -30,7 +36,7 @@ def main(arguments: argparse.Namespace) -> None:
     from segtumor.datasets.annotation_files import load_parts
     from segtumor.datasets.counts import STATISTICS, describe, write_statistics
 
-    statistics = describe(load_parts(arguments.source))
+    statistics = describe(load_parts(arguments.source), cohort_by=arguments.cohort_by)
     for table in statistics.tables:
         print(f"\n{table.title}")
         print_table(table.header, table.rows)

@@ -14,7 +14,9 @@ from PIL import Image
 from segtumor import NOTICE, __version__
 from segtumor.annotations.coco import CocoDataset
 from segtumor.datasets.counts import Statistics
+from segtumor.datasets.flow import Flow
 from segtumor.reporting.figures.canvas import png_bytes
+from segtumor.reporting.figures.flow import flow_figure
 from segtumor.reporting.figures.histograms import age_histogram_figure, lesion_size_figure
 from segtumor.reporting.pages.page import data_url, environment
 from segtumor.reporting.pictures.contact_sheet import contact_sheet
@@ -28,11 +30,13 @@ def data_card(
     examples: Sequence[tuple[AnnotatedImage, NDArray[np.float32] | None]],
     *,
     split_sha256: str | None = None,
+    flow: Flow | None = None,
 ) -> str:
     """A page as text.
 
     Args:
         examples: images with their pixels, (H, W) in [0, 1], None where unreadable; may be empty.
+        flow: what was found and left out before, if it is known.
     """
     page = environment().get_template("data_card.html")
     return page.render(
@@ -40,7 +44,7 @@ def data_card(
         notice=NOTICE,
         version=__version__,
         tables=statistics.tables,
-        figures=[(caption, data_url(picture)) for caption, picture in _figures(statistics)],
+        figures=[(caption, data_url(picture)) for caption, picture in _figures(statistics, flow)],
         sheet=data_url(_png(contact_sheet(examples, statistics.class_names))) if examples else None,
         n_examples=len(examples),
         files=[(part, len(dataset.images), dataset.sha256) for part, dataset in parts.items()],
@@ -56,7 +60,12 @@ def _infos(datasets: Iterable[CocoDataset]) -> dict[str, Any]:
     return {key: value for key, value in said.items() if all(info.get(key) == value for info in infos)}
 
 
-def _figures(statistics: Statistics) -> Iterator[tuple[str, bytes]]:
+def _figures(statistics: Statistics, flow: Flow | None) -> Iterator[tuple[str, bytes]]:
+    if flow is not None:
+        yield (
+            "Images found, left out with the reason, and used. An image with several reasons counts under its first.",
+            png_bytes(lambda: flow_figure(flow)),
+        )
     yield (
         "Lesion sizes by class. Further right is larger; lesions of fewer than about 8 px are hard for any model.",
         png_bytes(lambda: lesion_size_figure(statistics.sides_px)),
