@@ -85,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
 @locks_output
 def main(arguments: argparse.Namespace) -> None:
     from segtumor.evaluation.comparison.pairs import compare_pair, refuse_unknown_measures
-    from segtumor.files import prepare_output_folder
+    from segtumor.files import prepare_output_folder, remove_files
     from segtumor.reporting.files.comparison_files import write_comparisons
     from segtumor.reporting.files.reader_files import READER_FILES
 
@@ -112,6 +112,7 @@ def main(arguments: argparse.Namespace) -> None:
             progress=step_progress,
         )
         comparisons.append(comparison)
+    remove_files(sorted((Path(arguments.output) / _MISSED).glob("missed_by_*.jpg")))
     paths = write_comparisons(
         comparisons, arguments.output, level=settings.level, provenance=_provenance(arguments), readers=readers
     )
@@ -231,7 +232,7 @@ def _draw(folder: Path, pairing: "Pairing", root: Path, panel: "Panel", readers:
     missed = missed_images(panel, readers)
     names = {image["id"]: image["file_name"] for image in pairing.truth.images}
     pictures = draw_missed(panel, missed, lambda image_id: read_radiograph(root / names[image_id]).pixels)
-    write_files(folder, dict(pictures), earlier=[path.name for path in folder.glob("missed_by_*.jpg")])
+    write_files(folder, dict(pictures))
     counts = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in counts_by_kind(missed).items())
     more = f"; drawn are the first {MOST_PICTURES}" if len(missed) > MOST_PICTURES else ""
     print(f"images of missed tumours in {folder}: {counts}{more}")

@@ -5,7 +5,7 @@ effects (random) and an error whose covariances come from the cases: Cov1 of one
 two readers under one modality, Cov3 of two readers under two. With covariances of the jackknife it gives the F, degrees
 of freedom and p of Dorfman, Berbaum and Metz's analysis of pseudovalues, with Hillis' simplifications.
 Sources: Obuchowski and Rockette, Commun Stat Simul Comput 24 (1995) 285-308; Hillis, Stat Med 26 (2007) 596-619
-(degrees of freedom; eq. 22 there) and 33 (2014) 330-360 (the three kinds of inference); Hillis, Berbaum and Metz, Acad
+(degrees of freedom) and 33 (2014) 330-360 (the three kinds of inference); Hillis, Berbaum and Metz, Acad
 Radiol 15 (2008) 647-661 (equivalence). Not here: figures of merit, and their covariances (``error_covariance``).
 Letters: T modalities, R readers.
 """
@@ -179,7 +179,7 @@ def _with_df(mean_square: float, extra: float, df: int) -> tuple[float, float]:
 
 
 def _mean_of(values: Floats, covariances: Floats, inference: str, level: float) -> Contrast:
-    """The mean of one modality (1, R), from its own data: Hillis 2007, section 3.4; 2014, table V."""
+    """The mean of one modality (1, R), from its own data (Hillis 2007, 2014)."""
     n_readers = values.shape[1]
     parts = variance_components(values, covariances)
     between = 0.0 if n_readers == 1 else max(parts.cov2, 0.0)

@@ -252,6 +252,8 @@ def test_pictures_of_missed_tumours(compare, folder, table):
     with Image.open(picture) as drawn:
         assert (picture.name, drawn.width) == ("missed_by_readers_001.jpg", 2 * 512)
     assert compare("--against", folder / "poor.json", "--pictures")[0] == 2
+    assert compare("--readers", path, "--unlisted", "normal", "--measures", "dice")[0] == 0
+    assert [*(folder / "out" / "missed").iterdir()] == []  # those of an earlier comparison are gone
 
 
 def table_rows(folder, name):

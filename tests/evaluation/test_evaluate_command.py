@@ -102,6 +102,20 @@ def test_the_same_command_gives_the_same_bytes(files, tmp_path):
     assert kept[0] == kept[1]
 
 
+def test_subgroups_with_chosen_limits(no_pictures, files, tmp_path):
+    truth = json.loads((tmp_path / "gt.json").read_text())
+    for number, image in enumerate(truth["images"]):
+        image |= {"age": 10 + 5 * number, "spacing_mm": [0.5, 0.5]}
+    (tmp_path / "gt.json").write_text(json.dumps(truth))
+    limits = ["--age-limits", "18", "--size-limits-mm", "median", "--group-by", "class", "--resamples", "5"]
+    assert main([*files("plain"), *limits]) == 0
+    with open(tmp_path / "out_plain" / "subgroups.csv", newline="", encoding="utf-8") as file:
+        levels = {(row["field"], row["level"]) for row in csv.DictReader(file)}
+    assert {"<18", ">=18"} == {level for field, level in levels if field == "age_group"}
+    sizes = [level for field, level in levels if field == "size_mm"]
+    assert len(sizes) == 2 and all(level.endswith(" mm (median)") for level in sizes)
+
+
 def test_subgroups_by_a_column_that_is_missing_are_refused(files, capsys):
     assert main([*files("own"), "--group-by", "device"]) == 5
     error = capsys.readouterr().err
@@ -109,7 +123,16 @@ def test_subgroups_by_a_column_that_is_missing_are_refused(files, capsys):
 
 
 @pytest.mark.parametrize(
-    "option", [("--resamples", "0"), ("--level", "1"), ("--rule", "most"), ("--surface-tolerance", "-1")]
+    "option",
+    [
+        ("--resamples", "0"),
+        ("--level", "1"),
+        ("--rule", "most"),
+        ("--surface-tolerance", "-1"),
+        ("--age-limits", "60", "18"),
+        ("--size-limits-mm", "large"),
+        ("--size-limits-mm", "80", "40"),
+    ],
 )
 def test_bad_settings_are_refused(files, option, capsys):
     try:

@@ -1,8 +1,8 @@
 """The analysis of Van Dyke's study as published, and its equivalence with an analysis of variance of pseudovalues.
 
 The values of the readers, the error covariances and the results are those that the user guide of MRMCaov (Smith and
-Hillis, R package 0.3) prints for the data of Van Dyke et al., Radiology 186 (1993) 701: 5 readers, 2 modalities, 114
-cases. The ratings themselves are not needed.
+Hillis, R package 0.3) prints for the data of Van Dyke et al. (cine MRI of aortic dissection, RSNA 1993): 5 readers, 2
+modalities, 114 cases. The ratings themselves are not needed.
 """
 
 import math

@@ -6,7 +6,7 @@ case without mark is rated below all marks. The area is the chance that a lesion
 of a case, ties half: over normal cases (``afroc``, the figure of merit of JAFROC) or all (``afroc1``); lesions count
 alike, or, in ``wafroc`` and ``wafroc1``, each case with lesions counts alike.
 Sources: Chakraborty and Berbaum, Med Phys 31 (2004) 2313-2330 (JAFROC); Chakraborty, Observer Performance Methods for
-Diagnostic Imaging (2017), chapters 14 (weights) and 13. The ROC area inferred from the highest mark is
+Diagnostic Imaging (2017), for the weights. The ROC area inferred from the highest mark is
 ``patient_auc``. Not here: their variance (``crossed``).
 Letters: M lesions, C cases, F false marks.
 """

@@ -52,8 +52,8 @@ def _reasons(flow: Flow) -> str:
 
 
 def _amount(amount: Amount) -> str:
-    holds = (counted(amount.images, "images"), counted(amount.cases, "cases"), counted(amount.lesions, "lesions"))
-    return "\n".join([name_text(amount.name), ", ".join(holds[:1]), ", ".join(holds[1:])])
+    lesions = f"{counted(amount.cases, 'cases')}, {counted(amount.lesions, 'lesions')}"
+    return "\n".join([name_text(amount.name), counted(amount.images, "images"), lesions])
 
 
 def _box(axes: Axes, place: tuple[float, float], text: str, *, align: str = "center") -> None:
