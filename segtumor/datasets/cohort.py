@@ -71,7 +71,7 @@ def cohort_groups(parts: Mapping[str, CocoDataset], field: str) -> CohortGroups 
     adjusted = iter(holm([test.p_value for _, test in known if test is not None]))
     rows = []
     for lines, test in known:
-        cells = ("", "", "")
+        cells: tuple[str, ...] = ("", "", "")
         if test is not None:
             shown = (p_text(p, undefined="-") for p in (test.p_value, float(next(adjusted))))
             cells = (*shown, "; ".join(filter(None, (test.name, test.note))))

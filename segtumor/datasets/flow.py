@@ -53,7 +53,7 @@ def read_flow(report: str | Path, parts: Mapping[str, CocoDataset]) -> Flow:
     """
     content = parse_json(read_bytes(report, remedy="segtumor data convert writes it"), report)
     left_out = content.get("left_out") if isinstance(content, dict) else None
-    entries = left_out if isinstance(left_out, list) else [None]
+    entries: list[Any] = left_out if isinstance(left_out, list) else [None]
     if not all(isinstance(entry, dict) and {"image", "kind"} <= set(entry) for entry in entries):
         raise DataError("not the report of a conversion", where=report, expected="left_out: a list with image and kind")
     reasons: dict[str, str] = {}

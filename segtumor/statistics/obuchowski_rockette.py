@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segtumor.arrays import Floats
+from segtumor.arrays import Bools, Floats
 from segtumor.errors import DataError
 from segtumor.statistics.interval import check_level
 
@@ -223,7 +223,7 @@ def _checked(values: ArrayLike, covariances: ArrayLike) -> tuple[Floats, Floats]
     return values, covariances
 
 
-def _mean(covariances: Floats, chosen: Floats) -> float:
+def _mean(covariances: Floats, chosen: Bools) -> float:
     counted = np.broadcast_to(chosen, covariances.shape)
     return float(covariances[counted].mean()) if counted.any() else _NAN
 

@@ -50,6 +50,13 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def no_plots(request, monkeypatch):
+    """Plots take most of the time; one test looks at them."""
+    if request.node.name != "test_readers_together":
+        monkeypatch.setattr("segtumor.reporting.figures.canvas.png_bytes", lambda *_, **__: b"")
+
+
 @pytest.fixture
 def compare(folder, capsys):
     """Function of further arguments -> (code, stdout, stderr); the model is ``good``."""

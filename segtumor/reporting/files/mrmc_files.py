@@ -10,7 +10,8 @@ from typing import Any
 
 from segtumor import NOTICE
 from segtumor.evaluation.measures.measure import IMAGES, LESIONS, PATIENTS, Measure
-from segtumor.evaluation.readers.crossed import CrossedMeasure, CrossedStudy
+from segtumor.evaluation.readers.crossed import CrossedStudy
+from segtumor.evaluation.readers.crossed_measure import CrossedMeasure
 from segtumor.reporting.files.outputs import Content, Table, document, write_files
 from segtumor.reporting.files.rjafroc_file import CASES, WORKBOOK, rjafroc_contents
 from segtumor.statistics.obuchowski_rockette import FIXED_CASES, FIXED_READERS, RANDOM_ALL, Contrast
@@ -52,7 +53,7 @@ def inference_header(level: float) -> tuple[str, ...]:
 
 def inference_cells(study: CrossedStudy, one: CrossedMeasure) -> list[tuple[str, ...]]:
     """Rows of text: each inference and pair of modalities."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for analysis in one.analyses:
         for (i, k), contrast in analysis.differences.items():
             pair = f"{study.modalities[i]} less {study.modalities[k]}"
