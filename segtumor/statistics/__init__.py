@@ -8,6 +8,7 @@
 - ``agreement``: Cohen's kappa and its large-sample interval
 - ``rates``: sensitivity, specificity and their kin, from counts
 - ``calibration``: reliability, Brier score, temperature
+- ``conformal``: thresholds of limited risk, prediction sets
 
 Bad input (NaN, negative counts, lengths that differ) is a ``DataError``; what has no value is NaN, and a method or
 note says why. Not here: anything that knows of lesions, images or tables of cases (``segtumor.evaluation``), drawing
