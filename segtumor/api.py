@@ -22,6 +22,7 @@ from segtumor.errors import BadImageError, ConfigError, DataError, SegtumorError
 from segtumor.imaging import Radiograph, normalize_window, read_radiograph
 from segtumor.imaging.contrast import remarks_on
 from segtumor.inference.load import InferenceModel, check_model, folds_in, load_models
+from segtumor.inference.points import at_points
 from segtumor.shipped.registry import model_folder
 from segtumor.structures import readings
 from segtumor.structures.lesions import Finding, Lesion
@@ -202,6 +203,7 @@ class Model:
         loaded = self._loaded
         found = loaded.predictor.read(_radiograph(source, loaded.max_pixels))
         low, high = loaded.settings["window_percentiles"]
+        found = readings.with_prediction_set(found, loaded.set_thresholds)
         if loaded.note:
             found = dataclasses.replace(found, notes=(*found.notes, loaded.note))
         return Reading(
@@ -222,6 +224,9 @@ def load(
     runtime: str | None = None,
     threads: int | None = None,
     confidence_threshold: float | None = None,
+    operating_point: str | None = None,
+    prediction_sets: str | None = None,
+    points: str | Path | None = None,
     opts: Sequence[str] = (),
 ) -> Model:
     """Load a model, or several as one.
@@ -236,6 +241,11 @@ def load(
         runtime: "torch" or "detectron2", of a training run; None for torch where it can.
         threads: of the model; None for one on each core.
         confidence_threshold: findings below it are not shown, [0, 1]; None for the model's own.
+        operating_point: name of the threshold that validation chose, such as "youden" or "sensitivity", in place of
+            ``confidence_threshold``.
+        prediction_sets: "marginal" or "by-class": readings list the classes that the image may be of
+            (``prediction_set``), at the risk for which validation chose.
+        points: a file of operating points, as of an ensemble; None for the model's own.
         opts: settings of a training run, ("KEY", "value", ...), as after ``--opts``.
 
     Raises:
@@ -247,6 +257,8 @@ def load(
         _in_unit_range("confidence threshold", confidence_threshold)
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ConfigError("number of threads out of range", got=repr(threads), expected="1 or more, or None")
+    if confidence_threshold is not None and operating_point is not None:
+        raise ConfigError("two thresholds", got="confidence_threshold and operating_point", expected="one of them")
     named = [path_or_name] if isinstance(path_or_name, (str, Path)) else list(path_or_name)
     folders = [run for name in named for run in folds_in(model_folder(name))]
     if not folders:
@@ -255,8 +267,9 @@ def load(
         check_model(folder, remedy="Give the folder itself, not a file in it or the folder above")
     options: dict[str, Any] = {"tta": tta, "fusion": fusion, "device": device, "runtime": runtime, "opts": opts}
     options |= {"threads": threads, "confidence_threshold": confidence_threshold}
-    again = functools.partial(load, [folder.resolve() for folder in folders], **options)
-    return Model(load_models(folders, **options), again)
+    chosen: dict[str, Any] = {"operating_point": operating_point, "prediction_sets": prediction_sets}
+    again = functools.partial(load, [folder.resolve() for folder in folders], **options, **chosen, points=points)
+    return Model(at_points(load_models(folders, **options), folders, **chosen, points_file=points), again)
 
 
 def to_coco(readings_of_images: Sequence[Reading]) -> dict[str, Any]:

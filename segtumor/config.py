@@ -172,6 +172,17 @@ def _add_finding_keys(cfg: CfgNode) -> None:
     # Intersection over union from which a finding hits a lesion, (0, 1].
     cfg.TEST.HIT_IOU = 0.5
 
+    # Thresholds that training chooses on the validation set and keeps with the model: for a sensitivity and a
+    # specificity of images, (0, 1], for so many findings per normal image, 0 or more, and for a risk, (0, 1), of a
+    # missed tumour image, a missed lesion and a prediction set without the true class.
+    cfg.OPERATING_POINTS = CfgNode()
+    cfg.OPERATING_POINTS.SENSITIVITY = 0.9
+    cfg.OPERATING_POINTS.SPECIFICITY = 0.9
+    cfg.OPERATING_POINTS.FALSE_POSITIVES = 0.3
+    cfg.OPERATING_POINTS.RISK = 0.1
+    # Name of the one that takes the place of TEST.CONFIDENCE_THRESHOLD; "" for none.
+    cfg.OPERATING_POINTS.USED = ""
+
     # Findings of any class that overlap by more than this IoU are one lesion; 1 switches suppression off.
     cfg.POSTPROCESSING = CfgNode()
     cfg.POSTPROCESSING.SUPPRESS_IOU = 0.5

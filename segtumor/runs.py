@@ -18,6 +18,8 @@ BEST_WEIGHTS, FINAL_WEIGHTS, LAST_WEIGHTS = "model_best.pth", "model_final.pth",
 ALL_WEIGHTS, NEWEST_CHECKPOINT = "model_*.pth", "last_checkpoint"
 #: In the place of a run, made from one by pruning: its weights, and the account.
 PRUNED_WEIGHTS, PRUNING = "model_pruned.pth", "pruning.json"
+#: Of a run or an export: thresholds that were chosen on its validation set.
+OPERATING_POINTS = "operating_points.json"
 #: In a training run: a folder that holds an evaluation of each test set.
 EVALUATIONS = "inference"
 #: An evaluation: all numbers, and the page that explains them.

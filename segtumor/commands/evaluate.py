@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
+from segtumor.commands.common.point_options import add_point_options, at_point, check_point_options, choose
 from segtumor.commands.common.study_options import add_study_options, paired, study_settings
 from segtumor.commands.common.terminal import print_table, step_progress
 from segtumor.errors import ConfigError
@@ -29,6 +30,8 @@ _TRUTH = "python tools/evaluate.py --annotations datasets/btxrd/annotations/test
 _EXAMPLES = (
     f"{_TRUTH} --predictions results/predictions.json --output results/evaluation",
     f"{_TRUTH} --predictions coco_instances_results.json --output evaluation --group-by sex center",
+    "python tools/evaluate.py --annotations datasets/btxrd/annotations/val.json --predictions val/predictions.json"
+    " --output val/evaluation --choose-operating-points output/btxrd256_R_18_FPN --sensitivity 0.95",
 )
 #: What is written, by any options.
 _WRITTEN = (
@@ -48,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results, created if needed")
     add_overwrite_option(parser)
     add_study_options(parser)
+    add_point_options(parser)
     parser.add_argument(
         "--froc-hit",
         choices=("iou", "centre", "mask"),
@@ -101,6 +105,7 @@ def main(arguments: argparse.Namespace) -> None:
     from segtumor.reporting.files.evaluation_files import refuse_run_folder
     from segtumor.reporting.provenance import study_provenance
 
+    check_point_options(arguments)
     refuse_run_folder(arguments.output)
     refuse_earlier(arguments, _WRITTEN)
     settings = study_settings(
@@ -110,6 +115,9 @@ def main(arguments: argparse.Namespace) -> None:
         **_subgroups(arguments),
     )
     pairing = paired(arguments, arguments.annotations, arguments.predictions)
+    settings = at_point(arguments, pairing, settings)
+    if arguments.choose_operating_points:
+        choose(arguments, pairing, settings)
     if arguments.calibrate_on:
         settings = dataclasses.replace(settings, temperature=_temperature(arguments, pairing))
         print(f"temperature of the scores, fitted on {arguments.calibrate_on[0]}: {settings.temperature:.3f}")

@@ -64,14 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_inputs(parser)
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write; created if needed")
-    parser.add_argument("--confidence-threshold", type=float, metavar="T", help="0 to 1; default: that of the model")
-    parser.add_argument(
-        "--review-threshold",
-        type=float,
-        metavar="T",
-        help="an image without a tumour called gets the note 'look again' if its tumour score reaches T, which is below"
-        " the confidence threshold; `segtumor models show` lists thresholds by sensitivity",
-    )
+    _add_thresholds(parser)
     parser.add_argument("--no-overlays", action="store_true", help="write the tables only")
     parser.add_argument("--max-pixels", type=int, metavar="N", help="refuse larger images; default: that of the model")
     parser.add_argument("--frame", type=int, metavar="N", help="index, from 0, of the frame of multi-frame DICOM files")
@@ -79,6 +72,36 @@ def build_parser() -> argparse.ArgumentParser:
     _add_earlier_run_options(parser)
     add_settings(parser)
     return parser
+
+
+def _add_thresholds(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("thresholds")
+    called = group.add_mutually_exclusive_group()
+    called.add_argument("--confidence-threshold", type=float, metavar="T", help="0 to 1; default: that of the model")
+    called.add_argument(
+        "--operating-point",
+        metavar="NAME",
+        help="the threshold that validation chose for it: youden, sensitivity, specificity, risk, false-positives, dice"
+        " or lesion-risk, of those that the model has",
+    )
+    group.add_argument(
+        "--review-threshold",
+        metavar="T|NAME",
+        help="an image without a tumour called gets the note 'look again' if its tumour score reaches T, or that"
+        " operating point, which is below the confidence threshold; `segtumor models show` lists thresholds by"
+        " sensitivity",
+    )
+    group.add_argument(
+        "--prediction-sets",
+        choices=("marginal", "by-class"),
+        help="also list the classes that an image may be of, so that the true one is missing no more often than the"
+        " risk for which validation chose: over all images, or in each class",
+    )
+    group.add_argument(
+        "--points",
+        metavar="FILE",
+        help="operating points from a file, as of an ensemble (segtumor evaluate --choose-operating-points)",
+    )
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -136,6 +159,7 @@ def _add_earlier_run_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     from segtumor.inference.batch.run import Options, check, infer_with
     from segtumor.inference.load import check_model, folds_in, opencv_threads
+    from segtumor.inference.points import at_points
     from segtumor.shipped.registry import model_folder
 
     given = _given_options(arguments)
@@ -148,7 +172,14 @@ def main(arguments: argparse.Namespace) -> int:
     check(inputs.paths, arguments.output, continued=arguments.continued, overwrite=arguments.overwrite)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
         model = _load(arguments, runs)
-        settings = Options.of_model(model, review_threshold=arguments.review_threshold, **given)
+        model = at_points(
+            model,
+            runs,
+            operating_point=arguments.operating_point,
+            prediction_sets=arguments.prediction_sets,
+            points_file=arguments.points,
+        )
+        settings = Options.of_model(model, review_threshold=_review_threshold(arguments, model, runs), **given)
         if model.note:
             logger.warning("%s", model.note.text)
         result = infer_with(model, inputs.paths, arguments.output, settings, left_out=inputs.left_out)
@@ -169,9 +200,23 @@ def _load(arguments: argparse.Namespace, runs: Sequence["Path | None"]) -> "Infe
     if arguments.device:
         cfg.MODEL.DEVICE = arguments.device
     if arguments.confidence_threshold is not None:
-        cfg.TEST.CONFIDENCE_THRESHOLD = arguments.confidence_threshold
+        cfg.TEST.CONFIDENCE_THRESHOLD, cfg.OPERATING_POINTS.USED = arguments.confidence_threshold, ""
     cfg.freeze()
     return explaining(cfg, arguments.explain, threads=arguments.threads)
+
+
+def _review_threshold(
+    arguments: argparse.Namespace, model: "InferenceModel", runs: Sequence["Path | None"]
+) -> float | None:
+    from segtumor.inference.points import points_of
+
+    given = arguments.review_threshold
+    if given is None:
+        return None
+    try:
+        return float(given)
+    except ValueError:
+        return points_of(model, runs, points_file=arguments.points).point(given).score_threshold
 
 
 def _find_inputs(arguments: argparse.Namespace) -> "Inputs":

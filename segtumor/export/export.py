@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import hashlib
 import importlib.util
+import logging
 import os
 import tempfile
 import time
@@ -22,6 +23,7 @@ from detectron2.config import CfgNode
 from torch import nn
 
 from segtumor.errors import ConfigError, InstallationError
+from segtumor.evaluation.operating_points import OperatingPoints, read_points, used_threshold
 from segtumor.export.contract import contract_of
 from segtumor.export.folding import fold_batch_norms
 from segtumor.export.graph_files import write_onnx, write_openvino, write_torchscript
@@ -37,17 +39,19 @@ from segtumor.export.parity import (
     sample_radiographs,
 )
 from segtumor.export.quantization import calibration_images, quantize_dense
-from segtumor.files import output_errors, sha256_of_file
+from segtumor.files import output_errors, sha256_of_file, write_json
 from segtumor.imaging import Radiograph
 from segtumor.models.build import load_trained_model
 from segtumor.models.kinds import CLASSIFIER, IMAGE_HEAD_RCNN, MASK_RCNN, ONE_STAGE, SEGMENTER, kind_of
 from segtumor.models.weights import recorded_training_data
+from segtumor.runs import OPERATING_POINTS
 from segtumor.runtime.contract import Contract
 from segtumor.runtime.export_kinds import FORMATS
 from segtumor.runtime.exported import Manifest, open_export, write_manifest
 from segtumor.system.locks import lock_beside
 from segtumor.system.versions import versions
 
+logger = logging.getLogger(__name__)
 FLOAT32, FLOAT16, INT8 = "float32", "float16", "int8"
 _PACKAGES = {"torchscript": (), "onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino")}
 
@@ -137,7 +141,7 @@ def _export(
     check_samples([*samples, *calibration])
     exporter = _exporter_of(cfg)
     _check_packages(format_name, precision)
-    cfg = _on_cpu(cfg)
+    cfg, points = _prepared(cfg)
     model, class_names = load_trained_model(cfg)
     contract = exporter.contract(cfg, model, class_names)
     radiographs = sample_radiographs(samples, max_pixels=cfg.INPUT.MAX_PIXELS)
@@ -156,6 +160,8 @@ def _export(
         if precision == FLOAT32:
             exporter.check(parity, output)
         manifest = write_manifest(folder, **about, parity=parity)
+        if points is not None:
+            write_json(folder / OPERATING_POINTS, points.as_dict())
         move_into_place(folder, target)
     return manifest
 
@@ -188,12 +194,18 @@ def _exporter_of(cfg: CfgNode) -> Exporter:
     return exporter
 
 
-def _on_cpu(cfg: CfgNode) -> CfgNode:
-    cfg = cfg.clone()
+def _prepared(cfg: CfgNode) -> tuple[CfgNode, OperatingPoints | None]:
+    """The configuration on the CPU with the threshold that is used, and the operating points of the weights, if any."""
+    cfg, weights = cfg.clone(), Path(cfg.MODEL.WEIGHTS)
     cfg.defrost()
     cfg.MODEL.DEVICE = "cpu"
+    cfg.TEST.CONFIDENCE_THRESHOLD = used_threshold(cfg.OPERATING_POINTS.USED, cfg.TEST.CONFIDENCE_THRESHOLD, weights)
     cfg.freeze()
-    return cfg
+    points = read_points(weights.parent) if (weights.parent / OPERATING_POINTS).is_file() else None
+    if points is not None and points.weights_sha256 != sha256_of_file(weights):
+        logger.warning("%s belongs to other weights and is left behind", weights.parent / OPERATING_POINTS)
+        points = None
+    return cfg, points
 
 
 def _check_packages(format_name: str, precision: str) -> None:

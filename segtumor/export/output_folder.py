@@ -10,7 +10,7 @@ from pathlib import Path
 
 from segtumor.errors import ConfigError
 from segtumor.files import TEMPORARY_PREFIX, umask
-from segtumor.runs import EXPORT
+from segtumor.runs import EXPORT, OPERATING_POINTS
 from segtumor.runtime.export_kinds import all_graph_files
 from segtumor.runtime.exported import is_export
 
@@ -43,7 +43,7 @@ def check_output(output: str | Path, *, overwrite: bool) -> None:
 
 def _other_files(folder: Path) -> list[str]:
     """Names of what is in the folder of an export and is no part of one."""
-    parts = {EXPORT, *all_graph_files()}
+    parts = {EXPORT, OPERATING_POINTS, *all_graph_files()}
     return sorted(path.name for path in folder.iterdir() if path.name not in parts)
 
 

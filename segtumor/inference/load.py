@@ -30,6 +30,7 @@ class InferenceModel:
         entry: what identifies it; "model" of summary.json.
         max_pixels: larger pictures fail, px.
         note: what limits all of its readings, or None.
+        set_thresholds: of prediction sets, (K + 1,), normal first, or None (``inference.points``).
     """
 
     predictor: "Predictor"
@@ -37,6 +38,7 @@ class InferenceModel:
     entry: Mapping[str, Any]
     max_pixels: int
     note: "Note | None" = None
+    set_thresholds: tuple[float, ...] | None = None
 
 
 def check_model(folder: str | Path | None, *, remedy: str = "Check --run") -> None:
@@ -93,7 +95,7 @@ def load_model(
         if device:
             cfg.MODEL.DEVICE = device
         if confidence_threshold is not None:
-            cfg.TEST.CONFIDENCE_THRESHOLD = confidence_threshold
+            cfg.TEST.CONFIDENCE_THRESHOLD, cfg.OPERATING_POINTS.USED = confidence_threshold, ""
         cfg.freeze()
         model = model_of_config(cfg, runtime=runtime, threads=threads)
     logger.debug("model loaded after %.2f s", time.perf_counter() - started)
@@ -158,7 +160,7 @@ def explaining(cfg: "CfgNode", method: str, *, threads: int | None = None) -> In
         predictor.class_names,
         method=method,
         settings=predictor.settings,
-        threshold=cfg.TEST.CONFIDENCE_THRESHOLD,
+        threshold=loaded.settings["confidence_threshold"],
     )
     settings = {**loaded.settings, "explanation": method}
     return dataclasses.replace(loaded, predictor=predictor.with_model(explained), settings=settings)
@@ -260,6 +262,7 @@ def _check_frameworks(where: str | Path | None) -> None:
 
 def model_of_config(cfg: "CfgNode", *, runtime: str | None = None, threads: int | None = None) -> InferenceModel:
     """The model of ``MODEL.WEIGHTS``; errors as ``load_model``."""
+    from segtumor.evaluation.operating_points import used_threshold
     from segtumor.export.torch_runtime import load_detectron2_predictor, load_fast_predictor
     from segtumor.files import sha256_of_file
     from segtumor.models.weights import recorded_training_data
@@ -269,7 +272,9 @@ def model_of_config(cfg: "CfgNode", *, runtime: str | None = None, threads: int 
     else:
         predictor, class_names, description = load_fast_predictor(cfg, threads=threads, fallback=runtime is None)
     settings = {
-        "confidence_threshold": cfg.TEST.CONFIDENCE_THRESHOLD,
+        "confidence_threshold": used_threshold(
+            cfg.OPERATING_POINTS.USED, cfg.TEST.CONFIDENCE_THRESHOLD, Path(cfg.MODEL.WEIGHTS)
+        ),
         "short_edge_px": cfg.INPUT.MIN_SIZE_TEST,
         "max_long_edge_px": cfg.INPUT.MAX_SIZE_TEST,
         "window_percentiles": list(cfg.INPUT.WINDOW_PERCENTILES),

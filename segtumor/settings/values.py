@@ -215,6 +215,13 @@ RULES = {
     "TEST.DETECTIONS_PER_IMAGE": whole(1),
     "TEST.CONFIDENCE_THRESHOLD": SHARE,
     "TEST.HIT_IOU": _SHARE_ABOVE_0,
+    "OPERATING_POINTS.SENSITIVITY": _SHARE_ABOVE_0,
+    "OPERATING_POINTS.SPECIFICITY": _SHARE_ABOVE_0,
+    "OPERATING_POINTS.FALSE_POSITIVES": _NOT_NEGATIVE,
+    "OPERATING_POINTS.RISK": Rule(lambda v: is_number(v) and 0 < v < 1, "a number between 0 and 1"),
+    "OPERATING_POINTS.USED": choice(
+        *("", "youden", "sensitivity", "specificity", "risk", "false-positives", "dice", "lesion-risk")
+    ),
     "OUTPUT_DIR": Rule(_TEXT.holds, "the path of a folder"),
     "SEED": Rule(whole(-INT64, _MAX_SEED).holds, f"a whole number up to {_MAX_SEED}; below 0 one is drawn"),
     "VIS_PERIOD": whole(0),

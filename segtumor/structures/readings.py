@@ -27,7 +27,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from segtumor.statistics.conformal import prediction_sets
 from segtumor.structures.lesions import AnnotatedImage, Finding, ImageResult
+from segtumor.taxonomy import NORMAL
 
 #: Codes of notes. What the picture or its file has to say of itself (``imaging.Radiograph.remarks``).
 ABOUT_PICTURE = "picture"
@@ -74,6 +76,8 @@ class Reading:
         marks_lesions: whether the model says where lesions are, so that a reading without findings says there is none.
             A classifier does not; None where nobody says, which matters only beside ``image_probabilities``.
         uncertainty: of the whole reading, 0 (certain) to 1; None if it was not measured.
+        prediction_set: names of the classes, normal among them, that the image may be of, at the risk for which their
+            thresholds were chosen (``statistics.conformal``); None if nobody asked.
         maps: {name: (H, W) float32 in [0, 1]}, such as heat maps.
         notes: what limits its meaning.
         timings_s: {"read", "model", ...: seconds}.
@@ -91,6 +95,7 @@ class Reading:
     image_probabilities: ImageProbabilities | None = None
     marks_lesions: bool | None = None
     uncertainty: float | None = None
+    prediction_set: tuple[str, ...] | None = None
     maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
     notes: tuple[Note, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict, compare=False)
@@ -102,6 +107,8 @@ class Reading:
         check_image_probabilities(self.image_probabilities, len(self.class_names))
         if self.uncertainty is not None and not 0 <= self.uncertainty <= 1:
             raise ValueError(f"uncertainty must lie in [0, 1], got {self.uncertainty!r}")
+        if not set(self.prediction_set or ()) <= {NORMAL, *self.class_names}:
+            raise ValueError(f"a prediction set of other classes: {self.prediction_set!r}")
         if (self.spacing_mm is None) != (self.spacing_source is None):
             raise ValueError("spacing_mm and spacing_source must both be given or both be None")
         if not all(0 <= finding.class_id < len(self.class_names) for finding in self.findings):
@@ -131,6 +138,15 @@ class Reading:
     def note(self) -> str | None:
         """All notes as one text, or None without notes."""
         return "; ".join(note.text for note in self.notes) or None
+
+
+def with_prediction_set(reading: Reading, thresholds: Sequence[float] | None) -> Reading:
+    """The reading with the classes that reach their threshold, (K + 1,), normal first; None asks for none."""
+    if thresholds is None:
+        return reading
+    (held,) = prediction_sets([reading.class_scores], thresholds)
+    names = (NORMAL, *reading.class_names)
+    return dataclasses.replace(reading, prediction_set=tuple(n for n, h in zip(names, held, strict=True) if h))
 
 
 def with_second_look(reading: Reading, threshold: float, review_threshold: float | None) -> Reading:

@@ -15,11 +15,13 @@ from torch import nn
 from segtumor import progress
 from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.predictions.writing import predictions_document
-from segtumor.errors import ConfigError
+from segtumor.errors import ConfigError, DataError
+from segtumor.evaluation.facts.operating_points import Goals
 from segtumor.evaluation.facts.settings import StudySettings
+from segtumor.evaluation.operating_points import choose_points, used_threshold
 from segtumor.evaluation.study.study import study
 from segtumor.evaluation.study.values import Evaluation
-from segtumor.files import write_json
+from segtumor.files import remove_files, sha256_of_file, write_json
 from segtumor.imaging import read_radiograph
 from segtumor.models.build import create_model, predictor_from_config
 from segtumor.models.weights import load_weights
@@ -27,9 +29,10 @@ from segtumor.reporting.figures.plotting_library import import_matplotlib
 from segtumor.reporting.files.study_files import write_study
 from segtumor.reporting.pages.study_examples import choose_examples, draw_examples
 from segtumor.reporting.provenance import study_provenance
-from segtumor.runs import EVALUATIONS, PREDICTIONS, find_run
+from segtumor.runs import EVALUATIONS, OPERATING_POINTS, PREDICTIONS, find_run
 from segtumor.structures.lesions import ImageResult
 from segtumor.structures.outcomes import InferenceOutcome
+from segtumor.structures.readings import Reading
 from segtumor.training.batches.catalog import Files, load_datasets
 from segtumor.training.data_identity import warn_of_seen
 from segtumor.training.data_sets import complete_config
@@ -81,22 +84,65 @@ def evaluate_sets(
 ) -> dict[str, Evaluation]:
     """Evaluate a model on the sets of ``DATASETS.TEST``, each in a folder of its name under ``inference``."""
     logger.info("Evaluating %s", weights)
+    threshold = used_threshold(cfg.OPERATING_POINTS.USED, cfg.TEST.CONFIDENCE_THRESHOLD, weights)
     evaluations = {}
     for name, dataset in zip(cfg.DATASETS.TEST, datasets, strict=True):
-        evaluations[name] = _evaluate_set(cfg, model, dataset, folder / EVALUATIONS / name, weights)
+        where = folder / EVALUATIONS / name
+        evaluations[name] = _evaluate_set(cfg, model, dataset, where, weights, threshold=threshold)
     return evaluations
 
 
-def _evaluate_set(cfg: CfgNode, model: nn.Module, dataset: CocoDataset, folder: Path, weights: Path) -> Evaluation:
-    started = time.perf_counter()
+def choose_operating_points(
+    cfg: CfgNode, model: nn.Module, datasets: Sequence[CocoDataset], folder: Path, *, weights: Path
+) -> None:
+    """Choose thresholds on the one validation set and keep them in the run folder (``evaluation.operating_points``).
+
+    Without a validation set, or one with images of one kind only, there are none, and the log says so; those of earlier
+    weights are removed.
+    """
+    remove_files([folder / OPERATING_POINTS])
+    if not datasets:
+        return
+    (dataset,) = datasets
     names = dataset.taxonomy.names
-    readings = read_dataset(
-        predictor_from_config(cfg, model, names),
+    try:
+        points = choose_points(
+            image_results(dataset, _readings(cfg, model, dataset, "choosing thresholds")),
+            names,
+            Goals(
+                sensitivity=cfg.OPERATING_POINTS.SENSITIVITY,
+                specificity=cfg.OPERATING_POINTS.SPECIFICITY,
+                false_positives=cfg.OPERATING_POINTS.FALSE_POSITIVES,
+                risk=cfg.OPERATING_POINTS.RISK,
+            ),
+            annotations_sha256=dataset.sha256,
+            weights_sha256=sha256_of_file(weights),
+            iou_threshold=cfg.TEST.HIT_IOU,
+        )
+    except DataError as error:
+        logger.warning("No operating points: %s", error)
+        return
+    write_json(folder / OPERATING_POINTS, points.as_dict())
+    for point in points.points:
+        logger.info("operating point %s: %s score %.3f (%s)", point.key, point.of, point.score_threshold, point.name)
+
+
+def _readings(cfg: CfgNode, model: nn.Module, dataset: CocoDataset, doing: str) -> list[Reading]:
+    return read_dataset(
+        predictor_from_config(cfg, model, dataset.taxonomy.names),
         dataset,
         batch_size=cfg.SOLVER.IMS_PER_BATCH,
         max_pixels=cfg.INPUT.MAX_PIXELS,
-        progress=lambda batches, total: progress.bar(batches, total, "evaluating"),
+        progress=lambda batches, total: progress.bar(batches, total, doing),
     )
+
+
+def _evaluate_set(
+    cfg: CfgNode, model: nn.Module, dataset: CocoDataset, folder: Path, weights: Path, *, threshold: float
+) -> Evaluation:
+    started = time.perf_counter()
+    names = dataset.taxonomy.names
+    readings = _readings(cfg, model, dataset, "evaluating")
     seconds = time.perf_counter() - started
     logger.info("%d images in %.1f s (%.3f s each)", len(readings), seconds, seconds / max(1, len(readings)))
     results = image_results(dataset, readings)
@@ -104,7 +150,7 @@ def _evaluate_set(cfg: CfgNode, model: nn.Module, dataset: CocoDataset, folder: 
     document = predictions_document(outcomes, names)
     write_json(folder / PREDICTIONS, document)
     write_json(folder / "coco_instances_results.json", coco_results(results, dataset.category_id_of_class))
-    settings = StudySettings(score_threshold=cfg.TEST.CONFIDENCE_THRESHOLD, iou_threshold=cfg.TEST.HIT_IOU)
+    settings = StudySettings(score_threshold=threshold, iou_threshold=cfg.TEST.HIT_IOU)
     found = study(results, names, settings)
     files = {"annotations": dataset.json_path, "predictions": folder / PREDICTIONS, "weights": weights}
     write_study(

@@ -39,6 +39,7 @@ _FILES_OF_A_RUN = (
     runs.RUN_RECORD,
     runs.TRAINING_LOG,
     runs.TRAINING_CURVES,
+    runs.OPERATING_POINTS,
 )
 _APPENDED = (runs.TRAINING_LOG, runs.TRAINING_METRICS)
 #: Everything that can change a number.

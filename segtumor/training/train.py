@@ -16,6 +16,7 @@ from tqdm import tqdm
 from segtumor.annotations.coco import CocoDataset
 from segtumor.datasets.sampling import evenly_spaced
 from segtumor.errors import ConfigError, DataError, ModelError
+from segtumor.evaluation.facts.truth import has_tumor
 from segtumor.evaluation.study.values import Evaluation
 from segtumor.files import write_text
 from segtumor.models.kinds import kind_of
@@ -26,7 +27,7 @@ from segtumor.training import data_identity, data_sets, run_folder
 from segtumor.training.batches.catalog import DataParts, Files
 from segtumor.training.batches.loaders import build_train_loader, validation_batches
 from segtumor.training.checkpoints.resuming import Newest, newest_checkpoint
-from segtumor.training.final_evaluation import evaluate_sets
+from segtumor.training.final_evaluation import choose_operating_points, evaluate_sets
 from segtumor.training.hooks import Validation
 from segtumor.training.trainer import Trainer
 
@@ -138,6 +139,7 @@ def _run(cfg: CfgNode, trainer: Trainer, datasets: DataParts, folder: Path) -> d
     best = find_run(folder)[1]
     load_weights(trainer.model, best, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
     _finish(cfg, trainer.model, datasets, best)
+    choose_operating_points(cfg, trainer.model, datasets["validation"], folder, weights=best)
     return evaluate_sets(cfg, trainer.model, datasets["test"], folder, weights=best)
 
 
@@ -204,7 +206,17 @@ def _build(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) -
     return trainer, sentence
 
 
+def _check_used_point(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
+    """Refuse an operating point that the validation set cannot choose, before training rather than after it."""
+    kinds = {has_tumor(image, cfg.MODEL.CLASS_NAMES) for dataset in datasets for image in dataset.annotated_images}
+    if cfg.OPERATING_POINTS.USED and len(kinds) < 2:
+        what = "an operating point is chosen on a validation set with images with and without a tumour"
+        got, remedy = cfg.OPERATING_POINTS.USED, 'Name such a set in DATASETS.VALIDATION, or set it to ""'
+        raise ConfigError(what, where="OPERATING_POINTS.USED", got=got, remedy=remedy)
+
+
 def _validation(cfg: CfgNode, datasets: Sequence[CocoDataset], model: nn.Module) -> Validation | None:
+    _check_used_point(cfg, datasets)
     if not datasets:
         remedy = "Name DATASETS.VALIDATION or set it to 0"
         if cfg.SOLVER.AVERAGE_DECAY:

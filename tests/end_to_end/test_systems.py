@@ -52,6 +52,8 @@ def test_it_learns_from_what_the_shipped_model_knows(system, root, tmp_path, mon
     assert metrics[place[0]][place[1]] > least
     argv = ["--run", str(tmp_path / "run"), "--format", "onnx", "--output", str(tmp_path / "export")]
     assert export.main(argv) == 0
-    argv = ["--run", str(tmp_path / "export"), "--input", str(root / "small" / "images")]
+    stored = [json.loads((tmp_path / name / "operating_points.json").read_text()) for name in ("run", "export")]
+    assert stored[0] == stored[1] and len(stored[0]["points"]) >= 3
+    argv = ["--run", str(tmp_path / "export"), "--operating-point", "youden", "--input", str(root / "small" / "images")]
     assert infer.main([*argv, "--output", str(tmp_path / "found")]) == 0
     assert json.loads((tmp_path / "found" / "summary.json").read_text())["counts"]["failed"] == 0

@@ -1,11 +1,16 @@
 """Thresholds chosen from scores that one can count."""
 
+import numpy as np
 import pytest
 
-from segtumor.errors import DataError
+from segtumor.errors import ConfigError, DataError
 from segtumor.evaluation.facts.operating_points import (
+    DICE,
     FINDING,
     IMAGE,
+    LESION_RISK,
+    RISK,
+    Goals,
     Threshold,
     choose_thresholds,
     sensitivity_and_specificity,
@@ -73,3 +78,72 @@ def test_without_an_image_head_findings_decide():
 def test_one_kind_of_image_is_not_enough(tumor):
     with pytest.raises(DataError, match="with and without"):
         choose_thresholds([image(0, tumor=tumor, probability=0.5)], NAMES)
+
+
+def test_a_risk_is_that_of_a_new_case():
+    """Ten tumour cases: (sum of misses + 1) / 11 is at most 0.3 with two misses; 0.05 takes 19 cases."""
+    thresholds = {t.key: t for t in choose_thresholds(SET, NAMES, Goals(risk=0.3))}
+    assert thresholds[RISK].score == pytest.approx(0.3)
+    assert RISK not in {t.key for t in choose_thresholds(SET, NAMES, Goals(risk=0.05))}
+
+
+def lesion_set(*of_images):
+    """Images of a tumour found with a score (None: not at all) beside a false one (None: none), and a normal one."""
+    results = []
+    for number, (hit, false) in enumerate(of_images):
+        lesions = (Lesion(number, 0, BOX, None, 16.0),)
+        truth = AnnotatedImage(number, f"{number}.png", (9, 9), lesions, {})
+        findings = [Finding(0, hit, BOX)] if hit else []
+        results.append(ImageResult(truth, (*findings, *([Finding(0, false, (5.0, 5.0, 9.0, 9.0))] if false else []))))
+    return [*results, image(len(results), tumor=False)]
+
+
+def test_the_risk_of_lesions_counts_those_that_nothing_finds():
+    goals, found = Goals(risk=0.5), [(score / 10, None) for score in range(1, 8)]
+    chosen = {t.key: t.score for t in choose_thresholds(lesion_set(*found), NAMES, goals)}
+    assert chosen[LESION_RISK] == pytest.approx(0.4)  # 0.5 * 8 - 1 = 3 of 7 may be missed
+    chosen = {t.key: t.score for t in choose_thresholds(lesion_set(*found[:4], *[(None, 0.9)] * 3), NAMES, goals)}
+    assert chosen[LESION_RISK] == pytest.approx(0.1)  # these three are missed already
+    assert LESION_RISK not in {t.key for t in choose_thresholds(lesion_set((0.5, None)), NAMES, Goals(risk=0.1))}
+
+
+def test_dice_weighs_what_is_found_against_what_is_wrong():
+    """Dice of image 0 by its findings: 1 from 0.8 on, 2/3 with the false one of 0.3, as large as the true one."""
+    results = lesion_set((0.8, 0.3), (0.4, None))
+    chosen = {t.key: t.score for t in choose_thresholds(results, NAMES)}
+    assert chosen[DICE] == 0.4
+    results[-1] = image(9, tumor=False, scores=[0.45, 0.2])  # 0.4 would cost the normal image's 1 for a lesion's 1
+    assert {t.key: t.score for t in choose_thresholds(results, NAMES)}[DICE] == 0.8
+
+
+def mean_dice(results, threshold):
+    """By pixels, a second implementation."""
+    values = []
+    for result in results:
+        truth, found = np.zeros((9, 9), bool), np.zeros((9, 9), bool)
+        for mask, boxes in (
+            (truth, [lesion.box_xyxy for lesion in result.truth.lesions]),
+            (found, [f.box_xyxy for f in result.findings if f.score >= threshold]),
+        ):
+            for x0, y0, x1, y1 in boxes:
+                mask[int(y0) : int(y1), int(x0) : int(x1)] = True
+        total = truth.sum() + found.sum()
+        values.append(2 * (truth & found).sum() / total if total else 1.0)
+    return np.mean(values)
+
+
+def test_the_dice_threshold_is_the_best_of_all_by_pixels():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        pairs = [(rng.choice([None, *rng.random(3).round(2)]), rng.choice([None, rng.random()])) for _ in range(6)]
+        results = [*lesion_set(*pairs), image(20, tumor=False, scores=[rng.random()])]
+        (dice,) = [t.score for t in choose_thresholds(results, NAMES) if t.key == DICE]
+        levels = sorted({f.score for result in results for f in result.findings})
+        best = max(mean_dice(results, level) for level in levels)
+        assert mean_dice(results, dice) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("goal", [{"sensitivity": 0}, {"specificity": 1.1}, {"false_positives": -1}, {"risk": 1}])
+def test_goals_that_nothing_reaches_are_refused(goal):
+    with pytest.raises(ConfigError, match="out of range"):
+        Goals(**goal)

@@ -43,6 +43,7 @@ def reading_fields(image: Mapping[str, Any], class_names: Sequence[str]) -> dict
         "image_probabilities": lambda given: _image_probabilities(given, class_names),
         "marks_lesions": lambda given: _yes_or_no("marks_lesions", given),
         "uncertainty": lambda given: _probability("uncertainty", given),
+        "prediction_set": lambda given: _prediction_set(given, class_names),
         "notes": _notes,
         "timings_s": _timings,
     }
@@ -54,6 +55,13 @@ def _image_probabilities(given: Any, class_names: Sequence[str]) -> tuple[float,
     if not isinstance(given, dict) or set(given) != set(names):
         raise DataError("malformed image_probabilities", got=f"{given!r:.60}", expected=f"one each for {list(names)}")
     return tuple(_probability("image probability", given[name]) for name in names)
+
+
+def _prediction_set(given: Any, class_names: Sequence[str]) -> tuple[str, ...]:
+    names = (NORMAL, *class_names)
+    if not isinstance(given, list) or not all(isinstance(name, str) and name in names for name in given):
+        raise DataError("malformed prediction_set", got=f"{given!r:.60}", expected=f"a list of some of {list(names)}")
+    return tuple(given)
 
 
 def _yes_or_no(what: str, value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from segtumor.inference.batch.predicting import Predicted
 from segtumor.reporting.pictures.overlay import draw_reading
 from segtumor.reporting.pictures.overlay_view import OverlayBase
 from segtumor.structures.outcomes import InferenceOutcome, failed
-from segtumor.structures.readings import NOT_DRAWN, Note, Reading, with_second_look
+from segtumor.structures.readings import NOT_DRAWN, Note, Reading, with_prediction_set, with_second_look
 from segtumor.system.resource_errors import is_out_of_memory
 
 _NO_OVERLAY = Note(NOT_DRAWN, "out of memory while drawing, no overlay")
@@ -31,6 +31,7 @@ class Drawer:
         names: {path: name of its overlay}.
         note: a sentence for the footer, or None.
         review_threshold: see ``readings.with_second_look``.
+        set_thresholds: see ``readings.with_prediction_set``.
     """
 
     folder: Path | None
@@ -38,6 +39,7 @@ class Drawer:
     score_threshold: float
     note: str | None
     review_threshold: float | None = None
+    set_thresholds: Sequence[float] | None = None
 
     def __call__(self, predicted: Predicted) -> tuple[InferenceOutcome, list[int] | None]:
         """(what became of it, identity of the file); raises OutputError where the overlay cannot be written."""
@@ -47,6 +49,7 @@ class Drawer:
         started, prepared, reading = time.perf_counter(), predicted.prepared, predicted.reading
         if reading is None:
             return failed(str(prepared.path), str(predicted.reason), size_hw=prepared.size_hw)
+        reading = with_prediction_set(reading, self.set_thresholds)
         reading = with_second_look(reading, self.score_threshold, self.review_threshold)
         name = None
         if self.folder is not None and prepared.base is not None:

@@ -21,8 +21,8 @@ from segtumor.structures.readings import Note, Reading
 #: they are as large as the radiographs.
 _OF_OUTCOME = ("size_hw", "status", "reason", "seconds", "overlay")
 _OF_READING = ("spacing_mm", "spacing_source", "image_probabilities", "uncertainty", "timings_s")
-#: Of a reading, too; lines of older versions lack it.
-_MARKS_LESIONS = "marks_lesions"
+#: Of a reading, too; lines of older versions lack them.
+_MARKS_LESIONS, _PREDICTION_SET = "marks_lesions", "prediction_set"
 _INPUT_KEYS = {"name", "key"}
 _KEYS = {*_INPUT_KEYS, "file", *_OF_OUTCOME}
 _READING_KEYS = {*_OF_READING, "notes", "findings"}
@@ -92,7 +92,7 @@ def outcome_of(entry: Line | None, class_names: Sequence[str]) -> InferenceOutco
 
 def _reading_entry(reading: Reading) -> Line:
     return {
-        **{name: getattr(reading, name) for name in (*_OF_READING, _MARKS_LESIONS)},
+        **{name: getattr(reading, name) for name in (*_OF_READING, _MARKS_LESIONS, _PREDICTION_SET)},
         "notes": [[note.code, note.text] for note in reading.notes],
         "findings": [_finding_entry(finding) for finding in reading.findings],
     }
@@ -109,6 +109,7 @@ def _reading(entry: Line, size_hw: tuple[int, int] | None, class_names: tuple[st
         image_probabilities=None if given is None else tuple(map(float, given)),
         marks_lesions=entry.get(_MARKS_LESIONS),
         uncertainty=entry["uncertainty"],
+        prediction_set=None if entry.get(_PREDICTION_SET) is None else tuple(map(str, entry[_PREDICTION_SET])),
         notes=tuple(Note(str(code), str(text)) for code, text in entry["notes"]),
         timings_s={str(name): float(seconds) for name, seconds in entry["timings_s"].items()},
         spacing_mm=_pair(entry["spacing_mm"], float),

@@ -58,6 +58,7 @@ class Options:
         note: a sentence for the footer of every overlay and for every row of findings.csv, or None.
         review_threshold: images without a tumour called get a note to look again from this score on, 0 to
             ``confidence_threshold``; None for none.
+        set_thresholds: of prediction sets, (K + 1,), normal first; None for none.
         continued: whether to go on with the run in the folder, if there is one.
 
     Raises:
@@ -73,6 +74,7 @@ class Options:
     with_overlays: bool = True
     note: str | None = None
     review_threshold: float | None = None
+    set_thresholds: tuple[float, ...] | None = None
     continued: bool = False
     overwrite: bool = False
 
@@ -85,6 +87,7 @@ class Options:
             "window_percentiles": (low, high),
             "max_pixels": model.max_pixels,
             "note": model.note.text if model.note else None,
+            "set_thresholds": model.set_thresholds,
         }
         return cls(**{**own, **given})
 
@@ -240,6 +243,7 @@ def _work(
         score_threshold=options.confidence_threshold,
         note=options.note,
         review_threshold=options.review_threshold,
+        set_thresholds=options.set_thresholds,
     )
     workers, ahead = options.num_workers, 2 * options.batch_size + options.num_workers
     prepared = in_background(preparer, left, workers=workers, ahead=ahead)

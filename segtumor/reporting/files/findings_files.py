@@ -23,7 +23,7 @@ SCHEMA_VERSION = 1
 
 def findings_columns(class_names: Sequence[str], *, judges_images: bool = False) -> tuple[str, ...]:
     """Columns of findings.csv, in order; the last ones only where whole images are judged."""
-    of_images = (*(f"image_probability_{name}" for name in (NORMAL, *class_names)), "uncertainty")
+    of_images = (*(f"image_probability_{name}" for name in (NORMAL, *class_names)), "uncertainty", "prediction_set")
     return (
         "file",
         "status",
@@ -44,7 +44,9 @@ def findings_columns(class_names: Sequence[str], *, judges_images: bool = False)
 def judges_image(outcome: InferenceOutcome) -> bool:
     """Whether there is something to write in the last columns."""
     reading = outcome.reading
-    return reading is not None and (reading.image_probabilities is not None or reading.uncertainty is not None)
+    if reading is None:
+        return False
+    return any(v is not None for v in (reading.image_probabilities, reading.uncertainty, reading.prediction_set))
 
 
 def rows_of_one(
@@ -135,7 +137,9 @@ def box_extent_mm(finding: Finding, spacing_mm: tuple[float, float]) -> tuple[fl
 
 def _cells_of_image(reading: Reading) -> dict[str, Any]:
     cells = {f"image_probability_{name}": _number(p, 4) for name, p in named_image_probabilities(reading).items()}
-    return cells if reading.uncertainty is None else {**cells, "uncertainty": _number(reading.uncertainty, 4)}
+    if reading.uncertainty is not None:
+        cells["uncertainty"] = _number(reading.uncertainty, 4)
+    return {**cells, "prediction_set": "; ".join(reading.prediction_set or ())}
 
 
 def _cells(finding: Finding, reading: Reading) -> dict[str, Any]:
