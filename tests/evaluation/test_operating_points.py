@@ -147,3 +147,9 @@ def test_the_dice_threshold_is_the_best_of_all_by_pixels():
 def test_goals_that_nothing_reaches_are_refused(goal):
     with pytest.raises(ConfigError, match="out of range"):
         Goals(**goal)
+
+
+def test_a_sensitivity_that_only_calling_everything_reaches_is_left_out():
+    results = [*(image(i, tumor=True, scores=[0.8] * (i > 2)) for i in range(10)), image(10, tumor=False)]
+    assert "sensitivity" not in {t.key for t in choose_thresholds(results, NAMES)}  # 7 of 10 have a finding
+    assert "sensitivity" in {t.key for t in choose_thresholds(results, NAMES, Goals(sensitivity=0.7))}

@@ -91,8 +91,8 @@ def choose_thresholds(
     *,
     iou_threshold: float = 0.5,
 ) -> tuple[Threshold, ...]:
-    """The thresholds for some goals; those that cannot be had are left out: of a risk where there are too few cases or
-    too much is never found, of findings where the model marks none.
+    """The thresholds for some goals; those that cannot be had are left out: of a sensitivity or a risk where too much
+    is never found, of a risk where there are too few cases, of findings where the model marks none.
 
     Args:
         iou_threshold: from which on a finding hits a lesion, (0, 1].
@@ -117,7 +117,12 @@ def choose_thresholds(
     ]
     if any(placed(result.findings) for result in results):
         found += _of_findings(results, tumor, goals, iou_threshold)
-    return tuple(threshold for threshold in found if threshold.score > -math.inf)
+    return tuple(filter(_can_be_had, found))
+
+
+def _can_be_had(threshold: Threshold) -> bool:
+    """Not at -inf, nor at 0 where images should be found: every image reaches it, also those without any finding."""
+    return threshold.score > (0 if threshold.key in (SENSITIVITY, RISK) else -math.inf)
 
 
 def _of_findings(results: Sequence[ImageResult], tumor: Bools, goals: Goals, iou_threshold: float) -> list[Threshold]:
