@@ -9,6 +9,8 @@
 - ``rates``: sensitivity, specificity and their kin, from counts
 - ``calibration``: reliability, Brier score, temperature
 - ``conformal``: thresholds of limited risk, prediction sets
+- ``referral``: what is right among the units kept, by the proportion referred
+- ``decision``: net benefit by the threshold probability
 
 Bad input (NaN, negative counts, lengths that differ) is a ``DataError``; what has no value is NaN, and a method or
 note says why. Not here: anything that knows of lesions, images or tables of cases (``segtumor.evaluation``), drawing

@@ -109,9 +109,11 @@ class ImageResult:
             gives none.
         marks_lesions: whether the model says where lesions are. A classifier does not: that it has no findings says
             nothing about lesions. None where nobody says: ``evaluation.facts.facts.with_marking`` then decides.
+        uncertainty: of the reading, 0 (certain) to 1; None if it was not measured.
     """
 
     truth: AnnotatedImage
     findings: tuple[Finding, ...]
     image_probabilities: tuple[float, ...] | None = None
     marks_lesions: bool | None = None
+    uncertainty: float | None = None

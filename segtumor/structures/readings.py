@@ -224,4 +224,4 @@ def image_result(truth: AnnotatedImage, reading: Reading) -> ImageResult:
     probabilities = reading.image_probabilities
     if probabilities is None and len(placed) < len(reading.findings):
         probabilities = tuple(reading.class_scores.tolist())
-    return ImageResult(truth, placed, probabilities, reading.marks_lesions)
+    return ImageResult(truth, placed, probabilities, reading.marks_lesions, reading.uncertainty)

@@ -22,6 +22,11 @@ EXPECTED = json.loads((Path(__file__).parent / "same_numbers.json").read_text(en
 ADDED = ("auc", "brier", "class_macro_f1", "image_class_accuracy")
 
 
+#: What a study says since there is referral.
+ADDED_ESTIMATES = ("image_aurc", "image_accuracy_referring_10", "image_accuracy_referring_20")
+ADDED_CURVES = ("referral", "decision")
+
+
 def evaluated(results, class_names, score_threshold, iou_threshold):
     found = evaluate(results, class_names, score_threshold=score_threshold, iou_threshold=iou_threshold)
     curves = {
@@ -45,13 +50,17 @@ def studied(results, class_names, score_threshold, iou_threshold):
     settings = StudySettings(score_threshold=score_threshold, iou_threshold=iou_threshold, n_resamples=60)
     found = study(results, class_names, settings)
     return {
-        "estimates": {e.name: plain([e.value, e.low, e.high, e.n, e.n_defined, e.method]) for e in found.estimates},
+        "estimates": {
+            e.name: plain([e.value, e.low, e.high, e.n, e.n_defined, e.method])
+            for e in found.estimates
+            if e.name not in ADDED_ESTIMATES
+        },
         "subgroups": by_level(found.subgroups),
         "tests": [plain([t.field, t.measure, t.p_value, t.p_holm]) for t in found.tests],
         "per_lesion": table(found.per_lesion),
         "per_image": table(found.per_image),
         "per_case": table(found.per_case),
-        "curves": list(found.curves),
+        "curves": [name for name in found.curves if name not in ADDED_CURVES],
         "confusions": plain({name: counts for name, (_, counts) in found.confusions.items()}),
     }
 

@@ -105,7 +105,7 @@ def test_links_lead_somewhere(page):
 
 def test_every_figure_has_a_picture_with_a_name_and_a_caption(page):
     n_figures = page.tags.count("figure")
-    assert n_figures == page.tags.count("figcaption") == page.tags.count("img") == len(page.captions) == 13
+    assert n_figures == page.tags.count("figcaption") == page.tags.count("img") == len(page.captions) == 15
     assert all(len(caption) > 10 for caption in page.captions)
     assert sum(name == "alt" and bool(value) for _, name, value in page.attributes) == n_figures
 
@@ -374,7 +374,8 @@ def names_of_the_interface():
     classes = ["accuracy", "balanced_accuracy", "macro_f1", "mcc", "macro_auc"]
     classes += ["kappa", "kappa_linear", "kappa_quadratic"]
     calls = [f"{unit}_{name}" for unit in ("image", "patient") for name in [*binary, *(f"class_{n}" for n in classes)]]
-    return overlap + distances + surface + lesions + detection + calls
+    referral = ["image_aurc", "image_aurc_by_uncertainty", "image_accuracy_referring_10", "image_accuracy_referring_20"]
+    return overlap + distances + surface + lesions + detection + calls + referral
 
 
 def test_every_measure_is_defined_in_one_sentence():

@@ -6,16 +6,24 @@ of every interval (``estimates``); what was assumed is in ``remarks``. Not here:
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from segtumor.arrays import Floats
 from segtumor.errors import DataError
 from segtumor.evaluation.facts.facts import Facts, study_facts_of
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.measures.calls import N_BINS, calibrated
 from segtumor.evaluation.measures.froc import froc
 from segtumor.evaluation.measures.measure_set import all_measures
-from segtumor.evaluation.study.estimates import delong_of, draw, estimates_of
+from segtumor.evaluation.measures.referral import (
+    BY_DISTANCE,
+    decision_curve,
+    referral_curve,
+    referral_measures,
+    uncertainties,
+)
+from segtumor.evaluation.study.estimates import Draws, delong_of, draw, estimates_of
 from segtumor.evaluation.study.group_tests import group_tests
 from segtumor.evaluation.study.metrics import evaluation_of
 from segtumor.evaluation.study.remarks import coded, interval_remarks, remarks_of
@@ -57,7 +65,10 @@ def study(
     divisions, of_fields = divisions_of(facts, settings.subgroup_fields) if subgroups else ([], [])
     draws = draw(len(facts.cases), settings)
     intervals = delong_of(facts.patients, level=settings.level)
-    estimates = estimates_of(all_measures(facts), draws, intervals=intervals, progress=progress)
+    given = [result.uncertainty for result in results]
+    doubts = uncertainties(facts.calls, given, threshold=settings.score_threshold)
+    measures = [*all_measures(facts), *referral_measures(facts.calls, doubts)]
+    estimates = estimates_of(measures, draws, intervals=intervals, progress=progress)
     by_subgroup, small = subgroup_estimates(facts, divisions, draws, progress=progress)
     rough = interval_remarks(estimates, by_subgroup, n_images=len(results), settings=settings)
     return Study(
@@ -68,7 +79,7 @@ def study(
         estimates=tuple(estimates),
         subgroups=tuple(by_subgroup),
         tests=tuple(group_tests(facts, divisions)),
-        curves=_curves_of(facts),
+        curves={**_curves_of(facts), **_decisions_of(facts, doubts, draws)},
         confusions={f"{calls.kind}_class": (calls.names, calls.confusion) for calls in (facts.calls, facts.patients)},
         remarks=coded([*remarks_of(facts), *rough, *of_fields, *small]),
         evaluation=evaluation_of(facts, n_images_absent=n_images_absent, n_images_failed=n_images_failed),
@@ -106,6 +117,23 @@ def _curves_of(facts: Facts) -> dict[str, Any]:
             curves[f"reliability{suffix}"] = reliability(probabilities, calls.tumor, n_bins=N_BINS)
     if len(facts.lesions):
         curves["froc"] = froc(facts.results, criterion=settings.froc_criterion, iou_threshold=settings.iou_threshold)
+    return curves
+
+
+def _decisions_of(facts: Facts, doubts: Mapping[str, Floats], draws: Draws) -> dict[str, Any]:
+    """The curves of referral, by what is uncertain, and of decisions."""
+    calls, level = facts.calls, draws.level
+    if not len(calls):
+        return {}
+    curves = {
+        ("referral" if how == BY_DISTANCE else f"referral_by_{how}"): referral_curve(
+            calls, doubt, draws.weights, level=level
+        )
+        for how, doubt in doubts.items()
+    }
+    if calls.tumor.any() and not calls.tumor.all():
+        temperature = facts.settings.temperature
+        curves["decision"] = decision_curve(calls, draws.weights, temperature=temperature, level=level)
     return curves
 
 

@@ -165,7 +165,8 @@ class Study:
         images: MatchedImages, in the order of the results.
         per_lesion, per_image, per_case: rows (dicts); missing values are None.
         curves: {"roc_image", "roc_patient": RocCurve, "pr_image", "pr_patient": PrCurve, "froc": Froc, "reliability",
-            "reliability_patient": Reliability}; an undefined curve is left out.
+            "reliability_patient": Reliability, "referral", "referral_by_uncertainty", "decision":
+            ``measures.referral.Curve``}; an undefined curve is left out.
         confusions: {"image_class", "patient_class": (names, (K + 1, K + 1) int counts, rows true)}; first is normal.
             Of the plain calls, wherever the finding lies.
         remarks: what was assumed or is undefined, in sentences; the code of a StudyRemark says what it is about.

@@ -26,7 +26,10 @@ _ESTIMATE_COLUMNS = (
 )
 _SUBGROUP_COLUMNS = ("field", "level", *_ESTIMATE_COLUMNS)
 _TEST_COLUMNS = ("field", "measure", "test", "statistic", "p_value", "p_holm", "n_groups", "note")
-_CURVES = ("roc_image", "roc_patient", "pr_image", "pr_patient", "froc", "reliability", "reliability_patient")
+_CURVES = (
+    *("roc_image", "roc_patient", "pr_image", "pr_patient", "froc", "reliability", "reliability_patient"),
+    *("referral", "referral_by_uncertainty", "decision"),
+)
 _CONFUSIONS = ("image_class", "patient_class")
 #: What a study writes, the page first, which must not outlive the rest.
 _NAMES = (
@@ -99,6 +102,8 @@ def _curve_table(curve: Any) -> Table:
         edges = np.asarray(curve.edges)
         columns = (edges[:-1], edges[1:], curve.mean_probability, curve.observed, curve.counts)
         return _side_by_side(dict(zip(_RELIABILITY_COLUMNS, columns, strict=True)))
+    if hasattr(curve, "columns"):
+        return _side_by_side(curve.columns)
     names = ("false_positives_per_image", "false_positive_rate", "recall", "sensitivity", "precision", "thresholds")
     return _side_by_side({name: getattr(curve, name) for name in names if hasattr(curve, name)})
 

@@ -22,6 +22,7 @@ from segtumor.reporting.figures.curves import (
     reliability_figure,
     roc_figure,
 )
+from segtumor.reporting.figures.decisions import decision_figure, referral_figure
 from segtumor.reporting.figures.forest import forest_figure
 from segtumor.reporting.figures.histograms import dice_histogram_figure
 from segtumor.reporting.words import load_words
@@ -45,7 +46,7 @@ class StudyFigure:
 
     Attributes:
         name: its anchor, such as "fig-roc".
-        section: "curves", "calibration", "confusion", "overlap" or "subgroups".
+        section: "curves", "calibration", "decisions", "confusion", "overlap" or "subgroups".
         title: what it is, for those who cannot see it.
         caption: how to read it, and what would be good or bad.
     """
@@ -71,6 +72,7 @@ def study_figures(study: Study) -> list[StudyFigure]:
         *_ranking_figures(study, known),
         *([_froc_figure(study)] if study.marks_lesions else []),
         _calibration_figure(study),
+        *_decision_figures(study),
         *_class_confusion_figures(study),
         *([_lesion_confusion_figure(study), _dice_figure(study)] if study.marks_lesions else []),
         *_forest_figures(study, known),
@@ -119,6 +121,18 @@ def _calibration_figure(study: Study) -> StudyFigure:
     caption = _caption("calibration", *([] if temperature is None else ["temperature"]), few=FEW_OF_A_BIN)
     title = "Calibration (reliability diagram)"
     return StudyFigure("fig-calibration", "calibration", title, caption, lambda: reliability_figure(curves))
+
+
+def _decision_figures(study: Study) -> Iterator[StudyFigure]:
+    """Referral, by what is uncertain, and the decision curve."""
+    for name, by in (("referral", "by distance from the threshold"), ("referral_by_uncertainty", "by uncertainty")):
+        if name == "referral" or name in study.curves:
+            caption, anchor = _caption("referring", name), f"fig-{name.replace('_', '-')}"
+            draw = _bound(referral_figure, study.curves.get(name), by=by)
+            yield StudyFigure(anchor, "decisions", f"Referral, {by}", caption, draw)
+    caption = _caption("decision", *([] if study.settings.temperature is None else ["decision_temperature"]))
+    draw = _bound(decision_figure, study.curves.get("decision"))
+    yield StudyFigure("fig-decision", "decisions", "Decision curve", caption, draw)
 
 
 def _reliability_before(study: Study, unit: str) -> Reliability:

@@ -88,7 +88,7 @@ def study_page(
             groups=_groups(study),
             figures={
                 section: [(f, data_url(f.png())) for f in figures if f.section == section]
-                for section in ("curves", "calibration", "confusion", "overlap", "subgroups")
+                for section in ("curves", "calibration", "decisions", "confusion", "overlap", "subgroups")
             },
             subgroups=_subgroup_table(study),
             tests=_test_rows(study),
