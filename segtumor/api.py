@@ -218,8 +218,9 @@ class Model:
 def load(
     path_or_name: str | Path | Sequence[str | Path],
     *,
-    tta: bool = False,
+    tta: bool | Sequence[str] = False,
     fusion: str = "wbf",
+    mc_dropout: int = 0,
     device: str | None = None,
     runtime: str | None = None,
     threads: int | None = None,
@@ -235,8 +236,10 @@ def load(
         path_or_name: folder of a training run, whose best weights are used, or of an exported model; or the name of
             a model (``segtumor models`` lists them). A list of them, or the folder of a cross-validation, is an
             ensemble: what its members say becomes one reading, and how far they disagree its uncertainty.
-        tta: whether the model also looks at the mirrored picture (test-time augmentation).
+        tta: whether the model also looks at the mirrored picture (test-time augmentation); or a list of "flip" and
+            "scale", which looks at it smaller and larger.
         fusion: how findings of several looks become one: "wbf", weighted boxes fusion, or "nms", the highest score.
+        mc_dropout: passes with dropout left on, of a training run of a model with dropout; 0 for none.
         device: "cpu" or "cuda", of a training run; None for its ``MODEL.DEVICE``.
         runtime: "torch" or "detectron2", of a training run; None for torch where it can.
         threads: of the model; None for one on each core.
@@ -265,7 +268,14 @@ def load(
         raise ConfigError("no model is named", got="an empty list", expected="a folder, a name, or several")
     for folder in folders:
         check_model(folder, remedy="Give the folder itself, not a file in it or the folder above")
-    options: dict[str, Any] = {"tta": tta, "fusion": fusion, "device": device, "runtime": runtime, "opts": opts}
+    options: dict[str, Any] = {
+        "tta": tta,
+        "fusion": fusion,
+        "mc_dropout": mc_dropout,
+        "device": device,
+        "runtime": runtime,
+        "opts": opts,
+    }
     options |= {"threads": threads, "confidence_threshold": confidence_threshold}
     chosen: dict[str, Any] = {"operating_point": operating_point, "prediction_sets": prediction_sets}
     again = functools.partial(load, [folder.resolve() for folder in folders], **options, **chosen, points=points)

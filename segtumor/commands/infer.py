@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # would delay --help
     from segtumor.inference.load import InferenceModel
 
 logger = logging.getLogger(__name__)
-_OF_MODELS = ("config_file", "opts", "device", "runtime", "threads", "confidence_threshold")
+_OF_MODELS = ("config_file", "opts", "device", "runtime", "threads", "confidence_threshold", "mc_dropout")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,7 +49,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     model.add_argument("--config-file", metavar="FILE", help="configuration; the weights are given with --opts")
     together = parser.add_argument_group("looking twice, and several models")
-    together.add_argument("--tta", action="store_true", help="look at the mirrored picture, too: twice the time")
+    together.add_argument(
+        "--tta",
+        nargs="*",
+        choices=("flip", "scale"),
+        help="look at the mirrored picture, too (flip, the default): twice the time; or at it smaller and larger"
+        " (scale): three times",
+    )
+    together.add_argument(
+        "--mc-dropout",
+        type=int,
+        default=0,
+        metavar="N",
+        help="read N times with dropout left on, for the mean and the uncertainty (Monte-Carlo dropout); of a training"
+        " run of a model with dropout",
+    )
     together.add_argument(
         "--fusion",
         choices=("wbf", "nms"),
@@ -192,10 +206,11 @@ def _load(arguments: argparse.Namespace, runs: Sequence["Path | None"]) -> "Infe
     if not arguments.explain:
         options = {name: getattr(arguments, name) for name in _OF_MODELS}
         members = [load_model(run=run, **options) for run in runs]
-        return combine(members, list(map(str, runs)), tta=arguments.tta, fusion=arguments.fusion)
-    if len(runs) > 1 or arguments.tta or arguments.runtime:
+        return combine(members, list(map(str, runs)), tta=arguments.tta or arguments.tta == [], fusion=arguments.fusion)
+    if len(runs) > 1 or arguments.tta is not None or arguments.runtime or arguments.mc_dropout:
         what = "one look of one model, by torch, is explained"
-        raise ConfigError(what, where="--explain", remedy="Leave out --tta and --runtime, and name one model")
+        remedy = "Leave out --tta, --mc-dropout and --runtime, and name one model"
+        raise ConfigError(what, where="--explain", remedy=remedy)
     cfg = explainable_config(runs[0], arguments.config_file, arguments.opts)
     if arguments.device:
         cfg.MODEL.DEVICE = arguments.device

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segtumor.errors import ConfigError, NonFiniteOutputError
+from segtumor.imaging.resizing import resize
 from segtumor.runtime.breakdown import broken_output, is_broken
 from segtumor.runtime.protocols import Model, SizeHW, Window
 from segtumor.runtime.reading_models import findings_from_maps, reading_model
@@ -27,6 +28,11 @@ from segtumor.structures.readings import Reading
 
 #: How findings of members become one: by name.
 FUSIONS: Mapping[str, Callable[[Sequence[Sequence[Finding]]], tuple[Finding, ...]]] = {"wbf": fuse, "nms": strongest}
+
+
+#: Further looks at a picture (test-time augmentation): mirrored left to right, and at sizes of these factors.
+FLIP, SCALE = LOOKS = ("flip", "scale")
+SCALES = (0.8, 1.25)
 
 
 class Mirrored:
@@ -44,6 +50,41 @@ class Mirrored:
         """See ``runtime.protocols.ReadingModel``."""
         flipped = [np.ascontiguousarray(window[:, ::-1]) for window in windows]
         return [r if is_broken(r) else _turned_back(r) for r in self._read(flipped, sizes_hw)]
+
+
+class Rescaled:
+    """A model that is shown every picture at another size; its answers are at the radiograph's, as always.
+
+    Args:
+        model: of any kind, for pictures of any size.
+        class_names: of what it finds, by ``class_id``.
+        factor: of both edges, above 0.
+    """
+
+    def __init__(self, model: Model, class_names: Sequence[str], *, factor: float) -> None:
+        self._read, self._factor = reading_model(model, class_names), factor
+
+    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+        """See ``runtime.protocols.ReadingModel``."""
+        return self._read([self._scaled(window) for window in windows], sizes_hw)
+
+    def _scaled(self, window: Window) -> Window:
+        height, width = (max(1, round(edge * self._factor)) for edge in window.shape)
+        return resize(window, (height, width))
+
+
+def looks_of(model: Model, class_names: Sequence[str], names: Sequence[str]) -> list[Model]:
+    """The further looks of a model at a picture, by the names of LOOKS.
+
+    Raises:
+        ConfigError: another name.
+    """
+    unknown = [name for name in names if name not in LOOKS]
+    if unknown:
+        raise ConfigError("unknown look", where="--tta", got=unknown[0], expected=", ".join(LOOKS))
+    mirrored_too: list[Model] = [Mirrored(model, class_names)] if FLIP in names else []
+    factors = SCALES if SCALE in names else ()
+    return [*mirrored_too, *(Rescaled(model, class_names, factor=factor) for factor in factors)]
 
 
 def _turned_back(reading: Reading) -> Reading:

@@ -67,6 +67,7 @@ def load_model(
     runtime: str | None = None,
     threads: int | None = None,
     confidence_threshold: float | None = None,
+    mc_dropout: int = 0,
 ) -> InferenceModel:
     """Load a model.
 
@@ -78,6 +79,7 @@ def load_model(
         runtime: "torch" or "detectron2"; None for torch where it can; not for exports.
         threads: of the model; None for one on each core.
         confidence_threshold: findings below it are not shown, [0, 1]; None for the model's own.
+        mc_dropout: passes with dropout left on, 0 for none, which Detectron2 computes; not for exports.
 
     Raises:
         ConfigError: options that do not fit it.
@@ -87,7 +89,7 @@ def load_model(
     started = time.perf_counter()
     # Damaged or not: what is wrong with an export is said where exports are read.
     if run is not None and (Path(run) / EXPORT).exists():
-        _refuse_options_of_runs(opts=opts, device=device, runtime=runtime)
+        _refuse_options_of_runs(opts=opts, device=device, runtime=runtime, mc_dropout=mc_dropout)
         model = _exported_model(Path(run), threads, confidence_threshold)
     else:
         _check_frameworks(run or config_file)
@@ -97,19 +99,36 @@ def load_model(
         if confidence_threshold is not None:
             cfg.TEST.CONFIDENCE_THRESHOLD, cfg.OPERATING_POINTS.USED = confidence_threshold, ""
         cfg.freeze()
-        model = model_of_config(cfg, runtime=runtime, threads=threads)
+        model = model_of_config(cfg, runtime="detectron2" if mc_dropout else runtime, threads=threads)
+        model = _dropping(model, mc_dropout) if mc_dropout else model
     logger.debug("model loaded after %.2f s", time.perf_counter() - started)
     return model
 
 
+def _dropping(loaded: InferenceModel, passes: int) -> InferenceModel:
+    """A model as so many of it, each with other values dropped."""
+    from segtumor.explain.explained import module_of
+    from segtumor.inference.combined import Ensemble
+    from segtumor.models.mc_dropout import DropoutSample
+
+    if passes < 2:
+        raise ConfigError("out of range", where="--mc-dropout", got=passes, expected="2 passes or more")
+    predictor, names = loaded.predictor, loaded.predictor.class_names
+    module = module_of(predictor.model)
+    samples = [DropoutSample(module, predictor.model, names, number=number) for number in range(passes)]
+    ensemble = Ensemble(samples, names, settings=predictor.settings)
+    settings = {**loaded.settings, "mc_dropout": passes}
+    return dataclasses.replace(loaded, predictor=predictor.with_model(ensemble), settings=settings)
+
+
 def load_models(
-    runs: Sequence[str | Path], *, tta: bool = False, fusion: str = "wbf", **options: Any
+    runs: Sequence[str | Path], *, tta: bool | Sequence[str] = False, fusion: str = "wbf", **options: Any
 ) -> InferenceModel:
     """Load one model or several as one (``combined.Ensemble``).
 
     Args:
         runs: folders of training runs and exports.
-        tta: whether every model also looks at the mirrored picture.
+        tta: whether every model also looks at the mirrored picture; or names of ``combined.LOOKS``.
         fusion: "wbf" or "nms".
         options: of ``load_model``, for each.
 
@@ -121,21 +140,26 @@ def load_models(
 
 
 def combine(
-    members: Sequence[InferenceModel], names: Sequence[str], *, tta: bool = False, fusion: str = "wbf"
+    members: Sequence[InferenceModel], names: Sequence[str], *, tta: bool | Sequence[str] = False, fusion: str = "wbf"
 ) -> InferenceModel:
     """Loaded models as one; see ``load_models``. ``names`` are those of the models, for messages."""
-    from segtumor.inference.combined import Ensemble, Mirrored, check_members
+    from segtumor.inference.combined import FLIP, SCALE, Ensemble, check_members, looks_of
 
-    first = members[0]
-    if len(members) == 1 and not tta:
+    first, looks = members[0], [FLIP] if tta is True else list(tta or ())
+    if len(members) == 1 and not looks:
         return first
+    if any("mc_dropout" in member.settings for member in members):
+        what = "several passes of one look of one model are compared"
+        raise ConfigError(what, where="--mc-dropout", remedy="Leave out --tta, and name one model")
+    if SCALE in looks and first.predictor.windowing.square:
+        raise ConfigError("the model takes pictures of one size", where="--tta scale", remedy="Use --tta flip")
     check_members([member.predictor for member in members], names)
     class_names = first.predictor.class_names
     models: list[Any] = [member.predictor.model for member in members]
-    models += [Mirrored(model, class_names) for model in models] if tta else []
+    models += [look for model in models for look in looks_of(model, class_names, looks)]
     ensemble = Ensemble(models, class_names, fusion=fusion, settings=first.predictor.settings)
     predictor = first.predictor.with_model(ensemble)
-    settings = {**first.settings, "tta": tta, "fusion": fusion}
+    settings = {**first.settings, "tta": looks == [FLIP] or looks or False, "fusion": fusion}
     entry = {**first.entry, **({"others": [dict(other.entry) for other in members[1:]]} if members[1:] else {})}
     note = next((member.note for member in members if member.note), None)
     return InferenceModel(predictor, settings, entry, min(member.max_pixels for member in members), note)
@@ -207,7 +231,7 @@ def opencv_threads(count: int) -> Iterator[None]:
 def _refuse_options_of_runs(**options: Any) -> None:
     for name, value in options.items():
         if value:
-            option = f"--{name}"
+            option = f"--{name.replace('_', '-')}"
             raise ConfigError(
                 "an exported model is run as it was exported",
                 where=option,

@@ -63,7 +63,7 @@ def points_of(
     from segtumor.evaluation.operating_points import read_points
 
     names, sha256 = model.predictor.class_names, model.entry.get("weights_sha256")
-    several = len(runs) > 1 or "fusion" in model.settings
+    several = len(runs) > 1 or any(name in model.settings for name in ("fusion", "mc_dropout"))
     if points_file is not None:
         return read_points(points_file, class_names=names, weights_sha256=None if several else sha256)
     run = runs[0]

@@ -11,7 +11,7 @@ from PIL import Image
 from segtumor import api
 from segtumor.commands import infer
 from segtumor.errors import ConfigError
-from segtumor.inference.combined import Ensemble, Mirrored
+from segtumor.inference.combined import Ensemble, Mirrored, looks_of
 from segtumor.inference.load import folds_in, load_models
 from segtumor.runtime.breakdown import broken_output, is_broken
 from segtumor.runtime.reading_models import reading_model
@@ -67,6 +67,23 @@ def test_the_second_look_sees_what_the_first_does_not():
     assert both.uncertainty == 0  # both looks are equally sure of a tumour
     strongest = read(Ensemble([model, Mirrored(model, NAMES)], NAMES, fusion="nms"))
     assert [f.score for f in strongest.findings] == [0.8, 0.8]
+
+
+def test_other_sizes_answer_at_that_of_the_radiograph():
+    class Sizes:
+        """Finds the whole picture, and says how high it was by its score."""
+
+        def detect(self, windows, sizes_hw):
+            return [[Finding(0, w.shape[0] / 100, (0.0, 0.0, float(s[1]), float(s[0])))] for w, s in
+                    zip(windows, sizes_hw, strict=True)]  # fmt: skip
+
+    looks = looks_of(Sizes(), NAMES, ["flip", "scale"])
+    assert [read(look).findings[0].score for look in looks] == [0.1, 0.08, 0.12]  # of 10 px: as it is, 0.8, 1.25
+    (fused,) = read(Ensemble([Sizes(), *looks], NAMES)).findings
+    assert fused.box_xyxy == (0, 0, 20, 10) and fused.score == pytest.approx(0.1)
+    np.testing.assert_allclose(read(looks_of(Threshold(), NAMES, ["scale"])[1]).maps["malignant"].shape, (10, 20))
+    with pytest.raises(ConfigError, match="unknown look"):
+        looks_of(Sizes(), NAMES, ["rotate"])
 
 
 def test_maps_are_averaged_before_they_become_findings():
@@ -144,6 +161,16 @@ def test_the_command_reads_with_several_and_twice(tmp_path, scan):
     (image,) = json.loads((tmp_path / "found" / "predictions.json").read_text())["images"]
     reading = api.load(runs, tta=True).read(scan)
     assert reading.image_probabilities is not None and reading.uncertainty == pytest.approx(image["uncertainty"])
+
+
+def test_looks_are_named_and_passes_of_an_export_refused(tmp_path, scan, capsys):
+    run = write_export(tmp_path / "export", "brightness")
+    argv = ["--run", str(run), "--input", str(scan), "--no-overlays", "--output"]
+    assert infer.main([*argv, str(tmp_path / "found"), "--tta", "flip", "scale"]) == 0
+    summary = json.loads((tmp_path / "found" / "summary.json").read_text())
+    assert summary["settings"]["tta"] == ["flip", "scale"]
+    assert infer.main([*argv, str(tmp_path / "more"), "--mc-dropout", "5"]) == 2
+    assert "--mc-dropout" in capsys.readouterr().err
 
 
 def test_members_that_differ_are_refused(tmp_path, monkeypatch):

@@ -1,0 +1,66 @@
+"""Monte-Carlo dropout: the same thinned networks for every image, and a mean near that of the whole network."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from segtumor.errors import ConfigError
+from segtumor.inference.combined import Ensemble
+from segtumor.models.image_models import ModelClassifier
+from segtumor.models.mc_dropout import DropoutSample
+
+pytestmark = pytest.mark.model
+
+NAMES = ("benign", "malignant")
+
+
+class Tiny(nn.Module):
+    """A classifier with dropout before its last layer and a batch norm, which must stay as it is."""
+
+    def __init__(self, dropout):
+        super().__init__()
+        torch.manual_seed(0)
+        self.norm, self.drop, self.last = nn.BatchNorm1d(32), nn.Dropout(dropout), nn.Linear(32, 3)
+
+    def forward(self, batch):
+        values = torch.stack([example["image"][0, :4, :8].flatten() / 255 for example in batch])
+        return [{"image_probabilities": row.softmax(0)} for row in self.last(self.drop(self.norm(values)))]
+
+
+def windows(count):
+    return list(np.random.default_rng(0).random((count, 8, 8)).astype(np.float32))
+
+
+def samples(module, passes):
+    model = ModelClassifier(module)
+    return [DropoutSample(module, model, NAMES, number=number) for number in range(passes)]
+
+
+def test_an_answer_depends_on_its_image_alone():
+    module, images, sizes = Tiny(0.5).train(), windows(3), [(8, 8)] * 3
+    (sample,) = samples(module, 1)
+    together = [r.image_probabilities for r in sample.read(images, sizes)]
+    backwards = [r.image_probabilities for r in sample.read(images[::-1], sizes)]
+    alone = [sample.read([image], [(8, 8)])[0].image_probabilities for image in images]
+    assert together == backwards[::-1] == alone
+    assert module.training and not module.drop._forward_hooks and module.norm.num_batches_tracked == 0
+
+
+def test_passes_differ_and_their_mean_is_near_the_whole():
+    module, (image,) = Tiny(0.2).eval(), windows(1)
+    state = torch.random.get_rng_state()
+    members = samples(module, 200)
+    (plain,) = ModelClassifier(module).classify([image])
+    each = np.array([member.read([image], [(8, 8)])[0].image_probabilities for member in members])
+    assert len(np.unique(each[:, 0])) > 150
+    (reading,) = Ensemble(members, NAMES).read([image], [(8, 8)])
+    np.testing.assert_allclose(reading.image_probabilities, each.mean(axis=0))
+    np.testing.assert_allclose(each.mean(axis=0), plain, atol=0.02)
+    assert reading.uncertainty == pytest.approx(2 * np.std(1 - each[:, 0])) and reading.uncertainty > 0.01
+    assert torch.equal(state, torch.random.get_rng_state())  # nobody else's random numbers change
+
+
+def test_a_model_without_dropout_is_refused():
+    with pytest.raises(ConfigError, match="no dropout to leave on"):
+        samples(Tiny(0.0), 1)
