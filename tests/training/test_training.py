@@ -12,6 +12,7 @@ import torch
 import segtumor
 from segtumor.config import load_config
 from segtumor.errors import ConfigError, DataError, ModelError, NonFiniteLossError
+from segtumor.evaluation.operating_points import read_points
 from segtumor.models.weights import read_checkpoint
 from segtumor.training import data_sets as training_sets
 from segtumor.training import train as training
@@ -88,6 +89,24 @@ def test_its_evaluation_lies_in_a_folder_of_the_sets_name(tiny_run, datasets_roo
     assert {result["image_id"] for result in results} <= {image["id"] for image in truth["images"]}
     assert {result["category_id"] for result in results} <= {category["id"] for category in truth["categories"]}
     assert all(len(result["bbox"]) == 4 and 0 < result["score"] <= 1 for result in results)
+
+
+def test_its_thresholds_are_those_of_its_validation_set(tiny_run, datasets_root):
+    annotations = datasets_root / "phantoms" / "annotations" / "val.json"
+    truth = json.loads(annotations.read_text())
+    with_lesion = {annotation["image_id"] for annotation in truth["annotations"]}
+    both_kinds = 0 < len(with_lesion) < len(truth["images"])
+    assert (tiny_run / "operating_points.json").exists() is both_kinds
+    assert both_kinds or "No operating points" in (tiny_run / "log.txt").read_text()
+    if both_kinds:
+        points = read_points(tiny_run, weights_sha256=sha256(tiny_run / "model_best.pth"))
+        assert points.annotations_sha256 == sha256(annotations) and points.n_images == len(truth["images"])
+
+
+def test_an_operating_point_needs_a_set_that_chooses_it(phantoms, tiny_config, tmp_path):
+    settings = {**BARE, "OUTPUT_DIR": tmp_path, "OPERATING_POINTS.USED": "youden"}
+    with pytest.raises(ConfigError, match=r"OPERATING_POINTS\.USED"):
+        training.train(tiny_config(settings))
 
 
 def run(tiny_config, folder, settings=(), **how):
