@@ -21,11 +21,12 @@ from segtumor import compat  # noqa: F401  must come before Detectron2
 from segtumor.annotations.coco import load_coco
 from segtumor.datasets.sampling import evenly_spaced
 from segtumor.evaluation.facts.heat import HeatScores, score_heat
-from segtumor.explain.explained import Explained, module_of
+from segtumor.explain.explained import Explained
 from segtumor.explain.heat import METHODS
 from segtumor.imaging import read_radiograph
 from segtumor.inference.load import explainable_config, model_of_config
 from segtumor.models.build import predictor_from_config
+from segtumor.models.image_models import module_of
 from segtumor.runtime.predictor import Predictor
 from segtumor.shipped.registry import model_folder
 from segtumor.structures.masks import mask_from_rle

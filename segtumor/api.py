@@ -23,6 +23,7 @@ from segtumor.imaging import Radiograph, normalize_window, read_radiograph
 from segtumor.imaging.contrast import remarks_on
 from segtumor.inference.load import InferenceModel, check_model, folds_in, load_models
 from segtumor.inference.points import at_points
+from segtumor.inference.similar import SimilarImages
 from segtumor.shipped.registry import model_folder
 from segtumor.structures import readings
 from segtumor.structures.lesions import Finding, Lesion
@@ -166,11 +167,13 @@ class Model:
         about: what identifies it, such as the hash of its weights and what it was trained on; plain values.
     """
 
-    def __init__(self, loaded: InferenceModel, load_again: "Callable[[], Model]") -> None:
+    def __init__(
+        self, loaded: InferenceModel, load_again: "Callable[[], Model]", similar: "SimilarImages | None" = None
+    ) -> None:
         self.class_names: tuple[str, ...] = loaded.predictor.class_names
         self.score_threshold = float(loaded.settings["confidence_threshold"])
         self.about = dict(loaded.entry)
-        self._loaded, self._load_again = loaded, load_again
+        self._loaded, self._load_again, self._similar = loaded, load_again, similar
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._load_again, ()
@@ -201,7 +204,12 @@ class Model:
 
     def _read(self, source: Source) -> Reading:
         loaded = self._loaded
-        found = loaded.predictor.read(_radiograph(source, loaded.max_pixels))
+        radiograph = _radiograph(source, loaded.max_pixels)
+        found = loaded.predictor.read(radiograph)
+        if self._similar:
+            from segtumor.datasets.fingerprints import pixel_hash
+
+            found = self._similar.found_for(found, pixel_hash(radiograph.pixels))
         low, high = loaded.settings["window_percentiles"]
         found = readings.with_prediction_set(found, loaded.set_thresholds)
         if loaded.note:
@@ -229,6 +237,8 @@ def load(
     prediction_sets: str | None = None,
     points: str | Path | None = None,
     opts: Sequence[str] = (),
+    index: str | Path | None = None,
+    similar: int = 5,
 ) -> Model:
     """Load a model, or several as one.
 
@@ -250,9 +260,14 @@ def load(
             (``prediction_set``), at the risk for which validation chose.
         points: a file of operating points, as of an ensemble; None for the model's own.
         opts: settings of a training run, ("KEY", "value", ...), as after ``--opts``.
+        index: file of ``segtumor embed``, in which the images most like each radiograph are looked up
+            (``Reading.similar``); None looks up none. Of an ensemble, its first member does.
+        similar: how many of them, from 1.
 
     Raises:
-        ConfigError: no model there, options that do not fit it, or members of an ensemble that differ.
+        ConfigError: no model there, options that do not fit it, an index of another model, or members of an ensemble
+            that differ.
+        DataError: the index is missing or damaged.
         ModelError: it is damaged or of another version.
         InstallationError: what runs it is not installed.
     """
@@ -278,8 +293,14 @@ def load(
     }
     options |= {"threads": threads, "confidence_threshold": confidence_threshold}
     chosen: dict[str, Any] = {"operating_point": operating_point, "prediction_sets": prediction_sets}
-    again = functools.partial(load, [folder.resolve() for folder in folders], **options, **chosen, points=points)
-    return Model(at_points(load_models(folders, **options), folders, **chosen, points_file=points), again)
+    found: dict[str, Any] = {"index": None if index is None else Path(index).resolve(), "similar": similar}
+    again = functools.partial(
+        load, [folder.resolve() for folder in folders], **options, **chosen, points=points, **found
+    )
+    loaded = at_points(
+        load_models(folders, **options, embedding=index is not None), folders, **chosen, points_file=points
+    )
+    return Model(loaded, again, None if index is None else SimilarImages.open(index, loaded, similar))
 
 
 def to_coco(readings_of_images: Sequence[Reading]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ RANK = {
     "synthesis": 6,
     "runtime": 6,
     "evaluation": 7,
+    "retrieval": 6,
     "datasets": 7,
     "models": 7,
     "shipped": 7,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # NumPy and SciPy would delay --help
     from segtumor.evaluation.facts.settings import StudySettings
     from segtumor.evaluation.pairing import Pairing
     from segtumor.evaluation.study.values import Study
+    from segtumor.retrieval.index import Index
 
 _DESCRIPTION = """Compare predictions with annotations, with intervals that resample cases.
 
@@ -91,6 +92,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--images", metavar="DIR", help="folder of the images, for the examples (default: beside the annotations)"
     )
     parser.add_argument("--no-examples", action="store_true", help="leave radiographs out of the report")
+    parser.add_argument(
+        "--embedding", metavar="FILE", help="index of these images, as `segtumor embed` writes it: a map in the report"
+    )
     parser.add_argument("--title", help="title of the report (default: name of the annotation file)")
     parser.add_argument(
         "--run", metavar="DIR", help="training run (OUTPUT_DIR), for its curves, configuration and weights' hash"
@@ -104,6 +108,7 @@ def main(arguments: argparse.Namespace) -> None:
     from segtumor.reporting.figures.training_curves import read_training_history
     from segtumor.reporting.files.evaluation_files import refuse_run_folder
     from segtumor.reporting.provenance import study_provenance
+    from segtumor.retrieval.index import read_index
 
     check_point_options(arguments)
     refuse_run_folder(arguments.output)
@@ -129,9 +134,10 @@ def main(arguments: argparse.Namespace) -> None:
     )
     if arguments.run:
         read_training_history(arguments.run)
+    embedding = read_index(arguments.embedding) if arguments.embedding else None
     _print_plan(pairing, settings)
     found = pairing.study(settings, progress=step_progress)
-    names = _write(arguments, pairing, found, provenance)
+    names = _write(arguments, pairing, found, provenance, embedding)
     for sentence in pairing.warnings:
         print(f"warning: {sentence}")
     _print_counts(found)
@@ -188,7 +194,11 @@ def _temperature(arguments: argparse.Namespace, pairing: "Pairing") -> float:
 
 
 def _write(
-    arguments: argparse.Namespace, pairing: "Pairing", found: "Study", provenance: Mapping[str, Any]
+    arguments: argparse.Namespace,
+    pairing: "Pairing",
+    found: "Study",
+    provenance: Mapping[str, Any],
+    embedding: "Index | None",
 ) -> list[str]:
     """Write everything; returns the names of the files."""
     from segtumor.reporting.files.study_files import write_study
@@ -203,6 +213,7 @@ def _write(
             "run_folder": arguments.run,
         },
         examples=[] if arguments.no_examples else _examples(arguments, pairing.truth, found),
+        embedding=embedding,
         title=arguments.title or f"Evaluation on {pairing.truth.json_path.stem}",
     )
     return [path.name for path in paths]

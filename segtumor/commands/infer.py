@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from segtumor.commands.common.command_line import check_threads, command, make_parser
 from segtumor.commands.common.shared_options import add_settings
 from segtumor.errors import ConfigError, DataError, SomeInputsFailedError
-from segtumor.runs import FINDINGS, PREDICTIONS, SUMMARY
+from segtumor.runs import FINDINGS, PREDICTIONS, SIMILAR, SUMMARY
 from segtumor.texts import counted
 
 if TYPE_CHECKING:  # would delay --help
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # would delay --help
     from segtumor.inference.batch.input_search import Inputs
     from segtumor.inference.batch.run import Options, Result
     from segtumor.inference.load import InferenceModel
+    from segtumor.inference.similar import SimilarImages
 
 logger = logging.getLogger(__name__)
 _OF_MODELS = ("config_file", "opts", "device", "runtime", "threads", "confidence_threshold", "mc_dropout")
@@ -33,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
             "python tools/infer.py --run output/exported --input scans --recursive --output found --continue",
             "python tools/infer.py --run output/tiny_phantoms_crossval --tta --input scans --output found",
             "python tools/infer.py --explain gradcam --input knee.png --output explained",
+            "python tools/infer.py --similar 5 --index output/index/index.npz --input knee.png --output found",
             "python tools/infer.py --run output/exported --annotations mine/annotations/test.json --output found",
             "python tools/infer.py --config-file configs/mask_rcnn_R_50_FPN.yaml --input scans --output found"
             " --opts MODEL.WEIGHTS model.pth",
@@ -75,6 +77,16 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("gradcam", "layercam", "guided", "occlusion"),
         help="heat maps beside the overlay: which parts of the picture each finding, and the whole image, depends on;"
         " of a training run or a shipped model",
+    )
+    together.add_argument(
+        "--similar",
+        type=int,
+        metavar="N",
+        help="the N images of --index that the model sees most like each radiograph, one of a case and never its own:"
+        " beside the overlay, in predictions.json and in similar.csv",
+    )
+    together.add_argument(
+        "--index", metavar="FILE", help="index of a data set, as `segtumor embed` writes it, for --similar"
     )
     _add_inputs(parser)
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write; created if needed")
@@ -194,22 +206,26 @@ def main(arguments: argparse.Namespace) -> int:
             points_file=arguments.points,
         )
         settings = Options.of_model(model, review_threshold=_review_threshold(arguments, model, runs), **given)
+        similar = _similar(arguments, model, inputs)
         if model.note:
             logger.warning("%s", model.note.text)
-        result = infer_with(model, inputs.paths, arguments.output, settings, left_out=inputs.left_out)
+        found = {"left_out": inputs.left_out, "similar": similar}
+        result = infer_with(model, inputs.paths, arguments.output, settings, **found)
     return _print_result(arguments, settings, result)
 
 
 def _load(arguments: argparse.Namespace, runs: Sequence["Path | None"]) -> "InferenceModel":
-    from segtumor.inference.load import combine, explainable_config, explaining, load_model
+    from segtumor.inference.load import combine, explainable_config, explaining, load_model, with_embedding
 
     if not arguments.explain:
         options = {name: getattr(arguments, name) for name in _OF_MODELS}
         members = [load_model(run=run, **options) for run in runs]
+        if arguments.similar is not None:
+            members[0] = with_embedding(members[0])
         return combine(members, list(map(str, runs)), tta=arguments.tta or arguments.tta == [], fusion=arguments.fusion)
-    if len(runs) > 1 or arguments.tta is not None or arguments.runtime or arguments.mc_dropout:
+    if len(runs) > 1 or arguments.tta is not None or arguments.runtime or arguments.mc_dropout or arguments.similar:
         what = "one look of one model, by torch, is explained"
-        remedy = "Leave out --tta, --mc-dropout and --runtime, and name one model"
+        remedy = "Leave out --tta, --mc-dropout, --runtime and --similar, and name one model"
         raise ConfigError(what, where="--explain", remedy=remedy)
     cfg = explainable_config(runs[0], arguments.config_file, arguments.opts)
     if arguments.device:
@@ -232,6 +248,14 @@ def _review_threshold(
         return float(given)
     except ValueError:
         return points_of(model, runs, points_file=arguments.points).point(given).score_threshold
+
+
+def _similar(arguments: argparse.Namespace, model: "InferenceModel", inputs: "Inputs") -> "SimilarImages | None":
+    from segtumor.inference.similar import SimilarImages
+
+    if arguments.similar is None:
+        return None
+    return SimilarImages.open(arguments.index, model, arguments.similar, case_of=inputs.case_of)
 
 
 def _find_inputs(arguments: argparse.Namespace) -> "Inputs":
@@ -260,6 +284,8 @@ def _given_options(arguments: argparse.Namespace) -> dict[str, Any]:
     from segtumor.inference.batch.run import Options
 
     check_threads(arguments.threads)
+    if (arguments.similar is None) != (arguments.index is None):
+        raise ConfigError("--similar and --index belong together", expected="both", remedy="segtumor embed writes one")
     given: dict[str, Any] = {
         "frame": arguments.frame,
         "batch_size": arguments.batch_size,
@@ -277,7 +303,7 @@ def _given_options(arguments: argparse.Namespace) -> dict[str, Any]:
 def _print_result(arguments: argparse.Namespace, options: "Options", result: "Result") -> int:
     counts = result.counts
     written = ["overlays/"] if options.with_overlays else []
-    written += [PREDICTIONS, FINDINGS, SUMMARY]
+    written += [PREDICTIONS, FINDINGS, *([SIMILAR] if arguments.similar else []), SUMMARY]
     print(
         f"{counted(counts['inputs'], 'inputs')}: {counts['with_findings']} with findings at or above"
         f" {options.confidence_threshold:.2f}, {counts['without_findings']} without, {counts['failed']} failed"

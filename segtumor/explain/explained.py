@@ -13,8 +13,7 @@ from segtumor.errors import ConfigError, NonFiniteOutputError
 from segtumor.explain.heat import METHODS, heat_map
 from segtumor.explain.targets import targets_of
 from segtumor.imaging.resizing import resize
-from segtumor.models.detectron2_detector import ModelDetector, evaluating, image_tensor
-from segtumor.models.image_models import ModelClassifier, ModelSegmenter
+from segtumor.models.detectron2_detector import evaluating, image_tensor
 from segtumor.models.pixel_model import PixelModel
 from segtumor.runtime.breakdown import is_broken
 from segtumor.runtime.protocols import Model, SizeHW, Window
@@ -24,15 +23,6 @@ from segtumor.structures.readings import Reading
 
 #: Findings of one radiograph that are explained, the first ones.
 MOST_FINDINGS = 3
-
-
-def module_of(model: Model) -> nn.Module:
-    """The module of torch behind a model of this package; ConfigError for any other."""
-    if isinstance(model, ModelDetector):
-        return model.model
-    if isinstance(model, (ModelClassifier, ModelSegmenter)):
-        return model.module
-    raise ConfigError("this kind of model cannot be explained", where="--explain", got=type(model).__name__)
 
 
 class Explained:

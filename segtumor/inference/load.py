@@ -122,7 +122,12 @@ def _dropping(loaded: InferenceModel, passes: int) -> InferenceModel:
 
 
 def load_models(
-    runs: Sequence[str | Path], *, tta: bool | Sequence[str] = False, fusion: str = "wbf", **options: Any
+    runs: Sequence[str | Path],
+    *,
+    tta: bool | Sequence[str] = False,
+    fusion: str = "wbf",
+    embedding: bool = False,
+    **options: Any,
 ) -> InferenceModel:
     """Load one model or several as one (``combined.Ensemble``).
 
@@ -130,13 +135,16 @@ def load_models(
         runs: folders of training runs and exports.
         tta: whether every model also looks at the mirrored picture; or names of ``combined.LOOKS``.
         fusion: "wbf" or "nms".
+        embedding: whether readings hold the first model's embedding.
         options: of ``load_model``, for each.
 
     Raises:
         ConfigError: members that differ in classes, windows or post-processing; or as ``load_model``.
         ModelError, InstallationError: as ``load_model``.
     """
-    return combine([load_model(run=run, **options) for run in runs], list(map(str, runs)), tta=tta, fusion=fusion)
+    members = [load_model(run=run, **options) for run in runs]
+    members = [*map(with_embedding, members[:1]), *members[1:]] if embedding else members
+    return combine(members, list(map(str, runs)), tta=tta, fusion=fusion)
 
 
 def combine(
@@ -165,6 +173,27 @@ def combine(
     return InferenceModel(predictor, settings, entry, min(member.max_pixels for member in members), note)
 
 
+def with_embedding(loaded: InferenceModel) -> InferenceModel:
+    """The model with embeddings in its readings (``structures.readings``).
+
+    Raises:
+        ConfigError: it gives none: an export that is one graph, which holds its answer only.
+    """
+    from segtumor.runtime.mask_rcnn.detector import Detector
+    from segtumor.runtime.networks import NetworkClassifier, NetworkSegmenter
+
+    predictor = loaded.predictor
+    if isinstance(predictor.model, Detector):
+        return loaded
+    if isinstance(predictor.model, (NetworkClassifier, NetworkSegmenter)):
+        remedy = "Give the training run that it was made of, which needs torch"
+        raise ConfigError("an exported classifier or U-Net gives no embedding", where="--run", remedy=remedy)
+    from segtumor.models.embedding import Embedding
+
+    model = Embedding(predictor.model, predictor.class_names)
+    return dataclasses.replace(loaded, predictor=predictor.with_model(model))
+
+
 def explaining(cfg: "CfgNode", method: str, *, threads: int | None = None) -> InferenceModel:
     """The model of ``MODEL.WEIGHTS`` with heat maps in its readings (``segtumor.explain``), computed by torch.
 
@@ -174,7 +203,8 @@ def explaining(cfg: "CfgNode", method: str, *, threads: int | None = None) -> In
     Raises:
         ConfigError: another method, or a kind of model that cannot be explained; else as ``load_model``.
     """
-    from segtumor.explain.explained import Explained, module_of
+    from segtumor.explain.explained import Explained
+    from segtumor.models.image_models import module_of
 
     loaded = model_of_config(cfg, runtime="detectron2", threads=threads)
     predictor = loaded.predictor

@@ -1,4 +1,4 @@
-"""Modules that judge whole images or every pixel, with the methods of ``segtumor.runtime.protocols``.
+"""Modules that judge whole images or every pixel, with the methods of ``segtumor.runtime.protocols``; and back.
 
 Letters: N windows, K classes without normal; h, w of a window.
 """
@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from segtumor.errors import NonFiniteOutputError
+from segtumor.errors import ConfigError, NonFiniteOutputError
 from segtumor.models.detectors.yolo.architecture import YOLO
-from segtumor.models.detectron2_detector import evaluating, image_tensor
+from segtumor.models.detectron2_detector import ModelDetector, evaluating, image_tensor
 from segtumor.runtime.breakdown import broken_output
 from segtumor.runtime.inputs import padded_hw
 from segtumor.runtime.one_stage import findings_of
-from segtumor.runtime.protocols import SizeHW, Window
+from segtumor.runtime.protocols import Model, SizeHW, Window
 from segtumor.structures.lesions import Finding
 from segtumor.structures.readings import ImageProbabilities
 
@@ -84,6 +84,15 @@ class ModelOneStage:
             )
             for window, (height, width), output in outputs
         ]
+
+
+def module_of(model: Model) -> nn.Module:
+    """The module of torch behind a model of this package; ConfigError for any other."""
+    if isinstance(model, ModelDetector):
+        return model.model
+    if isinstance(model, (ModelClassifier, ModelSegmenter, ModelOneStage)):
+        return model.module
+    raise ConfigError("this kind of model has no module of torch to look into", got=type(model).__name__)
 
 
 def _outputs(module: nn.Module, windows: Sequence[Window], name: str) -> list[NDArray[np.float32]]:

@@ -61,11 +61,28 @@ class Note:
     text: str
 
 
+@dataclass(frozen=True)
+class Similar:
+    """An image of a data set that the model sees like the one read.
+
+    Attributes:
+        file_name: as the data set has it.
+        case_id: its case (``segtumor.cases``).
+        label: its true class, "normal" included.
+        distance: 1 - cosine of the two embeddings, 0 (alike) to 2.
+    """
+
+    file_name: str
+    case_id: str
+    label: str
+    distance: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reading:
     """What a model says about one radiograph.
 
-    Equal readings say the same; maps and timings are not compared.
+    Equal readings say the same; maps, embedding and timings are not compared.
 
     Attributes:
         class_names: K names of what can be found, by ``class_id``; normal is not among them.
@@ -79,6 +96,9 @@ class Reading:
         prediction_set: names of the classes, normal among them, that the image may be of, at the risk for which their
             thresholds were chosen (``statistics.conformal``); None if nobody asked.
         maps: {name: (H, W) float32 in [0, 1]}, such as heat maps.
+        embedding: (D,) float32, the features by which the model judges the image, pooled over it; None where it gives
+            none.
+        similar: images of a data set that it sees alike, nearest first, one of a case; empty where none were asked for.
         notes: what limits its meaning.
         timings_s: {"read", "model", ...: seconds}.
         spacing_mm: (row, column) distance of neighbouring pixels in mm, or None if unknown.
@@ -97,6 +117,8 @@ class Reading:
     uncertainty: float | None = None
     prediction_set: tuple[str, ...] | None = None
     maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
+    embedding: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    similar: tuple[Similar, ...] = ()
     notes: tuple[Note, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict, compare=False)
     spacing_mm: tuple[float, float] | None = None

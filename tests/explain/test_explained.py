@@ -9,10 +9,11 @@ from repository import ROOT
 from segtumor.commands import infer
 from segtumor.config import load_config
 from segtumor.errors import ConfigError
-from segtumor.explain.explained import MOST_FINDINGS, Explained, module_of
+from segtumor.explain.explained import MOST_FINDINGS, Explained
 from segtumor.explain.heat import METHODS
 from segtumor.inference.load import explainable_config, explaining
 from segtumor.models.build import create_model, predictor_from_config
+from segtumor.models.image_models import module_of
 from segtumor.models.kinds import set_classes
 from segtumor.runs import CONFIG
 from segtumor.structures.masks import box_from_mask
@@ -84,7 +85,7 @@ def test_a_reading_without_findings_has_no_map(tiny_options):
 
 
 def test_what_cannot_be_explained(tiny_options, tmp_path):
-    with pytest.raises(ConfigError, match="cannot be explained"):
+    with pytest.raises(ConfigError, match="no module of torch"):
         module_of(object())
     with pytest.raises(ConfigError, match="unknown explanation"):
         predictor("classifier", tiny_options, method="why")

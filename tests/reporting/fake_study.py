@@ -11,6 +11,7 @@ from segtumor.evaluation.measures.froc import froc
 from segtumor.evaluation.study.metrics import evaluate
 from segtumor.evaluation.study.values import Estimate, GroupTest, Study, SubgroupEstimate
 from segtumor.reporting.words.metric_texts import metric_texts
+from segtumor.retrieval.index import Index
 from segtumor.statistics.calibration import reliability
 from segtumor.statistics.interval import UNDEFINED, Method
 from segtumor.statistics.roc import pr_curve, roc_curve
@@ -92,6 +93,20 @@ def estimate(name, value, n, **options):
     return Estimate(name=name, value=value, n=n, **{**fields, **options})
 
 
+def index_of_study(study, without=0):
+    """An Index of made-up embeddings of the study's images, but for the first ones."""
+    rows, rng = study.per_image[without:], np.random.default_rng(0)
+    return Index(
+        embeddings=rng.normal(size=(len(rows), 5)).astype(np.float32),
+        file_names=[row["file_name"] for row in rows],
+        labels=[CLASSES[0] if row["tumor_true"] else "normal" for row in rows],
+        class_names=CLASSES,
+        model={},
+        image_root="",
+        **{name: ["x"] * len(rows) for name in ("cases", "calls", "pixel_sha256")},
+    )
+
+
 def fake_study(results=None, *, settings=None, seed=0, **changes):
     """A Study of ``results``; with nothing positive or nothing negative every estimate is undefined."""
     results = some_results() if results is None else results
@@ -140,7 +155,9 @@ def fake_study(results=None, *, settings=None, seed=0, **changes):
         "subgroups": subgroups,
         "tests": tests if defined else (),
         "per_lesion": evaluation.per_lesion,
-        "per_image": [{**row, "score": row["max_score"] or 0.0} for row in evaluation.per_image],
+        "per_image": [
+            {**row, "score": row["max_score"] or 0.0, "predicted_class": "normal"} for row in evaluation.per_image
+        ],
         "per_case": [
             {"case_id": case_id, "score": scores[of].max(), "tumor_true": bool(tumor[of].any()), "note": float("nan")}
             for number, case_id in enumerate(cases.case_ids)

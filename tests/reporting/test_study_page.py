@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from fake_study import CLASSES, estimate, fake_study, finding, some_results
+from fake_study import CLASSES, estimate, fake_study, finding, index_of_study, some_results
 
 from segtumor import NOTICE
 from segtumor.evaluation.facts.settings import StudySettings
@@ -71,7 +71,8 @@ def pictures():
 
 def full_page():
     picture = {"title": "Missed lesion", "caption": "Look.", "png": b"\xff\xd8 not really"}
-    return study_page(fake_study(), title="Tiny <model> & co", provenance=PROVENANCE, examples=[picture])
+    study, options = fake_study(), {"title": "Tiny <model> & co", "provenance": PROVENANCE, "examples": [picture]}
+    return study_page(study, **options, embedding=index_of_study(study))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_links_lead_somewhere(page):
 
 def test_every_figure_has_a_picture_with_a_name_and_a_caption(page):
     n_figures = page.tags.count("figure")
-    assert n_figures == page.tags.count("figcaption") == page.tags.count("img") == len(page.captions) == 15
+    assert n_figures == page.tags.count("figcaption") == page.tags.count("img") == len(page.captions) == 16
     assert all(len(caption) > 10 for caption in page.captions)
     assert sum(name == "alt" and bool(value) for _, name, value in page.attributes) == n_figures
 

@@ -14,7 +14,7 @@ from segtumor.errors import DataError
 from segtumor.structures.boxes import box_xywh_to_xyxy
 from segtumor.structures.lesions import UNPLACED, Finding
 from segtumor.structures.masks import rle_box, rle_from_segmentation
-from segtumor.structures.readings import OTHER_NOTE, Note
+from segtumor.structures.readings import OTHER_NOTE, Note, Similar
 from segtumor.structures.rle import rle_runs
 from segtumor.taxonomy import NORMAL
 
@@ -45,6 +45,7 @@ def reading_fields(image: Mapping[str, Any], class_names: Sequence[str]) -> dict
         "uncertainty": lambda given: _probability("uncertainty", given),
         "prediction_set": lambda given: _prediction_set(given, class_names),
         "notes": _notes,
+        "similar": _similar,
         "timings_s": _timings,
     }
     return {key: read(image[key]) for key, read in readers.items() if image.get(key) is not None}
@@ -74,6 +75,15 @@ def _notes(given: Any) -> tuple[Note, ...]:
     if not isinstance(given, list) or not all(isinstance(note, dict) for note in given):
         raise DataError("malformed notes", got=f"{given!r:.60}", expected='a list of {"code", "text"}')
     return tuple(Note(str(note.get("code", OTHER_NOTE)), str(note.get("text", ""))) for note in given)
+
+
+def _similar(given: Any) -> tuple[Similar, ...]:
+    if not isinstance(given, list) or not all(
+        isinstance(one, dict) and _is_number(one.get("distance")) for one in given
+    ):
+        raise DataError("malformed similar", got=f"{given!r:.60}", expected="a list of images with their distance")
+    texts = ("file_name", "case_id", "label")
+    return tuple(Similar(*(str(one.get(name, "")) for name in texts), float(one["distance"])) for one in given)
 
 
 def _timings(given: Any) -> dict[str, float]:

@@ -1,11 +1,11 @@
 """Writing predictions.json, as infer and the final evaluation do: COCO results with their images and categories.
 
 Schema version 2. Beside what COCO has, an image may have ``image_probabilities`` ({name: probability}, normal first),
-``marks_lesions``, ``uncertainty``, ``prediction_set`` (names) and ``notes`` ([{"code", "text"}]); a finding without a
-place has neither box nor segmentation. Keys that do not apply are left out, so that a file of a detector differs from
-version 1 by its number only. Two runs of one model over the same files write the same bytes: nothing here depends on
-the clock. Each function is pure; ``segtumor.files`` writes what they return. Not here: reading it (``document``), whose
-keys these are.
+``marks_lesions``, ``uncertainty``, ``prediction_set`` (names), ``notes`` ([{"code", "text"}]) and ``similar``
+([{"file_name", "case_id", "label", "distance"}]); a finding without a place has neither box nor segmentation. Keys that
+do not apply are left out, so that a file of a detector differs from version 1 by its number only. Two runs of one model
+over the same files write the same bytes: nothing here depends on the clock. Each function is pure; ``segtumor.files``
+writes what they return. Not here: reading it (``document``), whose keys these are.
 """
 
 import dataclasses
@@ -102,4 +102,6 @@ def _of_the_whole_image(reading: Reading) -> dict[str, Any]:
         entry["prediction_set"] = list(reading.prediction_set)
     if reading.notes:
         entry["notes"] = [dataclasses.asdict(note) for note in reading.notes]
+    if reading.similar:
+        entry["similar"] = [dataclasses.asdict(similar) for similar in reading.similar]
     return entry

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from segtumor.files import atomic_path
 from segtumor.inference.batch.predicting import Predicted
+from segtumor.inference.similar import SimilarImages
 from segtumor.reporting.pictures.overlay import draw_reading
 from segtumor.reporting.pictures.overlay_view import OverlayBase
+from segtumor.reporting.pictures.similar_strip import with_similar
 from segtumor.structures.outcomes import InferenceOutcome, failed
 from segtumor.structures.readings import NOT_DRAWN, Note, Reading, with_prediction_set, with_second_look
 from segtumor.system.resource_errors import is_out_of_memory
@@ -32,6 +34,7 @@ class Drawer:
         note: a sentence for the footer, or None.
         review_threshold: see ``readings.with_second_look``.
         set_thresholds: see ``readings.with_prediction_set``.
+        similar: what is looked up for each reading, or None.
     """
 
     folder: Path | None
@@ -40,6 +43,7 @@ class Drawer:
     note: str | None
     review_threshold: float | None = None
     set_thresholds: Sequence[float] | None = None
+    similar: SimilarImages | None = None
 
     def __call__(self, predicted: Predicted) -> tuple[InferenceOutcome, list[int] | None]:
         """(what became of it, identity of the file); raises OutputError where the overlay cannot be written."""
@@ -51,6 +55,8 @@ class Drawer:
             return failed(str(prepared.path), str(predicted.reason), size_hw=prepared.size_hw)
         reading = with_prediction_set(reading, self.set_thresholds)
         reading = with_second_look(reading, self.score_threshold, self.review_threshold)
+        if self.similar is not None:
+            reading = self.similar.found_for(reading, str(prepared.pixel_sha256), prepared.path)
         name = None
         if self.folder is not None and prepared.base is not None:
             name = self.names[prepared.path]
@@ -64,7 +70,9 @@ class Drawer:
         timings_s = {"read": prepared.seconds, "model": predicted.seconds, "draw": drawn_s}
         return InferenceOutcome(
             str(prepared.path),
-            dataclasses.replace(reading, maps={}, timings_s={key: round(v, 4) for key, v in timings_s.items()}),
+            dataclasses.replace(
+                reading, maps={}, embedding=None, timings_s={key: round(v, 4) for key, v in timings_s.items()}
+            ),
             seconds=round(sum(timings_s.values()), 4),
             overlay=name,
         )
@@ -80,5 +88,7 @@ class Drawer:
             note="; ".join(note for note in notes if note) or None,
             file_name=_title(source, path),
         )
+        if self.similar is not None:
+            picture = with_similar(picture, reading.similar, self.similar.thumbnails(reading))
         with atomic_path(path) as temporary:
             Image.fromarray(picture).save(temporary, compress_level=3)  # half the time of 6 for a sixth more bytes

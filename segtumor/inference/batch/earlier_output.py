@@ -13,9 +13,10 @@ from segtumor.errors import ConfigError
 from segtumor.files import open_ordinary
 from segtumor.inference.batch.inputs import file_identity
 from segtumor.inference.batch.journal import JOURNAL_NAME, overlays_in
-from segtumor.runs import CONFIG, EXPORT, FINDINGS, METRICS, OVERLAYS, PREDICTIONS, REPORT, RUN_RECORD, SUMMARY
+from segtumor.runs import CONFIG, EXPORT, FINDINGS, METRICS, OVERLAYS, PREDICTIONS, REPORT, RUN_RECORD, SIMILAR, SUMMARY
 
 TABLES = (SUMMARY, PREDICTIONS, FINDINGS)
+_ALL_TABLES = (*TABLES, SIMILAR)
 _ELSEWHERE = "Choose another --output"
 
 
@@ -37,7 +38,7 @@ def check_output(folder: str | Path, *, continued: bool, overwrite: bool) -> Non
     if has_journal or summary is not None:
         _check_earlier_run(folder, has_journal, summary, continued=continued, overwrite=overwrite)
         return
-    foreign = [name for name in TABLES if os.path.lexists(folder / name)]
+    foreign = [name for name in _ALL_TABLES if os.path.lexists(folder / name)]
     if foreign:
         what = f"the folder holds {' and '.join(foreign)} of something else than infer.py"
         raise ConfigError(what, where=folder, remedy=_ELSEWHERE)
@@ -45,7 +46,7 @@ def check_output(folder: str | Path, *, continued: bool, overwrite: bool) -> Non
 
 def _refuse_other_than_files(folder: Path) -> None:
     """A pipe would be waited for, and a folder not be replaced, which would only be noticed when all is done."""
-    for name in (JOURNAL_NAME, *TABLES):
+    for name in (JOURNAL_NAME, *_ALL_TABLES):
         if os.path.lexists(folder / name) and not (folder / name).is_file():
             raise ConfigError("this is not an ordinary file", where=folder / name, remedy=_ELSEWHERE)
 
@@ -105,7 +106,7 @@ def read_summary(folder: str | Path) -> dict[str, Any] | None:
 def remove_tables(folder: Path) -> None:
     """Remove the tables of an earlier run, which would lie beside the pictures of another if this one were killed."""
     if read_summary(folder) is not None:
-        for name in TABLES:
+        for name in _ALL_TABLES:
             (folder / name).unlink(missing_ok=True)
 
 

@@ -7,10 +7,11 @@ finding. Not here: what is an image (``imaging.listing``), and names of overlays
 import codecs
 import glob
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from segtumor.cases import case_or_own
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary
 from segtumor.imaging.listing import SUPPORTED_SUFFIXES, LeftOut, look_through, why_no_image
@@ -32,10 +33,12 @@ class Inputs:
     Attributes:
         paths: files to read, each once, in the order given.
         left_out: tuple of ``LeftOut``: files and folders that were passed over.
+        case_of: {path: case} of the images of a COCO file.
     """
 
     paths: list[Path]
     left_out: tuple[LeftOut, ...] = ()
+    case_of: Mapping[Path, str] = field(default_factory=dict)
 
 
 def find_inputs(
@@ -59,14 +62,16 @@ def find_inputs(
     if annotations is not None:
         from segtumor.annotations.coco import load_coco  # not where images are read alone: a start is waited for
 
-        records = load_coco(annotations, image_root, check_files=False, require_masks=False).records
-        found.append(Inputs([Path(record["file_name"]) for record in records]))
+        dataset = load_coco(annotations, image_root, check_files=False, require_masks=False)
+        case_of = {dataset.image_root / image["file_name"]: case_or_own(image) for image in dataset.images}
+        found.append(Inputs(list(case_of), case_of=case_of))
     paths = [path for inputs in found for path in inputs.paths]
     if not any(map(os.path.lexists, map(_printable, paths))):
         remedy = "Check --images" if annotations is not None else "Check --input"
         raise DataError("no such file or folder", where=paths[0] if paths else annotations, remedy=remedy)
     left_out = {str(item.path): item for inputs in found for item in inputs.left_out}
-    return Inputs(distinct(paths), tuple(left_out.values()))
+    case_of = {path: case for inputs in found for path, case in inputs.case_of.items()}
+    return Inputs(distinct(paths), tuple(left_out.values()), case_of)
 
 
 def _printable(path: str | Path) -> str:

@@ -5,6 +5,7 @@ be a finding like any other. What is read is checked as far as the tables rely o
 first line says, and the file (``journal``).
 """
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -15,14 +16,14 @@ from typing import Any, TypeGuard, TypeVar
 from segtumor.arrays import Rle
 from segtumor.structures.lesions import UNPLACED, Finding
 from segtumor.structures.outcomes import InferenceOutcome
-from segtumor.structures.readings import Note, Reading
+from segtumor.structures.readings import Note, Reading, Similar
 
 #: Fields of InferenceOutcome and of Reading that a line holds as they are, and what else it holds. Maps are not kept:
 #: they are as large as the radiographs.
 _OF_OUTCOME = ("size_hw", "status", "reason", "seconds", "overlay")
 _OF_READING = ("spacing_mm", "spacing_source", "image_probabilities", "uncertainty", "timings_s")
 #: Of a reading, too; lines of older versions lack them.
-_MARKS_LESIONS, _PREDICTION_SET = "marks_lesions", "prediction_set"
+_MARKS_LESIONS, _PREDICTION_SET, _SIMILAR = "marks_lesions", "prediction_set", "similar"
 _INPUT_KEYS = {"name", "key"}
 _KEYS = {*_INPUT_KEYS, "file", *_OF_OUTCOME}
 _READING_KEYS = {*_OF_READING, "notes", "findings"}
@@ -95,6 +96,7 @@ def _reading_entry(reading: Reading) -> Line:
         **{name: getattr(reading, name) for name in (*_OF_READING, _MARKS_LESIONS, _PREDICTION_SET)},
         "notes": [[note.code, note.text] for note in reading.notes],
         "findings": [_finding_entry(finding) for finding in reading.findings],
+        **({_SIMILAR: list(map(dataclasses.astuple, reading.similar))} if reading.similar else {}),
     }
 
 
@@ -108,6 +110,7 @@ def _reading(entry: Line, size_hw: tuple[int, int] | None, class_names: tuple[st
         findings=tuple(_finding(len(class_names), *values) for values in entry["findings"]),
         image_probabilities=None if given is None else tuple(map(float, given)),
         marks_lesions=entry.get(_MARKS_LESIONS),
+        similar=tuple(Similar(*map(str, texts), float(distance)) for *texts, distance in entry.get(_SIMILAR, ())),
         uncertainty=entry["uncertainty"],
         prediction_set=None if entry.get(_PREDICTION_SET) is None else tuple(map(str, entry[_PREDICTION_SET])),
         notes=tuple(Note(str(code), str(text)) for code, text in entry["notes"]),

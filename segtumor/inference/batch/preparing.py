@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segtumor.datasets.fingerprints import pixel_hash
 from segtumor.errors import BadImageError, SegtumorError
 from segtumor.imaging import Radiograph, normalize_window, read_radiograph
 from segtumor.imaging.radiograph import OneFrameError, TooLargeError
@@ -34,6 +35,7 @@ class Prepared:
         base: what the overlay is drawn on, or None.
         spacing_mm, spacing_source: as ``imaging.Radiograph``.
         remarks: as ``imaging.Radiograph``.
+        pixel_sha256: of the radiograph (``datasets.fingerprints.pixel_hash``), or None.
         reason: why it could not be read, or None.
         starved: whether the reason is that memory ran out.
         seconds: taken, s.
@@ -47,6 +49,7 @@ class Prepared:
     spacing_mm: tuple[float, float] | None = None
     spacing_source: str | None = None
     remarks: tuple[str, ...] = ()
+    pixel_sha256: str | None = None
     reason: str | None = None
     starved: bool = False
     seconds: float = 0.0
@@ -60,12 +63,14 @@ class Preparer:
         window_percentiles: gray values made black and white on overlays; None where none are drawn.
         max_pixels: larger pictures fail, px.
         frame: of DICOM files with several, from 0; None lets these fail.
+        hashes: whether the pixels' hash is needed.
     """
 
     predictor: Predictor
     window_percentiles: tuple[float, float] | None
     max_pixels: int
     frame: int | None = None
+    hashes: bool = False
 
     def __call__(self, path: Path) -> Prepared:
         """Path -> Prepared; what is wrong with the file becomes its ``reason``."""
@@ -96,6 +101,7 @@ class Preparer:
             spacing_mm=radiograph.spacing_mm,
             spacing_source=radiograph.spacing_source,
             remarks=radiograph.remarks,
+            pixel_sha256=pixel_hash(radiograph.pixels) if self.hashes else None,
         )
 
     def _read(self, path: Path) -> Radiograph:

@@ -34,6 +34,7 @@ from segtumor.inference.batch.predicting import predict_all
 from segtumor.inference.batch.preparing import Preparer
 from segtumor.inference.batch.tables import write_tables
 from segtumor.inference.load import InferenceModel
+from segtumor.inference.similar import SimilarImages
 from segtumor.runs import OVERLAYS
 from segtumor.runtime.predictor import Predictor
 from segtumor.settings.kinds import percent_hint
@@ -141,10 +142,11 @@ def infer_with(
     options: Options,
     *,
     left_out: Sequence[LeftOut] = (),
+    similar: SimilarImages | None = None,
 ) -> Result:
     """``infer`` with a model as it was loaded."""
-    settings, entry = model.settings, model.entry
-    return infer(model.predictor, paths, output, options, settings=settings, model=entry, left_out=left_out)
+    about: dict[str, Any] = {"settings": model.settings, "model": model.entry, "left_out": left_out}
+    return infer(model.predictor, paths, output, options, similar=similar, **about)
 
 
 def infer(
@@ -156,6 +158,7 @@ def infer(
     settings: Mapping[str, Any],
     model: Mapping[str, Any],
     left_out: Sequence[LeftOut] = (),
+    similar: SimilarImages | None = None,
 ) -> Result:
     """Predict every file and write overlays, predictions.json, findings.csv and summary.json.
 
@@ -165,6 +168,7 @@ def infer(
         settings: what decides the readings, for summary.json and for continuing.
         model: what identifies the model, likewise.
         left_out: files that were passed over, for summary.json.
+        similar: what is looked up for each reading, written to similar.csv too; the predictor gives embeddings then.
 
     Raises:
         ConfigError: as ``check``, or the run in the folder cannot be continued, or another one is writing there.
@@ -176,6 +180,8 @@ def infer(
     settings = settings if options.frame is None else {**settings, "frame": options.frame}
     if options.review_threshold is not None:
         settings = {**settings, "review_threshold": options.review_threshold}
+    if similar is not None:
+        settings = {**settings, "similar": similar.settings}
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
     header = make_header(settings=asked, model=model, class_names=predictor.class_names)
     with lock_folder(output) as folder:
@@ -191,7 +197,7 @@ def infer(
             about = {"settings": settings, "model": model, "left_out": left_out}
             finish = functools.partial(_finish, folder, journal, inputs, predictor.class_names, options, **about)
             try:
-                _work(predictor, inputs, folder, options, journal, earlier)
+                _work(predictor, inputs, folder, options, journal, earlier, similar)
             except BaseException:  # what was found before an interruption or a full memory is not lost
                 _finish_as_far_as_it_goes(finish)
                 raise
@@ -226,7 +232,13 @@ def _some(journal: Journal, paths: Collection[Path]) -> tuple[str, str]:
 
 
 def _work(
-    predictor: Predictor, paths: Sequence[Path], folder: Path, options: Options, journal: Journal, earlier: set[str]
+    predictor: Predictor,
+    paths: Sequence[Path],
+    folder: Path,
+    options: Options,
+    journal: Journal,
+    earlier: set[str],
+    similar: SimilarImages | None,
 ) -> None:
     """Read, predict, draw and note down every input that is not done; ``earlier`` overlays may be replaced."""
     started, left = time.perf_counter(), [path for path in paths if not _is_done(journal, path, folder)]
@@ -235,7 +247,11 @@ def _work(
     names = dict(zip(paths, overlay_names(keys, drawn, taken=taken), strict=True))
     percentiles = options.window_percentiles if options.with_overlays else None
     preparer = Preparer(
-        predictor=predictor, window_percentiles=percentiles, max_pixels=options.max_pixels, frame=options.frame
+        predictor=predictor,
+        window_percentiles=percentiles,
+        max_pixels=options.max_pixels,
+        frame=options.frame,
+        hashes=similar is not None,
     )
     drawer = Drawer(
         folder=folder / OVERLAYS if options.with_overlays else None,
@@ -244,6 +260,7 @@ def _work(
         note=options.note,
         review_threshold=options.review_threshold,
         set_thresholds=options.set_thresholds,
+        similar=similar,
     )
     workers, ahead = options.num_workers, 2 * options.batch_size + options.num_workers
     prepared = in_background(preparer, left, workers=workers, ahead=ahead)

@@ -1,4 +1,4 @@
-"""predictions.json, findings.csv and summary.json, written as streams: one input is in memory at a time."""
+"""predictions.json, findings.csv, summary.json and similar.csv, as streams: one input is in memory at a time."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from segtumor.annotations.predictions.writing import annotation_entries, image_e
 from segtumor.files import write_csv, write_json_stream
 from segtumor.imaging.listing import LeftOut
 from segtumor.reporting.files import findings_files as entries
-from segtumor.runs import FINDINGS, PREDICTIONS, SUMMARY
+from segtumor.runs import FINDINGS, PREDICTIONS, SIMILAR, SUMMARY
 from segtumor.structures.outcomes import InferenceOutcome
 from segtumor.structures.postprocessing import keep_above
 
@@ -48,6 +48,9 @@ def write_tables(
     columns = {"judges_images": judges_images}
     rows = (row for outcome in shown() for row in entries.rows_of_one(outcome, class_names, note=note, **columns))
     write_csv(folder / FINDINGS, rows, entries.findings_columns(class_names, **columns))
+    if "similar" in settings:
+        similar = (row for outcome in outcomes() for row in entries.similar_rows(outcome))
+        write_csv(folder / SIMILAR, similar, entries.SIMILAR_COLUMNS)
     counts = entries.count(shown(), tumor_from=threshold if judges_images else None)
     head = {**entries.summary_head(settings=settings, model=model, counts=counts), "note": note}
     passed_over = ({"file": str(path), "reason": reason} for path, reason in left_out)

@@ -1,4 +1,4 @@
-"""What inference writes beside predictions.json and its pictures: findings.csv and summary.json, as plain values.
+"""What inference writes beside predictions.json and its pictures: findings.csv, similar.csv, summary.json, as values.
 
 Each function is pure; ``segtumor.files`` writes what they return, of thousands of inputs one entry after the other.
 Nothing is left out in silence: a file that failed has its entry in both, and so has one on which nothing was found.
@@ -19,6 +19,7 @@ from segtumor.structures.readings import UNLIKE_TRAINING, Reading
 from segtumor.taxonomy import NORMAL
 
 SCHEMA_VERSION = 1
+SIMILAR_COLUMNS = ("file", "status", "rank", "similar_file", "case_id", "class", "distance")
 
 
 def findings_columns(class_names: Sequence[str], *, judges_images: bool = False) -> tuple[str, ...]:
@@ -68,6 +69,23 @@ def rows_of_one(
         {**common, "finding": number, **_cells(finding, outcome.reading)}
         for number, finding in enumerate(outcome.findings, start=1)
     ] or [{**common, "finding": "none"}]
+
+
+def similar_rows(outcome: InferenceOutcome) -> list[dict[str, Any]]:
+    """Rows of similar.csv that belong to one input, dicts by ``SIMILAR_COLUMNS``; one with its status without any."""
+    common = {"file": outcome.file_name, "status": outcome.status}
+    similar = outcome.reading.similar if outcome.reading is not None else ()
+    return [
+        {
+            **common,
+            "rank": rank,
+            "similar_file": one.file_name,
+            "case_id": one.case_id,
+            "class": one.label,
+            "distance": _number(one.distance, 4),
+        }
+        for rank, one in enumerate(similar, start=1)
+    ] or [common]
 
 
 def summary_head(*, settings: Mapping[str, Any], model: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:

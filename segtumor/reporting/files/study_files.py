@@ -18,6 +18,7 @@ from segtumor.files import remove_files
 from segtumor.reporting.files.evaluation_files import refuse_run_folder, write_evaluation
 from segtumor.reporting.files.outputs import Content, Table, write_files
 from segtumor.reporting.pages.study_page import ExtraTable, study_page
+from segtumor.retrieval.index import Index
 from segtumor.runs import REPORT
 
 _ESTIMATE_COLUMNS = (
@@ -48,6 +49,7 @@ def write_study(
     provenance: Mapping[str, Mapping[str, Any]],
     examples: Sequence[Mapping[str, Any]] = (),
     extra_tables: Sequence[ExtraTable] = (),
+    embedding: Index | None = None,
     title: str = "Evaluation",
     evaluation: Mapping[str, Any] | None = None,
 ) -> list[Path]:
@@ -59,7 +61,7 @@ def write_study(
     Those that an earlier study left in the folder are deleted when all is drawn and nothing written.
 
     Args:
-        provenance, examples, extra_tables, title: as for ``study_page``.
+        provenance, examples, extra_tables, embedding, title: as for ``study_page``.
         evaluation: arguments of ``write_evaluation`` beside the study's own, to write its files as well; None: not.
 
     Returns:
@@ -69,7 +71,8 @@ def write_study(
         ConfigError, DataError: as ``write_evaluation``.
         OutputError: a file cannot be written.
     """
-    page = study_page(study, title=title, provenance=provenance, examples=examples, extra_tables=extra_tables)
+    shown: dict[str, Any] = {"examples": examples, "extra_tables": extra_tables, "embedding": embedding}
+    page = study_page(study, title=title, provenance=provenance, **shown)
     contents: dict[str, Content] = {
         **_main_tables(study),
         **{f"curve_{name}.csv": _curve_table(curve) for name, curve in study.curves.items()},

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segtumor.errors import DataError
 from segtumor.evaluation.study.values import Estimate, Study, SubgroupEstimate
 from segtumor.reporting.figures.canvas import png_bytes
 from segtumor.reporting.figures.confusion import class_confusion_figure, lesion_confusion_figure
@@ -23,12 +24,16 @@ from segtumor.reporting.figures.curves import (
     roc_figure,
 )
 from segtumor.reporting.figures.decisions import decision_figure, referral_figure
+from segtumor.reporting.figures.embedding import embedding_figure
 from segtumor.reporting.figures.forest import forest_figure
 from segtumor.reporting.figures.histograms import dice_histogram_figure
 from segtumor.reporting.words import load_words
 from segtumor.reporting.words.estimates import capital, interval_text, number_text, shown_estimates
 from segtumor.reporting.words.study_terms import froc_criterion_text
 from segtumor.reporting.words.summary import views_sentence
+from segtumor.retrieval.index import Index, subset
+from segtumor.retrieval.neighbours import Neighbours
+from segtumor.retrieval.projection import principal_components
 from segtumor.statistics.calibration import Reliability, reliability
 from segtumor.texts import is_undefined
 
@@ -46,7 +51,7 @@ class StudyFigure:
 
     Attributes:
         name: its anchor, such as "fig-roc".
-        section: "curves", "calibration", "decisions", "confusion", "overlap" or "subgroups".
+        section: "curves", "calibration", "decisions", "confusion", "overlap", "subgroups" or "embedding".
         title: what it is, for those who cannot see it.
         caption: how to read it, and what would be good or bad.
     """
@@ -77,6 +82,25 @@ def study_figures(study: Study) -> list[StudyFigure]:
         *([_lesion_confusion_figure(study), _dice_figure(study)] if study.marks_lesions else []),
         *_forest_figures(study, known),
     ]
+
+
+def embedding_study_figure(study: Study, index: Index) -> StudyFigure:
+    """The map of the study's images, with this study's calls.
+
+    Raises:
+        DataError: the index is of other images.
+    """
+    rows, names = {row["file_name"]: row for row in study.per_image}, index.file_names
+    absent = [name for name in rows if name not in set(names)]
+    if absent:
+        what = "the index lacks images of this evaluation"
+        raise DataError(what, got=f"{len(absent)}, such as {absent[0]}", expected="segtumor embed on the same file")
+    chosen = subset(index, [row for row, name in enumerate(names) if name in rows])
+    calls = [rows[name]["predicted_class"] for name in chosen.file_names]
+    points = principal_components(Neighbours(chosen).directions)
+    draw = _bound(embedding_figure, points, chosen.labels, calls, chosen.class_names, method="pca")
+    caption = _caption("embedding", method="their two principal components")
+    return StudyFigure("fig-embedding", "embedding", "Map of the images", caption, draw)
 
 
 def subgroups_of(study: Study, measure: str) -> list[SubgroupEstimate]:

@@ -12,7 +12,7 @@ from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.study.class_table import class_rows
 from segtumor.evaluation.study.values import Estimate, Study
 from segtumor.reporting.pages.page import data_url, environment
-from segtumor.reporting.pages.study_figures import FOREST_MEASURES, study_figures, subgroups_of
+from segtumor.reporting.pages.study_figures import FOREST_MEASURES, embedding_study_figure, study_figures, subgroups_of
 from segtumor.reporting.provenance import NOT_OF_SPLIT
 from segtumor.reporting.words.checklists import checklists, filled
 from segtumor.reporting.words.estimates import (
@@ -28,6 +28,7 @@ from segtumor.reporting.words.estimates import (
 from segtumor.reporting.words.metric_texts import metric_text
 from segtumor.reporting.words.study_terms import field_text, froc_criterion_text, rule_text, term_texts
 from segtumor.reporting.words.summary import summary_sentences
+from segtumor.retrieval.index import Index
 from segtumor.texts import UNDEFINED, counted, is_undefined, p_text, percent_text
 
 #: Measures that are looked at first, in this order; those a study lacks are left out.
@@ -61,6 +62,7 @@ def study_page(
     provenance: Mapping[str, Mapping[str, Any]],
     examples: Sequence[Mapping[str, Any]] = (),
     extra_tables: Sequence[ExtraTable] = (),
+    embedding: Index | None = None,
 ) -> str:
     """A page as text.
 
@@ -68,8 +70,12 @@ def study_page(
         provenance: {heading: {name: value}}: command line, configuration, hashes, versions; None is "not recorded".
         examples: dicts of ``title``, ``caption`` and ``png`` (bytes of a PNG or JPEG, or None), as
             ``study_examples.draw_examples`` gives them.
+        embedding: index of the study's images, for a map of them; None draws none.
+
+    Raises:
+        DataError: it is of other images.
     """
-    figures = study_figures(study)
+    figures = study_figures(study) + ([embedding_study_figure(study, embedding)] if embedding else [])
     facts = _facts(study, provenance, examples)
     shown = shown_estimates(study)
     return (
@@ -88,7 +94,10 @@ def study_page(
             groups=_groups(study),
             figures={
                 section: [(f, data_url(f.png())) for f in figures if f.section == section]
-                for section in ("curves", "calibration", "decisions", "confusion", "overlap", "subgroups")
+                for section in (
+                    *("curves", "calibration", "decisions", "confusion", "overlap"),
+                    *("subgroups", "embedding"),
+                )
             },
             subgroups=_subgroup_table(study),
             tests=_test_rows(study),

@@ -105,6 +105,22 @@ class Detector:
         """
         return self._detect(windows, sizes_hw)[1] if windows else []
 
+    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+        """See ``runtime.protocols.ReadingModel``; arguments and errors as ``detect``."""
+        if not windows:
+            return []
+        maps, found = self._detect(windows, sizes_hw)
+        return [
+            broken_output()
+            if is_broken(findings) or fields is None
+            else Reading(class_names=self.contract.class_names, size_hw=(int(h), int(w)), findings=findings, **fields)
+            for findings, fields, (h, w) in zip(found, self._of_images(maps), sizes_hw, strict=True)
+        ]
+
+    def _of_images(self, maps: Maps) -> Sequence[dict[str, Any] | None]:
+        """Of each image the fields of a Reading that are of it as a whole; None where the graphs broke down."""
+        return [{"embedding": row} for row in maps.features[-1].mean(axis=(1, 2), dtype=np.float32)]
+
     def _detect(
         self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]
     ) -> tuple[Maps, list[tuple[Finding, ...] | NonFiniteOutputError]]:
@@ -221,31 +237,22 @@ class ImageHeadDetector(Detector):
 
     graphs: "ImageHeadGraphs"
 
-    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
-        """See ``runtime.protocols.ReadingModel``; arguments and errors as ``detect``."""
-        if not windows:
-            return []
-        maps, found = self._detect(windows, sizes_hw)
-        logits, unlikeness = self.graphs.image_head(pooled_maps(maps.features))
-        _check_shape(logits, (len(windows), len(self.contract.class_names) + 1))
-        _check_shape(unlikeness, (len(windows),))
-        said = zip(found, logits, unlikeness.tolist(), sizes_hw, strict=True)
+    def _of_images(self, maps: Maps) -> Sequence[dict[str, Any] | None]:
+        pooled = pooled_maps(maps.features)
+        logits, unlikeness = self.graphs.image_head(pooled)
+        _check_shape(logits, (len(pooled), len(self.contract.class_names) + 1))
+        _check_shape(unlikeness, (len(pooled),))
         return [
-            broken_output()
-            if is_broken(findings) or not (is_sound(row) and math.isfinite(unlike))
-            else self._reading(findings, row, unlike, size_hw)
-            for findings, row, unlike, size_hw in said
+            {
+                "image_probabilities": tuple(softmax(row[None])[0].clip(0, 1).tolist()),
+                "marks_lesions": True,
+                "notes": unlike_notes(unlike),
+                "embedding": embedding,
+            }
+            if is_sound(row) and math.isfinite(unlike)
+            else None
+            for embedding, row, unlike in zip(pooled, logits, unlikeness.tolist(), strict=True)
         ]
-
-    def _reading(self, findings: tuple[Finding, ...], logits: Floats32, unlikeness: float, size_hw: SizeHW) -> Reading:
-        return Reading(
-            class_names=self.contract.class_names,
-            size_hw=(int(size_hw[0]), int(size_hw[1])),
-            findings=findings,
-            image_probabilities=tuple(softmax(logits[None])[0].clip(0, 1).tolist()),
-            marks_lesions=True,
-            notes=unlike_notes(unlikeness),
-        )
 
 
 def _are_sound(maps: Maps, index: int) -> bool:
