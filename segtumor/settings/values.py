@@ -75,6 +75,9 @@ _THAW = Rule(
     "a proportion of the training and the beginning of names of parameters",
 )
 _MULTIPLE_OF_32 = Rule(lambda v: whole(32, _MAX_SIDE_PX).holds(v) and v % 32 == 0, "32, 64, 96, ...")
+_CLASS_AND_POLICY = Rule(
+    lambda v: isinstance(v, (list, tuple)) and len(v) == 2 and all(map(_TEXT.holds, v)), "a class and a policy"
+)
 _MAY_BE_INFINITE = {"SOLVER.CLIP_GRADIENTS.NORM_TYPE"}
 
 #: Key -> what its value must be.
@@ -178,6 +181,7 @@ RULES = {
     "INPUT.MAX_SIZE_TEST": _SIDE,
     "INPUT.WINDOW_PERCENTILES": each(real(0, 100), count=2, rising=True),
     "INPUT.PREPROCESSING": each(_TEXT, least=0),
+    "INPUT.AUGMENTATION_BY_CLASS": each(_CLASS_AND_POLICY, least=0),
     "INPUT.MAX_PIXELS": whole(1),
     "INPUT.MIN_LESION_AREA_PX": whole(0),
     "INPUT.CACHE_MAX_GB": _POSITIVE,

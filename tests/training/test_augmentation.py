@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from segtumor.errors import ConfigError
 from segtumor.structures.masks import draw_polygons
-from segtumor.training.batches.augmentation import POLICIES, Augmentation, Motion
+from segtumor.training.batches.augmentation import POLICIES, Augmentation, Motion, Policy
 
 pytestmark = pytest.mark.model
 
@@ -88,6 +90,7 @@ def test_image_mask_and_polygon_move_alike(policy):
         motion = Augmentation(policy).draw_motion(size_hw, np.random.default_rng(seed))
         canvas = np.zeros(size_hw, dtype=bool)
         draw_polygons([motion.polygon(triangle)], canvas)
+        canvas = motion.bent(canvas)
         for moved in (motion.mask(drawn), motion.image(drawn.astype(np.float32)) > 0.5):
             # Different by pixels on the outline, of which there are 230, and by less than half a pixel on the whole.
             assert (moved != canvas).sum() < 115, seed
@@ -120,3 +123,78 @@ def test_gray_changes_stay_within_the_policy():
     assert noisy.mean() == pytest.approx(0.2, abs=0.04)
     assert deviations[noisy].min() > 0.008 and 0.025 < deviations.max() < 0.036
     assert np.mean(np.abs(means - 0.5) < 1e-3) == pytest.approx(0.25, abs=0.05)  # neither exposure
+
+
+def only(**steps):
+    """An augmentation that always does these steps, and nothing else."""
+    augmentation = Augmentation("none")
+    augmentation._policy = Policy(**steps)
+    return augmentation
+
+
+@pytest.mark.parametrize("policy", ["light", "radiograph", "strong"])
+def test_a_seed_gives_what_it_gave_before_there_was_shear(policy):
+    """Numbers are drawn in the order of version 0.2; a run that is resumed goes on as it began."""
+    rng, twin = np.random.default_rng(3), np.random.default_rng(3)
+    limits = POLICIES[policy]
+    for _ in range(20):
+        motion = Augmentation(policy).draw_motion((40, 60), rng)
+        assert motion.bend is None
+        assert motion.flip == (twin.random() < limits.flip_p)
+        if twin.random() < limits.move_p:
+            degrees, factor, _, _ = twin.uniform(-1, 1, 4) * [limits.degrees, limits.scale, 1, 1]
+            turned = (1 + factor) * np.cos(np.radians(degrees))
+            assert motion.matrix[1, 1] == pytest.approx(turned)
+        else:
+            assert motion.matrix is None
+
+
+def test_shear_by_hand_and_to_its_limit():
+    rng = np.random.default_rng(0)
+    matrices = np.array([only(move_p=1, shear_degrees=8).draw_motion((101, 201), rng).matrix for _ in range(300)])
+    np.testing.assert_allclose(matrices[:, 0, 0], 1)
+    np.testing.assert_allclose(matrices[:, 1], np.tile([0, 1, 0], (300, 1)), atol=1e-12)
+    np.testing.assert_allclose(matrices @ (100, 50, 1), np.tile([100, 50], (300, 1)))  # the centre stays
+    degrees = np.degrees(np.arctan(matrices[:, 0, 1]))
+    assert -8 <= degrees.min() < -7.6 and 7.6 < degrees.max() <= 8
+    square = np.zeros((101, 201), dtype=bool)
+    square[30:71, 80:121] = True
+    sheared = only(move_p=1, shear_degrees=8).draw_motion((101, 201), np.random.default_rng(1)).mask(square)
+    assert sheared.sum() == square.sum() and sheared.sum(axis=1).tolist() == square.sum(axis=1).tolist()  # rows slide
+
+
+@pytest.mark.parametrize("size_hw", [(64, 64), (64, 160), (200, 50)])
+def test_nothing_folds_over_or_moves_farther_than_the_policy(size_hw):
+    """The bend's map has a positive determinant everywhere: what was left of something stays left of it."""
+    rng, limit_px = np.random.default_rng(0), 0.03 * min(size_hw)
+    largest = 0.0
+    for _ in range(50):
+        bend = only(bend_p=1, bend=0.03).draw_motion(size_hw, rng).bend.astype(np.float64)
+        (x_down, x_right), (y_down, y_right) = np.gradient(bend[..., 0]), np.gradient(bend[..., 1])
+        assert ((1 + x_right) * (1 + y_down) - x_down * y_right).min() > 0.3
+        largest = max(largest, np.abs(bend).max())
+    assert 0.9 * limit_px < largest < 1.5 * limit_px  # cubic interpolation overshoots a little
+
+
+def test_a_bend_by_hand():
+    """What is shown at a pixel comes from two columns to its right."""
+    bend = np.zeros((4, 10, 2), dtype=np.float32)
+    bend[..., 0] = 2
+    mask = np.zeros((4, 10), dtype=bool)
+    mask[1:3, 5:8] = True
+    motion = Motion((4, 10), False, None, bend)
+    assert np.argwhere(motion.mask(mask)).tolist() == [[r, c] for r in (1, 2) for c in (3, 4, 5)]
+    assert np.array_equal(motion.image(mask.astype(np.float32)), motion.mask(mask))
+    mirrored = Motion((4, 10), True, None, bend)  # first mirrored, then bent
+    assert np.argwhere(mirrored.mask(mask)).tolist() == [[r, c] for r in (1, 2) for c in (0, 1, 2)]
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**31), row=st.integers(24, 68), column=st.integers(24, 68), side=st.integers(2, 8))
+def test_no_lesion_near_the_middle_is_lost_by_bending(seed, row, column, side):
+    mask = np.zeros((96, 96), dtype=bool)
+    mask[row - side // 2 : row - side // 2 + side, column - side // 2 : column - side // 2 + side] = True
+    motion = only(bend_p=1, bend=0.03).draw_motion((96, 96), np.random.default_rng(seed))
+    bent = motion.mask(mask)
+    assert 0.4 * side**2 <= bent.sum() <= 2.5 * side**2
+    assert np.abs(np.argwhere(bent).mean(0) - np.argwhere(mask).mean(0)).max() < 1.5 * 0.03 * 96 + 0.5

@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from segtumor.errors import BadImageError
+from segtumor.annotations.coco import load_coco
+from segtumor.errors import BadImageError, ConfigError
 from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.models.detectron2_detector import image_tensor
-from segtumor.structures.masks import rle_from_mask
+from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_segmentation
 from segtumor.training.batches.augmentation import POLICIES, Augmentation
 from segtumor.training.batches.mapper import RadiographMapper, draw_lesion
 
@@ -296,3 +297,43 @@ def test_from_config_augments_in_training_only(record, tiny_config):
     assert training(record)["image"].shape[1] == 32
     first, second = testing(record), testing(record)
     assert first["image"].shape[1] == 40 and torch.equal(first["image"], second["image"])
+
+
+def test_outlines_of_phantoms_bend_with_their_picture(datasets_root, tmp_path):
+    """The picture is the outline, drawn: what the model sees of it and the mask it learns must be one."""
+    dataset = load_coco(datasets_root / "phantoms" / "annotations" / "train.json")
+    records = [record for record in dataset.records if len(record["annotations"]) == 1]
+    assert records
+    bending = mapper(augmentation="elastic", short_edges_px=[96], max_long_edge_px=256)
+    bending._augmentation.change_gray = lambda pixels, rng: pixels
+    for record, seed in itertools.product(records[:2], range(12)):
+        drawn = mask_from_rle(rle_from_segmentation(record["annotations"][0]["segmentation"], (96, record["width"])))
+        Image.fromarray(drawn).save(tmp_path / "drawn.png")
+        example = bending({**record, "file_name": str(tmp_path / "drawn.png")}, seed=seed)
+        seen, (mask,) = example["image"][0].numpy() > 127, example["instances"].gt_masks.tensor.numpy()
+        assert (seen & mask).sum() / (seen | mask).sum() > 0.85, seed
+        rows, columns = np.nonzero(mask)
+        box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        assert example["instances"].gt_boxes.tensor.tolist() == [box]
+
+
+def test_a_class_can_have_a_policy_of_its_own(record):
+    names = ("a", "b", "c")
+    plain = mapper(class_names=names)
+    by_class = mapper(class_names=names, augmentation_by_class=[["c", "elastic"], ["normal", "light"]])
+    of_b = {**record, "annotations": record["annotations"][:2]}
+    normal = {**record, "annotations": []}
+    for seed in range(5):
+        assert torch.equal(plain(of_b, seed=seed)["image"], by_class(of_b, seed=seed)["image"])
+        for name, other in (("elastic", record), ("light", normal)):  # the gravest lesion is the image's class
+            expected = mapper(class_names=names, augmentation=name)(other, seed=seed)
+            assert torch.equal(expected["image"], by_class(other, seed=seed)["image"])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [([["d", "strong"]], "unknown class.*expected normal, a, b, c"), ([["a", "wild"]], "unknown policy")],
+)
+def test_an_unknown_class_or_policy_is_refused(pairs, message):
+    with pytest.raises(ConfigError, match=f"INPUT.AUGMENTATION_BY_CLASS: {message}"):
+        mapper(class_names=("a", "b", "c"), augmentation_by_class=pairs)

@@ -23,6 +23,10 @@ from segtumor.errors import ConfigError
 from segtumor.system.imports import offline_imports
 from segtumor.system.opencv import cv2
 
+_KEY = "INPUT.AUGMENTATION"
+#: Nodes along each edge of the grid that bends an image.
+_BEND_GRID = 4
+
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
@@ -30,8 +34,10 @@ class Policy:
 
     Attributes:
         flip_p: mirrored left to right.
-        move_p: turned by up to ``degrees``, scaled by up to 1 ± ``scale`` and shifted by up to ``shift`` of its width
-            and height; what comes from outside the image is black.
+        move_p: turned by up to ``degrees``, scaled by up to 1 ± ``scale``, shifted by up to ``shift`` of its width and
+            height and sheared by up to ``shear_degrees``; what comes from outside the image is black.
+        bend_p: deformed smoothly: random shifts of up to ``bend`` of the shorter edge on a coarse grid, cubic between
+            (elastic deformation as Ronneberger et al. 2015 have it). Up to 0.04 nothing folds over.
         expose_p: once for gray * (1 ± ``strength``) ± ``strength``, and once for gray to a power between
             1 - ``strength`` and 1 + 1.5 ``strength``; gray is in [0, 1].
         noise_p: Gaussian noise whose standard deviation lies in ``noise_range``, gray in [0, 1].
@@ -43,6 +49,9 @@ class Policy:
     degrees: float = 0.0
     scale: float = 0.0
     shift: float = 0.0
+    shear_degrees: float = 0.0
+    bend_p: float = 0.0
+    bend: float = 0.0
     expose_p: float = 0.0
     strength: float = 0.0
     noise_p: float = 0.0
@@ -64,20 +73,21 @@ def _blur_and_erase() -> Any:
     )
 
 
+_RADIOGRAPH = Policy(
+    flip_p=0.5,
+    move_p=0.7,
+    degrees=10,
+    scale=0.15,
+    shift=0.06,
+    expose_p=0.5,
+    strength=0.2,
+    noise_p=0.2,
+    noise_range=(0.01, 0.03),
+)
 POLICIES = {
     "none": Policy(),
     "light": Policy(flip_p=0.5, expose_p=0.5, strength=0.1),
-    "radiograph": Policy(
-        flip_p=0.5,
-        move_p=0.7,
-        degrees=10,
-        scale=0.15,
-        shift=0.06,
-        expose_p=0.5,
-        strength=0.2,
-        noise_p=0.2,
-        noise_range=(0.01, 0.03),
-    ),
+    "radiograph": _RADIOGRAPH,
     "strong": Policy(
         flip_p=0.5,
         move_p=0.9,
@@ -90,16 +100,18 @@ POLICIES = {
         noise_range=(0.01, 0.05),
         degrade=_blur_and_erase,
     ),
+    "elastic": dataclasses.replace(_RADIOGRAPH, shear_degrees=8, bend_p=0.5, bend=0.03),
 }
 
 
 class Augmentation:
-    """One policy, ready to apply; raises ConfigError if there is none of this name."""
+    """One policy, ready to apply; raises ConfigError, which names the key ``where``, if there is none of this name."""
 
-    def __init__(self, policy: str) -> None:
+    def __init__(self, policy: str, *, where: str = _KEY) -> None:
         if policy not in POLICIES:
-            expected = f"{', '.join(POLICIES)}, or a .json or .yaml file of albumentations"
-            raise ConfigError("unknown policy", where="INPUT.AUGMENTATION", got=policy, expected=expected)
+            files = ", or a .json or .yaml file of albumentations" if where == _KEY else ""
+            expected = f"{', '.join(POLICIES)}{files}"
+            raise ConfigError("unknown policy", where=where, got=policy, expected=expected)
         self._policy = POLICIES[policy]
         self._degrade = self._policy.degrade() if self._policy.degrade else None
 
@@ -127,14 +139,29 @@ class Augmentation:
         """What happens to the places of an image of ``size_hw``: a ``Motion``."""
         policy, (height, width) = self._policy, size_hw
         flip = rng.random() < policy.flip_p
-        if rng.random() >= policy.move_p:
-            return Motion((height, width), flip, None)
+        moves = rng.random() < policy.move_p
+        matrix = self._matrix(size_hw, rng) if moves else None
+        bend = self._bend(size_hw, rng) if policy.bend_p and rng.random() < policy.bend_p else None
+        return Motion((height, width), flip, matrix @ _mirror(width) if moves and flip else matrix, bend)
+
+    def _matrix(self, size_hw: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
+        """(2, 3) from old to new pixel centers, without a flip."""
+        policy, (height, width) = self._policy, size_hw
         limits = np.array([policy.degrees, policy.scale, policy.shift, policy.shift])
         degrees, factor, right, down = rng.uniform(-1, 1, 4) * limits
         center = (width - 1) / 2, (height - 1) / 2
         matrix = np.asarray(cv2.getRotationMatrix2D(center, float(degrees), float(1 + factor)), dtype=np.float64)
         matrix[:, 2] += right * width, down * height
-        return Motion((height, width), flip, matrix @ _mirror(width) if flip else matrix)
+        if policy.shear_degrees:  # only then a number is drawn: without shear a seed gives what it always gave
+            slope = np.tan(np.radians(rng.uniform(-1, 1) * policy.shear_degrees))
+            matrix = matrix @ np.array([[1, slope, -slope * center[1]], [0, 1, 0], [0, 0, 1]])
+        return matrix
+
+    def _bend(self, size_hw: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
+        """(H, W, 2) shifts (x, y), px."""
+        limit_px = self._policy.bend * min(size_hw)
+        grid = rng.uniform(-limit_px, limit_px, (_BEND_GRID, _BEND_GRID, 2)).astype(np.float32)
+        return np.asarray(cv2.resize(grid, size_hw[::-1], interpolation=cv2.INTER_CUBIC), dtype=np.float32)
 
     def change_gray(self, pixels: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         """Brightness, contrast, gamma, noise and what degrades an image; (H, W) float32 in [0, 1] -> the same, new."""
@@ -165,22 +192,32 @@ class Motion:
         size_hw: of the image before and after, px.
         flip: whether left and right change sides.
         matrix: (2, 3) from old to new pixel centers (x, y), the flip included; None where a flip is all.
+        bend: (H, W, 2) where the gray of each pixel is taken from after that, as shifts (x, y) in px; None where
+            nothing is bent.
     """
 
     size_hw: tuple[int, int]
     flip: bool
     matrix: NDArray[np.float64] | None
+    bend: NDArray[np.float32] | None = None
 
     def image(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """(H, W) float32 -> the same, moved; linear between pixels, black outside."""
-        return self._moved(pixels, cv2.INTER_LINEAR)
+        return self._bent(self._moved(pixels, cv2.INTER_LINEAR), cv2.INTER_LINEAR)
 
     def mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(H, W) bool -> the same, moved; nearest pixel."""
-        return self._moved(np.ascontiguousarray(mask).view(np.uint8), cv2.INTER_NEAREST).view(bool)
+        return self.bent(self._moved(np.ascontiguousarray(mask).view(np.uint8), cv2.INTER_NEAREST).view(bool))
+
+    def bent(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(H, W) bool, moved but for the bend -> the same, bent; nearest pixel."""
+        return self._bent(mask.view(np.uint8), cv2.INTER_NEAREST).view(bool)
 
     def polygon(self, polygon: ArrayLike) -> NDArray[np.float64]:
-        """[x0, y0, x1, y1, ...] in px from the image's upper left corner -> (P, 2) float64 of the new places."""
+        """[x0, y0, x1, y1, ...] in px from the image's upper left corner -> (P, 2) float64 of the new places.
+
+        But for the bend, which makes curves of straight lines: what is drawn of the polygon is to be ``bent``.
+        """
         # A matrix between pixel centers lies half a pixel from one between corners.
         points = np.reshape(np.asarray(polygon, dtype=np.float64), (-1, 2))
         if self._affine is None:
@@ -195,6 +232,13 @@ class Motion:
         if self.matrix is not None:
             return cv2.warpAffine(plane, self.matrix, self.size_hw[::-1], flags=interpolation)
         return cv2.flip(plane, 1) if self.flip else plane
+
+    def _bent(self, plane: NDArray[Any], interpolation: int) -> NDArray[Any]:
+        if self.bend is None:
+            return plane
+        height, width = self.size_hw
+        columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+        return cv2.remap(plane, columns + self.bend[..., 0], rows + self.bend[..., 1], interpolation)
 
 
 def _mirror(width: int) -> NDArray[np.float64]:

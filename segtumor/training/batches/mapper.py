@@ -12,6 +12,7 @@ import numpy as np
 from detectron2.config import CfgNode
 from numpy.typing import NDArray
 
+from segtumor.errors import ConfigError
 from segtumor.evaluation.facts.truth import UNKNOWN_CLASS, true_class
 from segtumor.imaging import normalize_window, read_radiograph
 from segtumor.imaging.resizing import resize, resized_hw
@@ -21,6 +22,7 @@ from segtumor.models.kinds import Example, Truth, instance_targets, kind_of
 from segtumor.structures.lesions import AnnotatedImage, Lesion
 from segtumor.structures.masks import draw_polygons, mask_from_rle, rle_from_segmentation
 from segtumor.system.opencv import cv2
+from segtumor.taxonomy import NORMAL
 from segtumor.training.batches.augmentation import Augmentation, Motion
 from segtumor.training.batches.cache import ImageCache
 from segtumor.training.batches.composed import SUFFIXES, ComposedAugmentation
@@ -28,6 +30,8 @@ from segtumor.training.batches.mosaic import mosaic
 
 #: One image of a data set and its lesions: Detectron2's standard dataset dict.
 Record = Mapping[str, Any]
+#: Draws the masks of an image's lesions, (L, h, w) bool, where a ``Motion`` takes them.
+Draw = Callable[[Motion], NDArray[np.bool_]]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -38,6 +42,7 @@ class RadiographMapper:
         short_edges_px: sizes of the image's shorter edge to choose from at random.
         max_long_edge_px: the longer edge is never made longer than this.
         augmentation: name of a policy, or a file of albumentations (``composed``).
+        augmentation_by_class: pairs of a class, or "normal", and the policy of its images in place of that.
         square: whether both edges get the size of the shorter one.
         steps: names of ``imaging.steps``, applied before augmentation.
         min_lesion_area_px: lesions with fewer pixels after augmentation are left out of this example.
@@ -47,7 +52,7 @@ class RadiographMapper:
         targets: what becomes of the truth of an image (``models.kinds.ModelKind.targets``).
 
     Raises:
-        ConfigError: no such policy, a file that cannot be used, or the folder for the cache holds other things.
+        ConfigError: no such policy or class, a file that cannot be used, or a folder for the cache with other things.
     """
 
     short_edges_px: Sequence[int]
@@ -61,6 +66,7 @@ class RadiographMapper:
     cache_folder: str | Path = ""
     cache_max_gb: float = 0.0
     class_names: Sequence[str] = ()
+    augmentation_by_class: Sequence[tuple[str, str]] = ()
     targets: Callable[[Truth], Mapping[str, Any]] = instance_targets
 
     def __post_init__(self) -> None:
@@ -71,6 +77,7 @@ class RadiographMapper:
             self._augmentation = ComposedAugmentation(self.augmentation, trial_hw=(shortest, shortest))
         else:
             self._augmentation = Augmentation(self.augmentation)
+        self._of_class = _augmentations(self.augmentation_by_class, self.class_names)
         settings = [max(self.short_edges_px), self.max_long_edge_px, self.window_percentiles, self.max_pixels]
         settings += ["square"] if self.square else []
         folder, max_gb = self.cache_folder, self.cache_max_gb
@@ -85,6 +92,7 @@ class RadiographMapper:
             window_percentiles=cfg.INPUT.WINDOW_PERCENTILES,
             max_pixels=cfg.INPUT.MAX_PIXELS,
             augmentation=cfg.INPUT.AUGMENTATION if is_train else "none",
+            augmentation_by_class=cfg.INPUT.AUGMENTATION_BY_CLASS if is_train else (),
             min_lesion_area_px=cfg.INPUT.MIN_LESION_AREA_PX,
             square=cfg.INPUT.SQUARE,
             steps=cfg.INPUT.PREPROCESSING,
@@ -103,8 +111,7 @@ class RadiographMapper:
         """
         rng = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
         pixels, draw = self._drawn(record, int(rng.choice(self.short_edges_px)))
-        pixels, masks = self._augmentation.augment(pixels, draw, rng)
-        return self._example([record], pixels, masks)
+        return self._example([record], pixels, draw, rng)
 
     def mosaic(self, records: Sequence[Record], seed: int) -> Example:
         """As a call, of four records put together (``mosaic``); height, width and name are those of the first.
@@ -115,12 +122,13 @@ class RadiographMapper:
         edge_px = int(rng.choice(self.short_edges_px))
         still = [self._drawn(record, edge_px) for record in records]
         pixels, masks = mosaic([(pixels, draw(Motion(pixels.shape, False, None))) for pixels, draw in still], rng)
-        pixels, masks = self._augmentation.augment(
-            pixels, lambda motion: np.stack([motion.mask(m) for m in masks]) if len(masks) else masks, rng
-        )
-        return self._example(records, pixels, masks)
 
-    def _drawn(self, record: Record, edge_px: int) -> tuple[NDArray[np.float32], Callable[[Motion], NDArray[np.bool_]]]:
+        def draw_moved(motion: Motion) -> NDArray[np.bool_]:
+            return np.stack([motion.mask(mask) for mask in masks]) if len(masks) else masks
+
+        return self._example(records, pixels, draw_moved, rng)
+
+    def _drawn(self, record: Record, edge_px: int) -> tuple[NDArray[np.float32], Draw]:
         """Pixels of a record's image at the model's size, and what draws its lesions where a ``Motion`` takes them."""
         pixels, size_hw = self._window(record["file_name"], edge_px)
         pixels = apply_steps(pixels, self.steps)
@@ -134,17 +142,21 @@ class RadiographMapper:
 
         return pixels, draw
 
-    def _example(self, records: Sequence[Record], pixels: NDArray[np.float32], masks: NDArray[np.bool_]) -> Example:
-        class_ids = [lesion["category_id"] for record in records for lesion in _lesions_of(record)]
+    def _example(
+        self, records: Sequence[Record], pixels: NDArray[np.float32], draw: Draw, rng: np.random.Generator
+    ) -> Example:
         classes = {image_class_of(record, self.class_names) for record in records}
         image_class = classes.pop() if len(classes) == 1 else UNKNOWN_CLASS
+        augmentation = self._of_class.get(image_class, self._augmentation)
+        pixels, masks = augmentation.augment(pixels, draw, rng)
+        class_ids = [lesion["category_id"] for record in records for lesion in _lesions_of(record)]
         return {
             "image": image_tensor(pixels),
-            **self.targets(self._truth(masks, class_ids, image_class)),
+            **self.targets(self._truth(image_class, masks, class_ids)),
             **{key: records[0][key] for key in ("height", "width", "image_id", "file_name")},
         }
 
-    def _truth(self, masks: NDArray[np.bool_], class_ids: Sequence[int], image_class: int) -> Truth:
+    def _truth(self, image_class: int, masks: NDArray[np.bool_], class_ids: Sequence[int]) -> Truth:
         areas = np.array([cv2.countNonZero(mask.view(np.uint8)) for mask in masks])
         kept = np.flatnonzero(areas >= max(1, self.min_lesion_area_px))
         return Truth(
@@ -173,6 +185,15 @@ def _lesions_of(record: Record) -> list[Any]:
     return [a for a in record["annotations"] if not a.get("iscrowd", 0)]
 
 
+def _augmentations(by_class: Sequence[tuple[str, str]], class_names: Sequence[str]) -> dict[int, Augmentation]:
+    """{class of an image: its augmentation}; raises ConfigError for an unknown class or policy."""
+    where, names = "INPUT.AUGMENTATION_BY_CLASS", (NORMAL, *class_names)
+    unknown = [name for name, _ in by_class if name not in names]
+    if unknown:
+        raise ConfigError("unknown class", where=where, got=unknown[0], expected=", ".join(names))
+    return {names.index(name): Augmentation(policy, where=where) for name, policy in by_class}
+
+
 def image_class_of(record: Record, class_names: Sequence[str]) -> int:
     """Class of a record's image as evaluation counts it: 0 normal, ``class_id`` + 1, below 0 unknown."""
     nowhere = (0.0, 0.0, 0.0, 0.0)
@@ -198,6 +219,8 @@ def draw_lesion(segmentation: Any, size_hw: tuple[int, int], motion: Motion, can
         scale = width / size_hw[1], height / size_hw[0]
         polygons = [np.reshape(polygon, (-1, 2)) * scale for polygon in segmentation]
         draw_polygons([motion.polygon(polygon) for polygon in polygons], canvas)
+        if motion.bend is not None:
+            canvas[:] = motion.bent(canvas)
         return
     mask = np.ascontiguousarray(mask_from_rle(rle_from_segmentation(segmentation, size_hw))).view(np.uint8)
     canvas |= motion.mask(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST).view(bool))
