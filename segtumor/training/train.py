@@ -190,7 +190,7 @@ def _initial(cfg: CfgNode, init_from: str | Path | None) -> str | Path | None:
 def _build(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) -> tuple[Trainer, str]:
     """Trainer with its validation, and a sentence on the weights; touches no file of the run."""
     data_sets.check_schedule(cfg)
-    trainer = Trainer.from_config(cfg, build_train_loader(cfg, data_sets.records_of(datasets["train"])))
+    trainer = Trainer.from_config(cfg, build_train_loader(cfg, [dataset.records for dataset in datasets["train"]]))
     validation = _validation(cfg, datasets["validation"], trainer.validated_model)
     if validation is not None:
         trainer.add_validation(validation)

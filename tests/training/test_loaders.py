@@ -6,7 +6,7 @@ import pytest
 
 from segtumor.errors import ConfigError
 from segtumor.training.batches.catalog import load_datasets
-from segtumor.training.batches.loaders import _sampler, build_train_loader, validation_batches
+from segtumor.training.batches.loaders import SOURCE_BALANCED, _sampler, build_train_loader, validation_batches
 from segtumor.training.batches.order import BatchOrder
 
 pytestmark = pytest.mark.model
@@ -23,14 +23,14 @@ def names(loader, batches):
 
 def test_an_epoch_holds_every_image_once_normal_ones_included(records, tiny_config):
     assert any(not record["annotations"] for record in records)
-    loader = build_train_loader(tiny_config(), records)
+    loader = build_train_loader(tiny_config(), [records])
     epoch = names(loader, 3)
     assert [len(batch) for batch in epoch] == [2, 2, 2]
     assert Counter(itertools.chain(*epoch)) == Counter(record["file_name"] for record in records)
 
 
 def test_the_order_depends_on_the_seed_alone(records, tiny_config):
-    first, again, other = (names(build_train_loader(tiny_config({"SEED": s}), records), 6) for s in (1, 1, 2))
+    first, again, other = (names(build_train_loader(tiny_config({"SEED": s}), [records]), 6) for s in (1, 1, 2))
     assert first == again != other
 
 
@@ -42,13 +42,13 @@ def test_validation_takes_every_record_once_in_order(records, tiny_config):
 
 def test_an_unknown_sampler_is_refused(records, tiny_config):
     with pytest.raises(ConfigError, match="RepeatFactorTrainingSampler"):
-        build_train_loader(tiny_config({"DATALOADER.SAMPLER_TRAIN": "Lottery"}), records)
+        build_train_loader(tiny_config({"DATALOADER.SAMPLER_TRAIN": "Lottery"}), [records])
 
 
 def test_imbalance_is_not_corrected_twice(records, tiny_config):
     settings = {"DATALOADER.SAMPLER_TRAIN": "RepeatFactorTrainingSampler", "DATALOADER.REPEAT_THRESHOLD": 0.5}
     with pytest.raises(ConfigError, match="twice"):
-        build_train_loader(tiny_config({**settings, "MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS": [1.0, 2.0, 1.0]}), records)
+        build_train_loader(tiny_config({**settings, "MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS": [1.0, 2.0, 1.0]}), [records])
 
 
 def test_repeat_factor_sampling_shows_the_rare_class_more_often(records, tiny_config):
@@ -58,7 +58,7 @@ def test_repeat_factor_sampling_shows_the_rare_class_more_often(records, tiny_co
     chosen = [malignant[0], *(others * 2)]
     assert len(chosen) == 9
     settings = {"DATALOADER.SAMPLER_TRAIN": "RepeatFactorTrainingSampler", "DATALOADER.REPEAT_THRESHOLD": 1.0}
-    sampler_order = itertools.chain(*names(build_train_loader(tiny_config(settings), chosen), 30))
+    sampler_order = itertools.chain(*names(build_train_loader(tiny_config(settings), [chosen]), 30))
     counts = Counter(sampler_order)
     assert counts[malignant[0]["file_name"]] / 60 > 1.5 / 9
 
@@ -73,13 +73,17 @@ def examples(batches, count):
 REPEATED = {"DATALOADER.SAMPLER_TRAIN": "RepeatFactorTrainingSampler", "DATALOADER.REPEAT_THRESHOLD": 1.0}
 
 
-@pytest.mark.parametrize("settings", [{}, REPEATED, {"DATALOADER.ASPECT_RATIO_GROUPING": True}])
+BALANCED = {"DATALOADER.SAMPLER_TRAIN": SOURCE_BALANCED}
+
+
+@pytest.mark.parametrize("settings", [{}, REPEATED, BALANCED, {"DATALOADER.ASPECT_RATIO_GROUPING": True}])
 def test_examples_depend_on_neither_workers_nor_a_stop(records, tiny_config, settings):
     settings = {"INPUT.AUGMENTATION": "strong", **settings}
-    whole = examples(build_train_loader(tiny_config(settings), records), 7)  # more than two epochs
-    assert examples(build_train_loader(tiny_config(settings), records).after(4), 3) == whole[4:]
+    sources = [records[:2], records[2:]]
+    whole = examples(build_train_loader(tiny_config(settings), sources), 7)  # more than two epochs
+    assert examples(build_train_loader(tiny_config(settings), sources).after(4), 3) == whole[4:]
     two = tiny_config({**settings, "DATALOADER.NUM_WORKERS": 2})
-    assert examples(build_train_loader(two, records).after(1), 4) == whole[1:5]
+    assert examples(build_train_loader(two, sources).after(1), 4) == whole[1:5]
     assert len({pixels for batch in whole for _, pixels in batch}) == 14  # no augmentation twice
 
 
@@ -93,10 +97,35 @@ def test_images_alike_share_a_batch_and_none_is_lost():
     assert seeds == np.random.RandomState(0).randint(2**31, size=6).tolist()  # as when the mapper drew them itself
 
 
+def shares(sizes, tiny_config, passes=30):
+    """Proportion of each source among the images that are shown in so many passes, and how often each image is."""
+    sources = [[{"annotations": []}] * size for size in sizes]
+    n = passes * len(sizes) * max(sizes)
+    shown = Counter(itertools.islice(_sampler(tiny_config(BALANCED), sources), n))
+    ends = np.cumsum([0, *sizes])
+    return [sum(shown[i] for i in range(a, b)) / n for a, b in itertools.pairwise(ends)], shown
+
+
+@pytest.mark.parametrize("sizes", [(4, 4), (3, 12), (1, 5, 10), (7, 10)])
+def test_each_source_has_an_equal_share_and_each_image_of_it_too(sizes, tiny_config):
+    found, shown = shares(sizes, tiny_config)
+    assert found == pytest.approx([1 / len(sizes)] * len(sizes), abs=0.02)
+    assert set(shown) == set(range(sum(sizes)))  # none is left out
+    largest = np.argmax(sizes)
+    start = sum(sizes[:largest])
+    assert all(abs(shown[start + i] - 30) <= 1 for i in range(sizes[largest]))  # once in each pass
+
+
+@pytest.mark.parametrize("sizes", [(5,), (5, 0)])
+def test_one_source_leaves_nothing_to_balance(sizes, tiny_config):
+    with pytest.raises(ConfigError, match="nothing to balance"):
+        shares(sizes, tiny_config)
+
+
 def test_crowds_make_no_image_worth_repeating(records, tiny_config):
     crowd = {"category_id": 1, "iscrowd": 1}
     chosen = [{**record, "annotations": [{"category_id": 0, "iscrowd": 0}]} for record in records]
     chosen[0]["annotations"].append(crowd)
-    assert _sampler(tiny_config(REPEATED), chosen)._int_part.tolist() == [1.0] * len(chosen)
+    assert _sampler(tiny_config(REPEATED), [chosen])._int_part.tolist() == [1.0] * len(chosen)
     chosen[0]["annotations"][1] = {"category_id": 1, "iscrowd": 0}
-    assert _sampler(tiny_config(REPEATED), chosen)._int_part.tolist()[0] == 2.0
+    assert _sampler(tiny_config(REPEATED), [chosen])._int_part.tolist()[0] == 2.0

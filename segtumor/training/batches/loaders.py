@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetFromList
 from detectron2.data.samplers import RepeatFactorTrainingSampler, TrainingSampler
@@ -19,6 +20,8 @@ from segtumor.training.batches.workers import InHand, answering
 
 #: Keeps the draw of a mosaic's parts apart from what the same seed decides of its augmentation.
 _MOSAIC = 4
+#: ``DATALOADER.SAMPLER_TRAIN`` for as many images of each training set, beside Detectron2's two.
+SOURCE_BALANCED = "SourceBalancedSampler"
 
 
 class TrainLoader:
@@ -68,13 +71,17 @@ class TrainLoader:
         return None if index is None else self._examples.file_name(index)
 
 
-def build_train_loader(cfg: CfgNode, records: Sequence[Record]) -> TrainLoader:
+def build_train_loader(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> TrainLoader:
     """Batches of ``SOLVER.IMS_PER_BATCH`` mapped records over all processes, normal images included.
 
+    Args:
+        sources: the records of each training set.
+
     Raises:
-        ConfigError: the sampler is unknown, class weights and repeat-factor sampling would correct imbalance twice, or
-            the batch cannot be divided among the processes.
+        ConfigError: the sampler is unknown or has nothing to balance, class weights and repeat-factor sampling would
+            correct imbalance twice, or the batch cannot be divided among the processes.
     """
+    records = [record for source in sources for record in source]
     processes = comm.get_world_size()
     if cfg.SOLVER.IMS_PER_BATCH % processes:
         raise ConfigError(
@@ -84,7 +91,7 @@ def build_train_loader(cfg: CfgNode, records: Sequence[Record]) -> TrainLoader:
             expected=f"a multiple of {processes}",
         )
     order = {
-        "indices": _sampler(cfg, records),
+        "indices": _sampler(cfg, sources),
         "batch_size": cfg.SOLVER.IMS_PER_BATCH // processes,
         "seed": cfg.SEED + comm.get_rank(),
         "wide": [r["width"] > r["height"] for r in records] if cfg.DATALOADER.ASPECT_RATIO_GROUPING else None,
@@ -139,18 +146,41 @@ def validation_batches(cfg: CfgNode, records: Sequence[Record]) -> Iterator[list
         yield [mapper(record) for record in records[start : start + size]]
 
 
-def _sampler(cfg: CfgNode, records: Sequence[Record]) -> Sampler[int]:
+def _sampler(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> Sampler[int]:
+    """Indices of the records of all sources, one source after the other."""
+    samplers = {
+        "TrainingSampler": lambda: TrainingSampler(sum(map(len, sources)), seed=cfg.SEED),
+        "RepeatFactorTrainingSampler": lambda: _repeating(cfg, _class_factors(cfg, sources)),
+        SOURCE_BALANCED: lambda: _repeating(cfg, _source_factors(sources)),
+    }
     name = cfg.DATALOADER.SAMPLER_TRAIN
-    if name == "TrainingSampler":
-        plain: Sampler[int] = TrainingSampler(len(records), seed=cfg.SEED)
-        return plain
-    if name != "RepeatFactorTrainingSampler":
+    if name not in samplers:
+        expected = f"one of {', '.join(samplers)}"
+        raise ConfigError("unknown sampler", where="DATALOADER.SAMPLER_TRAIN", got=name, expected=expected)
+    sampler: Sampler[int] = samplers[name]()
+    return sampler
+
+
+def _repeating(cfg: CfgNode, factors: torch.Tensor) -> Sampler[int]:
+    """Each image so many times in a pass over all, (N,) from 1 on; of fractions, as often on average."""
+    sampler: Sampler[int] = RepeatFactorTrainingSampler(factors, seed=cfg.SEED)
+    return sampler
+
+
+def _source_factors(sources: Sequence[Sequence[Record]]) -> torch.Tensor:
+    """Images of a small source are repeated until it has as many as the largest."""
+    sizes = [len(source) for source in sources if source]
+    if len(sizes) < 2:
         raise ConfigError(
-            "unknown sampler",
+            "nothing to balance",
             where="DATALOADER.SAMPLER_TRAIN",
-            got=name,
-            expected="TrainingSampler or RepeatFactorTrainingSampler",
+            got=f"{SOURCE_BALANCED} and {len(sizes)} training set",
+            expected="several in DATASETS.TRAIN",
         )
+    return torch.cat([torch.full((size,), max(sizes) / size) for size in sizes])
+
+
+def _class_factors(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> torch.Tensor:
     if cfg.DATALOADER.REPEAT_THRESHOLD <= 0:
         raise ConfigError(
             "repeat-factor sampling needs a threshold, the share of images below which a class is repeated",
@@ -165,9 +195,12 @@ def _sampler(cfg: CfgNode, records: Sequence[Record]) -> Sampler[int]:
             remedy=f"Keep one of {kind_of(cfg).weights_key} and RepeatFactorTrainingSampler",
         )
     # A crowd region is not learnt from, so that it makes no image worth repeating.
-    lesions = [{"annotations": [a for a in record["annotations"] if not is_crowd(a)]} for record in records]
-    factors = RepeatFactorTrainingSampler.repeat_factors_from_category_frequency(
+    lesions = [
+        {"annotations": [a for a in record["annotations"] if not is_crowd(a)]}
+        for source in sources
+        for record in source
+    ]
+    factors: torch.Tensor = RepeatFactorTrainingSampler.repeat_factors_from_category_frequency(
         lesions, cfg.DATALOADER.REPEAT_THRESHOLD
     )
-    repeating: Sampler[int] = RepeatFactorTrainingSampler(factors, seed=cfg.SEED)
-    return repeating
+    return factors
