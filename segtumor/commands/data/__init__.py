@@ -8,6 +8,7 @@ from segtumor.commands.cli import Commands, Group
 #: Sub-command -> (module of ``segtumor.commands``, what it does).
 COMMANDS: Commands = {
     "convert": ("data.convert", "LabelMe, VOC, YOLO, Label Studio, CVAT, masks, CSV to COCO, and back"),
+    "png": ("data.png", "radiographs as 8-bit PNG files without names or headers"),
     "check": ("data.check", "all problems of an annotation file and its images; --fix writes a repaired copy"),
     "split": ("data.split", "train, val and test by case; k-fold; one centre left out; official lists"),
     "leaks": ("data.leaks", "cases and images that are in several parts of a split"),
