@@ -74,7 +74,7 @@ def write_index(path: str | Path, index: Index) -> None:
         "schema_version": SCHEMA_VERSION,
         **{name: getattr(index, name) for name in ("class_names", "model", "image_root")},
     }
-    arrays = {name: np.array(getattr(index, name), dtype=np.str_) for name in _TEXTS}
+    arrays: dict[str, Any] = {name: np.array(getattr(index, name), dtype=np.str_) for name in _TEXTS}
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, about=np.array(json.dumps(about)), embeddings=index.embeddings, **arrays)
 
@@ -133,5 +133,5 @@ def check_model(index: Index, model: Mapping[str, Any], *, where: str | Path) ->
 
 def subset(index: Index, rows: Sequence[int]) -> Index:
     """The index of some images only."""
-    texts = {name: [getattr(index, name)[row] for row in rows] for name in _TEXTS}
+    texts: dict[str, Any] = {name: [getattr(index, name)[row] for row in rows] for name in _TEXTS}
     return dataclasses.replace(index, embeddings=index.embeddings[list(rows)], **texts)

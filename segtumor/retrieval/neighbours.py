@@ -36,7 +36,8 @@ class Neighbours:
             k: from 1.
         """
         distances = 1 - self.directions @ direction
-        seen, found = set(own_cases), []
+        seen = set(own_cases)
+        found: list[tuple[int, float]] = []
         for row in np.argsort(distances, kind="stable").tolist():
             case = self.index.cases[row]
             if case not in seen and len(found) < k:

@@ -39,7 +39,9 @@ def tsne(directions: Floats, *, seed: int = 0) -> Floats:
     if len(directions) < 4:
         raise ConfigError("too few images for t-SNE", where="--map", got=len(directions), expected="4 or more")
     perplexity = min(_PERPLEXITY, (len(directions) - 1) / 3)
-    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(directions).astype(np.float64)
+    found = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(directions)
+    points: Floats = np.asarray(found, dtype=np.float64)
+    return points
 
 
 #: By name. Directions (N, D) to points (N, 2).

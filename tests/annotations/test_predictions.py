@@ -6,12 +6,13 @@ import pytest
 
 from segtumor.annotations.coco import load_coco
 from segtumor.annotations.predictions.document import read_predictions
+from segtumor.annotations.predictions.items import reading_fields
 from segtumor.annotations.predictions.writing import predictions_document
 from segtumor.errors import DataError
 from segtumor.structures.lesions import AnnotatedImage, Finding
 from segtumor.structures.masks import mask_from_rle, rle_from_mask
 from segtumor.structures.outcomes import InferenceOutcome, failed
-from segtumor.structures.readings import Note, Reading
+from segtumor.structures.readings import Note, Reading, Similar
 
 NAMES = ("benign", "malignant")
 HERE = [AnnotatedImage(1, "a/x.png", (4, 6)), AnnotatedImage(2, "b/x.png", (4, 6)), AnnotatedImage(3, "y.png", (4, 6))]
@@ -412,3 +413,15 @@ def test_a_table_is_not_called_cut_off(read, content):
 def test_annotations_may_have_a_schema_version(tmp_path):
     (tmp_path / "truth.json").write_text(json.dumps({**TRUTH, "schema_version": "1.0"}))
     assert len(load_coco(tmp_path / "truth.json", check_files=False).images) == 1
+
+
+def test_similar_images_are_read_back():
+    similar = [{"file_name": "a.png", "case_id": "c1", "label": "normal", "distance": 0.25}]
+    assert reading_fields({"similar": similar}, ("benign",))["similar"] == (Similar("a.png", "c1", "normal", 0.25),)
+    assert "similar" not in reading_fields({}, ("benign",))
+
+
+@pytest.mark.parametrize("given", ["x", [1], [{"file_name": "a.png"}], [{"distance": "near"}], [{"distance": True}]])
+def test_similar_images_that_are_none_are_said(given):
+    with pytest.raises(DataError, match="malformed similar"):
+        reading_fields({"similar": given}, ("benign",))

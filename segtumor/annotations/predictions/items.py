@@ -82,8 +82,10 @@ def _similar(given: Any) -> tuple[Similar, ...]:
         isinstance(one, dict) and _is_number(one.get("distance")) for one in given
     ):
         raise DataError("malformed similar", got=f"{given!r:.60}", expected="a list of images with their distance")
-    texts = ("file_name", "case_id", "label")
-    return tuple(Similar(*(str(one.get(name, "")) for name in texts), float(one["distance"])) for one in given)
+    return tuple(
+        Similar(str(one.get("file_name", "")), str(one.get("case_id", "")), str(one.get("label", "")), one["distance"])
+        for one in given
+    )
 
 
 def _timings(given: Any) -> dict[str, float]:

@@ -110,7 +110,10 @@ def _reading(entry: Line, size_hw: tuple[int, int] | None, class_names: tuple[st
         findings=tuple(_finding(len(class_names), *values) for values in entry["findings"]),
         image_probabilities=None if given is None else tuple(map(float, given)),
         marks_lesions=entry.get(_MARKS_LESIONS),
-        similar=tuple(Similar(*map(str, texts), float(distance)) for *texts, distance in entry.get(_SIMILAR, ())),
+        similar=tuple(
+            Similar(str(name), str(case), str(label), float(distance))
+            for name, case, label, distance in entry.get(_SIMILAR, ())
+        ),
         uncertainty=entry["uncertainty"],
         prediction_set=None if entry.get(_PREDICTION_SET) is None else tuple(map(str, entry[_PREDICTION_SET])),
         notes=tuple(Note(str(code), str(text)) for code, text in entry["notes"]),

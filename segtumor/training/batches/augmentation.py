@@ -139,10 +139,11 @@ class Augmentation:
         """What happens to the places of an image of ``size_hw``: a ``Motion``."""
         policy, (height, width) = self._policy, size_hw
         flip = rng.random() < policy.flip_p
-        moves = rng.random() < policy.move_p
-        matrix = self._matrix(size_hw, rng) if moves else None
+        matrix = self._matrix(size_hw, rng) if rng.random() < policy.move_p else None
+        if matrix is not None and flip:
+            matrix = matrix @ _mirror(width)
         bend = self._bend(size_hw, rng) if policy.bend_p and rng.random() < policy.bend_p else None
-        return Motion((height, width), flip, matrix @ _mirror(width) if moves and flip else matrix, bend)
+        return Motion((height, width), flip, matrix, bend)
 
     def _matrix(self, size_hw: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
         """(2, 3) from old to new pixel centers, without a flip."""
