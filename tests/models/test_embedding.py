@@ -22,9 +22,6 @@ CLASSIFIER = ("MODEL.META_ARCHITECTURE", "ImageClassifier", "MODEL.CLASSIFIER.NA
 KINDS = {
     "detector": ((), 16),
     "image head": (("MODEL.META_ARCHITECTURE", "ImageHeadRCNN"), 2 * 4 * 16),
-        ("MODEL.META_ARCHITECTURE", "RetinaNet", "MODEL.RETINANET.IN_FEATURES", "['p2','p3','p4','p5','p6']"),
-        16,
-    ),
     "classifier": (CLASSIFIER, 1024),
     "unet": (("MODEL.META_ARCHITECTURE", "UNet", "MODEL.UNET.WIDTH", "8"), None),
 }

@@ -40,9 +40,11 @@ def embedding_figure(
         color = class_color(list(class_names).index(name)) if name in class_names else NEUTRAL
         if rows.any():
             text = f"{name_text(name)}, n = {int(rows.sum())}"
-            axes.scatter(*points[rows].T, s=16, color=color, alpha=0.8, linewidths=0, label=text)
+            axes.scatter(points[rows, 0], points[rows, 1], s=16, color=color, alpha=0.8, linewidths=0, label=text)
     if wrong.any():
-        axes.scatter(*points[wrong].T, s=26, marker="x", color=DARK, linewidths=0.8, label="called wrongly")
+        axes.scatter(
+            points[wrong, 0], points[wrong, 1], s=26, marker="x", color=DARK, linewidths=0.8, label="called wrongly"
+        )
     label_axes(axes, f"First {_NAMES[method]}", f"Second {_NAMES[method]}", None, None)
     axes.legend(loc="best", framealpha=0.9)
     return figure
