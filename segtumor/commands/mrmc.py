@@ -1,4 +1,4 @@
-"""``segtumor mrmc``: several readers, each under several modalities, tested together."""
+"""``tools/mrmc.py``: several readers, each under several modalities, tested together."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
