@@ -148,6 +148,9 @@ def _add_data_keys(cfg: CfgNode) -> None:
 
     # Sets that choose the best model and stop training; DATASETS.TEST is evaluated once, with that model.
     cfg.DATASETS.VALIDATION = ()
+    # Classes of the files that count as another, texts LABEL=CLASS; and whether normal images are used at all.
+    cfg.DATASETS.CLASSES = []
+    cfg.DATASETS.NORMAL = True
 
 
 def _add_training_keys(cfg: CfgNode) -> None:

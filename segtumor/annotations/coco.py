@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from segtumor.annotations.attributes import label_of
+from segtumor.annotations.class_scheme import ClassScheme
 from segtumor.annotations.json_input import is_predictions, parse_json, read_bytes
 from segtumor.annotations.problems import ERROR, Problem, ProblemKind
 from segtumor.annotations.regions import (
@@ -139,7 +140,12 @@ class CocoDataset:
 
 
 def load_coco(
-    json_path: Path | str, image_root: Path | str | None = None, *, check_files: bool = True, require_masks: bool = True
+    json_path: Path | str,
+    image_root: Path | str | None = None,
+    *,
+    check_files: bool = True,
+    require_masks: bool = True,
+    scheme: ClassScheme | None = None,
 ) -> CocoDataset:
     """Read and check a COCO file.
 
@@ -147,8 +153,10 @@ def load_coco(
         image_root: folder of the images; None takes ``images`` beside the folder of the annotation file.
         check_files: whether every image must be on disk, inside ``image_root``.
         require_masks: whether every annotation needs a segmentation; False also accepts boxes alone.
+        scheme: classes to join and images to leave out; None: as the file has them.
 
     Raises:
+        ConfigError: the scheme names a class that the file lacks.
         DataError: the file is missing, not JSON, holds predictions, or has problems; it names the first 20 and counts
             them all.
     """
@@ -169,6 +177,8 @@ def load_coco(
         _LOG.warning("%s: %s; `segtumor data check %s` shows them", json_path.name, count, json_path)
     for sentence in region_remarks(regions_by_image(coco["images"], coco["annotations"])):
         _LOG.warning("%s: %s", json_path.name, sentence)
+    if scheme is not None:
+        coco = scheme.apply(coco, where=json_path)
     return dataset_of(coco, image_root, json_path=json_path, sha256=hashlib.sha256(data).hexdigest())
 
 

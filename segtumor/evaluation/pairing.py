@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
+from segtumor.annotations.class_scheme import ClassScheme
 from segtumor.annotations.coco import CocoDataset, load_coco
 from segtumor.annotations.predictions.document import read_predictions
 from segtumor.annotations.regions import CROWDS_AS_LESIONS, Crowds
@@ -131,6 +132,7 @@ def pair(
     truth: CocoDataset | None = None,
     only_annotated: bool = False,
     allow_absent: bool = False,
+    scheme: ClassScheme | None = None,
 ) -> Pairing:
     """Read both files.
 
@@ -140,12 +142,14 @@ def pair(
         only_annotated: whether predicted images that are not annotated are left out.
         allow_absent: whether annotated images that a predictions.json does not list, or lists as failed, count as
             without findings.
+        scheme: classes of the truth to join, and whether its normal images count; None: as the file has them.
 
     Raises:
+        ConfigError: the scheme names a class that the annotations lack.
         DataError: as ``load_coco`` and ``read_predictions``; all lesions are crowds; every image failed; annotated
             images that are not listed or failed.
     """
-    truth = truth or load_coco(annotations, check_files=False, require_masks=False)
+    truth = truth or load_coco(annotations, check_files=False, require_masks=False, scheme=scheme)
     _refuse_crowds_only(annotations, truth.crowds)
     found = read_predictions(
         predictions,

@@ -188,6 +188,7 @@ RULES = {
     "DATASETS.TRAIN": each(_TEXT, least=0),
     "DATASETS.VALIDATION": each(_TEXT, least=0),
     "DATASETS.TEST": each(_TEXT, least=0),
+    "DATASETS.CLASSES": each(_TEXT, least=0),
     "DATALOADER.NUM_WORKERS": whole(0, 256),
     "DATALOADER.WORKER_TIMEOUT_S": whole(0, 86_400),
     "DATALOADER.REPEAT_THRESHOLD": SHARE,

@@ -13,7 +13,7 @@ from segtumor.annotations.regions import CROWDS_AS_LESIONS, Crowds, count_crowds
 from segtumor.errors import ConfigError
 from segtumor.evaluation.facts.truth import UNKNOWN_CLASS
 from segtumor.models.kinds import class_weights, kind_of, set_classes
-from segtumor.training.batches.catalog import DataParts, Files, check_image_sizes, load_datasets, shared_cases
+from segtumor.training.batches.catalog import DataParts, Files, check_image_sizes, load_datasets, scheme_of, shared_cases
 from segtumor.training.batches.mapper import image_class_of
 from segtumor.training.schedules import set_epochs
 
@@ -49,7 +49,7 @@ def load_training_sets(cfg: CfgNode, files: Files | None = None) -> DataParts:
     if not cfg.DATASETS.TRAIN:
         raise ConfigError("nothing to train on", where="DATASETS.TRAIN", remedy="Name a data set, e.g. btxrd256_train")
     names = [name for part in parts.values() for name in part]
-    loaded = dict(zip(names, load_datasets(names, files=files), strict=True))
+    loaded = dict(zip(names, load_datasets(names, files=files, scheme=scheme_of(cfg)), strict=True))
     datasets = {part: [loaded[name] for name in part_names] for part, part_names in parts.items()}
     for dataset in loaded.values():
         check_image_sizes(dataset.records, max_pixels=cfg.INPUT.MAX_PIXELS)

@@ -33,7 +33,7 @@ from segtumor.runs import EVALUATIONS, OPERATING_POINTS, PREDICTIONS, find_run
 from segtumor.structures.lesions import ImageResult
 from segtumor.structures.outcomes import InferenceOutcome
 from segtumor.structures.readings import Reading
-from segtumor.training.batches.catalog import Files, load_datasets
+from segtumor.training.batches.catalog import Files, load_datasets, scheme_of
 from segtumor.training.data_identity import warn_of_seen
 from segtumor.training.data_sets import complete_config
 from segtumor.training.run_folder import check_appended, check_run_folder, lock_run, log_file
@@ -64,7 +64,7 @@ def evaluate_run(cfg: CfgNode, *, files: Files | None = None) -> dict[str, Evalu
     """
     if not cfg.DATASETS.TEST:
         raise ConfigError("nothing to evaluate on", where="DATASETS.TEST", remedy="Name a data set, e.g. btxrd256_test")
-    datasets = load_datasets(cfg.DATASETS.TEST, files=files)
+    datasets = load_datasets(cfg.DATASETS.TEST, files=files, scheme=scheme_of(cfg))
     complete_config(cfg, datasets)
     folder = Path(cfg.OUTPUT_DIR)
     with lock_run(folder):

@@ -35,6 +35,17 @@ def add_study_options(parser: argparse.ArgumentParser, *, resampling: bool = Tru
         "otherwise they are an error",
     )
     parser.add_argument(
+        "--class",
+        dest="classes",
+        action="append",
+        default=[],
+        metavar="LABEL=CLASS",
+        help="class of the annotations that counts as another, as the model was trained (DATASETS.CLASSES); repeatable",
+    )
+    parser.add_argument(
+        "--no-normal", action="store_true", help="leave out normal images, as DATASETS.NORMAL False in training"
+    )
+    parser.add_argument(
         "--rule",
         choices=("any", "mean", "max"),
         default="any",
@@ -70,8 +81,15 @@ def study_settings(arguments: argparse.Namespace, **more: Any) -> "StudySettings
 def paired(
     arguments: argparse.Namespace, annotations: str, predictions: str, truth: "CocoDataset | None" = None
 ) -> "Pairing":
-    """``pairing.pair`` by the options for images that only one of the files covers."""
+    """``pairing.pair`` by the options for classes and for images that only one of the files covers."""
+    from segtumor.annotations.class_scheme import ClassScheme
     from segtumor.evaluation.pairing import pair
 
-    only_annotated, allow_absent = arguments.only_annotated, arguments.allow_absent
-    return pair(annotations, predictions, truth=truth, only_annotated=only_annotated, allow_absent=allow_absent)
+    return pair(
+        annotations,
+        predictions,
+        truth=truth,
+        only_annotated=arguments.only_annotated,
+        allow_absent=arguments.allow_absent,
+        scheme=ClassScheme.parse(arguments.classes, normal=not arguments.no_normal, where="--class"),
+    )

@@ -146,12 +146,9 @@ def _options(arguments: argparse.Namespace) -> "ConversionOptions":
 
 def _class_options(options: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     """({label: class}, labels to drop) of ``LABEL=CLASS``."""
-    classes = {}
-    for option in options:
-        label, equals, name = option.partition("=")
-        if not equals or not label.strip():
-            raise ConfigError("not a label and its class", where="--class", got=option, expected="LABEL=CLASS")
-        classes[label.strip()] = name.strip()
+    from segtumor.annotations.class_scheme import label_and_class
+
+    classes = dict(label_and_class(option, where="--class") for option in options)
     return {label: name for label, name in classes.items() if name}, [
         label for label, name in classes.items() if not name
     ]

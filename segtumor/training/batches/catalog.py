@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
+from segtumor.annotations.class_scheme import ClassScheme
 from segtumor.annotations.coco import CocoDataset, load_coco
 from segtumor.cases import case_or_own
 from segtumor.errors import DataError
@@ -44,19 +46,25 @@ def dataset_paths(name: str, root: str | Path | None = None) -> tuple[Path, Path
 
 
 def load_datasets(
-    names: Iterable[str], *, root: str | Path | None = None, files: Files | None = None
+    names: Iterable[str],
+    *,
+    root: str | Path | None = None,
+    files: Files | None = None,
+    scheme: ClassScheme | None = None,
 ) -> list[CocoDataset]:
     """Read, check and register data sets, in the order of their names.
 
     Args:
         root: folder of the data sets' folders; None takes ``$DETECTRON2_DATASETS`` or ``datasets``.
         files: {name: (annotation file, image folder)} of data sets that are elsewhere.
+        scheme: of the classes (``scheme_of``); None: as the files have them.
 
     Raises:
         DataError: a file is missing or malformed, or the sets differ in their classes.
     """
     names, files = list(names), files or {}
-    datasets = [load_coco(*(files[name] if name in files else dataset_paths(name, root))) for name in names]
+    paths = [files[name] if name in files else dataset_paths(name, root) for name in names]
+    datasets = [load_coco(*both, scheme=scheme) for both in paths]
     for name, dataset in zip(names, datasets, strict=True):
         if dataset.taxonomy != datasets[0].taxonomy:
             raise DataError(
@@ -67,6 +75,11 @@ def load_datasets(
             )
         _register(name, dataset)
     return datasets
+
+
+def scheme_of(cfg: CfgNode) -> ClassScheme:
+    """What ``DATASETS.CLASSES`` and ``DATASETS.NORMAL`` make of the classes; ConfigError if they say nothing sound."""
+    return ClassScheme.parse(cfg.DATASETS.CLASSES, normal=cfg.DATASETS.NORMAL, where="DATASETS.CLASSES")
 
 
 def check_image_sizes(records: Iterable[Mapping[str, Any]], *, max_pixels: int) -> None:

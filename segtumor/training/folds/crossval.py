@@ -99,6 +99,7 @@ def _run(cfg: CfgNode, plan: Plan, fold: Fold, folder: Path, init_from: str | Pa
     }
     own = cfg.clone()
     own.OUTPUT_DIR = str(folder)
+    own.DATASETS.CLASSES, own.DATASETS.NORMAL = [], True  # the fold's files have the scheme's classes already
     for part, key in PARTS.items():
         own.DATASETS[key] = tuple(name for name in files if name.endswith(f"_{part}"))
     if is_trained(folder):

@@ -5,7 +5,7 @@ model already chosen. Not here: the folds themselves (``segtumor.datasets.splits
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from segtumor.datasets.splits.strata import LABEL, image_labels, stratum_keys
 from segtumor.errors import ConfigError
 from segtumor.models.kinds import kind_of
 from segtumor.taxonomy import NORMAL
-from segtumor.training.batches.catalog import dataset_paths, load_datasets
+from segtumor.training.batches.catalog import dataset_paths, load_datasets, scheme_of
 from segtumor.training.data_sets import complete_config
 
 #: Parts of a data set, and where the configuration names them.
@@ -123,10 +123,11 @@ def _pooled(cfg: CfgNode, parts: Iterable[str]) -> tuple[MergedCoco, Path]:
     if not names:
         keys = ", ".join(f"DATASETS.{PARTS[part]}" for part in parts)
         raise ConfigError("no data sets to divide into folds", where=keys, remedy="Name some, e.g. btxrd256_train")
-    complete_config(cfg.clone(), load_datasets(names))
-    paths = [dataset_paths(name)[0] for name in names]
-    image_root, merged = common_root(merge_coco(paths))
-    return merged, image_root
+    scheme = scheme_of(cfg)
+    complete_config(cfg.clone(), load_datasets(names, scheme=scheme))
+    image_root, merged = common_root(merge_coco([dataset_paths(name)[0] for name in names]))
+    coco = {key: getattr(merged, key) for key in ("images", "annotations", "categories")}
+    return replace(merged, **scheme.apply(coco, where=", ".join(names))), image_root
 
 
 def _labels(merged: MergedCoco) -> tuple[list[str], tuple[str, ...], list[set[str]]]:
