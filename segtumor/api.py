@@ -21,8 +21,8 @@ from segtumor.arrays import Array, GrayImage
 from segtumor.errors import BadImageError, ConfigError, DataError, SegtumorError
 from segtumor.imaging import Radiograph, normalize_window, read_radiograph
 from segtumor.imaging.contrast import remarks_on
+from segtumor.inference.cascade import with_points
 from segtumor.inference.load import InferenceModel, check_model, folds_in, load_models
-from segtumor.inference.points import at_points
 from segtumor.inference.similar import SimilarImages
 from segtumor.shipped.registry import model_folder
 from segtumor.structures import readings
@@ -226,6 +226,7 @@ class Model:
 def load(
     path_or_name: str | Path | Sequence[str | Path],
     *,
+    cascade: str | Path | Sequence[str | Path] = (),
     tta: bool | Sequence[str] = False,
     fusion: str = "wbf",
     mc_dropout: int = 0,
@@ -246,6 +247,8 @@ def load(
         path_or_name: folder of a training run, whose best weights are used, or of an exported model; or the name of
             a model (``segtumor models`` lists them). A list of them, or the folder of a cross-validation, is an
             ensemble: what its members say becomes one reading, and how far they disagree its uncertainty.
+        cascade: the same of a model that is asked first whether there is a tumour at all; ``path_or_name`` then says
+            which, and where. Empty for none. ``operating_point`` is the first model's.
         tta: whether the model also looks at the mirrored picture (test-time augmentation); or a list of "flip" and
             "scale", which looks at it smaller and larger.
         fusion: how findings of several looks become one: "wbf", weighted boxes fusion, or "nms", the highest score.
@@ -265,8 +268,8 @@ def load(
         similar: how many of them, from 1.
 
     Raises:
-        ConfigError: no model there, options that do not fit it, an index of another model, or members of an ensemble
-            that differ.
+        ConfigError: no model there, options that do not fit it, an index of another model, members of an ensemble
+            that differ, or a cascade of models whose classes do not fit.
         DataError: the index is missing or damaged.
         ModelError: it is damaged or of another version.
         InstallationError: what runs it is not installed.
@@ -277,11 +280,13 @@ def load(
         raise ConfigError("number of threads out of range", got=repr(threads), expected="1 or more, or None")
     if confidence_threshold is not None and operating_point is not None:
         raise ConfigError("two thresholds", got="confidence_threshold and operating_point", expected="one of them")
-    named = [path_or_name] if isinstance(path_or_name, (str, Path)) else list(path_or_name)
-    folders = [run for name in named for run in folds_in(model_folder(name))]
+    folders, first = (
+        [run for name in ([given] if isinstance(given, (str, Path)) else given) for run in folds_in(model_folder(name))]
+        for given in (path_or_name, cascade)
+    )
     if not folders:
         raise ConfigError("no model is named", got="an empty list", expected="a folder, a name, or several")
-    for folder in folders:
+    for folder in (*folders, *first):
         check_model(folder, remedy="Give the folder itself, not a file in it or the folder above")
     options: dict[str, Any] = {
         "tta": tta,
@@ -295,11 +300,19 @@ def load(
     chosen: dict[str, Any] = {"operating_point": operating_point, "prediction_sets": prediction_sets}
     found: dict[str, Any] = {"index": None if index is None else Path(index).resolve(), "similar": similar}
     again = functools.partial(
-        load, [folder.resolve() for folder in folders], **options, **chosen, points=points, **found
+        load,
+        [folder.resolve() for folder in folders],
+        cascade=[folder.resolve() for folder in first],
+        **options,
+        **chosen,
+        points=points,
+        **found,
     )
-    loaded = at_points(
-        load_models(folders, **options, embedding=index is not None), folders, **chosen, points_file=points
-    )
+    if first and index is not None:
+        raise ConfigError("similar images are looked up by one model", got="a cascade", remedy="Leave out one of them")
+    whole = load_models(folders, **options, embedding=index is not None)
+    asked_first = load_models(first, **options) if first else None
+    loaded = with_points(whole, folders, asked_first, first, **chosen, points_file=points)
     return Model(loaded, again, None if index is None else SimilarImages.open(index, loaded, similar))
 
 

@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
             "python tools/infer.py --run output/exported --input scans --output found --batch-size 4 --num-workers 2",
             "python tools/infer.py --run output/exported --input scans --recursive --output found --continue",
             "python tools/infer.py --run output/tiny_phantoms_crossval --tta --input scans --output found",
+            "python tools/infer.py --cascade output/tumour_or_not --run output/which_tumour --input scans --output found",
             "python tools/infer.py --explain gradcam --input knee.png --output explained",
             "python tools/infer.py --similar 5 --index output/index/index.npz --input knee.png --output found",
             "python tools/infer.py --run output/exported --annotations mine/annotations/test.json --output found",
@@ -51,6 +52,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     model.add_argument("--config-file", metavar="FILE", help="configuration; the weights are given with --opts")
     together = parser.add_argument_group("looking twice, and several models")
+    together.add_argument(
+        "--cascade",
+        nargs="+",
+        default=[],
+        metavar="MODEL",
+        help="a model that is asked first whether there is a tumour at all; --run then says which, and where if it"
+        " marks lesions. Several are an ensemble, as in --run",
+    )
     together.add_argument(
         "--tta",
         nargs="*",
@@ -185,27 +194,21 @@ def _add_earlier_run_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     from segtumor.inference.batch.run import Options, check, infer_with
     from segtumor.inference.load import check_model, folds_in, opencv_threads
-    from segtumor.inference.points import at_points
     from segtumor.shipped.registry import model_folder
 
     given = _given_options(arguments)
     named = [] if arguments.config_file else [model_folder(name) for name in arguments.run or [None]]
     runs: list[Path | None] = [run for folder in named for run in folds_in(folder)]
     runs = runs or [None]
-    for run in runs:
+    first = [run for name in arguments.cascade for run in folds_in(model_folder(name))]
+    for run in (*runs, *first):
         check_model(run)
     inputs = _find_inputs(arguments)
     check(inputs.paths, arguments.output, continued=arguments.continued, overwrite=arguments.overwrite)
     with opencv_threads(1):  # files, not parts of one, are what is worked on side by side
-        model = _load(arguments, runs)
-        model = at_points(
-            model,
-            runs,
-            operating_point=arguments.operating_point,
-            prediction_sets=arguments.prediction_sets,
-            points_file=arguments.points,
-        )
-        settings = Options.of_model(model, review_threshold=_review_threshold(arguments, model, runs), **given)
+        model = _load(arguments, runs, first)
+        review_threshold = _review_threshold(arguments, model, [*first, *runs])
+        settings = Options.of_model(model, review_threshold=review_threshold, **given)
         similar = _similar(arguments, model, inputs)
         if model.note:
             logger.warning("%s", model.note.text)
@@ -214,18 +217,39 @@ def main(arguments: argparse.Namespace) -> int:
     return _print_result(arguments, settings, result)
 
 
-def _load(arguments: argparse.Namespace, runs: Sequence["Path | None"]) -> "InferenceModel":
-    from segtumor.inference.load import combine, explainable_config, explaining, load_model, with_embedding
+def _load(arguments: argparse.Namespace, runs: Sequence["Path | None"], first: Sequence["Path"]) -> "InferenceModel":
+    from segtumor.inference.cascade import with_points
+    from segtumor.inference.load import combine, explainable_config, explaining, load_model, load_models, with_embedding
+
+    chosen: dict[str, Any] = {
+        "operating_point": arguments.operating_point,
+        "prediction_sets": arguments.prediction_sets,
+        "points_file": arguments.points,
+    }
 
     if not arguments.explain:
         options = {name: getattr(arguments, name) for name in _OF_MODELS}
+        together = {"tta": arguments.tta or arguments.tta == [], "fusion": arguments.fusion}
+        if first and arguments.similar is not None:
+            what = "similar images are looked up by one model"
+            raise ConfigError(what, where="--similar", remedy="Leave out --cascade or --similar")
         members = [load_model(run=run, **options) for run in runs]
         if arguments.similar is not None:
             members[0] = with_embedding(members[0])
-        return combine(members, list(map(str, runs)), tta=arguments.tta or arguments.tta == [], fusion=arguments.fusion)
-    if len(runs) > 1 or arguments.tta is not None or arguments.runtime or arguments.mc_dropout or arguments.similar:
+        model = combine(members, list(map(str, runs)), **together)
+        options["config_file"] = None  # is of --run
+        asked_first = load_models(first, **together, **options) if first else None
+        return with_points(model, runs, asked_first, first, **chosen)
+    if (
+        len(runs) > 1
+        or first
+        or arguments.tta is not None
+        or arguments.runtime
+        or arguments.mc_dropout
+        or arguments.similar
+    ):
         what = "one look of one model, by torch, is explained"
-        remedy = "Leave out --tta, --mc-dropout, --runtime and --similar, and name one model"
+        remedy = "Leave out --cascade, --tta, --mc-dropout, --runtime and --similar, and name one model"
         raise ConfigError(what, where="--explain", remedy=remedy)
     cfg = explainable_config(runs[0], arguments.config_file, arguments.opts)
     if arguments.device:
@@ -233,7 +257,7 @@ def _load(arguments: argparse.Namespace, runs: Sequence["Path | None"]) -> "Infe
     if arguments.confidence_threshold is not None:
         cfg.TEST.CONFIDENCE_THRESHOLD, cfg.OPERATING_POINTS.USED = arguments.confidence_threshold, ""
     cfg.freeze()
-    return explaining(cfg, arguments.explain, threads=arguments.threads)
+    return with_points(explaining(cfg, arguments.explain, threads=arguments.threads), runs, None, [], **chosen)
 
 
 def _review_threshold(

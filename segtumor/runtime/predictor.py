@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,8 +108,8 @@ class Predictor:
         """Size the shorter edge of a radiograph is scaled to."""
         return self.windowing.short_edge_px
 
-    def window(self, pixels: NDArray[np.float32], *, short_edge_px: int | None = None) -> Window:
-        """As ``Windowing.window``."""
+    def window(self, pixels: NDArray[np.float32], *, short_edge_px: int | None = None) -> Any:
+        """As ``Windowing.window``; of several models more than one. Only ``read_windows`` needs to know."""
         return self.windowing.window(pixels, short_edge_px=short_edge_px)
 
     def read(self, radiograph: Radiograph) -> Reading:
@@ -140,9 +141,7 @@ class Predictor:
             for reading, radiograph in zip(sound, radiographs, strict=True)
         ]
 
-    def read_windows(
-        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]
-    ) -> list[Reading | NonFiniteOutputError]:
+    def read_windows(self, windows: Sequence[Any], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
         """The same for windows that are made already (``window``) and the sizes (H, W) of their radiographs, px.
 
         The readings know nothing of their radiographs but the size. Where the model broke down the list holds
@@ -166,7 +165,7 @@ def picture_notes(remarks: Iterable[str]) -> tuple[Note, ...]:
     return tuple(Note(ABOUT_PICTURE, remark) for remark in remarks)
 
 
-def _same_shapes(windows: Sequence[Window]) -> Iterable[list[int]]:
+def _same_shapes(windows: Sequence[Any]) -> Iterable[list[int]]:
     """Indices of the windows, grouped by their shape.
 
     A batch is padded to its largest image, and the padding changes what is found: a radiograph's findings must not

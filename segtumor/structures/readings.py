@@ -39,6 +39,8 @@ SIZE_REDUCED = "size_reduced"
 UNLIKE_TRAINING = "unlike_training"
 #: No tumour is called, and its score is high enough for a second look.
 LOOK_AGAIN = "look_again"
+#: A tumour is called, and nothing is known of its class.
+CLASS_UNKNOWN = "class_unknown"
 #: Memory ran out while the overlay was drawn.
 NOT_DRAWN = "not_drawn"
 #: Of a note of which only the sentence is known, as in files of older versions.

@@ -13,7 +13,14 @@ from segtumor.annotations.regions import CROWDS_AS_LESIONS, Crowds, count_crowds
 from segtumor.errors import ConfigError
 from segtumor.evaluation.facts.truth import UNKNOWN_CLASS
 from segtumor.models.kinds import class_weights, kind_of, set_classes
-from segtumor.training.batches.catalog import DataParts, Files, check_image_sizes, load_datasets, scheme_of, shared_cases
+from segtumor.training.batches.catalog import (
+    DataParts,
+    Files,
+    check_image_sizes,
+    load_datasets,
+    scheme_of,
+    shared_cases,
+)
 from segtumor.training.batches.mapper import image_class_of
 from segtumor.training.schedules import set_epochs
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import locks_output
 from segtumor.commands.common.terminal import print_remarks, print_table, progress_bar
-from segtumor.errors import ConfigError
 
 if TYPE_CHECKING:  # would delay --help
     from segtumor.formats.collection import Unlisted

@@ -9,8 +9,7 @@ import functools
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from segtumor.datasets.fingerprints import pixel_hash
 from segtumor.errors import BadImageError, SegtumorError
@@ -20,7 +19,6 @@ from segtumor.inference.batch.earlier_output import is_overlay
 from segtumor.inference.batch.inputs import file_identity
 from segtumor.reporting.pictures.overlay_view import OverlayBase, overlay_base
 from segtumor.runtime.predictor import Predictor
-from segtumor.runtime.protocols import Window
 from segtumor.system.resource_errors import is_out_of_memory
 
 
@@ -31,7 +29,7 @@ class Prepared:
     Attributes:
         identity: ``inputs.file_identity`` before it was read.
         size_hw: of the radiograph, px; None if it could not be read.
-        window: (h, w) float32 in [0, 1], what the model sees.
+        window: what the model sees (``Predictor.window``).
         base: what the overlay is drawn on, or None.
         spacing_mm, spacing_source: as ``imaging.Radiograph``.
         remarks: as ``imaging.Radiograph``.
@@ -44,7 +42,7 @@ class Prepared:
     path: Path
     identity: list[int] | None = None
     size_hw: tuple[int, int] | None = None
-    window: np.ndarray | None = None
+    window: Any = None
     base: OverlayBase | None = None
     spacing_mm: tuple[float, float] | None = None
     spacing_source: str | None = None
@@ -84,8 +82,8 @@ class Preparer:
             prepared = Prepared(path, reason=str(_no_memory(path) if starved else error), starved=starved)
         return dataclasses.replace(prepared, identity=identity, seconds=time.perf_counter() - started)
 
-    def window(self, path: Path, short_edge_px: int) -> Window:
-        """What the model sees of a file at another size, (h, w) float32; raises as ``read_radiograph``."""
+    def window(self, path: Path, short_edge_px: int) -> Any:
+        """What the model sees of a file at another size; raises as ``read_radiograph``."""
         return self.predictor.window(self._read(path).pixels, short_edge_px=short_edge_px)
 
     def _prepare(self, path: Path) -> Prepared:
