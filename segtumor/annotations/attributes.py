@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from segtumor.annotations.problems import ProblemKind
-from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
+from segtumor.taxonomy import ENTITIES, NORMAL
 
 DEEPEST = 20
 LARGEST_INTEGER = 2**63
@@ -22,14 +22,14 @@ TOLERATED = {ProblemKind.NOT_FINITE}
 def label_of(image: Mapping[str, Any], class_names: Sequence[str] = ()) -> Any:
     """The ``image_label`` of a COCO image entry, as every part of segtumor compares it; None without one.
 
-    Normal, benign, malignant and the names of classes are written as they are here, whatever their capitals and blanks:
+    Normal, benign, intermediate, malignant and the names of classes are written as they are here, whatever their capitals and blanks:
     "Malignant " is malignant. Other values are returned as they are.
     """
     value = image.get("image_label")
     if not isinstance(value, str):
         return value
     text = " ".join(value.split()).casefold()
-    return next((known for known in (NORMAL, BENIGN, MALIGNANT, *class_names) if known.casefold() == text), value)
+    return next((known for known in (NORMAL, *ENTITIES, *class_names) if known.casefold() == text), value)
 
 
 def texts_of(value: Any) -> tuple[str, ...]:

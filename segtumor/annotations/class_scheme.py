@@ -10,7 +10,7 @@ from typing import Any
 
 from segtumor.annotations.attributes import label_of
 from segtumor.errors import ConfigError, DataError
-from segtumor.taxonomy import NORMAL
+from segtumor.taxonomy import ENTITIES, NORMAL
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,31 @@ class ClassScheme:
         for category in categories:
             name = self.joined.get(category["name"], category["name"])
             new_id[category["id"]] = first.setdefault(name, {**category, "name": name})["id"]
-        images = [self._image(image, names) for image in coco["images"]]
+        annotations = [{**a, "category_id": new_id[a["category_id"]]} for a in coco["annotations"]]
+        gravest: dict[int, int] = {}
+        for annotation in annotations:
+            image_id, category_id = annotation["image_id"], annotation["category_id"]
+            gravest[image_id] = max(category_id, gravest.get(image_id, category_id))
+        name_of = {category["id"]: category["name"] for category in first.values()}
+        images = [self._image(image, names, name_of, gravest.get(image["id"])) for image in coco["images"]]
         if not self.normal:
-            annotated = {annotation["image_id"] for annotation in coco["annotations"]}
-            images = [i for i in images if i["id"] in annotated or label_of(i) not in (None, "", NORMAL)]
+            tumors = (*ENTITIES, *first)
+            images = [i for i in images if i["id"] in gravest or label_of(i, tumors) in tumors]
             if not images:
                 raise DataError("every image is normal, and none of these is wanted", where=where)
-        annotations = [{**a, "category_id": new_id[a["category_id"]]} for a in coco["annotations"]]
         return {**coco, "categories": list(first.values()), "images": images, "annotations": annotations}
 
-    def _image(self, image: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    def _image(
+        self, image: Mapping[str, Any], names: list[str], name_of: Mapping[int, str], gravest: int | None
+    ) -> dict[str, Any]:
+        """The image with its label among the new classes. One that was no class of the file, and is one now, gives way
+        to the gravest of the lesions: an image is called benign where subtypes say intermediate."""
         label = label_of(image, names)
-        return {**image, "image_label": self.joined[label]} if label in self.joined else dict(image)
+        if label in self.joined:
+            return {**image, "image_label": self.joined[label]}
+        if gravest is not None and label not in names and label in name_of.values():
+            return {**image, "image_label": name_of[gravest]}
+        return dict(image)
 
 
 def label_and_class(text: str, *, where: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from segtumor.annotations.regions import count_crowds, is_crowd
 from segtumor.annotations.segmentations import FITS_BADLY_IOU, Bools, paired_iou
 from segtumor.arrays import Floats, SizeHW
 from segtumor.cases import case_of, cases_alike, is_placeholder
-from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
+from segtumor.taxonomy import ENTITIES, NORMAL
 
 #: Areas differ if by more than this factor, and by more pixels than rasterising a small outline can add.
 AREA_FACTOR, AREA_TOLERANCE_PX = 2, 10
@@ -181,7 +181,7 @@ def _warn_of_labels(images: Entries, class_names: Sequence[str], found: list[Pro
         return
     for index, image in images:
         label = label_of(image, class_names)
-        if label is not None and label not in (NORMAL, BENIGN, MALIGNANT, *class_names):
+        if label is not None and label not in (NORMAL, *ENTITIES, *class_names):
             found.append(warning(place("images", index, image), "image_label", ProblemKind.OTHER_LABEL, show(label)))
 
 

@@ -126,7 +126,7 @@ class ProblemKind(Enum):
         "contradicts the annotations, of which it has some",
         "correct the label, or add or remove the lesions",
     )
-    OTHER_LABEL = ("is none of normal, benign, malignant and the classes",)
+    OTHER_LABEL = ("is none of normal, benign, intermediate, malignant and the classes",)
 
     # Boxes and flags of annotations.
     NO_BOX = ("is not [x, y, width, height]",)
@@ -222,7 +222,7 @@ _REMEDY_OF_FIELD = {
     "width": "give the image file's width in px; --fix with --images does it",
     "height": "give the image file's height in px; --fix with --images does it",
     "name": "give each category a name of its own",
-    "image_label": "write normal, benign, malignant or a class of the file",
+    "image_label": "write normal, benign, intermediate, malignant or a class of the file",
     "case_id": "say which patient or study the image is of; without it no split by case is possible",
     "spacing_mm": "write [row, column] in mm, or null where unknown; --fix writes null",
     "images": "add the list of images",

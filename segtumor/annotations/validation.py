@@ -17,7 +17,7 @@ from segtumor.annotations.plausibility import Measured, dataset_warnings, lesion
 from segtumor.annotations.problems import ERROR, Problem, ProblemKind, error, place, show, value_at, warning
 from segtumor.annotations.regions import has_outline
 from segtumor.annotations.segmentations import Segmented, check_outlines, is_number
-from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
+from segtumor.taxonomy import ENTITIES, NORMAL
 
 LISTS = ("images", "annotations", "categories")
 #: Ids beyond it are changed by every reader that takes numbers for float64.
@@ -183,7 +183,7 @@ def _check_labels(images: Entries, annotations: Entries, found: list[Problem]) -
         label, image_id = label_of(image), image.get("id")
         has_lesion = type(image_id) is int and image_id in annotated
         # A file without any annotation is one for classifiers of whole images.
-        lacks_lesion = label in (BENIGN, MALIGNANT) and not has_lesion and bool(annotations)
+        lacks_lesion = label in ENTITIES and not has_lesion and bool(annotations)
         if (label == NORMAL and has_lesion) or lacks_lesion:
             kind = ProblemKind.NORMAL_BUT_LESIONS if has_lesion else ProblemKind.LABEL_BUT_NO_LESION
             found.append(error(place("images", index, image), "image_label", kind, show(label)))

@@ -37,7 +37,7 @@ _EXAMPLES = (
 #: What is written, by any options.
 _WRITTEN = (
     *(REPORT, METRICS, "estimates.csv", "subgroups.csv", "tests.csv", "curve_*.csv", "confusion_*.csv"),
-    "*_class_table.csv",
+    *("*_class_table.csv", "stages.csv"),
     *("per_case.csv", "per_image.csv", "per_lesion.csv"),
     *("precision_recall.png", "confusion_matrix.png", "dice_histogram.png", TRAINING_CURVES),
 )

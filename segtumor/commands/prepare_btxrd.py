@@ -43,9 +43,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_split_options(parser)
     parser.add_argument(
         "--classes",
-        choices=("entity", "subtype"),
+        choices=("entity", "graded", "subtype"),
         default="entity",
-        help="entity: benign and malignant (default); subtype: the nine labels of BTXRD",
+        help="entity: benign and malignant (default); graded: benign, intermediate (giant cell tumour) and malignant; "
+        "subtype: the nine labels of BTXRD",
     )
     parser.add_argument(
         "--images",
@@ -101,6 +102,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 def _options(arguments: argparse.Namespace) -> "PrepareOptions":
     from segtumor.formats.btxrd.prepare import PrepareOptions
+    from segtumor.taxonomy import BINARY, GRADED, SUBTYPES
 
     return PrepareOptions(
         split=arguments.split,
@@ -108,7 +110,7 @@ def _options(arguments: argparse.Namespace) -> "PrepareOptions":
         lists=arguments.lists,
         fractions=positive_fractions(arguments.fractions),
         seed=arguments.seed,
-        subtypes=arguments.classes == "subtype",
+        taxonomy={"entity": BINARY, "graded": GRADED, "subtype": SUBTYPES}[arguments.classes],
         images=arguments.images,
         hash_images=not arguments.no_image_hashes,
         strict=arguments.strict,

@@ -33,7 +33,7 @@ def sample_images(
 ) -> list[AnnotatedImage]:
     """Up to ``count`` images, as many of each kind as there are, in the order of the data set, chosen by the seed.
 
-    ``only`` takes one kind: normal, benign, malignant or a class; raises DataError if no image is of it.
+    ``only`` takes one kind: normal or an ``image_label``; raises DataError if no image is of it.
     """
     by_kind: dict[str, list[int]] = {}
     for index, image in enumerate(images):

@@ -1,7 +1,7 @@
 """Labels as annotators wrote them: those of lesions to classes, and what they and the image's own words say of it.
 
-Labels that differ only in case or blanks are one class. Benign and malignant, and the subtypes of
-``segtumor.taxonomy``, are spelled as there; every other label stays as written.
+Labels that differ only in case or blanks are one class. Benign, intermediate and malignant, and the
+subtypes of ``segtumor.taxonomy``, are spelled as there; every other label stays as written.
 """
 
 from collections import Counter
@@ -11,10 +11,10 @@ from typing import Any
 from segtumor.annotations.remarks import LeftOutError, Remark
 from segtumor.errors import ConfigError
 from segtumor.formats.collection import SourceImage
-from segtumor.taxonomy import BENIGN, BINARY, MALIGNANT, NORMAL, SUBTYPE_ENTITY, Taxonomy
+from segtumor.taxonomy import BINARY, ENTITIES, GRADED, NORMAL, SUBTYPE_ENTITY, Taxonomy
 
 #: What the whole image can be called, by a tag of CVAT or a choice in Label Studio.
-IMAGE_LABELS = (NORMAL, BENIGN, MALIGNANT)
+IMAGE_LABELS = (NORMAL, *ENTITIES)
 
 
 def label_key(label: str) -> str:
@@ -42,16 +42,16 @@ def classes_of_labels(
         spelling = first_spelling.setdefault(label_key(label), " ".join(label.split()))
         if label.strip() != spelling and label in written:
             notes.append(Remark("", "label spelled differently, joined", f"{label!r} with {spelling!r}"))
-    canonical = {name.casefold(): name for name in (*BINARY.names, *SUBTYPE_ENTITY)}
+    canonical = {name.casefold(): name for name in (*ENTITIES, *SUBTYPE_ENTITY)}
     names = {key: wanted.get(key, canonical.get(key, spelling)) for key, spelling in first_spelling.items()}
     return {label: names[label_key(label)] for label in (*labels, *written)}
 
 
 def taxonomy_of(labels: Iterable[str], class_of: Mapping[str, str]) -> Taxonomy:
-    """Benign and malignant in our order where they are all there is; else the format's order; else the alphabet's."""
+    """Benign, malignant, and intermediate if it occurs, in our order where they are all there is; else the format's order; else the alphabet's."""
     used = set(class_of.values())
-    if used <= set(BINARY.names):
-        return BINARY
+    if used <= set(ENTITIES):
+        return BINARY if used <= set(BINARY.names) else GRADED
     ordered = dict.fromkeys(class_of[label] for label in labels)
     return Taxonomy(tuple(ordered) + tuple(sorted(used - set(ordered))))
 
@@ -63,15 +63,15 @@ def label_fields(annotations: Sequence[Mapping[str, Any]], taxonomy: Taxonomy) -
     labels = {label_key(a.get("label", taxonomy.names[a["category_id"] - 1])) for a in annotations}
     entities = {_entity(taxonomy.names[a["category_id"] - 1]) for a in annotations}
     found = {}
-    if entities <= {BENIGN, MALIGNANT}:
-        found["image_label"] = MALIGNANT if MALIGNANT in entities else BENIGN
+    if entities <= set(ENTITIES):
+        found["image_label"] = next(entity for entity in reversed(ENTITIES) if entity in entities)
     if len(labels) == 1 and labels <= set(SUBTYPE_ENTITY):
         found["subtype"] = labels.pop()
     return found
 
 
 def image_label_and_rest(words: Sequence[str], has_lesions: bool) -> tuple[str | None, list[str]]:
-    """(normal, benign, malignant or None, the other words) of the words chosen for an image, in any case.
+    """(normal, benign, intermediate, malignant or None, the other words) of the words chosen for an image, in any case.
 
     Raises LeftOutError if they contradict each other or the lesions: the truth of the image is not known.
     """
@@ -81,10 +81,10 @@ def image_label_and_rest(words: Sequence[str], has_lesions: bool) -> tuple[str |
     label = labels.pop() if labels else None
     if label == NORMAL and has_lesions:
         raise LeftOutError("called normal, but lesions are annotated")
-    if label in (BENIGN, MALIGNANT) and not has_lesions:
-        raise LeftOutError("called benign or malignant, but no lesion is annotated", label)
+    if label in ENTITIES and not has_lesions:
+        raise LeftOutError("called a tumour, but no lesion is annotated", label)
     return label, [word for word in words if word.strip().casefold() not in IMAGE_LABELS]
 
 
 def _entity(name: str) -> str | None:
-    return name if name in BINARY.names else SUBTYPE_ENTITY.get(name)
+    return name if name in ENTITIES else SUBTYPE_ENTITY.get(name)

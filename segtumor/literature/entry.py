@@ -70,6 +70,20 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Confusion:
+    """A confusion matrix that a source prints.
+
+    Args:
+        classes: K + 1 names, normal first; counts: rows true, columns called.
+    """
+
+    model: str
+    split: str
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
 class Claim:
     """One thing to recompute.
 
@@ -102,6 +116,7 @@ class Entry:
     iou_rule: str
     splits: Mapping[str, Split]
     results: tuple[Result, ...]
+    confusions: tuple[Confusion, ...]
     claims: tuple[Claim, ...]
     path: Path
 

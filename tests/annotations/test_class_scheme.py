@@ -63,6 +63,26 @@ def test_normal_images_are_left_out(tmp_path):
     assert [image["file_name"] for image in dataset.images] == ["b.png", "c.png", "e.png"]
 
 
+def test_a_label_that_was_no_class_gives_way_to_the_lesions():
+    """Subtypes joined to graded entities: the file calls the image of a giant cell tumour benign."""
+    names = ("osteochondroma", "giant cell tumor", "osteosarcoma")
+    box = {"bbox": [0, 0, 4, 4], "area": 16}
+    coco = {
+        "categories": [{"id": n, "name": name} for n, name in enumerate(names, start=1)],
+        "images": [
+            {"id": 1, "image_label": "benign"},
+            {"id": 2, "image_label": "benign"},
+            {"id": 3, "image_label": "malignant"},
+            {"id": 4, "image_label": "normal"},
+        ],
+        "annotations": [{"id": n, "image_id": n, "category_id": n, **box} for n in (1, 2, 3)],
+    }
+    graded = dict(zip(names, ("benign", "intermediate", "malignant"), strict=True))
+    made = ClassScheme(graded).apply(coco, where="all.json")
+    assert [image["image_label"] for image in made["images"]] == ["benign", "intermediate", "malignant", "normal"]
+    assert [category["name"] for category in made["categories"]] == ["benign", "intermediate", "malignant"]
+
+
 def test_an_image_label_alone_makes_a_tumour():
     coco = {**document(), "annotations": []}
     kept = ClassScheme(normal=False).apply(coco, where="all.json")["images"]

@@ -9,6 +9,7 @@ from segtumor.commands.cli import Commands, Group
 COMMANDS: Commands = {
     "audit": ("benchmark.audit", "recompute what published sources print, and show what does not hold"),
     "run": ("benchmark.run", "measure predictions as a published study did, beside its numbers"),
+    "reproduce": ("benchmark.reproduce", "train as a published study of classifiers did, beside its tables"),
     "list": ("benchmark.list_sources", "the published sources: data, unit, n, split, metrics"),
 }
 main = Group(

@@ -1,6 +1,7 @@
 """What is true of an image: tumour or not, and of which class. The one definition; everything that counts asks here.
 
-* Tumour: the image has a lesion, crowd regions included, or its ``image_label`` says benign, malignant or a class.
+* Tumour: the image has a lesion, crowd regions included, or its ``image_label`` says benign, intermediate, malignant or a
+  class.
 * Class: ``image_label`` where it names a class, else the highest ``class_id`` among the lesions, else normal. Where a
   tumour has neither, the attribute ``subtype`` decides, or the only class; else the class is unknown.
 
@@ -11,7 +12,7 @@ blame a model for finding it. Not here: what a model says of an image (``image_l
 from collections.abc import Collection, Sequence
 
 from segtumor.structures.lesions import AnnotatedImage
-from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
+from segtumor.taxonomy import ENTITIES, NORMAL
 
 UNKNOWN_CLASS = -1
 
@@ -19,7 +20,7 @@ UNKNOWN_CLASS = -1
 def has_tumor(truth: AnnotatedImage, class_names: Sequence[str]) -> bool:
     """Whether an image has a tumour."""
     label = truth.attributes.get("image_label")
-    return bool(truth.lesions) or (label != NORMAL and label in (BENIGN, MALIGNANT, *class_names))
+    return bool(truth.lesions) or (label != NORMAL and label in (*ENTITIES, *class_names))
 
 
 def true_class(truth: AnnotatedImage, class_names: Sequence[str]) -> int:

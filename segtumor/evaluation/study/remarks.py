@@ -16,7 +16,7 @@ from segtumor.evaluation.facts.truth import UNKNOWN_CLASS, n_normal
 from segtumor.evaluation.study.intervals import FEW_CASES, PERCENTILE_FEW, WILSON_FEW, is_bootstrapped
 from segtumor.evaluation.study.values import Estimate, StudyRemark, SubgroupEstimate
 from segtumor.structures.lesions import AnnotatedImage, ImageResult
-from segtumor.taxonomy import BENIGN, MALIGNANT, NORMAL
+from segtumor.taxonomy import ENTITIES, NORMAL
 
 #: Codes of remarks that some reports leave out, since they are beside their point.
 UNDEFINED, ALL_TUMOR, SPACING_UNKNOWN = "undefined", "all_tumor", "spacing_unknown"
@@ -103,7 +103,7 @@ def _of_truth(facts: Facts) -> Iterator[str]:
 
 
 def _of_other_labels(facts: Facts) -> Iterator[str]:
-    known = (NORMAL, BENIGN, MALIGNANT, *facts.class_names, None, "")
+    known = (NORMAL, *ENTITIES, *facts.class_names, None, "")
     truths = [r.truth for r in facts.results if not r.truth.lesions]
     other = [truth for truth in truths if truth.attributes.get("image_label") not in known]
     if other:

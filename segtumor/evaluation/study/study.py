@@ -28,6 +28,7 @@ from segtumor.evaluation.study.group_tests import group_tests
 from segtumor.evaluation.study.metrics import evaluation_of
 from segtumor.evaluation.study.remarks import coded, interval_remarks, remarks_of
 from segtumor.evaluation.study.rows import case_rows, study_image_rows, study_lesion_rows
+from segtumor.evaluation.study.stages import stage_rows
 from segtumor.evaluation.study.subgroup_fields import divisions_of
 from segtumor.evaluation.study.subgroups import subgroup_estimates
 from segtumor.evaluation.study.values import Estimate, MeasureSet, Study
@@ -81,6 +82,7 @@ def study(
         tests=tuple(group_tests(facts, divisions)),
         curves={**_curves_of(facts), **_decisions_of(facts, doubts, draws)},
         confusions={f"{calls.kind}_class": (calls.names, calls.confusion) for calls in (facts.calls, facts.patients)},
+        stages=stage_rows(facts.calls) if any(r.image_probabilities is not None for r in results) else (),
         remarks=coded([*remarks_of(facts), *rough, *of_fields, *small]),
         evaluation=evaluation_of(facts, n_images_absent=n_images_absent, n_images_failed=n_images_failed),
         per_lesion=study_lesion_rows(facts),

@@ -11,6 +11,7 @@ from segtumor.evaluation.facts.matching import MatchedImage
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.evaluation.measures.measure import Measure
 from segtumor.evaluation.measures.resampled_ap import PrecisionRecall
+from segtumor.evaluation.study.stages import StageRow
 from segtumor.statistics.interval import Method
 
 if TYPE_CHECKING:
@@ -169,6 +170,8 @@ class Study:
             ``measures.referral.Curve``}; an undefined curve is left out.
         confusions: {"image_class", "patient_class": (names, (K + 1, K + 1) int counts, rows true)}; first is normal.
             Of the plain calls, wherever the finding lies.
+        stages: "tumour or not, then which", of images; empty where the model judges no whole images, or the classes
+            are fewer than two.
         remarks: what was assumed or is undefined, in sentences; the code of a StudyRemark says what it is about.
     """
 
@@ -186,6 +189,7 @@ class Study:
     curves: dict[str, Any]
     confusions: dict[str, tuple[tuple[str, ...], Ints]]
     remarks: tuple[str, ...]
+    stages: tuple[StageRow, ...] = ()
 
     @property
     def marks_lesions(self) -> bool:

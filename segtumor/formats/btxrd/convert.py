@@ -23,7 +23,7 @@ from segtumor.formats.labelme.shapes import LabelmeFile
 from segtumor.imaging import list_images, read_size_hw
 from segtumor.progress import Progress
 from segtumor.structures.polygons import polygon_area, tight_box
-from segtumor.taxonomy import NORMAL, SUBTYPE_ENTITY, Taxonomy
+from segtumor.taxonomy import ENTITIES, INTERMEDIATE, NORMAL, SUBTYPE_ENTITY, Taxonomy
 
 
 @dataclass
@@ -124,7 +124,7 @@ def _convert_row(
         "width": size_hw[1],
         "height": size_hw[0],
         "case_id": cases.get(row.stem) or own_case(row.stem),
-        "image_label": row.label,
+        "image_label": _image_label(row, subtypes, taxonomy),
         "subtype": subtypes[0] if len(subtypes) == 1 else None,
         **row.attributes,
         "spacing_mm": None,
@@ -136,6 +136,13 @@ def _convert_row(
     result.images.append(image)
     for lesion in lesions:
         result.annotations.append(_annotation(lesion, len(result.annotations) + 1, image["id"], taxonomy))
+
+
+def _image_label(row: TableRow, subtypes: Sequence[str], taxonomy: Taxonomy) -> str | None:
+    """That of the table, or the gravest entity of the outlines where the classes are entities that the table lacks."""
+    if INTERMEDIATE not in taxonomy.names or not subtypes:
+        return row.label
+    return max(map(taxonomy.entity_of, subtypes), key=ENTITIES.index)
 
 
 def _image_path(row: TableRow, candidates: Sequence[Path], result: Conversion) -> Path:
@@ -206,7 +213,7 @@ def _compare_labels(row: TableRow, subtypes: Sequence[str], result: Conversion) 
 
 
 def _annotation(lesion: DrawnLesion, annotation_id: int, image_id: int, taxonomy: Taxonomy) -> dict[str, Any]:
-    name = lesion.label if lesion.label in taxonomy.names else SUBTYPE_ENTITY[lesion.label]
+    name = lesion.label if lesion.label in taxonomy.names else taxonomy.entity_of(lesion.label)
     return {
         "id": annotation_id,
         "image_id": image_id,

@@ -33,7 +33,7 @@ from segtumor.formats.conversion.earlier_output import (
     remove_earlier,
 )
 from segtumor.progress import Progress
-from segtumor.taxonomy import BINARY, NORMAL, SUBTYPE_ENTITY, SUBTYPES
+from segtumor.taxonomy import BINARY, NORMAL, SUBTYPES, Taxonomy
 from segtumor.texts import some_of
 
 _NAMED = 5
@@ -49,7 +49,7 @@ class PrepareOptions:
         split: GROUPED, IMAGE, NONE, OFFICIAL, or path of a split.json whose parts are used again.
         groups: table of the cases, needed by GROUPED.
         lists: of OFFICIAL; empty: a column of the data set's table.
-        subtypes: whether the classes are the nine labels of BTXRD, not benign and malignant.
+        taxonomy: its classes: BINARY, GRADED or SUBTYPES.
         strict: whether nothing is written if anything has to be left out.
         overwrite: whether an earlier conversion in the output folder is replaced.
     """
@@ -59,7 +59,7 @@ class PrepareOptions:
     lists: Sequence[str] = ()
     fractions: Mapping[str, float] = field(default_factory=lambda: {"train": 0.7, "val": 0.1, "test": 0.2})
     seed: int = 0
-    subtypes: bool = False
+    taxonomy: Taxonomy = BINARY
     images: str = "link"
     hash_images: bool = True
     strict: bool = False
@@ -99,15 +99,14 @@ def prepare(source: str | Path, output: str | Path, options: PrepareOptions, *, 
     check_no_earlier(output, overwrite=options.overwrite)
     check_no_earlier_split(Path(output), (), overwrite=options.overwrite)
     saved = _saved_split(options)
-    taxonomy = SUBTYPES if options.subtypes else BINARY
     cases = read_cases(options.groups) if options.groups else _cases_of(saved)
-    conversion = convert(source, taxonomy=taxonomy, cases=cases, progress=progress.reading)
+    conversion = convert(source, taxonomy=options.taxonomy, cases=cases, progress=progress.reading)
     _check_usable(source, conversion, strict=options.strict)
     listing = _listing(source, options, conversion)
     split = saved or _new_split(options, conversion, listing)
     if saved:
         _check_saved(options.split, saved, conversion)
-    categories = taxonomy.coco_categories()
+    categories = options.taxonomy.coco_categories()
     summaries = _write(Path(source), prepare_output_folder(output), conversion, split, categories, options, progress)
     return Prepared(conversion, split, summaries)
 
@@ -174,10 +173,10 @@ def _new_split(options: PrepareOptions, conversion: Conversion, listing: Listing
     names, cases = ([image[key] for image in conversion.images] for key in ("file_name", "case_id"))
     if listing is not None:
         return split_from_parts(OFFICIAL, listing.part_of_index, names, cases)
-    severity: tuple[str, ...] = SEVERITY
+    severity: tuple[str, ...] = SEVERITY if options.taxonomy == BINARY else (NORMAL, *options.taxonomy.names)
     key = "image_label"
-    if options.subtypes:  # nine classes need their own balance; the malignant ones come last in the list
-        severity, key = (NORMAL, *SUBTYPE_ENTITY), "subtype"
+    if options.taxonomy == SUBTYPES:  # nine classes need their own balance; the malignant ones come last in the list
+        key = "subtype"
     labels = [image[key] or _fallback_stratum(image, conversion) for image in conversion.images]
     return make_split(
         options.split, names, cases, labels, seed=options.seed, fractions=options.fractions, severity=severity

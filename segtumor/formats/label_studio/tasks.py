@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from segtumor.annotations.remarks import LeftOutError
+from segtumor.formats.labels import IMAGE_LABELS
 from segtumor.imaging import SUPPORTED_SUFFIXES
 
 #: Kind and detail of a Remark on the image of a task, while that is not yet found.
@@ -130,7 +131,7 @@ def _min_results(value: Any) -> list[dict[str, Any]]:
     """Results in one field of a JSON-MIN task: regions, or the choices made (texts, but not an image's address)."""
     if isinstance(value, dict) and isinstance(value.get("choices"), list):
         return [{"type": "choices", "value": value}]
-    if isinstance(value, str) and value.strip().casefold() in ("normal", "benign", "malignant"):
+    if isinstance(value, str) and value.strip().casefold() in IMAGE_LABELS:
         return [{"type": "choices", "value": {"choices": [value]}}]
     regions = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
     return [{**region, "value": region} for region in regions if "original_width" in region or "points" in region]

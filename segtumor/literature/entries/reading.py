@@ -14,8 +14,8 @@ from segtumor.errors import ConfigError, DataError
 from segtumor.literature.claims import arguments as a
 from segtumor.literature.claims.kinds import CHECKS, read_arguments
 from segtumor.literature.entries.plain_yaml import read_yaml
-from segtumor.literature.entries.schema import CITATION, KINDS_OF_SPLIT, RESULT, SCHEMA, SPLIT, UNITS, WHOSE
-from segtumor.literature.entry import SOURCE, Claim, Entry, Result, Split
+from segtumor.literature.entries.schema import CITATION, CONFUSION, KINDS_OF_SPLIT, RESULT, SCHEMA, SPLIT, UNITS, WHOSE
+from segtumor.literature.entry import SOURCE, Claim, Confusion, Entry, Result, Split
 from segtumor.literature.protocols import PROTOCOLS, is_share, metric_names
 
 T = TypeVar("T")
@@ -116,6 +116,10 @@ class _Reader:
                 self.result(row, f"results[{i}]", splits, unit, iou_rule)
                 for i, row in enumerate(self.items(entry["results"], "results"))
             ),
+            confusions=tuple(
+                self.confusion(row, f"confusions[{i}]", splits)
+                for i, row in enumerate(self.items(entry.get("confusions", []), "confusions"))
+            ),
             claims=tuple(self.claims(entry.get("claims", []))),
             path=self.path,
         )
@@ -163,6 +167,19 @@ class _Reader:
             protocols=tuple(protocols),
             comparable=comparable,
             derived=self.boolean(row.get("derived", False), f"{where}.derived"),
+        )
+
+    def confusion(self, value: Any, where: str, splits: Mapping[str, Split]) -> Confusion:
+        row = self.keys(value, CONFUSION, where)
+        classes = [self.words(name, f"{where}.classes") for name in self.items(row["classes"], f"{where}.classes")]
+        counts = self.argument(a.square, row["counts"], f"{where}.counts")
+        if len(counts) != len(classes):
+            self.refuse(f"{where}.counts", "has another size than classes", got=f"{len(counts)} rows")
+        return Confusion(
+            self.words(row["model"], f"{where}.model"),
+            self.one_of(splits, row["split"], f"{where}.split"),
+            tuple(classes),
+            tuple(map(tuple, counts)),
         )
 
     def claims(self, value: Any) -> Iterator[Claim]:

@@ -26,12 +26,15 @@ SCHEMA = {
     "?why_not, ?derived}]; metric is the name of our measure where it means the same; value in quotes, as printed; "
     "comparable is YOUR judgement that it is defined as ours is; the program checks name of the data, kind of split, "
     "size, unit, IoU rule and leaks",
+    "?confusions": "[{model, split, classes, counts}]: confusion matrices; counts: rows true, columns called, both in "
+    "the order of classes, normal first, named as in data of ours",
     "?claims": "[{kind, ?where, ?whose, ...shared arguments, rows: [{what, ...arguments}]}]; whose: one of the words "
     "below",
 }
 CITATION = ("authors", "?year", "?title", "?journal", "?doi", "?note")
 SPLIT = ("kind", "?detail", "?n", "?leak")
 RESULT = tuple(name.strip() for name in SCHEMA["results"].partition("]")[0].strip("[{}").split(","))
+CONFUSION = ("model", "split", "classes", "counts")
 #: Words that a key allows -> what they mean.
 KINDS_OF_SPLIT = dict(SPLIT_KINDS)
 WHOSE = {

@@ -38,7 +38,9 @@ _NAMES = (
     *(f"curve_{name}.csv" for name in _CURVES),
     *(f"confusion_{name}.csv" for name in _CONFUSIONS),
     *(f"{name}_table.csv" for name in _CONFUSIONS),
+    "stages.csv",
 )
+_STAGES = ("stage", "n", "accuracy", "precision", "recall", "f1")
 _RELIABILITY_COLUMNS = ("bin_low", "bin_high", "mean_probability", "observed", "count")
 
 
@@ -57,7 +59,7 @@ def write_study(
 
     ``estimates.csv``, ``subgroups.csv``, ``tests.csv`` and ``per_case.csv``; each curve as ``curve_<name>.csv`` and
     each confusion matrix as ``confusion_<name>.csv``, with precision, recall and F1 of its classes as
-    ``<name>_table.csv``; ``report.html``, which comes last and stands for the others.
+    ``<name>_table.csv``, ``stages.csv`` of models that judge whole images; ``report.html``, which comes last and stands for the others.
     Those that an earlier study left in the folder are deleted when all is drawn and nothing written.
 
     Args:
@@ -78,6 +80,7 @@ def write_study(
         **{f"curve_{name}.csv": _curve_table(curve) for name, curve in study.curves.items()},
         **{f"confusion_{name}.csv": _confusion_table(*confusion) for name, confusion in study.confusions.items()},
         **{f"{name}_table.csv": _class_table(*confusion) for name, confusion in study.confusions.items()},
+        **({"stages.csv": Table([dataclasses.asdict(row) for row in study.stages], _STAGES)} if study.stages else {}),
         REPORT: page,
     }
     if evaluation is None:

@@ -90,7 +90,7 @@ def study_page(
             summary=summary_sentences(study),
             headline=_headline(study),
             count_example=_count_example(study),
-            extra_tables=[*_class_tables(study), *extra_tables],
+            extra_tables=[*_class_tables(study), *_stage_table(study), *extra_tables],
             groups=_groups(study),
             figures={
                 section: [(f, data_url(f.png())) for f in figures if f.section == section]
@@ -123,14 +123,25 @@ def _class_tables(study: Study) -> Iterator[ExtraTable]:
     for key, (names, counts) in study.confusions.items():
         unit = key.partition("_")[0]
         rows = [
-            [
-                r.name,
-                *(UNDEFINED if is_undefined(v) else f"{v:.3f}" for v in (r.precision, r.recall, r.f1)),
-                str(r.n_true),
-            ]
-            for r in class_rows(names, counts)
+            [r.name, *map(_share, (r.precision, r.recall, r.f1)), str(r.n_true)] for r in class_rows(names, counts)
         ]
         yield f"Classes of {unit}s", note, ("class", "precision", "recall", "F1", f"{unit}s"), rows
+
+
+def _stage_table(study: Study) -> Iterator[ExtraTable]:
+    """Tumour or not, then which."""
+    note = (
+        "The first step is judged by its precision, recall (sensitivity) and F1 of tumours, the others by their means "
+        "over the classes that occur. Which tumour it is, is the most probable class other than normal."
+    )
+    header = ("step", "accuracy", "precision", "recall", "F1", "images")
+    if study.stages:
+        shown = [(r.stage, (r.accuracy, r.precision, r.recall, r.f1), r.n) for r in study.stages]
+        yield "Tumour or not, then which", note, header, [[s, *map(_share, v), str(n)] for s, v, n in shown]
+
+
+def _share(value: float) -> str:
+    return UNDEFINED if is_undefined(value) else f"{value:.3f}"
 
 
 def headline(study: Study, also: Iterable[str] = ()) -> list[Estimate]:

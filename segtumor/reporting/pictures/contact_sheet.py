@@ -67,7 +67,7 @@ def _tile(truth: AnnotatedImage, pixels: GrayImage | None, class_names: Sequence
     elif tuple(pixels.shape) != tuple(truth.size_hw):  # outlines would lie where nobody drew them
         fault = f" | is {pixels.shape[1]} x {pixels.shape[0]} px, not as annotated"
     else:
-        _paint(canvas, truth, normalize_window(pixels))
+        _paint(canvas, truth, normalize_window(pixels), class_names)
     names = [class_names[lesion.class_id] + " crowd" * lesion.iscrowd for lesion in truth.lesions]
     counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names)) or "no lesion"
     case = case_of(truth.attributes)
@@ -75,7 +75,7 @@ def _tile(truth: AnnotatedImage, pixels: GrayImage | None, class_names: Sequence
     return np.concatenate([canvas, _band([truth.file_name, second], tile_px, pad=1)])[: tile_px + _LINES * _line_px()]
 
 
-def _paint(canvas: Picture, truth: AnnotatedImage, pixels: GrayImage) -> None:
+def _paint(canvas: Picture, truth: AnnotatedImage, pixels: GrayImage, class_names: Sequence[str]) -> None:
     tile_px = canvas.shape[0]
     scale = tile_px / max(truth.size_hw)
     width, height = (max(1, round(side * scale)) for side in truth.size_hw[::-1])
@@ -84,8 +84,9 @@ def _paint(canvas: Picture, truth: AnnotatedImage, pixels: GrayImage) -> None:
     gray = np.rint(255 * cv2.resize(pixels, (width, height), interpolation=way)).astype(np.uint8)
     canvas[y : y + height, x : x + width] = gray[..., None]
     for lesion in truth.lesions:
+        own = color_rgb(lesion.class_id, class_names)
         for outline in _outlines(lesion, (width, height), scale):
-            for color, thickness in ((_PAPER, 3), (color_rgb(lesion.class_id), 1)):  # the rim shows it on bright bone
+            for color, thickness in ((_PAPER, 3), (own, 1)):  # the rim shows it on bright bone
                 cv2.polylines(canvas, [np.add(outline, (x, y))], True, color, thickness, cv2.LINE_AA)
 
 
@@ -113,7 +114,7 @@ def _header(title: str, class_names: Sequence[str], width: int) -> Picture:
     image = Image.fromarray(_band([title, *[""] * line] if title else [""] * (line + 1), width))
     canvas = ImageDraw.Draw(image)
     for class_id, (name, (x, y)) in enumerate(zip(class_names, places, strict=True)):
-        canvas.rectangle((x, y, x + _FONT_PX - 3, y + _FONT_PX - 3), fill=color_rgb(class_id))
+        canvas.rectangle((x, y, x + _FONT_PX - 3, y + _FONT_PX - 3), fill=color_rgb(class_id, class_names))
         canvas.text((x + _FONT_PX, y - 2), name, font=font, fill=_INK)
     return np.asarray(image)
 

@@ -24,7 +24,13 @@ HEAT_OPACITY = 0.65
 _INK, _PAPER = (240, 240, 240), (24, 24, 24)
 
 
-def draw_heat(base: OverlayBase, heat: NDArray[np.floating], title: str, findings: Sequence[Finding]) -> Picture:
+def draw_heat(
+    base: OverlayBase,
+    heat: NDArray[np.floating],
+    title: str,
+    findings: Sequence[Finding],
+    class_names: Sequence[str] = (),
+) -> Picture:
     """One heat map over its radiograph.
 
     Args:
@@ -32,6 +38,7 @@ def draw_heat(base: OverlayBase, heat: NDArray[np.floating], title: str, finding
         heat: (H, W) in [0, 1], of the radiograph.
         title: in the header.
         findings: whose outlines are drawn.
+        class_names: for their colours.
 
     Returns:
         (H', W', 3) uint8 RGB, as wide as the overlay of the same radiograph.
@@ -50,9 +57,10 @@ def draw_heat(base: OverlayBase, heat: NDArray[np.floating], title: str, finding
     opacity = (HEAT_OPACITY * small)[..., None]
     part[:] = np.rint((1 - opacity) * part + opacity * _colors(small)).astype(np.uint8)
     for finding in findings:
+        color = color_rgb(finding.class_id, class_names)
         region, top, left = view.region(finding)
         outline = [contour + np.array([left, top]) for contour in mask_contours(region)] if region.size else []
-        cv2.polylines(picture, outline, True, color_rgb(finding.class_id), max(2, view.font_px // 8), cv2.LINE_AA)
+        cv2.polylines(picture, outline, True, color, max(2, view.font_px // 8), cv2.LINE_AA)
     return np.concatenate([_header(view, title), picture, _scale(view)])
 
 

@@ -63,7 +63,7 @@ def draw_reading(pixels: Pixels, reading: Reading, **options: Any) -> Picture:
         spacing_source=reading.spacing_source,
         **options,
     )
-    return side_by_side([overlay, *(draw_heat(base, heat, name, placed) for name, heat in heats.items())])
+    return side_by_side([overlay, *(draw_heat(base, heat, name, placed, reading.class_names) for name, heat in heats.items())])
 
 
 def draw_overlay(
@@ -102,7 +102,7 @@ def draw_overlay(
     view = View.of(base.image_hw)
     shown = [(number, f) for number, f in enumerate(findings, start=1) if f.score >= score_threshold]
     picture = view.framed(base.gray)
-    _draw_regions(picture, view, [f for _, f in shown if f.is_placed], true_lesions)
+    _draw_regions(picture, view, [f for _, f in shown if f.is_placed], true_lesions, class_names)
     labels = [_Label.of_finding(view, number, f, class_names, spacing_mm, spacing_source) for number, f in shown]
     if not shown:
         labels = [_label_of_image(view, class_names, image_probabilities, score_threshold, has_notes=bool(notes))]
@@ -149,7 +149,7 @@ class _Label:
             f"#{number} {shortened(class_names[finding.class_id], _LONGEST_NAME)} {finding.score:.2f}",
             size_text(finding, spacing_mm, spacing_source),
         )
-        return cls(lines, color_rgb(finding.class_id), view.box(box_xyxy), f"#{number}")
+        return cls(lines, color_rgb(finding.class_id, class_names), view.box(box_xyxy), f"#{number}")
 
     def shortened(self) -> "_Label":
         return _Label((self.short or "",), self.color, self.anchor_xyxy)
@@ -185,20 +185,27 @@ def _label_of_image(
         chosen = image_class((), score_threshold, image_probabilities)
         name = shortened((NORMAL, *class_names)[chosen], _LONGEST_NAME)
         lines = [f"{name} {image_probabilities[chosen]:.2f}", "whole image"]
-        color = color_rgb(chosen - 1) if chosen else color
+        color = color_rgb(chosen - 1, class_names) if chosen else color
     return _Label((*lines, *(["but see the note below"] if has_notes else [])), color, view.box(_CORNER))
 
 
-def _draw_regions(picture: Picture, view: View, findings: Sequence[Finding], true_lesions: Sequence[Lesion]) -> None:
+def _draw_regions(
+    picture: Picture,
+    view: View,
+    findings: Sequence[Finding],
+    true_lesions: Sequence[Lesion],
+    class_names: Sequence[str],
+) -> None:
     """Fills first and contours after them, so that no contour lies under another finding's fill."""
     thickness, dash_px = max(2, view.font_px // 8), 2 * view.font_px // 3
     outlines = []  # (lines, whether each closes on itself, colour)
     for finding in findings:
-        region, color = view.region(finding), np.array(color_rgb(finding.class_id))
+        region, color = view.region(finding), np.array(color_rgb(finding.class_id, class_names))
         _blend(picture, *region, color)
         outlines.append((_contours(*region), True, color.tolist()))
     for lesion in true_lesions:
-        outlines.append((_dashes(_contours(*view.region(lesion)), dash_px), False, color_rgb(lesion.class_id)))
+        color = np.array(color_rgb(lesion.class_id, class_names))
+        outlines.append((_dashes(_contours(*view.region(lesion)), dash_px), False, color.tolist()))
     for width, rim in ((thickness + 2, _PAPER), (thickness, None)):  # the dark rim shows it on bright bone too
         for lines, closed, color in outlines:
             cv2.polylines(picture, lines, closed, rim or color, width, cv2.LINE_AA)
@@ -259,7 +266,7 @@ def _legend(
     occurring = {f.class_id for _, f in shown} | {lesion.class_id for lesion in true_lesions}
     class_ids = range(len(class_names)) if len(class_names) <= 4 else sorted(occurring)
     entries: list[tuple[str, Color | None]] = [
-        (shortened(class_names[class_id], _LONGEST_NAME), color_rgb(class_id)) for class_id in class_ids
+        (shortened(class_names[class_id], _LONGEST_NAME), color_rgb(class_id, class_names)) for class_id in class_ids
     ]
     crowds = any(lesion.iscrowd for lesion in true_lesions)
     true = "dashed: true lesion or crowd region" if crowds else "dashed: true lesion"

@@ -13,7 +13,7 @@ from segtumor.datasets.splits.split import make_kfold
 from segtumor.errors import DataError, OutputError
 from segtumor.formats.btxrd.convert import convert
 from segtumor.formats.btxrd.dataset_table import BONES_AND_JOINTS, REGIONS, VIEWS, read_cases, read_table
-from segtumor.taxonomy import BINARY, SUBTYPE_ENTITY, SUBTYPES
+from segtumor.taxonomy import BINARY, GRADED, SUBTYPE_ENTITY, SUBTYPES
 
 COLUMNS = (
     *("image_id", "center", "age", "gender", *BONES_AND_JOINTS, "tumor", "benign", "malignant"),
@@ -122,6 +122,16 @@ def test_the_nine_subtypes_as_classes(folder):
     folder.add("a.jpeg", "other mt")
     (annotation,) = convert(folder.save(), taxonomy=SUBTYPES).annotations
     assert annotation["category_id"] == SUBTYPES.class_id("other mt") + 1
+
+
+def test_giant_cell_tumours_lie_between_benign_and_malignant(folder):
+    for name, subtype in (("a", "giant cell tumor"), ("b", "osteofibroma"), ("c", "osteosarcoma"), ("d", None)):
+        folder.add(f"{name}.jpeg", subtype)
+    result = convert(folder.save(), taxonomy=GRADED)
+    labels = ["intermediate", "benign", "malignant", "normal"]
+    assert [image["image_label"] for image in result.images] == labels
+    assert [GRADED.names[a["category_id"] - 1] for a in result.annotations] == labels[:3]
+    assert [image["image_label"] for image in convert(folder.path, taxonomy=BINARY).images][0] == "benign"
 
 
 def test_uneven_counts_keep_every_lesion_once(folder):

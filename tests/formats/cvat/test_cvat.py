@@ -174,7 +174,7 @@ def test_tags_subsets_and_labels(tmp_path):
         ('<mask label="x" rle="4" left="39" top="0" width="2" height="2"/>', "mask not readable"),
         ('<mask label="x" rle="4" left="-1" top="0" width="2" height="2"/>', "mask not readable"),
         ('<mask label="x" rle="4" left="0.5" top="0" width="2" height="2"/>', "mask not readable"),
-        ('<tag label="malignant"/>', "called benign or malignant, but no lesion is annotated"),
+        ('<tag label="malignant"/>', "called a tumour, but no lesion is annotated"),
     ],
 )
 def test_an_image_whose_lesion_cannot_be_known_is_left_out(tmp_path, shapes, kind):

@@ -249,7 +249,7 @@ def test_tasks_that_tell_nothing_are_left_out(tmp_path, change, kind):
         (_result({"rle": [1, 2, 3]}, "brushlabels"), "mask not readable"),
         (
             {"type": "choices", "value": {"choices": ["Malignant"]}},
-            "called benign or malignant, but no lesion is annotated",
+            "called a tumour, but no lesion is annotated",
         ),
     ],
 )
