@@ -22,8 +22,8 @@ TOLERATED = {ProblemKind.NOT_FINITE}
 def label_of(image: Mapping[str, Any], class_names: Sequence[str] = ()) -> Any:
     """The ``image_label`` of a COCO image entry, as every part of segtumor compares it; None without one.
 
-    Normal, benign, intermediate, malignant and the names of classes are written as they are here, whatever their capitals and blanks:
-    "Malignant " is malignant. Other values are returned as they are.
+    Normal, benign, intermediate, malignant and the names of classes are written as they are here, whatever their
+    capitals and blanks: "Malignant " is malignant. Other values are returned as they are.
     """
     value = image.get("image_label")
     if not isinstance(value, str):

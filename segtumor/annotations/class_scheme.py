@@ -48,6 +48,8 @@ class ClassScheme:
             ConfigError: a label is no class of the file.
             DataError: no image is left.
         """
+        if not self.joined and self.normal:
+            return dict(coco)
         categories = sorted(coco["categories"], key=lambda category: category["id"])
         names = [category["name"] for category in categories]
         missing = [label for label in self.joined if label not in names]

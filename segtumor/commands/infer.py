@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
             "python tools/infer.py --run output/exported --input scans --output found --batch-size 4 --num-workers 2",
             "python tools/infer.py --run output/exported --input scans --recursive --output found --continue",
             "python tools/infer.py --run output/tiny_phantoms_crossval --tta --input scans --output found",
-            "python tools/infer.py --cascade output/tumour_or_not --run output/which_tumour --input scans --output found",
+            "python tools/infer.py --cascade output/tumour_or_not --run output/which --input scans --output found",
             "python tools/infer.py --explain gradcam --input knee.png --output explained",
             "python tools/infer.py --similar 5 --index output/index/index.npz --input knee.png --output found",
             "python tools/infer.py --run output/exported --annotations mine/annotations/test.json --output found",

@@ -48,7 +48,7 @@ def classes_of_labels(
 
 
 def taxonomy_of(labels: Iterable[str], class_of: Mapping[str, str]) -> Taxonomy:
-    """Benign, malignant, and intermediate if it occurs, in our order where they are all there is; else the format's order; else the alphabet's."""
+    """Entities in our order where they are all there is; else the format's order; else the alphabet's."""
     used = set(class_of.values())
     if used <= set(ENTITIES):
         return BINARY if used <= set(BINARY.names) else GRADED

@@ -4,7 +4,7 @@ Source: robots.ox.ac.uk/~vgg/software/via and its code. Read: polygons, closed p
 ellipses turned about their centre (``theta``, radians). The class is the region attribute called label, class, type or
 the like, else the only one that is filled in; a text, or of check boxes the one that is ticked. Where no region has
 any, as in the balloons of tutorials, they are called ``lesion``, and reported. Other attributes are kept as
-``attributes``; attributes of the file called normal, benign, intermediate or malignant are the ``image_label``, and the part is that
+``attributes``; attributes of the file called normal, benign and so on are the ``image_label``, and the part is that
 of a folder train, val or test with its own file. VIA lists every image that was loaded: one without regions was perhaps
 not looked at, and counts as not annotated. Not supported: points and open lines, which have no area, and VIA 3 (refused
 by name).

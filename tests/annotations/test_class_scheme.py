@@ -104,7 +104,7 @@ def test_what_joins_nothing_is_refused(pair):
 
 
 def test_other_files_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="no such class to join.*osteoma.*benign"):
+    with pytest.raises(ConfigError, match=r"no such class to join.*osteoma.*benign"):
         load(tmp_path, "osteoma=tumour")
     normal = {**document(), "annotations": [], "images": document()["images"][:1]}
     with pytest.raises(DataError, match="every image is normal"):

@@ -60,11 +60,8 @@ def test_a_class_that_nobody_knows_is_noted_where_it_matters():
 
 def test_notes_and_uncertainty_of_both():
     note, other = Note("other", "a"), Note("other", "b")
-    reading = joined(
-        first(0.8, uncertainty=0.25, notes=(note,)),
-        second(uncertainty=0.5, notes=(note, other), findings=(FOUND,)),
-        0.5,
-    )
+    two = second(uncertainty=0.5, notes=(note, other), findings=(FOUND,))
+    reading = joined(first(0.8, uncertainty=0.25, notes=(note,)), two, 0.5)
     assert reading.uncertainty == 0.5 and reading.notes == (note, other)
     assert joined(first(0.8), second(findings=(FOUND,)), 0.5).uncertainty is None
 

@@ -19,7 +19,6 @@ from segtumor.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from detectron2.config import CfgNode
 
-    from segtumor.annotations.class_scheme import ClassScheme
     from segtumor.literature.reproduction import Column
 
 _DESCRIPTION = """Repeat a published study of classifiers on data of your own: its split, its networks, its settings.
@@ -32,11 +31,10 @@ Writes the table of classes beside the printed one (reproduction.md, .csv), conf
 every training with its own report. The same command again resumes. --config-file takes another network through the
 same protocol."""
 _SETTINGS = "reproduction.json"
-_RUN = "run"
 
 
 @dataclass(frozen=True)
-class Study:
+class ClassifierStudy:
     """How a study is repeated.
 
     Attributes:
@@ -59,7 +57,7 @@ class Study:
 
 
 STUDIES = {
-    "alrabai-2026": Study(
+    "alrabai-2026": ClassifierStudy(
         source="alrabai_2026",
         models={"DenseNet121": "classifier_densenet121.yaml"},
         joined="tumour",
@@ -70,7 +68,7 @@ STUDIES = {
             "parts are alike in their classes, and the model with the lowest validation loss is tested.",
         ),
     ),
-    "ahlawat-2025": Study(
+    "ahlawat-2025": ClassifierStudy(
         source="resnet50_vgg19_tissue",
         models={
             "ResNet50": "classifier_resnet50.yaml",
@@ -93,7 +91,8 @@ def build_parser() -> argparse.ArgumentParser:
         "segtumor benchmark reproduce",
         _DESCRIPTION,
         examples=[
-            f"segtumor benchmark reproduce --study alrabai-2026 {where} --output output/alrabai --init-from densenet121.pth",
+            f"segtumor benchmark reproduce --study alrabai-2026 {where} --output output/alrabai "
+            "--init-from densenet121.pth",
             f"segtumor benchmark reproduce --study alrabai-2026 {where} --output output/alrabai_lite0 "
             "--config-file configs/classifier_efficientnet_lite0.yaml --init-from efficientnet_lite0.pth",
             f"segtumor benchmark reproduce --study ahlawat-2025 {where} --output output/ahlawat "
@@ -142,7 +141,7 @@ def main(arguments: argparse.Namespace) -> None:
     print(f"\nwritten to {output}: {', '.join(path.name for path in written)}")
 
 
-def _models(study: Study, arguments: argparse.Namespace) -> dict[str, str]:
+def _models(study: ClassifierStudy, arguments: argparse.Namespace) -> dict[str, str]:
     if arguments.config_file:
         return {Path(arguments.config_file).stem: arguments.config_file}
     names = arguments.models or list(study.models)
@@ -179,41 +178,31 @@ def _keep_settings(output: Path, arguments: argparse.Namespace) -> None:
     write_json(path, settings)
 
 
-def _config(file: str, opts: Sequence[str], scheme: "ClassScheme") -> "CfgNode":
-    from segtumor.config import load_config
-
-    cfg = load_config(file, opts)
-    cfg.DATASETS.CLASSES = [f"{label}={name}" for label, name in scheme.joined.items()]
-    return cfg
-
-
-def _scheme(study: Study, annotations: str) -> "ClassScheme":
-    from segtumor.annotations.class_scheme import ClassScheme
-    from segtumor.annotations.coco import load_coco
-
-    names = load_coco(annotations, check_files=False, require_masks=False).taxonomy.names
-    return ClassScheme(dict.fromkeys(names, study.joined) if study.joined else {})
-
-
 #: A column of the table, and what is to be said of it.
 _Made = Iterator[tuple["Column", list[str]]]
 
 
 def _split_runs(
-    study: Study, arguments: argparse.Namespace, models: Mapping[str, str], weights: Mapping[str, str]
+    study: ClassifierStudy, arguments: argparse.Namespace, models: Mapping[str, str], weights: Mapping[str, str]
 ) -> _Made:
+    from segtumor.annotations.class_scheme import ClassScheme
+    from segtumor.annotations.coco import load_coco
+    from segtumor.config import load_config
     from segtumor.evaluation.pairing import pair
     from segtumor.literature.comparison.leak import find_leak, read_training, training_files
     from segtumor.literature.reproduction import own_column
     from segtumor.runs import EVALUATIONS, PREDICTIONS
 
-    scheme, output = _scheme(study, arguments.annotations), Path(arguments.output)
+    output = Path(arguments.output)
+    names = load_coco(arguments.annotations, check_files=False, require_masks=False).taxonomy.names
+    scheme = ClassScheme(dict.fromkeys(names, study.joined))
     os.environ["DETECTRON2_DATASETS"] = str(output)  # the names of the parts are looked up there
     for kind, words in study.splits.items():
         data = words.replace(" ", "-")
         _split(study, arguments, kind, output / data)
         for model, file in models.items():
-            cfg = _config(file, arguments.opts, scheme)
+            cfg = load_config(file, arguments.opts)
+            cfg.DATASETS.CLASSES = [f"{label}={name}" for label, name in scheme.joined.items()]
             cfg.OUTPUT_DIR = str(output / f"{data}-{model}")
             cfg.DATASETS.TRAIN, cfg.DATASETS.VALIDATION = (f"{data}_train",), (f"{data}_val",)
             cfg.DATASETS.TEST = (f"{data}_test",)
@@ -225,11 +214,11 @@ def _split_runs(
             if training is None:
                 raise DataError("the training part is gone", where=test.parent, remedy="Choose another --output")
             leak, _ = find_leak(pairing.results, training, pairing.truth.taxonomy.names)
-            study_of = pairing.study(progress=step_progress)
-            yield own_column(f"{model}, {words}", study_of), [f"{model}, {words}: {leak.sentence}"]
+            measured = pairing.study(progress=step_progress)
+            yield own_column(f"{model}, {words}", measured), [f"{model}, {words}: {leak.sentence}"]
 
 
-def _split(study: Study, arguments: argparse.Namespace, kind: str, folder: Path) -> None:
+def _split(study: ClassifierStudy, arguments: argparse.Namespace, kind: str, folder: Path) -> None:
     from segtumor.datasets.splits.making import SplitRequest, split_images
     from segtumor.datasets.splits.merging import merge_coco
     from segtumor.datasets.splits.output import write_split
@@ -241,12 +230,12 @@ def _split(study: Study, arguments: argparse.Namespace, kind: str, folder: Path)
 
 def _train(cfg: "CfgNode", predictions: Path, init_from: str | None) -> None:
     """Train and test, unless that is done; a training that was stopped goes on from its last checkpoint."""
-    from segtumor.runs import FINAL_WEIGHTS, NEWEST_CHECKPOINT
+    from segtumor.runs import FINAL_WEIGHTS, NEWEST_CHECKPOINT, REPORT
     from segtumor.training.final_evaluation import evaluate_run
     from segtumor.training.train import train
 
     folder = Path(cfg.OUTPUT_DIR)
-    if (predictions.parent / "report.html").is_file():
+    if (predictions.parent / REPORT).is_file():
         return
     if (folder / FINAL_WEIGHTS).is_file():
         evaluate_run(cfg)
@@ -256,19 +245,23 @@ def _train(cfg: "CfgNode", predictions: Path, init_from: str | None) -> None:
 
 
 def _fold_runs(
-    study: Study, arguments: argparse.Namespace, models: Mapping[str, str], weights: Mapping[str, str]
+    study: ClassifierStudy, arguments: argparse.Namespace, models: Mapping[str, str], weights: Mapping[str, str]
 ) -> _Made:
+    from segtumor.config import load_config
     from segtumor.literature.reproduction import own_column
     from segtumor.training.folds.crossval import cross_validate
     from segtumor.training.folds.plan import make_plan
     from segtumor.training.folds.report import report
 
-    path, scheme = Path(arguments.annotations).absolute(), _scheme(study, arguments.annotations)
-    os.environ["DETECTRON2_DATASETS"] = str(path.parents[2])
+    path = Path(arguments.annotations).absolute()
+    if path.parent.name != "annotations":
+        expected = "FOLDER/annotations/FILE.json, with FOLDER/images"
+        raise ConfigError("not the file of a data set", where="--annotations", got=path.name, expected=expected)
+    os.environ["DETECTRON2_DATASETS"] = str(path.parent.parent.parent)
     folders: dict[str, Path] = {}
     for model, file in models.items():
-        cfg = _config(file, arguments.opts, scheme)
-        cfg.DATASETS.TRAIN, cfg.DATASETS.VALIDATION = (f"{path.parents[1].name}_{path.stem}",), ()
+        cfg = load_config(file, arguments.opts)
+        cfg.DATASETS.TRAIN, cfg.DATASETS.VALIDATION = (f"{path.parent.parent.name}_{path.stem}",), ()
         cfg.DATASETS.TEST = ()
         plan = make_plan(cfg, folds=arguments.folds, seed=arguments.seed, parts=["train"])
         folders[model] = Path(arguments.output) / model
@@ -294,7 +287,7 @@ def _ensemble(arguments: argparse.Namespace, members: Sequence[Path]) -> Any:
     for fold in range(1, arguments.folds + 1):
         runs = [member / f"fold_{fold}" for member in members]
         test, output = runs[0] / "annotations" / "test.json", Path(arguments.output) / "ensemble" / f"fold_{fold}"
-        images = Path(arguments.annotations).absolute().parents[1] / "images"
+        images = Path(arguments.annotations).parent.parent / "images"
         inputs = find_inputs([], annotations=str(test), image_root=str(images))
         model = load_models(runs)
         options = Options.of_model(model, with_overlays=False, overwrite=True)

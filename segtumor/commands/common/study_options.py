@@ -43,7 +43,9 @@ def add_study_options(parser: argparse.ArgumentParser, *, resampling: bool = Tru
         help="class of the annotations that counts as another, as the model was trained (DATASETS.CLASSES); repeatable",
     )
     parser.add_argument(
-        "--no-normal", action="store_true", help="leave out normal images, as DATASETS.NORMAL False in training"
+        "--no-normal",
+        action="store_true",
+        help="leave out normal images, and what was predicted of them, as DATASETS.NORMAL False in training",
     )
     parser.add_argument(
         "--rule",
@@ -89,7 +91,7 @@ def paired(
         annotations,
         predictions,
         truth=truth,
-        only_annotated=arguments.only_annotated,
+        only_annotated=arguments.only_annotated or arguments.no_normal,
         allow_absent=arguments.allow_absent,
         scheme=ClassScheme.parse(arguments.classes, normal=not arguments.no_normal, where="--class"),
     )

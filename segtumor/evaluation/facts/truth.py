@@ -1,7 +1,7 @@
 """What is true of an image: tumour or not, and of which class. The one definition; everything that counts asks here.
 
-* Tumour: the image has a lesion, crowd regions included, or its ``image_label`` says benign, intermediate, malignant or a
-  class.
+* Tumour: the image has a lesion, crowd regions included, or its ``image_label`` says benign, intermediate, malignant
+  or a class.
 * Class: ``image_label`` where it names a class, else the highest ``class_id`` among the lesions, else normal. Where a
   tumour has neither, the attribute ``subtype`` decides, or the only class; else the class is unknown.
 

@@ -3,7 +3,7 @@
 Sources: labelstud.io, "Label Studio task format" and the pages of the tags; the editor's code for image_rotation, which
 only turns the view: percent always refer to the picture as it is in the file. Read are polygons, rectangles (turned
 about their top left corner), ellipses, and brush or bitmask regions; coordinates are percent of the picture. Choices
-called normal, benign, intermediate or malignant are the ``image_label``, others go to ``choices``; ``case_id`` and ``part`` of a
+called normal, benign and so on are the ``image_label``, others go to ``choices``; ``case_id`` and ``part`` of a
 task's data are kept. Of several annotations of a task the ground truth is used, else the last updated; predictions and
 drafts are not. A submitted annotation without regions is a normal image; a task without one is not annotated. A region
 of a lesion cannot be joined to another: Label Studio has no groups.

@@ -59,7 +59,8 @@ def write_study(
 
     ``estimates.csv``, ``subgroups.csv``, ``tests.csv`` and ``per_case.csv``; each curve as ``curve_<name>.csv`` and
     each confusion matrix as ``confusion_<name>.csv``, with precision, recall and F1 of its classes as
-    ``<name>_table.csv``, ``stages.csv`` of models that judge whole images; ``report.html``, which comes last and stands for the others.
+    ``<name>_table.csv``; ``stages.csv`` of models that judge whole images; ``report.html``, which comes last and stands
+    for the others.
     Those that an earlier study left in the folder are deleted when all is drawn and nothing written.
 
     Args:

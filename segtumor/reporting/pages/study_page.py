@@ -122,9 +122,7 @@ def _class_tables(study: Study) -> Iterator[ExtraTable]:
     )
     for key, (names, counts) in study.confusions.items():
         unit = key.partition("_")[0]
-        rows = [
-            [r.name, *map(_share, (r.precision, r.recall, r.f1)), str(r.n_true)] for r in class_rows(names, counts)
-        ]
+        rows = [[r.name, *map(_share, (r.precision, r.recall, r.f1)), str(r.n_true)] for r in class_rows(names, counts)]
         yield f"Classes of {unit}s", note, ("class", "precision", "recall", "F1", f"{unit}s"), rows
 
 

@@ -63,7 +63,9 @@ def draw_reading(pixels: Pixels, reading: Reading, **options: Any) -> Picture:
         spacing_source=reading.spacing_source,
         **options,
     )
-    return side_by_side([overlay, *(draw_heat(base, heat, name, placed, reading.class_names) for name, heat in heats.items())])
+    return side_by_side(
+        [overlay, *(draw_heat(base, heat, name, placed, reading.class_names) for name, heat in heats.items())]
+    )
 
 
 def draw_overlay(
