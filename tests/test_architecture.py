@@ -29,6 +29,7 @@ RANK = {
     "texts": 2,
     "taxonomy": 3,
     "system": 3,
+    "tabular": 3,
     "imaging": 4,
     "structures": 5,
     "annotations": 6,
