@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import html
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
@@ -30,6 +30,8 @@ from segtumor.structures.lesions import Finding, Lesion
 from segtumor.structures.outcomes import InferenceOutcome
 from segtumor.structures.postprocessing import keep_above
 from segtumor.structures.readings import Note
+from segtumor.tabular.encoder import Context
+from segtumor.tabular.values import source_of
 
 if TYPE_CHECKING:
     import pandas
@@ -165,6 +167,7 @@ class Model:
         class_names: K names of what it finds, by ``class_id``.
         score_threshold: from which on findings are shown, [0, 1].
         about: what identifies it, such as the hash of its weights and what it was trained on; plain values.
+        context_columns: names of what it takes beside pixels, such as age and sex; () for most models.
     """
 
     def __init__(
@@ -173,6 +176,7 @@ class Model:
         self.class_names: tuple[str, ...] = loaded.predictor.class_names
         self.score_threshold = float(loaded.settings["confidence_threshold"])
         self.about = dict(loaded.entry)
+        self.context_columns = loaded.predictor.context_columns
         self._loaded, self._load_again, self._similar = loaded, load_again, similar
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -182,30 +186,47 @@ class Model:
         return f"<segtumor.Model of {', '.join(self.class_names)}>"
 
     @overload
-    def read(self, source: Source) -> Reading: ...
+    def read(self, source: Source, *, context: Context | None = None) -> Reading: ...
 
     @overload
-    def read(self, source: Several) -> list[Reading]: ...
+    def read(self, source: Several, *, context: Sequence[Context] | None = None) -> list[Reading]: ...
 
-    def read(self, source: Source | Several) -> Reading | list[Reading]:
+    def read(
+        self, source: Source | Several, *, context: Context | Sequence[Context] | None = None
+    ) -> Reading | list[Reading]:
         """Read a radiograph, or a list of them one after the other.
 
         Args:
             source: path of a PNG, JPEG, TIFF, BMP or DICOM file; or its gray values, (H, W): uint8 or uint16 from
                 black to white, or floats in [0, 1], bright is dense; or a ``Radiograph``; or a list of these.
+            context: what is known of the patient, {"age": 12, "sex": "F"}, by ``context_columns``; what is missing is
+                replaced by the training set's usual value, and a note says so. Of a list of sources, a list.
 
         Raises:
+            ConfigError: a context with other names, of another number, or for a model that takes none.
             BadImageError: a file that cannot be read, or pixels that are none: another type, shape or range, or NaN.
             NonFiniteOutputError: the model broke down; nothing is known of the radiograph.
         """
-        if isinstance(source, (list, tuple)):
-            return [self._read(one) for one in source]
-        return self._read(source)
+        sources = source if isinstance(source, (list, tuple)) else [source]
+        given = [context] if isinstance(context, Mapping) else list(context or [{}] * len(sources))
+        if len(given) != len(sources):
+            raise ConfigError("not a context for each source", got=len(given), expected=len(sources))
+        for one in given:
+            self._check_context(one)
+        found = [self._read(one, known) for one, known in zip(sources, given, strict=True)]
+        return found if isinstance(source, (list, tuple)) else found[0]
 
-    def _read(self, source: Source) -> Reading:
+    def _check_context(self, context: Context) -> None:
+        known = set(map(source_of, self.context_columns))
+        if not isinstance(context, Mapping) or not set(context) <= known:
+            got = ", ".join(map(str, context)) if isinstance(context, Mapping) else _kind_of(context)
+            expected = ", ".join(sorted(known)) or "none: this model takes no context"
+            raise ConfigError("unknown names in the context", got=got, expected=expected)
+
+    def _read(self, source: Source, context: Context) -> Reading:
         loaded = self._loaded
         radiograph = _radiograph(source, loaded.max_pixels)
-        found = loaded.predictor.read(radiograph)
+        found = loaded.predictor.read(radiograph, context)
         if self._similar:
             from segtumor.datasets.fingerprints import pixel_hash
 

@@ -80,6 +80,23 @@ def _add_model_keys(cfg: CfgNode) -> None:
     cfg.MODEL.CLASSIFIER.DROPOUT = 0.2
     cfg.MODEL.CLASSIFIER.CLASS_WEIGHTS = []
 
+    # Of META_ARCHITECTURE ImageClassifier: a table as a further input. Columns, each [name, encoding, imputation]
+    # (segtumor.tabular); width of its layers; proportion of rows left out in training, [0, 1); columns that are taken
+    # although they give the answer away; and what training has fitted, stored with the run.
+    cfg.MODEL.CLINICAL = CfgNode()
+    cfg.MODEL.CLINICAL.COLUMNS = []
+    cfg.MODEL.CLINICAL.HIDDEN = 32
+    cfg.MODEL.CLINICAL.DROPOUT = 0.3
+    cfg.MODEL.CLINICAL.ALLOW_LEAKS = []
+    cfg.MODEL.CLINICAL.FITTED = []
+
+    # Of META_ARCHITECTURE ImageClassifier: fields of images that are learnt beside the class, and the weight of each
+    # one's loss, 0 or more; their values are filled from the training set and stored with the run.
+    cfg.MODEL.AUXILIARY = CfgNode()
+    cfg.MODEL.AUXILIARY.TASKS = []
+    cfg.MODEL.AUXILIARY.LOSS_WEIGHT = 0.3
+    cfg.MODEL.AUXILIARY.VALUES = []
+
     # Of META_ARCHITECTURE UNet: channels of the decoder's finest step; weight of the Dice loss, 0 or more.
     cfg.MODEL.UNET = CfgNode()
     cfg.MODEL.UNET.WIDTH = 32

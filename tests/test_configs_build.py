@@ -10,6 +10,7 @@ from torchvision.models import vgg19
 
 from segtumor.config import load_config
 from segtumor.models.kinds import set_classes
+from segtumor.tabular.encoder import fit_table, plans_of
 
 pytestmark = pytest.mark.model
 
@@ -20,6 +21,7 @@ MODELS = [path for path in FILES if not path.name.startswith("Base-")]
 FAST = "fast_mask_rcnn_VGG19.yaml"
 LOSSES = {"loss_rpn_cls", "loss_rpn_loc", "loss_cls", "loss_box_reg", "loss_mask"}
 SIDE_PX = 64
+ROWS = [{"age": 12, "sex": "M"}, {"age": 60, "sex": "F"}]
 #: The same layers on a few regions of the image, and narrow fully connected ones (their true size is counted below).
 FEW_REGIONS = [
     *("MODEL.RPN.POST_NMS_TOPK_TRAIN", "20"),
@@ -119,6 +121,9 @@ def test_each_model_trains_on_normal_images_and_lesions_and_predicts(path):
     torch.manual_seed(0)
     cfg = load_config(path, FEW_REGIONS)
     set_classes(cfg, ["benign", "malignant"])
+    if cfg.MODEL.CLINICAL.COLUMNS:  # as training fills it in
+        plans = plans_of(cfg.MODEL.CLINICAL.COLUMNS, where="MODEL.CLINICAL.COLUMNS")
+        cfg.MODEL.CLINICAL.FITTED = fit_table(plans, ROWS, [True, False], [0, 1]).as_dicts()
     model = build_model(cfg)
     if cfg.MODEL.META_ARCHITECTURE in OTHERS:
         check_other(model, OTHERS[cfg.MODEL.META_ARCHITECTURE])

@@ -14,6 +14,7 @@ from segtumor.texts import counted
 if TYPE_CHECKING:  # would delay --help
     from pathlib import Path
 
+    from segtumor.inference.batch.contexts import Contexts
     from segtumor.inference.batch.input_search import Inputs
     from segtumor.inference.batch.run import Options, Result
     from segtumor.inference.load import InferenceModel
@@ -154,6 +155,12 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         "--annotations", metavar="JSON", help="the images of a COCO file, e.g. the test part of a data set"
     )
     group.add_argument("--images", metavar="DIR", help="folder of its images (beside the folder of the file)")
+    group.add_argument(
+        "--clinical",
+        metavar="TABLE",
+        help="what is known of the patients, for a model that takes it: CSV, Excel or COCO file with a row for each"
+        " image; default: the file of --annotations",
+    )
 
 
 def _add_working_options(parser: argparse.ArgumentParser) -> None:
@@ -212,7 +219,8 @@ def main(arguments: argparse.Namespace) -> int:
         similar = _similar(arguments, model, inputs)
         if model.note:
             logger.warning("%s", model.note.text)
-        found = {"left_out": inputs.left_out, "similar": similar}
+        contexts = _contexts(arguments, model, inputs.paths)
+        found: dict[str, Any] = {"left_out": inputs.left_out, "similar": similar, "contexts": contexts}
         result = infer_with(model, inputs.paths, arguments.output, settings, **found)
     return _print_result(arguments, settings, result)
 
@@ -280,6 +288,23 @@ def _similar(arguments: argparse.Namespace, model: "InferenceModel", inputs: "In
     if arguments.similar is None:
         return None
     return SimilarImages.open(arguments.index, model, arguments.similar, case_of=inputs.case_of)
+
+
+def _contexts(arguments: argparse.Namespace, model: "InferenceModel", paths: Sequence["Path"]) -> "Contexts | None":
+    """What is known of the files beside pixels, for a model that takes it."""
+    from segtumor.inference.batch.contexts import read_contexts
+
+    columns, source = model.predictor.context_columns, arguments.clinical
+    if not columns:
+        if source is None:
+            return None
+        remedy = "Leave it out; --explain looks at pixels alone" if arguments.explain else "Leave it out"
+        raise ConfigError("the model takes no table", where="--clinical", got=source, remedy=remedy)
+    source = source or arguments.annotations
+    if source is None:
+        logger.warning("nothing is known beside the pixels: --clinical gives %s to the model", ", ".join(columns))
+        return None
+    return read_contexts(source, paths, columns)
 
 
 def _find_inputs(arguments: argparse.Namespace) -> "Inputs":

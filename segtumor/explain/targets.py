@@ -62,7 +62,7 @@ def targets_of(
     findings = [(number, f) for number, f in enumerate(reading.findings[:at_most], start=1) if f.is_placed]
     scale = window_hw[1] / reading.size_hw[1], window_hw[0] / reading.size_hw[0]
     if isinstance(model, ImageClassifier):
-        yield Target(WHOLE_IMAGE, _class_logit(model.network, _tumour_class(reading)), last_maps(model.network, images))
+        yield Target(WHOLE_IMAGE, _class_logit(model, _tumour_class(reading)), last_maps(model.network, images))
     elif isinstance(model, UNet):
         coarsest = max(model.backbone.output_shape().items(), key=lambda item: int(item[1].stride))[0]
         layer = Layer(model.backbone, (coarsest,))
@@ -87,8 +87,8 @@ def _tumour_class(reading: Reading) -> int:
     return 1 + int(np.argmax((reading.image_probabilities or (0.0, 0.0))[1:]))
 
 
-def _class_logit(network: nn.Module, index: int) -> Score:
-    return lambda images: network(images)[0, index]
+def _class_logit(model: ImageClassifier, index: int) -> Score:
+    return lambda images: model.logits(images)[0, index]
 
 
 def _image_logit(model: ImageHeadRCNN, index: int) -> Score:

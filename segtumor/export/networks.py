@@ -5,6 +5,7 @@ Not here: what exports of all kinds share (``export.export``), reading them back
 
 import copy
 import dataclasses
+import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,12 +24,15 @@ from segtumor.export.parity import MAX_SCORE, origin_of
 from segtumor.export.quantization import calibration_images, quantize_dense
 from segtumor.imaging import Radiograph
 from segtumor.models.build import postprocessing_settings
+from segtumor.models.classifiers.image_classifier import ImageClassifier
 from segtumor.models.detectors.yolo.architecture import YOLO
 from segtumor.models.pixel_model import PixelModel
 from segtumor.runtime.contract import NetworkContract, OneStageContract
 from segtumor.runtime.inputs import model_images
 from segtumor.runtime.predictor import Windowing
 from segtumor.runtime.sessions.graph_names import IMAGES, NETWORK
+
+logger = logging.getLogger(__name__)
 
 
 class Answer(nn.Module):
@@ -47,6 +51,11 @@ def network_contract(cfg: CfgNode, model: nn.Module, class_names: Sequence[str])
     if not isinstance(model, PixelModel):
         got = type(model).__name__
         raise ConfigError("cannot be exported", where="MODEL.META_ARCHITECTURE", got=got, expected="a PixelModel")
+    if isinstance(model, ImageClassifier) and model.table is not None:
+        what, remedy = "a model that takes a table cannot be exported", "Use the training run itself: --run RUN_DIR"
+        raise ConfigError(what, where="MODEL.CLINICAL.COLUMNS", got=", ".join(model.table.encoder.names), remedy=remedy)
+    if isinstance(model, ImageClassifier) and model.tasks is not None:
+        logger.warning("what the model has learnt of %s is left out of the export", ", ".join(model.tasks.values))
     values: dict[str, Any] = {
         "class_names": tuple(class_names),
         "confidence_threshold": float(cfg.TEST.CONFIDENCE_THRESHOLD),

@@ -3,6 +3,7 @@
 * Maps of all members (segmenters): their mean, and the findings in it.
 * Findings otherwise: fused, or the highest score of each place (``structures.fusion``).
 * Probabilities of the whole image: the mean of those members that have them.
+* Attributes of further tasks: of each the answer of the member that is surest of its own.
 * Uncertainty: twice the standard deviation of the members' tumour scores: 0 where all agree, 1 where half of them are
   sure of a tumour and half of none.
 
@@ -19,12 +20,13 @@ from numpy.typing import NDArray
 from segtumor.errors import ConfigError, NonFiniteOutputError
 from segtumor.imaging.resizing import resize
 from segtumor.runtime.breakdown import broken_output, is_broken
-from segtumor.runtime.protocols import Model, SizeHW, Window
+from segtumor.runtime.protocols import ContextModel, Model, SizeHW, Window
 from segtumor.runtime.reading_models import findings_from_maps, reading_model
 from segtumor.structures import postprocessing
 from segtumor.structures.fusion import fuse, mirrored, strongest
 from segtumor.structures.lesions import Finding
 from segtumor.structures.readings import Reading
+from segtumor.tabular.encoder import Context
 
 #: How findings of members become one: by name.
 FUSIONS: Mapping[str, Callable[[Sequence[Sequence[Finding]]], tuple[Finding, ...]]] = {"wbf": fuse, "nms": strongest}
@@ -45,11 +47,24 @@ class Mirrored:
 
     def __init__(self, model: Model, class_names: Sequence[str]) -> None:
         self._read = reading_model(model, class_names)
+        self.context_columns = columns_of([model])
 
     def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
         """See ``runtime.protocols.ReadingModel``."""
+        return self.read_with_contexts(windows, sizes_hw, [{}] * len(windows))
+
+    def read_with_contexts(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context]
+    ) -> list[Reading | NonFiniteOutputError]:
+        """See ``runtime.protocols.ContextModel``."""
         flipped = [np.ascontiguousarray(window[:, ::-1]) for window in windows]
-        return [r if is_broken(r) else _turned_back(r) for r in self._read(flipped, sizes_hw)]
+        return [r if is_broken(r) else _turned_back(r) for r in self._read(flipped, sizes_hw, contexts)]
+
+
+def columns_of(models: Sequence[Model]) -> tuple[str, ...]:
+    """What some models take beside pixels, each name once."""
+    taking = [model for model in models if isinstance(model, ContextModel)]
+    return tuple(dict.fromkeys(name for model in taking for name in model.context_columns))
 
 
 class Rescaled:
@@ -123,10 +138,17 @@ class Ensemble:
             raise ConfigError("an ensemble without a model")
         self._fuse, self._names, self._settings = FUSIONS[fusion], tuple(class_names), settings
         self._reads = [reading_model(model, class_names) for model in models]
+        self.context_columns = columns_of(models)
 
     def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
         """See ``runtime.protocols.ReadingModel``."""
-        by_member = [read(windows, sizes_hw) for read in self._reads]
+        return self.read_with_contexts(windows, sizes_hw, [{}] * len(windows))
+
+    def read_with_contexts(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context]
+    ) -> list[Reading | NonFiniteOutputError]:
+        """See ``runtime.protocols.ContextModel``."""
+        by_member = [read(windows, sizes_hw, contexts) for read in self._reads]
         return [self._joined(readings) for readings in zip(*by_member, strict=True)]
 
     def _joined(self, readings: Sequence[Reading | NonFiniteOutputError]) -> Reading | NonFiniteOutputError:
@@ -145,12 +167,18 @@ class Ensemble:
             image_probabilities=tuple(np.mean(given, axis=0).tolist()) if given else None,
             marks_lesions=None if marking and not given else bool(marking),
             uncertainty=min(1.0, 2 * float(np.std(scores))),
+            attributes=_surest(sound),
             maps=maps,
             notes=tuple(dict.fromkeys(note for reading in sound for note in reading.notes)),
         )
 
     def _cleaned(self, findings: Sequence[Finding]) -> Sequence[Finding]:
         return findings if self._settings is None else postprocessing.apply(findings, self._settings)
+
+
+def _surest(readings: Sequence[Reading]) -> dict[str, tuple[str, float]]:
+    said = sorted((item for reading in readings for item in reading.attributes.items()), key=lambda item: item[1][1])
+    return dict(said)  # of one task the last, with the highest probability, counts
 
 
 def _mean_maps(readings: Sequence[Reading], names: Sequence[str]) -> dict[str, NDArray[np.float32]]:

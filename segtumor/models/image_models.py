@@ -3,7 +3,8 @@
 Letters: N windows, K classes without normal; h, w of a window.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,8 @@ from segtumor.runtime.inputs import padded_hw
 from segtumor.runtime.one_stage import findings_of
 from segtumor.runtime.protocols import Model, SizeHW, Window
 from segtumor.structures.lesions import Finding
-from segtumor.structures.readings import ImageProbabilities
+from segtumor.structures.readings import ABOUT_TABLE, ImageProbabilities, Note, Reading
+from segtumor.tabular.encoder import Context, TableEncoder
 
 
 class ModelClassifier:
@@ -36,6 +38,56 @@ class ModelClassifier:
         """See ``runtime.protocols.Classifier``."""
         outputs = _outputs(self.module, windows, "image_probabilities")
         return [tuple(values.tolist()) if np.isfinite(values).all() else broken_output() for values in outputs]
+
+
+class ContextClassifier(ModelClassifier):
+    """A classifier that takes a table or learns further tasks (``classifiers.image_classifier``).
+
+    Args:
+        module: as for ``ModelClassifier``; it takes ``"context"`` too, and may return ``"attributes"``.
+        class_names: by ``class_id``.
+        encoder: of the table that it takes, for what is said of missing values; None without one.
+    """
+
+    def __init__(self, module: nn.Module, class_names: Sequence[str], encoder: TableEncoder | None) -> None:
+        super().__init__(module)
+        self._class_names, self._encoder = tuple(class_names), encoder
+
+    @property
+    def context_columns(self) -> tuple[str, ...]:
+        """See ``runtime.protocols.ContextModel``."""
+        return self._encoder.names if self._encoder else ()
+
+    def read_with_contexts(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context]
+    ) -> list[Reading | NonFiniteOutputError]:
+        """See ``runtime.protocols.ContextModel``."""
+        inputs = [{"image": image_tensor(w), "context": c} for w, c in zip(windows, contexts, strict=True)]
+        with torch.inference_mode(), evaluating(self.module):
+            outputs = self.module(inputs)
+        given = zip(outputs, sizes_hw, contexts, strict=True)
+        return [self._reading(output, (int(h), int(w)), context) for output, (h, w), context in given]
+
+    def _reading(self, output: Mapping[str, Any], size_hw: SizeHW, context: Context) -> Reading | NonFiniteOutputError:
+        probabilities = output["image_probabilities"].double().cpu()
+        if not torch.isfinite(probabilities).all():
+            return broken_output()
+        remarks = self._encoder.remarks(context) if self._encoder else ()
+        return Reading(
+            class_names=self._class_names,
+            size_hw=size_hw,
+            image_probabilities=tuple(probabilities.clamp(0, 1).tolist()),
+            marks_lesions=False,
+            attributes=output.get("attributes", {}),
+            notes=tuple(Note(ABOUT_TABLE, remark) for remark in remarks),
+        )
+
+
+def classifier_of(module: Any, class_names: Sequence[str]) -> ModelClassifier:
+    """An ``ImageClassifier`` as what it is: with a table or tasks, or without."""
+    if module.table is None and module.tasks is None:
+        return ModelClassifier(module)
+    return ContextClassifier(module, class_names, None if module.table is None else module.table.encoder)
 
 
 class ModelSegmenter:

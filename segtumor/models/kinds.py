@@ -26,9 +26,10 @@ from segtumor.models.detectors.image_head import fit_typicality
 from segtumor.models.detectors.yolo.architecture import YOLO
 from segtumor.models.detectors.yolo.fitting import set_anchors
 from segtumor.models.detectron2_detector import ImageHeadModelDetector, ModelDetector
-from segtumor.models.image_models import ModelClassifier, ModelOneStage, ModelSegmenter
+from segtumor.models.image_models import ModelClassifier, ModelOneStage, ModelSegmenter, classifier_of
 from segtumor.runtime.protocols import Model
 from segtumor.structures.masks import box_from_mask
+from segtumor.tabular.values import source_of
 
 #: One training example, or one image to predict, as models take it.
 Example = dict[str, Any]
@@ -75,6 +76,8 @@ class ModelKind:
         prepare: sets what follows from the records of the training set in a configuration, not frozen, before the
             model is built; None for nothing.
         needs_lesions: whether it learns from lesions alone, so that training without any is refused.
+        takes_context: whether it takes what is known of an image beside its pixels: ``MODEL.CLINICAL`` as an input,
+            ``MODEL.AUXILIARY`` as supervision.
     """
 
     name: str
@@ -87,6 +90,7 @@ class ModelKind:
     finish: Callable[[Any, Batches, Batches], None] | None = None
     prepare: Callable[[CfgNode, Sequence[Mapping[str, Any]]], None] | None = None
     needs_lesions: bool = True
+    takes_context: bool = False
 
 
 def instance_targets(truth: Truth) -> dict[str, Instances]:
@@ -181,7 +185,9 @@ _KINDS = {
     "ImageHeadRCNN": IMAGE_HEAD_RCNN,
     "RetinaNet": RETINANET,
     "YOLO": ONE_STAGE,
-    "ImageClassifier": dataclasses.replace(CLASSIFIER, weights_key="MODEL.CLASSIFIER.CLASS_WEIGHTS"),
+    "ImageClassifier": dataclasses.replace(
+        CLASSIFIER, as_model=classifier_of, weights_key="MODEL.CLASSIFIER.CLASS_WEIGHTS", takes_context=True
+    ),
     "UNet": SEGMENTER,
 }
 
@@ -215,6 +221,12 @@ def class_weights(cfg: CfgNode) -> list[float]:
     """Weights of the classes and, last, of background in the classification loss; empty for equal weights."""
     key = kind_of(cfg).weights_key
     return [float(weight) for weight in _value(cfg, key)] if key else []
+
+
+def context_fields(cfg: CfgNode) -> list[str]:
+    """Fields of an image's entry that a configuration's model takes beside its pixels, as input or as supervision."""
+    names = [*(column[0] for column in cfg.MODEL.CLINICAL.COLUMNS), *cfg.MODEL.AUXILIARY.TASKS]
+    return list(dict.fromkeys(map(source_of, names)))
 
 
 def _value(cfg: CfgNode, key: str) -> Any:

@@ -19,10 +19,11 @@ from segtumor.imaging import Radiograph, normalize_window
 from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.imaging.steps import apply_steps, check_steps
 from segtumor.runtime.breakdown import all_sound, is_broken
-from segtumor.runtime.protocols import Model, ModelContract, SizeHW, Window
+from segtumor.runtime.protocols import ContextModel, Model, ModelContract, SizeHW, Window
 from segtumor.runtime.reading_models import reading_model
 from segtumor.structures import postprocessing
 from segtumor.structures.readings import ABOUT_PICTURE, Note, Reading
+from segtumor.tabular.encoder import Context
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,24 +109,32 @@ class Predictor:
         """Size the shorter edge of a radiograph is scaled to."""
         return self.windowing.short_edge_px
 
+    @property
+    def context_columns(self) -> tuple[str, ...]:
+        """Names of what the model takes beside pixels; () if it takes nothing."""
+        return self.model.context_columns if isinstance(self.model, ContextModel) else ()
+
     def window(self, pixels: NDArray[np.float32], *, short_edge_px: int | None = None) -> Any:
         """As ``Windowing.window``; of several models more than one. Only ``read_windows`` needs to know."""
         return self.windowing.window(pixels, short_edge_px=short_edge_px)
 
-    def read(self, radiograph: Radiograph) -> Reading:
+    def read(self, radiograph: Radiograph, context: Context | None = None) -> Reading:
         """The reading of one radiograph of any size: every finding the model returned, in px of the radiograph.
+
+        Args:
+            context: what is known beside its pixels (``context_columns``); None for nothing.
 
         Raises:
             NonFiniteOutputError: the model broke down; nothing is known of the radiograph.
         """
-        return self.read_batch([radiograph])[0]
+        return self.read_batch([radiograph], [context or {}])[0]
 
-    def read_batch(self, radiographs: Sequence[Radiograph]) -> list[Reading]:
+    def read_batch(self, radiographs: Sequence[Radiograph], contexts: Sequence[Context] | None = None) -> list[Reading]:
         """``read`` for several radiographs at once. The error names the broken ones."""
         started = time.perf_counter()
         windows = [self.window(radiograph.pixels) for radiograph in radiographs]
         prepared_s, started = time.perf_counter() - started, time.perf_counter()
-        found = self.read_windows(windows, [radiograph.size_hw for radiograph in radiographs])
+        found = self.read_windows(windows, [radiograph.size_hw for radiograph in radiographs], contexts)
         timings_s = {"prepare": prepared_s, "model": time.perf_counter() - started}
         share_s = {name: seconds / max(1, len(radiographs)) for name, seconds in timings_s.items()}
         sound = all_sound(found, [radiograph.name for radiograph in radiographs])
@@ -141,16 +150,19 @@ class Predictor:
             for reading, radiograph in zip(sound, radiographs, strict=True)
         ]
 
-    def read_windows(self, windows: Sequence[Any], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+    def read_windows(
+        self, windows: Sequence[Any], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context] | None = None
+    ) -> list[Reading | NonFiniteOutputError]:
         """The same for windows that are made already (``window``) and the sizes (H, W) of their radiographs, px.
 
         The readings know nothing of their radiographs but the size. Where the model broke down the list holds
         ``breakdown.broken_output`` (``breakdown.is_broken``), so that the others of a batch have their readings.
         """
+        known = contexts or [{}] * len(windows)
         found: dict[int, Reading | NonFiniteOutputError] = {}
         for group in _same_shapes(windows):
             with self._lock:
-                read = self._read([windows[i] for i in group], [sizes_hw[i] for i in group])
+                read = self._read([windows[i] for i in group], [sizes_hw[i] for i in group], [known[i] for i in group])
             found.update(zip(group, read, strict=True))
         return [self._cleaned(found[index]) for index in range(len(windows))]
 

@@ -4,6 +4,7 @@
     Segmenter    segment(windows)             -> maps of the classes, of each window
     Classifier   classify(windows)            -> probabilities of the whole image, of each window
     ReadingModel read(windows, sizes_hw)      -> readings; what the three become (``runtime.reading_models``)
+    ContextModel read_with_contexts(windows, sizes_hw, contexts) -> the same, with what is known beside the pixels
 
 A window is what a model sees of a radiograph: (h, w) float32 in [0, 1], windowed and resized. All windows of one call
 have one shape; ``sizes_hw`` are the (H, W) of their radiographs in px. Nothing is kept between calls, and each answer
@@ -26,6 +27,7 @@ from segtumor.errors import NonFiniteOutputError
 from segtumor.runtime.contract import Preprocessing
 from segtumor.structures.lesions import Finding
 from segtumor.structures.readings import ImageProbabilities, Reading
+from segtumor.tabular.encoder import Context
 
 #: (h, w) float32 in [0, 1].
 Window: TypeAlias = NDArray[np.float32]
@@ -70,6 +72,22 @@ class ReadingModel(Protocol):
         ...
 
 
+@runtime_checkable
+class ContextModel(Protocol):
+    """Says all of that, and takes what is known of each radiograph beside its pixels, such as age and sex."""
+
+    @property
+    def context_columns(self) -> tuple[str, ...]:
+        """Names of what it takes; of no other field does its answer depend."""
+        ...
+
+    def read_with_contexts(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context]
+    ) -> Sequence[Reading | NonFiniteOutputError]:
+        """As ``ReadingModel.read``; N contexts, each of which may lack anything."""
+        ...
+
+
 class ModelContract(Protocol):
     """What an exported model of any kind says beside its graphs."""
 
@@ -99,4 +117,4 @@ class ModelContract(Protocol):
 
 
 #: What ``runtime.predictor.Predictor`` takes.
-Model: TypeAlias = Detector | Segmenter | Classifier | ReadingModel
+Model: TypeAlias = Detector | Segmenter | Classifier | ReadingModel | ContextModel

@@ -11,7 +11,7 @@ Letters: K classes; h, w of a window, H, W of its radiograph.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,27 +19,46 @@ from numpy.typing import NDArray
 from segtumor.errors import ModelError, NonFiniteOutputError
 from segtumor.imaging.resizing import resize
 from segtumor.runtime.breakdown import broken_output, is_broken
-from segtumor.runtime.protocols import Classifier, Detector, Model, ReadingModel, Segmenter, SizeHW, Window
+from segtumor.runtime.protocols import (
+    Classifier,
+    ContextModel,
+    Detector,
+    Model,
+    ReadingModel,
+    Segmenter,
+    SizeHW,
+    Window,
+)
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_crop
 from segtumor.structures.readings import Reading
 from segtumor.system.opencv import cv2
+from segtumor.tabular.encoder import Context
 
 #: A pixel belongs to a class from this probability on.
 PIXEL_THRESHOLD = 0.5
 #: Of one class on one image, the largest: as many as a detector finds. Noise makes thousands of specks.
 MAX_REGIONS = 100
 
-#: What ``reading_model`` returns: windows and sizes of radiographs to their readings.
-Read = Callable[[Sequence[Window], Sequence[SizeHW]], list[Reading | NonFiniteOutputError]]
+_Ask: TypeAlias = Callable[[Sequence[Window], Sequence[SizeHW], Sequence[Context]], Sequence[Any]]
+
+
+class Read(Protocol):
+    """What ``reading_model`` returns."""
+
+    def __call__(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context] | None = None
+    ) -> list[Reading | NonFiniteOutputError]:
+        """Windows and sizes of radiographs, and what is known beside them, if anything is, to their readings."""
+        ...
 
 
 def reading_model(model: Model, class_names: Sequence[str]) -> Read:
     """How a model of any kind answers in readings.
 
     Args:
-        model: has one of the methods of ``protocols``; of several, ``read`` is asked before ``detect``, ``segment`` and
-            ``classify``.
+        model: has one of the methods of ``protocols``; of several, ``read_with_contexts`` and then ``read`` are asked
+            before ``detect``, ``segment`` and ``classify``.
 
     Returns:
         function as ``ReadingModel.read``; it raises ModelError where the model answers otherwise than it should.
@@ -48,22 +67,32 @@ def reading_model(model: Model, class_names: Sequence[str]) -> Read:
         TypeError: it has none of the methods.
     """
     names = tuple(class_names)
+    if isinstance(model, ContextModel):
+        return _asked(
+            model, model.read_with_contexts, lambda reading, window, size_hw: _of_names(model, reading, names)
+        )
     if isinstance(model, ReadingModel):
-        return _asked(model, model.read, lambda reading, window, size_hw: _of_names(model, reading, names))
+        return _asked(
+            model, _without_context(model.read), lambda reading, window, size_hw: _of_names(model, reading, names)
+        )
     if isinstance(model, Detector):
-        return _asked(model, model.detect, lambda findings, window, size_hw: _of_findings(findings, size_hw, names))
+        return _asked(
+            model,
+            _without_context(model.detect),
+            lambda findings, window, size_hw: _of_findings(findings, size_hw, names),
+        )
     if isinstance(model, Segmenter):
         segment = model.segment
         return _asked(
             model,
-            lambda windows, sizes_hw: segment(windows),
+            lambda windows, sizes_hw, contexts: segment(windows),
             lambda maps, window, size_hw: _of_maps(model, np.asarray(maps), window, size_hw, names),
         )
     if isinstance(model, Classifier):
         classify = model.classify
         return _asked(
             model,
-            lambda windows, sizes_hw: classify(windows),
+            lambda windows, sizes_hw, contexts: classify(windows),
             lambda probabilities, window, size_hw: _of_probabilities(model, probabilities, size_hw, names),
         )
     raise TypeError(f"{type(model).__name__} has neither read, detect, segment nor classify")
@@ -103,13 +132,15 @@ def _region(
 
 def _asked(
     model: Model,
-    ask: Callable[[Sequence[Window], Sequence[SizeHW]], Sequence[Any]],
+    ask: _Ask,
     reading_of: Callable[[Any, Window, SizeHW], Reading | NonFiniteOutputError],
 ) -> Read:
     """Ask for all windows at once, and make a reading of each answer with its window and its radiograph's size."""
 
-    def read(windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
-        answers = ask(windows, sizes_hw)
+    def read(
+        windows: Sequence[Window], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context] | None = None
+    ) -> list[Reading | NonFiniteOutputError]:
+        answers = ask(windows, sizes_hw, [{}] * len(windows) if contexts is None else contexts)
         if len(answers) != len(windows):
             raise _wrong(model, got=f"{len(answers)} answers", expected=f"{len(windows)}, one for each radiograph")
         return [
@@ -120,7 +151,11 @@ def _asked(
     return read
 
 
-def _of_names(model: ReadingModel, reading: Reading, names: tuple[str, ...]) -> Reading:
+def _without_context(ask: Callable[[Sequence[Window], Sequence[SizeHW]], Sequence[Any]]) -> _Ask:
+    return lambda windows, sizes_hw, contexts: ask(windows, sizes_hw)
+
+
+def _of_names(model: Model, reading: Reading, names: tuple[str, ...]) -> Reading:
     if reading.class_names != names:
         raise _wrong(model, got=", ".join(reading.class_names), expected=", ".join(names))
     return reading

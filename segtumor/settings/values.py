@@ -78,6 +78,11 @@ _MULTIPLE_OF_32 = Rule(lambda v: whole(32, _MAX_SIDE_PX).holds(v) and v % 32 == 
 _CLASS_AND_POLICY = Rule(
     lambda v: isinstance(v, (list, tuple)) and len(v) == 2 and all(map(_TEXT.holds, v)), "a class and a policy"
 )
+_COLUMN = Rule(
+    lambda v: isinstance(v, (list, tuple)) and len(v) in (2, 3) and all(type(part) is str for part in v),
+    "a name, an encoding and, for numbers, an imputation, such as [age, zscore, median]",
+)
+_FITTED = Rule(lambda v: isinstance(v, Mapping), "what training has written")
 _MAY_BE_INFINITE = {"SOLVER.CLIP_GRADIENTS.NORM_TYPE"}
 
 #: Key -> what its value must be.
@@ -92,6 +97,14 @@ RULES = {
     "MODEL.CLASSIFIER.NAME": _TEXT,
     "MODEL.CLASSIFIER.DROPOUT": real(0, 1, below=True),
     "MODEL.CLASSIFIER.CLASS_WEIGHTS": each(_POSITIVE, least=0),
+    "MODEL.CLINICAL.COLUMNS": each(_COLUMN, least=0),
+    "MODEL.CLINICAL.HIDDEN": whole(1, 10_000),
+    "MODEL.CLINICAL.DROPOUT": real(0, 1, below=True),
+    "MODEL.CLINICAL.ALLOW_LEAKS": each(_TEXT, least=0),
+    "MODEL.CLINICAL.FITTED": each(_FITTED, least=0),
+    "MODEL.AUXILIARY.TASKS": each(_TEXT, least=0),
+    "MODEL.AUXILIARY.LOSS_WEIGHT": _NOT_NEGATIVE,
+    "MODEL.AUXILIARY.VALUES": each(each(_TEXT), least=0),
     "MODEL.UNET.WIDTH": whole(1, 256),
     "MODEL.UNET.DICE_WEIGHT": _NOT_NEGATIVE,
     "MODEL.YOLO.WIDTH": real(0.1, 4),

@@ -33,6 +33,8 @@ from segtumor.taxonomy import NORMAL
 
 #: Codes of notes. What the picture or its file has to say of itself (``imaging.Radiograph.remarks``).
 ABOUT_PICTURE = "picture"
+#: What stands in for values of the patient's table that are missing or unlike the training set's.
+ABOUT_TABLE = "table"
 #: Computed at a smaller size, since memory ran out.
 SIZE_REDUCED = "size_reduced"
 #: The model was trained on other radiographs than this one, synthetic ones for example.
@@ -97,6 +99,7 @@ class Reading:
         uncertainty: of the whole reading, 0 (certain) to 1; None if it was not measured.
         prediction_set: names of the classes, normal among them, that the image may be of, at the risk for which their
             thresholds were chosen (``statistics.conformal``); None if nobody asked.
+        attributes: {task: (value, probability)}: what else the model reads in the picture, such as its view.
         maps: {name: (H, W) float32 in [0, 1]}, such as heat maps.
         embedding: (D,) float32, the features by which the model judges the image, pooled over it; None where it gives
             none.
@@ -118,6 +121,7 @@ class Reading:
     marks_lesions: bool | None = None
     uncertainty: float | None = None
     prediction_set: tuple[str, ...] | None = None
+    attributes: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
     embedding: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     similar: tuple[Similar, ...] = ()

@@ -23,6 +23,7 @@ from segtumor.training.batches.catalog import (
 )
 from segtumor.training.batches.mapper import image_class_of
 from segtumor.training.schedules import set_epochs
+from segtumor.training.tables import fit_tables
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def load_training_sets(cfg: CfgNode, files: Files | None = None) -> DataParts:
     generators.
 
     Raises:
-        ConfigError: nothing to train on, or no lesion to learn from.
+        ConfigError: nothing to train on, or no lesion to learn from; or as ``tables.fit_tables``.
         DataError: a set is missing or malformed, or images are not as they are annotated.
     """
     parts = {"train": cfg.DATASETS.TRAIN, "validation": cfg.DATASETS.VALIDATION, "test": cfg.DATASETS.TEST}
@@ -65,6 +66,7 @@ def load_training_sets(cfg: CfgNode, files: Files | None = None) -> DataParts:
             "%d cases are in the %s and in the %s part (%s): results will flatter the model",
             *(len(cases), first, second, ", ".join(cases[:3])),
         )
+    fit_tables(cfg, datasets["train"])
     _check_lesions(cfg, datasets["train"])
     _check_image_classes(cfg, datasets["train"])
     set_epochs(cfg, len(records_of(datasets["train"])))

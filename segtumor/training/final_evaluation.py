@@ -33,10 +33,12 @@ from segtumor.runs import EVALUATIONS, OPERATING_POINTS, PREDICTIONS, find_run
 from segtumor.structures.lesions import ImageResult
 from segtumor.structures.outcomes import InferenceOutcome
 from segtumor.structures.readings import Reading
+from segtumor.texts import counted
 from segtumor.training.batches.catalog import Files, load_datasets, scheme_of
 from segtumor.training.data_identity import warn_of_seen
 from segtumor.training.data_sets import complete_config
 from segtumor.training.run_folder import check_appended, check_run_folder, lock_run, log_file
+from segtumor.training.tables import complete_tables, right_answers
 from segtumor.training.validation import image_results, read_dataset
 
 logger = logging.getLogger(__name__)
@@ -65,8 +67,9 @@ def evaluate_run(cfg: CfgNode, *, files: Files | None = None) -> dict[str, Evalu
     if not cfg.DATASETS.TEST:
         raise ConfigError("nothing to evaluate on", where="DATASETS.TEST", remedy="Name a data set, e.g. btxrd256_test")
     datasets = load_datasets(cfg.DATASETS.TEST, files=files, scheme=scheme_of(cfg))
-    complete_config(cfg, datasets)
     folder = Path(cfg.OUTPUT_DIR)
+    complete_tables(cfg, folder)
+    complete_config(cfg, datasets)
     with lock_run(folder):
         weights = Path(cfg.MODEL.WEIGHTS or find_run(folder)[1])
         if weights.resolve().parent != folder.resolve():
@@ -145,6 +148,8 @@ def _evaluate_set(
     readings = _readings(cfg, model, dataset, "evaluating")
     seconds = time.perf_counter() - started
     logger.info("%d images in %.1f s (%.3f s each)", len(readings), seconds, seconds / max(1, len(readings)))
+    for task, (right, count) in right_answers(readings, dataset.records).items():
+        logger.info("%s: right in %d of %s that have it", task, right, counted(count, "images"))
     results = image_results(dataset, readings)
     outcomes = [InferenceOutcome(r.truth.file_name, reading) for r, reading in zip(results, readings, strict=True)]
     document = predictions_document(outcomes, names)

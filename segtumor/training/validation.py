@@ -30,7 +30,7 @@ def read_dataset(
     max_pixels: int,
     progress: Progress | None = None,
 ) -> list[Reading]:
-    """The readings of every image of a data set, in its order.
+    """The readings of every image of a data set, in its order; fields of images are what is known beside pixels.
 
     Args:
         dataset: with images that can be read.
@@ -42,7 +42,8 @@ def read_dataset(
     batches = [records[start : start + batch_size] for start in range(0, len(records), batch_size)]
     readings: list[Reading] = []
     for batch in progress(batches, len(batches)) if progress else batches:
-        readings += predictor.read_batch([read_radiograph(r["file_name"], max_pixels=max_pixels) for r in batch])
+        radiographs = [read_radiograph(record["file_name"], max_pixels=max_pixels) for record in batch]
+        readings += predictor.read_batch(radiographs, batch)
     return readings
 
 

@@ -44,6 +44,7 @@ def reading_fields(image: Mapping[str, Any], class_names: Sequence[str]) -> dict
         "marks_lesions": lambda given: _yes_or_no("marks_lesions", given),
         "uncertainty": lambda given: _probability("uncertainty", given),
         "prediction_set": lambda given: _prediction_set(given, class_names),
+        "attributes": _attributes,
         "notes": _notes,
         "similar": _similar,
         "timings_s": _timings,
@@ -86,6 +87,16 @@ def _similar(given: Any) -> tuple[Similar, ...]:
         Similar(str(one.get("file_name", "")), str(one.get("case_id", "")), str(one.get("label", "")), one["distance"])
         for one in given
     )
+
+
+def _attributes(given: Any) -> dict[str, tuple[str, float]]:
+    if not isinstance(given, dict) or not all(isinstance(said, dict) for said in given.values()):
+        expected = '{task: {"value", "probability"}}'
+        raise DataError("malformed attributes", got=f"{given!r:.60}", expected=expected)
+    return {
+        str(task): (str(said.get("value")), _probability(f"probability of {task}", said.get("probability")))
+        for task, said in given.items()
+    }
 
 
 def _timings(given: Any) -> dict[str, float]:

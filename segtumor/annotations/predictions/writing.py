@@ -90,6 +90,11 @@ def named_image_probabilities(reading: Reading) -> dict[str, float]:
     return {name: float(p) for name, p in zip(names, reading.image_probabilities or (), strict=False)}
 
 
+def named_attributes(reading: Reading) -> dict[str, dict[str, Any]]:
+    """{task: {"value", "probability"}}; empty if the model has learnt no further tasks."""
+    return {task: {"value": value, "probability": p} for task, (value, p) in reading.attributes.items()}
+
+
 def _of_the_whole_image(reading: Reading) -> dict[str, Any]:
     entry: dict[str, Any] = {}
     if reading.image_probabilities is not None:
@@ -100,6 +105,8 @@ def _of_the_whole_image(reading: Reading) -> dict[str, Any]:
         entry["uncertainty"] = reading.uncertainty
     if reading.prediction_set is not None:
         entry["prediction_set"] = list(reading.prediction_set)
+    if reading.attributes:
+        entry["attributes"] = named_attributes(reading)
     if reading.notes:
         entry["notes"] = [dataclasses.asdict(note) for note in reading.notes]
     if reading.similar:

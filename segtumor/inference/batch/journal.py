@@ -27,7 +27,7 @@ SCHEMA_VERSION = 5
 _SHA256_DIGITS, _SHOWN_DIGITS, _LONGEST_SHOWN = 64, 12, 40
 _SECONDS_BETWEEN_SYNCS = 5
 #: Places, not what lies there: a model may be named by another path when a run is continued.
-_PLACES = {"model": ("weights", "folder")}
+_PLACES = {"model": ("weights", "folder"), "settings": ("table.file",)}
 
 logger = logging.getLogger(__name__)
 

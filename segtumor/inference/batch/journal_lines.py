@@ -23,7 +23,7 @@ from segtumor.structures.readings import Note, Reading, Similar
 _OF_OUTCOME = ("size_hw", "status", "reason", "seconds", "overlay")
 _OF_READING = ("spacing_mm", "spacing_source", "image_probabilities", "uncertainty", "timings_s")
 #: Of a reading, too; lines of older versions lack them.
-_MARKS_LESIONS, _PREDICTION_SET, _SIMILAR = "marks_lesions", "prediction_set", "similar"
+_MARKS_LESIONS, _PREDICTION_SET, _SIMILAR, _ATTRIBUTES = "marks_lesions", "prediction_set", "similar", "attributes"
 _INPUT_KEYS = {"name", "key"}
 _KEYS = {*_INPUT_KEYS, "file", *_OF_OUTCOME}
 _READING_KEYS = {*_OF_READING, "notes", "findings"}
@@ -94,6 +94,7 @@ def outcome_of(entry: Line | None, class_names: Sequence[str]) -> InferenceOutco
 def _reading_entry(reading: Reading) -> Line:
     return {
         **{name: getattr(reading, name) for name in (*_OF_READING, _MARKS_LESIONS, _PREDICTION_SET)},
+        **({_ATTRIBUTES: dict(reading.attributes)} if reading.attributes else {}),
         "notes": [[note.code, note.text] for note in reading.notes],
         "findings": [_finding_entry(finding) for finding in reading.findings],
         **({_SIMILAR: list(map(dataclasses.astuple, reading.similar))} if reading.similar else {}),
@@ -116,6 +117,7 @@ def _reading(entry: Line, size_hw: tuple[int, int] | None, class_names: tuple[st
         ),
         uncertainty=entry["uncertainty"],
         prediction_set=None if entry.get(_PREDICTION_SET) is None else tuple(map(str, entry[_PREDICTION_SET])),
+        attributes={str(task): (str(v), float(p)) for task, (v, p) in entry.get(_ATTRIBUTES, {}).items()},
         notes=tuple(Note(str(code), str(text)) for code, text in entry["notes"]),
         timings_s={str(name): float(seconds) for name, seconds in entry["timings_s"].items()},
         spacing_mm=_pair(entry["spacing_mm"], float),

@@ -125,9 +125,9 @@ def _try_size(
 
 def _try(predictor: Predictor, inputs: Sequence[Prepared]) -> list[Reading | NonFiniteOutputError] | None:
     """The answers, or None where memory does not suffice; returning drops what the failed try holds."""
-    pairs = [(p.window, p.size_hw) for p in inputs if p.window is not None and p.size_hw is not None]
+    known = [(p.window, p.size_hw, p.context) for p in inputs if p.window is not None and p.size_hw is not None]
     try:
-        return predictor.read_windows([window for window, _ in pairs], [size_hw for _, size_hw in pairs])
+        return predictor.read_windows([w for w, _, _ in known], [hw for _, hw, _ in known], [c for *_, c in known])
     except Exception as error:
         if not is_out_of_memory(error):
             raise

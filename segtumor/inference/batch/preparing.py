@@ -7,7 +7,7 @@ kept of it is a few megabytes. As many radiographs are in memory at full size as
 import dataclasses
 import functools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from segtumor.datasets.fingerprints import pixel_hash
 from segtumor.errors import BadImageError, SegtumorError
 from segtumor.imaging import Radiograph, normalize_window, read_radiograph
 from segtumor.imaging.radiograph import OneFrameError, TooLargeError
+from segtumor.inference.batch.contexts import Contexts
 from segtumor.inference.batch.earlier_output import is_overlay
 from segtumor.inference.batch.inputs import file_identity
 from segtumor.reporting.pictures.overlay_view import OverlayBase, overlay_base
 from segtumor.runtime.predictor import Predictor
 from segtumor.system.resource_errors import is_out_of_memory
+from segtumor.tabular.encoder import Context
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,7 @@ class Prepared:
         spacing_mm, spacing_source: as ``imaging.Radiograph``.
         remarks: as ``imaging.Radiograph``.
         pixel_sha256: of the radiograph (``datasets.fingerprints.pixel_hash``), or None.
+        context: what is known beside its pixels.
         reason: why it could not be read, or None.
         starved: whether the reason is that memory ran out.
         seconds: taken, s.
@@ -48,6 +51,7 @@ class Prepared:
     spacing_source: str | None = None
     remarks: tuple[str, ...] = ()
     pixel_sha256: str | None = None
+    context: Context = field(default_factory=dict)
     reason: str | None = None
     starved: bool = False
     seconds: float = 0.0
@@ -62,6 +66,7 @@ class Preparer:
         max_pixels: larger pictures fail, px.
         frame: of DICOM files with several, from 0; None lets these fail.
         hashes: whether the pixels' hash is needed.
+        contexts: what is known of files beside their pixels.
     """
 
     predictor: Predictor
@@ -69,6 +74,7 @@ class Preparer:
     max_pixels: int
     frame: int | None = None
     hashes: bool = False
+    contexts: Contexts = field(default_factory=Contexts)
 
     def __call__(self, path: Path) -> Prepared:
         """Path -> Prepared; what is wrong with the file becomes its ``reason``."""
@@ -100,6 +106,7 @@ class Preparer:
             spacing_source=radiograph.spacing_source,
             remarks=radiograph.remarks,
             pixel_sha256=pixel_hash(radiograph.pixels) if self.hashes else None,
+            context=self.contexts.of(path),
         )
 
     def _read(self, path: Path) -> Radiograph:

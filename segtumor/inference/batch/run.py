@@ -18,6 +18,7 @@ from typing import Any
 from segtumor import progress
 from segtumor.errors import ConfigError, SegtumorError
 from segtumor.imaging.listing import LeftOut
+from segtumor.inference.batch.contexts import Contexts
 from segtumor.inference.batch.drawing import Drawer
 from segtumor.inference.batch.earlier_output import (
     check_inputs,
@@ -143,10 +144,11 @@ def infer_with(
     *,
     left_out: Sequence[LeftOut] = (),
     similar: SimilarImages | None = None,
+    contexts: Contexts | None = None,
 ) -> Result:
     """``infer`` with a model as it was loaded."""
     about: dict[str, Any] = {"settings": model.settings, "model": model.entry, "left_out": left_out}
-    return infer(model.predictor, paths, output, options, similar=similar, **about)
+    return infer(model.predictor, paths, output, options, similar=similar, contexts=contexts, **about)
 
 
 def infer(
@@ -159,6 +161,7 @@ def infer(
     model: Mapping[str, Any],
     left_out: Sequence[LeftOut] = (),
     similar: SimilarImages | None = None,
+    contexts: Contexts | None = None,
 ) -> Result:
     """Predict every file and write overlays, predictions.json, findings.csv and summary.json.
 
@@ -169,6 +172,7 @@ def infer(
         model: what identifies the model, likewise.
         left_out: files that were passed over, for summary.json.
         similar: what is looked up for each reading, written to similar.csv too; the predictor gives embeddings then.
+        contexts: what is known of files beside their pixels; None for nothing.
 
     Raises:
         ConfigError: as ``check``, or the run in the folder cannot be continued, or another one is writing there.
@@ -182,6 +186,8 @@ def infer(
         settings = {**settings, "review_threshold": options.review_threshold}
     if similar is not None:
         settings = {**settings, "similar": similar.settings}
+    if contexts is not None:
+        settings = {**settings, "table": contexts.source}
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
     header = make_header(settings=asked, model=model, class_names=predictor.class_names)
     with lock_folder(output) as folder:
@@ -197,7 +203,7 @@ def infer(
             about = {"settings": settings, "model": model, "left_out": left_out}
             finish = functools.partial(_finish, folder, journal, inputs, predictor.class_names, options, **about)
             try:
-                _work(predictor, inputs, folder, options, journal, earlier, similar)
+                _work(predictor, inputs, folder, options, journal, earlier, similar, contexts or Contexts())
             except BaseException:  # what was found before an interruption or a full memory is not lost
                 _finish_as_far_as_it_goes(finish)
                 raise
@@ -239,6 +245,7 @@ def _work(
     journal: Journal,
     earlier: set[str],
     similar: SimilarImages | None,
+    contexts: Contexts,
 ) -> None:
     """Read, predict, draw and note down every input that is not done; ``earlier`` overlays may be replaced."""
     started, left = time.perf_counter(), [path for path in paths if not _is_done(journal, path, folder)]
@@ -252,6 +259,7 @@ def _work(
         max_pixels=options.max_pixels,
         frame=options.frame,
         hashes=similar is not None,
+        contexts=contexts,
     )
     drawer = Drawer(
         folder=folder / OVERLAYS if options.with_overlays else None,

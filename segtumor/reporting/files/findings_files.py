@@ -11,7 +11,11 @@ from typing import Any
 
 import segtumor
 from segtumor import NOTICE
-from segtumor.annotations.predictions.writing import named_image_probabilities, named_probabilities
+from segtumor.annotations.predictions.writing import (
+    named_attributes,
+    named_image_probabilities,
+    named_probabilities,
+)
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_area
 from segtumor.structures.outcomes import STATUS_OK, InferenceOutcome
@@ -137,6 +141,8 @@ def summary_entry(outcome: InferenceOutcome) -> dict[str, Any]:
     }
     if outcome.reading is not None and outcome.reading.image_probabilities is not None:
         entry["image_probabilities"] = named_image_probabilities(outcome.reading)
+    if outcome.reading is not None and outcome.reading.attributes:
+        entry["attributes"] = named_attributes(outcome.reading)
     return entry
 
 

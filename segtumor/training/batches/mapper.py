@@ -18,10 +18,11 @@ from segtumor.imaging import normalize_window, read_radiograph
 from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.imaging.steps import apply_steps, check_steps
 from segtumor.models.detectron2_detector import image_tensor
-from segtumor.models.kinds import Example, Truth, instance_targets, kind_of
+from segtumor.models.kinds import Example, Truth, context_fields, instance_targets, kind_of
 from segtumor.structures.lesions import AnnotatedImage, Lesion
 from segtumor.structures.masks import draw_polygons, mask_from_rle, rle_from_segmentation
 from segtumor.system.opencv import cv2
+from segtumor.tabular.values import fold_of_row
 from segtumor.taxonomy import NORMAL
 from segtumor.training.batches.augmentation import Augmentation, Motion
 from segtumor.training.batches.cache import ImageCache
@@ -50,6 +51,8 @@ class RadiographMapper:
             sizes, the smaller ones are then made from the largest.
         class_names: names by ``class_id``, to know the class of an image by its label.
         targets: what becomes of the truth of an image (``models.kinds.ModelKind.targets``).
+        context_fields: fields of the record that the model takes beside the image.
+        fitted_on: whether what the model does with these was fitted on the records.
 
     Raises:
         ConfigError: no such policy or class, a file that cannot be used, or a folder for the cache with other things.
@@ -68,6 +71,8 @@ class RadiographMapper:
     class_names: Sequence[str] = ()
     augmentation_by_class: Sequence[tuple[str, str]] = ()
     targets: Callable[[Truth], Mapping[str, Any]] = instance_targets
+    context_fields: Sequence[str] = ()
+    fitted_on: bool = False
 
     def __post_init__(self) -> None:
         check_steps(self.steps)
@@ -100,6 +105,8 @@ class RadiographMapper:
             cache_max_gb=cfg.INPUT.CACHE_MAX_GB,
             class_names=cfg.MODEL.CLASS_NAMES,
             targets=kind_of(cfg).targets,
+            context_fields=context_fields(cfg),
+            fitted_on=is_train,
         )
 
     def __call__(self, record: Record, seed: int | None = None) -> Example:
@@ -153,8 +160,15 @@ class RadiographMapper:
         return {
             "image": image_tensor(pixels),
             **self.targets(self._truth(image_class, masks, class_ids)),
+            **self._context(records[0]),
             **{key: records[0][key] for key in ("height", "width", "image_id", "file_name")},
         }
+
+    def _context(self, record: Record) -> Example:
+        if not self.context_fields:
+            return {}
+        context = {"context": {name: record.get(name) for name in self.context_fields}}
+        return {**context, "fold": fold_of_row(record)} if self.fitted_on else context
 
     def _truth(self, image_class: int, masks: NDArray[np.bool_], class_ids: Sequence[int]) -> Truth:
         areas = np.array([cv2.countNonZero(mask.view(np.uint8)) for mask in masks])
