@@ -145,6 +145,10 @@ def _add_data_keys(cfg: CfgNode) -> None:
     cfg.INPUT.MAX_PIXELS = 64_000_000
     # Steps between the window and the model, in order (segtumor.imaging.steps): clahe, equalize, zscore, ...
     cfg.INPUT.PREPROCESSING = []
+    # Side of a pixel of what the model sees, mm, of radiographs that say their spacing, in place of MIN_SIZE_TRAIN and
+    # MIN_SIZE_TEST; 0 for none. Others: "scale" to these sizes, or "refuse".
+    cfg.INPUT.SPACING_MM = 0.0
+    cfg.INPUT.SPACING_UNKNOWN = "scale"
     # Images are stretched to squares of MIN_SIZE_TRAIN and MIN_SIZE_TEST, whatever their shape.
     cfg.INPUT.SQUARE = False
     # Name of a policy in segtumor.training.batches.augmentation, or a file that albumentations has written.

@@ -54,6 +54,8 @@ def preprocessing_of(cfg: CfgNode, size_divisibility: int) -> Preprocessing:
         size_divisibility=size_divisibility,
         square=cfg.INPUT.SQUARE,
         steps=tuple(cfg.INPUT.PREPROCESSING),
+        spacing_mm=cfg.INPUT.SPACING_MM,
+        spacing_required=cfg.INPUT.SPACING_UNKNOWN == "refuse",
     )
 
 

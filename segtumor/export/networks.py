@@ -115,7 +115,7 @@ def measure_network(
     changes = []
     for radiograph in radiographs:
         images = model_images(
-            [windowing.window(radiograph.pixels)],
+            [windowing.window(radiograph.pixels, spacing_mm=radiograph.spacing_mm)],
             pixel_mean=preprocessing.pixel_mean,
             pixel_std=preprocessing.pixel_std,
             size_divisibility=preprocessing.size_divisibility,

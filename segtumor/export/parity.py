@@ -85,9 +85,9 @@ def measure_image_head_parity(
 ) -> dict[str, Any]:
     """``measure_parity`` of a model with an image head, and ``max_image_probability``, the largest change of one."""
     windowing = Windowing.from_contract(contract)
-    pixels = [radiograph.pixels for radiograph in radiographs]
+    seen = [(windowing.window(r.pixels, spacing_mm=r.spacing_mm), r.size_hw) for r in radiographs]
     said = [
-        [reader.read([windowing.window(of_one)], [of_one.shape])[0] for of_one in pixels]
+        [reader.read([window], [size_hw])[0] for window, size_hw in seen]
         for reader in (ImageHeadModelDetector(model, contract.class_names), ImageHeadDetector(graphs, contract))
     ]
     names = [radiograph.name for radiograph in radiographs]
@@ -197,7 +197,8 @@ def _detect(detector: AnyDetector, contract: Contract, radiographs: Iterable[Rad
     """Findings per radiograph; ModelError where the model or the export breaks down."""
     windowing, found = Windowing.from_contract(contract), []
     for radiograph in radiographs:
-        of_one = detector.detect([windowing.window(radiograph.pixels)], [radiograph.pixels.shape])
+        window = windowing.window(radiograph.pixels, spacing_mm=radiograph.spacing_mm)
+        of_one = detector.detect([window], [radiograph.pixels.shape])
         try:
             found += all_sound(of_one, [radiograph.name])
         except NonFiniteOutputError as error:

@@ -59,7 +59,8 @@ def calibration_images(
     """A graph's input for each calibration radiograph, files and those of folders, one after the other."""
     windowing, preprocessing = Windowing.from_contract(contract), contract.preprocessing
     for path in evenly_spaced(image_files(paths), MAX_CALIBRATION_IMAGES):
-        window = windowing.window(read_radiograph(path, max_pixels=preprocessing.max_pixels).pixels)
+        radiograph = read_radiograph(path, max_pixels=preprocessing.max_pixels)
+        window = windowing.window(radiograph.pixels, spacing_mm=radiograph.spacing_mm)
         yield model_images(
             [window],
             pixel_mean=preprocessing.pixel_mean,

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from segtumor.arrays import Spacing
 from segtumor.errors import ConfigError, NonFiniteOutputError
 from segtumor.inference.load import InferenceModel
 from segtumor.inference.points import at_points
@@ -64,12 +65,14 @@ class CascadePredictor(Predictor):
         )
         self._first, self._second = first, second
 
-    def window(self, pixels: NDArray[np.float32], *, short_edge_px: int | None = None) -> Windows:
+    def window(
+        self, pixels: NDArray[np.float32], *, spacing_mm: Spacing | None = None, short_edge_px: int | None = None
+    ) -> Windows:
         """As ``Predictor.window``; a smaller size makes both windows smaller."""
         scale = 1.0 if short_edge_px is None else short_edge_px / self.short_edge_px
         sizes_px = [max(1, round(scale * one.short_edge_px)) for one in (self._first, self._second)]
         first, second = (
-            one.window(pixels, short_edge_px=size_px)
+            one.window(pixels, spacing_mm=spacing_mm, short_edge_px=size_px)
             for one, size_px in zip((self._first, self._second), sizes_px, strict=True)
         )
         return Windows(first, second)

@@ -283,6 +283,7 @@ def _exported_model(folder: Path, threads: int | None, confidence_threshold: flo
         "window_percentiles": list(preprocessing.window_percentiles),
         **({"square": True} if preprocessing.square else {}),
         **({"steps": list(preprocessing.steps)} if preprocessing.steps else {}),
+        **({"spacing_mm": preprocessing.spacing_mm} if preprocessing.spacing_mm else {}),
         "postprocessing": dict(contract.postprocessing),
         "runtime": _without_threads(export.graphs.describe()),
     }
@@ -334,6 +335,7 @@ def model_of_config(cfg: "CfgNode", *, runtime: str | None = None, threads: int 
         "window_percentiles": list(cfg.INPUT.WINDOW_PERCENTILES),
         **({"square": True} if cfg.INPUT.SQUARE else {}),
         **({"steps": list(cfg.INPUT.PREPROCESSING)} if cfg.INPUT.PREPROCESSING else {}),
+        **({"spacing_mm": cfg.INPUT.SPACING_MM} if cfg.INPUT.SPACING_MM else {}),
         "postprocessing": dict(cfg.POSTPROCESSING),
         "device": cfg.MODEL.DEVICE,
         "runtime": _without_threads(description),

@@ -87,6 +87,8 @@ def windowing_from_config(cfg: CfgNode) -> Windowing:
         window_percentiles=cfg.INPUT.WINDOW_PERCENTILES,
         square=cfg.INPUT.SQUARE,
         steps=tuple(cfg.INPUT.PREPROCESSING),
+        spacing_mm=cfg.INPUT.SPACING_MM,
+        spacing_required=cfg.INPUT.SPACING_UNKNOWN == "refuse",
     )
 
 

@@ -61,6 +61,8 @@ class Preprocessing:
         size_divisibility: height and width are padded with zeros to a multiple of it, px; 0 pads nothing.
         square: whether both edges are scaled to ``short_edge_px``; exports from before there was a choice lack it.
         steps: names of ``imaging.steps``, in order; likewise.
+        spacing_mm: side of a pixel of what the model sees, of radiographs that say theirs, 0 for none; likewise.
+        spacing_required: whether others are refused; likewise.
     """
 
     short_edge_px: Count
@@ -72,6 +74,8 @@ class Preprocessing:
     size_divisibility: NotNegative
     square: YesNo = False
     steps: Annotated[tuple[str, ...], Several(Rule(str, "the name of a step"), least=0)] = ()
+    spacing_mm: Annotated[float, Rule(float, "0 or more", 0)] = 0.0
+    spacing_required: YesNo = False
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,8 @@ class NetworkContract:
         low, high = self.preprocessing.window_percentiles
         names, steps = self.class_names, self.preprocessing.steps
         unknown = [name for name in steps if name not in STEPS]
+        is_plain = not (self.preprocessing.square and self.preprocessing.spacing_mm)
+        _check(is_plain, "preprocessing.spacing_mm", self.preprocessing.spacing_mm, "0 beside square")
         _check(low < high, "preprocessing.window_percentiles", [low, high], "two rising numbers")
         _check(not unknown, "preprocessing.steps", unknown, f"of {', '.join(STEPS)}")
         _check(len(set(names)) == len(names), "class_names", list(names), "names that differ")

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segtumor.arrays import Spacing
 from segtumor.errors import BadImageError, NonFiniteOutputError
 from segtumor.imaging import Radiograph, normalize_window
-from segtumor.imaging.resizing import resize, resized_hw
+from segtumor.imaging.resizing import resize, resized_hw, spacing_remark
 from segtumor.imaging.steps import apply_steps, check_steps
 from segtumor.runtime.breakdown import all_sound, is_broken
 from segtumor.runtime.protocols import ContextModel, Model, ModelContract, SizeHW, Window
@@ -36,6 +37,8 @@ class Windowing:
         window_percentiles: gray values made black and white, 0 to 100.
         square: whether both edges are scaled to ``short_edge_px``.
         steps: names of ``imaging.steps``, applied last.
+        spacing_mm: side of a pixel of what the model sees, of radiographs that say theirs; 0 for scaling by size alone.
+        spacing_required: whether others are refused.
 
     Raises:
         ConfigError: no such step.
@@ -46,6 +49,8 @@ class Windowing:
     window_percentiles: Sequence[float]
     square: bool = False
     steps: Sequence[str] = ()
+    spacing_mm: float = 0.0
+    spacing_required: bool = False
 
     def __post_init__(self) -> None:
         check_steps(self.steps)
@@ -55,8 +60,21 @@ class Windowing:
         """That of an exported model."""
         return cls(**{field.name: getattr(contract.preprocessing, field.name) for field in dataclasses.fields(cls)})
 
-    def window(self, pixels: NDArray[np.float32], *, short_edge_px: int | None = None) -> Window:
-        """What the model sees of (H, W) pixels: (h, w) float32 in [0, 1]; ``short_edge_px`` for another size.
+    def remarks_on(self, radiograph: Radiograph) -> tuple[str, ...]:
+        """The radiograph's own, and that it is not seen at the spacing asked for; raises BadImageError where its
+        spacing is unknown and required."""
+        limits = self.spacing_mm, self.max_long_edge_px
+        remark = spacing_remark(radiograph, *limits, required=self.spacing_required)
+        return (*radiograph.remarks, *([remark] if remark else []))
+
+    def window(
+        self, pixels: NDArray[np.float32], *, spacing_mm: Spacing | None = None, short_edge_px: int | None = None
+    ) -> Window:
+        """What the model sees of (H, W) pixels: (h, w) float32 in [0, 1].
+
+        Args:
+            spacing_mm: (row, column) of the pixels, or None.
+            short_edge_px: for another size; a fixed spacing becomes coarser in the same proportion.
 
         Raises:
             BadImageError: a pixel is NaN or infinite, which some runtimes hide.
@@ -64,7 +82,14 @@ class Windowing:
         if not np.isfinite(pixels).all():
             raise BadImageError("the picture has pixels that are NaN or infinite")
         short_px = short_edge_px or self.short_edge_px
-        size_hw = resized_hw(pixels.shape, short_px, self.max_long_edge_px, square=self.square)
+        size_hw = resized_hw(
+            pixels.shape,
+            short_px,
+            self.max_long_edge_px,
+            square=self.square,
+            spacing_mm=spacing_mm,
+            target_mm=self.spacing_mm * self.short_edge_px / short_px,
+        )
         return apply_steps(resize(normalize_window(pixels, *self.window_percentiles), size_hw), self.steps)
 
 
@@ -114,9 +139,11 @@ class Predictor:
         """Names of what the model takes beside pixels; () if it takes nothing."""
         return self.model.context_columns if isinstance(self.model, ContextModel) else ()
 
-    def window(self, pixels: NDArray[np.float32], *, short_edge_px: int | None = None) -> Any:
+    def window(
+        self, pixels: NDArray[np.float32], *, spacing_mm: Spacing | None = None, short_edge_px: int | None = None
+    ) -> Any:
         """As ``Windowing.window``; of several models more than one. Only ``read_windows`` needs to know."""
-        return self.windowing.window(pixels, short_edge_px=short_edge_px)
+        return self.windowing.window(pixels, spacing_mm=spacing_mm, short_edge_px=short_edge_px)
 
     def read(self, radiograph: Radiograph, context: Context | None = None) -> Reading:
         """The reading of one radiograph of any size: every finding the model returned, in px of the radiograph.
@@ -132,7 +159,8 @@ class Predictor:
     def read_batch(self, radiographs: Sequence[Radiograph], contexts: Sequence[Context] | None = None) -> list[Reading]:
         """``read`` for several radiographs at once. The error names the broken ones."""
         started = time.perf_counter()
-        windows = [self.window(radiograph.pixels) for radiograph in radiographs]
+        remarks = [self.windowing.remarks_on(radiograph) for radiograph in radiographs]
+        windows = [self.window(r.pixels, spacing_mm=r.spacing_mm) for r in radiographs]
         prepared_s, started = time.perf_counter() - started, time.perf_counter()
         found = self.read_windows(windows, [radiograph.size_hw for radiograph in radiographs], contexts)
         timings_s = {"prepare": prepared_s, "model": time.perf_counter() - started}
@@ -144,10 +172,10 @@ class Predictor:
                 name=radiograph.name,
                 spacing_mm=radiograph.spacing_mm,
                 spacing_source=radiograph.spacing_source,
-                notes=(*picture_notes(radiograph.remarks), *reading.notes),
+                notes=(*picture_notes(said), *reading.notes),
                 timings_s=share_s,
             )
-            for reading, radiograph in zip(sound, radiographs, strict=True)
+            for reading, radiograph, said in zip(sound, radiographs, remarks, strict=True)
         ]
 
     def read_windows(

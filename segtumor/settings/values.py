@@ -195,6 +195,8 @@ RULES = {
     "INPUT.WINDOW_PERCENTILES": each(real(0, 100), count=2, rising=True),
     "INPUT.PREPROCESSING": each(_TEXT, least=0),
     "INPUT.AUGMENTATION_BY_CLASS": each(_CLASS_AND_POLICY, least=0),
+    "INPUT.SPACING_MM": real(0, 100),
+    "INPUT.SPACING_UNKNOWN": choice("scale", "refuse"),
     "INPUT.MAX_PIXELS": whole(1),
     "INPUT.MIN_LESION_AREA_PX": whole(0),
     "INPUT.CACHE_MAX_GB": _POSITIVE,

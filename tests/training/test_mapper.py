@@ -1,5 +1,6 @@
 """Records to training examples: what the model sees, and that boxes, masks and labels stay with their lesion."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -9,8 +10,10 @@ from PIL import Image
 
 from segtumor.annotations.coco import load_coco
 from segtumor.errors import BadImageError, ConfigError
+from segtumor.imaging import read_radiograph
 from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.models.detectron2_detector import image_tensor
+from segtumor.runtime.predictor import Windowing
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_segmentation
 from segtumor.training.batches.augmentation import POLICIES, Augmentation
 from segtumor.training.batches.mapper import RadiographMapper, draw_lesion
@@ -337,3 +340,30 @@ def test_a_class_can_have_a_policy_of_its_own(record):
 def test_an_unknown_class_or_policy_is_refused(pairs, message):
     with pytest.raises(ConfigError, match=f"INPUT.AUGMENTATION_BY_CLASS: {message}"):
         mapper(class_names=("a", "b", "c"), augmentation_by_class=pairs)
+
+
+def test_a_fixed_spacing_is_that_of_inference(record, tmp_path, monkeypatch):
+    """Twice as high as wide in px, and as high as wide in mm."""
+    radiograph = dataclasses.replace(
+        read_radiograph(record["file_name"]), spacing_mm=(0.5, 0.25), spacing_source="mm (calibrated)"
+    )
+    monkeypatch.setattr("segtumor.training.batches.mapper.read_radiograph", lambda *_, **__: radiograph)
+    example = mapper(spacing_mm=0.25, max_long_edge_px=96)(record, seed=0)
+    windowing = Windowing(short_edge_px=48, max_long_edge_px=96, window_percentiles=[0, 100], spacing_mm=0.25)
+    seen = windowing.window(radiograph.pixels, spacing_mm=radiograph.spacing_mm)
+    assert seen.shape == (96, 64) and example["image"].shape[1:] == seen.shape
+    np.testing.assert_allclose(example["image"][0] / 255, seen, atol=1e-6)
+    boxes = example["instances"].gt_boxes.tensor.numpy()
+    np.testing.assert_allclose(boxes, np.array(LESIONS) * [1, 2, 1, 2], atol=1)
+
+
+@pytest.mark.parametrize("other", [{"square": True}, {"cache_folder": "cache"}])
+def test_a_fixed_spacing_excludes_squares_and_the_cache(other):
+    with pytest.raises(ConfigError, match="exclude each other"):
+        mapper(spacing_mm=0.25, **other)
+
+
+def test_a_radiograph_without_a_spacing_is_refused_where_it_is_required(record):
+    mapper(spacing_mm=0.25)(record, seed=0)
+    with pytest.raises(BadImageError, match="does not say its pixel spacing"):
+        mapper(spacing_mm=0.25, spacing_required=True)(record, seed=0)

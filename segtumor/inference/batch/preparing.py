@@ -90,7 +90,9 @@ class Preparer:
 
     def window(self, path: Path, short_edge_px: int) -> Any:
         """What the model sees of a file at another size; raises as ``read_radiograph``."""
-        return self.predictor.window(self._read(path).pixels, short_edge_px=short_edge_px)
+        radiograph = self._read(path)
+        spacing_mm = radiograph.spacing_mm
+        return self.predictor.window(radiograph.pixels, spacing_mm=spacing_mm, short_edge_px=short_edge_px)
 
     def _prepare(self, path: Path) -> Prepared:
         radiograph = self._read(path)
@@ -100,11 +102,11 @@ class Preparer:
         return Prepared(
             path,
             size_hw=radiograph.size_hw,
-            window=self.predictor.window(radiograph.pixels),
+            window=self.predictor.window(radiograph.pixels, spacing_mm=radiograph.spacing_mm),
             base=base,
             spacing_mm=radiograph.spacing_mm,
             spacing_source=radiograph.spacing_source,
-            remarks=radiograph.remarks,
+            remarks=self.predictor.windowing.remarks_on(radiograph),
             pixel_sha256=pixel_hash(radiograph.pixels) if self.hashes else None,
             context=self.contexts.of(path),
         )

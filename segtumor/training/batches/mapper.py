@@ -12,10 +12,11 @@ import numpy as np
 from detectron2.config import CfgNode
 from numpy.typing import NDArray
 
+from segtumor.arrays import Spacing
 from segtumor.errors import ConfigError
 from segtumor.evaluation.facts.truth import UNKNOWN_CLASS, true_class
 from segtumor.imaging import normalize_window, read_radiograph
-from segtumor.imaging.resizing import resize, resized_hw
+from segtumor.imaging.resizing import resize, resized_hw, spacing_remark
 from segtumor.imaging.steps import apply_steps, check_steps
 from segtumor.models.detectron2_detector import image_tensor
 from segtumor.models.kinds import Example, Truth, context_fields, instance_targets, kind_of
@@ -46,6 +47,8 @@ class RadiographMapper:
         augmentation_by_class: pairs of a class, or "normal", and the policy of its images in place of that.
         square: whether both edges get the size of the shorter one.
         steps: names of ``imaging.steps``, applied before augmentation.
+        spacing_mm: side of a pixel, of radiographs that say theirs (``runtime.predictor.Windowing``); 0 for none.
+        spacing_required: whether others are refused.
         min_lesion_area_px: lesions with fewer pixels after augmentation are left out of this example.
         cache_folder: keeps windowed images at the largest size that is asked for (``cache``); "" for none. Of several
             sizes, the smaller ones are then made from the largest.
@@ -55,7 +58,8 @@ class RadiographMapper:
         fitted_on: whether what the model does with these was fitted on the records.
 
     Raises:
-        ConfigError: no such policy or class, a file that cannot be used, or a folder for the cache with other things.
+        ConfigError: no such policy or class, a file that cannot be used, a folder for the cache with other things, or
+            settings that exclude each other.
     """
 
     short_edges_px: Sequence[int]
@@ -66,6 +70,8 @@ class RadiographMapper:
     min_lesion_area_px: int
     square: bool = False
     steps: Sequence[str] = ()
+    spacing_mm: float = 0.0
+    spacing_required: bool = False
     cache_folder: str | Path = ""
     cache_max_gb: float = 0.0
     class_names: Sequence[str] = ()
@@ -76,6 +82,9 @@ class RadiographMapper:
 
     def __post_init__(self) -> None:
         check_steps(self.steps)
+        if self.spacing_mm and (self.square or self.cache_folder):
+            other = "INPUT.SQUARE" if self.square else "INPUT.CACHE_DIR"
+            raise ConfigError(f"a fixed spacing and {other} exclude each other", where="INPUT.SPACING_MM")
         self._augmentation: Augmentation | ComposedAugmentation
         if Path(self.augmentation).suffix in SUFFIXES:
             shortest = min(*self.short_edges_px, self.max_long_edge_px)
@@ -101,6 +110,8 @@ class RadiographMapper:
             min_lesion_area_px=cfg.INPUT.MIN_LESION_AREA_PX,
             square=cfg.INPUT.SQUARE,
             steps=cfg.INPUT.PREPROCESSING,
+            spacing_mm=cfg.INPUT.SPACING_MM,
+            spacing_required=cfg.INPUT.SPACING_UNKNOWN == "refuse",
             cache_folder=cfg.INPUT.CACHE_DIR,
             cache_max_gb=cfg.INPUT.CACHE_MAX_GB,
             class_names=cfg.MODEL.CLASS_NAMES,
@@ -188,11 +199,18 @@ class RadiographMapper:
 
     def _read(self, path: str, short_edge_px: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
         radiograph = read_radiograph(path, max_pixels=self.max_pixels)
+        spacing_remark(radiograph, self.spacing_mm, self.max_long_edge_px, required=self.spacing_required)
         window = normalize_window(radiograph.pixels, *self.window_percentiles)
-        return resize(window, self._resized_hw(window.shape, short_edge_px)), window.shape
+        new_hw = self._resized_hw(window.shape, short_edge_px, radiograph.spacing_mm)
+        return resize(window, new_hw), window.shape
 
-    def _resized_hw(self, size_hw: tuple[int, int], short_edge_px: int) -> tuple[int, int]:
-        return resized_hw(size_hw, short_edge_px, self.max_long_edge_px, square=self.square)
+    def _resized_hw(
+        self, size_hw: tuple[int, int], short_edge_px: int, spacing_mm: Spacing | None = None
+    ) -> tuple[int, int]:
+        limit_px, target_mm = self.max_long_edge_px, self.spacing_mm
+        return resized_hw(
+            size_hw, short_edge_px, limit_px, square=self.square, spacing_mm=spacing_mm, target_mm=target_mm
+        )
 
 
 def _lesions_of(record: Record) -> list[Any]:
