@@ -19,8 +19,11 @@ BINARY = (
     *("f1", "mcc", "kappa"),
 )
 CLASSES = ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "kappa", "kappa_linear", "kappa_quadratic", "macro_auc")
+PIXELS = ("precision", "recall", "specificity", "accuracy", "f1")
 EXPECTED = [
     *("dice", "dice_matched", "iou", "iou_matched", "image_dice", "image_iou"),
+    *(f"pixel_{name}" for name in PIXELS),
+    *(f"pixel_{name}_mean" for name in PIXELS[:-1]),
     *(f"{name}_px" for name in DISTANCES),
     *AGREEMENTS,
     *("lesion_recall", "located_above_0", "located_above_0.2", "located_above_0.5", "lesion_precision", "lesion_f1"),
@@ -71,6 +74,14 @@ def test_three_images_by_eye(three_images):
         # a: 16 + 16 true, 16 + 8 found, 24 common; b: 16 + 4 true, 16 found, 4 common
         "image_dice": np.mean([2 * 24 / (32 + 24), 2 * 4 / (20 + 16)]),
         "image_iou": np.mean([24 / 32, 4 / 32]),
+        # of 3 x 100 pixels: a has 8 missed, b 16 missed and 12 found beside, c 4 found and nothing true
+        "pixel_precision": (24 + 4) / (24 + 16 + 4),
+        "pixel_precision_mean": np.mean([1, 4 / 16, 0]),
+        "pixel_specificity": (248 - 16) / 248,
+        "pixel_accuracy": (300 - 40) / 300,
+        "pixel_f1": 2 * 28 / (52 + 44),
+        "pixel_recall": (24 + 4) / (32 + 20),
+        "pixel_recall_mean": np.mean([24 / 32, 4 / 20]),
         "image_auc": 1,  # 0.9 and 0.7 against 0.6
         "image_sensitivity": 1,
         "image_specificity": 0,

@@ -18,12 +18,11 @@ pytestmark = pytest.mark.command
 EXPECTED = json.loads((Path(__file__).parent / "same_numbers.json").read_text(encoding="utf-8"))
 
 
+#: How the names of measures begin that a study has since.
+ADDED_MEASURES = ("pixel_", "image_aurc", "image_accuracy_referring_")
 #: What ``metrics.json`` says of images since there are classifiers.
 ADDED = ("auc", "brier", "class_macro_f1", "image_class_accuracy")
-
-
-#: What a study says since there is referral.
-ADDED_ESTIMATES = ("image_aurc", "image_accuracy_referring_10", "image_accuracy_referring_20")
+#: Curves since there is referral.
 ADDED_CURVES = ("referral", "decision")
 
 
@@ -49,13 +48,10 @@ def evaluated(results, class_names, score_threshold, iou_threshold):
 def studied(results, class_names, score_threshold, iou_threshold):
     settings = StudySettings(score_threshold=score_threshold, iou_threshold=iou_threshold, n_resamples=60)
     found = study(results, class_names, settings)
+    estimates = [e for e in found.estimates if not e.name.startswith(ADDED_MEASURES)]
     return {
-        "estimates": {
-            e.name: plain([e.value, e.low, e.high, e.n, e.n_defined, e.method])
-            for e in found.estimates
-            if e.name not in ADDED_ESTIMATES
-        },
-        "subgroups": by_level(found.subgroups),
+        "estimates": {e.name: plain([e.value, e.low, e.high, e.n, e.n_defined, e.method]) for e in estimates},
+        "subgroups": by_level([s for s in found.subgroups if not s.estimate.name.startswith(ADDED_MEASURES)]),
         "tests": [plain([t.field, t.measure, t.p_value, t.p_holm]) for t in found.tests],
         "per_lesion": table(found.per_lesion),
         "per_image": table(found.per_image),

@@ -362,6 +362,8 @@ def test_a_study_as_it_is_measured():
 
 def names_of_the_interface():
     overlap = ["dice", "dice_matched", "iou", "iou_matched", "image_dice", "image_iou"]
+    overlap += [f"pixel_{name}" for name in ("precision", "recall", "specificity", "accuracy", "f1")]
+    overlap += [f"pixel_{name}_mean" for name in ("precision", "recall", "specificity", "accuracy")]
     distances = [f"{name}_{unit}" for name in ("hausdorff", "hausdorff_95", "average_surface_distance")
                  for unit in ("px", "mm")]  # fmt: skip
     surface = [f"normalized_surface_dice{part}" for part in ("", "_matched", "_mm", "_matched_mm")]

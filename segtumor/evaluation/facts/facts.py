@@ -24,10 +24,11 @@ from segtumor.evaluation.facts.patient_level import patient_calls
 from segtumor.evaluation.facts.settings import StudySettings
 from segtumor.progress import StepProgress, silent
 from segtumor.structures.lesions import Finding, ImageResult, Lesion
-from segtumor.structures.masks import mask_iou
+from segtumor.structures.masks import rle_area
 
 #: On one image: some seconds and some hundred MB.
 _MOST_PAIRS = 5_000_000
+_UNKNOWN = (np.nan,) * 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +92,17 @@ class StudyFacts(Facts):
 
     Attributes:
         surfaces: distances between outlines, a row for each lesion.
-        overlap: (N,), ``image_overlap``.
+        pixels: (N, 4), ``pixel_counts``.
     """
 
     surfaces: Surfaces
-    overlap: Floats
+    pixels: Floats
     events: FrocEvents
+
+    @property
+    def overlap(self) -> Floats:
+        """(N,) IoU of each image's lesions with its findings; NaN without lesions, or with one that has no mask."""
+        return overlap_of(self.pixels)
 
     def take(self, chosen: Ints) -> tuple["StudyFacts", Ints]:
         """The facts of the images ``chosen`` (indices), with a CaseTable of their own, and (C',) the indices of its
@@ -120,7 +126,7 @@ class StudyFacts(Facts):
             false_positives=self.false_positives[chosen],
             coco={kind: pairs.take(chosen, results) for kind, pairs in self.coco.items()},
             surfaces=self.surfaces.take(kept),
-            overlap=self.overlap[chosen],
+            pixels=self.pixels[chosen],
             events=self.events.take(chosen),
         )
         return facts, parents
@@ -179,7 +185,7 @@ def study_facts_of(
     return StudyFacts(
         **vars(facts),
         surfaces=surfaces_of(facts.images, **tolerances, progress=progress),
-        overlap=np.array([image_overlap(image) for image in facts.images], dtype=np.float64),
+        pixels=pixel_counts(facts.images),
         events=froc_events(facts.results, criterion=settings.froc_criterion, iou_threshold=settings.iou_threshold),
     )
 
@@ -195,18 +201,31 @@ def with_marking(results: Sequence[ImageResult]) -> tuple[ImageResult, ...]:
     return tuple(r if r.marks_lesions is not None else replace(r, marks_lesions=marked) for r in results)
 
 
-def image_overlap(image: MatchedImage) -> float:
-    """IoU in [0, 1] of the union of a MatchedImage's lesions with that of its findings; NaN for an image without
-    lesions, or with a lesion that has no mask. A finding without mask is its box; those in crowds do not count."""
-    if not image.lesions or any(lesion.rle is None for lesion in image.lesions):
-        return float("nan")
+def pixel_counts(images: Sequence[MatchedImage]) -> Floats:
+    """Pixels of each image by truth and prediction, the union of its lesions and that of its findings, (N, 4): in both,
+    found only, missed, in neither. All NaN where the model marks no lesions, or a lesion has no mask; a finding without
+    mask is its box; findings in crowds do not count."""
+    return np.array([_pixels_of(image) for image in images], dtype=np.float64).reshape(-1, 4)
+
+
+def overlap_of(pixels: Floats) -> Floats:
+    """IoU in [0, 1] of each image's unions, (N,), from its ``pixel_counts``; NaN for an image without lesions."""
+    both, found_only, missed, _ = pixels.T
+    union, has_lesions = both + found_only + missed, both + missed > 0
+    return np.asarray(np.divide(both, union, out=np.full(len(pixels), np.nan), where=has_lesions))
+
+
+def _pixels_of(image: MatchedImage) -> tuple[float, ...]:
+    if not image.marks_lesions or any(lesion.rle is None for lesion in image.lesions):
+        return _UNKNOWN
+    height, width = size_hw = image.truth.size_hw
     ignored = set(map(id, image.ignored))
-    counted = [finding for finding in image.findings if id(finding) not in ignored]
-    if not counted:
-        return 0.0
-    lesions: list[Any] = [lesion.rle for lesion in image.lesions]
-    findings: list[Any] = [finding.rle or box_rle(finding.box_xyxy, image.truth.size_hw) for finding in counted]
-    return float(mask_iou([coco_mask.merge(lesions)], [coco_mask.merge(findings)])[0, 0])
+    true: list[Any] = [lesion.rle for lesion in image.lesions]
+    found: list[Any] = [f.rle or box_rle(f.box_xyxy, size_hw) for f in image.findings if id(f) not in ignored]
+    sides = [coco_mask.merge(rles) for rles in (true, found) if rles]
+    n_true, n_found = (rle_area(coco_mask.merge(rles)) if rles else 0 for rles in (true, found))
+    both = rle_area(coco_mask.merge(sides, intersect=True)) if len(sides) == 2 else 0
+    return both, n_found - both, n_true - both, height * width - n_true - n_found + both
 
 
 def check_results(results: Sequence[ImageResult], class_names: Sequence[str]) -> None:

@@ -10,7 +10,12 @@ from segtumor.evaluation.facts.facts import StudyFacts
 from segtumor.evaluation.measures.calls import call_measures
 from segtumor.evaluation.measures.lesions import finding_measures, recall_measures
 from segtumor.evaluation.measures.measure import Measure
-from segtumor.evaluation.measures.outlines import image_overlap_measures, overlap_measures, surface_measures
+from segtumor.evaluation.measures.outlines import (
+    image_overlap_measures,
+    overlap_measures,
+    pixel_measures,
+    surface_measures,
+)
 from segtumor.evaluation.measures.ranking import AP_KINDS, ap_measures, froc_measures
 
 
@@ -22,6 +27,7 @@ def all_measures(facts: StudyFacts, ap_kinds: Sequence[str] = AP_KINDS) -> list[
     return [
         *overlap_measures(facts.lesions, cases.case_of_image, len(cases)),
         *image_overlap_measures(facts.overlap, cases.case_of_image, len(cases)),
+        *pixel_measures(facts.pixels, cases.case_of_image, len(cases)),
         *surface_measures(facts.lesions, facts.surfaces, cases.case_of_image, len(cases)),
         *recall_measures(facts.lesions, facts.lesion_case, len(cases)),
         *finding_measures(facts),

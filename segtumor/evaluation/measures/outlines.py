@@ -6,6 +6,9 @@ is not missed, but what it would count is unknown, and leaving it out would coun
 Per image, the union of its lesions is compared with the union of its findings at or above the score threshold (a
 finding without mask is its box, as in COCO; those in crowd regions are left out); every image with lesions
 counts, 0 if nothing was found, none without lesions, and none with a lesion that has no mask.
+Per pixel, as papers print it: precision, recall, specificity, accuracy and F1 of all pixels together, normal images
+included, and of each image, where it is defined. Background outnumbers lesions a hundred times, so that specificity and
+accuracy are near 1 for anything, also for nothing.
 Letters: M lesions, N images, C cases.
 """
 
@@ -84,3 +87,37 @@ def image_overlap_measures(iou: Floats, case_of_image: Ints, n_cases: int) -> li
         ratio_measure(f"image_{name}", f"{label} {note}", OVERLAP, IMAGE_UNIT, values, counted, *where)
         for name, label, values in (("dice", "Dice", dice_from_iou(iou)), ("iou", "IoU", iou))
     ]
+
+
+def pixel_measures(pixels: Floats, case_of_image: Ints, n_cases: int) -> list[Measure]:
+    """Precision, recall, specificity, accuracy and F1 of pixels, from (N, 4) ``pixel_counts``."""
+    known = ~np.isnan(pixels[:, 0])
+    both, found_only, missed, neither = np.where(known[:, None], pixels, 0).T
+    parts = {
+        "precision": (both, both + found_only),
+        "recall": (both, both + missed),
+        "specificity": (neither, neither + found_only),
+        "accuracy": (both + neither, both + found_only + missed + neither),
+        "f1": (2 * both, 2 * both + found_only + missed),
+    }
+    where = OVERLAP, IMAGE_UNIT
+    pooled = [
+        ratio_measure(
+            *(f"pixel_{name}", f"pixel {_LABELS.get(name, name)} (all pixels)", *where, right, of),
+            *(case_of_image, n_cases),
+            n=int(known.sum()),
+        )
+        for name, (right, of) in parts.items()
+    ]
+    return [*pooled, *(_mean_of_images(name, *parts[name], case_of_image, n_cases) for name in list(parts)[:4])]
+
+
+def _mean_of_images(name: str, right: Floats, of: Floats, case_of_image: Ints, n_cases: int) -> Measure:
+    """Of the images that have such pixels: precision where something is found, recall where there is a lesion."""
+    counted = of > 0
+    values = np.divide(right, of, out=np.zeros(len(of)), where=counted)
+    label = f"pixel {name} (mean of images)"
+    return ratio_measure(f"pixel_{name}_mean", label, OVERLAP, IMAGE_UNIT, values, counted, case_of_image, n_cases)
+
+
+_LABELS = {"f1": "F1"}
