@@ -1,7 +1,7 @@
-"""``tools/compare.py``: two models on the same images, or a model and readers, with paired tests."""
+"""``tools/compare.py``: models on the same images, or a model and readers, with paired tests."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,21 +20,24 @@ if TYPE_CHECKING:  # NumPy and SciPy would delay --help
     from segtumor.evaluation.readers.raters import Panel
     from segtumor.evaluation.readers.reader_study import ReaderStudy
 
-_DESCRIPTION = """Compare two sets of predictions on the same images, or predictions with the marks of readers.
+_DESCRIPTION = """Compare sets of predictions on the same images, or predictions with the marks of readers.
 
 Every metric of both, the difference with its interval (cases resampled), and a paired test: DeLong for the AUC of
 patients, McNemar for their accuracy, sensitivity and specificity, permutation of cases for the rest; p values also
 adjusted after Holm, over the metrics of --measures if given. A table of readers (CSV or .xlsx) has the columns reader,
 image, x0, y0, x1, y1 (px) for boxes, or reader, image (or case_id), label; boxes may have label and confidence too;
 a row without corners means that the image was read as normal (docs/evaluation.md has an example). With boxes of
-readers, the model is judged by its boxes too. Writes comparison.csv, comparison.json and comparison.md; prints the
-main rows. With readers also who agrees with whom (kappa), confusion matrices, who missed what, and, where the table has
-a column seconds, reading times (reader_*.csv, reading_times.csv). A test for all readers at once: segtumor mrmc."""
+readers, the model is judged by its boxes too. Writes comparison.csv, comparison.json and comparison.md; of models also
+methods.csv, methods.md and methods.png, each model alone with its intervals, and classes.csv and confusions.png, their
+classes side by side; prints the main rows. Several models after --against are each compared with the first. With
+readers also who agrees with whom (kappa), confusion matrices, who missed what, and, where the table has a column
+seconds, reading times (reader_*.csv, reading_times.csv). A test for all readers at once: segtumor mrmc."""
 
 _TRUTH = "segtumor compare --annotations datasets/btxrd256/annotations/test.json --predictions a/predictions.json"
 _EXAMPLES = (
     f"{_TRUTH} --against b/predictions.json --names new old --output output/comparison",
     f"{_TRUTH} --against b/predictions.json --measures dice patient_auc --output output/comparison",
+    f"{_TRUTH} --against b/predictions.json c/predictions.json --names a b c --output output/methods",
     f"{_TRUTH} --readers readers.csv --output output/readers",
     f"{_TRUTH} --readers readers.csv --pictures --output output/readers",
 )
@@ -49,12 +52,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--annotations", required=True, metavar="JSON", help="COCO file with the true lesions")
     parser.add_argument("--predictions", required=True, metavar="JSON", help="predictions.json or COCO results list")
     other = parser.add_mutually_exclusive_group(required=True)
-    other.add_argument("--against", metavar="JSON", help="predictions of the other model")
+    other.add_argument("--against", nargs="+", metavar="JSON", help="predictions of the other model, or of several")
     other.add_argument("--readers", metavar="TABLE", help="marks of one reader or several")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results, created if needed")
     add_overwrite_option(parser)
     parser.add_argument(
-        "--names", nargs="+", metavar="NAME", help="names of the two models; with --readers, that of the model alone"
+        "--names",
+        nargs="+",
+        metavar="NAME",
+        help="names of the models, in order; with --readers, that of the model alone",
     )
     parser.add_argument(
         "--unlisted",
@@ -87,9 +93,11 @@ def main(arguments: argparse.Namespace) -> None:
     from segtumor.evaluation.comparison.pairs import compare_pair, refuse_unknown_measures
     from segtumor.files import prepare_output_folder, remove_files
     from segtumor.reporting.files.comparison_files import write_comparisons
+    from segtumor.reporting.files.methods_files import METHODS_FILES
     from segtumor.reporting.files.reader_files import READER_FILES
 
-    refuse_earlier(arguments, ("comparison.csv", "comparison.json", "comparison.md", *READER_FILES, f"{_MISSED}/*.jpg"))
+    own_files = ("comparison.csv", "comparison.json", "comparison.md", *METHODS_FILES, *READER_FILES)
+    refuse_earlier(arguments, (*own_files, f"{_MISSED}/*.jpg"))
     settings = study_settings(arguments)
     _check(arguments)
     pairing = paired(arguments, arguments.annotations, arguments.predictions)
@@ -98,7 +106,7 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.pictures and not root.is_dir():
         raise ConfigError("no folder of images", where="--images", got=str(root))
     prepare_output_folder(arguments.output)  # rather now than after minutes of comparing
-    comparisons = []
+    comparisons, methods = [], dict[str, Any]()
     marks = _marks(arguments, pairing)
     panel, readers = _readers(arguments, pairing, marks, settings)
     for one in _pairs(arguments, pairing, marks, settings):
@@ -112,10 +120,13 @@ def main(arguments: argparse.Namespace) -> None:
             progress=step_progress,
         )
         comparisons.append(comparison)
+        methods.update(zip(one.names, (one.first, one.second), strict=True))
     remove_files(sorted((Path(arguments.output) / _MISSED).glob("missed_by_*.jpg")))
     paths = write_comparisons(
         comparisons, arguments.output, level=settings.level, provenance=_provenance(arguments), readers=readers
     )
+    if arguments.against:
+        paths += _write_methods(arguments, methods, pairing.truth.taxonomy.names, settings)
     for comparison in comparisons:
         _print(comparison, settings.level)
     if panel is not None and readers is not None:
@@ -128,9 +139,9 @@ def main(arguments: argparse.Namespace) -> None:
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.permutations < 1:
         raise ConfigError("number of permutations out of range", got=arguments.permutations, expected="1 or more")
-    expected = 2 if arguments.against else 1
+    expected = 1 + len(arguments.against or ())
     if arguments.names and (len(arguments.names) != expected or len(set(arguments.names)) != expected):
-        what = "two different names" if arguments.against else "one name: the readers are named in their table"
+        what = f"{expected} different names" if arguments.against else "one name: the readers are named in their table"
         raise ConfigError("names do not fit", where="--names", got=", ".join(arguments.names), expected=what)
     if arguments.pictures and not arguments.readers:
         raise ConfigError("pictures are of what model and readers missed", where="--pictures", expected="--readers")
@@ -171,12 +182,25 @@ def _pairs(
     from segtumor.evaluation.comparison.pairs import names_of_paths, pair_of_models, pairs_with_readers
 
     if arguments.against:
-        other = paired(arguments, arguments.annotations, arguments.against, pairing.truth)
-        names = tuple(arguments.names) if arguments.names else None
-        yield pair_of_models(pairing, other, names or names_of_paths(arguments.predictions, arguments.against))
+        name, *others = arguments.names or names_of_paths(arguments.predictions, *arguments.against)
+        for other_name, path in zip(others, arguments.against, strict=True):
+            other = paired(arguments, arguments.annotations, path, pairing.truth)
+            yield pair_of_models(pairing, other, (name, other_name))
         return
     name, unlisted = _model_name(arguments), arguments.unlisted
     yield from pairs_with_readers(pairing, marks, model_name=name, unlisted=unlisted, settings=settings)
+
+
+def _write_methods(
+    arguments: argparse.Namespace, results: dict[str, Any], class_names: Sequence[str], settings: "StudySettings"
+) -> list[Path]:
+    """Each model by itself, side by side; {name: its ImageResults}."""
+    from segtumor.evaluation.comparison.methods import methods_of
+    from segtumor.reporting.files.methods_files import write_methods
+
+    measures = arguments.measures or ()
+    methods = methods_of(results, class_names, settings, measures=measures, progress=step_progress)
+    return write_methods(methods, arguments.output, level=settings.level)
 
 
 def _announce(pair: "Pair", settings: "StudySettings", n_permutations: int) -> None:
@@ -242,11 +266,12 @@ def _provenance(arguments: argparse.Namespace) -> dict[str, Any]:
     from segtumor.files import sha256_of_file
     from segtumor.reporting.provenance import file_provenance
 
-    other = arguments.against or arguments.readers
+    others = arguments.against or [arguments.readers]
+    one, hashes = len(others) == 1, [sha256_of_file(path) for path in others]
     return {
         **file_provenance(annotations=arguments.annotations, predictions=arguments.predictions),
-        "compared_with": str(other),
-        "compared_with_sha256": sha256_of_file(other),
+        "compared_with": str(others[0]) if one else list(map(str, others)),
+        "compared_with_sha256": hashes[0] if one else hashes,
         "settings": {
             name: value
             for name, value in vars(arguments).items()

@@ -85,6 +85,22 @@ def rows(folder):
         return {(row["second_name"], row["name"]): row for row in csv.DictReader(file)}
 
 
+def test_several_models_are_each_compared_with_the_first_and_shown_side_by_side(compare, folder):
+    (folder / "none.json").write_text("[]")
+    code, out, _ = compare(
+        "--against", folder / "poor.json", folder / "none.json", "--measures", "lesion_recall", "dice"
+    )
+    assert code == 0 and "good and poor" in out and "good and none" in out
+    assert set(rows(folder)) == {(name, measure) for name in ("poor", "none") for measure in ("lesion_recall", "dice")}
+    with open(folder / "out" / "methods.csv", newline="", encoding="utf-8") as file:
+        recalls = {row["model"]: float(row["value"]) for row in csv.DictReader(file) if row["name"] == "lesion_recall"}
+    assert recalls == {"good": 1, "poor": 0.25, "none": 0}
+    document = json.loads((folder / "out" / "comparison.json").read_text())["provenance"]
+    assert [len(sha) for sha in document["compared_with_sha256"]] == [64, 64]
+    code, _, err = compare("--against", folder / "poor.json", folder / "none.json", "--names", "a", "b")
+    assert code == 2 and "3 different names" in err
+
+
 def test_two_models(compare, folder):
     code, out, err = compare("--against", folder / "poor.json")
     assert (code, "error" in err) == (0, False)
@@ -345,7 +361,7 @@ def test_mistakes_are_one_line(compare, folder, table):
         (2, "permutations", ("--against", folder / "poor.json", "--permutations", "0")),
         (2, "score threshold", ("--against", folder / "poor.json", "--score-threshold", "7")),
         (2, "expected patient_auc", ("--against", folder / "poor.json", "--measures", "dice", "patiant_auc")),
-        (2, "two different names", ("--against", folder / "poor.json", "--names", "a", "a")),
+        (2, "2 different names", ("--against", folder / "poor.json", "--names", "a", "a")),
         (2, "one name", ("--readers", tumor, "--names", "a", "b")),
         (5, "nothing.json", ("--against", folder / "nothing.json")),
         (5, "nothing.csv", ("--readers", folder / "nothing.csv")),

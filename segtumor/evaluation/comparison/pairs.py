@@ -133,14 +133,14 @@ def refuse_unknown_measures(names: Sequence[str], pairing: Pairing, settings: St
             raise ConfigError("no such measure", where="--measures", got=name, expected=", ".join(near))
 
 
-def names_of_paths(first: str | Path, second: str | Path) -> tuple[str, str]:
-    """The shortest ends of the two paths that differ."""
-    parts = [Path(path).resolve().with_suffix("").parts for path in (first, second)]
+def names_of_paths(*paths: str | Path) -> tuple[str, ...]:
+    """The shortest ends of the paths that all differ; numbers where the same file is named twice."""
+    parts = [Path(path).resolve().with_suffix("").parts for path in paths]
     for length in range(1, max(map(len, parts)) + 1):
-        one, other = ("/".join(p[-length:]) for p in parts)
-        if one != other:
-            return one, other
-    return "first", "second"
+        names = tuple("/".join(p[-length:]) for p in parts)
+        if len(set(names)) == len(names):
+            return names
+    return tuple(f"model {number}" for number in range(1, len(paths) + 1))
 
 
 def _meaningful_for(reader: ReaderMarks) -> Callable[[Measure], bool]:

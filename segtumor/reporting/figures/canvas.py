@@ -40,8 +40,10 @@ def png_bytes(draw: Callable[[], Figure], *, dpi: int = 120) -> bytes:
     return buffer.getvalue()
 
 
-def new_figure(title: str, *, n_panels: int = 1, size_in: tuple[float, float] = (7, 6)) -> tuple[Figure, list[Axes]]:
-    """A Figure with stacked panels, and their axes."""
+def new_figure(
+    title: str, *, n_panels: int = 1, size_in: tuple[float, float] = (7, 6), side_by_side: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A Figure with panels, stacked unless ``side_by_side``, and their axes."""
     import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -49,7 +51,8 @@ def new_figure(title: str, *, n_panels: int = 1, size_in: tuple[float, float] = 
     figure = Figure(figsize=size_in, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=FONT_SIZE + 1)
-    panels = [figure.add_subplot(n_panels, 1, i + 1) for i in range(n_panels)]
+    grid = (1, n_panels) if side_by_side else (n_panels, 1)
+    panels = [figure.add_subplot(*grid, i + 1) for i in range(n_panels)]
     for axes in panels:
         axes.tick_params(labelsize=FONT_SIZE - 1)
         axes.xaxis.label.set_fontsize(FONT_SIZE)

@@ -51,22 +51,27 @@ def class_confusion_figure(names: Sequence[str], counts: ArrayLike, *, unit: str
     return figure
 
 
-def rater_confusions_figure(tables: Sequence[tuple[str, Sequence[str], ArrayLike]], *, unit: str) -> Figure:
-    """Confusion matrices of several raters, one below the other.
+def confusions_figure(
+    tables: Sequence[tuple[str, Sequence[str], ArrayLike]], *, unit: str, side_by_side: bool = False
+) -> Figure:
+    """Confusion matrices of several models or readers, one below the other or side by side.
 
     Args:
-        tables: (rater, K names, (K, K) int with rows true) of each.
+        tables: (whose, K names, (K, K) int with rows true) of each.
         unit: what was counted, such as "patients".
     """
-    size_in = 5.6, 0.6 + 3.6 * len(tables)
-    figure, panels = new_figure(f"{unit.capitalize()} by truth and call", n_panels=len(tables), size_in=size_in)
-    for axes, (rater, names, counts) in zip(panels, tables, strict=True):
-        counts = np.asarray(counts)
+    size_in = (1.2 + 3.8 * len(tables), 4.6) if side_by_side else (5.6, 0.6 + 3.6 * len(tables))
+    title = f"{unit.capitalize()} by truth and call"
+    figure, panels = new_figure(title, n_panels=len(tables), size_in=size_in, side_by_side=side_by_side)
+    for axes, (whose, names, given) in zip(panels, tables, strict=True):
+        counts = np.asarray(given)
         size = FONT_SIZE - 1 if len(names) <= MANY_CLASSES else SMALL
         _draw_counts(axes, counts, names, names, size=size, ticks_size=size - 1)
-        axes.set_title(f"{name_text(rater)}: {int(np.trace(counts))} of {int(counts.sum())} right", fontsize=FONT_SIZE)
+        axes.set_title(f"{name_text(whose)}: {int(np.trace(counts))} of {int(counts.sum())} right", fontsize=FONT_SIZE)
         label_axes(axes, "Called", "True", None, None)
         axes.grid(False)
+        if not counts.sum():
+            say_empty(axes, f"no {unit}")
     return figure
 
 

@@ -29,7 +29,7 @@ _SHARES = ("both", "first_only", "second_only")
 def reader_contents(study: ReaderStudy, *, level: float) -> dict[str, Content]:
     """{name: content} of the files of a ReaderStudy; no table of times where nobody gave any."""
     from segtumor.reporting.figures.canvas import png_bytes
-    from segtumor.reporting.figures.confusion import rater_confusions_figure
+    from segtumor.reporting.figures.confusion import confusions_figure
 
     tables = [(table.rater, table.names, table.counts) for table in drawn_confusions(study)]
     contents: dict[str, Content] = {
@@ -37,7 +37,7 @@ def reader_contents(study: ReaderStudy, *, level: float) -> dict[str, Content]:
         _CONFUSIONS: _confusion_table(study.confusions),
         _ERRORS: _error_table(study, level),
         _CASES: _case_table(study),
-        _FIGURE: png_bytes(partial(rater_confusions_figure, tables, unit="patients")),
+        _FIGURE: png_bytes(partial(confusions_figure, tables, unit="patients")),
     }
     if study.times:
         rows = [vars(time) for time in study.times]
