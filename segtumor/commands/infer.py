@@ -102,6 +102,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write; created if needed")
     _add_thresholds(parser)
     parser.add_argument("--no-overlays", action="store_true", help="write the tables only")
+    parser.add_argument(
+        "--panels",
+        action="store_true",
+        help="beside each overlay, in one picture, the radiograph as it was read and as the model sees it",
+    )
     parser.add_argument("--max-pixels", type=int, metavar="N", help="refuse larger images; default: that of the model")
     parser.add_argument("--frame", type=int, metavar="N", help="index, from 0, of the frame of multi-frame DICOM files")
     _add_working_options(parser)
@@ -340,6 +345,7 @@ def _given_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "batch_size": arguments.batch_size,
         "num_workers": arguments.num_workers,
         "with_overlays": not arguments.no_overlays,
+        "panels": arguments.panels,
         "continued": arguments.continued,
         "overwrite": arguments.overwrite,
     }

@@ -2,11 +2,14 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from fake_detector import FakeDetector
+from PIL import Image
 
 from segtumor.errors import ConfigError
 from segtumor.inference.batch.earlier_output import known_overlays
+from segtumor.system.opencv import cv2
 
 pytestmark = pytest.mark.command
 
@@ -33,6 +36,26 @@ def test_overlays_of_an_earlier_run_are_removed(pictures, work):
     (folder / "summary.json").unlink()  # as if it had been killed
     work(pictures[3:4], overwrite=True, with_overlays=True)
     assert overlays(folder) == ["3.png"]
+
+
+def test_panels_show_what_was_read_and_what_the_model_saw_beside_the_overlay(pictures, work):
+    def drawn(**options):
+        _, folder = work(pictures[:1], str(options), with_overlays=True, **options)
+        return np.asarray(Image.open(folder / "overlays" / "0.png")).astype(float)
+
+    plain, panels = drawn(), drawn(panels=True)
+    (height, width, _), total = plain.shape, panels.shape[1]
+    np.testing.assert_array_equal(panels[:height, -width:], plain)  # the overlay itself, to the right
+    read, seen = panels[:, : (total - width) // 2], panels[:, (total - width) // 2 : total - width]
+    original = np.asarray(Image.open(pictures[0])) / 255
+    for panel in (read, seen):
+        middle = panel[100 : 100 + panel.shape[1] // 2]
+        assert np.ptp(middle) > 150 and (middle[..., 0] == middle[..., 2]).all(), "no gray picture"
+    header = 2 * round(768 / 46)
+    small = cv2.resize(read[header : header + 640, :, 0], original.shape[::-1], interpolation=cv2.INTER_AREA)
+    assert np.corrcoef(small.ravel(), original.ravel())[0, 1] > 0.95
+    with pytest.raises(ConfigError, match="--panels"):
+        work(pictures[:1], "none", panels=True)
 
 
 def test_overlays_of_inputs_that_are_damaged_by_now_are_removed_and_those_not_named_stay(pictures, work, tables):

@@ -2,15 +2,17 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from segtumor.files import atomic_path
 from segtumor.inference.batch.predicting import Predicted
+from segtumor.inference.batch.preparing import Prepared
 from segtumor.inference.similar import SimilarImages
+from segtumor.reporting.pictures.heat_panel import Picture, draw_plain, side_by_side
 from segtumor.reporting.pictures.overlay import draw_reading
-from segtumor.reporting.pictures.overlay_view import OverlayBase
+from segtumor.reporting.pictures.overlay_view import OverlayBase, overlay_base
 from segtumor.reporting.pictures.similar_strip import with_similar
 from segtumor.structures.outcomes import InferenceOutcome, failed
 from segtumor.structures.readings import NOT_DRAWN, Note, Reading, with_prediction_set, with_second_look
@@ -22,6 +24,15 @@ _NO_OVERLAY = Note(NOT_DRAWN, "out of memory while drawing, no overlay")
 def _title(path: Path, overlay: Path) -> str:
     """The name of the file, with its folder where the overlay's has more than that: IM0001 of which patient."""
     return path.name if path.stem.startswith(overlay.stem) else f"{path.parent.name}/{path.name}"
+
+
+def _before(prepared: Prepared) -> Iterator[Picture]:
+    """The input as it was read and as the model sees it, where they were kept to be shown."""
+    if prepared.as_read is None or prepared.window is None:
+        return
+    height, width = prepared.window.shape
+    yield draw_plain(prepared.as_read, "as read")
+    yield draw_plain(overlay_base(prepared.window), f"as the model sees it, {width} x {height} px")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,7 +72,7 @@ class Drawer:
         if self.folder is not None and prepared.base is not None:
             name = self.names[prepared.path]
             try:
-                self._draw(prepared.path, prepared.base, reading, self.folder / name)
+                self._draw(prepared, prepared.base, reading, self.folder / name)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -77,7 +88,7 @@ class Drawer:
             overlay=name,
         )
 
-    def _draw(self, source: Path, base: OverlayBase, reading: Reading, path: Path) -> None:
+    def _draw(self, prepared: Prepared, base: OverlayBase, reading: Reading, path: Path) -> None:
         from PIL import Image
 
         notes = [self.note, reading.note]
@@ -86,8 +97,9 @@ class Drawer:
             reading,
             score_threshold=self.score_threshold,
             note="; ".join(note for note in notes if note) or None,
-            file_name=_title(source, path),
+            file_name=_title(prepared.path, path),
         )
+        picture = side_by_side([*_before(prepared), picture])
         if self.similar is not None:
             picture = with_similar(picture, reading.similar, self.similar.thumbnails(reading))
         with atomic_path(path) as temporary:

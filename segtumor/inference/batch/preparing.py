@@ -33,6 +33,7 @@ class Prepared:
         size_hw: of the radiograph, px; None if it could not be read.
         window: what the model sees (``Predictor.window``).
         base: what the overlay is drawn on, or None.
+        as_read: the picture before it is windowed, as large; None unless it is asked for.
         spacing_mm, spacing_source: as ``imaging.Radiograph``.
         remarks: as ``imaging.Radiograph``.
         pixel_sha256: of the radiograph (``datasets.fingerprints.pixel_hash``), or None.
@@ -47,6 +48,7 @@ class Prepared:
     size_hw: tuple[int, int] | None = None
     window: Any = None
     base: OverlayBase | None = None
+    as_read: OverlayBase | None = None
     spacing_mm: tuple[float, float] | None = None
     spacing_source: str | None = None
     remarks: tuple[str, ...] = ()
@@ -67,6 +69,7 @@ class Preparer:
         frame: of DICOM files with several, from 0; None lets these fail.
         hashes: whether the pixels' hash is needed.
         contexts: what is known of files beside their pixels.
+        keeps_as_read: whether to keep the picture as it was read.
     """
 
     predictor: Predictor
@@ -75,6 +78,7 @@ class Preparer:
     frame: int | None = None
     hashes: bool = False
     contexts: Contexts = field(default_factory=Contexts)
+    keeps_as_read: bool = False
 
     def __call__(self, path: Path) -> Prepared:
         """Path -> Prepared; what is wrong with the file becomes its ``reason``."""
@@ -104,6 +108,7 @@ class Preparer:
             size_hw=radiograph.size_hw,
             window=self.predictor.window(radiograph.pixels, spacing_mm=radiograph.spacing_mm),
             base=base,
+            as_read=overlay_base(radiograph.pixels) if self.keeps_as_read else None,
             spacing_mm=radiograph.spacing_mm,
             spacing_source=radiograph.spacing_source,
             remarks=self.predictor.windowing.remarks_on(radiograph),

@@ -61,6 +61,7 @@ class Options:
         review_threshold: images without a tumour called get a note to look again from this score on, 0 to
             ``confidence_threshold``; None for none.
         set_thresholds: of prediction sets, (K + 1,), normal first; None for none.
+        panels: whether each overlay has the picture as it was read, and as the model sees it, beside it.
         continued: whether to go on with the run in the folder, if there is one.
 
     Raises:
@@ -74,6 +75,7 @@ class Options:
     batch_size: int = 1
     num_workers: int = 1
     with_overlays: bool = True
+    panels: bool = False
     note: str | None = None
     review_threshold: float | None = None
     set_thresholds: tuple[float, ...] | None = None
@@ -105,6 +107,8 @@ class Options:
             if getattr(self, name) < least:
                 option = f"--{name.replace('_', '-')}"
                 raise ConfigError("out of range", where=option, got=getattr(self, name), expected=f"{least} or more")
+        if self.panels and not self.with_overlays:
+            raise ConfigError("panels are beside overlays", where="--panels", remedy="Leave out --no-overlays")
         if self.frame is not None and self.frame < 0:
             raise ConfigError("out of range", where="--frame", got=self.frame, expected="0 or more")
 
@@ -188,7 +192,8 @@ def infer(
         settings = {**settings, "similar": similar.settings}
     if contexts is not None:
         settings = {**settings, "table": contexts.source}
-    asked = {**settings, "with_overlays": options.with_overlays, "note": options.note}
+    panels = {"panels": True} if options.panels else {}  # absent from the journals of earlier versions
+    asked = {**settings, "with_overlays": options.with_overlays, "note": options.note, **panels}
     header = make_header(settings=asked, model=model, class_names=predictor.class_names)
     with lock_folder(output) as folder:
         # Once more: another run may have come to its end here since.
@@ -260,6 +265,7 @@ def _work(
         frame=options.frame,
         hashes=similar is not None,
         contexts=contexts,
+        keeps_as_read=options.panels,
     )
     drawer = Drawer(
         folder=folder / OVERLAYS if options.with_overlays else None,

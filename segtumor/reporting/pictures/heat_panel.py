@@ -1,4 +1,4 @@
-"""A heat map over its radiograph, with its scale: a picture to stand beside the overlay.
+"""Pictures to stand beside the overlay: a heat map over its radiograph, with its scale, or the radiograph alone.
 
 Not here: how the map was made (``segtumor.explain``).
 """
@@ -62,6 +62,12 @@ def draw_heat(
         outline = [contour + np.array([left, top]) for contour in mask_contours(region)] if region.size else []
         cv2.polylines(picture, outline, True, color, max(2, view.font_px // 8), cv2.LINE_AA)
     return np.concatenate([_header(view, title), picture, _scale(view)])
+
+
+def draw_plain(base: OverlayBase, title: str) -> Picture:
+    """A picture with nothing drawn on it, under a header; (H', W', 3) uint8 RGB."""
+    view = View.of(base.image_hw)
+    return np.concatenate([_header(view, title), view.framed(base.gray)])
 
 
 def _colors(values: NDArray[np.floating]) -> Picture:
