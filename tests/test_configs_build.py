@@ -6,7 +6,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import BitMasks, Boxes, Instances
 from detectron2.utils.events import EventStorage
 from repository import ROOT, tracked
-from torchvision.models import vgg19
+from torchvision.models import resnext101_32x8d, vgg19
 
 from segtumor.config import load_config
 from segtumor.models.kinds import set_classes
@@ -116,7 +116,13 @@ def check_other(model, losses):
     assert answer.shape in ((3,), (2, SIDE_PX, SIDE_PX)) and answer.min() >= 0 and answer.max() <= 1
 
 
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+#: Fitted at once (tests/training/test_at_once.py), or too large to take a step here: only counted, below.
+NOT_TRAINED = ("classical_", "mask_rcnn_X_101")
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODELS if not path.name.startswith(NOT_TRAINED)], ids=lambda path: path.stem
+)
 def test_each_model_trains_on_normal_images_and_lesions_and_predicts(path):
     torch.manual_seed(0)
     cfg = load_config(path, FEW_REGIONS)
@@ -140,6 +146,19 @@ def on_meta(cfg):
     cfg.MODEL.DEVICE = "meta"
     with torch.device("meta"):
         return build_model(cfg)
+
+
+def test_the_backbone_of_the_multitask_study_is_resnext_101():
+    model = on_meta(load_config(CONFIGS / "mask_rcnn_X_101_32x8d_FPN.yaml"))
+    with torch.device("meta"):
+        theirs = resnext101_32x8d()
+    count = {
+        name: sum(p.numel() for p in m.parameters()) for name, m in (("own", model.backbone.bottom_up), ("all", model))
+    }
+    assert (
+        count["own"] == sum(p.numel() for p in theirs.parameters()) - theirs.fc.weight.numel() - theirs.fc.bias.numel()
+    )
+    assert count == {"own": 86_742_336, "all": 107_206_487}
 
 
 def test_fast_mask_rcnn_has_the_papers_fully_connected_layers():
