@@ -24,6 +24,7 @@ import segtumor.models.backbones.efficientnet_lite
 import segtumor.models.backbones.narrow_resnet
 import segtumor.models.backbones.torchvision_features
 import segtumor.models.backbones.vgg
+import segtumor.models.classifiers.hog_classifier
 import segtumor.models.classifiers.image_classifier
 import segtumor.models.detectors.image_head
 import segtumor.models.detectors.roi_heads
@@ -96,6 +97,19 @@ def _add_model_keys(cfg: CfgNode) -> None:
     cfg.MODEL.AUXILIARY.TASKS = []
     cfg.MODEL.AUXILIARY.LOSS_WEIGHT = 0.3
     cfg.MODEL.AUXILIARY.VALUES = []
+
+    # Of META_ARCHITECTURE HogClassifier: side of a cell, px, a divisor of INPUT.MIN_SIZE_TEST; bins of 180 degrees;
+    # standard deviation of the Gaussian before each level of gradients, px, 0 for none; "svm", "elm" or "forest".
+    cfg.MODEL.HOG = CfgNode()
+    cfg.MODEL.HOG.CELL_PX = 16
+    cfg.MODEL.HOG.ORIENTATIONS = 9
+    cfg.MODEL.HOG.SMOOTHING_PX = [0.0]
+    cfg.MODEL.HOG.CLASSIFIER = "svm"
+    # Weight of errors against simplicity, of svm and elm; hidden values of elm; trees of forest and leaves of a tree.
+    cfg.MODEL.HOG.COST = 0.01
+    cfg.MODEL.HOG.HIDDEN = 1000
+    cfg.MODEL.HOG.TREES = 200
+    cfg.MODEL.HOG.LEAVES = 128
 
     # Of META_ARCHITECTURE UNet: channels of the decoder's finest step; weight of the Dice loss, 0 or more.
     cfg.MODEL.UNET = CfgNode()

@@ -10,7 +10,7 @@ Not here: which number (``explain.targets``), and to whom it is shown.
 Letters: C channels of a map of h' x w'; H, W of the network's input.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,7 @@ def _of_layer(
     try:
         with torch.enable_grad():
             value = score(images.detach().clone().requires_grad_())  # frozen weights have gradients of maps, too
-            slopes = torch.autograd.grad(value, kept, allow_unused=True)
+            slopes = _gradients(value, kept)
     finally:
         handle.remove()
     heat = torch.zeros(images.shape[2:], device=images.device)
@@ -93,6 +93,18 @@ def _of_layer(
             summed = weighted(maps.float(), slope.float()).sum(dim=1, keepdim=True).relu()
             heat = heat + functional.interpolate(summed, size=images.shape[2:], mode="bilinear")[0, 0]
     return heat
+
+
+def _gradients(value: torch.Tensor, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """Of a number by each input, None where it does not depend on that one; ConfigError where it depends on none."""
+    slopes: tuple[torch.Tensor, ...] = (
+        torch.autograd.grad(value, inputs, allow_unused=True) if value.requires_grad else ()
+    )
+    if all(slope is None for slope in slopes):
+        raise ConfigError(
+            "this model answers in steps and has no gradients", where="--explain", remedy="Use --explain occlusion"
+        )
+    return slopes
 
 
 class _GuidedActivations(TorchFunctionMode):
@@ -128,7 +140,7 @@ class _Guided(torch.autograd.Function):
 def _guided(score: Score, images: torch.Tensor, layer: Layer) -> torch.Tensor:
     pixels = images.detach().clone().requires_grad_()
     with torch.enable_grad(), _GuidedActivations():
-        (slopes,) = torch.autograd.grad(score(pixels), pixels)
+        (slopes,) = _gradients(score(pixels), [pixels])
     heat = slopes[0].abs().amax(dim=0)
     # A handful of pixels would leave all others dark.
     limit = heat.flatten().quantile(0.999) if heat.numel() < 2**24 else heat.max()

@@ -78,6 +78,8 @@ class ModelKind:
         needs_lesions: whether it learns from lesions alone, so that training without any is refused.
         takes_context: whether it takes what is known of an image beside its pixels: ``MODEL.CLINICAL`` as an input,
             ``MODEL.AUXILIARY`` as supervision.
+        fit: learns at once, in place of iterations: the module, batches of the training set without augmentation, the
+            cases of their images and a seed; None for kinds that train.
     """
 
     name: str
@@ -91,6 +93,7 @@ class ModelKind:
     prepare: Callable[[CfgNode, Sequence[Mapping[str, Any]]], None] | None = None
     needs_lesions: bool = True
     takes_context: bool = False
+    fit: Callable[[Any, Batches, Sequence[str], int], None] | None = None
 
 
 def instance_targets(truth: Truth) -> dict[str, Instances]:
@@ -180,13 +183,15 @@ SEGMENTER = ModelKind(
     metrics=_OF_LESIONS,
 )
 
+_IMAGE_CLASSIFIER = dataclasses.replace(CLASSIFIER, weights_key="MODEL.CLASSIFIER.CLASS_WEIGHTS")
 _KINDS = {
     "GeneralizedRCNN": MASK_RCNN,
     "ImageHeadRCNN": IMAGE_HEAD_RCNN,
     "RetinaNet": RETINANET,
     "YOLO": ONE_STAGE,
-    "ImageClassifier": dataclasses.replace(
-        CLASSIFIER, as_model=classifier_of, weights_key="MODEL.CLASSIFIER.CLASS_WEIGHTS", takes_context=True
+    "ImageClassifier": dataclasses.replace(_IMAGE_CLASSIFIER, as_model=classifier_of, takes_context=True),
+    "HogClassifier": dataclasses.replace(
+        _IMAGE_CLASSIFIER, fit=lambda module, batches, cases, seed: module.fit(batches, cases, seed=seed)
     ),
     "UNet": SEGMENTER,
 }

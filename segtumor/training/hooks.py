@@ -182,12 +182,8 @@ class Validation(HookBase):
             logger.info("validation at iteration %d was interrupted; it is repeated when training resumes", done)
             return
         self._owed = None
-        self.trainer.storage.put_scalars(
-            smoothing_hint=False,
-            **{f"val/{name.replace('/', '_')}": value for name, value in values.items() if math.isfinite(value)},
-        )
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in values.items() if name in _SHOWN)
-        logger.info("validation at iteration %d: %s", done, shown)
+        self.trainer.storage.put_scalars(smoothing_hint=False, **as_logged(values))
+        logger.info("validation at iteration %d: %s", done, in_words(values))
         self._keep_best(values[self.best_metric], done)
 
     def _values(self, done: int) -> dict[str, float]:
@@ -215,8 +211,7 @@ class Validation(HookBase):
             score_threshold=self.score_threshold,
             iou_threshold=self.iou_threshold,
         ).metrics
-        values = {name: _look_up(metrics, METRICS[name]) for name in self.kind.metrics}
-        return {**values, _LOSS: losses["total"]}
+        return {**metrics_of(metrics, self.kind.metrics), _LOSS: losses["total"]}
 
     def _unless_stopping(self, batches: Iterable[T]) -> Iterator[T]:
         for batch in batches:
@@ -293,6 +288,21 @@ class _BrokenOffError(Exception):
 
 _DIFFERING = {"metric": "SOLVER.BEST_METRIC differs", "annotations_sha256": "the validation set differs"}
 _SHOWN = ("loss", "segm/AP50", "bbox/AP50", "dice", "image/accuracy", "image/class_accuracy", "image/auc")
+
+
+def metrics_of(metrics: Mapping[str, Any], names: Iterable[str]) -> dict[str, float]:
+    """What ``SOLVER.BEST_METRIC`` may name, out of an evaluation's ``metrics``; NaN where it is undefined."""
+    return {name: _look_up(metrics, METRICS[name]) for name in names}
+
+
+def as_logged(values: Mapping[str, float]) -> dict[str, float]:
+    """Values of the validation set as the run's metrics have them, the defined ones."""
+    return {f"val/{name.replace('/', '_')}": value for name, value in values.items() if math.isfinite(value)}
+
+
+def in_words(values: Mapping[str, float]) -> str:
+    """The most telling ones, for people."""
+    return ", ".join(f"{name} {value:.3f}" for name, value in values.items() if name in _SHOWN)
 
 
 def _look_up(metrics: Any, path: Sequence[str]) -> float:

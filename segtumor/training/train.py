@@ -24,6 +24,7 @@ from segtumor.models.weights import load_weights, read_checkpoint, write_checkpo
 from segtumor.reporting.figures.training_curves import training_curves
 from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS, find_run
 from segtumor.training import data_identity, data_sets, run_folder
+from segtumor.training.at_once import dry_fit, fit_at_once
 from segtumor.training.batches.catalog import DataParts, Files
 from segtumor.training.batches.loaders import build_train_loader, validation_batches
 from segtumor.training.checkpoints.resuming import Newest, newest_checkpoint
@@ -66,6 +67,8 @@ def _train(
 ) -> dict[str, Evaluation]:
     folder = Path(cfg.OUTPUT_DIR)
     run_folder.check_run_folder(folder, resume=resume, overwrite=overwrite)
+    if kind_of(cfg).fit is not None:
+        return fit_at_once(cfg, datasets, folder, resume=resume, init_from=_initial(cfg, init_from))
     newest = newest_checkpoint(folder) if resume else None
     trainer, weights = _build(cfg, datasets, init_from=None if newest else _initial(cfg, init_from))
     remarks = [f"Nothing to resume in {folder}: training starts from the beginning"] if resume else []
@@ -168,6 +171,8 @@ def _draw_curves(folder: Path) -> None:
 def dry_run(cfg: CfgNode, *, init_from: str | Path | None = None) -> list[str]:
     """Check data and configuration and take a few training steps, writing nothing; lines for people."""
     datasets = data_sets.load_training_sets(cfg)
+    if kind_of(cfg).fit is not None:
+        return dry_fit(cfg, datasets, init_from=_initial(cfg, init_from))
     trainer, weights = _build(cfg, datasets, init_from=_initial(cfg, init_from))
     seconds = trainer.time_steps(_TIMED_STEPS)
     duration = tqdm.format_interval(seconds * cfg.SOLVER.MAX_ITER)

@@ -30,9 +30,11 @@ def _before(prepared: Prepared) -> Iterator[Picture]:
     """The input as it was read and as the model sees it, where they were kept to be shown."""
     if prepared.as_read is None or prepared.window is None:
         return
-    height, width = prepared.window.shape
     yield draw_plain(prepared.as_read, "as read")
-    yield draw_plain(overlay_base(prepared.window), f"as the model sees it, {width} x {height} px")
+    seen = prepared.window if isinstance(prepared.window, tuple) else (prepared.window,)  # of a cascade by both models
+    for window in seen:
+        height, width = window.shape
+        yield draw_plain(overlay_base(window), f"as the model sees it, {width} x {height} px")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
