@@ -165,9 +165,11 @@ def read_points(
     path = Path(path)
     path = path / OPERATING_POINTS if path.is_dir() else path
     found = _parsed(path)
-    pairs = [("classes", class_names and tuple(class_names), found.class_names)]
-    pairs.append(("weights (SHA-256)", weights_sha256, found.weights_sha256 or weights_sha256))
-    for what, ours, theirs in pairs:
+    pairs: dict[str, tuple[Any, Any]] = {
+        "classes": (None if class_names is None else tuple(class_names), found.class_names),
+        "weights (SHA-256)": (weights_sha256, found.weights_sha256 or weights_sha256),
+    }
+    for what, (ours, theirs) in pairs.items():
         if ours is not None and ours != theirs:
             problem = f"operating points of other {what}"
             raise ConfigError(problem, where=path, got=str(theirs), expected=str(ours), remedy=_REMEDY)

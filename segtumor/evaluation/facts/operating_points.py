@@ -15,6 +15,7 @@ that keeps them (``segtumor.evaluation.operating_points``).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -197,9 +198,12 @@ def _dice_by_count(result: ImageResult, is_tumor: bool) -> tuple[Floats, Floats]
     lesions, size_hw = lesions_to_find(result), result.truth.size_hw
     if not lesions:  # of a tumour that nobody outlined, or only as a crowd region, findings are neither good nor bad
         return scores, np.append(1.0, np.full(len(findings), 1.0 if is_tumor else 0.0))
-    truth = [coco_mask.merge([lesion.rle or box_rle(lesion.box_xyxy, size_hw) for lesion in lesions])]
-    dice, union = [0.0], []
+    drawn: list[Any] = [lesion.rle or box_rle(lesion.box_xyxy, size_hw) for lesion in lesions]
+    truth: list[Any] = [coco_mask.merge(drawn)]
+    dice = [0.0]
+    union: list[Any] = []
     for finding in findings:
-        union = [coco_mask.merge([*union, finding.rle or box_rle(finding.box_xyxy, size_hw)])]
+        union.append(finding.rle or box_rle(finding.box_xyxy, size_hw))
+        union = [coco_mask.merge(union)]
         dice.append(float(dice_from_iou(mask_iou(truth, union)[0, 0])))
     return scores, np.array(dice)

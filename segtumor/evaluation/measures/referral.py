@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segtumor.arrays import Floats
 from segtumor.evaluation.facts.image_level import Calls
@@ -92,7 +93,7 @@ def referral_measures(calls: Calls, doubts: Mapping[str, Floats]) -> list[Measur
     return measures
 
 
-def referral_curve(calls: Calls, doubt: Floats, weights: Floats, *, level: float) -> Curve:
+def referral_curve(calls: Calls, doubt: Floats, weights: NDArray[np.uint16], *, level: float) -> Curve:
     """Accuracy, sensitivity and specificity of the images kept, against the proportion referred.
 
     Args:
@@ -103,7 +104,7 @@ def referral_curve(calls: Calls, doubt: Floats, weights: Floats, *, level: float
     return _curve("referred", REFERRED, partial(_kept, calls, doubt), weights, calls.n_cases, level)
 
 
-def decision_curve(calls: Calls, weights: Floats, *, temperature: float | None, level: float) -> Curve:
+def decision_curve(calls: Calls, weights: NDArray[np.uint16], *, temperature: float | None, level: float) -> Curve:
     """Net benefit of the scores as probabilities, after the temperature, and of calling everybody; other arguments as
     ``referral_curve``."""
     probabilities = calibrated(calls.score, temperature)
@@ -122,7 +123,7 @@ def _curve(
     axis: str,
     at: Floats,
     values: Callable[[Floats], Mapping[str, Floats]],
-    weights: Floats,
+    weights: NDArray[np.uint16],
     n_cases: int,
     level: float,
 ) -> Curve:
