@@ -87,9 +87,9 @@ class SimilarImages:
             pixel_sha256: of the radiograph (``datasets.fingerprints.pixel_hash``).
             path: its file, to know its case by.
         """
-        own = self._cases_of_pixels.get(pixel_sha256, set()) | (
-            {self._case_of[path]} if path in self._case_of else set()
-        )
+        own = set(self._cases_of_pixels.get(pixel_sha256, ()))
+        if path is not None and path in self._case_of:
+            own.add(self._case_of[path])
         if reading.embedding is None:
             raise ValueError("a reading without an embedding")
         direction = self._neighbours.directions_of(reading.embedding[None])[0]

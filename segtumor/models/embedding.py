@@ -68,7 +68,8 @@ def _pooled(module: nn.Module) -> Iterator[list[torch.Tensor]]:
     elif isinstance(module, ImageHeadRCNN):
         handle = module.image_head.register_forward_pre_hook(inputs_of)
     else:
-        handle = module.backbone.register_forward_hook(maps_of)
+        backbone: Any = module.backbone
+        handle = backbone.register_forward_hook(maps_of)
     try:
         yield found
     finally:
@@ -79,4 +80,4 @@ def _coarsest(module: Any) -> str:
     """Name of a backbone's coarsest map, of those that regions are pooled from where there are any."""
     shapes = module.backbone.output_shape()
     names = getattr(getattr(module, "roi_heads", None), "box_in_features", shapes)
-    return max(names, key=lambda name: int(shapes[name].stride))
+    return max(map(str, names), key=lambda name: int(shapes[name].stride))

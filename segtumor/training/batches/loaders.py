@@ -148,7 +148,7 @@ def validation_batches(cfg: CfgNode, records: Sequence[Record]) -> Iterator[list
 
 def _sampler(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> Sampler[int]:
     """Indices of the records of all sources, one source after the other."""
-    samplers = {
+    samplers: dict[str, Callable[[], Sampler[int]]] = {
         "TrainingSampler": lambda: TrainingSampler(sum(map(len, sources)), seed=cfg.SEED),
         "RepeatFactorTrainingSampler": lambda: _repeating(cfg, _class_factors(cfg, sources)),
         SOURCE_BALANCED: lambda: _repeating(cfg, _source_factors(sources)),
@@ -157,8 +157,7 @@ def _sampler(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> Sampler[int]:
     if name not in samplers:
         expected = f"one of {', '.join(samplers)}"
         raise ConfigError("unknown sampler", where="DATALOADER.SAMPLER_TRAIN", got=name, expected=expected)
-    sampler: Sampler[int] = samplers[name]()
-    return sampler
+    return samplers[name]()
 
 
 def _repeating(cfg: CfgNode, factors: torch.Tensor) -> Sampler[int]:
