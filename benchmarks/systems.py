@@ -1,0 +1,171 @@
+#!/usr/bin/env python
+"""Every system on one data set: trained for the same time from the same kind of start, tested by the same evaluation.
+
+For each system, a few steps are timed first (`--dry-run`), and the schedule is made as long as fits into the time; what
+has no steps (the classical classifiers) is fitted at once. Everything is a command of the README in a process of its
+own, so that another machine repeats it. A system that is done in the output folder is not trained again; the table is
+written after each. Run nothing else meanwhile: the length of the schedules follows from the time of a step.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = """examples:
+  python benchmarks/systems.py --data phantoms --minutes 5 --size 160 --output output/systems
+  python benchmarks/systems.py --data btxrd256 --minutes 10 --weights output/weights/efficientnet_lite0.pth \\
+      --output output/systems --systems mask_rcnn unet classifier
+"""
+
+
+@dataclass(frozen=True)
+class System:
+    """A configuration, whether ImageNet weights of EfficientNet-Lite0 fit it, and settings that it needs here."""
+
+    config: str
+    from_weights: bool = True
+    has_steps: bool = True
+    settings: tuple[str, ...] = ()
+
+
+_IMAGE_HEAD = ("MODEL.META_ARCHITECTURE", "ImageHeadRCNN", "MODEL.IMAGE_HEAD.LOSS_WEIGHT", "0.5")
+SYSTEMS = {
+    "mask_rcnn": System("Base-lite"),
+    "mask_rcnn_image_head": System("Base-lite", settings=_IMAGE_HEAD),
+    "faster_rcnn": System("Base-lite", settings=("MODEL.MASK_ON", "False", "SOLVER.BEST_METRIC", "bbox/AP50")),
+    "retinanet": System("retinanet_lite0"),
+    "yolo_lite0": System("yolo_lite0"),
+    "yolov5n": System("yolov5n", from_weights=False),
+    "unet": System("unet_lite0"),
+    "classifier": System("classifier_efficientnet_lite0"),
+}
+#: Columns of the table: name, where metrics.json has it, digits.
+MEASURES = (
+    ("mask AP50", "mask_ap50", 1),
+    ("box AP50", "box_ap50", 1),
+    ("lesion Dice", "dice", 3),
+    ("FROC", "froc_mean", 3),
+    ("image AUC", "image_auc", 3),
+    ("class accuracy", "image_class_accuracy", 3),
+)
+
+
+def main(argv=None):
+    """Train what is not trained yet and write the table; returns 0."""
+    arguments = _parser().parse_args(argv)
+    rows = {}
+    for name in arguments.systems:
+        record = arguments.output / arguments.data / name / "row.json"
+        if not record.is_file():
+            print(f"{name} ...", flush=True)
+            row = _measured(SYSTEMS[name], record.parent / "run", arguments)
+            record.write_text(json.dumps(row, indent=1))
+        rows[name] = json.loads(record.read_text())
+        table = table_of(rows)
+        (arguments.output / f"{arguments.data}.md").write_text(table)
+    print(table)
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", required=True, metavar="NAME", help="folder of datasets/ with the parts train, val, test"
+    )
+    parser.add_argument("--minutes", type=float, required=True, metavar="N", help="training of each system")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--weights", metavar="FILE", help="ImageNet weights of EfficientNet-Lite0; none: random ones")
+    parser.add_argument("--size", type=int, default=256, metavar="PX", help="shorter edge (default 256)")
+    parser.add_argument("--batch", type=int, default=8, metavar="N", help="images in a batch (default 8)")
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), metavar="SYSTEM")
+    return parser
+
+
+def _measured(system, run, arguments):
+    """Train and test; the row as plain values."""
+    size = str(arguments.size)
+    options = ["DATASETS.TRAIN", f"[{arguments.data}_train]", "DATASETS.VALIDATION", f"[{arguments.data}_val]"]
+    options += ["DATASETS.TEST", f"[{arguments.data}_test]", "INPUT.MIN_SIZE_TRAIN", f"[{size}]"]
+    options += ["INPUT.MIN_SIZE_TEST", size, "INPUT.MAX_SIZE_TRAIN", "640", "INPUT.MAX_SIZE_TEST", "640"]
+    options += ["SOLVER.EPOCHS", "0", "DATALOADER.NUM_WORKERS", "0", "SOLVER.IMS_PER_BATCH", str(arguments.batch)]
+    options += ["OUTPUT_DIR", str(run), *system.settings]
+    start = ["--init-from", arguments.weights] if system.from_weights and arguments.weights else []
+    command = [sys.executable, "tools/train_net.py", "--config-file", f"configs/{system.config}.yaml"]
+    said = _run([*command, "--dry-run", *start, *options])
+    row = {"start": "ImageNet" if start else "random", "parameters": _number(r"parameters: ([\d,]+)", said)}
+    if system.has_steps:
+        count = max(20, int(60 * arguments.minutes / _number(r"time: ([\d.]+) s", said)))
+        options += ["SOLVER.MAX_ITER", str(count), "SOLVER.WARMUP_ITERS", str(min(200, count // 10))]
+        options += ["TEST.EVAL_PERIOD", str(max(1, count // 3))]
+        row["iterations"] = count
+    started = time.perf_counter()
+    _run([*command, *start, "--overwrite", *options])
+    row["minutes"] = (time.perf_counter() - started) / 60
+    metrics = json.loads((run / "inference" / f"{arguments.data}_test" / "metrics.json").read_text())
+    row["estimates"] = {key: metrics["estimates"].get(key) for _, key, _ in MEASURES}
+    row["megabytes"] = (run / "model_best.pth").stat().st_size / 1e6
+    row["milliseconds"] = _milliseconds(run, arguments.data)
+    return row
+
+
+def _run(command):
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stderr[-2000:]}")
+    return done.stdout + done.stderr
+
+
+def _number(pattern, text):
+    found = re.search(pattern, text)
+    if found is None:
+        sys.exit(f"no {pattern!r} in what the dry run said:\n{text[-2000:]}")
+    return float(found[1].replace(",", ""))
+
+
+def _milliseconds(run, data, count=20):
+    """Median time of a radiograph of the test part, read beforehand, from its pixels to findings; one thread."""
+    import segtumor
+    from segtumor.training.batches.catalog import load_datasets
+
+    (dataset,) = load_datasets([f"{data}_test"])
+    radiographs = [segtumor.read_radiograph(record["file_name"]) for record in dataset.records[:count]]
+    model = segtumor.load(run, threads=1)
+    seconds = []
+    for radiograph in [radiographs[0], *radiographs]:
+        started = time.perf_counter()
+        model.read(radiograph)
+        seconds.append(time.perf_counter() - started)
+    return 1e3 * statistics.median(seconds[1:])
+
+
+def table_of(rows):
+    """Rows by the names of their systems to a Markdown table."""
+    header = ["system", "start", *(name for name, *_ in MEASURES), "parameters, millions", "MB", "ms per image"]
+    header += ["iterations", "minutes"]
+    lines = [f"| {' | '.join(header)} |", "|" + " --- |" * len(header)]
+    for name, row in rows.items():
+        cells = [f"`{name}`", row["start"], *(_cell(row["estimates"][key], digits) for _, key, digits in MEASURES)]
+        cells += [f"{row['parameters'] / 1e6:.1f}", f"{row['megabytes']:.0f}", f"{row['milliseconds']:.0f}"]
+        cells += [str(row.get("iterations", "")), f"{row['minutes']:.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(estimate, digits):
+    if estimate is None or estimate["value"] is None:
+        return ""
+    low, high = (f"{estimate[end]:.{digits}f}" if estimate[end] is not None else "" for end in ("low", "high"))
+    return f"{estimate['value']:.{digits}f} ({low} to {high})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
