@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import math
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from fake_study import fake_study, some_results
 
 from segtumor.errors import OutputError
+from segtumor.evaluation.study.stages import StageRow
 from segtumor.reporting.files.study_files import write_study
 
 
@@ -71,6 +73,16 @@ def test_curves_as_tables(written):
     assert [float(row["count"]) for row in bins] == np.asarray(study.curves["reliability"].counts).tolist()
     assert (bins[0]["bin_low"], bins[-1]["bin_high"]) == ("0.0", "1.0")
     assert len(rows_of(paths["curve_froc.csv"])) == len(study.curves["froc"].sensitivity)
+
+
+def test_steps_are_a_table_of_models_that_judge_images(tmp_path):
+    study = dataclasses.replace(fake_study(), stages=(StageRow("tumour or not", 8, 0.75, 0.5, 1.0, math.nan),))
+    paths = write_study(study, tmp_path, provenance={})
+    assert (tmp_path / "stages.csv").read_text().splitlines()[1] == "tumour or not,8,0.75,0.5,1.0,"
+    page = paths[-1].read_text()
+    assert "Tumour or not, then which" in page and '<th scope="row">tumour or not</th><td>0.750</td>' in page
+    write_study(fake_study(), tmp_path, provenance={})
+    assert not (tmp_path / "stages.csv").exists()
 
 
 def test_confusion_as_table(written):

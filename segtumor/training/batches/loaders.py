@@ -1,6 +1,6 @@
 """Loaders over our records, from the configuration."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
