@@ -121,7 +121,7 @@ class Reading:
     marks_lesions: bool | None = None
     uncertainty: float | None = None
     prediction_set: tuple[str, ...] | None = None
-    attributes: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    attributes: Mapping[str, tuple[str, float]] = field(default_factory=dict, hash=False)
     maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
     embedding: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     similar: tuple[Similar, ...] = ()
