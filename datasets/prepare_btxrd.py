@@ -3,7 +3,7 @@
 
 import sys
 
-from segtumor.commands.prepare_btxrd import main
+from segtumor.commands.prepare.btxrd import main
 
 if __name__ == "__main__":
     sys.exit(main())

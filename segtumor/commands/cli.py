@@ -36,8 +36,8 @@ COMMANDS: Commands = {
     "models": ("models", "list the models that come with segtumor, show what they are worth, fetch others"),
     "data": ("data", "convert, check, split and inspect annotated radiographs"),
     "weights": ("weights", "get, show and convert weights to start a training from"),
-    "prepare-btxrd": ("prepare_btxrd", "convert the BTXRD data set to COCO files, split by case"),
-    "prepare-phantoms": ("prepare_phantoms", "draw synthetic radiographs, to try everything without data"),
+    "prepare-btxrd": ("prepare.btxrd", "convert the BTXRD data set to COCO files, split by case"),
+    "prepare-phantoms": ("prepare.phantoms", "draw synthetic radiographs, to try everything without data"),
     "demo": ("demo", "draw synthetic data, train, evaluate and predict, in minutes on a CPU"),
     "doctor": ("doctor", "show what is installed, what is missing and how to get it"),
 }
@@ -84,7 +84,7 @@ class Group:
         if name in ("-h", "--help", "help"):
             print(self.help_text())
             return 0
-        # Underscores too: `prepare_btxrd` is the name of the file that does it.
+        # Underscores too: `prepare_btxrd.py` is the script that does it.
         known = name.replace("_", "-")
         if known not in self.commands:
             print(f"error: {self._unknown(name)}", file=sys.stderr)

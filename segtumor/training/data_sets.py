@@ -22,7 +22,7 @@ from segtumor.training.batches.catalog import (
     shared_cases,
 )
 from segtumor.training.batches.mapper import image_class_of
-from segtumor.training.schedules import set_epochs
+from segtumor.training.optimization.schedules import set_epochs
 from segtumor.training.tables import fit_tables
 
 logger = logging.getLogger(__name__)

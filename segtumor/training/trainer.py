@@ -27,15 +27,15 @@ from segtumor.errors import SegtumorError
 from segtumor.models.build import create_model
 from segtumor.models.kinds import Example, LossesOf, kind_of, own_losses
 from segtumor.runs import LAST_WEIGHTS, TRAINING_METRICS
-from segtumor.training.averaging import Averaging, moving_average
 from segtumor.training.batches.loaders import TrainLoader
 from segtumor.training.checkpoints.checkpoint import Checkpointer, Part
 from segtumor.training.checkpoints.random_states import RandomStates
 from segtumor.training.checkpoints.resuming import Newest
 from segtumor.training.divergence import finite_losses
 from segtumor.training.hooks import Checkpoints, ProgressWriter, Validation
-from segtumor.training.optimizer import build_optimizer
-from segtumor.training.schedules import Plateau, Thaw, plateau_from_config, thaw_from_config
+from segtumor.training.optimization.averaging import Averaging, moving_average
+from segtumor.training.optimization.optimizer import build_optimizer
+from segtumor.training.optimization.schedules import Plateau, Thaw, plateau_from_config, thaw_from_config
 from segtumor.training.stopping import StopSignals
 
 logger = logging.getLogger(__name__)

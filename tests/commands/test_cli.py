@@ -76,7 +76,7 @@ def test_arguments_and_exit_code_are_handed_on(monkeypatch):
 
 
 def test_underscores_are_understood(monkeypatch):
-    module = importlib.import_module("segtumor.commands.prepare_phantoms")
+    module = importlib.import_module("segtumor.commands.prepare.phantoms")
     monkeypatch.setattr(module, "main", lambda argv: 0)
     assert cli.main(["prepare_phantoms"]) == 0
 

@@ -183,7 +183,7 @@ def test_polygons_of_random_blobs_are_exact(seed):
 
 @pytest.mark.command
 def test_command_prints_what_it_wrote_and_that_it_is_synthetic(tmp_path, capsys):
-    from segtumor.commands.prepare_phantoms import main
+    from segtumor.commands.prepare.phantoms import main
 
     arguments = ["--output", str(tmp_path / "p"), "--cases", "5", "--size", "96", "--fractions", "0.6", "0.2", "0.2"]
     assert main(arguments) == 0

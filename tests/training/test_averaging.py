@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from segtumor.errors import ConfigError
-from segtumor.training.averaging import moving_average
+from segtumor.training.optimization.averaging import moving_average
 from segtumor.training.train import train
 
 pytestmark = pytest.mark.model

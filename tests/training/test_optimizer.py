@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from segtumor.errors import ConfigError
-from segtumor.training.optimizer import build_optimizer
+from segtumor.training.optimization.optimizer import build_optimizer
 
 pytestmark = pytest.mark.model
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from segtumor.commands import train
 from segtumor.errors import ConfigError
-from segtumor.training.schedules import Plateau, Thaw, set_epochs
+from segtumor.training.optimization.schedules import Plateau, Thaw, set_epochs
 
 pytestmark = pytest.mark.model
 
@@ -133,7 +133,7 @@ def test_a_resumed_run_goes_on_with_the_rate_and_the_layers_it_had(phantoms, tin
 
 
 def test_adam_is_torchs(tiny_config):
-    from segtumor.training.optimizer import build_optimizer
+    from segtumor.training.optimization.optimizer import build_optimizer
 
     optimizer = build_optimizer(tiny_config({"SOLVER.OPTIMIZER": "ADAM"}), model())
     assert isinstance(optimizer, torch.optim.Adam) and not isinstance(optimizer, torch.optim.AdamW)

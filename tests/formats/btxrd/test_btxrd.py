@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from segtumor.annotations.coco import load_coco
-from segtumor.commands.prepare_btxrd import main
+from segtumor.commands.prepare.btxrd import main
 from segtumor.datasets.splits.document import read_split, read_split_document, split_document, verify_split
 from segtumor.datasets.splits.split import make_kfold
 from segtumor.errors import DataError, OutputError

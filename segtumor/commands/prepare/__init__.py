@@ -1,0 +1,1 @@
+"""Commands that make a data set of a published or a drawn one."""
