@@ -106,7 +106,8 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.pictures and not root.is_dir():
         raise ConfigError("no folder of images", where="--images", got=str(root))
     prepare_output_folder(arguments.output)  # rather now than after minutes of comparing
-    comparisons, methods = [], dict[str, Any]()
+    comparisons = []
+    results: dict[str, Any] = {}
     marks = _marks(arguments, pairing)
     panel, readers = _readers(arguments, pairing, marks, settings)
     for one in _pairs(arguments, pairing, marks, settings):
@@ -120,13 +121,13 @@ def main(arguments: argparse.Namespace) -> None:
             progress=step_progress,
         )
         comparisons.append(comparison)
-        methods.update(zip(one.names, (one.first, one.second), strict=True))
+        results.update(zip(one.names, (one.first, one.second), strict=True))
     remove_files(sorted((Path(arguments.output) / _MISSED).glob("missed_by_*.jpg")))
     paths = write_comparisons(
         comparisons, arguments.output, level=settings.level, provenance=_provenance(arguments), readers=readers
     )
     if arguments.against:
-        paths += _write_methods(arguments, methods, pairing.truth.taxonomy.names, settings)
+        paths += _write_methods(arguments, results, pairing.truth.taxonomy.names, settings)
     for comparison in comparisons:
         _print(comparison, settings.level)
     if panel is not None and readers is not None:

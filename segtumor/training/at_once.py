@@ -19,6 +19,7 @@ from segtumor.evaluation.study.metrics import evaluate
 from segtumor.evaluation.study.values import Evaluation
 from segtumor.files import write_text
 from segtumor.models.build import create_model, predictor_from_config
+from segtumor.models.classifiers.fitted import Fitted
 from segtumor.models.kinds import kind_of
 from segtumor.models.weights import write_checkpoint
 from segtumor.runs import CONFIG, FINAL_WEIGHTS, TRAINING_METRICS
@@ -39,9 +40,9 @@ def fit_at_once(
 
     Raises:
         ConfigError: it is to go on from something, or on several GPUs.
+        InstallationError: what fits it is not installed.
     """
-    _check(resume=resume, init_from=init_from)
-    model = create_model(cfg)
+    model = _checked_model(cfg, resume=resume, init_from=init_from)
     known = data_identity.training_data(cfg.DATASETS.TRAIN, datasets["train"])
     run_folder.prepare_run_folder(folder, resume=False)
     write_text(folder / CONFIG, cfg.dump())
@@ -59,8 +60,7 @@ def fit_at_once(
 
 def dry_fit(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) -> list[str]:
     """What ``train.dry_run`` says of such a model; fits nothing."""
-    _check(resume=False, init_from=init_from)
-    model = create_model(cfg)
+    model = _checked_model(cfg, resume=False, init_from=init_from)
     return [
         *(f"{part}: {data_sets.describe(sets)}" for part, sets in datasets.items()),
         f"numbers to fit: {sum(values.numel() for values in model.state_dict().values()):,}",
@@ -68,12 +68,18 @@ def dry_fit(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) 
     ]
 
 
-def _check(*, resume: bool, init_from: str | Path | None) -> None:
+def _checked_model(cfg: CfgNode, *, resume: bool, init_from: str | Path | None) -> nn.Module:
+    """The model, once all that a user can get wrong is known to be right."""
     if resume or init_from:
         where = "--resume" if resume else "--init-from"
         raise ConfigError("this model is fitted at once, from nothing", where=where, remedy=f"Leave {where} out")
     if comm.get_world_size() > 1:
         raise ConfigError("this model is fitted by one process", where="--num-gpus", remedy="Use --num-gpus 0")
+    model = create_model(cfg)
+    for part in model.modules():
+        if isinstance(part, Fitted):
+            part.fitting_library()
+    return model
 
 
 def _fit(cfg: CfgNode, model: nn.Module, datasets: DataParts) -> None:
@@ -87,6 +93,7 @@ def _fit(cfg: CfgNode, model: nn.Module, datasets: DataParts) -> None:
 
 def _validate(cfg: CfgNode, model: nn.Module, datasets: DataParts, folder: Path) -> None:
     """Measure on the validation set, which nothing was chosen by, into log and metrics."""
+    lines = []
     for dataset in datasets["validation"]:
         names = dataset.taxonomy.names
         results = predict_dataset(
@@ -98,4 +105,5 @@ def _validate(cfg: CfgNode, model: nn.Module, datasets: DataParts, folder: Path)
         thresholds = {"score_threshold": cfg.TEST.CONFIDENCE_THRESHOLD, "iou_threshold": cfg.TEST.HIT_IOU}
         values = metrics_of(evaluate(results, names, **thresholds).metrics, kind_of(cfg).metrics)
         logger.info("validation: %s", in_words(values))
-        write_text(folder / TRAINING_METRICS, json.dumps({"iteration": 0, **as_logged(values)}) + "\n")
+        lines.append(json.dumps({"iteration": 0, **as_logged(values)}) + "\n")
+    write_text(folder / TRAINING_METRICS, "".join(lines))

@@ -11,6 +11,7 @@ import segtumor
 from segtumor.commands import export, infer, train
 from segtumor.errors import ConfigError
 from segtumor.models.build import create_model
+from segtumor.models.classifiers.fitted import LinearSvm
 from segtumor.models.kinds import set_classes
 from segtumor.synthesis.phantoms import write_phantom_dataset
 
@@ -90,6 +91,13 @@ def test_what_would_go_on_from_something_is_refused(fit, tmp_path, capsys):
     assert fit(tmp_path / "run", "forest", "--dry-run") == 0
     assert "numbers to fit" in capsys.readouterr().out
     assert not list(tmp_path.glob("run/*.*"))
+
+
+def test_what_is_not_installed_is_said_before_anything_is_replaced(runs, fit, monkeypatch, capsys):
+    monkeypatch.setattr(LinearSvm, "library", "no_such_package.svm")
+    assert fit(runs["svm"], "svm", "--overwrite") == 4
+    assert 'pip install "segtumor[classical]"' in capsys.readouterr().err
+    assert (runs["svm"] / "model_final.pth").exists()
 
 
 @pytest.mark.parametrize(("name", "method", "code"), [("svm", "gradcam", 0), ("forest", "guided", 2)])

@@ -18,7 +18,6 @@ from torch import nn
 from segtumor.arrays import Floats, Floats32, Ints
 from segtumor.system.imports import import_optional
 
-EXTRA = "classical"
 _MAX_DEPTH = 24
 #: Hardly any regularisation: there are K + 2 numbers to fit in a calibration.
 _RIDGE = 0.01
@@ -28,7 +27,21 @@ _NEVER = -20.0
 
 
 class Fitted(nn.Module):
-    """Scores of each class, higher where it is likelier: (N, F) -> (N, K + 1); 0 for a class that was never seen."""
+    """Scores of each class, higher where it is likelier: (N, F) -> (N, K + 1); 0 for a class that was never seen.
+
+    Attributes:
+        library: module that ``fit`` needs, which not everybody has; "" for none.
+    """
+
+    library = ""
+
+    def fitting_library(self) -> Any:
+        """The module ``library``, or None.
+
+        Raises:
+            InstallationError: it is not installed.
+        """
+        return import_optional(self.library, extra="classical", title="scikit-learn") if self.library else None
 
     def fit(self, features: Floats32, classes: Ints, weights: Floats, *, seed: int) -> None:
         """Set the weights anew; nothing of an earlier fit is left.
@@ -40,7 +53,7 @@ class Fitted(nn.Module):
             seed: of everything random.
 
         Raises:
-            InstallationError: scikit-learn is not installed.
+            InstallationError: as ``fitting_library``.
         """
         raise NotImplementedError
 
@@ -52,6 +65,8 @@ class LinearSvm(Fitted):
         cost: C, weight of the (squared hinge) errors against the width of the margin.
     """
 
+    library = "sklearn.svm"
+
     def __init__(self, *, num_features: int, num_outputs: int, cost: float) -> None:
         super().__init__()
         self.cost = cost
@@ -59,9 +74,7 @@ class LinearSvm(Fitted):
 
     def fit(self, features: Floats32, classes: Ints, weights: Floats, *, seed: int) -> None:
         """See ``Fitted``; LIBLINEAR's dual solver (Fan et al. 2008)."""
-        machine = import_optional("sklearn.svm", extra=EXTRA, title="scikit-learn").LinearSVC(
-            C=self.cost, dual=True, random_state=seed
-        )
+        machine = self.fitting_library().LinearSVC(C=self.cost, dual=True, random_state=seed)
         with warnings.catch_warnings():  # where it stops short of the tolerance, it is as good as it gets in that time
             warnings.filterwarnings("ignore", message="Liblinear failed to converge")
             machine.fit(features, classes, sample_weight=weights)
@@ -95,7 +108,8 @@ class ExtremeLearningMachine(Fitted):
         inner = random / (std * np.float32(np.sqrt(self.hidden.in_features)))
         _assign(self.hidden, inner, rng.standard_normal(len(inner)) - inner @ mean)
         with torch.no_grad():
-            hidden = self.hidden(torch.from_numpy(features)).sigmoid().double().numpy()
+            rows = torch.from_numpy(features).to(self.hidden.weight.device)
+            hidden = self.hidden(rows).sigmoid().double().cpu().numpy()
         targets = np.where(classes[:, None] == np.arange(self.output.out_features), 1.0, -1.0)
         targets[:, ~np.isin(np.arange(self.output.out_features), classes)] = 0.0
         weighted = hidden.T * weights
@@ -118,6 +132,7 @@ class RandomForest(Fitted):
         leaves: L.
     """
 
+    library = "sklearn.ensemble"
     feature: torch.Tensor
     threshold: torch.Tensor
     branches: torch.Tensor
@@ -135,7 +150,7 @@ class RandomForest(Fitted):
 
     def fit(self, features: Floats32, classes: Ints, weights: Floats, *, seed: int) -> None:
         """See ``Fitted``."""
-        forest = import_optional("sklearn.ensemble", extra=EXTRA, title="scikit-learn").RandomForestClassifier(
+        forest = self.fitting_library().RandomForestClassifier(
             n_estimators=len(self.feature),
             max_leaf_nodes=self.leaves,
             max_depth=_MAX_DEPTH,

@@ -101,7 +101,7 @@ class HogClassifier(ImageClassifier):
 
     def _scores(self, features: Floats32) -> Floats32:
         with torch.inference_mode():
-            scores: Floats32 = self.network.scorer(torch.from_numpy(features)).numpy()
+            scores: Floats32 = self.network.scorer(torch.from_numpy(features).to(self.device)).cpu().numpy()
         return scores
 
 

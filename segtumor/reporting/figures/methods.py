@@ -28,7 +28,7 @@ def methods_figure(methods: Sequence[MethodResult], *, level: str) -> Figure:
     Args:
         level: of the intervals, as text.
     """
-    rows = [row for row in defined_estimates(methods) if row[0].higher_is_better and _is_proportion(row[0])]
+    rows = [row for row in defined_estimates(methods) if row[0].higher_is_better and all(map(_is_proportion, row))]
     width = max(_LEAST_IN, _WIDTH_IN * len(rows) * max(1, len(methods) / 4))
     figure, (axes,) = new_figure(f"Methods compared, with {level} intervals", size_in=(width, 4.8))
     step = _GROUP / max(1, len(methods))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from segtumor import NOTICE
 from segtumor.evaluation.comparison.methods import MethodResult, defined_estimates
+from segtumor.evaluation.study.class_table import ACCURACY, ClassRow
 from segtumor.evaluation.study.values import Estimate
 from segtumor.reporting.figures.canvas import png_bytes
 from segtumor.reporting.figures.confusion import confusions_figure
@@ -55,22 +56,20 @@ def _lines(methods: Sequence[MethodResult], level: str) -> Iterator[str]:
     rows = [(f"{row[0].label}, `{row[0].name}`", *map(_cell, row)) for row in defined_estimates(methods)]
     yield from (*markdown_table(("metric", *names), rows), "")
     yield from ("## Images by class", "")
-    yield "Precision / recall / F1 of each class, normal included; of accuracy that alone."
+    yield "Precision / recall / F1 of each class, normal included."
     yield ""
     of_classes = zip(*(method.class_rows for method in methods), strict=True)
-    cells = [
-        (
-            markdown_text(row[0].name),
-            *(" / ".join(map(_text, (r.precision, r.recall, r.f1))) for r in row),
-            row[0].n_true,
-        )
-        for row in of_classes
-    ]
+    cells = [(markdown_text(row[0].name), *map(_class_cell, row), row[0].n_true) for row in of_classes]
     yield from (*markdown_table(("class", *names, "n"), cells), "", NOTICE, "")
 
 
 def _cell(estimate: Estimate) -> str:
     return UNDEFINED if is_undefined(estimate.value) else f"{number_text(estimate)} ({spread_text(estimate)})"
+
+
+def _class_cell(row: ClassRow) -> str:
+    values = (row.f1,) if row.name == ACCURACY else (row.precision, row.recall, row.f1)
+    return " / ".join(map(_text, values))
 
 
 def _text(value: float) -> str:
