@@ -69,6 +69,7 @@ OTHERS = {
     "ImageClassifier": {"loss_class"},
     "UNet": {"loss_pixels", "loss_dice"},
     "RetinaNet": {"loss_cls", "loss_box_reg"},
+    "YOLO": {"loss_box", "loss_objectness", "loss_class", "loss_mask"},
 }
 
 
@@ -109,6 +110,9 @@ def check_other(model, losses):
     model.eval()
     with torch.inference_mode():
         (output,) = model([example(with_lesion=True)])
+    if "rows" in output:
+        assert output["rows"].shape[1] == 4 + 2 + len(output["prototypes"]) and torch.isfinite(output["rows"]).all()
+        return
     (answer,) = output.values()
     if isinstance(answer, Instances):
         assert answer.has("pred_boxes") and not answer.has("pred_masks")

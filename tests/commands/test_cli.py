@@ -8,6 +8,7 @@ import pytest
 import segtumor
 import segtumor.commands
 import segtumor.commands.data
+import segtumor.commands.prepare
 from segtumor import NOTICE
 from segtumor.commands import cli
 
@@ -25,6 +26,7 @@ def test_help_names_every_command_in_one_line(capsys):
 
 def test_every_command_file_can_be_reached():
     names = [module.name for module in pkgutil.iter_modules(segtumor.commands.__path__)]
+    names += [f"prepare.{module.name}" for module in pkgutil.iter_modules(segtumor.commands.prepare.__path__)]
     modules = {name: importlib.import_module(f"segtumor.commands.{name}") for name in names}
     assert {module for module, _ in cli.COMMANDS.values()} == {
         name for name, module in modules.items() if hasattr(module, "main") and module is not cli

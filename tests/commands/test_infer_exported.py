@@ -25,7 +25,14 @@ CONTRACT = SimpleNamespace(
     class_names=("benign", "malignant"),
     confidence_threshold=0.4,
     preprocessing=SimpleNamespace(
-        short_edge_px=32, max_long_edge_px=64, window_percentiles=(0.5, 99.5), max_pixels=10_000, square=False, steps=()
+        short_edge_px=32,
+        max_long_edge_px=64,
+        window_percentiles=(0.5, 99.5),
+        max_pixels=10_000,
+        square=False,
+        steps=(),
+        spacing_mm=0.0,
+        spacing_required=False,
     ),
     postprocessing=dataclasses.asdict(Postprocessing()),
 )
