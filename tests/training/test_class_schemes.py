@@ -22,6 +22,7 @@ from segtumor.taxonomy import SUBTYPES
 from segtumor.training import final_evaluation
 from segtumor.training.batches.mapper import RadiographMapper
 from segtumor.training.data_sets import load_training_sets
+from segtumor.training.folds.plan import make_plan
 
 pytestmark = pytest.mark.model
 
@@ -76,6 +77,7 @@ def reproduced(root):
         patch.setitem(StudySettings.__init__.__kwdefaults__, "n_resamples", 20)
         patch.setattr(final_evaluation, "draw_examples", lambda *_: [])
         patch.setattr(final_evaluation, "write_study", lambda _, folder, **__: (folder / REPORT).write_text(""))
+        patch.setattr("segtumor.literature.reproduction.png_bytes", lambda draw: b"")
         assert reproduce.main(argv) == 0
     return root / "alrabai", argv
 
@@ -128,6 +130,20 @@ def test_without_normal_images_all_are_tumours(root):
     cfg = load_config(CLASSIFIER, options({**SMALL, **data("small"), "DATASETS.NORMAL": False}))
     sets = load_training_sets(cfg)
     assert all(record["image_label"] != "normal" for part in sets.values() for one in part for record in one.records)
+
+
+def test_folds_of_joined_classes_and_of_labels_alone(root):
+    coco = json.loads((root / "small" / "annotations" / "train.json").read_text())
+    path = root / "small" / "annotations" / "labels.json"
+    path.write_text(json.dumps({**coco, "annotations": []}))
+    joined = options({"DATASETS.CLASSES": "[benign=tumour, malignant=tumour]"})
+    for part, merged in (("train", joined), ("labels", joined), ("labels", [])):
+        cfg = load_config(CLASSIFIER, ["DATASETS.TRAIN", f"[small_{part}]", *merged])
+        plan = make_plan(cfg, folds=2, parts=["train"])
+        names = ["tumour"] if merged else ["benign", "malignant"]
+        assert plan.class_names == names and plan.severity == ("normal", *names)
+        assert {plan.label_of[image["id"]] for image in plan.merged.images} == {"normal", *names}
+        assert not any("cannot" in remark or "No lesion" in remark for remark in plan.remarks)
 
 
 @pytest.mark.parametrize("config", ["btxrd9_classifier_lite0", "btxrd9_lite0"])

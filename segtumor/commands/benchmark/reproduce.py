@@ -79,6 +79,8 @@ STUDIES = {
         notes=(
             "The study names k-fold cross-validation and prints one confusion matrix of 177 tiles; here every image is "
             "tested once, by the fold that has not seen its case.",
+            "A tumour is called where 1 - P(normal) reaches the threshold, and is of its most probable class; the "
+            "study takes the most probable of all classes.",
             "Pictures are read in shades of gray, as radiographs are; tiles of stained tissue lose their colour.",
         ),
     ),

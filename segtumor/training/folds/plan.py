@@ -100,6 +100,8 @@ def make_plan(
     label_of = dict(zip((image["id"] for image in merged.images), labels, strict=True))
     names = [*({NORMAL} & set(labels)), *(category["name"] for category in merged.categories)]
     summaries = _summaries(merged, made, split, label_of, severity)
+    needs_lesions = kind_of(cfg).needs_lesions
+    blind = _blind(summaries) if needs_lesions else []
     plan = Plan(
         merged=merged,
         image_root=image_root,
@@ -109,9 +111,9 @@ def make_plan(
         label_of=label_of,
         severity=severity,
         options={**options, "stratify": [LABEL, *keys]},
-        remarks=(*rare_classes(cases, shown, names, folds=folds), *_blind(summaries), *_cases_unknown(cases)),
+        remarks=(*rare_classes(cases, shown, names, folds=folds), *blind, *_cases_unknown(cases)),
     )
-    if kind_of(cfg).needs_lesions:
+    if needs_lesions:
         _check_lesions(plan)
     return plan
 
@@ -131,7 +133,8 @@ def _pooled(cfg: CfgNode, parts: Iterable[str]) -> tuple[MergedCoco, Path]:
 
 
 def _labels(merged: MergedCoco) -> tuple[list[str], tuple[str, ...], list[set[str]]]:
-    """(label of each image, all labels, names of the classes of its lesions, or normal, for each image)."""
+    """(label of each image, all labels, names of the classes of its lesions, or normal, for each image; of a file
+    without outlines its label)."""
     position = {category["id"]: number for number, category in enumerate(merged.categories)}
     names = [category["name"] for category in merged.categories]
     classes: dict[int, list[int]] = {}
@@ -142,6 +145,8 @@ def _labels(merged: MergedCoco) -> tuple[list[str], tuple[str, ...], list[set[st
         if not is_crowd(annotation):  # a crowd makes an image one of its class, but is nothing to test
             lesions.setdefault(annotation["image_id"], []).append(number)
     labels, severity = image_labels(merged.images, classes, names)
+    if not merged.annotations:  # a file for classifiers of whole images
+        return labels, severity, [{label} for label in labels]
     shown = [
         {*(names[number] for number in lesions.get(image["id"], ())), *({NORMAL} & {label})}
         for image, label in zip(merged.images, labels, strict=True)
