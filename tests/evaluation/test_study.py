@@ -34,8 +34,9 @@ def fifteen(random_cases):
 
 def test_every_measure_has_an_estimate(fifteen):
     found, measures = plain(fifteen), measures_of(fifteen, NAMES, FEW).measures
-    assert [e.name for e in found.estimates] == list(measures)
-    for e in found.estimates:
+    of_referral = ["image_aurc", "image_accuracy_referring_10", "image_accuracy_referring_20"]
+    assert [e.name for e in found.estimates] == [*measures, *of_referral]
+    for e in found.estimates[: len(measures)]:
         assert e.value == pytest.approx(measures[e.name].value, nan_ok=True)
         assert (e.n, e.successes) == (measures[e.name].n, measures[e.name].successes)
         assert e.n_cases == 15
@@ -115,7 +116,8 @@ def test_rows_curves_and_tables(fifteen):
     assert list(found.per_case[0]) == columns
     assert sum(row["n_images"] for row in found.per_case) == len(fifteen)
     assert set(found.curves) == {
-        *("roc_image", "roc_patient", "pr_image", "pr_patient", "froc", "reliability", "reliability_patient")
+        *("roc_image", "roc_patient", "pr_image", "pr_patient", "froc", "reliability", "reliability_patient"),
+        *("referral", "decision"),
     }
     names, counts = found.confusions["image_class"]
     assert (names, counts.sum()) == (("normal", *NAMES), len(fifteen))

@@ -32,7 +32,7 @@ PROBABILITIES = np.arange(1, 100) / 100
 #: Proportions referred whose accuracy is a measure of its own, percent.
 SHARES = (10, 20)
 BY_DISTANCE, BY_UNCERTAINTY = "distance", "uncertainty"
-_CLIP = 1e-6
+_CLIP, _DIGITS = 1e-6, 9
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ class Curve:
 def uncertainties(calls: Calls, given: Sequence[float | None], *, threshold: float) -> dict[str, Floats]:
     """{how: (N,)}; ``given`` holds the uncertainties of the readings, which count if all images have one."""
     scores, cut = (np.clip(values, _CLIP, 1 - _CLIP) for values in (calls.score, np.array([threshold])))
-    found = {BY_DISTANCE: -np.abs(_logit(scores) - _logit(cut))}
+    distances = np.abs(_logit(scores) - _logit(cut))
+    # Rounded, so that scores as far above as below are equally uncertain whatever arithmetic they come from.
+    found = {BY_DISTANCE: -np.round(distances, _DIGITS)}
     if len(given) and all(value is not None for value in given):
         found[BY_UNCERTAINTY] = np.array(given, dtype=np.float64)
     return found

@@ -69,7 +69,7 @@ class YOLO(PixelModel):
         """The parts that ``MODEL.YOLO`` describes."""
         backbone = build_backbone(cfg)
         backbone = backbone.bottom_up if isinstance(backbone, FPN) else backbone
-        settings, names = cfg.MODEL.YOLO, list(cfg.MODEL.YOLO.IN_FEATURES)
+        names = list(cfg.MODEL.YOLO.IN_FEATURES)
         shapes = backbone.output_shape()
         strides = tuple(shapes[name].stride for name in names if name in shapes)
         if strides != _STRIDES:
@@ -79,28 +79,33 @@ class YOLO(PixelModel):
                 got=names,
                 expected=f"strides {_STRIDES}",
             )
-        widths = [scaled_channels(width, settings.WIDTH) for width in _WIDTHS]
+        widths = [scaled_channels(width, cfg.MODEL.YOLO.WIDTH) for width in _WIDTHS]
         return {
             "backbone": backbone,
             "in_features": names,
             "neck": PathAggregation(
-                [shapes[name].channels for name in names], widths, blocks=scaled_blocks(_BLOCKS, settings.DEPTH)
+                [shapes[name].channels for name in names], widths, blocks=scaled_blocks(_BLOCKS, cfg.MODEL.YOLO.DEPTH)
             ),
             "head": Head(
                 channels=widths,
                 strides=strides,
-                anchors_wh=_anchors(settings.ANCHORS),
+                anchors_wh=_anchors(cfg.MODEL.YOLO.ANCHORS),
                 num_classes=len(cfg.MODEL.CLASS_NAMES),
-                num_prototypes=settings.PROTOTYPES if cfg.MODEL.MASK_ON else 0,
+                num_prototypes=cfg.MODEL.YOLO.PROTOTYPES if cfg.MODEL.MASK_ON else 0,
             ),
-            "prototypes": Prototypes(widths[0], settings.PROTOTYPES) if cfg.MODEL.MASK_ON else None,
-            "loss_weights": {name.lower(): weight for name, weight in settings.LOSS_WEIGHTS.items()},
+            "prototypes": Prototypes(widths[0], cfg.MODEL.YOLO.PROTOTYPES) if cfg.MODEL.MASK_ON else None,
+            "loss_weights": {
+                "box": cfg.MODEL.YOLO.LOSS_WEIGHTS.BOX,
+                "objectness": cfg.MODEL.YOLO.LOSS_WEIGHTS.OBJECTNESS,
+                "class": cfg.MODEL.YOLO.LOSS_WEIGHTS.CLASS,
+                "mask": cfg.MODEL.YOLO.LOSS_WEIGHTS.MASK,
+            },
             "selection": Selection(
-                score_threshold=settings.SCORE_THRESH_TEST,
-                nms_iou=settings.NMS_THRESH_TEST,
+                score_threshold=cfg.MODEL.YOLO.SCORE_THRESH_TEST,
+                nms_iou=cfg.MODEL.YOLO.NMS_THRESH_TEST,
                 max_detections=cfg.TEST.DETECTIONS_PER_IMAGE,
             ),
-            "size_multiple": settings.SIZE_MULTIPLE,
+            "size_multiple": cfg.MODEL.YOLO.SIZE_MULTIPLE,
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
         }
