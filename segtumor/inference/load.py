@@ -107,8 +107,8 @@ def load_model(
 
 def _dropping(loaded: InferenceModel, passes: int) -> InferenceModel:
     """A model as so many of it, each with other values dropped."""
-    from segtumor.explain.explained import module_of
     from segtumor.inference.combined import Ensemble
+    from segtumor.models.image_models import module_of
     from segtumor.models.mc_dropout import DropoutSample
 
     if passes < 2:

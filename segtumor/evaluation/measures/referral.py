@@ -72,9 +72,9 @@ class Curve:
 def uncertainties(calls: Calls, given: Sequence[float | None], *, threshold: float) -> dict[str, Floats]:
     """{how: (N,)}; ``given`` holds the uncertainties of the readings, which count if all images have one."""
     scores, cut = (np.clip(values, _CLIP, 1 - _CLIP) for values in (calls.score, np.array([threshold])))
-    distances = np.abs(_logit(scores) - _logit(cut))
+    distances: Floats = np.abs(_logit(scores) - _logit(cut))
     # Rounded, so that scores as far above as below are equally uncertain whatever arithmetic they come from.
-    found = {BY_DISTANCE: -np.round(distances, _DIGITS)}
+    found = {BY_DISTANCE: -distances.round(_DIGITS)}
     if len(given) and all(value is not None for value in given):
         found[BY_UNCERTAINTY] = np.array(given, dtype=np.float64)
     return found
