@@ -5,10 +5,16 @@ import pytest
 import torch
 from torch import nn
 
+import segtumor
+from segtumor.config import load_config
 from segtumor.errors import ConfigError
 from segtumor.inference.combined import Ensemble
+from segtumor.models.build import create_model
 from segtumor.models.image_models import ModelClassifier
+from segtumor.models.kinds import set_classes
 from segtumor.models.mc_dropout import DropoutSample
+from segtumor.models.weights import write_checkpoint
+from segtumor.runs import CONFIG
 
 pytestmark = pytest.mark.model
 
@@ -64,3 +70,17 @@ def test_passes_differ_and_their_mean_is_near_the_whole():
 def test_a_model_without_dropout_is_refused():
     with pytest.raises(ConfigError, match="no dropout to leave on"):
         samples(Tiny(0.0), 1)
+
+
+def test_a_run_is_loaded_as_several(tiny_config_file, tmp_path):
+    settings = ("MODEL.META_ARCHITECTURE", "ImageClassifier", "MODEL.CLASSIFIER.NAME", "shufflenet_v2_x0_5")
+    cfg = load_config(tiny_config_file, [*settings, "INPUT.MIN_SIZE_TEST", "32", "MODEL.CLASSIFIER.DROPOUT", "0.5"])
+    set_classes(cfg, NAMES)
+    state = {"model": create_model(cfg).state_dict(), "class_names": list(NAMES), "training_data": None}
+    write_checkpoint(tmp_path / "model_best.pth", state)
+    (tmp_path / CONFIG).write_text(cfg.dump())
+    pixels = np.random.default_rng(0).random((32, 32))
+    reading = segtumor.load(tmp_path, mc_dropout=3).read(pixels)
+    assert reading.uncertainty > 0 and segtumor.load(tmp_path).read(pixels).uncertainty is None
+    with pytest.raises(ConfigError, match="2 passes or more"):
+        segtumor.load(tmp_path, mc_dropout=1)
