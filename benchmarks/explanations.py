@@ -24,7 +24,8 @@ from segtumor.evaluation.facts.heat import HeatScores, score_heat
 from segtumor.explain.explained import Explained
 from segtumor.explain.heat import METHODS
 from segtumor.imaging import read_radiograph
-from segtumor.inference.load import explainable_config, model_of_config
+from segtumor.inference.explaining import explainable_config
+from segtumor.inference.load import model_of_config
 from segtumor.models.build import predictor_from_config
 from segtumor.models.image_models import module_of
 from segtumor.runtime.predictor import Predictor

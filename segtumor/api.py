@@ -22,7 +22,8 @@ from segtumor.errors import BadImageError, ConfigError, DataError, SegtumorError
 from segtumor.imaging import Radiograph, normalize_window, read_radiograph
 from segtumor.imaging.contrast import remarks_on
 from segtumor.inference.cascade import with_points
-from segtumor.inference.load import InferenceModel, check_model, folds_in, load_models
+from segtumor.inference.load import InferenceModel, check_model, folds_in
+from segtumor.inference.several import load_models
 from segtumor.inference.similar import SimilarImages
 from segtumor.shipped.registry import model_folder
 from segtumor.structures import readings

@@ -55,7 +55,7 @@ RANK = {
 #: Rooms and modules that know torch and Detectron2; all others are core.
 RING = ("compat", "config", "models", "explain", "export", "training", "runtime.sessions.torchscript")
 #: Where the core meets the ring: they may import it inside functions, so that help is quick and exports need no torch.
-DOORS = ("commands", "inference.load", "api", "__main__")
+DOORS = ("commands", "inference.load", "inference.explaining", "api", "__main__")
 #: What the package offers by name, and imports when a name is used.
 OFFERED = {"api"}
 #: What only the ring may import, and doors inside functions.

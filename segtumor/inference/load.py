@@ -121,58 +121,6 @@ def _dropping(loaded: InferenceModel, passes: int) -> InferenceModel:
     return dataclasses.replace(loaded, predictor=predictor.with_model(ensemble), settings=settings)
 
 
-def load_models(
-    runs: Sequence[str | Path],
-    *,
-    tta: bool | Sequence[str] = False,
-    fusion: str = "wbf",
-    embedding: bool = False,
-    **options: Any,
-) -> InferenceModel:
-    """Load one model or several as one (``combined.Ensemble``).
-
-    Args:
-        runs: folders of training runs and exports.
-        tta: whether every model also looks at the mirrored picture; or names of ``combined.LOOKS``.
-        fusion: "wbf" or "nms".
-        embedding: whether readings hold the first model's embedding.
-        options: of ``load_model``, for each.
-
-    Raises:
-        ConfigError: members that differ in classes, windows or post-processing; or as ``load_model``.
-        ModelError, InstallationError: as ``load_model``.
-    """
-    members = [load_model(run=run, **options) for run in runs]
-    members = [*map(with_embedding, members[:1]), *members[1:]] if embedding else members
-    return combine(members, list(map(str, runs)), tta=tta, fusion=fusion)
-
-
-def combine(
-    members: Sequence[InferenceModel], names: Sequence[str], *, tta: bool | Sequence[str] = False, fusion: str = "wbf"
-) -> InferenceModel:
-    """Loaded models as one; see ``load_models``. ``names`` are those of the models, for messages."""
-    from segtumor.inference.combined import FLIP, SCALE, Ensemble, check_members, looks_of
-
-    first, looks = members[0], [FLIP] if tta is True else list(tta or ())
-    if len(members) == 1 and not looks:
-        return first
-    if any("mc_dropout" in member.settings for member in members):
-        what = "several passes of one look of one model are compared"
-        raise ConfigError(what, where="--mc-dropout", remedy="Leave out --tta, and name one model")
-    if SCALE in looks and first.predictor.windowing.square:
-        raise ConfigError("the model takes pictures of one size", where="--tta scale", remedy="Use --tta flip")
-    check_members([member.predictor for member in members], names)
-    class_names = first.predictor.class_names
-    models: list[Any] = [member.predictor.model for member in members]
-    models += [look for model in models for look in looks_of(model, class_names, looks)]
-    ensemble = Ensemble(models, class_names, fusion=fusion, settings=first.predictor.settings)
-    predictor = first.predictor.with_model(ensemble)
-    settings = {**first.settings, "tta": looks == [FLIP] or looks or False, "fusion": fusion}
-    entry = {**first.entry, **({"others": [dict(other.entry) for other in members[1:]]} if members[1:] else {})}
-    note = next((member.note for member in members if member.note), None)
-    return InferenceModel(predictor, settings, entry, min(member.max_pixels for member in members), note)
-
-
 def with_embedding(loaded: InferenceModel) -> InferenceModel:
     """The model with embeddings in its readings (``structures.readings``).
 
@@ -181,59 +129,20 @@ def with_embedding(loaded: InferenceModel) -> InferenceModel:
     """
     from segtumor.runtime.mask_rcnn.detector import Detector
     from segtumor.runtime.networks import NetworkClassifier, NetworkSegmenter
+    from segtumor.runtime.one_stage import NetworkOneStage
 
     predictor = loaded.predictor
     if isinstance(predictor.model, Detector):
         return loaded
-    if isinstance(predictor.model, (NetworkClassifier, NetworkSegmenter)):
+    if isinstance(predictor.model, (NetworkClassifier, NetworkSegmenter, NetworkOneStage)):
         remedy = "Give the training run that it was made of, which needs torch"
-        raise ConfigError("an exported classifier or U-Net gives no embedding", where="--run", remedy=remedy)
+        raise ConfigError(
+            "an exported classifier, U-Net or one-stage detector gives no embedding", where="--run", remedy=remedy
+        )
     from segtumor.models.embedding import Embedding
 
     model = Embedding(predictor.model, predictor.class_names)
     return dataclasses.replace(loaded, predictor=predictor.with_model(model))
-
-
-def explaining(cfg: "CfgNode", method: str, *, threads: int | None = None) -> InferenceModel:
-    """The model of ``MODEL.WEIGHTS`` with heat maps in its readings (``segtumor.explain``), computed by torch.
-
-    Args:
-        method: "gradcam", "layercam", "guided" or "occlusion".
-
-    Raises:
-        ConfigError: another method, or a kind of model that cannot be explained; else as ``load_model``.
-    """
-    from segtumor.explain.explained import Explained
-    from segtumor.models.image_models import module_of
-
-    loaded = model_of_config(cfg, runtime="detectron2", threads=threads)
-    predictor = loaded.predictor
-    explained = Explained(
-        module_of(predictor.model),
-        predictor.model,
-        predictor.class_names,
-        method=method,
-        settings=predictor.settings,
-        threshold=loaded.settings["confidence_threshold"],
-    )
-    settings = {**loaded.settings, "explanation": method}
-    return dataclasses.replace(loaded, predictor=predictor.with_model(explained), settings=settings)
-
-
-def explainable_config(run: str | Path | None, config_file: str | Path | None, opts: Sequence[str]) -> "CfgNode":
-    """The configuration of a model that has gradients: a training run's, or that of a shipped model, whose weights are
-    read from its export. Not frozen.
-
-    Raises:
-        ConfigError: another export, which holds no gradients.
-    """
-    if run is None or not (Path(run) / EXPORT).exists():
-        return model_config(run=run, config_file=config_file, opts=opts)
-    beside = Path(run).parent / CONFIG
-    if not beside.is_file():
-        remedy = "Give the training run that it was made of to --run"
-        raise ConfigError("an export has no gradients to explain it by", where=run, remedy=remedy)
-    return model_config(config_file=beside, opts=["MODEL.WEIGHTS", str(Path(run) / EXPORT), *opts])
 
 
 def folds_in(folder: str | Path) -> list[Path]:

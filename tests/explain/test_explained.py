@@ -11,7 +11,7 @@ from segtumor.config import load_config
 from segtumor.errors import ConfigError
 from segtumor.explain.explained import MOST_FINDINGS, Explained
 from segtumor.explain.heat import METHODS
-from segtumor.inference.load import explainable_config, explaining
+from segtumor.inference.explaining import explainable_config, explaining
 from segtumor.models.build import create_model, predictor_from_config
 from segtumor.models.image_models import module_of
 from segtumor.models.kinds import set_classes

@@ -12,7 +12,8 @@ from segtumor import api
 from segtumor.commands import infer
 from segtumor.errors import ConfigError
 from segtumor.inference.combined import Ensemble, Mirrored, looks_of
-from segtumor.inference.load import folds_in, load_models
+from segtumor.inference.load import folds_in
+from segtumor.inference.several import load_models
 from segtumor.runtime.breakdown import broken_output, is_broken
 from segtumor.runtime.reading_models import reading_model
 from segtumor.structures.lesions import Finding

@@ -282,7 +282,7 @@ def _ensemble(arguments: argparse.Namespace, members: Sequence[Path]) -> Any:
     from segtumor.evaluation.study.study import study
     from segtumor.inference.batch.input_search import find_inputs
     from segtumor.inference.batch.run import Options, infer_with
-    from segtumor.inference.load import load_models
+    from segtumor.inference.several import load_models
     from segtumor.runs import PREDICTIONS
 
     results: list[Any] = []
