@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from segtumor.evaluation.operating_points import OperatingPoints
     from segtumor.inference.load import InferenceModel
 
-#: Keys of what the entries of shipped models name for people, by the last word or two.
-_KEYS_OF_NAMES = {"sensitivity": "sensitivity", "specificity": "specificity", "Youden": "youden"}
-_FALSE_POSITIVES = "findings per normal image"
+#: How the names in entries of shipped models, which are for people, begin or end, and their keys.
+_KEYS_OF_NAMES = (
+    *(("sensitivity ", "sensitivity"), ("specificity ", "specificity"), ("Youden", "youden")),
+    *((" findings per normal image", "false-positives"), ("largest mean Dice", "dice")),
+    *((" of a missed tumour image", "risk"), (" of a missed lesion", "lesion-risk")),
+)
 
 
 def at_points(
@@ -84,9 +87,7 @@ def _of_shipped(folder: Path) -> "OperatingPoints":
 
     points = []
     for point in read_entry(folder).operating_points:
-        key = _KEYS_OF_NAMES.get(point.name.partition(" ")[0])
-        key = "false-positives" if point.name.endswith(_FALSE_POSITIVES) else key
-        if key is not None:
-            reached = point.score_threshold, point.sensitivity, point.specificity
-            points.append(OperatingPoint(key, point.name, point.of, *reached))
+        reached = point.score_threshold, point.sensitivity, point.specificity
+        keys = [key for text, key in _KEYS_OF_NAMES if point.name.startswith(text) or point.name.endswith(text)]
+        points += [OperatingPoint(key, point.name, point.of, *reached) for key in keys]
     return OperatingPoints((), tuple(points), 0.0, (), (), 0, 0, "")

@@ -16,6 +16,7 @@ from segtumor.evaluation.facts.operating_points import Goals
 from segtumor.evaluation.operating_points import choose_points, read_points, refuse_chosen_on
 from segtumor.files import sha256_of_file
 from segtumor.inference.points import points_of
+from segtumor.shipped.entry import read_entry
 from segtumor.shipped.registry import model_folder
 from segtumor.structures.lesions import AnnotatedImage, ImageResult
 
@@ -134,8 +135,10 @@ def test_several_looks_need_a_file_of_their_own(tmp_path, scan):
 def test_the_shipped_model_has_those_of_its_card():
     model = SimpleNamespace(predictor=SimpleNamespace(class_names=NAMES), entry={}, settings={})
     found = points_of(model, [model_folder("btxrd-lite")])
-    assert [p.key for p in found.points] == ["sensitivity", "specificity", "youden", "false-positives"]
-    assert 0.2 < found.point("youden").score_threshold < 0.3
+    assert [p.key for p in found.points] == ["sensitivity", "specificity", "youden", "risk", "false-positives", "dice"]
+    card = read_entry(model_folder("btxrd-lite").parent).operating_points
+    assert [p.score_threshold for p in found.points] == [p.score_threshold for p in card]
+    assert found.point("risk").score_threshold < found.point("youden").score_threshold
     with pytest.raises(ConfigError, match="no thresholds of prediction sets"):
         found.sets("marginal")
 
