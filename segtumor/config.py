@@ -74,6 +74,20 @@ def _add_model_keys(cfg: CfgNode) -> None:
     cfg.MODEL.IMAGE_HEAD.DROPOUT = 0.2
     cfg.MODEL.IMAGE_HEAD.LOSS_WEIGHT = 1.0
 
+    _add_classifier_keys(cfg)
+
+    # Of META_ARCHITECTURE UNet: channels of the decoder's finest step; weight of the Dice loss, 0 or more.
+    cfg.MODEL.UNET = CfgNode()
+    cfg.MODEL.UNET.WIDTH = 32
+    cfg.MODEL.UNET.DICE_WEIGHT = 1.0
+
+    _add_yolo_keys(cfg)
+
+    # Weight of each class and, last, of background in the classification loss; [] for equal weights.
+    cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS = []
+
+
+def _add_classifier_keys(cfg: CfgNode) -> None:
     # Of META_ARCHITECTURE ImageClassifier: network (models.classifiers.networks), dropout, [0, 1), and the weight of
     # each class and, last, of normal in the loss; [] for equal weights.
     cfg.MODEL.CLASSIFIER = CfgNode()
@@ -110,16 +124,6 @@ def _add_model_keys(cfg: CfgNode) -> None:
     cfg.MODEL.HOG.HIDDEN = 1000
     cfg.MODEL.HOG.TREES = 200
     cfg.MODEL.HOG.LEAVES = 128
-
-    # Of META_ARCHITECTURE UNet: channels of the decoder's finest step; weight of the Dice loss, 0 or more.
-    cfg.MODEL.UNET = CfgNode()
-    cfg.MODEL.UNET.WIDTH = 32
-    cfg.MODEL.UNET.DICE_WEIGHT = 1.0
-
-    _add_yolo_keys(cfg)
-
-    # Weight of each class and, last, of background in the classification loss; [] for equal weights.
-    cfg.MODEL.ROI_BOX_HEAD.CLASS_WEIGHTS = []
 
 
 def _add_yolo_keys(cfg: CfgNode) -> None:

@@ -34,52 +34,8 @@ def build_parser() -> argparse.ArgumentParser:
         " cross-validation, read together as an ensemble",
     )
     model.add_argument("--config-file", metavar="FILE", help="configuration; the weights are given with --opts")
-    together = parser.add_argument_group("looking twice, and several models")
-    together.add_argument(
-        "--cascade",
-        nargs="+",
-        default=[],
-        metavar="MODEL",
-        help="a model that is asked first whether there is a tumour at all; --run then says which, and where if it"
-        " marks lesions. Several are an ensemble, as in --run",
-    )
-    together.add_argument(
-        "--tta",
-        nargs="*",
-        choices=("flip", "scale"),
-        help="look at the mirrored picture, too (flip, the default): twice the time; or at it smaller and larger"
-        " (scale): three times",
-    )
-    together.add_argument(
-        "--mc-dropout",
-        type=int,
-        default=0,
-        metavar="N",
-        help="read N times with dropout left on, for the mean and the uncertainty (Monte-Carlo dropout); of a training"
-        " run of a model with dropout",
-    )
-    together.add_argument(
-        "--fusion",
-        choices=("wbf", "nms"),
-        default="wbf",
-        help="how findings of several looks become one: weighted boxes fusion (default), or the highest score",
-    )
-    together.add_argument(
-        "--explain",
-        choices=("gradcam", "layercam", "guided", "occlusion"),
-        help="heat maps beside the overlay: which parts of the picture each finding, and the whole image, depends on;"
-        " of a training run or a shipped model",
-    )
-    together.add_argument(
-        "--similar",
-        type=int,
-        metavar="N",
-        help="the N images of --index that the model sees most like each radiograph, one of a case and never its own:"
-        " beside the overlay, in predictions.json and in similar.csv",
-    )
-    together.add_argument(
-        "--index", metavar="FILE", help="index of a data set, as `segtumor embed` writes it, for --similar"
-    )
+    _add_looks(parser.add_argument_group("looking twice, and several models"))
+    _add_reasons(parser.add_argument_group("why"))
     _add_inputs(parser)
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write; created if needed")
     _add_thresholds(parser)
@@ -95,6 +51,57 @@ def build_parser() -> argparse.ArgumentParser:
     _add_earlier_run_options(parser)
     add_settings(parser)
     return parser
+
+
+def _add_looks(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--cascade",
+        nargs="+",
+        default=[],
+        metavar="MODEL",
+        help="a model that is asked first whether there is a tumour at all; --run then says which, and where if it"
+        " marks lesions. Several are an ensemble, as in --run",
+    )
+    group.add_argument(
+        "--tta",
+        nargs="*",
+        choices=("flip", "scale"),
+        help="look at the mirrored picture, too (flip, the default): twice the time; or at it smaller and larger"
+        " (scale): three times",
+    )
+    group.add_argument(
+        "--mc-dropout",
+        type=int,
+        default=0,
+        metavar="N",
+        help="read N times with dropout left on, for the mean and the uncertainty (Monte-Carlo dropout); of a training"
+        " run of a model with dropout",
+    )
+    group.add_argument(
+        "--fusion",
+        choices=("wbf", "nms"),
+        default="wbf",
+        help="how findings of several looks become one: weighted boxes fusion (default), or the highest score",
+    )
+
+
+def _add_reasons(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--explain",
+        choices=("gradcam", "layercam", "guided", "occlusion"),
+        help="heat maps beside the overlay: which parts of the picture each finding, and the whole image, depends on;"
+        " of a training run or a shipped model",
+    )
+    group.add_argument(
+        "--similar",
+        type=int,
+        metavar="N",
+        help="the N images of --index that the model sees most like each radiograph, one of a case and never its own:"
+        " beside the overlay, in predictions.json and in similar.csv",
+    )
+    group.add_argument(
+        "--index", metavar="FILE", help="index of a data set, as `segtumor embed` writes it, for --similar"
+    )
 
 
 def _add_thresholds(parser: argparse.ArgumentParser) -> None:
