@@ -25,6 +25,7 @@ from segtumor.runtime.predictor import Predictor
 from segtumor.runtime.protocols import SizeHW, Window
 from segtumor.structures.postprocessing import Postprocessing
 from segtumor.structures.readings import CLASS_UNKNOWN, Note, Reading
+from segtumor.tabular.encoder import Context
 
 #: Both models have cleaned their findings already.
 _AS_THEY_ARE = Postprocessing(suppression_iou=1.0, fill_holes=False, min_part_fraction=0.0, min_area_px=0.0)
@@ -79,15 +80,18 @@ class CascadePredictor(Predictor):
 
 
 class _Cascade:
-    """The ``ReadingModel`` of Windows behind a CascadePredictor."""
+    """The ``ContextModel`` of Windows behind a CascadePredictor."""
 
     def __init__(self, first: Predictor, second: Predictor, threshold: float) -> None:
         self._first, self._second, self._threshold = first, second, threshold
+        self.context_columns = tuple(dict.fromkeys([*first.context_columns, *second.context_columns]))
 
-    def read(self, windows: Sequence[Any], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+    def read_with_contexts(
+        self, windows: Sequence[Any], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context]
+    ) -> list[Reading | NonFiniteOutputError]:
         """N readings; where one of the two breaks down, so does the cascade."""
-        firsts = self._first.read_windows([both.first for both in windows], sizes_hw)
-        seconds = self._second.read_windows([both.second for both in windows], sizes_hw)
+        firsts = self._first.read_windows([both.first for both in windows], sizes_hw, contexts)
+        seconds = self._second.read_windows([both.second for both in windows], sizes_hw, contexts)
         return [
             broken_output() if is_broken(first) or is_broken(second) else joined(first, second, self._threshold)
             for first, second in zip(firsts, seconds, strict=True)

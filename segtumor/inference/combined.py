@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from segtumor.errors import ConfigError, NonFiniteOutputError
 from segtumor.imaging.resizing import resize
 from segtumor.runtime.breakdown import broken_output, is_broken
-from segtumor.runtime.protocols import ContextModel, Model, SizeHW, Window
-from segtumor.runtime.reading_models import findings_from_maps, reading_model
+from segtumor.runtime.protocols import Model, SizeHW, Window
+from segtumor.runtime.reading_models import Wrapper, findings_from_maps
 from segtumor.structures import postprocessing
 from segtumor.structures.fusion import fuse, mirrored, strongest
 from segtumor.structures.lesions import Finding
@@ -37,7 +37,7 @@ FLIP, SCALE = LOOKS = ("flip", "scale")
 SCALES = (0.8, 1.25)
 
 
-class Mirrored:
+class Mirrored(Wrapper):
     """A model that is shown every picture mirrored left to right; its answers are turned back.
 
     Args:
@@ -46,28 +46,17 @@ class Mirrored:
     """
 
     def __init__(self, model: Model, class_names: Sequence[str]) -> None:
-        self._read = reading_model(model, class_names)
-        self.context_columns = columns_of([model])
-
-    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
-        """See ``runtime.protocols.ReadingModel``."""
-        return self.read_with_contexts(windows, sizes_hw, [{}] * len(windows))
+        super().__init__([model], class_names)
 
     def read_with_contexts(
         self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context]
     ) -> list[Reading | NonFiniteOutputError]:
         """See ``runtime.protocols.ContextModel``."""
         flipped = [np.ascontiguousarray(window[:, ::-1]) for window in windows]
-        return [r if is_broken(r) else _turned_back(r) for r in self._read(flipped, sizes_hw, contexts)]
+        return [r if is_broken(r) else _turned_back(r) for r in self._reads[0](flipped, sizes_hw, contexts)]
 
 
-def columns_of(models: Sequence[Model]) -> tuple[str, ...]:
-    """What some models take beside pixels, each name once."""
-    taking = [model for model in models if isinstance(model, ContextModel)]
-    return tuple(dict.fromkeys(name for model in taking for name in model.context_columns))
-
-
-class Rescaled:
+class Rescaled(Wrapper):
     """A model that is shown every picture at another size; its answers are at the radiograph's, as always.
 
     Args:
@@ -77,11 +66,14 @@ class Rescaled:
     """
 
     def __init__(self, model: Model, class_names: Sequence[str], *, factor: float) -> None:
-        self._read, self._factor = reading_model(model, class_names), factor
+        super().__init__([model], class_names)
+        self._factor = factor
 
-    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
-        """See ``runtime.protocols.ReadingModel``."""
-        return self._read([self._scaled(window) for window in windows], sizes_hw)
+    def read_with_contexts(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context]
+    ) -> list[Reading | NonFiniteOutputError]:
+        """See ``runtime.protocols.ContextModel``."""
+        return self._reads[0]([self._scaled(window) for window in windows], sizes_hw, contexts)
 
     def _scaled(self, window: Window) -> Window:
         height, width = (max(1, round(edge * self._factor)) for edge in window.shape)
@@ -111,7 +103,7 @@ def _turned_back(reading: Reading) -> Reading:
     )
 
 
-class Ensemble:
+class Ensemble(Wrapper):
     """M models as one. Where one of them breaks down, so does the ensemble: it would be another one.
 
     Args:
@@ -137,12 +129,7 @@ class Ensemble:
         if not models:
             raise ConfigError("an ensemble without a model")
         self._fuse, self._names, self._settings = FUSIONS[fusion], tuple(class_names), settings
-        self._reads = [reading_model(model, class_names) for model in models]
-        self.context_columns = columns_of(models)
-
-    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
-        """See ``runtime.protocols.ReadingModel``."""
-        return self.read_with_contexts(windows, sizes_hw, [{}] * len(windows))
+        super().__init__(models, class_names)
 
     def read_with_contexts(
         self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context]

@@ -23,11 +23,12 @@ from segtumor.models.detectors.image_head import ImageHeadRCNN
 from segtumor.models.image_models import module_of
 from segtumor.runtime.breakdown import is_broken
 from segtumor.runtime.protocols import Model, SizeHW, Window
-from segtumor.runtime.reading_models import reading_model
+from segtumor.runtime.reading_models import Wrapper
 from segtumor.structures.readings import Reading
+from segtumor.tabular.encoder import Context
 
 
-class Embedding:
+class Embedding(Wrapper):
     """A model with embeddings in its readings.
 
     Args:
@@ -39,12 +40,15 @@ class Embedding:
     """
 
     def __init__(self, model: Model, class_names: Sequence[str]) -> None:
-        self._module, self._read = module_of(model), reading_model(model, class_names)
+        super().__init__([model], class_names)
+        self._module = module_of(model)
 
-    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
-        """See ``runtime.protocols.ReadingModel``."""
+    def read_with_contexts(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context]
+    ) -> list[Reading | NonFiniteOutputError]:
+        """See ``runtime.protocols.ContextModel``."""
         with _pooled(self._module) as batches:
-            readings = self._read(windows, sizes_hw)
+            readings = self._reads[0](windows, sizes_hw, contexts)
         # Where one image broke down, those after the first batch are its images once more, one by one.
         rows = batches[0].float().cpu().numpy() if batches else ()
         answers = zip(readings, rows, strict=True)

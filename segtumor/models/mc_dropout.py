@@ -15,11 +15,12 @@ from torch.nn import functional
 
 from segtumor.errors import ConfigError, NonFiniteOutputError
 from segtumor.runtime.protocols import Model, SizeHW, Window
-from segtumor.runtime.reading_models import reading_model
+from segtumor.runtime.reading_models import Wrapper
 from segtumor.structures.readings import Reading
+from segtumor.tabular.encoder import Context
 
 
-class DropoutSample:
+class DropoutSample(Wrapper):
     """A model whose dropout drops while it reads.
 
     Args:
@@ -41,15 +42,18 @@ class DropoutSample:
                 expected="a model with dropout above 0, such as a classifier (MODEL.CLASSIFIER.DROPOUT)",
                 remedy="Use --tta, or an ensemble of several runs",
             )
-        self._read, self._number = reading_model(model, class_names), number
+        super().__init__([model], class_names)
+        self._number = number
 
-    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
-        """See ``runtime.protocols.ReadingModel``."""
+    def read_with_contexts(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context]
+    ) -> list[Reading | NonFiniteOutputError]:
+        """See ``runtime.protocols.ContextModel``."""
         readings: list[Reading | NonFiniteOutputError] = []
-        for window, size_hw in zip(windows, sizes_hw, strict=True):
+        for window, size_hw, context in zip(windows, sizes_hw, contexts, strict=True):
             with torch.random.fork_rng(), _dropping(self._layers):
                 torch.manual_seed(self._number)
-                readings += self._read([window], [size_hw])
+                readings += self._reads[0]([window], [size_hw], [context])
         return readings
 
 

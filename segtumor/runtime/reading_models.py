@@ -98,6 +98,30 @@ def reading_model(model: Model, class_names: Sequence[str]) -> Read:
     raise TypeError(f"{type(model).__name__} has neither read, detect, segment nor classify")
 
 
+class Wrapper:
+    """Base of what wraps models and gives readings: it takes what they take beside pixels, and passes it on.
+
+    Args:
+        models: one or several, of any kinds.
+        class_names: of what they find, by ``class_id``.
+    """
+
+    def __init__(self, models: Sequence[Model], class_names: Sequence[str]) -> None:
+        self._reads = [reading_model(model, class_names) for model in models]
+        taking = [model for model in models if isinstance(model, ContextModel)]
+        self.context_columns = tuple(dict.fromkeys(name for model in taking for name in model.context_columns))
+
+    def read(self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW]) -> list[Reading | NonFiniteOutputError]:
+        """See ``protocols.ReadingModel``."""
+        return self.read_with_contexts(windows, sizes_hw, [{}] * len(windows))
+
+    def read_with_contexts(
+        self, windows: Sequence[Window], sizes_hw: Sequence[SizeHW], contexts: Sequence[Context]
+    ) -> list[Reading | NonFiniteOutputError]:
+        """See ``protocols.ContextModel``."""
+        raise NotImplementedError
+
+
 def findings_from_maps(maps: NDArray[np.float32]) -> tuple[Finding, ...]:
     """Regions of class maps (K, H, W) in [0, 1], highest score first; the rule is above."""
     winner = np.argmax(maps, axis=0)

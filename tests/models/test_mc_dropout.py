@@ -15,6 +15,7 @@ from segtumor.models.kinds import set_classes
 from segtumor.models.mc_dropout import DropoutSample
 from segtumor.models.weights import write_checkpoint
 from segtumor.runs import CONFIG
+from segtumor.structures.readings import Reading
 
 pytestmark = pytest.mark.model
 
@@ -84,3 +85,19 @@ def test_a_run_is_loaded_as_several(tiny_config_file, tmp_path):
     assert reading.uncertainty > 0 and segtumor.load(tmp_path).read(pixels).uncertainty is None
     with pytest.raises(ConfigError, match="2 passes or more"):
         segtumor.load(tmp_path, mc_dropout=1)
+
+
+class ByAge:
+    """A model that takes a table."""
+
+    context_columns = ("age",)
+
+    def read_with_contexts(self, windows, sizes_hw, contexts):
+        likely = [context.get("age", 0) / 100 for context in contexts]
+        return [Reading(class_names=NAMES, size_hw=(8, 8), image_probabilities=(1 - p, p, 0)) for p in likely]
+
+
+def test_a_table_reaches_the_model():
+    sample = DropoutSample(Tiny(0.5), ByAge(), NAMES, number=0)
+    readings = sample.read_with_contexts(windows(2), [(8, 8)] * 2, [{"age": 30}, {}])
+    assert [reading.image_probabilities[1] for reading in readings] == [0.3, 0]
