@@ -75,6 +75,7 @@ class ModelKind:
             without augmentation; None for nothing.
         prepare: sets what follows from the records of the training set in a configuration, not frozen, before the
             model is built; None for nothing.
+        prepared: keys that it sets, which an evaluation takes from the run.
         needs_lesions: whether it learns from lesions alone, so that training without any is refused.
         takes_context: whether it takes what is known of an image beside its pixels: ``MODEL.CLINICAL`` as an input,
             ``MODEL.AUXILIARY`` as supervision.
@@ -91,6 +92,7 @@ class ModelKind:
     metrics: tuple[str, ...] = ()
     finish: Callable[[Any, Batches, Batches], None] | None = None
     prepare: Callable[[CfgNode, Sequence[Mapping[str, Any]]], None] | None = None
+    prepared: tuple[str, ...] = ()
     needs_lesions: bool = True
     takes_context: bool = False
     fit: Callable[[Any, Batches, Sequence[str], int], None] | None = None
@@ -166,6 +168,7 @@ ONE_STAGE = dataclasses.replace(
     count_key=None,
     weights_key=None,
     prepare=set_anchors,
+    prepared=("MODEL.YOLO.ANCHORS",),
 )
 #: In evaluation mode it returns {"image_probabilities": (K + 1,) in [0, 1], normal first} for each image.
 CLASSIFIER = ModelKind(

@@ -38,7 +38,7 @@ from segtumor.training.batches.catalog import Files, load_datasets, scheme_of
 from segtumor.training.data_identity import warn_of_seen
 from segtumor.training.data_sets import complete_config
 from segtumor.training.run_folder import check_appended, check_run_folder, lock_run, log_file
-from segtumor.training.tables import complete_tables, right_answers
+from segtumor.training.tables import complete_fitted, right_answers
 from segtumor.training.validation import image_results, read_dataset
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def evaluate_run(cfg: CfgNode, *, files: Files | None = None) -> dict[str, Evalu
         raise ConfigError("nothing to evaluate on", where="DATASETS.TEST", remedy="Name a data set, e.g. btxrd256_test")
     datasets = load_datasets(cfg.DATASETS.TEST, files=files, scheme=scheme_of(cfg))
     folder = Path(cfg.OUTPUT_DIR)
-    complete_tables(cfg, folder)
+    complete_fitted(cfg, folder)
     complete_config(cfg, datasets)
     with lock_run(folder):
         weights = Path(cfg.MODEL.WEIGHTS or find_run(folder)[1])

@@ -4,6 +4,7 @@ It is kept in the configuration, as the names of the classes are, so that ``conf
 weights need. Not here: the mathematics (``segtumor.tabular``).
 """
 
+import functools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,22 +51,28 @@ def fit_tables(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
         cfg.MODEL.AUXILIARY.VALUES = [_values_of(task, rows) for task in cfg.MODEL.AUXILIARY.TASKS]
 
 
-def complete_tables(cfg: CfgNode, folder: str | Path) -> None:
-    """Take what was fitted from the run in a folder, where ``cfg`` asks for it and lacks it.
+def complete_fitted(cfg: CfgNode, folder: str | Path) -> None:
+    """Take what training has fitted from the run in a folder: what ``cfg`` asks for and lacks, and what the kind of
+    model prepares, such as anchors, whose weights mean nothing with others.
 
     Raises:
-        ConfigError: there is no such run.
+        ConfigError: something is lacking, and there is no such run.
     """
     lacking = [key for key, asked, fitted in _pairs(cfg) if asked and not fitted]
-    if not lacking:
-        return
-    path = Path(folder) / CONFIG
-    if not path.is_file():
+    path, prepared = Path(folder) / CONFIG, kind_of(cfg).prepared
+    if lacking and not path.is_file():
         remedy = "Give the config.yaml of the run to --config-file"
         raise ConfigError("what training has fitted is missing", where=", ".join(lacking), remedy=remedy)
+    if not (lacking or prepared) or not path.is_file():
+        return
     kept: dict[str, Any] = dict(pair for _, settings in read_settings(path) for pair in leaves(settings))
-    cfg.MODEL.CLINICAL.FITTED = kept.get(FITTED, [])
-    cfg.MODEL.AUXILIARY.VALUES = kept.get(VALUES, [])
+    if lacking:
+        cfg.MODEL.CLINICAL.FITTED = kept.get(FITTED, [])
+        cfg.MODEL.AUXILIARY.VALUES = kept.get(VALUES, [])
+    for key in prepared:
+        if key in kept:
+            *groups, name = key.split(".")
+            functools.reduce(getattr, groups, cfg)[name] = kept[key]
 
 
 def right_answers(readings: Sequence[Reading], rows: Sequence[Context]) -> dict[str, tuple[int, int]]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from detectron2.structures import BitMasks, Boxes, Instances
+from overfitting import overfit
 from repository import ROOT
 
 from segtumor.config import load_config
@@ -15,6 +16,8 @@ from segtumor.models.detectors.yolo.fitting import set_anchors
 from segtumor.models.detectors.yolo.head import Head
 from segtumor.models.detectors.yolo.losses import Lesions, box_pixels, losses
 from segtumor.models.kinds import set_classes
+from segtumor.runs import CONFIG
+from segtumor.training.tables import complete_fitted
 
 pytestmark = pytest.mark.model
 
@@ -29,7 +32,10 @@ def model_of(name, *overrides, classes=("benign", "malignant")):
     return cfg, create_model(cfg)
 
 
-@pytest.mark.parametrize(("size", "parameters"), [("n", 1_872_157), ("s", 7_235_389), ("m", 21_190_557)])
+@pytest.mark.parametrize(
+    ("size", "parameters"),
+    [("n", 1_872_157), ("s", 7_235_389), ("m", 21_190_557), ("l", 46_563_709), ("x", 86_749_405)],
+)
 def test_parameters_as_published(size, parameters):
     """YOLOv5, release 6, with 80 classes and boxes alone, before batch norms are folded."""
     classes = [f"class {number}" for number in range(80)]
@@ -199,6 +205,17 @@ def test_wrong_settings(overrides, message):
         model_of("yolov5n_phantoms", *overrides)
 
 
+def test_an_evaluation_takes_the_anchors_of_its_run(tmp_path):
+    """Another configuration has others, with which the weights mean nothing."""
+    own, fitted = (load_config(CONFIGS / "yolov5n_phantoms.yaml") for _ in range(2))
+    fitted.MODEL.YOLO.ANCHORS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    complete_fitted(own, tmp_path)  # weights from elsewhere: nothing to take
+    assert own.MODEL.YOLO.ANCHORS[0][0] == 10
+    (tmp_path / CONFIG).write_text(fitted.dump())
+    complete_fitted(own, tmp_path)
+    assert own.MODEL.YOLO.ANCHORS == fitted.MODEL.YOLO.ANCHORS
+
+
 def example(pixels, masks, class_ids):
     instances = Instances(pixels.shape)
     boxes = [
@@ -223,12 +240,7 @@ def test_it_overfits_eight_images():
         class_id = 0 if index % 2 else 1
         examples.append(example(pixels, masks, [class_id]))
         truths.append((pixels, masks[0], class_id))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    model.train()
-    for _ in range(60):
-        optimizer.zero_grad()
-        sum(model(examples).values()).backward()
-        optimizer.step()
+    overfit(model, examples, learning_rate=5e-3)
     predictor = predictor_from_config(cfg, model.eval(), ["benign", "malignant"])
     for pixels, mask, class_id in truths:
         (reading,) = predictor.read_windows([pixels], [(64, 64)])

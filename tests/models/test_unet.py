@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from overfitting import overfit
 from repository import ROOT
 
 from segtumor.config import load_config
@@ -133,12 +134,7 @@ def test_it_overfits_eight_images():
             }
         )
         truths.append((pixels, mask, class_id))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    model.train()
-    for _ in range(60):
-        optimizer.zero_grad()
-        sum(model(examples).values()).backward()
-        optimizer.step()
+    overfit(model, examples, learning_rate=3e-3)
     predictor = predictor_from_config(cfg, model.eval(), ["benign", "malignant"])
     for pixels, mask, class_id in truths:
         (reading,) = predictor.read_windows([pixels], [(64, 64)])

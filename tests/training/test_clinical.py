@@ -18,7 +18,7 @@ from segtumor.models.build import create_model
 from segtumor.models.kinds import set_classes
 from segtumor.models.weights import load_weights
 from segtumor.structures.readings import ABOUT_TABLE
-from segtumor.training.tables import complete_tables
+from segtumor.training.tables import complete_fitted
 
 pytestmark = pytest.mark.model
 
@@ -183,8 +183,8 @@ def test_infer_takes_the_fields_of_the_annotations(run, data_root, tmp_path):
 def test_what_was_fitted_is_found_beside_the_weights(run, config_file, tmp_path):
     cfg, whole = load_config(config_file), load_config(run / "config.yaml")
     with pytest.raises(ConfigError, match="what training has fitted is missing"):
-        complete_tables(cfg, tmp_path)
-    complete_tables(cfg, run)
+        complete_fitted(cfg, tmp_path)
+    complete_fitted(cfg, run)
     assert cfg.MODEL.CLINICAL == whole.MODEL.CLINICAL and cfg.MODEL.AUXILIARY == whole.MODEL.AUXILIARY
 
 

@@ -40,6 +40,27 @@ def test_validation_takes_every_record_once_in_order(records, tiny_config):
     assert [e["image_id"] for batch in batches for e in batch] == [record["image_id"] for record in records]
 
 
+def test_mosaics_are_made_and_repeat(records, tiny_config):
+    mosaics, again, plain = (
+        [example for batch in itertools.islice(build_train_loader(tiny_config({"INPUT.MOSAIC": p}), [records]), 6)
+         for example in batch]
+        for p in (1.0, 1.0, 0.0)
+    )  # fmt: skip
+    for one, same, alone in zip(mosaics, again, plain, strict=True):
+        assert one["file_name"] == same["file_name"] == alone["file_name"]
+        np.testing.assert_array_equal(one["image"], same["image"])
+        assert not np.array_equal(one["image"], alone["image"])
+        masks, boxes = one["instances"].gt_masks.tensor, one["instances"].gt_boxes.tensor
+        assert len(masks) == len(boxes) and masks.flatten(1).any(1).all()
+    lesions = [sum(len(example["instances"]) for example in examples) for examples in (mosaics, plain)]
+    assert lesions[0] > lesions[1]
+
+
+def test_mosaics_of_whole_images_are_refused(records, tiny_config):
+    with pytest.raises(ConfigError, match="is of no class"):
+        build_train_loader(tiny_config({"INPUT.MOSAIC": 0.5, "MODEL.META_ARCHITECTURE": "ImageClassifier"}), [records])
+
+
 def test_an_unknown_sampler_is_refused(records, tiny_config):
     with pytest.raises(ConfigError, match="RepeatFactorTrainingSampler"):
         build_train_loader(tiny_config({"DATALOADER.SAMPLER_TRAIN": "Lottery"}), [records])

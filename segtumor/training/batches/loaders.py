@@ -78,8 +78,9 @@ def build_train_loader(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> Tra
         sources: the records of each training set.
 
     Raises:
-        ConfigError: the sampler is unknown or has nothing to balance, class weights and repeat-factor sampling would
-            correct imbalance twice, or the batch cannot be divided among the processes.
+        ConfigError: mosaics of whole images, an unknown sampler or one that has nothing to balance, class weights and
+            repeat-factor sampling, which would correct imbalance twice, or a batch that cannot be divided among the
+            processes.
     """
     records = [record for source in sources for record in source]
     processes = comm.get_world_size()
@@ -90,6 +91,9 @@ def build_train_loader(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> Tra
             got=cfg.SOLVER.IMS_PER_BATCH,
             expected=f"a multiple of {processes}",
         )
+    if cfg.INPUT.MOSAIC and not kind_of(cfg).needs_lesions:
+        what, remedy = "an image put together of four is of no class", "Set it to 0 for classifiers of whole images"
+        raise ConfigError(what, where="INPUT.MOSAIC", got=cfg.INPUT.MOSAIC, remedy=remedy)
     order = {
         "indices": _sampler(cfg, sources),
         "batch_size": cfg.SOLVER.IMS_PER_BATCH // processes,

@@ -1,0 +1,13 @@
+"""Training on the same few examples, which any model must be able to learn."""
+
+import torch
+
+
+def overfit(model, examples, *, learning_rate, steps=60):
+    """Steps of AdamW on one batch, in place."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
+    model.train()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        sum(model(examples).values()).backward()
+        optimizer.step()
