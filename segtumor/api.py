@@ -296,18 +296,15 @@ def load(
         ModelError: it is damaged or of another version.
         InstallationError: what runs it is not installed.
     """
-    if confidence_threshold is not None:
-        _in_unit_range("confidence threshold", confidence_threshold)
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise ConfigError("number of threads out of range", got=repr(threads), expected="1 or more, or None")
-    if confidence_threshold is not None and operating_point is not None:
-        raise ConfigError("two thresholds", got="confidence_threshold and operating_point", expected="one of them")
+    _check_options(threads, confidence_threshold, operating_point)
     folders, first = (
         [run for name in ([given] if isinstance(given, (str, Path)) else given) for run in folds_in(model_folder(name))]
         for given in (path_or_name, cascade)
     )
     if not folders:
         raise ConfigError("no model is named", got="an empty list", expected="a folder, a name, or several")
+    if first and index is not None:
+        raise ConfigError("similar images are looked up by one model", got="a cascade", remedy="Leave out one of them")
     for folder in (*folders, *first):
         check_model(folder, remedy="Give the folder itself, not a file in it or the folder above")
     options: dict[str, Any] = {
@@ -330,12 +327,19 @@ def load(
         points=points,
         **found,
     )
-    if first and index is not None:
-        raise ConfigError("similar images are looked up by one model", got="a cascade", remedy="Leave out one of them")
     whole = load_models(folders, **options, embedding=index is not None)
     asked_first = load_models(first, **options) if first else None
     loaded = with_points(whole, folders, asked_first, first, **chosen, points_file=points)
     return Model(loaded, again, None if index is None else SimilarImages.open(index, loaded, similar))
+
+
+def _check_options(threads: int | None, confidence_threshold: float | None, operating_point: str | None) -> None:
+    if confidence_threshold is not None:
+        _in_unit_range("confidence threshold", confidence_threshold)
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ConfigError("number of threads out of range", got=repr(threads), expected="1 or more, or None")
+    if confidence_threshold is not None and operating_point is not None:
+        raise ConfigError("two thresholds", got="confidence_threshold and operating_point", expected="one of them")
 
 
 def to_coco(readings_of_images: Sequence[Reading]) -> dict[str, Any]:

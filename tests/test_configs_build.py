@@ -120,8 +120,9 @@ def check_other(model, losses):
     assert answer.shape in ((3,), (2, SIDE_PX, SIDE_PX)) and answer.min() >= 0 and answer.max() <= 1
 
 
-#: Fitted at once (tests/training/test_at_once.py), or too large to take a step here: only counted, below.
-NOT_TRAINED = ("classical_", "mask_rcnn_X_101")
+#: Fitted at once (tests/training/test_at_once.py), or too large to take a step here: only counted, below
+#: and in tests/models/test_one_stage_detector.py.
+NOT_TRAINED = ("classical_", "mask_rcnn_X_101", "yolov5m", "yolov5l", "yolov5x")
 
 
 @pytest.mark.parametrize(

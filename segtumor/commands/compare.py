@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
-from segtumor.commands.common.study_options import add_study_options, paired, study_settings
+from segtumor.commands.common.study_options import (
+    add_study_options,
+    add_unlisted_option,
+    paired,
+    study_settings,
+)
 from segtumor.commands.common.terminal import print_table, step_progress
 from segtumor.errors import ConfigError
 
@@ -62,12 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="names of the models, in order; with --readers, that of the model alone",
     )
-    parser.add_argument(
-        "--unlisted",
-        choices=("refuse", "normal", "leave-out"),
-        default="refuse",
-        help="images that a reader does not mention: refuse the table, count as called normal, or leave out (refuse)",
-    )
+    add_unlisted_option(parser)
     parser.add_argument(
         "--measures",
         nargs="+",

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.common.output_folder import add_overwrite_option, locks_output, refuse_earlier
-from segtumor.commands.common.study_options import add_study_options, paired, study_settings
+from segtumor.commands.common.study_options import (
+    add_study_options,
+    add_unlisted_option,
+    paired,
+    study_settings,
+)
 from segtumor.commands.common.terminal import print_table, step_progress
 
 if TYPE_CHECKING:  # NumPy and SciPy would delay --help
@@ -38,12 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", default="model", metavar="NAME", help="name of that modality (model)")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results, created if needed")
     add_overwrite_option(parser)
-    parser.add_argument(
-        "--unlisted",
-        choices=("refuse", "normal", "leave-out"),
-        default="refuse",
-        help="images that a reader does not mention: refuse the table, count as called normal, or leave out (refuse)",
-    )
+    add_unlisted_option(parser)
     parser.add_argument(
         "--measures",
         nargs="+",

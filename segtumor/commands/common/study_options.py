@@ -13,6 +13,16 @@ if TYPE_CHECKING:  # NumPy and SciPy would delay --help
 _RESAMPLING = (("n_resamples", "resamples"), ("seed", "seed"))
 
 
+def add_unlisted_option(parser: argparse.ArgumentParser) -> None:
+    """Add what becomes of images that a reader does not mention."""
+    parser.add_argument(
+        "--unlisted",
+        choices=("refuse", "normal", "leave-out"),
+        default="refuse",
+        help="images that a reader does not mention: refuse the table, count as called normal, or leave out (refuse)",
+    )
+
+
 def add_study_options(parser: argparse.ArgumentParser, *, resampling: bool = True) -> None:
     """Add the options to a parser, those of resampling only if wished; ``study_settings`` and ``paired`` read them."""
     parser.add_argument(
