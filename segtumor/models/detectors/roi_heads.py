@@ -22,8 +22,9 @@ from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import ROI_HEADS_REGISTRY, StandardROIHeads
 from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
-from detectron2.structures import Instances
+from detectron2.structures import ImageList, Instances
 from torch.nn import functional
+from torchvision.ops import RoIPool
 
 #: Class logits (R, K + 1) and box deltas.
 Predictions = tuple[torch.Tensor, torch.Tensor]
@@ -69,6 +70,19 @@ class TumorOutputLayers(FastRCNNOutputLayers):
 @ROI_HEADS_REGISTRY.register()
 class TumorROIHeads(StandardROIHeads):
     """Standard box and mask heads with ``TumorOutputLayers`` as box predictor."""
+
+    def forward(
+        self,
+        images: ImageList,
+        features: dict[str, torch.Tensor],
+        proposals: list[Instances],
+        targets: list[Instances] | None = None,
+    ) -> tuple[list[Instances], dict[str, torch.Tensor]]:
+        """Detectron2's. Max pooling, unlike RoIAlign, takes no 16-bit features beside 32-bit boxes."""
+        if any(isinstance(module, RoIPool) for module in self.modules()):
+            features = {name: maps.float() for name, maps in features.items()}
+        found: tuple[list[Instances], dict[str, torch.Tensor]] = super().forward(images, features, proposals, targets)
+        return found
 
     @classmethod
     def _init_box_head(cls, cfg: CfgNode, input_shape: Mapping[str, ShapeSpec]) -> dict[str, Any]:
