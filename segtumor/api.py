@@ -227,15 +227,12 @@ class Model:
     def _read(self, source: Source, context: Context) -> Reading:
         loaded = self._loaded
         radiograph = _radiograph(source, loaded.max_pixels)
-        found = loaded.predictor.read(radiograph, context)
+        found = loaded.read(radiograph, context)
         if self._similar:
             from segtumor.datasets.fingerprints import pixel_hash
 
             found = self._similar.found_for(found, pixel_hash(radiograph.pixels))
         low, high = loaded.settings["window_percentiles"]
-        found = readings.with_prediction_set(found, loaded.set_thresholds)
-        if loaded.note:
-            found = dataclasses.replace(found, notes=(*found.notes, loaded.note))
         return Reading(
             **{field.name: getattr(found, field.name) for field in dataclasses.fields(found)},
             source=source,

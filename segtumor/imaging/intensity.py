@@ -35,6 +35,11 @@ def normalize_window(pixels: ArrayLike, low_percentile: float = 0.5, high_percen
     Raises:
         ValueError: another shape, an empty picture, or percentiles out of order.
     """
+    return linear_window(pixels, *window_limits(pixels, low_percentile, high_percentile))
+
+
+def window_limits(pixels: ArrayLike, low_percentile: float = 0.5, high_percentile: float = 99.5) -> tuple[float, float]:
+    """The values that ``normalize_window`` makes black and white; arguments and errors are its."""
     pixels = np.asarray(pixels)
     if pixels.ndim != 2 or pixels.size == 0:
         raise ValueError(f"pixels must be a non-empty (H, W) array, got shape {pixels.shape}")
@@ -43,9 +48,7 @@ def normalize_window(pixels: ArrayLike, low_percentile: float = 0.5, high_percen
     step = int(np.ceil(np.sqrt(pixels.size / _MAX_SORTED_PIXELS)))
     sample = pixels[::step, ::step].astype(_working_dtype(pixels))
     low, high = _percentiles(sample, (low_percentile, high_percentile))
-    if not low < high:
-        low, high = float(pixels.min()), float(pixels.max())
-    return linear_window(pixels, low, high)
+    return (low, high) if low < high else (float(pixels.min()), float(pixels.max()))
 
 
 def sparse_sample(array: Array, most: int, *, without: Mask | None = None) -> Array:

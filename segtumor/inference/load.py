@@ -15,8 +15,10 @@ from segtumor.runs import CONFIG, EXPORT
 if TYPE_CHECKING:
     from detectron2.config import CfgNode
 
+    from segtumor.imaging import Radiograph
     from segtumor.runtime.predictor import Predictor
-    from segtumor.structures.readings import Note
+    from segtumor.structures.readings import Note, Reading
+    from segtumor.tabular.encoder import Context
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,13 @@ class InferenceModel:
     max_pixels: int
     note: "Note | None" = None
     set_thresholds: tuple[float, ...] | None = None
+
+    def read(self, radiograph: "Radiograph", context: "Context | None" = None) -> "Reading":
+        """What it says of one radiograph, with its prediction set and its note; raises as ``Predictor.read``."""
+        from segtumor.structures.readings import with_prediction_set
+
+        found = with_prediction_set(self.predictor.read(radiograph, context or {}), self.set_thresholds)
+        return dataclasses.replace(found, notes=(*found.notes, self.note)) if self.note else found
 
 
 def check_model(folder: str | Path | None, *, remedy: str = "Check --run") -> None:

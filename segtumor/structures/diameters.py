@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segtumor.structures.lesions import Lesion
+from segtumor.structures.lesions import Finding, Lesion
 from segtumor.structures.masks import crop_from_rle
 from segtumor.system.opencv import cv2
 
 
-def longest_extent(lesion: Lesion, spacing: Sequence[float] = (1.0, 1.0)) -> float:
-    """The longest diameter of a lesion's mask, corners of its pixels included (maximum Feret diameter).
+def longest_extent(lesion: Lesion | Finding, spacing: Sequence[float] = (1.0, 1.0)) -> float:
+    """The longest diameter of a true or found lesion's mask, corners of its pixels included (maximum Feret diameter).
 
     Of a lesion without mask the longer side of its box: the diagonal of a box is longer than what lies in it.
 
