@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-core test-official-detectron2 lint types format architecture docs install doctor clean
+.PHONY: help demo serve test test-core test-official-detectron2 lint types format architecture docs install doctor clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -12,6 +12,9 @@ help:  ## list the targets
 
 demo: $(INSTALLED)  ## make phantoms, train, evaluate, draw overlays (replaces output/demo)
 	$(BIN)/segtumor demo --overwrite
+
+serve: $(INSTALLED)  ## open the page with synthetic radiographs (keeps what it is given in output/page)
+	$(BIN)/segtumor serve --samples --open
 
 test: $(INSTALLED)  ## all tests, on all cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

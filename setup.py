@@ -15,5 +15,6 @@ setup(
         "segtumor.literature": ["**/*.yaml"],
         "segtumor.reporting": ["templates/*.html", "**/*.yaml"],
         "segtumor.shipped": ["models/**/*"],
+        "segtumor.web": ["openapi.yaml", "static/**/*", "templates/*.html"],
     },
 )

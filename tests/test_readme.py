@@ -124,6 +124,7 @@ def test_every_script_calls_a_command():
         "demo",
         "doctor",
         "models",
+        "serve",
     } | {"benchmark.run"}
 
 

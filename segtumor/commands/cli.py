@@ -32,6 +32,7 @@ COMMANDS: Commands = {
     "prune": ("prune", "make a trained VGG model narrower, as a starting point for fine-tuning"),
     "export": ("export", "export a trained model for fast inference without torch, and check that it is equivalent"),
     "infer": ("infer", "find tumours on radiographs: overlays, predictions.json, findings.csv"),
+    "serve": ("serve", "a page where radiographs are read, looked at, corrected and exported"),
     "embed": ("embed", "what a model sees in a data set: an index for infer --similar, a map, how good they are"),
     "models": ("models", "list the models that come with segtumor, show what they are worth, fetch others"),
     "data": ("data", "convert, check, split and inspect annotated radiographs"),
