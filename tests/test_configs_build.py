@@ -192,6 +192,13 @@ def test_fast_mask_rcnn_trains_and_predicts_with_roi_align():
     check_prediction(model)
 
 
+def test_max_pooling_trains_with_16_bits():
+    overrides = ["MODEL.ROI_BOX_HEAD.POOLER_TYPE", "ROIPool", "MODEL.ROI_MASK_HEAD.POOLER_TYPE", "ROIPool"]
+    model = build_model(load_config(CONFIGS / "Base-tiny.yaml", [*FEW_REGIONS, *overrides]))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        check_training(model)
+
+
 def test_fast_mask_rcnn_starts_from_the_last_convolutional_map_alone():
     model = on_meta(load_config(CONFIGS / FAST))
     assert list(model.backbone.output_shape()) == ["conv5"] == model.roi_heads.box_in_features
