@@ -1,6 +1,7 @@
 """Serving the page: waitress around the application, one process for a data folder."""
 
 import contextlib
+import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,7 @@ def running_site(store: Store, model: ServedModel, settings: Settings) -> Iterat
     if settings.token is None and not loopback([settings.host]):
         remedy = "Name a file with a secret: --token FILE"
         raise ConfigError("other machines could use this page without a token", where="--host", remedy=remedy)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns whenever two ask at once
     with lock_folder(store.folder, remedy="It serves this page already, or choose another --data"):
         site = Site(
             store=store,

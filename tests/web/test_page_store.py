@@ -1,10 +1,12 @@
 """What the page keeps survives a restart, a crash and a new version."""
 
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -18,6 +20,7 @@ from segtumor.web.storage import database
 from segtumor.web.storage.database import FILE_NAME, open_database
 from segtumor.web.storage.schema import FAILED, RUNNING, WAITING, Base
 from segtumor.web.storage.store import MOST_ATTEMPTS, NewImage, StaleReviewError, Store
+from segtumor.web.storage.worklist import worklist
 
 VERSIONS = database._MIGRATIONS / "versions"
 
@@ -154,6 +157,28 @@ def test_a_damaged_database_is_told(tmp_path):
     (tmp_path / FILE_NAME).write_bytes(b"no database" * 100)
     with pytest.raises(DataError, match="database cannot be used"):
         Store(tmp_path)
+
+
+@pytest.mark.skipif("SEGTUMOR_TEST_DATABASE" not in os.environ, reason="SEGTUMOR_TEST_DATABASE names no empty database")
+def test_another_database_keeps_the_same(tmp_path):
+    """Of SQLAlchemy's address in the variable, such as postgresql+psycopg://USER:PASSWORD@127.0.0.1/NAME."""
+    store = Store(tmp_path, os.environ["SEGTUMOR_TEST_DATABASE"])
+    key = add(store, name="a.png", case="first").key
+    assert store.next_waiting().key == key and store.next_waiting() is None
+    store.finish(key, b"reading", status="done", tumour=0.5, malignant=0.1, called="benign", seconds=0.1)
+    found = worklist(store, search="FIR", sort="malignant", status="done")
+    assert found.total == 1 and found.cases[0].called == "benign"
+
+    def save(user):
+        try:
+            return store.add_review(key, based_on=0, user=user, document="{}", complete=True).revision
+        except StaleReviewError:
+            return "stale"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(map(str, pool.map(save, "abcdefgh"))) == ["1", *["stale"] * 7]
+    assert store.remove([key]) == 1 and worklist(store).total == 0
+    store.close()
 
 
 @pytest.mark.parametrize(

@@ -47,13 +47,16 @@ def open_database(folder: Path, address: str | None = None, *, versions: Path | 
 
 
 def _engine(folder: Path, address: str | None) -> sa.Engine:
+    """Not connected yet. Values, which may name patients, stay out of its errors and so out of logs."""
     if address is None:
-        engine = sa.create_engine(f"sqlite:///{folder / FILE_NAME}", connect_args={"timeout": _BUSY_S})
+        engine = sa.create_engine(
+            f"sqlite:///{folder / FILE_NAME}", connect_args={"timeout": _BUSY_S}, hide_parameters=True
+        )
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        return sa.create_engine(address, pool_pre_ping=True)
+        return sa.create_engine(address, pool_pre_ping=True, hide_parameters=True)
     except (ArgumentError, NoSuchModuleError) as error:
         expected = "an address such as postgresql+psycopg://USER@HOST/NAME"
         raise ConfigError("no address of a database", where="--database", expected=expected) from error

@@ -201,7 +201,7 @@ class Store:
             StaleReviewError: somebody saved another one meanwhile.
         """
         with self._writing.begin() as session:
-            image = _known(session.scalar(sa.select(Image).where(Image.key == key)))
+            image = _known(session.scalar(sa.select(Image).where(Image.key == key).with_for_update()))
             newest = session.scalar(_newest_review(image.number))
             if newest is not None:
                 session.expunge(newest)  # it goes out with the error, after the transaction
