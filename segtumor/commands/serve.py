@@ -107,11 +107,11 @@ def _run(store: "Store", arguments: argparse.Namespace) -> None:
         show_patient=arguments.show_patient,
     )
     model = ServedModel(arguments.model, threads=arguments.threads)
-    with running_site(store, model, settings) as (site, server):
+    with running_site(store, model, settings) as (site, server, port):
         if arguments.samples and not store.images():
             _take_samples(store, settings)
             site.worker.wake()
-        address = f"http://{_shown(arguments.host)}:{server.effective_port}/"
+        address = f"http://{_shown(arguments.host)}:{port}/"
         print(f"{model.name} {model.version} reads at {address} (Ctrl+C ends it); kept in {store.folder}", flush=True)
         if settings.token is not None:
             print(_banner(settings), flush=True)

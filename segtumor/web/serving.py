@@ -5,38 +5,19 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, cast
-
-from waitress.server import create_server
 
 from segtumor.errors import ConfigError
 from segtumor.files import read_ordinary
 from segtumor.system.locks import lock_folder
 from segtumor.web.app import create_app
 from segtumor.web.guard import loopback
+from segtumor.web.listening import Server, listening
 from segtumor.web.model import ServedModel
 from segtumor.web.site import Settings, Site
 from segtumor.web.storage.store import Store
 from segtumor.web.worker import Worker
 
-_THREADS = 8
-#: A connection that sends nothing for so long is closed, seconds.
-_IDLE_S = 60
-#: Beside the file itself a form has names, and lines between its parts.
-_FORM_BYTES = 16 * 2**20
 _SHORTEST_TOKEN = 16
-
-
-class Server(Protocol):
-    """What waitress listens with."""
-
-    effective_port: int
-
-    def run(self) -> None:
-        """Answer until it is interrupted."""
-
-    def close(self) -> None:
-        """Stop listening."""
 
 
 def read_token(path: str | Path) -> str:
@@ -58,8 +39,8 @@ def read_token(path: str | Path) -> str:
 
 
 @contextlib.contextmanager
-def running_site(store: Store, model: ServedModel, settings: Settings) -> Iterator[tuple[Site, Server]]:
-    """A site whose worker reads, and a server that listens; ``server.run()`` answers until it is interrupted.
+def running_site(store: Store, model: ServedModel, settings: Settings) -> Iterator[tuple[Site, Server, int]]:
+    """A site whose worker reads, a server that listens, and its port; ``server.run()`` answers until it is interrupted.
 
     Raises:
         ConfigError: open to other machines without a token, or a port that is taken.
@@ -78,32 +59,10 @@ def running_site(store: Store, model: ServedModel, settings: Settings) -> Iterat
             settings=settings,
         )
         shutil.rmtree(site.incoming, ignore_errors=True)
-        server = _listening(site)
+        server, port = listening(create_app(site), settings)
         site.worker.start()
         try:
-            yield site, server
+            yield site, server, port
         finally:
             server.close()
             site.worker.stop()
-
-
-def _listening(site: Site) -> Server:
-    settings = site.settings
-    try:
-        server = create_server(
-            create_app(site),
-            host=settings.host,
-            port=settings.port,
-            threads=_THREADS,
-            ident=None,
-            channel_timeout=_IDLE_S,
-            max_request_body_size=settings.limits.file_bytes + _FORM_BYTES,
-            clear_untrusted_proxy_headers=True,
-        )
-        return cast(Server, server)
-    except OSError as error:
-        remedy = "Choose another one: --port N" if settings.port else None
-        got = f"{settings.host}:{settings.port}"
-        raise ConfigError(
-            f"cannot listen: {error.strerror or error}", where="--port", got=got, remedy=remedy
-        ) from error

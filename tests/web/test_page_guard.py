@@ -1,9 +1,15 @@
 """Who gets in: names of the server, other pages, tokens; and what browsers are told."""
 
+import contextlib
+import socket
+import threading
+import time
+
 import pytest
 from pages import Page, dicom, picture
 
 from segtumor.errors import ConfigError
+from segtumor.web import listening
 from segtumor.web.serving import read_token, running_site
 from segtumor.web.site import Settings
 
@@ -98,6 +104,27 @@ def test_a_token_is_a_secret(tmp_path, content):
         read_token(tmp_path / "token")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_token(tmp_path / "missing")
+
+
+def test_a_request_that_comes_in_drops_is_refused_in_words(make_site, monkeypatch):
+    monkeypatch.setattr(listening, "ARRIVAL_S", 0.2)
+    site, client = make_site(port=0)
+    server, port = listening.listening(client.application, site.settings)
+
+    def run():
+        with contextlib.suppress(OSError):  # closed by another thread
+            server.run()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"POST /api/v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx")
+        time.sleep(0.3)
+        connection.sendall(b"x")
+        answer = connection.makefile("rb").read()
+    server.close()
+    thread.join()
+    assert answer.startswith(b"HTTP/1.1 408 ") and b"has not arrived within" in answer
 
 
 def test_logs_and_addresses_name_nobody(page, caplog):

@@ -61,7 +61,10 @@ class Store:
     """
 
     def __init__(self, folder: str | Path, database: str | None = None) -> None:
+        new = not Path(folder).exists()
         self.folder = prepare_output_folder(folder)
+        if new:
+            self.folder.chmod(0o700)  # it holds what patients would not show
         self.blobs = Blobs(self.folder / "files")
         self._engine = open_database(self.folder, database)
         self._reading = sessionmaker(self._engine, expire_on_commit=False)
