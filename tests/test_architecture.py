@@ -63,6 +63,8 @@ OFFERED = {"api"}
 FRAMEWORKS = {"torch", "torchvision", "detectron2", "albumentations", "fvcore"}
 #: Run by a library, not imported.
 SCRIPTS = {"web.storage.migrations.env"}
+#: Packages of an extra, or slow to import, and the one place that may import each, inside functions.
+KEPT_TO = {"highdicom": "reporting.dicom", "dicomweb_client": "web.pacs", "pynetdicom": "web.pacs"}
 #: Rooms that may print.
 PRINTING = ("commands",)
 
@@ -200,6 +202,17 @@ def test_only_the_ring_knows_the_frameworks():
         names = imports(outside_functions(tree)) if is_door(module) else imports_of(module)
         yield from sorted(FRAMEWORKS & set(map(room_of, names)))
         yield from sorted(target for target in own_modules(names) if is_ring(target))
+
+    assert not violations(judge)
+
+
+def test_packages_of_one_place_are_imported_there_and_only_when_they_are_used():
+    def judge(module, tree):
+        for package in KEPT_TO.keys() & set(map(room_of, imports_of(module))):
+            if not module.startswith(KEPT_TO[package]):
+                yield f"{package} belongs to {KEPT_TO[package]}"
+            if package in map(room_of, imports(outside_functions(tree))):
+                yield f"imports {package} outside functions"
 
     assert not violations(judge)
 

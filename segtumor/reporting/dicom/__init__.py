@@ -1,0 +1,1 @@
+"""A reading as DICOM objects in the patient's study: segmentation, measurement report, secondary capture."""
