@@ -26,6 +26,8 @@ EVALUATIONS = "inference"
 METRICS, REPORT = "metrics.json", "report.html"
 #: What inference writes: all findings, those above the threshold as a table, the account, and the pictures.
 PREDICTIONS, FINDINGS, SUMMARY, OVERLAYS = "predictions.json", "findings.csv", "summary.json", "overlays"
+#: Beside them, where DICOM objects were asked for: a folder of them.
+DICOM_OBJECTS = "dicom"
 #: Beside them, where similar images were asked for: which of an index are like each radiograph.
 SIMILAR = "similar.csv"
 #: What is written of a data set's embeddings: the index that similar images are looked up in.

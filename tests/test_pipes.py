@@ -36,9 +36,9 @@ def summary_of(path):
 
 
 def journal_of(path):
-    from segtumor.inference.batch.journal import Journal, make_header, overlays_in
+    from segtumor.inference.batch.journal import Journal, made_in, make_header
 
-    assert overlays_in(path) == []
+    assert made_in(path) == []
     header = make_header(settings={}, model={}, class_names=["a"])
     Journal(path, header, continued=True).close()
 

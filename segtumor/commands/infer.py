@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from segtumor.commands.common.command_line import check_threads, command
 from segtumor.commands.common.infer_options import build_parser
 from segtumor.errors import ConfigError, DataError, SomeInputsFailedError
-from segtumor.runs import FINDINGS, PREDICTIONS, SIMILAR, SUMMARY
+from segtumor.runs import DICOM_OBJECTS, FINDINGS, PREDICTIONS, SIMILAR, SUMMARY
 from segtumor.texts import counted
 
 if TYPE_CHECKING:  # would delay --help
@@ -170,6 +170,7 @@ def _given_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "num_workers": arguments.num_workers,
         "with_overlays": not arguments.no_overlays,
         "panels": arguments.panels,
+        "dicom_output": arguments.dicom_output,
         "continued": arguments.continued,
         "overwrite": arguments.overwrite,
     }
@@ -182,6 +183,7 @@ def _given_options(arguments: argparse.Namespace) -> dict[str, Any]:
 def _print_result(arguments: argparse.Namespace, options: "Options", result: "Result") -> int:
     counts = result.counts
     written = ["overlays/"] if options.with_overlays else []
+    written += [f"{DICOM_OBJECTS}/"] if counts.get("dicom_objects") else []
     written += [PREDICTIONS, FINDINGS, *([SIMILAR] if arguments.similar else []), SUMMARY]
     print(
         f"{counted(counts['inputs'], 'inputs')}: {counts['with_findings']} with findings at or above"
@@ -194,9 +196,18 @@ def _print_result(arguments: argparse.Namespace, options: "Options", result: "Re
         print(f"{unlike} unlike the training images, {counts['unlike_training_with_findings']} of them with findings")
     if result.notes:
         print(f"{result.notes} with a note, first: {result.first_note}")
+    if options.dicom_output:
+        objects, inputs = counted(counts["dicom_objects"], "DICOM objects"), counted(counts["with_dicom"], "inputs")
+        reasons = [f"{reason} ({counted(number, 'inputs')})" for reason, number in result.without_dicom.items()]
+        print("; ".join([f"{objects} of {inputs}", *reasons]))
     print(f"Written to {arguments.output}: {', '.join(written)}")
     if counts["failed"]:
         kind = DataError if counts["failed"] == counts["inputs"] else SomeInputsFailedError
         first = f"{result.first_failure:.300}".rstrip(".")
         raise kind(f"{counts['failed']} of {counted(counts['inputs'], 'inputs')} failed, first: {first}")
+    if result.first_dicom_failure is not None:
+        what = (
+            f"no DICOM objects of {counted(counts['dicom_failed'], 'inputs')}, first: {result.first_dicom_failure:.300}"
+        )
+        raise SomeInputsFailedError(what.rstrip("."))
     return 0

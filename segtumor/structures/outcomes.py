@@ -10,6 +10,21 @@ STATUS_OK, STATUS_FAILED, STATUS_NOT_REACHED = "ok", "failed", "not reached"
 
 
 @dataclass(frozen=True)
+class DicomOutcome:
+    """Which DICOM objects were made of one input (``segtumor.reporting.dicom``).
+
+    Attributes:
+        names: of their files.
+        reason: why there are none, or not all that were asked for; None where there are.
+        failed: whether that is a failure, rather than the nature of the input.
+    """
+
+    names: tuple[str, ...] = ()
+    reason: str | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True)
 class InferenceOutcome:
     """What became of one input.
 
@@ -21,6 +36,7 @@ class InferenceOutcome:
         reason: why it is not "ok"; None if it is.
         size_hw: (height, width) in px, the reading's; of a failed input that of the picture, None if it was not read.
         overlay: name of its overlay in ``overlays/``, or None.
+        dicom: what became of its DICOM objects, in ``dicom/``; None where nobody asked for them.
 
     Raises:
         ValueError: status, reading and reason contradict each other.
@@ -33,6 +49,7 @@ class InferenceOutcome:
     size_hw: tuple[int, int] | None = None
     seconds: float | None = None
     overlay: str | None = None
+    dicom: DicomOutcome | None = None
 
     def __post_init__(self) -> None:
         if self.status not in (STATUS_OK, STATUS_FAILED, STATUS_NOT_REACHED):

@@ -8,7 +8,7 @@ from fake_detector import FakeDetector
 from PIL import Image
 
 from segtumor.errors import ConfigError
-from segtumor.inference.batch.earlier_output import known_overlays
+from segtumor.inference.batch.earlier_output import known_files
 from segtumor.system.opencv import cv2
 
 pytestmark = pytest.mark.command
@@ -113,4 +113,4 @@ def test_an_input_among_the_overlays_is_refused_and_stays(pictures, work, tmp_pa
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"inputs": [3]}', '{"inputs": [{"overlay": 3}]}'])
 def test_a_summary_of_somebody_else_lists_no_overlays(tmp_path, text):
     (tmp_path / "summary.json").write_text(text)
-    assert known_overlays(tmp_path) == set()
+    assert known_files(tmp_path) == set()

@@ -17,6 +17,7 @@ def build_parser() -> argparse.ArgumentParser:
             "python tools/infer.py --run output/exported --input scans --recursive --output found --continue",
             "python tools/infer.py --run output/tiny_phantoms_crossval --tta --input scans --output found",
             "python tools/infer.py --cascade output/tumour_or_not --run output/which --input scans --output found",
+            "python tools/infer.py --input scans --output found --dicom-output seg,sr,sc",
             "python tools/infer.py --explain gradcam --input knee.png --output explained",
             "python tools/infer.py --similar 5 --index output/index/index.npz --input knee.png --output found",
             "python tools/infer.py --run output/exported --annotations mine/annotations/test.json --output found",
@@ -39,6 +40,14 @@ def build_parser() -> argparse.ArgumentParser:
     _add_inputs(parser)
     parser.add_argument("--output", required=True, metavar="DIR", help="where to write; created if needed")
     _add_thresholds(parser)
+    parser.add_argument(
+        "--dicom-output",
+        type=_kinds,
+        default=(),
+        metavar="KINDS",
+        help="of DICOM inputs also write, to dicom/, objects of the patient's study, separated by commas: seg"
+        " (segmentation), sr (measurement report), sc (overlay as a secondary capture); needs segtumor[dicom]",
+    )
     parser.add_argument("--no-overlays", action="store_true", help="write the tables only")
     parser.add_argument(
         "--panels",
@@ -51,6 +60,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_earlier_run_options(parser)
     add_settings(parser)
     return parser
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    """ "seg,sr" -> ("seg", "sr"), each once, in the order in which they are made; what they may be is checked later."""
+    kinds = dict.fromkeys(kind.strip().lower() for kind in text.split(",") if kind.strip())
+    return tuple(kinds) or ("",)
 
 
 def _add_looks(group: "argparse._ArgumentGroup") -> None:

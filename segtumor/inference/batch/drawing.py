@@ -1,4 +1,4 @@
-"""The last step of one input: its overlay, drawn and saved, and its outcome. Runs in threads."""
+"""The last step of one input: its overlay and DICOM objects, saved, and its outcome. Runs in threads."""
 
 import dataclasses
 import time
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segtumor.files import atomic_path
+from segtumor.inference.batch.dicom_files import DicomFiles
 from segtumor.inference.batch.predicting import Predicted
 from segtumor.inference.batch.preparing import Prepared
 from segtumor.inference.similar import SimilarImages
@@ -48,6 +49,7 @@ class Drawer:
         review_threshold: see ``readings.with_second_look``.
         set_thresholds: see ``readings.with_prediction_set``.
         similar: what is looked up for each reading, or None.
+        dicom_files: what makes DICOM objects of each reading, or None.
     """
 
     folder: Path | None
@@ -57,6 +59,7 @@ class Drawer:
     review_threshold: float | None = None
     set_thresholds: Sequence[float] | None = None
     similar: SimilarImages | None = None
+    dicom_files: DicomFiles | None = None
 
     def __call__(self, predicted: Predicted) -> tuple[InferenceOutcome, list[int] | None]:
         """(what became of it, identity of the file); raises OutputError where the overlay cannot be written."""
@@ -79,6 +82,7 @@ class Drawer:
                 if not is_out_of_memory(error):
                     raise
                 name, reading = None, dataclasses.replace(reading, notes=(*reading.notes, _NO_OVERLAY))
+        dicom = None if self.dicom_files is None else self.dicom_files(prepared, reading)
         drawn_s = time.perf_counter() - started
         timings_s = {"read": prepared.seconds, "model": predicted.seconds, "draw": drawn_s}
         return InferenceOutcome(
@@ -88,6 +92,7 @@ class Drawer:
             ),
             seconds=round(sum(timings_s.values()), 4),
             overlay=name,
+            dicom=dicom,
         )
 
     def _draw(self, prepared: Prepared, base: OverlayBase, reading: Reading, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What an output folder holds before a run: what may not be written into, tables and overlays of an earlier run.
+"""What an output folder holds before a run: what may not be written into, and what an earlier run wrote.
 
 Not here: what an earlier run has done (``journal``).
 """
@@ -12,11 +12,25 @@ from typing import Any
 from segtumor.errors import ConfigError
 from segtumor.files import open_ordinary
 from segtumor.inference.batch.inputs import file_identity
-from segtumor.inference.batch.journal import JOURNAL_NAME, overlays_in
-from segtumor.runs import CONFIG, EXPORT, FINDINGS, METRICS, OVERLAYS, PREDICTIONS, REPORT, RUN_RECORD, SIMILAR, SUMMARY
+from segtumor.inference.batch.journal import JOURNAL_NAME, made_in
+from segtumor.runs import (
+    CONFIG,
+    DICOM_OBJECTS,
+    EXPORT,
+    FINDINGS,
+    METRICS,
+    OVERLAYS,
+    PREDICTIONS,
+    REPORT,
+    RUN_RECORD,
+    SIMILAR,
+    SUMMARY,
+)
 
 TABLES = (SUMMARY, PREDICTIONS, FINDINGS)
 _ALL_TABLES = (*TABLES, SIMILAR)
+#: Folders of what is made of each input, and what lies there.
+_MADE = {OVERLAYS: "an overlay", DICOM_OBJECTS: "a DICOM object"}
 _ELSEWHERE = "Choose another --output"
 
 
@@ -76,19 +90,31 @@ def _model_in(folder: Path) -> str | None:
     return None
 
 
-def is_overlay(path: str | Path) -> bool:
-    """Whether a file lies where infer puts its overlays: a picture with findings drawn on it is no radiograph."""
+def what_infer_made(path: str | Path) -> str | None:
+    """What a file is, "an overlay" or "a DICOM object", if it lies where infer puts these: they are no radiographs."""
     folder = Path(path).parent
-    if folder.name != OVERLAYS:
-        return False
-    results = folder.parent
-    return (results / JOURNAL_NAME).exists() or all((results / name).exists() for name in TABLES)
+    results, what = folder.parent, _MADE.get(folder.name)
+    if what is None:
+        return None
+    is_ours = (results / JOURNAL_NAME).exists() or all((results / name).exists() for name in TABLES)
+    return what if is_ours else None
+
+
+def _several(what: str) -> str:
+    """ "an overlay" -> "overlays"."""
+    return f"{what.partition(' ')[2]}s"
+
+
+def is_made(path: str | Path) -> bool:
+    """Whether infer made a file out of a radiograph (``what_infer_made``)."""
+    return what_infer_made(path) is not None
 
 
 def kind_of_output(folder: Path) -> str | None:
     """What a folder holds that segtumor wrote, in a few words, None for any other: no radiographs lie there."""
-    if is_overlay(folder / "x"):
-        return "overlays of an earlier run"
+    made = what_infer_made(folder / "x")
+    if made is not None:
+        return f"{_several(made)} of an earlier run"
     names = {"a training run": (CONFIG, RUN_RECORD), "an evaluation": (METRICS, REPORT)}
     return next((kind for kind, files in names.items() if all((folder / name).exists() for name in files)), None)
 
@@ -111,34 +137,44 @@ def remove_tables(folder: Path) -> None:
 
 
 def check_inputs(paths: Iterable[str | Path], folder: str | Path) -> None:
-    """Refuse inputs among the overlays of the output folder, which are removed or replaced, by ConfigError."""
-    overlays = os.path.realpath(Path(folder) / OVERLAYS)
+    """Refuse inputs among what is made in the output folder, which is removed or replaced, by ConfigError."""
+    made = {os.path.realpath(Path(folder) / name): what for name, what in _MADE.items()}
     for path in map(Path, paths):
         if file_identity(path) is None:  # what is not there cannot be lost
             continue
         # A link and what it leads to: either may lie there.
-        if overlays in (os.path.dirname(os.path.realpath(path)), os.path.realpath(path.parent)):
+        places = (os.path.dirname(os.path.realpath(path)), os.path.realpath(path.parent))
+        what = next((made[place] for place in places if place in made), None)
+        if what is not None:
             remedy = "Choose another --output, or copy the picture elsewhere"
-            raise ConfigError("the input is among the overlays of --output", where=path, remedy=remedy)
+            raise ConfigError(f"the input is among the {_several(what)} of --output", where=path, remedy=remedy)
 
 
-def known_overlays(folder: str | Path) -> set[str]:
-    """Names of the overlays that the tables and the journal in an output folder list, a set."""
+def known_files(folder: str | Path) -> set[str]:
+    """What the tables and the journal in an output folder list as made: "overlays/0.png", "dicom/ab_seg.dcm"."""
     try:
         inputs = (read_summary(folder) or {})["inputs"]
-        names = [entry["overlay"] for entry in inputs if isinstance(entry["overlay"], str)]
-    except (KeyError, TypeError):  # no summary, or not one of ours
-        names = []
-    return {name for name in (*names, *overlays_in(Path(folder) / JOURNAL_NAME)) if name}
+        listed = [name for entry in inputs for name in _listed(entry)]
+    except (AttributeError, KeyError, TypeError):  # no summary, or not one of ours
+        listed = []
+    return {*listed, *made_in(Path(folder) / JOURNAL_NAME)}
 
 
-def remove_overlays(folder: str | Path, names: Iterable[str]) -> None:
-    """Remove these and no other files."""
-    for name in names:
-        (Path(folder) / OVERLAYS / Path(name).name).unlink(missing_ok=True)
+def _listed(entry: Mapping[str, Any]) -> list[str]:
+    """What one of "inputs" in summary.json names."""
+    names = [(OVERLAYS, entry["overlay"]), *((DICOM_OBJECTS, name) for name in entry.get("dicom") or ())]
+    return [f"{folder}/{name}" for folder, name in names if name and isinstance(name, str)]
+
+
+def remove_made(folder: str | Path, names: Iterable[str]) -> None:
+    """Remove these of ``known_files`` and no other files, whatever a damaged table says."""
+    for name in map(Path, names):
+        if name.parent.name in _MADE:
+            (Path(folder) / name.parent.name / name.name).unlink(missing_ok=True)
 
 
 def other_pictures(folder: str | Path, known: Iterable[str]) -> set[str]:
-    """Names of what lies among the overlays and is none of the ``known`` ones, a set: such names are taken."""
+    """Names of what lies among the overlays and is none of the ``known`` files, a set: such names are taken."""
     overlays = Path(folder) / OVERLAYS
-    return {path.name for path in overlays.iterdir()} - set(known) if overlays.is_dir() else set()
+    found = {path.name for path in overlays.iterdir()} if overlays.is_dir() else set()
+    return {name for name in found if f"{OVERLAYS}/{name}" not in set(known)}

@@ -15,7 +15,7 @@ from segtumor.cases import case_or_own
 from segtumor.errors import DataError
 from segtumor.files import open_ordinary
 from segtumor.imaging.listing import SUPPORTED_SUFFIXES, LeftOut, look_through, why_no_image
-from segtumor.inference.batch.earlier_output import is_overlay, kind_of_output
+from segtumor.inference.batch.earlier_output import is_made, kind_of_output, what_infer_made
 from segtumor.inference.batch.inputs import distinct
 from segtumor.texts import counted
 
@@ -103,7 +103,7 @@ def _of_pattern(pattern: str, recursive: bool) -> Inputs:
     names = sorted(glob.glob(pattern, recursive=True))
     files = [Path(name) for name in names if not os.path.isdir(name)]
     folders = [Path(name) for name in names if os.path.isdir(name)]
-    paths, left_out = [path for path in files if not is_overlay(path)], _overlays(files)
+    paths, left_out = [path for path in files if not is_made(path)], _made(files)
     if not names:
         raise DataError("nothing matches", where=pattern, remedy="Check --input")
     if recursive:
@@ -111,7 +111,7 @@ def _of_pattern(pattern: str, recursive: bool) -> Inputs:
             deeper = _walk(folder)
             paths, left_out = paths + deeper.paths, left_out + deeper.left_out
     if not paths:
-        got = f"{len(folders)} folders" if folders else f"{len(left_out)} overlays of earlier runs"
+        got = f"{len(folders)} folders" if folders else f"{len(left_out)} results of earlier runs"
         remedy = _DEEPER.format(folders[0]) if folders else "Check --input"
         raise DataError("no file matches", where=pattern, got=got, remedy=remedy)
     return Inputs(paths, left_out)
@@ -123,7 +123,7 @@ def _of_folder(folder: Path, recursive: bool) -> Inputs:
     else:
         images, left_out = look_through(folder)
         deeper = tuple(LeftOut(path, _not_entered(path) or _SUB_FOLDER) for path in _sub_folders(folder))
-        found = Inputs([path for path in images if not is_overlay(path)], (*left_out, *_overlays(images), *deeper))
+        found = Inputs([path for path in images if not is_made(path)], (*left_out, *_made(images), *deeper))
     if found.paths:
         return found
     n_folders = len(_sub_folders(folder))
@@ -136,8 +136,9 @@ def _of_folder(folder: Path, recursive: bool) -> Inputs:
     raise DataError("folder without images", where=folder, got=got, expected=expected)
 
 
-def _overlays(paths: Iterable[Path]) -> tuple[LeftOut, ...]:
-    return tuple(LeftOut(path, "an overlay of an earlier run") for path in paths if is_overlay(path))
+def _made(paths: Iterable[Path]) -> tuple[LeftOut, ...]:
+    made = ((path, what_infer_made(path)) for path in paths)
+    return tuple(LeftOut(path, f"{what} of an earlier run") for path, what in made if what is not None)
 
 
 def _sub_folders(folder: Path) -> list[Path]:
@@ -160,8 +161,8 @@ def _walk(root: Path) -> Inputs:
                 raise
             left_out.append(LeftOut(folder, error.what))
             continue
-        images += [path for path in here if not is_overlay(path)]
-        left_out += [*others, *_overlays(here)]
+        images += [path for path in here if not is_made(path)]
+        left_out += [*others, *_made(here)]
         for path in reversed(_sub_folders(folder)):
             reason = _not_entered(path)
             if reason:

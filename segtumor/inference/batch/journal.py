@@ -18,7 +18,16 @@ import segtumor
 from segtumor.errors import ConfigError, OutputError
 from segtumor.files import open_ordinary, output_errors, write_bytes
 from segtumor.inference.batch.inputs import file_identity, input_keys
-from segtumor.inference.batch.journal_lines import Line, encoded, input_line, is_input, outcome_line, outcome_of, parsed
+from segtumor.inference.batch.journal_lines import (
+    Line,
+    encoded,
+    input_line,
+    is_input,
+    made_by,
+    outcome_line,
+    outcome_of,
+    parsed,
+)
 from segtumor.settings.nested import leaves
 from segtumor.structures.outcomes import STATUS_OK, InferenceOutcome
 
@@ -56,9 +65,10 @@ class Journal:
     def __init__(self, path: str | Path, header: Line, *, continued: bool) -> None:
         self._path, self._class_names = Path(path), tuple(header["class_names"])
         self._key_of, self._synced = input_keys(), time.monotonic()
-        self._names: dict[str, str] = {}  # these three by key
+        self._names: dict[str, str] = {}  # these four by key
         self._positions: dict[str, int] = {}
         self._overlays: dict[str, str] = {}
+        self._made: dict[str, list[str]] = {}
         self._outdated: set[str] = set()
         if not continued:
             write_bytes(self._path, encoded(header))
@@ -82,9 +92,14 @@ class Journal:
         """{key: overlay} of what is done."""
         return dict(self._overlays)
 
-    def overlay_of(self, path: str | Path) -> str | None:
-        """Name of an input's overlay, or None."""
-        return self._overlays.get(self._key_of(path))
+    @property
+    def made(self) -> set[str]:
+        """All that is done has in the output folder, as ``journal_lines.made_by``."""
+        return {name for names in self._made.values() for name in names}
+
+    def made_of(self, path: str | Path) -> list[str]:
+        """What an input has in the output folder, likewise."""
+        return self._made.get(self._key_of(path), [])
 
     def key_of(self, path: str | Path) -> str:
         """What the journal knows an input by, however its folder is typed."""
@@ -121,10 +136,11 @@ class Journal:
         ``inputs.file_identity`` of its file, taken before it was read.
         """
         key = self._key_of(outcome.file_name)
-        position = self._append(encoded(outcome_line(outcome, key, identity)))
+        line = outcome_line(outcome, key, identity)
+        position = self._append(encoded(line))
         if time.monotonic() - self._synced > _SECONDS_BETWEEN_SYNCS:
             self._sync()
-        self._remember(key, position, outcome.overlay)
+        self._remember(key, position, line)
 
     def outcome(self, path: str | Path) -> InferenceOutcome | None:
         """The latest InferenceOutcome of an input, under the name that it was last given; None if there is none."""
@@ -142,12 +158,12 @@ class Journal:
         with output_errors(self._path):
             self._file.close()
 
-    def _remember(self, key: str, position: int, overlay: str | None) -> None:
-        self._positions[key] = position
+    def _remember(self, key: str, position: int, entry: Line) -> None:
+        self._positions[key], self._made[key] = position, made_by(entry)
         self._outdated.discard(key)
         self._overlays.pop(key, None)
-        if overlay:
-            self._overlays[key] = overlay
+        if entry["overlay"]:
+            self._overlays[key] = entry["overlay"]
 
     def _append(self, data: bytes) -> int:
         """Write lines to the end; returns where they begin."""
@@ -179,7 +195,7 @@ class Journal:
                 self._names[entry["key"]] = entry["name"]
             elif entry and outcome_of(entry, self._class_names):
                 self._names.setdefault(entry["key"], entry["name"])  # the line that named it may be damaged
-                self._remember(entry["key"], position, entry["overlay"])
+                self._remember(entry["key"], position, entry)
             elif line.endswith(b"\n"):
                 damaged += 1
             else:
@@ -193,11 +209,10 @@ class Journal:
             logger.info("continuing: %d of %d inputs are in %s", len(self._positions), len(self._names), self._path)
 
 
-def overlays_in(path: str | Path) -> list[str]:
-    """Names of the overlays that a journal lists; nothing where there is none that can be read."""
+def made_in(path: str | Path) -> list[str]:
+    """The pictures and objects that a journal lists, as ``made_by``; nothing where there is none that can be read."""
     with contextlib.suppress(OSError), open_ordinary(path) as file:
-        overlays = [(parsed(line) or {}).get("overlay") for line in file]
-        return [name for name in overlays if isinstance(name, str)]
+        return [name for line in file for name in made_by(parsed(line))]
     return []
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 from segtumor.arrays import Rle
+from segtumor.runs import DICOM_OBJECTS, OVERLAYS
 from segtumor.structures.lesions import UNPLACED, Finding
-from segtumor.structures.outcomes import InferenceOutcome
+from segtumor.structures.outcomes import DicomOutcome, InferenceOutcome
 from segtumor.structures.readings import Note, Reading, Similar
 
 #: Fields of InferenceOutcome and of Reading that a line holds as they are, and what else it holds. Maps are not kept:
@@ -24,6 +25,8 @@ _OF_OUTCOME = ("size_hw", "status", "reason", "seconds", "overlay")
 _OF_READING = ("spacing_mm", "spacing_source", "image_probabilities", "uncertainty", "timings_s")
 #: Of a reading, too; lines of older versions lack them.
 _MARKS_LESIONS, _PREDICTION_SET, _SIMILAR, _ATTRIBUTES = "marks_lesions", "prediction_set", "similar", "attributes"
+#: Of an outcome, where DICOM objects were asked for.
+_DICOM = "dicom"
 _INPUT_KEYS = {"name", "key"}
 _KEYS = {*_INPUT_KEYS, "file", *_OF_OUTCOME}
 _READING_KEYS = {*_OF_READING, "notes", "findings"}
@@ -68,6 +71,7 @@ def outcome_line(outcome: InferenceOutcome, key: str, identity: list[int] | None
         **input_line(key, outcome.file_name),
         "file": identity,
         **{name: getattr(outcome, name) for name in _OF_OUTCOME},
+        **({} if outcome.dicom is None else {_DICOM: dataclasses.astuple(outcome.dicom)}),
         **({} if outcome.reading is None else _reading_entry(outcome.reading)),
     }
 
@@ -86,9 +90,24 @@ def outcome_of(entry: Line | None, class_names: Sequence[str]) -> InferenceOutco
             size_hw=size_hw,
             seconds=entry["seconds"],
             overlay=_file_name(entry["overlay"]),
+            dicom=_dicom(*entry[_DICOM]) if entry.get(_DICOM) is not None else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError):  # KeyError: of an outline
         return None
+
+
+def made_by(entry: Line | None) -> list[str]:
+    """What the outcome of a parsed line has in the output folder: "overlays/0.png", "dicom/ab_seg.dcm"."""
+    entry = entry or {}
+    dicom = entry.get(_DICOM)
+    names = [(OVERLAYS, entry.get("overlay"))]
+    names += [(DICOM_OBJECTS, name) for name in (dicom[0] if isinstance(dicom, (list, tuple)) and dicom else ())]
+    return [f"{folder}/{name}" for folder, name in names if isinstance(name, str)]
+
+
+def _dicom(names: Sequence[Any], reason: str | None, failed: bool) -> DicomOutcome:
+    known = [name for name in map(_file_name, names) if name is not None]
+    return DicomOutcome(tuple(known), None if reason is None else str(reason), bool(failed))
 
 
 def _reading_entry(reading: Reading) -> Line:

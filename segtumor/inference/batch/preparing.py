@@ -16,7 +16,7 @@ from segtumor.errors import BadImageError, SegtumorError
 from segtumor.imaging import Radiograph, normalize_window, read_radiograph
 from segtumor.imaging.radiograph import OneFrameError, TooLargeError
 from segtumor.inference.batch.contexts import Contexts
-from segtumor.inference.batch.earlier_output import is_overlay
+from segtumor.inference.batch.earlier_output import what_infer_made
 from segtumor.inference.batch.inputs import file_identity
 from segtumor.reporting.pictures.overlay_view import OverlayBase, overlay_base
 from segtumor.runtime.predictor import Predictor
@@ -117,9 +117,10 @@ class Preparer:
         )
 
     def _read(self, path: Path) -> Radiograph:
-        if is_overlay(path):
-            remedy = "Give the radiograph that it was drawn on"
-            raise BadImageError("this is an overlay of an earlier run, not a radiograph", where=path, remedy=remedy)
+        made = what_infer_made(path)
+        if made is not None:
+            what = f"this is {made} of an earlier run, not a radiograph"
+            raise BadImageError(what, where=path, remedy="Give the radiograph that it was made of")
         try:
             return self._chosen_frame(path)
         except TooLargeError as error:

@@ -10,6 +10,7 @@ import functools
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,14 @@ from segtumor import progress
 from segtumor.errors import ConfigError, SegtumorError
 from segtumor.imaging.listing import LeftOut
 from segtumor.inference.batch.contexts import Contexts
+from segtumor.inference.batch.dicom_files import DicomFiles
 from segtumor.inference.batch.drawing import Drawer
 from segtumor.inference.batch.earlier_output import (
     check_inputs,
     check_output,
-    known_overlays,
+    known_files,
     other_pictures,
-    remove_overlays,
+    remove_made,
     remove_tables,
 )
 from segtumor.inference.batch.inputs import distinct, file_identity, overlay_names
@@ -36,10 +38,12 @@ from segtumor.inference.batch.preparing import Preparer
 from segtumor.inference.batch.tables import write_tables
 from segtumor.inference.load import InferenceModel
 from segtumor.inference.similar import SimilarImages
-from segtumor.runs import OVERLAYS
+from segtumor.reporting.dicom.coding import algorithm_of
+from segtumor.reporting.dicom.objects import SC, check_kinds
+from segtumor.runs import DICOM_OBJECTS, OVERLAYS
 from segtumor.runtime.predictor import Predictor
 from segtumor.settings.kinds import percent_hint
-from segtumor.structures.outcomes import STATUS_FAILED, STATUS_NOT_REACHED, InferenceOutcome
+from segtumor.structures.outcomes import STATUS_FAILED, STATUS_NOT_REACHED, DicomOutcome, InferenceOutcome
 from segtumor.system.locks import lock_folder
 from segtumor.texts import counted
 
@@ -62,10 +66,12 @@ class Options:
             ``confidence_threshold``; None for none.
         set_thresholds: of prediction sets, (K + 1,), normal first; None for none.
         panels: whether each overlay has the picture as it was read, and as the model sees it, beside it.
+        dicom_output: kinds of DICOM objects to make of each DICOM input (``reporting.dicom.objects.KINDS``).
         continued: whether to go on with the run in the folder, if there is one.
 
     Raises:
         ConfigError: a value is out of its range.
+        InstallationError: DICOM objects are asked for, and what makes them is missing.
     """
 
     confidence_threshold: float
@@ -76,6 +82,7 @@ class Options:
     num_workers: int = 1
     with_overlays: bool = True
     panels: bool = False
+    dicom_output: tuple[str, ...] = ()
     note: str | None = None
     review_threshold: float | None = None
     set_thresholds: tuple[float, ...] | None = None
@@ -109,6 +116,8 @@ class Options:
                 raise ConfigError("out of range", where=option, got=getattr(self, name), expected=f"{least} or more")
         if self.panels and not self.with_overlays:
             raise ConfigError("panels are beside overlays", where="--panels", remedy="Leave out --no-overlays")
+        if self.dicom_output:
+            check_kinds(self.dicom_output)
         if self.frame is not None and self.frame < 0:
             raise ConfigError("out of range", where="--frame", got=self.frame, expected="0 or more")
 
@@ -122,12 +131,16 @@ class Result:
         first_failure: reason of the first failed input, or None.
         notes: number of inputs with a note.
         first_note: the first of them, with its file, or None.
+        without_dicom: {why there are no DICOM objects of inputs, or not all, though nothing failed: number of inputs}.
+        first_dicom_failure: why they failed of the first input where they did, or None.
     """
 
     counts: Mapping[str, int]
     first_failure: str | None
     notes: int
     first_note: str | None
+    without_dicom: Mapping[str, int]
+    first_dicom_failure: str | None
 
 
 def check(paths: Iterable[str | Path], output: str | Path, *, continued: bool, overwrite: bool) -> None:
@@ -192,29 +205,32 @@ def infer(
         settings = {**settings, "similar": similar.settings}
     if contexts is not None:
         settings = {**settings, "table": contexts.source}
+    if options.dicom_output:
+        settings = {**settings, "dicom_output": options.dicom_output}
     panels = {"panels": True} if options.panels else {}  # absent from the journals of earlier versions
     asked = {**settings, "with_overlays": options.with_overlays, "note": options.note, **panels}
     header = make_header(settings=asked, model=model, class_names=predictor.class_names)
     with lock_folder(output) as folder:
         # Once more: another run may have come to its end here since.
         check_output(folder, continued=options.continued, overwrite=options.overwrite)
-        continued, earlier = options.continued and (folder / JOURNAL_NAME).exists(), known_overlays(folder)
+        continued, earlier = options.continued and (folder / JOURNAL_NAME).exists(), known_files(folder)
         with Journal(folder / JOURNAL_NAME, header, continued=continued) as journal:
             if not continued:
                 remove_tables(folder)
-                remove_overlays(folder, earlier)
+                remove_made(folder, earlier)
             journal.add(asked_for)
             inputs = [*_unnamed(journal, asked_for), *asked_for]
             about = {"settings": settings, "model": model, "left_out": left_out}
             finish = functools.partial(_finish, folder, journal, inputs, predictor.class_names, options, **about)
             try:
-                _work(predictor, inputs, folder, options, journal, earlier, similar, contexts or Contexts())
+                making = _dicom_files(folder, journal, options, model)
+                _work(predictor, inputs, folder, options, journal, earlier, similar, contexts or Contexts(), making)
             except BaseException:  # what was found before an interruption or a full memory is not lost
                 _finish_as_far_as_it_goes(finish)
                 raise
             result = finish()
             # A file that was damaged since: pictures and tables agree.
-            remove_overlays(folder, earlier - set(journal.overlays.values()))
+            remove_made(folder, earlier - journal.made)
     return result
 
 
@@ -251,13 +267,15 @@ def _work(
     earlier: set[str],
     similar: SimilarImages | None,
     contexts: Contexts,
+    dicom_files: DicomFiles | None,
 ) -> None:
-    """Read, predict, draw and note down every input that is not done; ``earlier`` overlays may be replaced."""
+    """Read, predict, draw and note down every input that is not done; ``earlier`` files may be replaced."""
     started, left = time.perf_counter(), [path for path in paths if not _is_done(journal, path, folder)]
     keys, drawn = [Path(journal.key_of(path)) for path in paths], journal.overlays
-    taken = other_pictures(folder, {*earlier, *drawn.values()})
+    taken = other_pictures(folder, earlier | journal.made)
     names = dict(zip(paths, overlay_names(keys, drawn, taken=taken), strict=True))
-    percentiles = options.window_percentiles if options.with_overlays else None
+    is_drawn = options.with_overlays or SC in options.dicom_output
+    percentiles = options.window_percentiles if is_drawn else None
     preparer = Preparer(
         predictor=predictor,
         window_percentiles=percentiles,
@@ -275,6 +293,7 @@ def _work(
         review_threshold=options.review_threshold,
         set_thresholds=options.set_thresholds,
         similar=similar,
+        dicom_files=dicom_files,
     )
     workers, ahead = options.num_workers, 2 * options.batch_size + options.num_workers
     prepared = in_background(preparer, left, workers=workers, ahead=ahead)
@@ -286,14 +305,32 @@ def _work(
                 logger.debug("first result after %.2f s", time.perf_counter() - started)
             if outcome.status == STATUS_FAILED or outcome.note:
                 logger.warning("%s", outcome.reason or f"{outcome.file_name}: {outcome.note}")
+            if outcome.dicom is not None and outcome.dicom.failed:
+                logger.warning("no DICOM objects: %s", outcome.dicom.reason)
             journal.append(outcome, identity)
 
 
+def _dicom_files(folder: Path, journal: Journal, options: Options, model: Mapping[str, Any]) -> DicomFiles | None:
+    if not options.dicom_output:
+        return None
+    return DicomFiles(
+        folder=folder / DICOM_OBJECTS,
+        kinds=options.dicom_output,
+        key_of=journal.key_of,
+        score_threshold=options.confidence_threshold,
+        algorithm=algorithm_of(model),
+        note=options.note,
+        frame=options.frame,
+    )
+
+
 def _is_done(journal: Journal, path: Path, folder: Path) -> bool:
-    """Whether an input needs no more work: neither its findings nor its overlay, if it can be drawn again."""
-    overlay = journal.overlay_of(path)
-    is_drawn = overlay is None or (folder / OVERLAYS / overlay).exists() or file_identity(path) is None
-    return journal.is_done(path) and is_drawn
+    """Whether an input needs no more work: neither its findings nor what is made of them, if it can be made again."""
+    if not journal.is_done(path) or file_identity(path) is None:
+        return journal.is_done(path)
+    outcome = journal.outcome(path)
+    is_failed = outcome is not None and outcome.dicom is not None and outcome.dicom.failed
+    return not is_failed and all((folder / name).exists() for name in journal.made_of(path))
 
 
 def _finish(
@@ -334,10 +371,15 @@ def _outcomes(journal: Journal, paths: Iterable[Path]) -> Iterator[InferenceOutc
 
 
 def _result(counts: Mapping[str, int], outcomes: Iterable[InferenceOutcome]) -> Result:
-    first_failure, notes, first_note = None, 0, None
+    first_failure, notes, first_note, without_dicom, dicom_failure = None, 0, None, Counter[str](), None
     for outcome in outcomes:
         first_failure = first_failure or outcome.reason
         if outcome.note:
             notes += 1
             first_note = first_note or f"{outcome.file_name}: {outcome.note}"
-    return Result(counts, first_failure, notes, first_note)
+        dicom = outcome.dicom or DicomOutcome()
+        if dicom.failed:
+            dicom_failure = dicom_failure or dicom.reason
+        elif dicom.reason is not None:
+            without_dicom[dicom.reason] += 1
+    return Result(counts, first_failure, notes, first_note, without_dicom, dicom_failure)

@@ -45,13 +45,16 @@ def write_tables(
     lists = {"images": _images(outcomes()), "annotations": _annotations(outcomes(), class_names)}
     write_json_stream(folder / PREDICTIONS, predictions_head(class_names), lists)
     judges_images = any(map(entries.judges_image, outcomes()))
-    columns = {"judges_images": judges_images}
+    makes_dicom = "dicom_output" in settings
+    columns = {"judges_images": judges_images, "makes_dicom": makes_dicom}
     rows = (row for outcome in shown() for row in entries.rows_of_one(outcome, class_names, note=note, **columns))
     write_csv(folder / FINDINGS, rows, entries.findings_columns(class_names, **columns))
     if "similar" in settings:
         similar = (row for outcome in outcomes() for row in entries.similar_rows(outcome))
         write_csv(folder / SIMILAR, similar, entries.SIMILAR_COLUMNS)
     counts = entries.count(shown(), tumor_from=threshold if judges_images else None)
+    if makes_dicom:
+        counts |= entries.count_dicom(outcomes())
     head = {**entries.summary_head(settings=settings, model=model, counts=counts), "note": note}
     passed_over = ({"file": str(path), "reason": reason} for path, reason in left_out)
     lists = {"inputs": map(entries.summary_entry, shown()), "left_out": passed_over}

@@ -26,8 +26,10 @@ SCHEMA_VERSION = 1
 SIMILAR_COLUMNS = ("file", "status", "rank", "similar_file", "case_id", "class", "distance")
 
 
-def findings_columns(class_names: Sequence[str], *, judges_images: bool = False) -> tuple[str, ...]:
-    """Columns of findings.csv, in order; the last ones only where whole images are judged."""
+def findings_columns(
+    class_names: Sequence[str], *, judges_images: bool = False, makes_dicom: bool = False
+) -> tuple[str, ...]:
+    """Columns of findings.csv, in order; the last ones only where whole images are judged or DICOM objects made."""
     of_images = (*(f"image_probability_{name}" for name in (NORMAL, *class_names)), "uncertainty", "prediction_set")
     return (
         "file",
@@ -43,6 +45,7 @@ def findings_columns(class_names: Sequence[str], *, judges_images: bool = False)
         "reason",
         "note",
         *(of_images if judges_images else ()),
+        *(("dicom",) if makes_dicom else ()),
     )
 
 
@@ -55,7 +58,12 @@ def judges_image(outcome: InferenceOutcome) -> bool:
 
 
 def rows_of_one(
-    outcome: InferenceOutcome, class_names: Sequence[str], *, note: str | None = None, judges_images: bool = False
+    outcome: InferenceOutcome,
+    class_names: Sequence[str],
+    *,
+    note: str | None = None,
+    judges_images: bool = False,
+    makes_dicom: bool = False,
 ) -> list[dict[str, Any]]:
     """Rows of findings.csv that belong to one input, dicts by ``findings_columns``: one per finding.
 
@@ -63,9 +71,12 @@ def rows_of_one(
     as its finding, one that is not "ok" a row with its reason. Cells that do not apply are empty: sizes in mm without a
     spacing, the area without a mask.
     """
-    common = dict.fromkeys(findings_columns(class_names, judges_images=judges_images), "")
+    columns = findings_columns(class_names, judges_images=judges_images, makes_dicom=makes_dicom)
+    common = dict.fromkeys(columns, "")
     notes = "; ".join(text for text in (outcome.note, note) if text)
     common |= {"file": outcome.file_name, "status": outcome.status, "note": notes}
+    if makes_dicom and outcome.dicom is not None:
+        common["dicom"] = "; ".join(outcome.dicom.names)
     if outcome.reading is None:
         return [{**common, "reason": outcome.reason}]
     common |= {"overlay": outcome.overlay or "", **(_cells_of_image(outcome.reading) if judges_images else {})}
@@ -100,6 +111,16 @@ def summary_head(*, settings: Mapping[str, Any], model: Mapping[str, Any], count
     """
     heading = {"schema_version": SCHEMA_VERSION, "segtumor_version": segtumor.__version__, "notice": NOTICE}
     return {**heading, "settings": settings, "model": model, "counts": counts}
+
+
+def count_dicom(outcomes: Iterable[InferenceOutcome]) -> dict[str, int]:
+    """Of the "counts", where DICOM objects were asked for: objects, inputs with some, and inputs where they failed."""
+    made = [outcome.dicom for outcome in outcomes if outcome.dicom is not None]
+    return {
+        "dicom_objects": sum(len(one.names) for one in made),
+        "with_dicom": sum(bool(one.names) for one in made),
+        "dicom_failed": sum(one.failed for one in made),
+    }
 
 
 def count(outcomes: Iterable[InferenceOutcome], *, tumor_from: float | None = None) -> dict[str, int]:
@@ -143,6 +164,8 @@ def summary_entry(outcome: InferenceOutcome) -> dict[str, Any]:
         entry["image_probabilities"] = named_image_probabilities(outcome.reading)
     if outcome.reading is not None and outcome.reading.attributes:
         entry["attributes"] = named_attributes(outcome.reading)
+    if outcome.dicom is not None:
+        entry["dicom"], entry["dicom_reason"] = list(outcome.dicom.names), outcome.dicom.reason
     return entry
 
 
