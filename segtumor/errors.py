@@ -82,6 +82,12 @@ class OutputError(SegtumorError):
     exit_code = 4
 
 
+class PacsError(SegtumorError):
+    """An archive of radiographs that does not answer, refuses, or is none."""
+
+    exit_code = 4
+
+
 class DataError(SegtumorError):
     """Data that cannot be used: annotations, tables, splits."""
 

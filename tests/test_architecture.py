@@ -64,7 +64,12 @@ FRAMEWORKS = {"torch", "torchvision", "detectron2", "albumentations", "fvcore"}
 #: Run by a library, not imported.
 SCRIPTS = {"web.storage.migrations.env"}
 #: Packages of an extra, or slow to import, and the one place that may import each, inside functions.
-KEPT_TO = {"highdicom": "reporting.dicom", "dicomweb_client": "web.pacs", "pynetdicom": "web.pacs"}
+KEPT_TO = {
+    "highdicom": "reporting.dicom",
+    "dicomweb_client": "web.pacs",
+    "pynetdicom": "web.pacs",
+    "requests": "web.pacs",
+}
 #: Rooms that may print.
 PRINTING = ("commands",)
 

@@ -36,6 +36,7 @@ EXIT_CODES = {
     "ModelError": 3,
     "InstallationError": 4,
     "OutputError": 4,
+    "PacsError": 4,
     "DataError": 5,
     "BadImageError": 5,
     "NonFiniteLossError": 5,

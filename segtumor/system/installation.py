@@ -90,6 +90,8 @@ PACKAGES = (
     _only_for("for JPEG 2000 in DICOM files", "OpenJPEG", module="openjpeg", distribution="pylibjpeg-openjpeg"),
     _only_for("for lossless JPEG and JPEG-LS in DICOM files", "GDCM", module="gdcm", distribution="python-gdcm"),
     _only_for("for DICOM objects of findings", "highdicom"),
+    _only_for("to ask a DICOMweb archive", "dicomweb-client", module="dicomweb_client"),
+    _only_for("to receive DICOM files", "pynetdicom"),
     _only_for("to run OpenVINO exports", "OpenVINO", module="openvino", distribution="openvino"),
     _only_for("to run ONNX exports", "onnxruntime"),
     _only_for("to write exports", "onnx"),

@@ -1,0 +1,1 @@
+"""Exchange with an archive of radiographs (PACS): DICOMweb, where we ask, and C-STORE, where others send."""
