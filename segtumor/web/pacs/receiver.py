@@ -5,6 +5,7 @@ memory for each sender. Not here: what becomes of the files.
 """
 
 import contextlib
+import errno
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ TAKEN, NO_ROOM, NOT_UNDERSTOOD = 0x0000, 0xA700, 0xC000
 _LONGEST_AE = 16
 _MOST_SENDERS = 4
 _ACSE_S, _SILENCE_S = 10, 60
+#: Longest message unit (PDU); agreed on are 16 kB, and a list of all that a sender offers is shorter.
+_LONGEST_PDU = 2**20
 
 
 class Receiver:
@@ -102,6 +105,7 @@ class Receiver:
 
         prepare_output_folder(self._folder)
         handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, _guard),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_PDU_RECV, self._count),
             (evt.EVT_CONN_CLOSE, self._forget),
@@ -163,6 +167,21 @@ class Receiver:
             logger.warning("%s: refused, %s", _origin(event), error)
             return NOT_UNDERSTOOD
         return TAKEN
+
+
+def _guard(event: "Event") -> None:
+    """Close a connection that announces an endless message, which would be kept in memory until it is whole."""
+    connection = event.assoc.dul.socket
+    if connection is None:
+        return
+    receive = connection.recv
+
+    def limited(n_bytes: int) -> bytearray:
+        if n_bytes > _LONGEST_PDU:
+            raise OSError(errno.EMSGSIZE, "a message longer than is agreed on")
+        return receive(n_bytes)
+
+    connection.recv = limited  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager

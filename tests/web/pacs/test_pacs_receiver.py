@@ -1,5 +1,6 @@
 """Receiving by C-STORE: from Orthanc as the sender, and from senders that are refused."""
 
+import contextlib
 import logging
 import re
 import socket
@@ -140,6 +141,14 @@ def test_a_sender_of_too_much_is_cut_off(receiving, tmp_path, caplog):
     assert store(receiver, large) is None
     assert store(receiver, small) == TAKEN, "others go on, and each object counts alone"
     assert len(came) == 2 and "cut off, an object has more than 20000 bytes" in caplog.text
+
+
+def test_who_announces_an_endless_message_is_cut_off(receiving):
+    receiver, _ = receiving()
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=5) as sender:
+        sender.sendall(bytes([1, 0]) + (2**31).to_bytes(4, "big") + bytes(1000))
+        with contextlib.suppress(ConnectionResetError):
+            assert sender.recv(10) == b""
 
 
 @pytest.mark.parametrize(
