@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
+from segtumor.reporting.dicom.coding import Algorithm
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
 from segtumor.structures.readings import Reading
@@ -25,16 +26,23 @@ class SquareModel:
 
     def __init__(self):
         self.points = {"youden": 0.4}
+        self.algorithm = Algorithm("squares", "1")
 
     def read(self, radiograph):
         findings = []
         for class_id, (square, score) in enumerate(zip(SQUARES, SCORES, strict=True)):
             mask = np.zeros(radiograph.size_hw, dtype=bool)
             mask[square] = True
-            if radiograph.pixels[mask].min() > 0.9:
+            if mask.any() and radiograph.pixels[mask].min() > 0.9:
                 rle = rle_from_mask(mask)
                 findings.append(Finding(class_id, score, rle=rle, probabilities=((0.8, 0.2), (0.1, 0.3))[class_id]))
-        return Reading(class_names=self.class_names, size_hw=radiograph.size_hw, findings=tuple(findings))
+        return Reading(
+            class_names=self.class_names,
+            size_hw=radiograph.size_hw,
+            findings=tuple(findings),
+            spacing_mm=radiograph.spacing_mm,
+            spacing_source=radiograph.spacing_source,
+        )
 
     def heat(self, method, radiograph):
         return {method: radiograph.pixels}

@@ -13,6 +13,7 @@ from segtumor.commands.common.command_line import check_threads, command, make_p
 from segtumor.errors import ConfigError
 
 if TYPE_CHECKING:
+    from segtumor.web.pacs.dicomweb import DicomWeb
     from segtumor.web.site import Settings
     from segtumor.web.storage.store import Store
 
@@ -34,6 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
             "segtumor serve --samples --open",
             "segtumor serve --model output/my_run --data /srv/page --port 8080",
             "segtumor serve --host 0.0.0.0 --allow-host reading-room.example --token token.txt",
+            "segtumor serve --dicomweb https://pacs.example:8443/dicom-web --dicomweb-credentials pacs.txt",
+            "segtumor serve --dicom-port 11112 --dicom-title SEGTUMOR",
             "segtumor serve export --data output/page --output datasets/corrected",
             "segtumor serve purge --data output/page --older-than 30d",
         ],
@@ -65,6 +68,14 @@ def _add_run_options(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--show-patient", action="store_true", help="show names from DICOM headers on the screen")
     group.add_argument("--samples", action="store_true", help="begin with synthetic radiographs, if there are none yet")
     group.add_argument("--open", action="store_true", help="open the page in a browser")
+    pacs = group.add_argument
+    pacs("--dicomweb", metavar="URL", help="archive that studies are taken from and results sent to")
+    pacs("--dicomweb-credentials", metavar="FILE", help="a line with USER:PASSWORD or Bearer TOKEN")
+    pacs("--dicomweb-ca", metavar="FILE", help="certificates that the archive's must lead to")
+    pacs("--dicom-port", type=int, metavar="N", help="receive radiographs by C-STORE at this port")
+    pacs("--dicom-host", default="127.0.0.1", metavar="NAME", help="address to receive at (default: this machine)")
+    pacs("--dicom-title", default="SEGTUMOR", metavar="AE", help="what senders call it (default SEGTUMOR)")
+    pacs("--dicom-callers", nargs="+", default=[], metavar="AE", help="titles of who may send (default: any)")
     group.add_argument("--threads", type=int, metavar="N", help="of the model (default: one on each core)")
 
 
@@ -96,7 +107,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _run(store: "Store", arguments: argparse.Namespace) -> None:
     from segtumor.web.model import ServedModel
-    from segtumor.web.serving import read_token, running_site
+    from segtumor.web.serving import read_token, receiver_of, running_site
     from segtumor.web.site import Settings
 
     settings = Settings(
@@ -107,7 +118,12 @@ def _run(store: "Store", arguments: argparse.Namespace) -> None:
         show_patient=arguments.show_patient,
     )
     model = ServedModel(arguments.model, threads=arguments.threads)
-    with running_site(store, model, settings) as (site, server, port):
+    archive = _archive(arguments)
+    with running_site(store, model, settings, archive) as (site, server, port), contextlib.ExitStack() as stack:
+        if arguments.dicom_port is not None:
+            told = {"host": arguments.dicom_host, "ae_title": arguments.dicom_title, "callers": arguments.dicom_callers}
+            receiver = stack.enter_context(receiver_of(site, arguments.dicom_port, **told))
+            print(f"{arguments.dicom_title} receives DICOM at {arguments.dicom_host}:{receiver.port}", flush=True)
         if arguments.samples and not store.images():
             _take_samples(store, settings)
             site.worker.wake()
@@ -118,6 +134,16 @@ def _run(store: "Store", arguments: argparse.Namespace) -> None:
         if arguments.open:
             webbrowser.open(address)
         server.run()
+
+
+def _archive(arguments: argparse.Namespace) -> "DicomWeb | None":
+    if arguments.dicomweb is None:
+        return None
+    from segtumor.web.pacs.dicomweb import DicomWeb
+
+    files = arguments.dicomweb_credentials, arguments.dicomweb_ca
+    credentials, ca_file = (None if name is None else Path(name) for name in files)
+    return DicomWeb(arguments.dicomweb, credentials=credentials, ca_file=ca_file)
 
 
 def _shown(host: str) -> str:

@@ -10,10 +10,19 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from segtumor import NOTICE, __version__
-from segtumor.errors import BadImageError, ConfigError, DataError, OutputError, SegtumorError
+from segtumor.errors import (
+    BadImageError,
+    ConfigError,
+    DataError,
+    InstallationError,
+    OutputError,
+    PacsError,
+    SegtumorError,
+)
 from segtumor.web import api, report
 from segtumor.web.guard import guard
 from segtumor.web.model import reason_of
+from segtumor.web.objects import NoDicomError
 from segtumor.web.site import Site
 from segtumor.web.storage.store import StaleReviewError, UnknownImageError
 
@@ -25,10 +34,13 @@ _PARTS = 2000
 _STATUS: tuple[tuple[type[SegtumorError], int], ...] = (
     (UnknownImageError, 404),
     (StaleReviewError, 409),
+    (NoDicomError, 409),
+    (PacsError, 502),
     (BadImageError, 422),
     (DataError, 422),
     (ConfigError, 422),
     (OutputError, 507),
+    (InstallationError, 501),
 )
 
 

@@ -14,6 +14,7 @@ from segtumor.imaging import Radiograph
 from segtumor.inference.explaining import explainable_config, explaining
 from segtumor.inference.load import InferenceModel, check_model, load_model
 from segtumor.inference.points import points_of
+from segtumor.reporting.dicom.coding import algorithm_of
 from segtumor.runs import CONFIG, EXPORT
 from segtumor.shipped.entry import ENTRY, read_entry
 from segtumor.shipped.registry import model_folder
@@ -27,7 +28,8 @@ class ServedModel:
     """A model with a name, loaded once.
 
     Attributes:
-        name, version: what reports and DICOM objects call it.
+        name, version: what the page and reports call it.
+        algorithm: what DICOM objects call it.
         class_names: by ``class_id``.
         threshold: from which on findings are shown, [0, 1].
         points: {name: threshold} of its operating points; empty where it has none.
@@ -44,6 +46,7 @@ class ServedModel:
         self._loaded = load_model(run=self._folder, threads=threads)
         self.class_names = self._loaded.predictor.class_names
         self.threshold = float(self._loaded.settings["confidence_threshold"])
+        self.algorithm = algorithm_of(self._loaded.entry)
         self.name, self.version = _name_of(self._folder, self._loaded)
         self.points: Mapping[str, float] = _points_of(self._folder, self._loaded)
         self.heat_methods: Sequence[str] = _METHODS if self._can_explain() else ()

@@ -21,8 +21,16 @@ from segtumor.structures.outlines import outlines_from_mask
 from segtumor.structures.readings import Reading
 from segtumor.system.opencv import cv2
 from segtumor.taxonomy import MALIGNANT, NORMAL
+from segtumor.web.storage.schema import Image
+from segtumor.web.storage.store import Store
 
 _VERSION = 1
+
+
+class NoReadingError(DataError):
+    """An image that is not read yet, or could not be."""
+
+
 #: Outlines are shown and edited with few corners: none of the mask's own lies farther from them than so many px, or
 #: than this share of its longest diameter.
 _TOLERANCE_PX, _TOLERANCE = 0.7, 0.004
@@ -61,6 +69,13 @@ def from_bytes(data: bytes) -> KeptReading:
     except (KeyError, TypeError, ValueError) as error:
         remedy = "Remove the image and upload it again"
         raise DataError("the kept reading of this image is damaged", remedy=remedy) from error
+
+
+def kept_reading(store: Store, image: Image) -> KeptReading:
+    """The reading of an image; raises NoReadingError where there is none."""
+    if image.reading_sha256 is None:
+        raise NoReadingError("this image has no reading", got=image.status, remedy=image.reason or "Wait for it")
+    return from_bytes(store.blobs.get(image.reading_sha256))
 
 
 def malignant_score(reading: Reading) -> float | None:

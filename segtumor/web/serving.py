@@ -3,16 +3,19 @@
 import contextlib
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from segtumor.errors import ConfigError
+from segtumor.errors import ConfigError, DataError
 from segtumor.files import read_ordinary
 from segtumor.system.locks import lock_folder
 from segtumor.web.app import create_app
 from segtumor.web.guard import loopback
+from segtumor.web.intake import take_in
 from segtumor.web.listening import Server, listening
 from segtumor.web.model import ServedModel
+from segtumor.web.pacs.dicomweb import DicomWeb
+from segtumor.web.pacs.receiver import Receiver
 from segtumor.web.site import Settings, Site
 from segtumor.web.storage.store import Store
 from segtumor.web.worker import Worker
@@ -39,7 +42,9 @@ def read_token(path: str | Path) -> str:
 
 
 @contextlib.contextmanager
-def running_site(store: Store, model: ServedModel, settings: Settings) -> Iterator[tuple[Site, Server, int]]:
+def running_site(
+    store: Store, model: ServedModel, settings: Settings, archive: DicomWeb | None = None
+) -> Iterator[tuple[Site, Server, int]]:
     """A site whose worker reads, a server that listens, and its port; ``server.run()`` answers until it is interrupted.
 
     Raises:
@@ -57,6 +62,7 @@ def running_site(store: Store, model: ServedModel, settings: Settings) -> Iterat
             model=model,
             worker=Worker(store, model, max_pixels=settings.limits.pixels),
             settings=settings,
+            archive=archive,
         )
         shutil.rmtree(site.incoming, ignore_errors=True)
         server, port = listening(create_app(site), settings)
@@ -66,3 +72,28 @@ def running_site(store: Store, model: ServedModel, settings: Settings) -> Iterat
         finally:
             server.close()
             site.worker.stop()
+
+
+def receiver_of(site: Site, port: int, *, host: str, ae_title: str, callers: Sequence[str]) -> Receiver:
+    """A receiver of what devices and archives send by C-STORE, whose radiographs wait for a reading like all others.
+
+    Raises:
+        ConfigError: open to other machines without a list of who may send; else as ``Receiver``.
+        InstallationError: pynetdicom is missing.
+    """
+    if not callers and not loopback([host]):
+        remedy = "Name who may send: --dicom-callers AE_TITLE ..."
+        raise ConfigError("any machine could send to this port", where="--dicom-host", remedy=remedy)
+
+    def take(path: Path, origin: str) -> None:
+        found = take_in(site.store, path, origin, limits=site.settings.limits, origin=origin)
+        path.unlink(missing_ok=True)
+        if not found.images:
+            raise DataError(found.refused[0][1])
+        site.worker.wake()
+
+    def has_room() -> bool:
+        return site.store.count_waiting() < site.settings.most_waiting
+
+    folder = site.incoming / "dicom"
+    return Receiver(port, folder, take, host=host, ae_title=ae_title, callers=callers, has_room=has_room)

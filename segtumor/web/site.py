@@ -6,6 +6,7 @@ from pathlib import Path
 
 from segtumor.web.intake import Limits
 from segtumor.web.model import ServedModel
+from segtumor.web.pacs.dicomweb import DicomWeb
 from segtumor.web.storage.store import Store
 from segtumor.web.worker import Worker
 
@@ -34,12 +35,13 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A running page."""
+    """A running page; ``archive`` is where studies come from and results go, or None."""
 
     store: Store
     model: ServedModel
     worker: Worker
     settings: Settings
+    archive: DicomWeb | None = None
 
     @property
     def incoming(self) -> Path:

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from segtumor import NOTICE, __version__
 from segtumor.taxonomy import color_rgb
 from segtumor.web.model import as_plain
+from segtumor.web.objects import available_kinds
 from segtumor.web.site import Site
 
 
@@ -31,6 +32,8 @@ def add(blueprint: Blueprint, site: Site) -> None:
                 "pixels": settings.limits.pixels,
                 "queue": settings.most_waiting,
             },
+            dicom_outputs=available_kinds(),
+            dicomweb=site.archive is not None,
         )
 
     @blueprint.get("/openapi.json")

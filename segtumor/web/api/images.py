@@ -33,21 +33,14 @@ def add(blueprint: Blueprint, site: Site) -> None:
         files = [file for file in request.files.getlist("file") if file.filename]
         if not files:
             raise ConfigError("no file was sent", expected="one or more parts named file, of multipart/form-data")
-        if store.count_waiting() >= settings.most_waiting:
-            response = jsonify(error="Too many images wait already.", remedy="Try again in a while")
-            response.headers["Retry-After"] = str(max(1, math.ceil(min(store.seconds_left() or 5, 60))))
-            return response, 429
+        full = refusal_of_a_full_queue(site)
+        if full is not None:
+            return full
         found, case_name = Intake(), request.form.get("case", "").strip() or None
         for file in files:
             with _on_disk(site, file) as path:
                 found.add(take_in(store, path, str(file.filename), limits=settings.limits, case_name=case_name))
-        site.worker.wake()
-        refused = [{"name": name, "reason": reason} for name, reason in found.refused]
-        answer: dict[str, Any] = {"images": [plain_image(site, image) for image in found.images], "refused": refused}
-        if not found.images:
-            sentence = f"{refused[0]['name']}: {refused[0]['reason']}" if refused else "The archive holds no image."
-            return jsonify(error=sentence, remedy=None, **answer), 422
-        return jsonify(answer), 202
+        return answer_of(site, found)
 
     @blueprint.get("/images/<key>")
     def image(key: str) -> ResponseReturnValue:
@@ -86,6 +79,26 @@ def add(blueprint: Blueprint, site: Site) -> None:
                 {"Retry-After": "5"},
             )
         return jsonify(wanted=name), 202
+
+
+def refusal_of_a_full_queue(site: Site) -> ResponseReturnValue | None:
+    """The answer where too many images wait already, else None."""
+    if site.store.count_waiting() < site.settings.most_waiting:
+        return None
+    response = jsonify(error="Too many images wait already.", remedy="Try again in a while")
+    response.headers["Retry-After"] = str(max(1, math.ceil(min(site.store.seconds_left() or 5, 60))))
+    return response, 429
+
+
+def answer_of(site: Site, found: Intake) -> ResponseReturnValue:
+    """What became of what was sent, or fetched; the worker is told."""
+    site.worker.wake()
+    refused = [{"name": name, "reason": reason} for name, reason in found.refused]
+    answer: dict[str, Any] = {"images": [plain_image(site, image) for image in found.images], "refused": refused}
+    if not found.images:
+        sentence = f"{refused[0]['name']}: {refused[0]['reason']}" if refused else "There is no image in it."
+        return jsonify(error=sentence, remedy=None, **answer), 422
+    return jsonify(answer), 202
 
 
 @contextlib.contextmanager

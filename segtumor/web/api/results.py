@@ -7,14 +7,12 @@ from flask.typing import ResponseReturnValue
 from PIL import Image as Pictures
 
 from segtumor.annotations.predictions.writing import predictions_document
-from segtumor.errors import ConfigError
 from segtumor.imaging import normalize_window
 from segtumor.reporting.pictures.overlay import draw_reading
 from segtumor.structures.outcomes import InferenceOutcome
 from segtumor.web import readings
 from segtumor.web.api.asked import fraction
 from segtumor.web.site import Site
-from segtumor.web.storage.schema import Image
 from segtumor.web.worker import read_stored
 
 
@@ -24,7 +22,7 @@ def add(blueprint: Blueprint, site: Site) -> None:
     @blueprint.get("/images/<key>/overlay.png")
     def overlay(key: str) -> ResponseReturnValue:
         image = site.store.image(key)
-        kept = kept_reading(site, image)
+        kept = readings.kept_reading(site.store, image)
         threshold = fraction("threshold", kept.threshold)
         radiograph = read_stored(site.store, image, site.settings.limits.pixels)
         picture = draw_reading(
@@ -41,13 +39,6 @@ def add(blueprint: Blueprint, site: Site) -> None:
     @blueprint.get("/images/<key>/coco.json")
     def coco(key: str) -> ResponseReturnValue:
         image = site.store.image(key)
-        kept = kept_reading(site, image)
+        kept = readings.kept_reading(site.store, image)
         outcome = InferenceOutcome(image.name, kept.reading)
         return jsonify(predictions_document([outcome], kept.reading.class_names))
-
-
-def kept_reading(site: Site, image: Image) -> readings.KeptReading:
-    """The reading of an image; raises ConfigError where there is none."""
-    if image.reading_sha256 is None:
-        raise ConfigError("this image has no reading", got=image.status, remedy=image.reason or "Wait for it")
-    return readings.from_bytes(site.store.blobs.get(image.reading_sha256))

@@ -181,7 +181,7 @@ def _guard(event: "Event") -> None:
             raise OSError(errno.EMSGSIZE, "a message longer than is agreed on")
         return receive(n_bytes)
 
-    connection.recv = limited  # type: ignore[method-assign]
+    connection.recv = limited  # type: ignore[assignment, method-assign]
 
 
 @contextlib.contextmanager
