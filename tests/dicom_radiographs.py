@@ -20,6 +20,7 @@ FULL = {
     "SpecificCharacterSet": "ISO_IR 100",
     "PatientName": "Müller^Änne",
     "PatientID": "SECRET-1",
+    "IssuerOfPatientID": "Hospital",
     "PatientBirthDate": "19500101",
     "PatientSex": "F",
     "PatientAge": "070Y",

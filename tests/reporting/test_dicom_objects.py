@@ -82,6 +82,7 @@ def test_every_object_is_in_the_patients_study_in_a_series_of_its_own(made):
         assert str(dataset.PatientName) == "Müller^Änne" and str(dataset.ReferringPhysicianName) == "Geheim^Otto"
         assert (dataset.PatientSex, dataset.PatientBirthDate, dataset.PatientAge) == ("F", "19500101", "070Y")
         assert (dataset.StudyDate, dataset.StudyID, dataset.AccessionNumber) == ("20200102", "7", "A1")
+        assert (dataset.IssuerOfPatientID, dataset.StudyDescription) == ("Hospital", "Knee")
         assert dataset.SeriesDescription.startswith("RESEARCH ONLY segtumor ")
         uids |= {dataset.SOPInstanceUID, dataset.SeriesInstanceUID}
     assert len(uids) == 12, "new ones for each object, each time"

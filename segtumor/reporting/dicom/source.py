@@ -45,9 +45,8 @@ _PERSONS = ("PatientName", "ReferringPhysicianName")
 _OFTEN_EMPTY = (*_PERSONS, "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber", "StudyID")
 #: Left out where they are missing (types 3, 1C and 2C).
 _OPTIONAL = (
-    "IssuerOfPatientID", "PatientAge", "StudyDescription", "TimezoneOffsetFromUTC", "Laterality", "BodyPartExamined",
-    "ImageLaterality", "PatientOrientation", "LossyImageCompression", "LossyImageCompressionRatio",
-    "LossyImageCompressionMethod",
+    "IssuerOfPatientID", "PatientAge", "StudyDescription", "Laterality", "ImageLaterality", "PatientOrientation",
+    "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
 )  # fmt: skip
 _SEXES = ("M", "F", "O")
 _KEYWORDS = ("SOPClassUID", "Modality", *_NEEDED, *_OFTEN_EMPTY, *_OPTIONAL, "Rows", "Columns", "NumberOfFrames")

@@ -7,6 +7,7 @@ by date and modality, so that no patient is in an address. Not here: when to ask
 import contextlib
 import datetime
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from requests import HTTPError
 
 logger = logging.getLogger(__name__)
+#: Part of addresses; what else an archive or a caller names is refused.
+_UID = re.compile(r"[0-9.]{1,64}")
 _STUDY_FIELDS = ("StudyDescription", "ModalitiesInStudy", "NumberOfStudyRelatedInstances")
 _REFUSED = (401, 403, 407)
 #: Status of a request to store that says something of the object, rather than of the service.
@@ -117,7 +120,7 @@ class DicomWeb:
                 )
                 studies = [_study(answer) for answer in answers]
             # A service may ignore what it does not know how to ask for.
-            found |= {one.uid: one for one in studies if one.uid and modality in (one.modalities or (modality,))}
+            found |= {one.uid: one for one in studies if modality in (one.modalities or (modality,))}
         newest = sorted(found.values(), key=lambda one: one.date, reverse=True)
         if len(newest) > limit:
             logger.warning("%s: more than %d studies; narrow the dates to see the others", self.url, limit)
@@ -131,13 +134,16 @@ class DicomWeb:
 
         Raises:
             PacsError: as ``studies``, or there is no such study, or one of its objects is too large.
+            BadImageError: an object is no DICOM file that could be written.
             OutputError: a file cannot be written.
         """
+        if not _UID.fullmatch(study_uid):
+            raise PacsError("this is no StudyInstanceUID", where=self.url, expected="numbers with dots between")
         folder, count = prepare_output_folder(folder), 0
         for series_uid in self._series(study_uid):
             with self._errors():
                 answers = self._client.search_for_instances(study_uid, series_uid)
-                uids = [_text(answer, "00080018") for answer in answers]
+                uids = [_uid(answer, "00080018") for answer in answers]
             for uid in uids:
                 path = folder / file_name(uid)
                 self._save(study_uid, series_uid, uid, path)
@@ -160,7 +166,7 @@ class DicomWeb:
     def _series(self, study_uid: str) -> list[str]:
         with self._errors():
             answers = self._client.search_for_series(study_uid, fields=["Modality"])
-            known = [(_text(answer, "0020000E"), _text(answer, "00080060")) for answer in answers]
+            known = [(_uid(answer, "0020000E"), _text(answer, "00080060")) for answer in answers]
         if not known:
             raise PacsError("the archive has no such study", where=self.url)
         return [uid for uid, modality in known if modality in RADIOGRAPHS]
@@ -247,10 +253,17 @@ def _text(answer: Mapping[str, Any], tag: str) -> str:
     return str(value.get("Alphabetic", "") if isinstance(value, dict) else value)
 
 
+def _uid(answer: Mapping[str, Any], tag: str) -> str:
+    text = _text(answer, tag)
+    if not _UID.fullmatch(text):
+        raise ValueError(f"no UID in {tag}")
+    return text
+
+
 def _study(answer: Mapping[str, Any]) -> Study:
     number = _text(answer, "00201208")
     return Study(
-        uid=_text(answer, "0020000D"),
+        uid=_uid(answer, "0020000D"),
         date=_text(answer, "00080020"),
         modalities=tuple(map(str, answer.get("00080061", {}).get("Value") or ())),
         description=_text(answer, "00081030"),

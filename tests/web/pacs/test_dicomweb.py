@@ -109,6 +109,8 @@ def test_a_study_without_radiographs_gives_no_files_and_an_unknown_one_an_error(
     if modality is None:
         with pytest.raises(PacsError, match="no such study"):
             archive.fetch("1.2.3.99", tmp_path / "in", lambda *_: None)
+        with pytest.raises(PacsError, match="no StudyInstanceUID"):
+            archive.fetch("../instances", tmp_path / "in", lambda *_: None)
         return
     orthanc.ask("/instances", radiograph_file(tmp_path / "a.dcm", Modality=modality).read_bytes())
     assert archive.fetch(STUDY, tmp_path / "in", lambda *_: None) == 0
@@ -173,6 +175,7 @@ JSON = {"Content-Type": "application/dicom+json"}
         (200, {"Content-Type": "text/html"}, b"<html>SECRET</html>", "does not answer as DICOMweb"),
         (200, JSON, b"[3, 4]", "does not answer as DICOMweb"),
         (200, JSON, b'[{"0020000D": ["SECRET"]}]', "does not answer as DICOMweb"),
+        (200, JSON, b'[{"0020000D": {"vr": "UI", "Value": ["../SECRET"]}}]', "does not answer as DICOMweb"),
         (404, {}, b"", r"does not answer as DICOMweb \(got status 404\)"),
         (403, {}, b"SECRET", "refuses access"),
         (503, {}, b"SECRET", r"cannot do it now \(status 503\)"),
