@@ -118,9 +118,9 @@ def test_the_report_says_what_was_found_how_large_and_by_whom(made):
     (image,) = report.get_image_measurement_groups()
     assert measured(image) == {
         ("Score of a tumour on the image", "1"): (0.9, None),
-        ("Probability of normal, image", "1"): (0.1, None),
-        ("Probability of benign, image", "1"): (0.3, None),
-        ("Probability of osteogenic | ärger, image", "1"): (0.6, None),
+        ("Probability of normal", "1"): (0.1, None),
+        ("Probability of benign", "1"): (0.3, None),
+        ("Probability of osteogenic | ärger", "1"): (0.6, None),
     }
     first, second = report.get_planar_roi_measurement_groups()
     assert [group.tracking_identifier for group in (first, second)] == ["#1", "#2"]
@@ -128,12 +128,12 @@ def test_the_report_says_what_was_found_how_large_and_by_whom(made):
     classes = [e.value.meaning for e in first.get_qualitative_evaluations() if e.name.value == "class"]
     assert classes == ["osteogenic | ärger"]
     at_detector = "mm at detector"
-    # 209 px of 0.15 x 0.2 mm; the diameter from (30, 26)'s corner of one part to the other's: by hand for the second.
+    # 209 px of 0.15 x 0.2 mm in the first; the second is a rectangle, whose diagonal is the longest diameter.
     assert measured(first)[("Area", "mm2")] == (pytest.approx(209 * 0.03), at_detector)
     assert measured(second) == {
         ("Score of the finding", "1"): (0.6, None),
-        ("Probability of benign, finding", "1"): (0.6, None),
-        ("Probability of osteogenic | ärger, finding", "1"): (0.4, None),
+        ("Probability of benign", "1"): (0.6, None),
+        ("Probability of osteogenic | ärger", "1"): (0.4, None),
         ("Long axis", "mm"): (pytest.approx(np.hypot(15 * 0.15, 14 * 0.2), abs=1e-4), at_detector),
         ("Area", "mm2"): (pytest.approx(15 * 14 * 0.03), at_detector),
     }
@@ -203,6 +203,15 @@ def test_without_masks_there_is_no_segmentation_and_the_report_says_what_there_i
     for group in report.get_planar_roi_measurement_groups():
         assert group.roi.value.tolist() == [[1, 2], [11, 2], [11, 42], [1, 42], [1, 2]]
         assert measured(group)[("Long axis", "mm")][0] == 6
+
+
+def test_a_finding_of_no_pixels_keeps_its_segment(made):
+    empty = dataclasses.replace(READING, findings=(Finding(0, 0.9, rle=rle_from_mask(rectangle())),))
+    objects = made(empty, ("seg", "sr"))
+    assert objects["seg"].NumberOfFrames == 1 and not objects["seg"].pixel_array.any()
+    (group,) = groups_of(objects["sr"]).get_planar_roi_measurement_groups()
+    assert measured(group)[("Area", "mm2")][0] == 0
+    assert [errors_of(dataset.filename) for dataset in objects.values()] == [[], []]
 
 
 STATES = {

@@ -61,11 +61,6 @@ def plain(text: Any, longest: int = _LONGEST_TEXT) -> str:
     return printable(text).replace("\\", "/")[:longest].strip()
 
 
-def description(what: str) -> str:
-    """SeriesDescription of an object, at most 64 characters."""
-    return plain(f"{RESEARCH} segtumor {what}")
-
-
 def own(value: str, meaning: str) -> "CodedConcept":
     """A concept of the private scheme; a long or unusual value becomes its hash."""
     from highdicom.sr import CodedConcept
@@ -75,11 +70,6 @@ def own(value: str, meaning: str) -> "CodedConcept":
     return CodedConcept(value, SCHEME, plain(meaning) or "unnamed")
 
 
-def class_code(name: str) -> "CodedConcept":
-    """A class of a model."""
-    return own(name, name)
-
-
 def pixels() -> "CodedConcept":
     """The unit of lengths in pixels, and of areas as their number."""
     from highdicom.sr import CodedConcept
@@ -87,7 +77,7 @@ def pixels() -> "CodedConcept":
     return CodedConcept("{pixels}", "UCUM", "pixels")
 
 
-def common(what: str, number: int, *, software: str = segtumor.__version__) -> dict[str, Any]:
+def common(what: str, number: int) -> dict[str, Any]:
     """What every object says of itself: new UIDs, who made it, that it is research.
 
     Args:
@@ -101,9 +91,9 @@ def common(what: str, number: int, *, software: str = segtumor.__version__) -> d
         "instance_number": 1,
         "manufacturer": MANUFACTURER,
         "manufacturer_model_name": MANUFACTURER,
-        "software_versions": software,
+        "software_versions": segtumor.__version__,
         "device_serial_number": "none",
-        "series_description": description(what),
+        "series_description": plain(f"{RESEARCH} segtumor {what}"),
         "specific_character_set": "ISO_IR 192",  # names of classes are in any language; the source's are converted
     }
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segtumor import NOTICE
+from segtumor.imaging import AT_DETECTOR, CALIBRATED, UNKNOWN
 from segtumor.reporting.dicom.coding import (
     MANUFACTURER,
     RESEARCH,
     SCHEME,
     Algorithm,
-    class_code,
     common,
+    new_uid,
     own,
     pixels,
-    plain,
 )
 from segtumor.reporting.dicom.source import SourceImage
 from segtumor.structures.diameters import longest_extent
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     Group = MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitativeEvaluations
 
 SERIES_NUMBER = 9102
+#: Codes of where a spacing comes from.
+_METHODS = {CALIBRATED: "calibrated", AT_DETECTOR: "at_detector", UNKNOWN: "not_known"}
 _DIGITS = 4
 
 
@@ -85,6 +87,7 @@ def make_report(
 
 def _document(groups: Sequence["Group"], texts: Sequence[str]) -> "MeasurementReport":
     from highdicom.sr import (
+        CodedConcept,
         ContainerContentItem,
         ContentSequence,
         DeviceObserverIdentifyingAttributes,
@@ -96,8 +99,6 @@ def _document(groups: Sequence["Group"], texts: Sequence[str]) -> "MeasurementRe
     )
     from pydicom.sr.codedict import codes
 
-    from segtumor.reporting.dicom.coding import new_uid
-
     device = DeviceObserverIdentifyingAttributes(uid=new_uid(), name=MANUFACTURER, manufacturer_name=MANUFACTURER)
     document = MeasurementReport(
         observation_context=ObservationContext(ObserverContext(codes.DCM.Device, device)),
@@ -105,20 +106,13 @@ def _document(groups: Sequence["Group"], texts: Sequence[str]) -> "MeasurementRe
         imaging_measurements=groups,
         title=codes.cid7021.ImagingMeasurementReport,
     )
-    contains = RelationshipTypeValues.CONTAINS
-    evaluations = ContainerContentItem(_evaluations(), relationship_type=contains)
+    contains, name = RelationshipTypeValues.CONTAINS, CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")
+    evaluations = ContainerContentItem(name, relationship_type=contains)  # row 12 of TID 1500, for whole reports
     evaluations.ContentSequence = ContentSequence(
         [TextContentItem(codes.DCM.Comment, text, relationship_type=contains) for text in texts]
     )
     document[0].ContentSequence.append(evaluations)
     return document
-
-
-def _evaluations() -> Any:
-    """Row 12 of TID 1500, which highdicom leaves out."""
-    from highdicom.sr import CodedConcept
-
-    return CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")
 
 
 def _of_image(source: SourceImage, reading: Reading, algorithm: Algorithm, uid: str) -> "Group":
@@ -131,7 +125,7 @@ def _of_image(source: SourceImage, reading: Reading, algorithm: Algorithm, uid: 
     measurements = [_number(own("tumour_score", "Score of a tumour on the image"), reading.tumor_score)]
     if reading.image_probabilities is not None:
         names = (NORMAL, *reading.class_names)
-        measurements += _probabilities(names, reading.image_probabilities, "image")
+        measurements += _probabilities(names, reading.image_probabilities)
     frames = None if source.frame is None else [source.frame + 1]
     header = source.header
     image = SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID, referenced_frame_numbers=frames)
@@ -155,7 +149,7 @@ def _of_finding(
 
     names = reading.class_names
     measurements = [_number(own("score", "Score of the finding"), finding.score)]
-    measurements += _probabilities(names, finding.probabilities, "finding")
+    measurements += _probabilities(names, finding.probabilities)
     about: dict[str, Any] = {
         "tracking_identifier": TrackingIdentifier(uid, f"#{number}"),
         "finding_category": codes.SCT.MorphologicallyAbnormalStructure,
@@ -179,13 +173,13 @@ def _algorithm_id(algorithm: Algorithm) -> Any:
 def _class_of(name: str) -> "QualitativeEvaluation":
     from highdicom.sr import QualitativeEvaluation
 
-    return QualitativeEvaluation(own("class", "Most probable class"), class_code(name))
+    return QualitativeEvaluation(own("class", "Most probable class"), own(name, name))
 
 
-def _probabilities(names: Sequence[str], values: Sequence[float], of: str) -> list["Measurement"]:
+def _probabilities(names: Sequence[str], values: Sequence[float]) -> list["Measurement"]:
     """NaN is of a class that the model does not judge there."""
     known = [(name, value) for name, value in zip(names, values, strict=False) if not math.isnan(value)]
-    return [_number(own(f"p_{name}", f"Probability of {plain(name)}, {of}"), value) for name, value in known]
+    return [_number(own(f"p_{name}", f"Probability of {name}"), value) for name, value in known]
 
 
 def _sizes(finding: Finding, reading: Reading) -> Iterator["Measurement"]:
@@ -195,8 +189,8 @@ def _sizes(finding: Finding, reading: Reading) -> Iterator["Measurement"]:
     lesion = Lesion(0, finding.class_id, finding.box_xyxy, finding.rle, 0.0)
     row_mm, column_mm = spacing = reading.spacing_mm or (1.0, 1.0)
     known = reading.spacing_mm is not None
-    source = reading.spacing_source or ""
-    method = own(source.removeprefix("mm").strip(" ()").replace(" ", "_"), source) if known else None
+    source = reading.spacing_source
+    method = None if source is None else own(_METHODS.get(source, source), source)
     unit = codes.UCUM.Millimeter if known else pixels()
     longest = round(longest_extent(lesion, spacing), _DIGITS)
     yield Measurement(codes.SCT.LongAxis, longest, unit, method=method)

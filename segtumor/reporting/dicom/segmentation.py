@@ -6,11 +6,12 @@ to it. Not here: which findings are shown.
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from segtumor import NOTICE
+from segtumor.arrays import Rle
 from segtumor.reporting.dicom.coding import RESEARCH, Algorithm, common, plain
 from segtumor.reporting.dicom.source import SourceImage
 from segtumor.structures.lesions import Finding
@@ -44,7 +45,7 @@ def make_segmentation(
     height, width = source.size_hw
     masks = np.zeros((1, height, width, len(findings)), dtype=np.uint8)
     for index, (_, finding) in enumerate(findings):
-        crop, top, left = crop_from_rle(finding.rle or {})
+        crop, top, left = crop_from_rle(cast(Rle, finding.rle))
         masks[0, top : top + crop.shape[0], left : left + crop.shape[1], index] = crop
     segments = [
         _segment(index, number, finding, class_names, algorithm, uids[number])

@@ -16,6 +16,15 @@ MOST_BYTES = 128 * 2**20
 _DIGITS = 32
 
 
+def hand_over(path: Path, origin: str, on_file: OnFile) -> None:
+    """Call ``on_file``; where it raises, remove the file and let the exception pass."""
+    try:
+        on_file(path, origin)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
 def file_name(instance_uid: str) -> str:
     """The name of the file of an object: a digest of its UID, so that the same object is one file."""
     return f"{hashlib.sha256(instance_uid.encode('utf-8', 'surrogateescape')).hexdigest()[:_DIGITS]}.dcm"

@@ -6,6 +6,7 @@ by date and modality, so that no patient is in an address. Not here: when to ask
 
 import contextlib
 import datetime
+import io
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segtumor.errors import BadImageError, PacsError, SegtumorError, needed
-from segtumor.files import atomic_path, prepare_output_folder
+from segtumor.files import prepare_output_folder, write_bytes
 from segtumor.imaging.failures import decoder_errors
-from segtumor.web.pacs.arrivals import MOST_BYTES, RADIOGRAPHS, OnFile, file_name
+from segtumor.web.pacs.arrivals import MOST_BYTES, RADIOGRAPHS, OnFile, file_name, hand_over
 from segtumor.web.pacs.session import check_address, make_session
 
 if TYPE_CHECKING:
@@ -147,11 +148,7 @@ class DicomWeb:
             for uid in uids:
                 path = folder / file_name(uid)
                 self._save(study_uid, series_uid, uid, path)
-                try:
-                    on_file(path, f"DICOMweb, {self.url}")
-                except BaseException:
-                    path.unlink(missing_ok=True)
-                    raise
+                hand_over(path, f"DICOMweb, {self.url}", on_file)
                 count += 1
         return count
 
@@ -178,8 +175,10 @@ class DicomWeb:
             dataset = self._client.retrieve_instance(
                 study_uid, series_uid, uid, media_types=(("application/dicom", "*"),)
             )
-        with atomic_path(path) as temporary, decoder_errors(self.url, kind="DICOM", private=True), silent_pydicom():
-            dataset.save_as(temporary, enforce_file_format=True)
+        data = io.BytesIO()
+        with decoder_errors(self.url, kind="DICOM", private=True), silent_pydicom():
+            dataset.save_as(data, enforce_file_format=True)
+        write_bytes(path, data.getbuffer())
 
     def _send(self, path: Path) -> Sent:
         import pydicom

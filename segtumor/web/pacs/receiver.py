@@ -4,10 +4,9 @@ Taken are the kinds of image and the transfer syntaxes that segtumor reads; othe
 memory for each sender. Not here: what becomes of the files.
 """
 
-import contextlib
 import errno
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +16,7 @@ from segtumor.escaping import printable
 from segtumor.files import prepare_output_folder, write_bytes
 from segtumor.imaging.dicom.frames.syntaxes import SYNTAXES
 from segtumor.reporting.dicom.source import PLANAR_CLASSES
-from segtumor.web.pacs.arrivals import MOST_BYTES, OnFile, file_name
+from segtumor.web.pacs.arrivals import MOST_BYTES, OnFile, file_name, hand_over
 
 if TYPE_CHECKING:
     from pynetdicom.events import Event
@@ -158,8 +157,7 @@ class Receiver:
         try:
             with silent_pydicom():
                 write_bytes(path, event.encoded_dataset())
-            with _removed_on_error(path):
-                self._on_file(path, _origin(event))
+            hand_over(path, _origin(event), self._on_file)
         except OutputError as error:
             logger.warning("%s: refused, %s", _origin(event), error)
             return NO_ROOM
@@ -176,21 +174,12 @@ def _guard(event: "Event") -> None:
         return
     receive = connection.recv
 
-    def limited(n_bytes: int) -> bytearray:
-        if n_bytes > _LONGEST_PDU:
+    def limited(nr_bytes: int) -> bytearray:
+        if nr_bytes > _LONGEST_PDU:
             raise OSError(errno.EMSGSIZE, "a message longer than is agreed on")
-        return receive(n_bytes)
+        return receive(nr_bytes)
 
     connection.recv = limited  # type: ignore[assignment, method-assign]
-
-
-@contextlib.contextmanager
-def _removed_on_error(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _origin(event: "Event") -> str:
