@@ -20,7 +20,7 @@ test: $(INSTALLED)  ## all tests, on all cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 test-core: $(INSTALLED)  ## tests of single parts, without torch, on all cores, in half a minute
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not model and not command and not end_to_end and not fuzz"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not model and not command and not end_to_end and not fuzz and not browser"
 
 # An official checkout, with its C++ parts or without: $(BIN)/python finds it before the build of the package index.
 test-official-detectron2: $(INSTALLED)  ## model tests on the checkout that DETECTRON2_SOURCE names

@@ -23,7 +23,7 @@ const THRESHOLD_STEP = 0.01;
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** Command -> what it does; false where there was nothing to do. @type {Record<string, (page: Page, event: KeyboardEvent) => boolean|void>} */
-const COMMANDS = {
+export const COMMANDS = {
   "next-case": ({ worklist }) => void worklist.step(1),
   "previous-case": ({ worklist }) => void worklist.step(-1),
   "next-image": ({ cases, store }) => cases.turnTo(cases.places[store.state.active] + 1),

@@ -9,7 +9,7 @@ import { PRESETS, presetWindow } from "../viewer/window.js";
  *          run: (command: string, event: any) => boolean}} page
  */
 export function addTools({ store, cases, setTool, run }) {
-  const buttons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-tool]"));
+  const buttons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("button[data-tool]"));
   for (const button of buttons) button.addEventListener("click", () => setTool(button.dataset.tool ?? "pan"));
   for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-command]"))) {
     button.addEventListener("click", (event) => run(button.dataset.command ?? "", event));

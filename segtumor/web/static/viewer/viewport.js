@@ -22,6 +22,9 @@ import { dragged, windowText } from "./window.js";
 
 /** A screen with more pixels to a CSS pixel than this gets no finer picture. */
 const FINEST = 2;
+/** Where a frame takes longer, the picture is drawn at half its resolution while it moves, and finely when it rests. */
+const SLOW_MS = 22;
+const REST_MS = 120;
 
 export class Viewport {
   /** @param {string} name for tests and for people who hear the page @param {Owner} owner */
@@ -40,6 +43,8 @@ export class Viewport {
     /** @type {OutlineEditor|OutlineDrawing|Measurement|null} */
     this.tool = null;
     this.waiting = 0;
+    this.resting = 0;
+    this.coarse = false;
     /** Frames drawn so far; benchmarks count them. */
     this.frames = 0;
     new ResizeObserver(() => this.resized()).observe(this.element);
@@ -129,8 +134,6 @@ export class Viewport {
     const box = this.element.getBoundingClientRect();
     if (!box.width || !box.height) return;
     this.size = { width: box.width, height: box.height };
-    const fine = Math.min(FINEST, devicePixelRatio);
-    this.gray.resize(Math.round(box.width * fine), Math.round(box.height * fine));
     const { session } = this;
     if (session && (session.fitted || !session.view)) session.view = fit(session.view, session.image, this.size);
     this.draw(); // at once: a canvas that changed its size is empty
@@ -147,16 +150,30 @@ export class Viewport {
     this.element.classList.toggle("blank", !session?.pyramid);
     if (!session?.view) return;
     const matrix = this.matrix();
-    if (session.pyramid) {
-      const [fineX, fineY] = [this.gray.element.width / this.size.width, this.gray.element.height / this.size.height];
-      const [a, b, c, d, e, f] = matrix;
-      this.gray.draw(session.pyramid, [a * fineX, b * fineY, c * fineX, d * fineY, e * fineX, f * fineY], session.window, session.inverted);
-    }
+    if (session.pyramid) this.drawGray(session, session.pyramid, matrix);
     this.outlines.place(matrix);
     this.tool?.place(matrix);
     if (this.heat) placeHeat(this.heat, session.image, matrix);
     setText(this.corners.bottomright, `${windowText(session.window)}  ${Math.round(session.view.scale * 100)} %`);
     this.frames += 1;
+  }
+
+  /** @param {Session} session @param {import("./pyramid.js").Pyramid} pyramid @param {import("./view.js").Matrix} matrix */
+  drawGray(session, pyramid, [a, b, c, d, e, f]) {
+    const start = performance.now();
+    const fine = Math.min(FINEST, devicePixelRatio) * (this.coarse ? 0.5 : 1);
+    this.gray.resize(Math.round(this.size.width * fine), Math.round(this.size.height * fine));
+    const [x, y] = [this.gray.element.width / this.size.width, this.gray.element.height / this.size.height];
+    this.gray.draw(pyramid, [a * x, b * y, c * x, d * y, e * x, f * y], session.window, session.inverted);
+    clearTimeout(this.resting);
+    if (!this.coarse) this.coarse = performance.now() - start > SLOW_MS;
+    if (!this.coarse) return;
+    this.resting = setTimeout(() => {
+      this.coarse = false;
+      this.draw();
+      this.coarse = false; // this one frame may be slow: nothing moves
+      clearTimeout(this.resting);
+    }, REST_MS);
   }
 
   /** @param {Point|null} at */

@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 
 import segtumor.web
 from segtumor.structures.masks import mask_contours
+from segtumor.structures.polygons import polygon_area
 from segtumor.synthesis.phantoms import make_phantoms
 
 ASSETS = Path(segtumor.web.__file__).parent
@@ -67,7 +68,7 @@ def finding(index, name, score, outline):
         "probabilities": {name: 0.7, other: 0.3},
         "box": [min(xs), min(ys), max(xs), max(ys)],
         "outlines": [[list(point) for point in outline]],
-        "area_px": 100.0,
+        "area_px": float(polygon_area(outline)),
         "diameter_px": across,
         "diameter_mm": None,
     }
