@@ -76,6 +76,14 @@ export class CaseView {
     this.load();
   }
 
+  /** The same case with pictures that have arrived since, or without some that went. @param {string[]} images */
+  renew(images) {
+    if (images.join() === this.images.join() || !images.length) return;
+    this.places = this.places.map((place) => Math.max(0, images.indexOf(this.images[place])));
+    this.images = images;
+    this.load();
+  }
+
   load() {
     this.layOut();
     this.viewports.forEach((viewport, i) => {

@@ -69,7 +69,10 @@ export const COMMANDS = {
   reject: ({ acting }) => acting.judge("rejected"),
   class: ({ acting }) => acting.nextClass(),
   edit: ({ acting, store, setTool }) => (store.state.tool === "edit" ? setTool("pan") : acting.startEditing()),
-  draw: ({ cases, setTool, store }) => cases.viewport.session && setTool(store.state.tool === "draw" ? "pan" : "draw"),
+  draw: ({ cases, setTool, store }) => {
+    if (!cases.viewport.session) return false;
+    setTool(store.state.tool === "draw" ? "pan" : "draw");
+  },
   round: ({ acting }) => acting.addRound(),
   insert: ({ cases }) => cases.viewport.tool instanceof OutlineEditor && cases.viewport.tool.command("insert"),
   delete: remove,

@@ -76,7 +76,7 @@ function start(about) {
     told: hint,
   });
   const heat = new HeatControl({ methods: about.model.heat_methods, map: (session, method) => cases.opening.map(session, method), viewports: () => cases.shownViewports() });
-  const worklist = new Worklist({ open: (row) => cases.open(row.images), told: hint });
+  const worklist = new Worklist({ open: (row) => cases.open(row.images), renewed: (row) => cases.renew(row.images), told: hint });
   const upload = new Upload({
     received: (images) => {
       if (images.length && !cases.viewport.session) worklist.current = images[0].case;

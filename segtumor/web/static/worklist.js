@@ -6,7 +6,8 @@ import { byId, el, keyed, setText } from "./dom.js";
 /**
  * @typedef {{id: string, name: string, status: string, reason: string|null, arrived: string, n_images: number,
  *            tumour: number|null, malignant: number|null, called: string|null, reviewed: boolean, images: string[]}} Case
- * @typedef {{open: (row: Case) => void, told: (text: string) => void}} Owner
+ * @typedef {{open: (row: Case) => void, renewed: (row: Case) => void, told: (text: string) => void}} Owner
+ *   `renewed`: something new is known of the case that is open
  */
 
 const PAGE = 100;
@@ -87,12 +88,15 @@ export class Worklist {
       const count = option.value ? counts[option.value] : STATUSES.reduce((sum, name) => sum + (counts[name] ?? 0), 0);
       setText(option, `${option.dataset.name} (${count ?? 0})`);
     }
+    setText(byId("score-head"), cases.length ? scoreHead(cases) : "");
     const last = Math.min(total, this.offset + cases.length);
     setText(byId("page-text"), total ? `${this.offset + 1}–${last} of ${total}` : "no cases");
     /** @type {HTMLButtonElement} */ (byId("previous-page")).disabled = this.offset === 0;
     /** @type {HTMLButtonElement} */ (byId("next-page")).disabled = last >= total;
     byId("no-cases").hidden = total > 0;
     setText(byId("no-cases-text"), this.search.value || this.status.value ? "No case fits." : "No cases yet. Drop radiographs anywhere on this page.");
+    const open = cases.find(({ id }) => id === this.current);
+    if (open) this.owner.renewed(open);
     this.showProgress(counts.waiting + counts.running, left);
   }
 
@@ -177,6 +181,9 @@ function scoreText(item) {
   const value = item.malignant ?? item.tumour;
   return value === null || value === undefined ? "" : value.toFixed(2);
 }
+
+/** What the numbers of the list are. @param {Case[]} rows */
+const scoreHead = (rows) => (rows.some(({ malignant }) => malignant !== null) ? "P(malignant)" : "P(tumour)");
 
 /** @param {number} seconds */
 export function timeText(seconds) {

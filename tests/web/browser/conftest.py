@@ -38,7 +38,9 @@ def open_page(browser):
         context = browser.new_context(viewport={"width": 1280, "height": 720}, **options)
         contexts.append(context)
         if user:
-            context.add_init_script(f"localStorage.getItem('segtumor.user') ?? localStorage.setItem('segtumor.user', '{user}')")
+            context.add_init_script(
+                f"localStorage.getItem('segtumor.user') ?? localStorage.setItem('segtumor.user', '{user}')"
+            )
         page = context.new_page()
         page.set_default_timeout(8000)
         page.on("console", heard)

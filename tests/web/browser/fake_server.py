@@ -98,7 +98,11 @@ class World:
             reading = {
                 "threshold": 0.373,
                 "tumour": tumour,
-                "probabilities": {"normal": round(1 - tumour, 3), "benign": round(tumour * 0.6, 3), "malignant": round(tumour * 0.4, 3)},
+                "probabilities": {
+                    "normal": round(1 - tumour, 3),
+                    "benign": round(tumour * 0.6, 3),
+                    "malignant": round(tumour * 0.4, 3),
+                },
                 "findings": findings,
                 "notes": list(notes),
                 "seconds": 0.12,
@@ -239,7 +243,9 @@ class Handler(BaseHTTPRequestHandler):
             for pattern, method, handle in ROUTES:
                 match = re.fullmatch(pattern, path.path)
                 if match and method == self.command:
-                    self.answer(*handle(self, body, {k: v[0] for k, v in parse_qs(path.query).items()}, *match.groups()))
+                    self.answer(
+                        *handle(self, body, {k: v[0] for k, v in parse_qs(path.query).items()}, *match.groups())
+                    )
                     return
             raise Refusal(404, {"error": f"There is nothing at {path.path}."})
         except Refusal as refusal:
@@ -249,7 +255,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def page(self, *_):
         template = jinja2.Environment(autoescape=True).from_string((ASSETS / "templates/page.html").read_text("utf-8"))
-        return 200, template.render(notice=ABOUT["notice"], version=ABOUT["version"]).encode(), "text/html; charset=utf-8"
+        return (
+            200,
+            template.render(notice=ABOUT["notice"], version=ABOUT["version"]).encode(),
+            "text/html; charset=utf-8",
+        )
 
     def asset(self, _body, _query, name):
         path = (ASSETS / "static" / unquote(name)).resolve()

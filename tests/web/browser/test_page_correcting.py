@@ -13,7 +13,11 @@ SQUARE = square(20, 10, 50, 30)
 @pytest.fixture
 def world():
     made = World()
-    made.add("quarters", quarters(), [finding(0, "benign", 0.8, SQUARE), finding(1, "malignant", 0.5, square(80, 40, 110, 70))])
+    made.add(
+        "quarters",
+        quarters(),
+        [finding(0, "benign", 0.8, SQUARE), finding(1, "malignant", 0.5, square(80, 40, 110, 70))],
+    )
     return made
 
 
@@ -82,6 +86,35 @@ def test_a_corner_is_dragged_added_and_removed(serve, open_page, world, until, k
     assert len(saved(page, until, world, 5)["findings"][0]["outlines"][0]) == 3
 
 
+def test_fingers_zoom_drag_a_corner_and_remove_one(serve, open_page, world, until):
+    page = open_ready(serve, open_page, world, has_touch=True)
+    screen = page.context.new_cdp_session(page)
+
+    def touch(kind, *points):
+        screen.send(
+            "Input.dispatchTouchEvent",
+            {"type": kind, "touchPoints": [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]},
+        )
+
+    zoom = page.locator(".bottomright").first
+    fitted = float(zoom.inner_text().split()[-2])
+    page.keyboard.type("ne")
+    x, y = on_screen(page, WH, (20, 10))
+    touch("touchStart", (x, y))
+    touch("touchMove", (x - 30, y - 12))
+    touch("touchEnd")
+    moved = saved(page, until, world, 1)["findings"][0]["outlines"][0]
+    assert moved[0] == pytest.approx([20 - 30 / (fitted / 100), 10 - 12 / (fitted / 100)], abs=0.3)
+    for _ in range(2):
+        touch("touchStart", on_screen(page, WH, (50, 30)))
+        touch("touchEnd")
+    assert len(saved(page, until, world, 2)["findings"][0]["outlines"][0]) == 3
+    touch("touchStart", (500, 450), (700, 450))
+    touch("touchMove", (450, 450), (750, 450))
+    touch("touchEnd")
+    until(page, lambda: float(zoom.inner_text().split()[-2]) == pytest.approx(1.5 * fitted, rel=0.02))
+
+
 def test_a_missed_lesion_is_drawn_by_clicks_freehand_and_keys_and_deleted(serve, open_page, world, until):
     page = open_ready(serve, open_page, world)
     page.keyboard.press("d")
@@ -124,8 +157,20 @@ def test_nothing_is_lost_while_the_server_does_not_save(serve, open_page, world,
 
 def test_two_readers_at_once_keep_both(serve, open_page, world, until):
     page = open_ready(serve, open_page, world)
-    theirs = {"origin": 1, "verdict": "rejected", "class": "malignant", "outlines": [square(80, 40, 110, 70)], "comment": ""}
-    world.images["i-0"]["review"] = {"revision": 1, "findings": [theirs], "comment": "", "user": "<b>B</b>", "saved": "2026-01-01T12:00:00Z"}
+    theirs = {
+        "origin": 1,
+        "verdict": "rejected",
+        "class": "malignant",
+        "outlines": [square(80, 40, 110, 70)],
+        "comment": "",
+    }
+    world.images["i-0"]["review"] = {
+        "revision": 1,
+        "findings": [theirs],
+        "comment": "",
+        "user": "<b>B</b>",
+        "saved": "2026-01-01T12:00:00Z",
+    }
     page.keyboard.type("na")
     dialog = page.get_by_test_id("conflict-dialog")
     dialog.wait_for()

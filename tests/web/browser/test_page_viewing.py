@@ -82,7 +82,9 @@ def test_outlines_lie_where_they_belong(serve, open_page):
 
 
 def test_the_slider_filters_without_the_server_and_says_so_in_words(serve, open_page):
-    made = world([finding(i, "benign", score, square(5 + 20 * i, 5, 20 + 20 * i, 20)) for i, score in enumerate((0.9, 0.5, 0.1))])
+    made = world(
+        [finding(i, "benign", score, square(5 + 20 * i, 5, 20 + 20 * i, 20)) for i, score in enumerate((0.9, 0.5, 0.1))]
+    )
     page = open_page(serve(made))
     ready(page)
     page.wait_for_selector("[data-testid=finding]")
@@ -123,7 +125,9 @@ def test_distances_are_in_mm_where_the_spacing_is_known(serve, open_page):
     ready(page)
     page.keyboard.press("m")
     drag(page, on_screen(page, WH, (10, 40)), on_screen(page, WH, (110, 40)))
-    assert float(page.get_by_test_id("distance").text_content().removesuffix(" mm")) == pytest.approx(100 * 0.2, abs=0.1)
+    assert float(page.get_by_test_id("distance").text_content().removesuffix(" mm")) == pytest.approx(
+        100 * 0.2, abs=0.1
+    )
     drag(page, on_screen(page, WH, (60, 10)), on_screen(page, WH, (60, 70)))
     assert float(page.get_by_test_id("distance").text_content().removesuffix(" mm")) == pytest.approx(60 * 0.5, abs=0.2)
     page.keyboard.press("Delete")

@@ -20,7 +20,9 @@ def png(shade=90):
 
 
 def upload(page, *files):
-    page.locator("#files").set_input_files([{"name": name, "mimeType": "", "buffer": content} for name, content in files])
+    page.locator("#files").set_input_files(
+        [{"name": name, "mimeType": "", "buffer": content} for name, content in files]
+    )
 
 
 def test_an_upload_is_read_and_a_bad_file_is_named_as_text(serve, open_page, until):
@@ -94,13 +96,30 @@ def test_what_others_wrote_is_text(serve, open_page):
     world = World()
     found = finding(0, "benign", 0.8, square(20, 10, 50, 30))
     world.add(f"{SCRIPT}", quarters(), [found], notes=[{"code": "x", "text": SCRIPT}])
-    world.images["i-0"].update(patient={"name": SCRIPT, "id": SCRIPT, "birth_date": ""}, spacing_mm=[1, 1], spacing_source=SCRIPT)
+    world.images["i-0"].update(
+        patient={"name": SCRIPT, "id": SCRIPT, "birth_date": ""}, spacing_mm=[1, 1], spacing_source=SCRIPT
+    )
     judged = {"origin": 0, "verdict": "edited", "class": SCRIPT, "outlines": found["outlines"], "comment": SCRIPT}
-    world.images["i-0"]["review"] = {"revision": 1, "findings": [judged], "comment": SCRIPT, "user": SCRIPT, "saved": "2026-01-01T12:00:00Z"}
+    world.images["i-0"]["review"] = {
+        "revision": 1,
+        "findings": [judged],
+        "comment": SCRIPT,
+        "user": SCRIPT,
+        "saved": "2026-01-01T12:00:00Z",
+    }
     page = open_page(serve(world))
     ready(page)
     page.keyboard.press("n")
-    for place in ("#image-name", ".case-name", ".note", ".finding-class", ".outlines text", ".topleft", "#facts", "#reviewed"):
+    for place in (
+        "#image-name",
+        ".case-name",
+        ".note",
+        ".finding-class",
+        ".outlines text",
+        ".topleft",
+        "#facts",
+        "#reviewed",
+    ):
         assert SCRIPT in page.locator(place).first.text_content()
     assert page.evaluate("window.broken") is None and page.locator("img[src=x]").count() == 0
 

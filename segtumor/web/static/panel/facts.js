@@ -15,7 +15,6 @@ export function showFacts(session, entries, threshold) {
   const { image } = session;
   setText(byId("image-name"), image.name);
   setText(byId("summary"), sentence(image, entries, threshold));
-  byId("summary").classList.toggle("none", image.reading !== null && !entries.length);
   showProbabilities(byId("probabilities"), image.reading?.probabilities ?? (image.reading ? { tumour: image.reading.tumour } : {}));
   showNotes(image);
   showTable(image);
@@ -31,10 +30,10 @@ function sentence(image, entries, threshold) {
 /** Bars of probabilities, most probable first as the server's order has it. @param {Element} place @param {Record<string, number>} probabilities */
 export function showProbabilities(place, probabilities) {
   keyed(place, Object.entries(probabilities), ([name]) => name,
-    ([name]) => el("div", { class: "probability" }, el("span", { class: "probability-name" }, name), el("meter", { min: 0, max: 1, "aria-label": `probability of ${name}` }), el("span", { class: "number" })),
+    ([name]) => el("div", { class: "probability" }, el("span", { class: "probability-name" }, name), el("span", { class: "bar", "aria-hidden": "true" }, el("span", { class: "fill" })), el("span", { class: "number" })),
     (row, [, value]) => {
-      const [, meter, number] = row.children;
-      /** @type {HTMLMeterElement} */ (meter).value = value;
+      const [, bar, number] = row.children;
+      /** @type {HTMLElement} */ (bar.children[0]).style.width = `${100 * value}%`;
       setText(number, value.toFixed(2));
     });
 }

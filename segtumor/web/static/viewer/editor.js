@@ -15,8 +15,8 @@ import { apply, inverse } from "./view.js";
  * @typedef {{ring: number, corner: number}} Place
  */
 
-const CORNER_RADIUS = 5;
-const MIDDLE_RADIUS = 3.5;
+const CORNER_RADIUS = 4;
+const MIDDLE_RADIUS = 3;
 /** A finger needs this much, CSS px. */
 const TOUCH_RADIUS = 14;
 /** Sides that are shorter on the screen have no handle in the middle. */
@@ -191,6 +191,6 @@ function middles(ring, r) {
 function handle(kind, ring, corner, x, y, radius) {
   const place = { cx: x.toFixed(1), cy: y.toFixed(1) };
   return svg("g", { class: kind, "data-ring": ring, "data-corner": corner },
-    svg("circle", { ...place, r: matchMedia("(pointer: coarse)").matches ? TOUCH_RADIUS : radius + 4, class: "reach" }),
+    svg("circle", { ...place, r: matchMedia("(pointer: coarse)").matches ? TOUCH_RADIUS : radius + 5, class: "reach" }),
     svg("circle", { ...place, r: radius, class: "grip" }));
 }

@@ -85,7 +85,7 @@ export function clipped([x, y], { width, height }) {
  * @param {number} most
  * @returns {Ring}
  */
-export function simplified(ring, most = 60) {
+export function simplified(ring, most = 36) {
   for (let tolerance = 0.5; ; tolerance *= 1.5) {
     const kept = closedDouglasPeucker(ring, tolerance);
     if (kept.length <= most) return kept.length >= 3 ? kept : ring;

@@ -11,6 +11,8 @@ import { apply } from "./view.js";
  *            colourOf: (name: string) => string}} Look
  */
 
+const TEXT_PX = 14;
+
 export class Outlines {
   /** @param {Element} parent */
   constructor(parent) {
@@ -58,7 +60,9 @@ export class Outlines {
       const corners = [[x0, y0], [x1, y0], [x0, y1], [x1, y1]].map((corner) => apply(matrix, /** @type {[number, number]} */ (corner)));
       const text = this.labels.children[i];
       text.setAttribute("x", String(Math.round(Math.min(...corners.map((corner) => corner[0])))));
-      text.setAttribute("y", String(Math.round(Math.min(...corners.map((corner) => corner[1])) - 6)));
+      const above = Math.round(Math.min(...corners.map((corner) => corner[1])) - 6);
+      const bottom = Math.max(...corners.map((corner) => corner[1]));
+      text.setAttribute("y", String(bottom > TEXT_PX ? Math.max(TEXT_PX, above) : above)); // at the edge while the finding is seen
     });
   }
 }

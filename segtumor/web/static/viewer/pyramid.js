@@ -19,6 +19,7 @@ export function pyramidOf(buffer, width, height) {
   if (buffer.byteLength !== 2 * width * height) {
     throw new Error(`The server sent ${buffer.byteLength} bytes of pixels; ${width} x ${height} px take ${2 * width * height}.`);
   }
+  /** @type {Level[]} */
   const levels = [{ width, height, values: littleEndian(buffer), reduction: 1 }];
   for (;;) {
     const last = levels[levels.length - 1];
