@@ -1,4 +1,4 @@
-"""What the package serves to a browser: all of it there, none of it from elsewhere, small, and fit for a strict policy."""
+"""What the package serves to a browser: all of it is there, none from elsewhere, small, and fit for a strict policy."""
 
 import hashlib
 import re

@@ -78,9 +78,11 @@ function start(about) {
   const heat = new HeatControl({ methods: about.model.heat_methods, map: (session, method) => cases.opening.map(session, method), viewports: () => cases.shownViewports() });
   const worklist = new Worklist({ open: (row) => cases.open(row.images), renewed: (row) => cases.renew(row.images), told: hint });
   const upload = new Upload({
-    received: (images) => {
-      if (images.length && !cases.viewport.session) worklist.current = images[0].case;
-      if (images.length && !cases.viewport.session) cases.open(images.filter((image) => image.case === images[0].case).map(({ id }) => id));
+    received: (images, first) => {
+      if (first && ["pan", "window"].includes(state.tool)) {
+        worklist.current = images[0].case; // what was just dropped is what one wants to see, unless a hand is at work
+        cases.open(images.filter((image) => image.case === images[0].case).map(({ id }) => id));
+      }
       worklist.refresh();
     },
     bodyLimit: () => about.limits.body_bytes,

@@ -7,7 +7,8 @@ import { timeText } from "./worklist.js";
 
 /**
  * @typedef {import("./session.js").Picture} Picture
- * @typedef {{received: (images: Picture[]) => void, userNeeded?: () => Promise<boolean>, bodyLimit: () => number}} Owner
+ * @typedef {{received: (images: Picture[], first: boolean) => void, bodyLimit: () => number}} Owner
+ *   `first`: of the files that were dropped together
  */
 
 /** A group is sent as one request: small enough that progress moves and that one bad group loses little. */
@@ -22,6 +23,7 @@ export class Upload {
     /** @type {File[]} */
     this.queue = [];
     this.sent = 0;
+    this.received = 0;
     this.refused = 0;
     this.total = 0;
     this.running = false;
@@ -84,6 +86,7 @@ export class Upload {
     }
     this.running = false;
     const sent = this.sent - this.refused;
+    this.received = 0;
     this.tell(`${sent} of ${this.total} ${this.total === 1 ? "file" : "files"} received`);
     [this.sent, this.total] = [0, 0];
     if (!this.refused) this.closing = setTimeout(() => this.running || this.refused || this.clear(), 4000);
@@ -106,7 +109,9 @@ export class Upload {
     for (const file of group) form.append("file", file, file.name);
     const answer = await post(form, (share) => this.tell("", share * group.length));
     this.list(answer.refused ?? []);
-    this.owner.received(answer.images ?? []);
+    const images = answer.images ?? [];
+    if (images.length) this.owner.received(images, !this.received);
+    this.received += images.length;
   }
 
   /** @param {File[]} group @param {unknown} error */

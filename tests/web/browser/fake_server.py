@@ -49,7 +49,7 @@ ABOUT = {
 }
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """An answer that is not the wanted one."""
 
     def __init__(self, status, body=None, headers=None):
@@ -94,14 +94,15 @@ class World:
         with self.lock:
             image_id, case = f"i-{len(self.images)}", f"c-{name.partition('_')[0]}"
             height, width = gray.shape
-            tumour = max((item["score"] for item in findings), default=0.04)
+            best = max(findings, key=lambda item: item["score"], default={"score": 0.04, "class": "benign"})
+            tumour, grave = best["score"], 0.8 if best["class"] == "malignant" else 0.2
             reading = {
                 "threshold": 0.373,
                 "tumour": tumour,
                 "probabilities": {
                     "normal": round(1 - tumour, 3),
-                    "benign": round(tumour * 0.6, 3),
-                    "malignant": round(tumour * 0.4, 3),
+                    "benign": round(tumour * (1 - grave), 3),
+                    "malignant": round(tumour * grave, 3),
                 },
                 "findings": findings,
                 "notes": list(notes),
@@ -134,7 +135,7 @@ class World:
     def picture(self, image_id):
         with self.lock:
             if image_id not in self.images:
-                raise Refusal(404, {"error": "There is no such picture.", "remedy": None})
+                raise RefusalError(404, {"error": "There is no such picture.", "remedy": None})
             image = self.images[image_id]
             ready, reading = image["ready"]
             if image["status"] == "waiting" and time.monotonic() >= ready:
@@ -182,18 +183,18 @@ class World:
             self.puts.append(body)
             if self.refuse_puts:
                 self.refuse_puts -= 1
-                raise Refusal(503, {"error": "The disk is full.", "remedy": "Free some space."})
+                raise RefusalError(503, {"error": "The disk is full.", "remedy": "Free some space."})
             image = self.images[image_id]
             now = image["review"]
             if body["revision"] != (now["revision"] if now else 0):
-                raise Refusal(409, now)
+                raise RefusalError(409, now)
             image["review"] = {**body, "revision": body["revision"] + 1, "user": user, "saved": NOW}
             return image["review"]
 
     def receive(self, files):
         if self.full_for:
             self.full_for -= 1
-            raise Refusal(429, {"error": "The queue is full.", "remedy": None}, {"Retry-After": "1"})
+            raise RefusalError(429, {"error": "The queue is full.", "remedy": None}, {"Retry-After": "1"})
         images, refused = [], []
         for name, content in files:
             try:
@@ -205,7 +206,7 @@ class World:
             found = finding(0, "benign", 0.62, square(0.4 * w, 0.4 * h, 0.6 * w, 0.6 * h))
             images.append(self.picture(self.add(Path(name).stem, gray, [found], done=False)))
         if not images:
-            raise Refusal(422, {"error": "No file could be read.", "remedy": None, "refused": refused})
+            raise RefusalError(422, {"error": "No file could be read.", "remedy": None, "refused": refused})
         return {"images": images, "refused": refused}
 
 
@@ -239,7 +240,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.command != "GET" and self.headers.get("X-Segtumor") != "1":
-                raise Refusal(403)
+                raise RefusalError(403)
             for pattern, method, handle in ROUTES:
                 match = re.fullmatch(pattern, path.path)
                 if match and method == self.command:
@@ -247,8 +248,8 @@ class Handler(BaseHTTPRequestHandler):
                         *handle(self, body, {k: v[0] for k, v in parse_qs(path.query).items()}, *match.groups())
                     )
                     return
-            raise Refusal(404, {"error": f"There is nothing at {path.path}."})
-        except Refusal as refusal:
+            raise RefusalError(404, {"error": f"There is nothing at {path.path}."})
+        except RefusalError as refusal:
             self.answer(refusal.status, refusal.body, headers=refusal.headers)
 
     do_GET = do_POST = do_PUT = do_DELETE = respond  # noqa: N815
@@ -264,7 +265,7 @@ class Handler(BaseHTTPRequestHandler):
     def asset(self, _body, _query, name):
         path = (ASSETS / "static" / unquote(name)).resolve()
         if not path.is_file() or ASSETS / "static" not in path.parents:
-            raise Refusal(404)
+            raise RefusalError(404)
         return 200, path.read_bytes(), KINDS[path.suffix]
 
     def upload(self, body, _query):
@@ -279,7 +280,7 @@ class Handler(BaseHTTPRequestHandler):
     def heat(self, _body, _query, image_id, _method):
         image = self.world.picture(image_id)
         if not image["reading"]["maps"]:
-            raise Refusal(404, {"error": "There is no such map.", "remedy": None})
+            raise RefusalError(404, {"error": "There is no such map.", "remedy": None})
         y, x = np.mgrid[: image["height"], : image["width"]]
         far = np.hypot(x - image["width"] / 2, y - image["height"] / 2) / (0.3 * image["width"])
         stream = io.BytesIO()

@@ -45,7 +45,8 @@ def test_folders_are_dropped_with_all_that_is_in_them(serve, open_page):
     page = open_page(serve(World()))
     names = page.evaluate("""async () => {
       const { filesOf } = await import("/static/dropped.js");
-      const file = (path) => ({ isFile: true, fullPath: path, file: (done) => done(new File(["x"], path.split("/").pop())) });
+      const made = (path) => new File(["x"], path.split("/").pop());
+      const file = (path) => ({ isFile: true, fullPath: path, file: (done) => done(made(path)) });
       const folder = (path, children) => ({ isFile: false, fullPath: path, createReader: () => {
         const parts = [children.slice(0, 1), children.slice(1), []];
         return { readEntries: (done) => done(parts.shift()) };
@@ -141,7 +142,8 @@ def test_every_key_does_something_and_is_explained(serve, open_page):
 #: Lowest contrast of every text that is seen, against the nearest ground that is not transparent (WCAG 2.2, 1.4.3).
 CONTRAST = """() => {
   const channels = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+  const linear = (v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => [r, g, b].map((v) => linear(v / 255))
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
   const ground = (element) => {
     for (let e = element; e; e = e.parentElement) {
@@ -154,7 +156,8 @@ CONTRAST = """() => {
   const found = [];
   for (let node; (node = walker.nextNode());) {
     const element = node.parentElement;
-    if (!node.data.trim() || !element.checkVisibility({ visibilityProperty: true }) || element.closest("svg, :disabled, option")) continue;
+    const seen = element.checkVisibility({ visibilityProperty: true }) && !element.closest("svg, :disabled, option");
+    if (!node.data.trim() || !seen) continue;
     const [p, q] = [light(channels(getComputedStyle(element).color)), light(ground(element))].sort((a, b) => b - a);
     found.push([(p + 0.05) / (q + 0.05), node.data.trim().slice(0, 40)]);
   }

@@ -3,7 +3,7 @@
  * right angles, so a column of the screen is always one column or row of the picture: places and weights are computed
  * once per column and row, and the price of a frame depends on the screen alone.
  *
- * WebGL2 was tried first: without a graphics processor it is half as fast as this (docs/performance.md), with one this
+ * WebGL2 was tried first: without a graphics processor it is half as fast as this (docs/how-to/page.md), with one this
  * is fast enough, and one way to draw is one picture for every reader.
  */
 
