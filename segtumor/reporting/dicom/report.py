@@ -25,7 +25,7 @@ from segtumor.reporting.dicom.coding import (
 )
 from segtumor.reporting.dicom.source import SourceImage
 from segtumor.structures.diameters import longest_extent
-from segtumor.structures.lesions import Finding, Lesion
+from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import crop_from_rle, rle_area
 from segtumor.structures.outlines import polygons_from_mask
 from segtumor.structures.readings import Reading
@@ -186,13 +186,12 @@ def _sizes(finding: Finding, reading: Reading) -> Iterator["Measurement"]:
     from highdicom.sr import Measurement
     from pydicom.sr.codedict import codes
 
-    lesion = Lesion(0, finding.class_id, finding.box_xyxy, finding.rle, 0.0)
     row_mm, column_mm = spacing = reading.spacing_mm or (1.0, 1.0)
     known = reading.spacing_mm is not None
     source = reading.spacing_source
     method = None if source is None else own(_METHODS.get(source, source), source)
     unit = codes.UCUM.Millimeter if known else pixels()
-    longest = round(longest_extent(lesion, spacing), _DIGITS)
+    longest = round(longest_extent(finding, spacing), _DIGITS)
     yield Measurement(codes.SCT.LongAxis, longest, unit, method=method)
     if finding.rle is not None:
         area = round(rle_area(finding.rle) * row_mm * column_mm, _DIGITS)

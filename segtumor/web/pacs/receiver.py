@@ -179,7 +179,7 @@ def _guard(event: "Event") -> None:
             raise OSError(errno.EMSGSIZE, "a message longer than is agreed on")
         return receive(nr_bytes)
 
-    connection.recv = limited  # type: ignore[assignment, method-assign]
+    connection.recv = limited  # type: ignore[method-assign]
 
 
 def _origin(event: "Event") -> str:
