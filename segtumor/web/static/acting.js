@@ -1,7 +1,7 @@
 /** What a reader does to the findings of the picture that is active: each act is a new draft, shown and saved at once. */
 
-import { draw, edit, judge, remark, without } from "./review/draft.js";
-import { entriesOf, middleOf } from "./review/entries.js";
+import { draw, edit, judge, keyOf, remark, without } from "./review/draft.js";
+import { entriesOf, middleOf, unjudged } from "./review/entries.js";
 import { roundRing } from "./viewer/drawing.js";
 import { boxOf, contains, simplified } from "./viewer/geometry.js";
 
@@ -166,12 +166,23 @@ export class Acting {
     return true;
   }
 
-  /** Save that the picture was read, also where nothing is to be marked. */
-  markRead() {
+  /**
+   * Done with the picture: findings that are shown and were not judged are accepted; without any, what is saved is that
+   * it was read.
+   */
+  finish() {
     const { session } = this;
-    if (!session || session.read) return false;
-    session.read = true;
-    this.owner.changed(session);
+    if (!session) return false;
+    const { reading } = session.image;
+    const shown = new Set(this.entries().map(({ key }) => key));
+    const rest = unjudged(reading, session.draft).filter((finding) => shown.has(keyOf(finding.index)));
+    const draft = rest.reduce((before, finding) => judge(before, finding, "accepted"), session.draft);
+    if (!this.commit(draft) && !session.read) {
+      session.read = true;
+      this.owner.changed(session);
+    }
+    const hidden = unjudged(reading, session.draft).length;
+    if (hidden) this.owner.told(`${hidden} more from ${reading?.threshold.toFixed(2)} on: lower the slider to judge them.`);
     return true;
   }
 

@@ -6,7 +6,7 @@ import { OutlineDrawing } from "./viewer/drawing.js";
 import { OutlineEditor } from "./viewer/editor.js";
 import { Measurement } from "./viewer/measure.js";
 import { flippedAcross, flippedDown, panned, rotated, zoomAt } from "./viewer/view.js";
-import { dragged, PRESETS, presetWindow } from "./viewer/window.js";
+import { dragged, PRESETS } from "./viewer/window.js";
 
 /**
  * @typedef {{store: any, cases: import("./caseview.js").CaseView, acting: import("./acting.js").Acting,
@@ -40,7 +40,7 @@ export const COMMANDS = {
   across: ({ cases }) => change(cases, flippedAcross),
   down: ({ cases }) => change(cases, flippedDown),
   reset,
-  preset: ({ cases, store }) => usePreset({ cases, store }, PRESETS[((cases.viewport.session?.preset ?? 0) + 1) % PRESETS.length]),
+  preset: ({ cases, store }) => usePreset({ cases, store }, PRESETS[(PRESETS.indexOf(cases.viewport.session?.preset ?? "first") + 1) % PRESETS.length]),
   width: (page, event) => window(page, DIRECTIONS[event.key][0], 0),
   level: (page, event) => window(page, 0, DIRECTIONS[event.key][1]),
   invert: ({ cases, store }) => {
@@ -86,9 +86,7 @@ export const COMMANDS = {
     if (store.state.tool === "pan") acting.choose(null);
     else setTool("pan");
   },
-  read: ({ acting, hint }) => {
-    if (!acting.markRead()) hint("This picture is read already.");
-  },
+  read: ({ acting }) => acting.finish(),
   undo: ({ acting }) => acting.travel("undo"),
   redo: ({ acting }) => acting.travel("redo"),
   help: openHelp,
@@ -127,13 +125,13 @@ function window({ cases, store }, x, y) {
   store.touch("drafts");
 }
 
-/** @param {{cases: import("./caseview.js").CaseView, store: any}} page @param {(typeof PRESETS)[number]} name */
+/** @param {{cases: import("./caseview.js").CaseView, store: any}} page @param {import("./viewer/window.js").Preset} name */
 export function usePreset({ cases, store }, name) {
   const { session } = cases.viewport;
   if (!session?.pyramid) return false;
-  const first = { low: session.image.window[0], high: session.image.window[1] };
-  session.preset = PRESETS.indexOf(name);
-  cases.viewport.setWindow(() => presetWindow(name, /** @type {import("./viewer/pyramid.js").Pyramid} */ (session.pyramid), first));
+  session.preset = name;
+  session.ownWindow = null;
+  cases.viewport.requestDraw();
   store.touch("drafts");
 }
 

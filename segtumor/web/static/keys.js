@@ -43,7 +43,7 @@ export const KEYS = /** @type {[string[], string, string][]} */ ([
   [["Delete", "Backspace"], "delete", "delete the corner, the measurement or the drawn finding"],
   [["Enter"], "finish", "finish drawing or editing"],
   [["Escape"], "escape", "leave the tool"],
-  [["q"], "read", "read, nothing to add"],
+  [["q"], "read", "accept the rest; read, nothing to add"],
   [["Ctrl+z"], "undo", "undo"],
   [["Ctrl+Shift+Z", "Ctrl+y"], "redo", "redo"],
   [["?"], "help", "this help"],

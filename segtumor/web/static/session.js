@@ -2,14 +2,16 @@
 
 import { draftOf } from "./review/draft.js";
 import { History } from "./review/history.js";
+import { presetWindow } from "./viewer/window.js";
 
 /**
- * @typedef {{index: number, class: string, score: number, probabilities: Record<string, number>|null, box: number[],
- *            outlines: [number, number][][], area_px: number, diameter_px: number, diameter_mm: number|null}} Finding
+ * @typedef {{index: number, class: string, score: number, probabilities: Record<string, number|null>|null,
+ *            box: number[]|null, outlines: [number, number][][], area_px: number|null, diameter_px: number|null,
+ *            diameter_mm: number|null}} Finding
  * @typedef {{threshold: number, tumour: number, probabilities: Record<string, number>|null, findings: Finding[],
- *            notes: {code: string, text: string}[], seconds: number, model: string, maps: string[]}} Reading
+ *            notes: {code: string, text: string}[], seconds: number|null, model: string, maps: string[]}} Reading
  * @typedef {{id: string, case: string, name: string, status: string, reason: string|null, width: number, height: number,
- *            pixels: string, window: [number, number], spacing_mm: [number, number]|null, spacing_source: string|null,
+ *            pixels: string, window: [number, number]|null, spacing_mm: [number, number]|null, spacing_source: string|null,
  *            is_dicom: boolean, patient: Record<string, string>|null, reading: Reading|null,
  *            review: import("./review/draft.js").Review|null}} Picture as the API gives it
  */
@@ -23,9 +25,10 @@ export class Session {
     this.image = image;
     /** @type {import("./viewer/pyramid.js").Pyramid|null} */
     this.pyramid = null;
-    this.window = { low: image.window?.[0] ?? 0, high: image.window?.[1] ?? 65535 };
     this.inverted = false;
-    this.preset = 0;
+    this.preset = /** @type {import("./viewer/window.js").Preset} */ ("first");
+    /** What the reader made of the window by hand. @type {import("./viewer/window.js").Window|null} */
+    this.ownWindow = null;
     /** @type {import("./viewer/view.js").View|null} */
     this.view = null;
     this.fitted = true;
@@ -40,6 +43,12 @@ export class Session {
     this.read = image.review !== null;
   }
 
+  /** What is shown; before the server knows a first window, the gray values decide. */
+  get window() {
+    if (this.ownWindow) return this.ownWindow;
+    return this.pyramid ? presetWindow(this.preset, this.pyramid, this.image.window) : { low: 0, high: 65535 };
+  }
+
   get draft() {
     return this.history.present;
   }
@@ -48,7 +57,6 @@ export class Session {
   update(image) {
     const newer = (image.review?.revision ?? 0) > (this.saved?.revision ?? 0);
     if (newer && !this.history.changedSince(this.saved)) this.accept(image.review);
-    if (!this.image.width) this.window = { low: image.window[0], high: image.window[1] };
     this.image = image;
   }
 

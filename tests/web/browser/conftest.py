@@ -1,12 +1,14 @@
 """One Chromium for all tests of the page, and a page that must not do what it must never do."""
 
-import itertools
 import shutil
 from urllib.parse import urlsplit
 
 import pytest
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
+
+#: Seconds until something that should happen counts as not happening: machines that test may be busy.
+PATIENCE_S = 30
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +44,7 @@ def open_page(browser):
                 f"localStorage.getItem('segtumor.user') ?? localStorage.setItem('segtumor.user', '{user}')"
             )
         page = context.new_page()
-        page.set_default_timeout(8000)
+        page.set_default_timeout(1000 * PATIENCE_S)
         page.on("console", heard)
         page.on("pageerror", lambda error: broken.append(str(error)))
         page.on("request", lambda request: asked.append((urlsplit(address).netloc, request.url)))
@@ -76,14 +78,14 @@ def serve():
 
 
 @pytest.fixture
-def until(request):
-    """Function of a condition -> waits for it, at most 5 seconds, while the page goes on."""
+def until():
+    """Function of a page and a condition -> waits for it, while the page goes on."""
 
     def wait(page, condition):
-        for _ in itertools.repeat(None, 200):
+        for _ in range(40 * PATIENCE_S):
             if condition():
                 return
             page.wait_for_timeout(25)
-        raise AssertionError("this did not come about within 5 s")
+        raise AssertionError(f"this did not come about within {PATIENCE_S} s")
 
     return wait

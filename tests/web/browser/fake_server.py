@@ -100,9 +100,9 @@ class World:
                 "threshold": 0.373,
                 "tumour": tumour,
                 "probabilities": {
-                    "normal": round(1 - tumour, 3),
-                    "benign": round(tumour * (1 - grave), 3),
-                    "malignant": round(tumour * grave, 3),
+                    "normal": round(1 - tumour, 5),
+                    "benign": round(tumour * (1 - grave), 5),
+                    "malignant": round(tumour * grave, 5),
                 },
                 "findings": findings,
                 "notes": list(notes),
@@ -187,7 +187,7 @@ class World:
             image = self.images[image_id]
             now = image["review"]
             if body["revision"] != (now["revision"] if now else 0):
-                raise RefusalError(409, now)
+                raise RefusalError(409, {"error": "Somebody saved meanwhile.", "remedy": None, "review": now})
             image["review"] = {**body, "revision": body["revision"] + 1, "user": user, "saved": NOW}
             return image["review"]
 

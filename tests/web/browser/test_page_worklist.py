@@ -58,7 +58,7 @@ def test_folders_are_dropped_with_all_that_is_in_them(serve, open_page):
     assert names == ["2.png", "10.png", "1.dcm", "z.zip"]
 
 
-def test_hundreds_of_cases_are_paged_sorted_searched_and_not_drawn_anew(serve, open_page, until):
+def test_hundreds_of_cases_are_paged_sorted_and_searched(serve, open_page, until):
     world = World()
     for i in range(230):
         world.add(f"case{i:03d}", quarters(), [finding(0, "benign", round(0.2 + i / 400, 3), square(20, 10, 50, 30))])
@@ -66,14 +66,12 @@ def test_hundreds_of_cases_are_paged_sorted_searched_and_not_drawn_anew(serve, o
     ready(page)
     rows, text = page.get_by_test_id("case"), page.locator("#page-text")
     assert rows.count() == 100 and text.inner_text() == "1–100 of 230"
-    page.evaluate("document.querySelector('.case').mark = 1")
     page.locator("#sort").select_option("malignant")
     until(page, lambda: "case229" in rows.first.inner_text())
     page.locator("#sort").select_option("arrival")
     until(page, lambda: "case000" in rows.first.inner_text())
     page.keyboard.press("j")
     page.wait_for_selector(".case:nth-child(2) [aria-current]")
-    page.evaluate("document.querySelector('.case').mark = 2")
     page.get_by_role("button", name="Next page").click()
     until(page, lambda: text.inner_text() == "101–200 of 230")
     page.keyboard.press("/")

@@ -27,14 +27,14 @@ function sentence(image, entries, threshold) {
   return summaryText(entries, image.reading, threshold);
 }
 
-/** Bars of probabilities, most probable first as the server's order has it. @param {Element} place @param {Record<string, number>} probabilities */
+/** Bars of probabilities, most probable first as the server's order has it. @param {Element} place @param {Record<string, number|null>} probabilities */
 export function showProbabilities(place, probabilities) {
   keyed(place, Object.entries(probabilities), ([name]) => name,
     ([name]) => el("div", { class: "probability" }, el("span", { class: "probability-name" }, name), el("span", { class: "bar", "aria-hidden": "true" }, el("span", { class: "fill" })), el("span", { class: "number" })),
     (row, [, value]) => {
       const [, bar, number] = row.children;
-      /** @type {HTMLElement} */ (bar.children[0]).style.width = `${100 * value}%`;
-      setText(number, value.toFixed(2));
+      /** @type {HTMLElement} */ (bar.children[0]).style.width = `${100 * (value ?? 0)}%`;
+      setText(number, value === null ? "?" : value.toFixed(2));
     });
 }
 
@@ -53,6 +53,6 @@ function showTable(image) {
   if (spacing) rows.push(["Spacing", `${[...new Set(spacing)].join(" × ")} mm per px, ${image.spacing_source ?? "source unknown"}`]);
   else rows.push(["Spacing", "unknown: sizes are in px"]);
   for (const [key, value] of Object.entries(image.patient ?? {})) if (value) rows.push([`Patient ${key.replace("_", " ")}`, value]);
-  if (image.reading) rows.push(["Model", `${image.reading.model}, ${image.reading.seconds.toFixed(2)} s`]);
+  if (image.reading) rows.push(["Model", `${image.reading.model}${image.reading.seconds ? `, ${image.reading.seconds.toFixed(2)} s` : ""}`]);
   keyed(byId("facts"), rows, ([name]) => name, ([name]) => el("div", {}, el("dt", {}, name), el("dd", {})), (row, [, value]) => setText(row.children[1], value));
 }

@@ -2,7 +2,6 @@
 
 import { usePreset } from "../commands.js";
 import { byId } from "../dom.js";
-import { PRESETS, presetWindow } from "../viewer/window.js";
 
 /**
  * @param {{store: any, cases: import("../caseview.js").CaseView, setTool: (tool: string) => void,
@@ -18,8 +17,8 @@ export function addTools({ store, cases, setTool, run }) {
   opacity.value = String(store.state.opacity);
   opacity.addEventListener("input", () => store.set({ opacity: Number(opacity.value) }));
   const preset = /** @type {HTMLSelectElement} */ (byId("preset"));
-  preset.addEventListener("change", () => usePreset({ cases, store }, /** @type {(typeof PRESETS)[number]} */ (preset.value)));
-  const showPreset = () => (preset.value = presetShown(cases.viewport.session));
+  preset.addEventListener("change", () => usePreset({ cases, store }, /** @type {import("../viewer/window.js").Preset} */ (preset.value)));
+  const showPreset = () => (preset.value = (cases.viewport.session?.ownWindow ? "own" : (cases.viewport.session?.preset ?? "first")));
   byId("viewports").addEventListener("pointerup", showPreset);
 
   const press = (/** @type {string} */ command, /** @type {boolean} */ on) =>
@@ -37,13 +36,4 @@ export function addTools({ store, cases, setTool, run }) {
     }
     showPreset();
   });
-}
-
-/** Which preset is on, "own" after dragging. @param {import("../session.js").Session|null} session */
-function presetShown(session) {
-  if (!session?.pyramid) return "first";
-  const first = { low: session.image.window[0], high: session.image.window[1] };
-  const { low, high } = session.window;
-  const window = presetWindow(PRESETS[session.preset], session.pyramid, first);
-  return window.low === low && window.high === high ? PRESETS[session.preset] : "own";
 }

@@ -2,6 +2,7 @@
 
 import * as api from "../api.js";
 import { byId, el, keyed, setText } from "../dom.js";
+import { unjudged } from "../review/entries.js";
 
 /** What each DICOM object is called. @type {Record<string, string>} */
 const DICOM = { seg: "DICOM segmentation", sr: "DICOM structured report", sc: "DICOM secondary capture" };
@@ -13,12 +14,16 @@ export function showWhole(session, about) {
   const { image, saved, draft } = session;
   const comment = /** @type {HTMLTextAreaElement} */ (byId("comment"));
   if (comment !== document.activeElement && comment.value !== draft.comment) comment.value = draft.comment;
-  /** @type {HTMLButtonElement} */ (byId("read")).disabled = session.read;
-  setText(byId("reviewed"), saved ? `read by ${saved.user ?? "?"}, ${timeOf(saved.saved)}` : "");
+  const open = unjudged(image.reading, draft).length;
+  setText(byId("read-text"), open ? (open < draft.findings.length + open ? "Accept the rest" : "Accept all") : "Read, nothing to add");
+  /** @type {HTMLButtonElement} */ (byId("read")).disabled = !open && session.read;
+  const left = open ? `${open} ${open === 1 ? "finding" : "findings"} to judge` : "";
+  const by = saved ? `${open ? "last change" : "read"} by ${saved.user ?? "?"}, ${timeOf(saved.saved)}` : "";
+  setText(byId("reviewed"), [left, by].filter(Boolean).join("; "));
   for (const [id, path] of /** @type {const} */ ([["report", api.reportPath(image.case)], ["image-coco", `${api.imagePath(image.id)}/coco.json`], ["image-overlay", `${api.imagePath(image.id)}/overlay.png`]])) {
     byId(id).setAttribute("href", path);
   }
-  const outputs = /** @type {string[]} */ (image.is_dicom ? about.dicom_outputs : []);
+  const outputs = /** @type {string[]} */ (image.is_dicom ? about.dicom_outputs ?? [] : []);
   keyed(byId("dicom"), outputs, String, (name) => el("a", { class: "menu-item", "data-testid": `dicom-${name}`, download: true }, DICOM[name] ?? name),
     (link, name) => link.setAttribute("href", `${api.imagePath(image.id)}/dicom/${encodeURIComponent(name)}`));
 }

@@ -39,7 +39,7 @@ function entry(name, finding, judged) {
     verdict: judged?.verdict ?? null,
     class: className,
     score,
-    rings: judged?.outlines ?? finding?.outlines ?? [],
+    rings: judged?.outlines.length ? judged.outlines : (finding?.outlines ?? []),
     comment: judged?.comment ?? "",
   };
 }
@@ -50,15 +50,25 @@ function entry(name, finding, judged) {
  * @param {import("../session.js").Picture} image
  */
 export function sizeText(entry, image) {
-  const { finding, rings } = entry;
-  if (!rings.length && !finding) return "";
+  const { rings } = entry;
+  if (!rings.length) return "The model gives no place.";
   const spacing = image.spacing_mm;
-  const own = finding !== null && entry.verdict !== "edited";
-  const areaPx = own ? finding.area_px : rings.reduce((sum, ring) => sum + ringArea(ring), 0);
-  if (!spacing) return `${(own ? finding.diameter_px : diameter(rings)).toFixed(0)} px across, ${areaPx.toFixed(0)} px²`;
-  const mm = own && finding.diameter_mm !== null ? finding.diameter_mm : diameter(rings, spacing);
+  const own = entry.verdict === "edited" ? null : entry.finding;
+  const areaPx = own?.area_px ?? rings.reduce((sum, ring) => sum + ringArea(ring), 0);
+  if (!spacing) return `${(own?.diameter_px ?? diameter(rings)).toFixed(0)} px across, ${areaPx.toFixed(0)} px²`;
+  const mm = own?.diameter_mm ?? diameter(rings, spacing);
   const source = image.spacing_source ? ` (spacing: ${image.spacing_source})` : "";
   return `${mm.toFixed(1)} mm across, ${((areaPx * spacing[0] * spacing[1]) / 100).toFixed(2)} cm²${source}`;
+}
+
+/**
+ * The model's findings, from its own threshold on, that nobody has judged: while there are any the picture is not read.
+ * @param {import("../session.js").Reading|null} reading
+ * @param {import("./draft.js").Draft} draft
+ */
+export function unjudged(reading, draft) {
+  const open = (/** @type {Finding} */ finding) => finding.outlines.length > 0 && !judgedOf(draft, keyOf(finding.index));
+  return (reading?.findings ?? []).filter((finding) => finding.score >= (reading?.threshold ?? 1) && open(finding));
 }
 
 /** Middle of an entry, image px. @param {Entry} entry @returns {[number, number]|null} */

@@ -72,7 +72,8 @@ export class Saver {
       this.owner.saved(session);
     } catch (error) {
       if (!(error instanceof api.ApiError)) throw error;
-      if (error.status === 409 && error.body?.revision !== undefined) await this.settle(session, error.body);
+      const theirs = error.body?.review ?? error.body;
+      if (error.status === 409 && theirs?.revision !== undefined) await this.settle(session, theirs);
       else this.failed(session, error);
     } finally {
       state.busy = false;

@@ -126,7 +126,7 @@ export class Viewport {
   /** @param {(window: import("./window.js").Window) => import("./window.js").Window} how */
   setWindow(how) {
     if (!this.session?.pyramid) return;
-    this.session.window = how(this.session.window);
+    this.session.ownWindow = how(this.session.window);
     this.requestDraw();
   }
 

@@ -3,6 +3,7 @@
  * the units of the device is lost where the file was read, so presets go by the share of pixels.
  *
  * @typedef {{low: number, high: number}} Window both in 0..65535, low < high
+ * @typedef {"first"|"auto"|"bone"|"soft"} Preset
  * @typedef {import("./pyramid.js").Pyramid} Pyramid
  */
 
@@ -12,17 +13,17 @@ const NARROWEST = 64;
 const SHARES = { auto: [0.005, 0.995], bone: [0.45, 0.999], soft: [0.02, 0.75] };
 
 /** Names of the presets, in the order in which the key goes through them. */
-export const PRESETS = /** @type {const} */ (["first", "auto", "bone", "soft"]);
+export const PRESETS = /** @type {Preset[]} */ (["first", "auto", "bone", "soft"]);
 
 /**
- * @param {(typeof PRESETS)[number]} name
+ * @param {Preset} name
  * @param {Pyramid} pyramid
- * @param {Window} first the one that the server gives
+ * @param {[number, number]|null} first the one that the server gives; null until it knows one: then "auto"
  * @returns {Window}
  */
 export function presetWindow(name, pyramid, first) {
-  if (name === "first") return { ...first };
-  const [low, high] = SHARES[name];
+  if (name === "first" && first) return { low: first[0], high: first[1] };
+  const [low, high] = SHARES[name === "first" ? "auto" : name];
   return sensible(quantile(pyramid.histogram, low), quantile(pyramid.histogram, high));
 }
 
