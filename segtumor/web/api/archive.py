@@ -16,6 +16,8 @@ from segtumor.web.pacs.dicomweb import DicomWeb, Study
 from segtumor.web.site import Site
 
 _LONGEST_UID = 64
+#: What a radiograph from the archive is called: its own numbers are the patient's.
+_NAME = "from the archive"
 
 
 def add(blueprint: Blueprint, site: Site) -> None:
@@ -40,7 +42,7 @@ def add(blueprint: Blueprint, site: Site) -> None:
         found = Intake()
 
         def take(path: Path, origin: str) -> None:
-            found.add(take_in(site.store, path, path.name, limits=site.settings.limits, origin=origin))
+            found.add(take_in(site.store, path, _NAME, limits=site.settings.limits, origin=origin))
             path.unlink()
 
         with tempfile.TemporaryDirectory(dir=site.incoming) as folder:

@@ -93,6 +93,14 @@ export const reportPath = (id) => `/cases/${encodeURIComponent(id)}/report`;
 export const exportPath = (format) => `${BASE}/export?format=${format}`;
 export const uploadPath = `${BASE}/images`;
 
+/** @param {string|null} since a day @returns {Promise<any>} */
+export const studies = (since) => json(`${BASE}/archive/studies${since ? `?since=${since}` : ""}`);
+/** @param {string} study */
+export const fetchStudy = async (study) => (await request("POST", `${BASE}/archive/fetch`, { json: { study } })).json();
+/** @param {string} id @param {string[]} kinds @param {"model"|"review"} of */
+export const sendObjects = async (id, kinds, of) =>
+  (await request("POST", `${imagePath(id)}/dicom/send`, { json: { kinds, of } })).json();
+
 export const about = () => json(`${BASE}/about`);
 /** @param {Record<string, string|number>} query @param {AbortSignal} [signal] */
 export const cases = (query, signal) => json(`${BASE}/cases?${new URLSearchParams(/** @type {any} */ (query))}`, signal);

@@ -2,6 +2,7 @@
 
 import { Acting } from "./acting.js";
 import * as api from "./api.js";
+import { Archive } from "./archive.js";
 import { CaseView } from "./caseview.js";
 import { runCommand } from "./commands.js";
 import { askConflict, askName, openHelp, showName } from "./dialogs.js";
@@ -87,6 +88,18 @@ function start(about) {
     },
     bodyLimit: () => about.limits.body_bytes,
   });
+
+  if (about.dicomweb) {
+    new Archive({
+      received: (images) => {
+        if (images.length) cases.open(images.map(({ id }) => id));
+        worklist.refresh();
+      },
+      told: hint,
+      session: () => cases.viewport.session,
+      kinds: about.dicom_outputs,
+    });
+  }
 
   /** @param {string} tool */
   function setTool(tool) {

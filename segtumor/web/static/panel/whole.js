@@ -23,9 +23,11 @@ export function showWhole(session, about) {
   for (const [id, path] of /** @type {const} */ ([["report", api.reportPath(image.case)], ["image-coco", `${api.imagePath(image.id)}/coco.json`], ["image-overlay", `${api.imagePath(image.id)}/overlay.png`]])) {
     byId(id).setAttribute("href", path);
   }
+  byId("send-archive").hidden = !(about.dicomweb && image.is_dicom && image.reading);
+  const of = saved ? "?of=review" : ""; // what the reader made of the findings, where there is a review
   const outputs = /** @type {string[]} */ (image.is_dicom ? about.dicom_outputs ?? [] : []);
   keyed(byId("dicom"), outputs, String, (name) => el("a", { class: "menu-item", "data-testid": `dicom-${name}`, download: true }, DICOM[name] ?? name),
-    (link, name) => link.setAttribute("href", `${api.imagePath(image.id)}/dicom/${encodeURIComponent(name)}`));
+    (link, name) => link.setAttribute("href", `${api.imagePath(image.id)}/dicom/${encodeURIComponent(name)}${of}`));
 }
 
 /** @param {string|undefined} stamp */
