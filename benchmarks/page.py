@@ -119,13 +119,14 @@ def _noise(width: int, height: int) -> NDArray[np.uint16]:
 def _made_up(gray: NDArray[np.uint16]) -> str:
     sys.path.insert(0, str(FAKE))
     import fake_server
+    import fake_world
 
     height, width = gray.shape
-    world = fake_server.World()
+    world = fake_world.World()
     angles = np.linspace(0, 2 * np.pi, 200, endpoint=False)
     radii = [(0.15 + 0.04 * i) * min(width, height) for i in range(3)]
     outlines = [[(width / 2 + r * np.cos(a), height / 2 + r * np.sin(a)) for a in angles] for r in radii]
-    world.add("large", gray, [fake_server.finding(i, "benign", 0.8, outline) for i, outline in enumerate(outlines)])
+    world.add("large", gray, [fake_world.finding(i, "benign", 0.8, outline) for i, outline in enumerate(outlines)])
     return str(fake_server.serve(world)[1])
 
 

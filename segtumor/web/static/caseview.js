@@ -88,7 +88,10 @@ export class CaseView {
     this.layOut();
     this.viewports.forEach((viewport, i) => {
       const id = this.two || i === this.owner.store.state.active ? this.images[this.places[i]] : undefined;
-      if (viewport.session && viewport.session.image.id !== id) viewport.show(null);
+      if (viewport.session && viewport.session.image.id !== id) {
+        viewport.show(null);
+        if (["edit", "draw"].includes(this.owner.store.state.tool)) this.owner.store.set({ tool: "pan" }); // its outline is gone
+      }
       viewport.say(id === undefined || viewport.session?.pyramid ? "" : "Loading …");
       if (id !== undefined) this.opening.open(id);
     });

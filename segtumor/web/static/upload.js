@@ -120,7 +120,6 @@ export class Upload {
     const reason = error instanceof Error ? error.message : String(error);
     this.list(listed ?? group.map((file) => ({ name: file.name, reason })));
     this.sent += group.length;
-    if (!(error instanceof api.ApiError)) throw error;
   }
 
   /** @param {{name: string, reason: string}[]} refused */

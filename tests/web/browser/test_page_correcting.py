@@ -4,7 +4,7 @@ import itertools
 import time
 
 import pytest
-from fake_server import World, finding, square
+from fake_world import World, finding, square
 from screens import drag, on_screen
 from test_page_viewing import WH, quarters, ready
 

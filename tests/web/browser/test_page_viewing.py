@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fake_server import World, finding, phantom_world, square
+from fake_world import World, finding, phantom_world, square
 from screens import colour, drag, on_screen, pixels, place
 
 pytestmark = pytest.mark.browser

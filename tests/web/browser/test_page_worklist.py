@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from fake_server import World, finding, phantom_world, square
+from fake_world import World, finding, phantom_world, square
 from PIL import Image
 from test_page_viewing import quarters, ready
 

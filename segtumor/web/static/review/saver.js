@@ -50,6 +50,7 @@ export class Saver {
 
   /** Send everything that waits, now: the page may be closing. */
   flush() {
+    if (!api.userName()) return; // nobody's name may stand under a correction; the browser asks before it closes
     for (const [session, state] of this.pending) if (!state.busy) this.send(session, true);
   }
 
@@ -63,7 +64,7 @@ export class Saver {
     state.reason = "";
     this.tell();
     try {
-      if (!api.userName() && !keepalive && !(await this.owner.askName())) throw new api.ApiError(400, "Your name is needed.");
+      if (!api.userName() && !(await this.owner.askName())) throw new api.ApiError(400, "Your name is needed.");
       const { draft } = session;
       session.saved = await api.saveReview(session.image.id, bodyOf(draft, session.saved?.revision ?? 0), keepalive);
       session.read = true;
