@@ -134,10 +134,14 @@ ROUTES = [
 ]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64  # a browser opens several connections at once; one that is not taken waits for seconds
+
+
 def serve(world):
     """(server, address), in a thread, on a free port of loopback."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     server.world = world
     threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}).start()
     return server, f"http://127.0.0.1:{server.server_port}/"
