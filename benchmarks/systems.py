@@ -114,7 +114,7 @@ def _timed(system, run, arguments):
     """Seconds of a training step and what else a dry run says."""
     start = _start(system, arguments)
     said = _run([*_command(system), "--dry-run", *start, *_options(system, run, arguments)])
-    row = {"start": "ImageNet" if start else "random", "parameters": None}
+    row = {"start": "ImageNet" if start else "random" if system.has_steps else "none", "parameters": None}
     if system.has_steps:
         row["parameters"] = _number(r"parameters: ([\d,]+)", said)
         row["step_s"] = _number(r"time: ([\d.]+) s", said)
@@ -133,9 +133,12 @@ def _measured(system, run, arguments, timed):
     row = {**timed, "minutes": (time.perf_counter() - started) / 60}
     if system.has_steps:
         row["iterations"] = count
+    from segtumor.runs import best_weights
+
     metrics = json.loads((run / "inference" / f"{arguments.data}_test" / "metrics.json").read_text())
     row["estimates"] = {key: metrics["estimates"].get(key) for _, key, _ in MEASURES}
-    row["megabytes"] = (run / "model_best.pth").stat().st_size / 1e6
+    weights = best_weights(run)
+    row["megabytes"] = None if weights is None else weights.stat().st_size / 1e6
     row["milliseconds"] = _milliseconds(run, arguments.data)
     return row
 
@@ -212,8 +215,10 @@ def table_of(rows):
 def _cell(estimate, digits):
     if estimate is None or estimate["value"] is None:
         return ""
-    low, high = (f"{estimate[end]:.{digits}f}" if estimate[end] is not None else "" for end in ("low", "high"))
-    return f"{estimate['value']:.{digits}f} ({low} to {high})"
+    value = f"{estimate['value']:.{digits}f}"
+    if None in (estimate["low"], estimate["high"]):
+        return value
+    return f"{value} ({estimate['low']:.{digits}f} to {estimate['high']:.{digits}f})"
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ SYSTEMS = {
     ),
     "unet": (
         "unet_lite0",
-        {"SOLVER.MAX_ITER": 80, "SOLVER.IMS_PER_BATCH": 4, "SOLVER.WARMUP_ITERS": 5, "TEST.EVAL_PERIOD": 40},
+        {"SOLVER.MAX_ITER": 50, "SOLVER.IMS_PER_BATCH": 4, "SOLVER.WARMUP_ITERS": 5, "TEST.EVAL_PERIOD": 50},
         ("overlap", "dice"),
         0.25,
     ),
@@ -38,7 +38,7 @@ SYSTEMS = {
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("systems")
-    write_phantom_dataset(root / "small", cases=90, seed=5, size_px=96, fractions=(0.6, 0.15, 0.25))
+    write_phantom_dataset(root / "small", cases=60, seed=5, size_px=96, fractions=(0.6, 0.15, 0.25))
     return root
 
 
