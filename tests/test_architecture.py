@@ -61,8 +61,6 @@ DOORS = ("commands", "inference.load", "inference.explaining", "api", "__main__"
 OFFERED = {"api"}
 #: What only the ring may import, and doors inside functions.
 FRAMEWORKS = {"torch", "torchvision", "detectron2", "albumentations", "fvcore"}
-#: Run by a library, not imported.
-SCRIPTS = {"web.storage.migrations.env"}
 #: Packages of an extra, or slow to import, and the one place that may import each, inside functions.
 KEPT_TO = {
     "highdicom": "reporting.dicom",
@@ -282,9 +280,7 @@ def test_a_folder_holds_as_much_as_one_can_overlook():
 @pytest.mark.command
 def test_importing_the_core_is_silent_and_loads_no_framework():
     core = [
-        f"segtumor.{module}"
-        for module in trees()
-        if not is_ring(module) and module not in {"__init__", "__main__", *SCRIPTS}
+        f"segtumor.{module}" for module in trees() if not is_ring(module) and module not in ("__init__", "__main__")
     ]
     program = (
         f"import importlib, sys\nfor name in {core}: importlib.import_module(name)\n"

@@ -4,8 +4,9 @@ from alembic import context
 
 from segtumor.web.storage.schema import Base
 
-context.configure(
-    connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True
-)
-with context.begin_transaction():
-    context.run_migrations()
+if hasattr(context, "config"):  # run by Alembic, not imported
+    context.configure(
+        connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True
+    )
+    with context.begin_transaction():
+        context.run_migrations()
