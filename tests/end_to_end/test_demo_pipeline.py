@@ -14,9 +14,9 @@ pytestmark = pytest.mark.end_to_end
 def demo(tmp_path_factory):
     """A finished short demo: its folder and what it printed."""
     folder = tmp_path_factory.mktemp("demo") / "out"
-    command = [sys.executable, "-m", "segtumor", "demo", "--output", folder, "--cases", "20"]
+    command = [sys.executable, "-m", "segtumor", "demo", "--output", folder, "--cases", "12"]
     # A threshold of 0.05 draws findings of a model that has hardly learnt.
-    settings = ["SOLVER.MAX_ITER", "30", "TEST.EVAL_PERIOD", "15", "TEST.CONFIDENCE_THRESHOLD", "0.05"]
+    settings = ["SOLVER.MAX_ITER", "10", "TEST.EVAL_PERIOD", "5", "TEST.CONFIDENCE_THRESHOLD", "0.05"]
     result = subprocess.run([*command, *settings], capture_output=True, text=True, timeout=400)
     assert result.returncode == 0, result.stderr
     return folder, result.stdout
