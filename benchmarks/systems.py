@@ -148,9 +148,11 @@ def _command(system):
 
 
 def _start(system, arguments):
+    """What a training starts from: random weights where no file of that name is in the folder."""
     if system.start is None or arguments.weights is None:
         return []
-    return ["--init-from", str(arguments.weights / f"{system.start}.pth")]
+    path = arguments.weights / f"{system.start}.pth"
+    return ["--init-from", str(path)] if path.is_file() else []
 
 
 def _options(system, run, arguments):

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from ipaddress import ip_address
 
 from flask import Flask, abort, redirect, request, session
 from flask.typing import ResponseReturnValue
@@ -37,7 +38,7 @@ def guard(app: Flask, settings: Settings) -> None:
     def check() -> ResponseReturnValue | None:
         if not _is_named(request.host, names):
             abort(421, "This server is not called by that name; --allow-host adds one.")
-        if request.method not in ("GET", "HEAD", "OPTIONS") and not _is_own_change(names):
+        if request.method not in ("GET", "HEAD", "OPTIONS") and not _is_own_change():
             abort(403, f"Changes need the header {CHANGE_HEADER}: 1, and come from this page alone.")
         if settings.token is None or request.path.startswith(_OPEN) or _is_known(settings.token, tries):
             return None
@@ -90,12 +91,10 @@ def _is_named(host: str, names: set[str]) -> bool:
     return re.sub(r":\d+$", "", host.lower()) in names
 
 
-def _is_own_change(names: set[str]) -> bool:
+def _is_own_change() -> bool:
     """Whether a change comes from the page or a program: by the header or, of a form, by its origin."""
     origin = request.headers.get("Origin")
-    own_origin = origin is None or (
-        origin.partition("://")[2].lower() == request.host.lower() and _is_named(request.host, names)
-    )
+    own_origin = origin is None or origin.partition("://")[2].lower() == request.host.lower()
     if request.path == "/login":  # a form, which sends no header of its own
         return own_origin
     return own_origin and request.headers.get(CHANGE_HEADER) == "1"
@@ -119,4 +118,12 @@ def _is_same(given: str, token: str) -> bool:
 
 def loopback(hosts: Sequence[str]) -> bool:
     """Whether all of these addresses are this machine's own."""
-    return all(host in ("localhost", "::1") or host.startswith("127.") for host in hosts)
+    return all(host == "localhost" or (_is_address(host) and ip_address(host).is_loopback) for host in hosts)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:  # a name: it may lead anywhere
+        return False
+    return True

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from segtumor.errors import DataError, SegtumorError
+from segtumor.errors import BadImageError, DataError
 from segtumor.escaping import printable, shortened
 from segtumor.files import open_ordinary, output_errors
 from segtumor.formats.conversion.case_salt import load_salt
@@ -106,7 +106,7 @@ def _case_of_dicom(path: Path) -> str | None:
     """The patient's pseudonym, the same as in data sets that ``segtumor data convert`` makes."""
     try:
         attributes, _ = dicom_identity(path, salt=load_salt())
-    except SegtumorError:  # the picture may be sound all the same; the reading says so if not
+    except BadImageError:  # the picture may be sound all the same; the reading says so if not
         return None
     case_id: str | None = attributes["case_id"]
     return case_id

@@ -13,7 +13,6 @@ import numpy as np
 
 from segtumor.errors import DataError
 from segtumor.inference.batch.journal_lines import outcome_line, outcome_of
-from segtumor.reporting.files.findings_files import box_extent_mm
 from segtumor.structures.diameters import longest_extent
 from segtumor.structures.lesions import Finding
 from segtumor.structures.outcomes import InferenceOutcome
@@ -120,7 +119,6 @@ def _finding(reading: Reading, index: int, finding: Finding) -> dict[str, Any]:
         "area_px": _area(finding),
         "diameter_px": round(_diameter(finding), 1) if placed else None,
         "diameter_mm": round(_diameter(finding, reading.spacing_mm), 1) if placed and reading.spacing_mm else None,
-        "extent_mm": box_extent_mm(finding, reading.spacing_mm) if placed and reading.spacing_mm else None,
     }
 
 

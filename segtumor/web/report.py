@@ -20,7 +20,7 @@ def register(app: Flask, site: Site) -> None:
 
 
 def _shown(image: dict[str, Any]) -> dict[str, Any]:
-    """An image with the findings that its threshold shows, and whether the reader saw more."""
+    """An image with the findings that reach its threshold or were judged, each with what the reader said of it."""
     reading = image["reading"]
     if reading is None:
         return {**image, "findings": []}

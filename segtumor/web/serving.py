@@ -48,8 +48,8 @@ def running_site(
     """A site whose worker reads, a server that listens, and its port; ``server.run()`` answers until it is interrupted.
 
     Raises:
-        ConfigError: open to other machines without a token, or a port that is taken.
-            Or another process serves the same data folder.
+        ConfigError: open to other machines without a token, a port that is taken, or a data folder that another process
+            serves.
         OutputError: the folder cannot be written.
     """
     if settings.token is None and not loopback([settings.host]):

@@ -10,6 +10,7 @@ from pages import Page, dicom, picture
 
 from segtumor.errors import ConfigError
 from segtumor.web import listening
+from segtumor.web.guard import loopback
 from segtumor.web.serving import read_token, running_site
 from segtumor.web.site import Settings
 
@@ -95,6 +96,17 @@ def test_names_of_patients_stay_out_unless_they_are_asked_for(make_site, tmp_pat
 def test_without_a_token_only_this_machine_is_served(store):
     with pytest.raises(ConfigError, match="token"), running_site(store, None, Settings(host="0.0.0.0")):
         pass
+
+
+@pytest.mark.parametrize(
+    ("host", "is_own"),
+    [
+        ("127.0.0.1", True), ("127.5.5.5", True), ("::1", True), ("localhost", True),
+        ("0.0.0.0", False), ("192.0.2.1", False), ("::", False), ("127.0.0.1.example", False), ("example", False),
+    ],
+)  # fmt: skip
+def test_which_addresses_are_this_machines_own(host, is_own):
+    assert loopback([host]) is is_own
 
 
 @pytest.mark.parametrize("content", ["", "short\n", "   \nsecond line that is long enough"])
