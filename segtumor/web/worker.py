@@ -22,7 +22,7 @@ from segtumor.system.resource_errors import is_out_of_memory
 from segtumor.web import readings
 from segtumor.web.model import ServedModel, reason_of
 from segtumor.web.storage.schema import DONE, FAILED, Image
-from segtumor.web.storage.store import Store
+from segtumor.web.storage.store import Store, UnknownImageError
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Worker:
         self._store, self._model, self._max_pixels = store, model, max_pixels
         self._wanted: queue.Queue[tuple[str, str]] = queue.Queue(MOST_HEAT_MAPS)
         self._pending: set[tuple[str, str]] = set()
+        self._failures: dict[tuple[str, str], str] = {}
         self._something, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="reading", daemon=True)
 
@@ -69,8 +70,13 @@ class Worker:
             except queue.Full:
                 return False
             self._pending.add((key, method))
+            self._failures.pop((key, method), None)
         self.wake()
         return True
+
+    def heat_failures(self, key: str) -> dict[str, str]:
+        """{method: reason} of the heat maps of an image that could not be made since the start."""
+        return {method: reason for (image, method), reason in list(self._failures.items()) if image == key}
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -127,8 +133,10 @@ class Worker:
             # What cannot be explained, such as an image without findings, is told by a map without heat.
             for name, heat in (maps or {method: np.zeros((image.height_px, image.width_px), np.float32)}).items():
                 self._store.add_map(key, name, _png(heat))
-        except SegtumorError as error:
-            logger.warning("no heat map: %s", reason_of(error))
+        except UnknownImageError:  # removed meanwhile: nobody waits for it
+            return True
+        except Exception as error:  # noqa: BLE001 - the page goes on, and who waits for the map is told
+            self._failures[key, method] = _told(error)
         finally:
             self._pending.discard((key, method))
         return True

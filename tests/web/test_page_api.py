@@ -1,12 +1,15 @@
 """What the API answers: images come in, are read, listed, shown, removed."""
 
 import io
+import time
 import zipfile
 
 import numpy as np
 import pytest
 from pages import SQUARES, Page, picture
 from PIL import Image
+
+from segtumor.errors import DataError
 
 
 def test_an_image_is_read_and_told(page):
@@ -145,6 +148,21 @@ def test_heat_maps_come_when_they_are_asked_for(page):
     assert heat.shape == (60, 80) and heat[SQUARES[0]].min() == 255
     unknown = page.client.post(path.replace("gradcam", "other"), headers=Page.change)
     assert unknown.status_code == 422 and "gradcam" in unknown.json["error"]
+
+
+def test_who_waits_for_a_heat_map_that_cannot_be_made_is_told(page, monkeypatch):
+    def broken(*_):
+        raise DataError("no gradient", remedy="Choose another method")
+
+    (image,) = page.read(("a.png", picture(0)))
+    monkeypatch.setattr(page.site.model, "heat", broken)
+    path = f"/api/v1/images/{image['id']}/maps/gradcam.png"
+    assert page.client.post(path, headers=Page.change).status_code == 202
+    until = time.monotonic() + 10
+    while time.monotonic() < until and not page.get(f"/images/{image['id']}").json["reading"]["map_failures"]:
+        time.sleep(0.01)
+    reading = page.get(f"/images/{image['id']}").json["reading"]
+    assert reading["maps"] == [] and reading["map_failures"] == {"gradcam": "no gradient. Choose another method."}
 
 
 def test_a_full_queue_says_when_to_come_back(make_site):

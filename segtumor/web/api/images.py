@@ -142,7 +142,10 @@ def plain_image(site: Site, image: Image) -> dict[str, Any]:
     if image.reading_sha256 is not None:
         kept = readings.from_bytes(site.store.blobs.get(image.reading_sha256))
         plain["spacing_mm"], plain["spacing_source"] = kept.reading.spacing_mm, kept.reading.spacing_source
-        plain["reading"] = readings.as_plain(kept) | {"maps": sorted(site.store.maps(image))}
+        plain["reading"] = readings.as_plain(kept) | {
+            "maps": sorted(site.store.maps(image)),
+            "map_failures": site.worker.heat_failures(image.key),
+        }
     made = site.store.reviews(image)
     plain["review"] = reviews.as_plain(made[-1]) if made else None
     return plain

@@ -85,6 +85,8 @@ export class Opening {
       while (!session.image.reading?.maps.includes(method)) {
         await pause(POLL_MS);
         session.update(await api.image(id));
+        const failure = session.image.reading?.map_failures?.[method];
+        if (failure) throw new Error(failure);
         if (session.image.status === "failed") throw new Error(session.image.reason ?? "The map was not computed.");
       }
     }

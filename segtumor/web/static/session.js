@@ -9,7 +9,8 @@ import { presetWindow } from "./viewer/window.js";
  *            box: number[]|null, outlines: [number, number][][], area_px: number|null, diameter_px: number|null,
  *            diameter_mm: number|null}} Finding
  * @typedef {{threshold: number, tumour: number, probabilities: Record<string, number>|null, findings: Finding[],
- *            notes: {code: string, text: string}[], seconds: number|null, model: string, maps: string[]}} Reading
+ *            notes: {code: string, text: string}[], seconds: number|null, model: string, maps: string[],
+ *            map_failures?: Record<string, string>}} Reading
  * @typedef {{id: string, case: string, name: string, status: string, reason: string|null, width: number, height: number,
  *            pixels: string, window: [number, number]|null, spacing_mm: [number, number]|null, spacing_source: string|null,
  *            is_dicom: boolean, patient: Record<string, string>|null, reading: Reading|null,
