@@ -4,6 +4,7 @@
 * Findings otherwise: fused, or the highest score of each place (``structures.fusion``).
 * Probabilities of the whole image: the mean of those members that have them.
 * Attributes of further tasks: of each the answer of the member that is surest of its own.
+* Agreement of each finding: how far what the members marked overlaps with it (``structures.fusion.with_agreement``).
 * Uncertainty: twice the standard deviation of the members' tumour scores: 0 where all agree, 1 where half of them are
   sure of a tumour and half of none.
 
@@ -23,7 +24,7 @@ from segtumor.runtime.breakdown import broken_output, is_broken
 from segtumor.runtime.protocols import Model, SizeHW, Window
 from segtumor.runtime.reading_models import Wrapper, findings_from_maps
 from segtumor.structures import postprocessing
-from segtumor.structures.fusion import fuse, mirrored, strongest
+from segtumor.structures.fusion import fuse, mirrored, strongest, with_agreement
 from segtumor.structures.lesions import Finding
 from segtumor.structures.readings import Reading
 from segtumor.tabular.encoder import Context
@@ -146,11 +147,11 @@ class Ensemble(Wrapper):
         marking = [reading for reading in sound if reading.marks_lesions is not False]
         given = [reading.image_probabilities for reading in sound if reading.image_probabilities is not None]
         scores = [reading.tumor_score for reading in sound]
+        marked = [self._cleaned(reading.findings) for reading in marking]
+        together = findings_from_maps(np.stack(list(maps.values()))) if maps else self._fuse(marked)
         return dataclasses.replace(
             sound[0],
-            findings=findings_from_maps(np.stack(list(maps.values())))
-            if maps
-            else self._fuse([self._cleaned(reading.findings) for reading in marking]),
+            findings=with_agreement(together, marked) if len(marked) > 1 else together,
             image_probabilities=tuple(np.mean(given, axis=0).tolist()) if given else None,
             marks_lesions=None if marking and not given else bool(marking),
             uncertainty=min(1.0, 2 * float(np.std(scores))),

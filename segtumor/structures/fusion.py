@@ -4,10 +4,12 @@
   finding joins the cluster whose box it overlaps most, if by more than a limit; a cluster's box is the mean of its
   boxes weighted by their scores, its score the mean of theirs, times the share of the members that took part.
 * ``strongest`` leaves each place to its highest score, as non-maximum suppression does.
+* ``with_agreement`` says of each finding how far the members agree on where it is.
 
 Not here: who the members are (``segtumor.inference.combined``).
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +19,7 @@ from segtumor.arrays import Box, Rle
 from segtumor.structures.boxes import box_iou
 from segtumor.structures.lesions import UNPLACED, Finding
 from segtumor.structures.masks import crop_from_rle, rle_from_crop
-from segtumor.structures.postprocessing import suppress_across_classes
+from segtumor.structures.postprocessing import overlaps, suppress_across_classes
 
 #: What the authors of weighted boxes fusion used.
 FUSION_IOU = 0.55
@@ -69,6 +71,21 @@ def strongest(members: Sequence[Sequence[Finding]], *, iou_threshold: float = FU
     return suppress_across_classes((f for findings in members for f in findings), iou_threshold)
 
 
+def with_agreement(findings: Sequence[Finding], members: Sequence[Sequence[Finding]]) -> tuple[Finding, ...]:
+    """Findings with their ``agreement``: the mean over the members of the best overlap of one of theirs, of masks or
+    else of boxes; 0 for a member that has nothing there. Whatever the class.
+
+    Args:
+        findings: what the members' findings became; those without a place stay as they are.
+        members: the findings of each of N members on the radiograph, N at least 1.
+    """
+    theirs = [[f for f in member if f.is_placed] for member in members]
+    placed = [finding for finding in findings if finding.is_placed]
+    best = [overlaps(placed, own).max(axis=1, initial=0.0) for own in theirs]
+    means = dict(zip(map(id, placed), np.mean(best, axis=0).tolist(), strict=True)) if placed else {}
+    return tuple(dataclasses.replace(finding, agreement=means.get(id(finding))) for finding in findings)
+
+
 def _of_cluster(cluster: _Cluster, share: float) -> Finding:
     findings = cluster.findings
     if len(findings) == 1:
@@ -88,7 +105,7 @@ def _of_cluster(cluster: _Cluster, share: float) -> Finding:
 
 def _scaled(finding: Finding, factor: float) -> Finding:
     probabilities = tuple(value * factor for value in finding.probabilities)
-    return Finding(finding.class_id, finding.score * factor, finding.box_xyxy, finding.rle, probabilities)
+    return dataclasses.replace(finding, score=finding.score * factor, probabilities=probabilities)
 
 
 def _voted(findings: Sequence[Finding]) -> Rle | None:
@@ -124,4 +141,4 @@ def mirrored(finding: Finding, width: int) -> Finding:
         flipped = np.ascontiguousarray(crop[:, ::-1])
         rle = rle_from_crop(flipped, crop_top, width - crop_left - crop.shape[1], (rle["size"][0], width))
     box = (width - right, top, width - left, bottom)
-    return Finding(finding.class_id, finding.score, box, rle, finding.probabilities)
+    return dataclasses.replace(finding, box_xyxy=box, rle=rle)

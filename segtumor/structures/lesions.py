@@ -49,6 +49,8 @@ class Finding:
             mask's.
         rle: mask as COCO RLE, or None from a model without masks.
         probabilities: probability of each class in [0, 1], in the order of the classes; empty if unknown.
+        agreement: of several models, or looks of one, on where it is (``fusion.with_agreement``), in [0, 1]; None of a
+            single one.
     """
 
     class_id: int
@@ -56,6 +58,7 @@ class Finding:
     box_xyxy: Box = UNPLACED
     rle: Rle | None = field(default=None, hash=False)
     probabilities: tuple[float, ...] = ()
+    agreement: float | None = None
 
     def __post_init__(self) -> None:
         if self.rle is not None and not self.is_placed:

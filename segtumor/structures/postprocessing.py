@@ -102,7 +102,7 @@ def suppress_across_classes(findings: Iterable[Finding], iou_threshold: float) -
         tuple of findings, highest score first; equal scores in their order.
     """
     ordered = sorted(findings, key=lambda finding: -finding.score)
-    overlap = _overlaps(ordered)
+    overlap = overlaps(ordered, ordered)
     dropped_for: dict[int, list[int]] = {}  # position of a kept finding -> positions of those dropped in its favour
     for position in range(len(ordered)):
         winner = next((kept for kept in dropped_for if overlap[kept, position] > iou_threshold), None)
@@ -185,14 +185,14 @@ def _area_px(finding: Finding) -> float:
     return float(box_areas(finding.box_xyxy)) if finding.rle is None else rle_area(finding.rle)
 
 
-def _overlaps(findings: Sequence[Finding]) -> Floats:
-    """(N, N) IoU of every pair: of masks, or of boxes where one of the two has no mask."""
-    boxes = np.array([finding.box_xyxy for finding in findings], dtype=np.float64).reshape(-1, 4)
-    overlap = box_iou(boxes, boxes)
-    with_mask = [i for i, finding in enumerate(findings) if finding.rle is not None]
-    rles = [finding.rle for finding in findings if finding.rle is not None]
-    if rles:
-        overlap[np.ix_(with_mask, with_mask)] = mask_iou(rles, rles)
+def overlaps(first: Sequence[Finding], second: Sequence[Finding]) -> Floats:
+    """(N, M) IoU of every pair: of masks, or of boxes where one of the two has no mask."""
+    boxes = [np.array([f.box_xyxy for f in some], dtype=np.float64).reshape(-1, 4) for some in (first, second)]
+    overlap = box_iou(*boxes)
+    rows, columns = ([i for i, f in enumerate(some) if f.rle is not None] for some in (first, second))
+    rles = [[f.rle for f in some if f.rle is not None] for some in (first, second)]
+    if rows and columns:
+        overlap[np.ix_(rows, columns)] = mask_iou(*rles)
     return overlap
 
 

@@ -122,14 +122,18 @@ def test_what_infer_writes_is_read_back(read):
 def test_what_a_model_says_of_the_whole_image_is_read_back(read):
     notes = (Note("picture", "blank"), Note("size_reduced", "computed at 400 px"))
     of_image = {"image_probabilities": (0.25, 0.5, 0.25), "uncertainty": 0.0, "notes": notes}
-    unplaced, uncertain = Finding(0, 0.5), Finding(1, 0.25, (0.0, 0.0, 1.0, 1.0), None, (float("nan"), 0.25))
+    unplaced, uncertain = (
+        Finding(0, 0.5, agreement=0.75),
+        Finding(1, 0.25, (0.0, 0.0, 1.0, 1.0), None, (float("nan"), 0.25)),
+    )
     written = [
         InferenceOutcome("y.png", reading(unplaced, uncertain, name="y.png", **of_image)),
         InferenceOutcome("a/x.png", reading(name="a/x.png")),
         InferenceOutcome("b/x.png", reading(name="b/x.png", image_probabilities=(1.0, 0.0, 0.0), marks_lesions=True)),
     ]
     document = json.loads(json.dumps(predictions_document(written, NAMES)).replace("NaN", "null"))
-    assert document["annotations"][0]["bbox"] is None
+    assert document["annotations"][0]["bbox"] is None and document["annotations"][0]["agreement"] == 0.75
+    assert "agreement" not in document["annotations"][1]
     assert document["images"][0]["notes"][1] == {"code": "size_reduced", "text": "computed at 400 px"}
     assert document["images"][1].keys() == {"image_id", "file_name", "width", "height", "status"}
     readings = read(document).readings

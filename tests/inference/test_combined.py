@@ -66,6 +66,8 @@ def test_the_second_look_sees_what_the_first_does_not():
     assert {f.box_xyxy for f in both.findings} == {(1, 2, 5, 6), (14, 3, 19, 7)}
     assert [f.score for f in both.findings] == pytest.approx([0.4, 0.4])  # each look saw one of them
     assert both.uncertainty == 0  # both looks are equally sure of a tumour
+    assert [f.agreement for f in both.findings] == [0.5, 0.5]
+    assert [f.agreement for f in left] == [None]
     strongest = read(Ensemble([model, Mirrored(model, NAMES)], NAMES, fusion="nms"))
     assert [f.score for f in strongest.findings] == [0.8, 0.8]
 

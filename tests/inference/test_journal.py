@@ -353,7 +353,7 @@ def test_an_outcome_comes_back_as_it_was(tmp_path):
         InferenceOutcome(
             "c.png", reading("c.png", (1, 1), Finding(0, 1.0, (0.0, 0.0, 1.0, 1.0), None)), overlay="c.png"
         ),
-        InferenceOutcome("e.png", reading("e.png", (1, 1), Finding(0, 0.5), **of_image)),
+        InferenceOutcome("e.png", reading("e.png", (1, 1), Finding(0, 0.5, agreement=0.75), **of_image)),
     ]
     header = make_header(settings={"a": (1, 2)}, model={}, class_names=NAMES)
     with Journal(tmp_path / "j", header, continued=False) as journal:

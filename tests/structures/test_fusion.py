@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segtumor.structures.fusion import fuse, mirrored, strongest
+from segtumor.structures.fusion import fuse, mirrored, strongest, with_agreement
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import rle_from_mask
 
@@ -23,6 +23,24 @@ def masked(score, rows, columns, class_id=0, probabilities=()):
 
 
 A, B, FAR = (0, 0, 10, 10), (0, 0, 10, 12), (15, 15, 20, 20)
+
+
+@pytest.mark.parametrize(
+    ("finding", "members", "expected"),
+    [
+        (boxed(0.8, A), [[boxed(0.1, A)]], 1),
+        (boxed(0.8, A), [[boxed(0.8, A)], []], 1 / 2),  # the other saw nothing
+        (boxed(0.8, A), [[boxed(0.8, A)], [boxed(0.8, FAR)]], 1 / 2),
+        (boxed(0.8, A), [[boxed(0.8, A)], [boxed(0.8, B), boxed(0.9, FAR)]], (1 + 100 / 120) / 2),
+        (boxed(0.8, A), [[boxed(0.8, A, class_id=1)], [Finding(0, 0.9)]], 1 / 2),  # of another class; without a place
+        (masked(0.8, (0, 10), (0, 10)), [[masked(0.8, (0, 10), (5, 10))], [boxed(0.8, A)]], (1 / 2 + 1) / 2),
+        (Finding(0, 0.8), [[boxed(0.8, A)]], None),
+    ],
+)
+def test_agreement_by_hand(finding, members, expected):
+    (found,) = with_agreement([finding], members)
+    assert found.agreement == (None if expected is None else pytest.approx(expected))
+    assert with_agreement([], members) == ()
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ any_findings = st.lists(st.builds(finding, st.sampled_from([0.1, 0.5, 0.5, 0.9])
 @given(any_findings, st.floats(0, 1))
 def test_suppression_leaves_separate_findings_by_falling_score(found, threshold):
     kept = pp.suppress_across_classes(found, threshold)
-    overlap = pp._overlaps(kept)
+    overlap = pp.overlaps(kept, kept)
     np.fill_diagonal(overlap, 0)
     assert np.all(overlap <= threshold)
     assert [f.score for f in kept] == sorted((f.score for f in kept), reverse=True)

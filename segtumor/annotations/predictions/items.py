@@ -26,7 +26,11 @@ _MOST_POLYGONS, _LONGEST_OUTLINE_PX = 1_000, 1e6
 def finding_of(
     item: Mapping[str, Any], size_hw: tuple[int, int], classes: Mapping[int, int], class_names: Sequence[str]
 ) -> Finding:
-    """The Finding of a COCO result item, perhaps with ``class_probabilities``; ``classes``: {category id: class_id}."""
+    """The Finding of a COCO result item, perhaps with ``class_probabilities`` and ``agreement``.
+
+    Args:
+        classes: {category id: class_id}.
+    """
     category_id, score = item.get("category_id"), item.get("score")
     if not is_int(category_id) or category_id not in classes:
         raise DataError("unknown category_id", got=category_id, expected=sorted(classes))
@@ -34,7 +38,15 @@ def finding_of(
         raise DataError("score is no probability", got=score, expected="0 to 1")
     segmentation = item.get("segmentation")
     rle = None if segmentation is None or segmentation == [] else _mask(segmentation, size_hw)
-    return Finding(classes[category_id], float(score), _box(item, rle), rle, _probabilities(item, class_names))
+    agreement = item.get("agreement")
+    return Finding(
+        classes[category_id],
+        float(score),
+        _box(item, rle),
+        rle,
+        _probabilities(item, class_names),
+        None if agreement is None else _probability("agreement", agreement),
+    )
 
 
 def reading_fields(image: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:

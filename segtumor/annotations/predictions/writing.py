@@ -72,6 +72,7 @@ def annotation_entries(image_id: int, outcome: InferenceOutcome, class_names: Se
                 name: None if math.isnan(probability) else probability
                 for name, probability in named_probabilities(finding, class_names).items()
             },
+            **({} if finding.agreement is None else {"agreement": float(finding.agreement)}),
         }
         for finding in outcome.findings
     ]

@@ -148,7 +148,8 @@ def _reading(entry: Line, size_hw: tuple[int, int] | None, class_names: tuple[st
 def _finding_entry(finding: Finding) -> list[Any]:
     box = list(map(float, finding.box_xyxy)) if finding.is_placed else None
     probabilities = list(map(float, finding.probabilities))
-    return [int(finding.class_id), float(finding.score), box, _plain(finding.rle), probabilities]
+    agreement = [] if finding.agreement is None else [float(finding.agreement)]
+    return [int(finding.class_id), float(finding.score), box, _plain(finding.rle), probabilities, *agreement]
 
 
 def _finding(
@@ -158,6 +159,7 @@ def _finding(
     box: Sequence[float] | None,
     rle: Mapping[str, Any] | None,
     probabilities: Sequence[float],
+    agreement: float | None = None,
 ) -> Finding:
     if class_id not in range(class_count):
         raise ValueError(f"class {class_id} of {class_count}")
@@ -166,7 +168,8 @@ def _finding(
         height, width = map(int, rle["size"])
         rle = {"size": [height, width], "counts": str(rle["counts"])}
     box_xyxy = UNPLACED if box is None else (left, top, right, bottom)
-    return Finding(class_id, float(score), box_xyxy, rle, tuple(map(float, probabilities)))
+    shared = None if agreement is None else float(agreement)
+    return Finding(class_id, float(score), box_xyxy, rle, tuple(map(float, probabilities)), shared)
 
 
 def _plain(rle: Rle | None) -> Line | None:

@@ -30,7 +30,8 @@ def findings_columns(
     class_names: Sequence[str], *, judges_images: bool = False, makes_dicom: bool = False
 ) -> tuple[str, ...]:
     """Columns of findings.csv, in order; the last ones only where whole images are judged or DICOM objects made."""
-    of_images = (*(f"image_probability_{name}" for name in (NORMAL, *class_names)), "uncertainty", "prediction_set")
+    probabilities = tuple(f"image_probability_{name}" for name in (NORMAL, *class_names))
+    of_images = (*probabilities, "uncertainty", "agreement", "prediction_set")
     return (
         "file",
         "status",
@@ -201,6 +202,7 @@ def _cells(finding: Finding, reading: Reading) -> dict[str, Any]:
         "width_px": _number(width_px, 1),
         "height_px": _number(height_px, 1),
         "area_px": "" if finding.rle is None else rle_area(finding.rle),
+        **({} if finding.agreement is None else {"agreement": _number(finding.agreement, 4)}),
     }
     return cells | _cells_mm(finding, reading)
 
