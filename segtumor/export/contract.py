@@ -62,18 +62,23 @@ def preprocessing_of(cfg: CfgNode, size_divisibility: int) -> Preprocessing:
 def _anchors(cfg: CfgNode, model: GeneralizedRCNN) -> Anchors:
     generator = model.proposal_generator.anchor_generator
     if not isinstance(generator, DefaultAnchorGenerator):
-        raise ConfigError(
-            "these anchors cannot be exported",
-            where="MODEL.ANCHOR_GENERATOR.NAME",
-            got=cfg.MODEL.ANCHOR_GENERATOR.NAME,
-            expected="DefaultAnchorGenerator",
-        )
+        raise unknown_anchors(cfg.MODEL.ANCHOR_GENERATOR.NAME)
     count = len(generator.strides)
     return Anchors(
         sizes_px=_per_level(cfg.MODEL.ANCHOR_GENERATOR.SIZES, count),
         aspect_ratios=_per_level(cfg.MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS, count),
         strides_px=tuple(map(int, generator.strides)),
         offset=float(generator.offset),
+    )
+
+
+def unknown_anchors(got: str) -> ConfigError:
+    """What to raise for an anchor generator that an export cannot follow."""
+    return ConfigError(
+        "these anchors cannot be exported",
+        where="MODEL.ANCHOR_GENERATOR.NAME",
+        got=got,
+        expected="DefaultAnchorGenerator",
     )
 
 
@@ -87,7 +92,8 @@ def _per_level(values: Sequence[Any], count: int) -> tuple[tuple[float, ...], ..
 def _regions(cfg: CfgNode, model: GeneralizedRCNN) -> Regions:
     heads = model.roi_heads
     strides = [1 / level.spatial_scale for level in heads.box_pooler.level_poolers]
-    _check_assignment(heads.mask_pooler, heads.box_pooler)
+    if heads.mask_on:
+        _check_assignment(heads.mask_pooler, heads.box_pooler)
     return Regions(
         strides_px=tuple(round(stride) for stride in strides),
         canonical_box_px=float(heads.box_pooler.canonical_box_size),
@@ -99,7 +105,7 @@ def _regions(cfg: CfgNode, model: GeneralizedRCNN) -> Regions:
         class_agnostic_boxes=bool(cfg.MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG),
         class_agnostic_masks=bool(cfg.MODEL.ROI_MASK_HEAD.CLS_AGNOSTIC_MASK),
         box_pooling=pooling_of(heads.box_pooler),
-        mask_pooling=pooling_of(heads.mask_pooler),
+        mask_pooling=pooling_of(heads.mask_pooler) if heads.mask_on else None,
     )
 
 

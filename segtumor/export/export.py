@@ -39,10 +39,22 @@ from segtumor.export.parity import (
     sample_radiographs,
 )
 from segtumor.export.quantization import calibration_images, quantize_dense
+from segtumor.export.retinanet import measure_retinanet
 from segtumor.files import output_errors, sha256_of_file, write_json
 from segtumor.imaging import Radiograph
 from segtumor.models.build import load_trained_model
-from segtumor.models.kinds import CLASSIFIER, IMAGE_HEAD_RCNN, MASK_RCNN, ONE_STAGE, SEGMENTER, kind_of
+from segtumor.models.kinds import (
+    CLASSIFIER,
+    FASTER_RCNN,
+    IMAGE_HEAD_FASTER_RCNN,
+    IMAGE_HEAD_RCNN,
+    MASK_RCNN,
+    ONE_STAGE,
+    RETINANET,
+    SEGMENTER,
+    TABLE_CLASSIFIER,
+    kind_of,
+)
 from segtumor.models.weights import recorded_training_data
 from segtumor.runs import OPERATING_POINTS
 from segtumor.runtime.contract import Contract
@@ -260,12 +272,17 @@ def _write_mask_rcnn(
 
 
 _MASK_RCNN = Exporter(contract=_mask_rcnn_contract, write=_write_mask_rcnn, measure=measure_parity, check=check_parity)
+_WITH_IMAGE_HEAD = dataclasses.replace(_MASK_RCNN, measure=measure_image_head_parity)
 _NETWORK = Exporter(contract=network_contract, write=write_network, measure=measure_network, check=check_network)
 #: Kinds of model by their name.
 _EXPORTERS = {
     MASK_RCNN.name: _MASK_RCNN,
-    IMAGE_HEAD_RCNN.name: dataclasses.replace(_MASK_RCNN, measure=measure_image_head_parity),
+    FASTER_RCNN.name: _MASK_RCNN,
+    IMAGE_HEAD_RCNN.name: _WITH_IMAGE_HEAD,
+    IMAGE_HEAD_FASTER_RCNN.name: _WITH_IMAGE_HEAD,
+    RETINANET.name: dataclasses.replace(_NETWORK, measure=measure_retinanet, check=check_parity),
     CLASSIFIER.name: _NETWORK,
+    TABLE_CLASSIFIER.name: _NETWORK,
     SEGMENTER.name: _NETWORK,
     ONE_STAGE.name: _NETWORK,
 }

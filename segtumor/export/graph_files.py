@@ -33,13 +33,13 @@ class Graph:
 
     Attributes:
         inputs: examples; what is traced holds for other sizes and numbers.
-        input_name, output_names: in ONNX and OpenVINO.
+        input_names, output_names: in ONNX and OpenVINO.
         dynamic_axes: {tensor: {axis: name}}.
     """
 
     module: nn.Module
-    inputs: tuple[torch.Tensor]
-    input_name: str
+    inputs: tuple[torch.Tensor, ...]
+    input_names: Sequence[str]
     output_names: Sequence[str]
     dynamic_axes: Mapping[str, Mapping[int, str]]
 
@@ -85,7 +85,7 @@ def write_onnx_graphs(graphs: Mapping[str, Graph], folder: Path) -> None:
                     graph.module,
                     graph.inputs,
                     str(folder / f"{name}.onnx"),
-                    input_names=[graph.input_name],
+                    input_names=list(graph.input_names),
                     output_names=list(graph.output_names),
                     dynamic_axes=graph.dynamic_axes,
                     opset_version=OPSET,
@@ -119,12 +119,12 @@ def check_onnx() -> None:
 
 
 def _graphs_of(model: GeneralizedRCNN) -> dict[str, Graph]:
-    """The graphs of a Mask R-CNN by name."""
+    """The graphs of a model with proposals by name."""
     counts, graphs = feature_and_level_counts(model), {}
     for name, (module, inputs) in _graphs_and_inputs(model).items():
         input_name, output_names = input_of(name), outputs_of(name, *counts)
         axes = {tensor: _dynamic_axes(tensor) for tensor in (input_name, *output_names)}
-        graphs[name] = Graph(module, inputs, input_name, output_names, axes)
+        graphs[name] = Graph(module, inputs, (input_name,), output_names, axes)
     return graphs
 
 
@@ -134,12 +134,14 @@ def _graphs_and_inputs(model: GeneralizedRCNN) -> dict[str, tuple[nn.Module, tup
     multiple = max(model.backbone.size_divisibility, 32)
     channels = dense(torch.zeros(1, 3, multiple, multiple))[0].shape[-1]
     heads = model.roi_heads
-    box_size, mask_size = (pooling_of(pooler).size for pooler in (heads.box_pooler, heads.mask_pooler))
+    box_size = pooling_of(heads.box_pooler).size
     graphs: dict[str, tuple[nn.Module, tuple[torch.Tensor]]] = {
         "dense": (dense, (torch.zeros(1, 3, 2 * multiple, 3 * multiple),)),
         "box_head": (BoxHead(model).eval(), (torch.zeros(2, box_size, box_size, channels),)),
-        "mask_head": (MaskHead(model).eval(), (torch.zeros(2, mask_size, mask_size, channels),)),
     }
+    if heads.mask_on:
+        mask_size = pooling_of(heads.mask_pooler).size
+        graphs["mask_head"] = (MaskHead(model).eval(), (torch.zeros(2, mask_size, mask_size, channels),))
     if isinstance(model, ImageHeadRCNN):
         head = PooledImageHead(model).eval()
         graphs[IMAGE_HEAD] = (head, (torch.zeros(2, head.head.typicality.mean.numel()),))

@@ -2,9 +2,9 @@
 
 Detectron2's model chooses proposals and detections inside its own forward pass, with data-dependent control flow that
 exporters cannot follow. Here are only the parts that are pure tensor arithmetic: ``Dense`` (backbone, pyramid, proposal
-head), ``BoxHead``, ``MaskHead`` and, of ``ImageHeadRCNN``, ``PooledImageHead``; ``segtumor.runtime`` does the rest in
-NumPy. ``EagerGraphs`` runs them in torch alone. Weights are shared with the model, unless they are folded. Not here:
-other meta architectures, rotated boxes, cascades, keypoints.
+head), ``BoxHead``, ``MaskHead``, which a Faster R-CNN has not, and, of ``ImageHeadRCNN``, ``PooledImageHead``;
+``segtumor.runtime`` does the rest in NumPy. ``EagerGraphs`` runs them in torch alone. Weights are shared with the
+model, unless they are folded. Not here: other meta architectures, rotated boxes, cascades, keypoints.
 
 Letters: N images; C channels; R boxes; S side of what is pooled; L maps that boxes are pooled from; A anchors per
 place; K classes.
@@ -122,7 +122,7 @@ def check_model(model: Any) -> None:
             "scores by sigmoid cannot be exported", where="MODEL.ROI_BOX_HEAD.USE_SIGMOID_CE", expected="False"
         )
     if not heads.mask_on:
-        raise ConfigError("a model without masks cannot be exported", where="MODEL.MASK_ON", expected="True")
+        return
     _check_kind("MODEL.ROI_MASK_HEAD.NAME", heads.mask_head, BaseMaskRCNNHead)
     if heads.mask_pooler is None:
         raise ConfigError("a mask head without pooling cannot be exported", where="MODEL.ROI_MASK_HEAD.POOLER_TYPE")
@@ -157,14 +157,15 @@ class EagerGraphs(TorchGraphs):
         check_model(model)
         model = fold_batch_norms(model) if fold else model.eval()
         dense, heads = Dense(model), model.roi_heads
+        poolers = {"box_head": heads.box_pooler, **({"mask_head": heads.mask_pooler} if heads.mask_on else {})}
         if fold:  # the copy: the caller's model keeps its memory format
             dense.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
         super().__init__(
             dense,
             BoxHead(model),
-            MaskHead(model),
+            MaskHead(model) if heads.mask_on else None,
             PooledImageHead(model) if isinstance(model, ImageHeadRCNN) else None,
-            pools={"box_head": _region_pooling(heads.box_pooler), "mask_head": _region_pooling(heads.mask_pooler)},
+            pools={head: _region_pooling(pooler) for head, pooler in poolers.items()},
             feature_count=len(dense.pooled_names),
             channels_last=channels_last,
             device=model.device,

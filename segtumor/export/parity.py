@@ -7,7 +7,7 @@ findings stays. Not here: the measures (``runtime.differences``).
 import contextlib
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from segtumor.errors import ConfigError, DataError, ModelError, NonFiniteOutputE
 from segtumor.imaging import Radiograph, list_images, read_radiograph
 from segtumor.models.detectron2_detector import ImageHeadModelDetector, ModelDetector
 from segtumor.runtime.breakdown import all_sound
-from segtumor.runtime.contract import Contract
+from segtumor.runtime.contract import Contract, NetworkContract, Regions, Selection
 from segtumor.runtime.differences import ALLOWED_MASK_PX, differences, edges_of
 from segtumor.runtime.mask_rcnn.detector import Detector, ImageHeadDetector
 from segtumor.runtime.predictor import Windowing
@@ -30,6 +30,8 @@ from segtumor.synthesis.phantoms import make_phantoms
 #: What rounding of 32-bit floats may change in an export.
 MAX_BOX_PX, MAX_SCORE, MIN_MASK_IOU = 0.5, 1e-3, 0.99
 Findings = Sequence[Finding]
+#: A score limit to Detectron2's model and its export with that limit, within a block.
+Detectors = Callable[[float], contextlib.AbstractContextManager[tuple[AnyDetector, AnyDetector]]]
 _PHANTOM_CASES, _PHANTOM_PX, _PHANTOM_SEED = 3, 256, 7
 
 
@@ -59,25 +61,15 @@ def image_files(paths: Iterable[str | Path]) -> list[Path]:
 def measure_parity(
     model: nn.Module, graphs: Any, contract: Contract, radiographs: Sequence[Radiograph]
 ) -> dict[str, Any]:
-    """Differences of an export to Detectron2's model.
+    """``compare_findings`` of a model with proposals and its export."""
 
-    The last radiograph is compared with a score limit of 1, so that nothing is found on it, whatever the model says of
-    blank images: the way without findings is another way through the code. If neither side finds anything on the
-    others, they are compared again without a limit, as nothing proves nothing.
+    @contextlib.contextmanager
+    def detectors(limit: float) -> Iterator[tuple[AnyDetector, AnyDetector]]:
+        regions = dataclasses.replace(contract.regions, score_threshold=limit)
+        with changed(model.roi_heads.box_predictor, "test_score_thresh", limit):  # type: ignore[union-attr]
+            yield ModelDetector(model), Detector(graphs, dataclasses.replace(contract, regions=regions))
 
-    Returns:
-        dict of plain values for the manifest: those of ``runtime.differences``, the findings per sample, which sample
-        is the worst, and the score above which findings were compared.
-    """
-    own = contract.regions.score_threshold
-    measured = _compare(model, graphs, contract, radiographs, own)
-    if own and not measured["n_unmatched_reference"] + measured["n_unmatched_other"] and _is_empty(measured):
-        measured = _compare(model, graphs, contract, radiographs, 0.0)
-    return {
-        **measured,
-        "samples": origin_of(radiographs),
-        "runtime": graphs.describe(),
-    }
+    return compare_findings(detectors, contract, contract.regions, radiographs, runtime=graphs.describe())
 
 
 def measure_image_head_parity(
@@ -96,31 +88,50 @@ def measure_image_head_parity(
     return {**measured, "max_image_probability": float(np.abs(first - second).max())}
 
 
-def _compare(
-    model: nn.Module, graphs: Any, contract: Contract, radiographs: Sequence[Radiograph], score_limit: float
+def compare_findings(
+    detectors: Detectors,
+    contract: NetworkContract,
+    limits: Regions | Selection,
+    radiographs: Sequence[Radiograph],
+    *,
+    runtime: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Values of ``measure_parity``, with findings above ``score_limit``."""
-    *with_findings, blank = radiographs
-    reference, found = _both(model, graphs, contract, with_findings, score_limit)
-    regions = dataclasses.replace(contract.regions, score_threshold=score_limit)
-    edges = edges_of(reference, found, regions, tolerance=MAX_SCORE)
-    on_blank, found_on_blank = _both(model, graphs, contract, [blank], 1.0)
-    reference, found = reference + on_blank, found + found_on_blank
-    return {
-        **differences(reference, found, edges=[*edges, (-math.inf, -math.inf)]),
-        "findings_per_sample": [len(findings) for findings in reference],
-        "score_limit": score_limit,
-    }
+    """Differences of an export to Detectron2's model.
 
+    The last radiograph is compared with a score limit of 1, so that nothing is found on it, whatever the model says of
+    blank images: the way without findings is another way through the code. If neither side finds anything on the
+    others, they are compared again without a limit, as nothing proves nothing.
 
-def _both(
-    model: nn.Module, graphs: Any, contract: Contract, radiographs: Sequence[Radiograph], score_limit: float
-) -> tuple[list[Findings], list[Findings]]:
-    """Findings of Detectron2's model and of the export."""
-    contract = dataclasses.replace(contract, regions=dataclasses.replace(contract.regions, score_threshold=score_limit))
-    with _score_limit(model, score_limit):
-        reference = _detect(ModelDetector(model), contract, radiographs)
-    return reference, _detect(Detector(graphs, contract), contract, radiographs)
+    Args:
+        detectors: a score limit to both, the model first.
+        contract: how radiographs become what they see.
+        limits: up to which scores they list findings, and how many.
+        runtime: what runs the export.
+
+    Returns:
+        dict of plain values for the manifest: those of ``runtime.differences``, the findings per sample, which sample
+        is the worst, and the score above which findings were compared.
+    """
+
+    def measured(limit: float) -> dict[str, Any]:
+        *with_findings, blank = radiographs
+        with detectors(limit) as (own, other):
+            reference, found = (_detect(one, contract, with_findings) for one in (own, other))
+        edges = edges_of(reference, found, dataclasses.replace(limits, score_threshold=limit), tolerance=MAX_SCORE)
+        with detectors(1.0) as (own, other):
+            on_blank, found_on_blank = (_detect(one, contract, [blank]) for one in (own, other))
+        reference, found = reference + on_blank, found + found_on_blank
+        return {
+            **differences(reference, found, edges=[*edges, (-math.inf, -math.inf)]),
+            "findings_per_sample": [len(findings) for findings in reference],
+            "score_limit": limit,
+        }
+
+    values = measured(limits.score_threshold)
+    unmatched = values["n_unmatched_reference"] + values["n_unmatched_other"]
+    if limits.score_threshold and not unmatched and _is_empty(values):
+        values = measured(0.0)
+    return {**values, "samples": origin_of(radiographs), "runtime": dict(runtime)}
 
 
 def _is_empty(measured: Mapping[str, Any]) -> bool:
@@ -193,7 +204,7 @@ def _radiograph(pixels: NDArray[Any], name: str) -> Radiograph:
     return Radiograph(np.ascontiguousarray(pixels, dtype=np.float32), None, None, name, _DRAWN)
 
 
-def _detect(detector: AnyDetector, contract: Contract, radiographs: Iterable[Radiograph]) -> list[Findings]:
+def _detect(detector: AnyDetector, contract: NetworkContract, radiographs: Iterable[Radiograph]) -> list[Findings]:
     """Findings per radiograph; ModelError where the model or the export breaks down."""
     windowing, found = Windowing.from_contract(contract), []
     for radiograph in radiographs:
@@ -208,11 +219,11 @@ def _detect(detector: AnyDetector, contract: Contract, radiographs: Iterable[Rad
 
 
 @contextlib.contextmanager
-def _score_limit(model: Any, limit: float) -> Iterator[None]:
-    """Detectron2's model with another score limit; its own afterwards."""
-    predictor = model.roi_heads.box_predictor
-    own, predictor.test_score_thresh = predictor.test_score_thresh, limit
+def changed(owner: Any, name: str, value: float) -> Iterator[None]:
+    """An attribute with another value; its own afterwards."""
+    own = getattr(owner, name)
+    setattr(owner, name, value)
     try:
         yield
     finally:
-        predictor.test_score_thresh = own
+        setattr(owner, name, own)

@@ -7,7 +7,7 @@ Files are ONNX with pairs of QuantizeLinear and DequantizeLinear, which OpenVINO
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,14 @@ from segtumor.system.imports import import_optional
 MAX_CALIBRATION_IMAGES = 64
 
 
-def quantize_dense(float_file: Path, quantized_file: Path, images: Iterable[NDArray[np.float32]]) -> None:
-    """Write an 8-bit version of a dense graph; ``images`` are (1, 3, H, W) float32, as the graph takes them.
+def quantize_dense(
+    float_file: Path,
+    quantized_file: Path,
+    images: Iterable[NDArray[np.float32]],
+    further: Mapping[str, NDArray[np.float32]] | None = None,
+) -> None:
+    """Write an 8-bit version of a dense graph; ``images`` are (1, 3, H, W) float32, as the graph takes them, and
+    ``further`` inputs by name the same with each.
 
     Raises:
         InstallationError: onnx or onnxruntime is missing.
@@ -43,7 +49,7 @@ def quantize_dense(float_file: Path, quantized_file: Path, images: Iterable[NDAr
         quantization.quantize_static(
             str(prepared),
             str(quantized_file),
-            _reader(quantization, images),
+            _reader(quantization, images, further or {}),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
             per_channel=True,
@@ -82,13 +88,15 @@ def sensitive_convolutions(onnx_file: Path) -> list[str]:
     ]
 
 
-def _reader(quantization: Any, images: Iterable[NDArray[np.float32]]) -> Any:
+def _reader(
+    quantization: Any, images: Iterable[NDArray[np.float32]], further: Mapping[str, NDArray[np.float32]]
+) -> Any:
     class Reader(quantization.CalibrationDataReader):
         def __init__(self) -> None:
             self._images = iter(images)
 
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
             image = next(self._images, None)
-            return None if image is None else {IMAGES: image}
+            return None if image is None else {IMAGES: image, **further}
 
     return Reader()

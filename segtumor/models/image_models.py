@@ -16,10 +16,11 @@ from segtumor.models.detectors.yolo.architecture import YOLO
 from segtumor.models.detectron2_detector import ModelDetector, evaluating, image_tensor
 from segtumor.runtime.breakdown import broken_output
 from segtumor.runtime.inputs import padded_hw
+from segtumor.runtime.networks import context_reading
 from segtumor.runtime.one_stage import findings_of
 from segtumor.runtime.protocols import Model, SizeHW, Window
 from segtumor.structures.lesions import Finding
-from segtumor.structures.readings import ABOUT_TABLE, ImageProbabilities, Note, Reading
+from segtumor.structures.readings import ImageProbabilities, Reading
 from segtumor.tabular.encoder import Context, TableEncoder
 
 
@@ -66,20 +67,15 @@ class ContextClassifier(ModelClassifier):
         with torch.inference_mode(), evaluating(self.module):
             outputs = self.module(inputs)
         given = zip(outputs, sizes_hw, contexts, strict=True)
-        return [self._reading(output, (int(h), int(w)), context) for output, (h, w), context in given]
+        return [self._reading(output, size_hw, context) for output, size_hw, context in given]
 
     def _reading(self, output: Mapping[str, Any], size_hw: SizeHW, context: Context) -> Reading | NonFiniteOutputError:
-        probabilities = output["image_probabilities"].double().cpu()
-        if not torch.isfinite(probabilities).all():
-            return broken_output()
-        remarks = self._encoder.remarks(context) if self._encoder else ()
-        return Reading(
-            class_names=self._class_names,
-            size_hw=size_hw,
-            image_probabilities=tuple(probabilities.clamp(0, 1).tolist()),
-            marks_lesions=False,
-            attributes=output.get("attributes", {}),
-            notes=tuple(Note(ABOUT_TABLE, remark) for remark in remarks),
+        return context_reading(
+            output["image_probabilities"].float().cpu().numpy(),
+            size_hw,
+            self._class_names,
+            remarks=self._encoder.remarks(context) if self._encoder else (),
+            attributes=output.get("attributes"),
         )
 
 

@@ -144,6 +144,9 @@ IMAGE_HEAD_RCNN = dataclasses.replace(
     metrics=(*_OF_LESIONS, *_OF_IMAGES),
     finish=fit_typicality,
 )
+#: Boxes without masks (``MODEL.MASK_ON False``): Faster R-CNN (Ren et al. 2015), and the same with an image head.
+FASTER_RCNN = dataclasses.replace(MASK_RCNN, name="faster_rcnn")
+IMAGE_HEAD_FASTER_RCNN = dataclasses.replace(IMAGE_HEAD_RCNN, name="faster_rcnn_image_head")
 #: Detectron2's RetinaNet (Lin et al. 2017): boxes without masks, and focal loss, which has no class weights.
 RETINANET = dataclasses.replace(
     MASK_RCNN,
@@ -187,17 +190,23 @@ SEGMENTER = ModelKind(
 )
 
 _IMAGE_CLASSIFIER = dataclasses.replace(CLASSIFIER, weights_key="MODEL.CLASSIFIER.CLASS_WEIGHTS")
+_CONTEXT_CLASSIFIER = dataclasses.replace(_IMAGE_CLASSIFIER, as_model=classifier_of, takes_context=True)
+#: With a table as a further input (``MODEL.CLINICAL``).
+TABLE_CLASSIFIER = dataclasses.replace(_CONTEXT_CLASSIFIER, name="table_classifier")
 _KINDS = {
     "GeneralizedRCNN": MASK_RCNN,
     "ImageHeadRCNN": IMAGE_HEAD_RCNN,
     "RetinaNet": RETINANET,
     "YOLO": ONE_STAGE,
-    "ImageClassifier": dataclasses.replace(_IMAGE_CLASSIFIER, as_model=classifier_of, takes_context=True),
+    "ImageClassifier": _CONTEXT_CLASSIFIER,
     "HogClassifier": dataclasses.replace(
         _IMAGE_CLASSIFIER, fit=lambda module, batches, cases, seed: module.fit(batches, cases, seed=seed)
     ),
     "UNet": SEGMENTER,
 }
+
+
+_WITHOUT_MASKS = {MASK_RCNN.name: FASTER_RCNN, IMAGE_HEAD_RCNN.name: IMAGE_HEAD_FASTER_RCNN}
 
 
 def register(architecture: str, kind: ModelKind) -> None:
@@ -207,7 +216,10 @@ def register(architecture: str, kind: ModelKind) -> None:
 
 def kind_of(cfg: CfgNode) -> ModelKind:
     """The kind of a configuration's model. An architecture that was not registered is taken for a Mask R-CNN."""
-    return _KINDS.get(cfg.MODEL.META_ARCHITECTURE, MASK_RCNN)
+    kind = _KINDS.get(cfg.MODEL.META_ARCHITECTURE, MASK_RCNN)
+    if kind is _CONTEXT_CLASSIFIER and cfg.MODEL.CLINICAL.COLUMNS:
+        return TABLE_CLASSIFIER
+    return kind if cfg.MODEL.MASK_ON else _WITHOUT_MASKS.get(kind.name, kind)
 
 
 def class_count(cfg: CfgNode) -> int:

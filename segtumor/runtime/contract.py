@@ -15,8 +15,9 @@ from typing import Annotated, Any, Self
 
 from segtumor.errors import ConfigError, ModelError
 from segtumor.imaging.steps import STEPS
-from segtumor.runtime.fields import Rule, Several, WrongFieldError, check_names, fields_of
+from segtumor.runtime.fields import OrNone, Rule, Several, WrongFieldError, check_names, fields_of
 from segtumor.structures.postprocessing import Postprocessing
+from segtumor.tabular.encoder import TableEncoder
 
 
 class _PostprocessingFields:
@@ -33,6 +34,16 @@ class _PostprocessingFields:
         kinds = typing.get_type_hints(Postprocessing)
         # As the fields are typed, so that 0 and 0.0 are one value.
         return {field.name: kinds[field.name](getattr(settings, field.name)) for field in fields}
+
+
+class _ColumnsField:
+    """The columns of a ``TableEncoder``, which checks itself; read as plain values."""
+
+    def read(self, values: Any, path: str) -> tuple[dict[str, Any], ...]:
+        try:
+            return tuple(TableEncoder.from_dicts(values, where=path).as_dicts())
+        except ConfigError as error:
+            raise WrongFieldError(path, "is not right", got=error.got, expected="columns as training wrote") from error
 
 
 _NUMBER, _POSITIVE = Rule(float, "a number"), Rule(float, "a number above 0", 1e-6)
@@ -145,7 +156,7 @@ class Regions:
         max_detections: of one image; below 0 for all.
         class_agnostic_boxes: one box for all classes of a region, or one for each.
         class_agnostic_masks: one mask for all classes, or one for each.
-        box_pooling, mask_pooling: what the two heads are given.
+        box_pooling, mask_pooling: what the two heads are given; None for a model of boxes without masks.
     """
 
     strides_px: Counts
@@ -158,7 +169,7 @@ class Regions:
     class_agnostic_boxes: YesNo
     class_agnostic_masks: YesNo
     box_pooling: Pooling
-    mask_pooling: Pooling
+    mask_pooling: Annotated[Pooling | None, OrNone(fields_of(Pooling))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,11 +220,25 @@ class Selection:
         score_threshold: findings score above it, 0..1.
         nms_iou: overlap above which the lower one of two of a class goes, 0..1.
         max_detections: of one image; below 0 for all.
+        cut_first: whether boxes are cut to the window before they are compared, not only afterwards; exports from
+            before there was a choice lack it.
     """
 
     score_threshold: Fraction
     nms_iou: Fraction
     max_detections: Whole
+    cut_first: YesNo = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableContract(NetworkContract):
+    """The numbers of a classifier that takes a table.
+
+    Attributes:
+        columns: ``tabular.encoder.TableEncoder`` as plain values.
+    """
+
+    columns: Annotated[tuple[dict[str, Any], ...], _ColumnsField()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,8 +274,9 @@ class Contract(NetworkContract):
         _check(math.log2(strides[0]).is_integer(), "regions.strides_px", list(strides), "powers of two")
         _check(list(strides) == pyramid, "regions.strides_px", list(strides), "each twice the one before")
         for name in ("box_pooling", "mask_pooling"):
-            kind = getattr(self.regions, name).kind
-            _check(kind in ("align", "max"), f"regions.{name}.kind", kind, "align or max")
+            pooling = getattr(self.regions, name)
+            if pooling is not None:
+                _check(pooling.kind in ("align", "max"), f"regions.{name}.kind", pooling.kind, "align or max")
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from segtumor.arrays import Array, Floats, Rle
-from segtumor.runtime.contract import Regions
+from segtumor.runtime.contract import Regions, Selection
 from segtumor.structures.boxes import box_iou
 from segtumor.structures.lesions import Finding
 from segtumor.structures.masks import mask_iou, rle_area
@@ -24,7 +24,11 @@ ALLOWED_MASK_PX = 2
 
 
 def edges_of(
-    reference: Sequence[Sequence[Finding]], other: Sequence[Sequence[Finding]], regions: Regions, *, tolerance: float
+    reference: Sequence[Sequence[Finding]],
+    other: Sequence[Sequence[Finding]],
+    limits: Regions | Selection,
+    *,
+    tolerance: float,
 ) -> list[tuple[float, float]]:
     """Scores up to which rounding decides whether a finding is listed; for ``differences``.
 
@@ -35,13 +39,13 @@ def edges_of(
         list of (edge of the reference's list, edge of the other's list), one pair per image.
     """
     pairs = zip(reference, other, strict=True)
-    return [(_edge(first, regions) + tolerance, _edge(second, regions) + tolerance) for first, second in pairs]
+    return [(_edge(first, limits) + tolerance, _edge(second, limits) + tolerance) for first, second in pairs]
 
 
-def _edge(findings: Sequence[Finding], regions: Regions) -> float:
-    is_full = 0 < regions.max_detections <= len(findings)
+def _edge(findings: Sequence[Finding], limits: Regions | Selection) -> float:
+    is_full = 0 < limits.max_detections <= len(findings)
     lowest = min(finding.score for finding in findings) if is_full else -math.inf
-    return max(regions.score_threshold, lowest)
+    return max(limits.score_threshold, lowest)
 
 
 def differences(

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from segtumor.errors import ModelError, check_current_folder, needed
-from segtumor.runtime.contract import Contract, NetworkContract, OneStageContract
+from segtumor.runtime.contract import Contract, NetworkContract, OneStageContract, TableContract
 from segtumor.runtime.mask_rcnn.detector import Detector, ImageHeadDetector
-from segtumor.runtime.networks import NetworkClassifier, NetworkSegmenter
+from segtumor.runtime.networks import NetworkClassifier, NetworkSegmenter, NetworkTableClassifier
 from segtumor.runtime.one_stage import NetworkOneStage
 from segtumor.runtime.protocols import Model, ModelContract
-from segtumor.runtime.sessions.graph_names import GRAPHS, IMAGE_HEAD, NETWORK
+from segtumor.runtime.sessions.graph_names import BOXES_ALONE, GRAPHS, IMAGE_HEAD, NETWORK
 
 #: Format -> suffixes of a graph's files.
 FORMATS = {"torchscript": (".pt",), "onnx": (".onnx",), "openvino": (".xml", ".bin")}
@@ -91,24 +91,32 @@ MASK_RCNN = "mask_rcnn"
 _MASK_RCNN = ExportKind(
     graphs=GRAPHS, read_contract=Contract.from_dict, load_graphs=load_mask_rcnn_graphs, as_model=Detector
 )
-_WITH_IMAGE_HEAD = (*GRAPHS, IMAGE_HEAD)
 _CLASSIFIER = ExportKind(
     graphs=(NETWORK,),
     read_contract=NetworkContract.from_dict,
     load_graphs=load_network,
     as_model=NetworkClassifier,
 )
+_ONE_STAGE = dataclasses.replace(_CLASSIFIER, read_contract=OneStageContract.from_dict, as_model=NetworkOneStage)
+
+
+def _with_graphs(*names: str, as_model: Callable[[Any, Any], Model]) -> ExportKind:
+    load_graphs = functools.partial(load_mask_rcnn_graphs, names=names)
+    return dataclasses.replace(_MASK_RCNN, graphs=names, load_graphs=load_graphs, as_model=as_model)
+
+
 _KINDS = {
     MASK_RCNN: _MASK_RCNN,
-    "mask_rcnn_image_head": dataclasses.replace(
-        _MASK_RCNN,
-        graphs=_WITH_IMAGE_HEAD,
-        load_graphs=functools.partial(load_mask_rcnn_graphs, names=_WITH_IMAGE_HEAD),
-        as_model=ImageHeadDetector,
-    ),
+    "mask_rcnn_image_head": _with_graphs(*GRAPHS, IMAGE_HEAD, as_model=ImageHeadDetector),
+    "faster_rcnn": _with_graphs(*BOXES_ALONE, as_model=Detector),
+    "faster_rcnn_image_head": _with_graphs(*BOXES_ALONE, IMAGE_HEAD, as_model=ImageHeadDetector),
     "classifier": _CLASSIFIER,
+    "table_classifier": dataclasses.replace(
+        _CLASSIFIER, read_contract=TableContract.from_dict, as_model=NetworkTableClassifier
+    ),
     "segmenter": dataclasses.replace(_CLASSIFIER, as_model=NetworkSegmenter),
-    "one_stage": dataclasses.replace(_CLASSIFIER, read_contract=OneStageContract.from_dict, as_model=NetworkOneStage),
+    "one_stage": _ONE_STAGE,
+    "retinanet": _ONE_STAGE,
 }
 
 

@@ -63,6 +63,17 @@ class Several:
 
 
 @dataclass(frozen=True)
+class OrNone:
+    """What follows a rule, or None where there is none."""
+
+    rule: Reads
+
+    def read(self, value: Any, field: str) -> Any:
+        """None, or what the rule reads."""
+        return None if value is None else self.rule.read(value, field)
+
+
+@dataclass(frozen=True)
 class Fields:
     """A dataclass, ``kind``, from a dict with a rule for each of its fields; those ``optional`` have a default."""
 

@@ -114,6 +114,7 @@ def _chosen(
         score_threshold=selection.score_threshold,
         nms_iou=selection.nms_iou,
         max_detections=selection.max_detections,
+        cut_first=selection.cut_first,
     )
     return found, places[found.regions]
 

@@ -329,7 +329,10 @@ def test_samples_are_files_folders_or_phantoms_and_a_blank_one(phantoms, tmp_pat
 def test_the_model_keeps_its_score_limit(cfg):
     model, _ = load_trained_model(cfg)
     own = model.roi_heads.box_predictor.test_score_thresh
-    with contextlib.suppress(ZeroDivisionError), export_parity._score_limit(model, 1.0):
+    with (
+        contextlib.suppress(ZeroDivisionError),
+        export_parity.changed(model.roi_heads.box_predictor, "test_score_thresh", 1.0),
+    ):
         assert model.roi_heads.box_predictor.test_score_thresh == 1.0
         raise ZeroDivisionError
     assert model.roi_heads.box_predictor.test_score_thresh == own

@@ -116,7 +116,6 @@ def test_the_graphs_say_what_they_are(model_of):
 @pytest.mark.parametrize(
     ("settings", "where"),
     [
-        ({"MODEL.MASK_ON": False}, "MODEL.MASK_ON"),
         ({"MODEL.ROI_HEADS.NAME": "CascadeROIHeads", "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG": True}, "box_head|BOX"),
         ({"MODEL.META_ARCHITECTURE": "ProposalNetwork"}, "META_ARCHITECTURE"),
     ],

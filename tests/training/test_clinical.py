@@ -188,9 +188,17 @@ def test_what_was_fitted_is_found_beside_the_weights(run, config_file, tmp_path)
     assert cfg.MODEL.CLINICAL == whole.MODEL.CLINICAL and cfg.MODEL.AUXILIARY == whole.MODEL.AUXILIARY
 
 
-def test_it_is_not_exported(run, tmp_path, capsys):
-    assert export.main(["--run", str(run), "--output", str(tmp_path / "export"), "--format", "onnx"]) == 2
-    assert "a model that takes a table cannot be exported" in capsys.readouterr().err
+def test_an_export_takes_the_same_table(run, data_root, tmp_path, caplog):
+    assert export.main(["--run", str(run), "--output", str(tmp_path / "export"), "--format", "onnx"]) == 0
+    assert "what the model has learnt of view is left out of the export" in caplog.text
+    annotations = str(data_root / "ages" / "annotations" / "test.json")
+    options = ["--annotations", annotations, "--output", str(tmp_path / "found"), "--no-overlays"]
+    assert infer.main(["--run", str(tmp_path / "export"), *options]) == 0
+    before, found = predictions(run / "inference" / "ages_test"), predictions(tmp_path / "found")
+    assert len(found) == len(before)
+    for path, image in found.items():
+        earlier = before[path.rpartition("/")[2]]["image_probabilities"]
+        assert image["image_probabilities"] == pytest.approx(earlier, abs=1e-5) and "notes" not in image
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,11 @@ class TableInput(nn.Module):
             self.encoder.features(row if keep else {}, fold)
             for row, fold, keep in zip(rows, folds, kept.tolist(), strict=True)
         ]
-        features: torch.Tensor = self.layers(torch.tensor(encoded, device=next(self.parameters()).device))
+        return self.of_encoded(torch.tensor(encoded, device=next(self.parameters()).device))
+
+    def of_encoded(self, encoded: torch.Tensor) -> torch.Tensor:
+        """(N, D), as the encoder gives them -> (N, E)."""
+        features: torch.Tensor = self.layers(encoded)
         return features
 
 

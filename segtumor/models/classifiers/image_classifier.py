@@ -1,6 +1,6 @@
 """A classifier of whole images as a Detectron2 architecture: normal, or which kind of tumour.
 
-Letters: N images of h x w; K classes, without normal; C pooled features of the network.
+Letters: N images of h x w; K classes, without normal; C pooled features of the network, D features of a table.
 """
 
 from collections.abc import Sequence
@@ -87,18 +87,29 @@ class ImageClassifier(PixelModel):
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) -> (N, K + 1), normal first; of a model with a table, where nothing is known."""
-        return self._logits(self.network(images))
+        rows: Sequence[Context] = [{}] * len(images) if self.table is not None else ()
+        return self._logits(self.network(images), self._known(rows))
 
     def answer(self, images: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) -> (N, K + 1), normal first; as ``logits``."""
         return self.logits(images).softmax(dim=1)
+
+    def answers(self, images: torch.Tensor, table: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
+        """See ``PixelModel``.
+
+        Args:
+            table: (N, D) of a model with one, as its encoder gives them; None where nothing is known.
+        """
+        if self.table is None or table is None:
+            return (self.answer(images),)
+        return (self._logits(self.network(images), self.table.of_encoded(table)).softmax(dim=1),)
 
     def forward(self, batched_inputs: list[dict[str, Any]]) -> Any:
         """Losses in training mode, one output for each image in evaluation mode."""
         images = self.images(batched_inputs).tensor
         rows = [example.get("context", {}) for example in batched_inputs]
         features = self.network(images)
-        logits = self._logits(features, rows, [example.get("fold") for example in batched_inputs])
+        logits = self._logits(features, self._known(rows, [example.get("fold") for example in batched_inputs]))
         if not self.training:
             outputs: list[dict[str, Any]] = [{"image_probabilities": row} for row in logits.softmax(dim=1)]
             if self.tasks is None:
@@ -110,15 +121,15 @@ class ImageClassifier(PixelModel):
         losses = {"loss_class": image_loss(logits, classes, self.class_weights)}
         return losses if self.tasks is None else {**losses, **self.tasks.losses(features, rows)}
 
-    def _logits(
-        self, features: torch.Tensor, rows: Sequence[Context] = (), folds: Sequence[int | None] = ()
-    ) -> torch.Tensor:
-        """What the network gives, and what is known of N images, () for nothing -> (N, K + 1) logits."""
+    def _known(self, rows: Sequence[Context], folds: Sequence[int | None] = ()) -> torch.Tensor | None:
+        """What is known of N images -> features; None of a model without a table."""
+        return None if self.table is None else self.table(rows, folds or [None] * len(rows))
+
+    def _logits(self, features: torch.Tensor, known: torch.Tensor | None) -> torch.Tensor:
+        """What the network gives and what is known of N images -> (N, K + 1) logits."""
         if self.head is None:
             return features.float()
-        if self.table is not None:
-            count = features.shape[0]
-            known = self.table(rows or [{}] * count, folds or [None] * count)
+        if known is not None:
             features = torch.cat([features, known.to(features.dtype)], dim=1)
         logits: torch.Tensor = self.head(features)
         return logits.float()

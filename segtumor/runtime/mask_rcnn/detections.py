@@ -85,6 +85,7 @@ def choose_detections(
     score_threshold: float,
     nms_iou: float,
     max_detections: int,
+    cut_first: bool = True,
 ) -> Detections:
     """Every class of every region above the score threshold, suppressed class by class, the best of all.
 
@@ -95,15 +96,18 @@ def choose_detections(
         score_threshold: scores must be above it.
         nms_iou: overlap above which the lower one of two of a class goes.
         max_detections: number to return at most; below 0 for all.
+        cut_first: whether boxes are cut to the image before they are suppressed, not only afterwards.
 
     Returns:
         Detections. Regions with a number that is not finite are left out.
     """
     finite = np.flatnonzero(np.isfinite(boxes).all(axis=1) & np.isfinite(probabilities).all(axis=1))
     probabilities = probabilities[finite, :-1]
-    boxes = clip_boxes(boxes[finite].reshape(len(probabilities), boxes.shape[1] // 4, 4), image_hw)
+    boxes = boxes[finite].reshape(len(probabilities), boxes.shape[1] // 4, 4)
+    boxes = clip_boxes(boxes, image_hw) if cut_first else boxes
     regions, class_ids = np.nonzero(probabilities > np.float32(score_threshold))
     boxes = boxes[regions, 0 if boxes.shape[1] == 1 else class_ids]
     found = Detections(boxes, probabilities[regions, class_ids], class_ids, probabilities[regions], finite[regions])
     limit = max_detections if max_detections >= 0 else None
-    return found.at(suppress(boxes, found.scores, groups=class_ids, iou_threshold=nms_iou, limit=limit))
+    found = found.at(suppress(boxes, found.scores, groups=class_ids, iou_threshold=nms_iou, limit=limit))
+    return dataclasses.replace(found, boxes=clip_boxes(found.boxes, image_hw))

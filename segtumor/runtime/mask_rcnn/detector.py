@@ -1,9 +1,10 @@
 """Windowed images to findings: the three graphs, and what is chosen between them.
 
 Equivalent to Detectron2's ``GeneralizedRCNN.inference`` with ``StandardROIHeads`` (He et al. 2017), whatever runs the
-graphs. Graphs are any object with the methods ``dense(images)``, ``box_head(features, boxes)`` and
-``mask_head(features, boxes)``, as ``segtumor.export.graphs`` describes them. Not here: reading and windowing a
-radiograph, and post-processing (``runtime.predictor``).
+graphs; without a mask head it is Faster R-CNN (Ren et al. 2015). Graphs are any object with the methods
+``dense(images)``, ``box_head(features, boxes)`` and, of models with masks, ``mask_head(features, boxes)``, as
+``segtumor.export.graphs`` describes them. Not here: reading and windowing a radiograph, and post-processing
+(``runtime.predictor``).
 
 Letters: N images, h, w their size for the model, A anchors of a cell, R regions, K classes, M mask size.
 """
@@ -185,8 +186,11 @@ class Detector:
 
     def _predict_masks(
         self, features: Sequence[Floats32], detections: Sequence[Detections], sound: list[bool]
-    ) -> list[Floats32]:
-        """Detections of each image -> mask probabilities of each image, (D, M, M) float32; as ``_classify``."""
+    ) -> Sequence[Floats32 | None]:
+        """Detections of each image -> mask probabilities of each image, (D, M, M) float32, or None of a model without
+        masks; as ``_classify``."""
+        if self.contract.regions.mask_pooling is None:
+            return [None] * len(detections)
         agnostic, num_classes = self.contract.regions.class_agnostic_masks, len(self.contract.class_names)
         boxes, class_ids = [found.boxes for found in detections], [found.class_ids for found in detections]
         shape = (1 if agnostic else num_classes, None, None)
@@ -280,11 +284,13 @@ def _check_shape(output: Floats32, expected: tuple[int | None, ...]) -> None:
         )
 
 
-def _findings(detections: Detections, masks: Floats32, image_hw: SizeHW, size_hw: SizeHW) -> tuple[Finding, ...]:
-    """Detections and masks at the model's size -> findings on the radiograph."""
+def _findings(detections: Detections, masks: Floats32 | None, image_hw: SizeHW, size_hw: SizeHW) -> tuple[Finding, ...]:
+    """Detections and masks, if there are any, at the model's size -> findings on the radiograph."""
     resized, has_extent = detections.resized(image_hw, size_hw)
     left = np.flatnonzero(has_extent)
     resized = resized.at(left)
+    if masks is None:
+        return resized.findings([None] * len(left))
     rles = [
         rle_from_crop(*paste_mask(mask, box, size_hw), size_hw)
         for mask, box in zip(masks[left], resized.boxes, strict=True)

@@ -54,9 +54,9 @@ class RegionPooling:
 
 def pools_of(regions: Regions) -> dict[str, RegionPooling]:
     """{head: its ``RegionPooling``} of ``contract.Regions``."""
+    poolings = {"box_head": regions.box_pooling, "mask_head": regions.mask_pooling}
     return {
-        "box_head": RegionPooling(regions.strides_px, regions.box_pooling),
-        "mask_head": RegionPooling(regions.strides_px, regions.mask_pooling),
+        head: RegionPooling(regions.strides_px, pooling) for head, pooling in poolings.items() if pooling is not None
     }
 
 

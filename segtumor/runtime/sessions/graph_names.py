@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 from segtumor.arrays import Floats32
 
-GRAPHS = ("dense", "box_head", "mask_head")
+BOXES_ALONE = ("dense", "box_head")
+GRAPHS = (*BOXES_ALONE, "mask_head")
 IMAGE_HEAD = "image_head"
-#: The one graph of a model that is no Mask R-CNN: its input is images, its output the answer; a one-stage detector's
-#: outputs are rows and prototypes (``models.pixel_model.PixelModel``).
+#: The one graph of a model without proposals: its input is images and, of a classifier that takes one, a table; its
+#: output the answer; a one-stage detector's outputs are rows and prototypes (``models.pixel_model.PixelModel``).
 NETWORK, ANSWER = "network", "answer"
-IMAGES, REGIONS, POOLED = "images", "regions", "pooled"
+IMAGES, REGIONS, POOLED, TABLE = "images", "regions", "pooled", "table"
 BOX_OUTPUTS = ("class_logits", "box_deltas")
 MASK_OUTPUTS = ("mask_logits",)
 IMAGE_OUTPUTS = ("image_logits", "unlikeness")

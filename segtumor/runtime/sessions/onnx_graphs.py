@@ -69,9 +69,9 @@ class OnnxNetwork:
         self._runtime, self._threads = import_onnxruntime(), threads
         self._session = open_session(files[NETWORK][".onnx"], threads)
 
-    def answer(self, images: Floats32) -> tuple[Floats32, ...]:
-        """(N, 3, H, W) float32, normalised and padded -> each output of the graph, (N, ...) float32."""
-        return tuple(self._session.run(None, {IMAGES: images}))
+    def answer(self, images: Floats32, **further: Floats32) -> tuple[Floats32, ...]:
+        """See ``networks.Network``."""
+        return tuple(self._session.run(None, {IMAGES: images, **further}))
 
     def describe(self) -> dict[str, Any]:
         """As ``OnnxGraphs.describe``."""

@@ -106,10 +106,10 @@ class OpenVinoNetwork:
         self._output_count = len(compiled.outputs)
         self._threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
 
-    def answer(self, images: Floats32) -> tuple[Floats32, ...]:
-        """(N, 3, H, W) float32, normalised and padded -> each output of the graph, (N, ...) float32."""
+    def answer(self, images: Floats32, **further: Floats32) -> tuple[Floats32, ...]:
+        """See ``networks.Network``."""
         with self._lock:
-            self._request.infer({IMAGES: np.ascontiguousarray(images)})
+            self._request.infer({IMAGES: np.ascontiguousarray(images), **further})
             return tuple(self._request.get_output_tensor(n).data.copy() for n in range(self._output_count))
 
     def describe(self) -> dict[str, Any]:

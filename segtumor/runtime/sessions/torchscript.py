@@ -17,7 +17,7 @@ from segtumor.errors import ModelError
 from segtumor.runtime.contract import Regions
 from segtumor.runtime.mask_rcnn.detector import Maps
 from segtumor.runtime.mask_rcnn.pooling import RegionPooling, pools_of
-from segtumor.runtime.sessions.graph_names import GRAPHS, IMAGE_HEAD, NETWORK
+from segtumor.runtime.sessions.graph_names import IMAGE_HEAD, NETWORK
 
 
 class TorchGraphs:
@@ -25,7 +25,8 @@ class TorchGraphs:
 
     Args:
         dense: (N, 3, H, W) -> tuple of features (N, H, W, C), objectness and deltas.
-        box_head, mask_head: pooled regions (R, S, S, C) -> outputs.
+        box_head: pooled regions (R, S, S, C) -> class logits and deltas.
+        mask_head: pooled regions -> mask logits, or None.
         image_head: pooled maps (N, D) -> image logits and unlikeness, or None.
         pools: {head: ``pooling.RegionPooling``}.
         feature_count: how many of the dense outputs are features.
@@ -36,7 +37,7 @@ class TorchGraphs:
         self,
         dense: nn.Module,
         box_head: nn.Module,
-        mask_head: nn.Module,
+        mask_head: nn.Module | None = None,
         image_head: nn.Module | None = None,
         *,
         pools: Mapping[str, RegionPooling],
@@ -62,7 +63,13 @@ class TorchGraphs:
 
     @torch.inference_mode()
     def mask_head(self, features: Sequence[Floats32], boxes: Sequence[Floats32]) -> Floats32:
-        """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32."""
+        """Features of ``dense`` and (R_i, 5) boxes per map -> mask logits (R, 1 or K, M, M), float32.
+
+        Raises:
+            TypeError: the model has no mask head.
+        """
+        if self._mask_head is None:
+            raise TypeError("this model has no mask head")
         return _array(self._mask_head(self._regions("mask_head", features, boxes)))
 
     @torch.inference_mode()
@@ -101,9 +108,12 @@ class TorchScriptGraphs(TorchGraphs):
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        names = [name for name in (*GRAPHS, IMAGE_HEAD) if name in files]
+        modules = {name: _load(paths[".pt"]) for name, paths in files.items()}
         super().__init__(
-            *(_load(files[name][".pt"]) for name in names),
+            modules["dense"],
+            modules["box_head"],
+            modules.get("mask_head"),
+            modules.get(IMAGE_HEAD),
             pools=pools_of(regions),
             feature_count=len(regions.strides_px),
         )
@@ -122,9 +132,9 @@ class TorchScriptNetwork:
         self._network = _load(files[NETWORK][".pt"])
 
     @torch.inference_mode()
-    def answer(self, images: Floats32) -> tuple[Floats32, ...]:
-        """(N, 3, H, W) float32, normalised and padded -> each output of the graph, (N, ...) float32."""
-        return tuple(map(_array, self._network(torch.from_numpy(images))))
+    def answer(self, images: Floats32, **further: Floats32) -> tuple[Floats32, ...]:
+        """See ``networks.Network``; further inputs in the order that they were traced in."""
+        return tuple(map(_array, self._network(*map(torch.from_numpy, [images, *further.values()]))))
 
     def describe(self) -> dict[str, Any]:
         """What runs the graph."""
