@@ -29,7 +29,13 @@ from segtumor.export.folding import fold_batch_norms
 from segtumor.export.graph_files import write_onnx, write_openvino, write_torchscript
 from segtumor.export.graphs import check_model
 from segtumor.export.halving import halve_weights
-from segtumor.export.networks import check_network, measure_network, network_contract, write_network
+from segtumor.export.networks import (
+    check_network,
+    measure_network,
+    network_contract,
+    say_what_is_left_out,
+    write_network,
+)
 from segtumor.export.output_folder import check_output, clear_up, folder_beside, move_into_place
 from segtumor.export.parity import (
     check_parity,
@@ -43,6 +49,7 @@ from segtumor.export.retinanet import measure_retinanet
 from segtumor.files import output_errors, sha256_of_file, write_json
 from segtumor.imaging import Radiograph
 from segtumor.models.build import load_trained_model
+from segtumor.models.detectors.image_head import ImageHeadRCNN
 from segtumor.models.kinds import (
     CLASSIFIER,
     FASTER_RCNN,
@@ -240,6 +247,8 @@ def _source(cfg: CfgNode) -> dict[str, Any]:
 
 def _mask_rcnn_contract(cfg: CfgNode, model: nn.Module, class_names: Sequence[str]) -> Contract:
     check_model(model)
+    if isinstance(model, ImageHeadRCNN):
+        say_what_is_left_out(model.tasks)
     contract = contract_of(cfg, model, class_names)
     Contract.from_dict(contract.as_dict(), "this model")  # refuses numbers that no reader would take
     return contract

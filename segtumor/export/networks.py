@@ -29,6 +29,7 @@ from segtumor.export.retinanet import RetinaNetRows, selection_of
 from segtumor.imaging import Radiograph
 from segtumor.models.build import postprocessing_settings
 from segtumor.models.classifiers.image_classifier import ImageClassifier
+from segtumor.models.classifiers.tasks import AuxiliaryTasks
 from segtumor.models.detectors.yolo.architecture import YOLO
 from segtumor.models.pixel_model import PixelModel
 from segtumor.runtime.contract import NetworkContract, OneStageContract, TableContract
@@ -57,14 +58,20 @@ class Answer(nn.Module):
         return self.model.answers(images, *table)
 
 
+def say_what_is_left_out(tasks: AuxiliaryTasks | None) -> None:
+    """Warn of tasks that an export does not answer."""
+    if tasks is not None:
+        logger.warning("what the model has learnt of %s is left out of the export", ", ".join(tasks.values))
+
+
 def _graph_of(model: nn.Module) -> Answer | RetinaNetRows:
     return RetinaNetRows(model) if isinstance(model, RetinaNet) else Answer(model)
 
 
 def network_contract(cfg: CfgNode, model: nn.Module, class_names: Sequence[str]) -> NetworkContract:
     """``runtime.contract.NetworkContract`` of a model that is one graph; ConfigError for another module."""
-    if isinstance(model, ImageClassifier) and model.tasks is not None:
-        logger.warning("what the model has learnt of %s is left out of the export", ", ".join(model.tasks.values))
+    if isinstance(model, ImageClassifier):
+        say_what_is_left_out(model.tasks)
     values: dict[str, Any] = {
         "class_names": tuple(class_names),
         "confidence_threshold": float(cfg.TEST.CONFIDENCE_THRESHOLD),

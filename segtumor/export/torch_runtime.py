@@ -17,6 +17,7 @@ from segtumor.errors import ConfigError
 from segtumor.export.contract import contract_of
 from segtumor.export.graphs import EagerGraphs
 from segtumor.models.build import load_trained_model, predictor_from_config
+from segtumor.models.detectors.image_head import ImageHeadRCNN
 from segtumor.models.kinds import kind_of
 from segtumor.models.pixel_model import PixelModel
 from segtumor.runtime.export_kinds import kind_named
@@ -48,6 +49,9 @@ def load_fast_predictor(cfg: CfgNode, *, threads: int | None = None, fallback: b
         if torch.device(cfg.MODEL.DEVICE).type != "cpu":
             got, what = cfg.MODEL.DEVICE, "torch alone computes on the CPU"
             raise ConfigError(what, where="MODEL.DEVICE", got=got, expected="cpu")
+        if isinstance(model, ImageHeadRCNN) and model.tasks is not None:
+            got, what = list(model.tasks.values), "the graphs do not answer further tasks"
+            raise ConfigError(what, where="MODEL.AUXILIARY.TASKS", got=got, expected="none")
         graphs, contract = EagerGraphs(model), contract_of(cfg, model, class_names)
     except ConfigError as error:
         if not fallback:

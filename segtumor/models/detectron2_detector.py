@@ -84,6 +84,7 @@ class ImageHeadModelDetector(ModelDetector):
             findings=findings_from_instances(output["instances"]),
             image_probabilities=tuple(output["image_probabilities"].double().clamp(0, 1).tolist()),
             marks_lesions=True,
+            attributes=output["attributes"],
             notes=unlike_notes(float(output["unlikeness"])),
         )
 

@@ -22,6 +22,8 @@ from detectron2.structures import BitMasks, Boxes, Instances
 from numpy.typing import NDArray
 from torch import nn
 
+from segtumor.models.classifiers.fusion import COLUMNS
+from segtumor.models.classifiers.tasks import TASKS
 from segtumor.models.detectors.image_head import fit_typicality
 from segtumor.models.detectors.yolo.architecture import YOLO
 from segtumor.models.detectors.yolo.fitting import set_anchors
@@ -77,8 +79,8 @@ class ModelKind:
             model is built; None for nothing.
         prepared: keys that it sets, which an evaluation takes from the run.
         needs_lesions: whether it learns from lesions alone, so that training without any is refused.
-        takes_context: whether it takes what is known of an image beside its pixels: ``MODEL.CLINICAL`` as an input,
-            ``MODEL.AUXILIARY`` as supervision.
+        context_keys: under which of ``COLUMNS`` (an input) and ``TASKS`` (supervision) it takes what is known of an
+            image beside its pixels.
         fit: learns at once, in place of iterations: the module, batches of the training set without augmentation, the
             cases of their images and a seed; None for kinds that train.
     """
@@ -94,7 +96,7 @@ class ModelKind:
     prepare: Callable[[CfgNode, Sequence[Mapping[str, Any]]], None] | None = None
     prepared: tuple[str, ...] = ()
     needs_lesions: bool = True
-    takes_context: bool = False
+    context_keys: tuple[str, ...] = ()
     fit: Callable[[Any, Batches, Sequence[str], int], None] | None = None
 
 
@@ -143,6 +145,7 @@ IMAGE_HEAD_RCNN = dataclasses.replace(
     targets=lambda truth: {**instance_targets(truth), **class_target(truth)},
     metrics=(*_OF_LESIONS, *_OF_IMAGES),
     finish=fit_typicality,
+    context_keys=(TASKS,),
 )
 #: Boxes without masks (``MODEL.MASK_ON False``): Faster R-CNN (Ren et al. 2015), and the same with an image head.
 FASTER_RCNN = dataclasses.replace(MASK_RCNN, name="faster_rcnn")
@@ -190,7 +193,7 @@ SEGMENTER = ModelKind(
 )
 
 _IMAGE_CLASSIFIER = dataclasses.replace(CLASSIFIER, weights_key="MODEL.CLASSIFIER.CLASS_WEIGHTS")
-_CONTEXT_CLASSIFIER = dataclasses.replace(_IMAGE_CLASSIFIER, as_model=classifier_of, takes_context=True)
+_CONTEXT_CLASSIFIER = dataclasses.replace(_IMAGE_CLASSIFIER, as_model=classifier_of, context_keys=(COLUMNS, TASKS))
 #: With a table as a further input (``MODEL.CLINICAL``).
 TABLE_CLASSIFIER = dataclasses.replace(_CONTEXT_CLASSIFIER, name="table_classifier")
 _KINDS = {

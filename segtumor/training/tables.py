@@ -40,10 +40,11 @@ def fit_tables(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
             that takes neither.
         DataError: a column that is empty, or does not hold what its encoding is for.
     """
-    asked = [key for key, value in ((COLUMNS, cfg.MODEL.CLINICAL.COLUMNS), (TASKS, cfg.MODEL.AUXILIARY.TASKS)) if value]
-    if asked and not kind_of(cfg).takes_context:
+    asked = {COLUMNS: cfg.MODEL.CLINICAL.COLUMNS, TASKS: cfg.MODEL.AUXILIARY.TASKS}
+    for key in (key for key, value in asked.items() if value and key not in kind_of(cfg).context_keys):
         got = cfg.MODEL.META_ARCHITECTURE
-        raise ConfigError("this kind of model takes no table", where=asked[0], got=got, expected="ImageClassifier")
+        expected = "ImageClassifier" if key == COLUMNS else "ImageClassifier or ImageHeadRCNN"
+        raise ConfigError("this kind of model takes no table", where=key, got=got, expected=expected)
     if cfg.MODEL.CLINICAL.COLUMNS:
         _fit_columns(cfg, datasets)
     if cfg.MODEL.AUXILIARY.TASKS and not cfg.MODEL.AUXILIARY.VALUES:

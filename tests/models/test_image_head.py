@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from segtumor.commands import infer, train
+from segtumor.commands import export, infer, train
 from segtumor.models.build import create_model, predictor_from_config
-from segtumor.models.detectors.image_head import ImageHead, image_loss
+from segtumor.models.classifiers.losses import image_loss
+from segtumor.models.detectors.image_head import ImageHead
 from segtumor.models.weights import read_checkpoint
 
 pytestmark = pytest.mark.model
@@ -57,6 +58,30 @@ def test_findings_are_those_of_the_model_without_it(tiny_config):
     assert readings[0].image_probabilities is None
     assert sum(readings[1].image_probabilities) == pytest.approx(1, abs=1e-6)
     assert readings[1].class_scores.tolist() == list(readings[1].image_probabilities)
+
+
+def test_fields_of_images_are_learnt_beside_boxes_and_masks(phantoms, tiny_config_file, tiny_options, tmp_path, caplog):
+    settings = {
+        **WITH_IMAGE_HEAD,
+        "MODEL.AUXILIARY.TASKS": "[view, age_group]",
+        "SOLVER.MAX_ITER": 2,
+        "OUTPUT_DIR": tmp_path / "run",
+    }
+    assert train.main(["--config-file", str(tiny_config_file), *tiny_options(settings)]) == 0
+    last = json.loads((tmp_path / "run" / "metrics.json").read_text().splitlines()[-1])
+    assert min(last[f"loss_{name}"] for name in ("view", "age_group", "mask", "image")) > 0
+    picture = str(next((phantoms / "images").iterdir()))
+    paths = {"run": tmp_path / "run", "export": tmp_path / "export"}
+    assert export.main(["--run", str(paths["run"]), "--format", "onnx", "--output", str(paths["export"])]) == 0
+    assert "what the model has learnt of view, age_group is left out of the export" in caplog.text
+    said = {}
+    for name, path in paths.items():
+        output = tmp_path / f"found_{name}"
+        assert infer.main(["--run", str(path), "--input", picture, "--output", str(output), "--no-overlays"]) == 0
+        (said[name],) = json.loads((output / "predictions.json").read_text())["images"]
+    assert said["run"]["attributes"].keys() == {"view", "age_group"} and "attributes" not in said["export"]
+    probabilities = [list(said[name]["image_probabilities"].values()) for name in paths]
+    assert probabilities[1] == pytest.approx(probabilities[0], abs=1e-4)
 
 
 def test_from_training_to_inference(phantoms, tiny_config_file, tiny_options, tmp_path):

@@ -14,9 +14,9 @@ from torch import nn
 from torch.nn import functional
 
 from segtumor.models.classifiers.fusion import TableInput, without_last_layer
+from segtumor.models.classifiers.losses import image_loss
 from segtumor.models.classifiers.networks import build_network
 from segtumor.models.classifiers.tasks import AuxiliaryTasks
-from segtumor.models.detectors.image_head import image_loss
 from segtumor.models.pixel_model import PixelModel
 from segtumor.tabular.encoder import Context
 

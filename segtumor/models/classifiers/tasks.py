@@ -1,4 +1,4 @@
-"""Auxiliary tasks of a classifier: site, view, sex, ... of a radiograph, learnt from its features beside the class.
+"""Auxiliary tasks of whole images: site, view, grade, ... of a radiograph, learnt from features beside the class.
 
 They are supervision alone: what is annotated of an image teaches the features, and is never an input. An image without
 a value, or with several (two sites), or with one that training has not seen, teaches nothing of that task.
@@ -12,7 +12,7 @@ from detectron2.config import CfgNode
 from torch import nn
 
 from segtumor.errors import ConfigError
-from segtumor.models.detectors.image_head import image_loss
+from segtumor.models.classifiers.losses import image_loss
 from segtumor.tabular.encoder import Context
 from segtumor.tabular.values import parts_of, value_in
 

@@ -17,6 +17,8 @@ from detectron2.structures import ImageList
 from torch import nn
 from torch.nn import functional
 
+from segtumor.models.classifiers.losses import image_loss
+from segtumor.models.classifiers.tasks import AuxiliaryTasks
 from segtumor.models.detectors.typicality import Typicality
 
 
@@ -70,32 +72,45 @@ class ImageHeadRCNN(GeneralizedRCNN):
     (no loss); and returns ``loss_image`` too. In evaluation each output holds, beside ``"instances"``,
     ``"image_probabilities"``, (K + 1,) in [0, 1], normal first, summing to 1, and ``"unlikeness"``, above 1 where the
     image is unlike the training images.
+
+    With auxiliary tasks, examples hold ``"context"`` in training, what is annotated of the image; each task adds its
+    loss, and ``"attributes"`` to the outputs.
     """
 
     @configurable
-    def __init__(self, *, image_head: ImageHead, image_loss_weight: float, **parts: Any) -> None:
+    def __init__(
+        self, *, image_head: ImageHead, image_loss_weight: float, tasks: AuxiliaryTasks | None = None, **parts: Any
+    ) -> None:
         """
         Args:
             image_head: on maps of the backbone.
             image_loss_weight: of its loss among the others.
+            tasks: what else is learnt from the pooled maps, or None.
             parts: as of ``GeneralizedRCNN``.
         """
         super().__init__(**parts)
-        self.image_head, self._image_loss_weight = image_head, image_loss_weight
+        self.image_head, self._image_loss_weight, self.tasks = image_head, image_loss_weight, tasks
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
         """Detectron2's parts, and the image head of ``MODEL.IMAGE_HEAD`` on the maps that regions are pooled from."""
         parts: dict[str, Any] = super().from_config(cfg)
         shapes, names = parts["backbone"].output_shape(), list(cfg.MODEL.ROI_HEADS.IN_FEATURES)
+        channels = [shapes[name].channels for name in names]
         head = ImageHead(
             in_features=names,
-            channels=[shapes[name].channels for name in names],
+            channels=channels,
             hidden=cfg.MODEL.IMAGE_HEAD.HIDDEN,
             num_classes=cfg.MODEL.ROI_HEADS.NUM_CLASSES,
             dropout=cfg.MODEL.IMAGE_HEAD.DROPOUT,
         )
-        return {**parts, "image_head": head, "image_loss_weight": cfg.MODEL.IMAGE_HEAD.LOSS_WEIGHT}
+        tasks = AuxiliaryTasks.from_config(cfg, 2 * sum(channels)) if cfg.MODEL.AUXILIARY.TASKS else None
+        return {
+            **parts,
+            "image_head": head,
+            "image_loss_weight": cfg.MODEL.IMAGE_HEAD.LOSS_WEIGHT,
+            "tasks": tasks,
+        }
 
     def forward(self, batched_inputs: list[dict[str, Any]]) -> Any:
         """Losses in training mode, one output for each image in evaluation mode."""
@@ -106,9 +121,12 @@ class ImageHeadRCNN(GeneralizedRCNN):
         proposals, proposal_losses = self.proposal_generator(images, features, instances)
         _, detector_losses = self.roi_heads(images, features, proposals, instances)
         classes = torch.tensor([example["image_class"] for example in batched_inputs], device=self.device)
-        logits, _ = self.image_head(self.image_head.pooled(features))
-        loss = self._image_loss_weight * image_loss(logits, classes)
-        return {**detector_losses, **proposal_losses, "loss_image": loss}
+        pooled = self.image_head.pooled(features)
+        logits, _ = self.image_head(pooled)
+        losses = {"loss_image": self._image_loss_weight * image_loss(logits, classes)}
+        if self.tasks is not None:
+            losses |= self.tasks.losses(pooled, [example.get("context", {}) for example in batched_inputs])
+        return {**detector_losses, **proposal_losses, **losses}
 
     def inference(
         self, batched_inputs: list[dict[str, Any]], detected_instances: None = None, do_postprocess: bool = True
@@ -120,27 +138,18 @@ class ImageHeadRCNN(GeneralizedRCNN):
         if not do_postprocess:
             return instances
         outputs = GeneralizedRCNN._postprocess(instances, batched_inputs, images.image_sizes)
-        logits, unlikeness = self.image_head(self.image_head.pooled(features))
-        said = zip(outputs, functional.softmax(logits, dim=1), unlikeness, strict=True)
-        return [{**output, "image_probabilities": row, "unlikeness": unlike} for output, row, unlike in said]
+        pooled = self.image_head.pooled(features)
+        logits, unlikeness = self.image_head(pooled)
+        attributes = [{}] * len(outputs) if self.tasks is None else self.tasks.answers(pooled)
+        said = zip(outputs, functional.softmax(logits, dim=1), unlikeness, attributes, strict=True)
+        return [
+            {**output, "image_probabilities": row, "unlikeness": unlike, "attributes": further}
+            for output, row, unlike, further in said
+        ]
 
     def _features(self, batched_inputs: list[dict[str, Any]]) -> tuple[ImageList, dict[str, torch.Tensor]]:
         images = self.preprocess_image(batched_inputs)
         return images, self.backbone(images.tensor)
-
-
-def image_loss(logits: torch.Tensor, classes: torch.Tensor, class_weights: torch.Tensor | None = None) -> torch.Tensor:
-    """Mean cross entropy of the images whose class is known, weighted by their class; 0 without any.
-
-    Args:
-        logits: (N, K + 1), normal first.
-        classes: (N,) int64; below 0 unknown.
-        class_weights: (K + 1,), normal first; None for equal ones.
-    """
-    known = classes >= 0
-    loss: torch.Tensor = functional.cross_entropy(logits[known], classes[known], class_weights, reduction="sum")
-    weights = known.sum() if class_weights is None else class_weights[classes[known]].sum()
-    return loss / weights.clamp(min=1e-6)
 
 
 @torch.no_grad()
