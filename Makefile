@@ -17,7 +17,7 @@ serve: $(INSTALLED)  ## open the page with synthetic radiographs (keeps what it 
 	$(BIN)/segtumor serve --samples --open
 
 test: $(INSTALLED)  ## all tests, on all cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-core: $(INSTALLED)  ## tests of single parts, without torch, on all cores, in half a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not model and not command and not end_to_end and not fuzz and not browser"

@@ -173,6 +173,8 @@ def _add_data_keys(cfg: CfgNode) -> None:
     cfg.INPUT.AUGMENTATION = "radiograph"
     # How often a training image is put together of parts of four, [0, 1].
     cfg.INPUT.MOSAIC = 0.0
+    # How often one that is not gets a lesion of another training image, [0, 1].
+    cfg.INPUT.COPY_PASTE = 0.0
     # Pairs of a class, or "normal", and the policy of its images in place of that one.
     cfg.INPUT.AUGMENTATION_BY_CLASS = []
     # Lesions with fewer pixels than this after augmentation are dropped from that training step.

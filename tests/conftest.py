@@ -20,6 +20,7 @@ hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile("repeatable")
 
 CONFIGS = Path(__file__).parent.parent / "configs"
+LONG_FIRST = ("end_to_end", "browser", "command", "model")
 _WHOLE_MODULE = re.compile(r"^pytestmark = pytest\.mark\.(model|command)$", re.MULTILINE)
 
 #: On top of configs/tiny_phantoms.yaml: narrower, 64 px, no worker processes, four steps.
@@ -44,6 +45,15 @@ def _runs(mark, config):
     if mark == "model" and not all(importlib.util.find_spec(package) for package in ("torch", "detectron2")):
         return False
     return not re.search(rf"\bnot {mark}\b", config.option.markexpr)
+
+
+def pytest_collection_modifyitems(items):
+    """Files with long tests first, so that no core waits at the end for a file that another has just begun."""
+    rank = {}
+    for item in items:
+        marks = [place for place, mark in enumerate(LONG_FIRST) if item.get_closest_marker(mark)]
+        rank[item.path] = min([rank.get(item.path, len(LONG_FIRST)), *marks])
+    items.sort(key=lambda item: rank[item.path])
 
 
 def pytest_ignore_collect(collection_path, config):

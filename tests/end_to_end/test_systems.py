@@ -32,6 +32,12 @@ SYSTEMS = {
         ("overlap", "dice"),
         0.25,
     ),
+    "one-stage detector": (
+        "yolo_lite0",
+        {"SOLVER.MAX_ITER": 100, "SOLVER.IMS_PER_BATCH": 4, "SOLVER.WARMUP_ITERS": 10, "TEST.EVAL_PERIOD": 100},
+        ("images", "auc"),
+        0.7,
+    ),
 }
 
 

@@ -56,9 +56,28 @@ def test_mosaics_are_made_and_repeat(records, tiny_config):
     assert lesions[0] > lesions[1]
 
 
-def test_mosaics_of_whole_images_are_refused(records, tiny_config):
-    with pytest.raises(ConfigError, match="is of no class"):
-        build_train_loader(tiny_config({"INPUT.MOSAIC": 0.5, "MODEL.META_ARCHITECTURE": "ImageClassifier"}), [records])
+def test_lesions_are_pasted_and_it_repeats(records, tiny_config):
+    settings = {"MODEL.META_ARCHITECTURE": "ImageHeadRCNN", "MODEL.CLASS_NAMES": ["benign", "malignant"]}
+    pasted, again, plain = (
+        [example for batch in itertools.islice(build_train_loader(
+            tiny_config({**settings, "INPUT.COPY_PASTE": p}), [records]), 6) for example in batch]
+        for p in (1.0, 1.0, 0.0)
+    )  # fmt: skip
+    more = 0
+    for one, same, alone in zip(pasted, again, plain, strict=True):
+        assert one["file_name"] == same["file_name"] == alone["file_name"]
+        np.testing.assert_array_equal(one["image"], same["image"])
+        more += len(one["instances"]) - len(alone["instances"])
+        assert one["image_class"] != 0 or len(one["instances"]) == 0
+        if alone["image_class"] > 0:
+            assert one["image_class"] in (alone["image_class"], -1)
+    assert more >= len(pasted) // 2
+
+
+@pytest.mark.parametrize("key", ["INPUT.MOSAIC", "INPUT.COPY_PASTE"])
+def test_mosaics_of_whole_images_are_refused(key, records, tiny_config):
+    with pytest.raises(ConfigError, match=f"{key}.*is of no class"):
+        build_train_loader(tiny_config({key: 0.5, "MODEL.META_ARCHITECTURE": "ImageClassifier"}), [records])
 
 
 def test_an_unknown_sampler_is_refused(records, tiny_config):

@@ -18,8 +18,8 @@ from segtumor.training.batches.mapper import RadiographMapper, Record
 from segtumor.training.batches.order import BatchOrder
 from segtumor.training.batches.workers import InHand, answering
 
-#: Keeps the draw of a mosaic's parts apart from what the same seed decides of its augmentation.
-_MOSAIC = 4
+#: Keep the draw of other images apart from what the same seed decides of the augmentation.
+_MOSAIC, _PASTE = 4, 5
 #: ``DATALOADER.SAMPLER_TRAIN`` for as many images of each training set, beside Detectron2's two.
 SOURCE_BALANCED = "SourceBalancedSampler"
 
@@ -32,6 +32,7 @@ class TrainLoader:
     Args:
         order: keyword arguments of ``BatchOrder``, but for ``skip``.
         mosaic_p: how often an example is put together of its record and three others, [0, 1].
+        paste_p: how often one that is not gets a lesion of another record, [0, 1].
         num_workers: processes that read; 0 reads in this one.
         timeout_s: how long a process may take for a batch; 0 for ever.
     """
@@ -44,9 +45,10 @@ class TrainLoader:
         num_workers: int,
         timeout_s: int = 0,
         mosaic_p: float = 0.0,
+        paste_p: float = 0.0,
     ) -> None:
         self._in_hand = InHand(num_workers)
-        self._examples, self._order = _Examples(records, mapper, self._in_hand, mosaic_p), order
+        self._examples, self._order = _Examples(records, mapper, self._in_hand, mosaic_p, paste_p), order
         self._num_workers, self._timeout_s = num_workers, timeout_s
 
     def __iter__(self) -> Iterator[list[Example]]:
@@ -78,9 +80,9 @@ def build_train_loader(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> Tra
         sources: the records of each training set.
 
     Raises:
-        ConfigError: mosaics of whole images, an unknown sampler or one that has nothing to balance, class weights and
-            repeat-factor sampling, which would correct imbalance twice, or a batch that cannot be divided among the
-            processes.
+        ConfigError: mosaics of whole images or lesions pasted on them, an unknown sampler or one that has nothing to
+            balance, class weights and repeat-factor sampling, which would correct imbalance twice, or a batch that
+            cannot be divided among the processes.
     """
     records = [record for source in sources for record in source]
     processes = comm.get_world_size()
@@ -91,9 +93,11 @@ def build_train_loader(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> Tra
             got=cfg.SOLVER.IMS_PER_BATCH,
             expected=f"a multiple of {processes}",
         )
-    if cfg.INPUT.MOSAIC and not kind_of(cfg).needs_lesions:
-        what, remedy = "an image put together of four is of no class", "Set it to 0 for classifiers of whole images"
-        raise ConfigError(what, where="INPUT.MOSAIC", got=cfg.INPUT.MOSAIC, remedy=remedy)
+    if not kind_of(cfg).needs_lesions:
+        for key, value in (("INPUT.MOSAIC", cfg.INPUT.MOSAIC), ("INPUT.COPY_PASTE", cfg.INPUT.COPY_PASTE)):
+            if value:
+                what, remedy = "an image put together of several is of no class", "Set it to 0 for classifiers"
+                raise ConfigError(what, where=key, got=value, remedy=remedy)
     order = {
         "indices": _sampler(cfg, sources),
         "batch_size": cfg.SOLVER.IMS_PER_BATCH // processes,
@@ -108,15 +112,19 @@ def build_train_loader(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> Tra
         cfg.DATALOADER.NUM_WORKERS,
         timeout_s=cfg.DATALOADER.WORKER_TIMEOUT_S,
         mosaic_p=cfg.INPUT.MOSAIC,
+        paste_p=cfg.INPUT.COPY_PASTE,
     )
 
 
 class _Examples(Dataset[Example]):
     """Mapped records by (index, seed). Records are kept as bytes, which worker processes share instead of copying."""
 
-    def __init__(self, records: Sequence[Record], mapper: RadiographMapper, in_hand: InHand, mosaic_p: float) -> None:
+    def __init__(
+        self, records: Sequence[Record], mapper: RadiographMapper, in_hand: InHand, mosaic_p: float, paste_p: float
+    ) -> None:
         self._records, self._mapper, self._in_hand = DatasetFromList(records, copy=False), mapper, in_hand
-        self._mosaic_p = mosaic_p
+        self._mosaic_p, self._paste_p = mosaic_p, paste_p
+        self._donors = [index for index, record in enumerate(records) if record["annotations"]] if paste_p else []
 
     def __len__(self) -> int:
         return len(self._records)
@@ -127,6 +135,9 @@ class _Examples(Dataset[Example]):
             others = self._others(seed)
             if others:
                 return self._mapper.mosaic([self._records[n] for n in (index, *others)], seed)
+            donor = self._donor(seed)
+            if donor is not None:
+                return self._mapper.pasted(self._records[index], self._records[donor], seed)
             return self._mapper(self._records[index], seed=seed)
 
     def _others(self, seed: int) -> list[int]:
@@ -136,6 +147,14 @@ class _Examples(Dataset[Example]):
         rng = np.random.default_rng([seed, _MOSAIC])
         found: list[int] = rng.integers(len(self._records), size=3).tolist()
         return found if rng.random() < self._mosaic_p else []
+
+    def _donor(self, seed: int) -> int | None:
+        """Index of the record that lends an example of this seed a lesion; None where it stays as it is."""
+        if not self._donors:
+            return None
+        rng = np.random.default_rng([seed, _PASTE])
+        donor = self._donors[int(rng.integers(len(self._donors)))]
+        return donor if rng.random() < self._paste_p else None
 
     def file_name(self, index: int) -> str:
         """Of the image of a record."""

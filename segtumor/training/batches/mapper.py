@@ -28,7 +28,8 @@ from segtumor.taxonomy import NORMAL
 from segtumor.training.batches.augmentation import Augmentation, Motion
 from segtumor.training.batches.cache import ImageCache
 from segtumor.training.batches.composed import SUFFIXES, ComposedAugmentation
-from segtumor.training.batches.mosaic import mosaic
+from segtumor.training.batches.copy_paste import paste_lesion
+from segtumor.training.batches.mosaic import Tile, mosaic
 
 #: One image of a data set and its lesions: Detectron2's standard dataset dict.
 Record = Mapping[str, Any]
@@ -129,7 +130,7 @@ class RadiographMapper:
         """
         rng = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
         pixels, draw = self._drawn(record, int(rng.choice(self.short_edges_px)))
-        return self._example([record], pixels, draw, rng)
+        return self._example([record], pixels, draw, rng, image_class_of(record, self.class_names))
 
     def mosaic(self, records: Sequence[Record], seed: int) -> Example:
         """As a call, of four records put together (``mosaic``); height, width and name are those of the first.
@@ -137,14 +138,37 @@ class RadiographMapper:
         The image is of the four's class if they are of one, else of unknown class.
         """
         rng = np.random.default_rng(seed)
+        tile = mosaic(self._tiles(records, rng), rng)
+        classes = {image_class_of(record, self.class_names) for record in records}
+        return self._of_tile(records, tile, rng, classes)
+
+    def pasted(self, record: Record, donor: Record, seed: int) -> Example:
+        """As a call, with a lesion of a donor on the record's image (``copy_paste``), if it has room there.
+
+        A normal image becomes one of the donor's class; one with lesions of another class is of unknown class.
+        """
+        rng = np.random.default_rng(seed)
+        onto, lent = self._tiles([record, donor], rng)
+        tile = paste_lesion(onto, lent, rng)
+        own, other = (image_class_of(one, self.class_names) for one in (record, donor))
+        is_pasted = bool(tile[1][len(_lesions_of(record)) :].any())
+        classes = {own} if not is_pasted else {other} if own == 0 else {own, other}
+        return self._of_tile([record, donor], tile, rng, classes)
+
+    def _tiles(self, records: Sequence[Record], rng: np.random.Generator) -> list[Tile]:
+        """Images and lesions of records at one size for the model."""
         edge_px = int(rng.choice(self.short_edges_px))
         still = [self._drawn(record, edge_px) for record in records]
-        pixels, masks = mosaic([(pixels, draw(Motion(pixels.shape, False, None))) for pixels, draw in still], rng)
+        return [(pixels, draw(Motion(pixels.shape, False, None))) for pixels, draw in still]
+
+    def _of_tile(self, records: Sequence[Record], tile: Tile, rng: np.random.Generator, classes: set[int]) -> Example:
+        pixels, masks = tile
 
         def draw_moved(motion: Motion) -> NDArray[np.bool_]:
             return np.stack([motion.mask(mask) for mask in masks]) if len(masks) else masks
 
-        return self._example(records, pixels, draw_moved, rng)
+        image_class = next(iter(classes)) if len(classes) == 1 else UNKNOWN_CLASS
+        return self._example(records, pixels, draw_moved, rng, image_class)
 
     def _drawn(self, record: Record, edge_px: int) -> tuple[NDArray[np.float32], Draw]:
         """Pixels of a record's image at the model's size, and what draws its lesions where a ``Motion`` takes them."""
@@ -161,10 +185,13 @@ class RadiographMapper:
         return pixels, draw
 
     def _example(
-        self, records: Sequence[Record], pixels: NDArray[np.float32], draw: Draw, rng: np.random.Generator
+        self,
+        records: Sequence[Record],
+        pixels: NDArray[np.float32],
+        draw: Draw,
+        rng: np.random.Generator,
+        image_class: int,
     ) -> Example:
-        classes = {image_class_of(record, self.class_names) for record in records}
-        image_class = classes.pop() if len(classes) == 1 else UNKNOWN_CLASS
         augmentation = self._of_class.get(image_class, self._augmentation)
         pixels, masks = augmentation.augment(pixels, draw, rng)
         class_ids = [lesion["category_id"] for record in records for lesion in _lesions_of(record)]
