@@ -105,7 +105,8 @@ def _in_a_child(work):
 
 
 def _run(args, paths, folder, *, n_findings, with_overlays, marks):
-    from segtumor.inference.batch.run import Options, infer
+    from segtumor.inference.batch.options import Options
+    from segtumor.inference.batch.run import infer
     from segtumor.runtime.predictor import Predictor, Windowing
     from segtumor.structures.postprocessing import Postprocessing
 

@@ -12,7 +12,8 @@ from segtumor.commands import infer as infer_command
 from segtumor.errors import ModelError, NonFiniteOutputError
 from segtumor.evaluation.pairing import pair
 from segtumor.imaging import Radiograph
-from segtumor.inference.batch.run import Options, infer
+from segtumor.inference.batch.options import Options
+from segtumor.inference.batch.run import infer
 from segtumor.runtime import reading_models
 from segtumor.runtime.breakdown import broken_output
 from segtumor.structures.lesions import Finding

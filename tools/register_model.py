@@ -219,7 +219,8 @@ def _write_entry(folder, arguments, measured, hashes):
         "operating_points": list(map(asdict, measured.points)),
         "temperature": measured.temperature,
     }
-    tables = list(card_tables(entry, (*_LIMITS[:1], *arguments.limit, *_LIMITS[1:])))
+    limits = dict.fromkeys((*_LIMITS[:1], *arguments.limit, *_LIMITS[1:]))  # each once
+    tables = list(card_tables(entry, limits))
     write_text(folder / CARD, card_text(entry, tables, threshold=study.settings.score_threshold))
     page = study_page(study, title=f"{entry['name']}: model card", provenance={}, extra_tables=tables)
     write_text(Path(arguments.page), page)

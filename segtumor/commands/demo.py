@@ -103,7 +103,8 @@ def _start(config_file: str) -> str | None:
 
 
 def _draw(cfg: "CfgNode", output: Path) -> None:
-    from segtumor.inference.batch.run import Options, infer_with
+    from segtumor.inference.batch.options import Options
+    from segtumor.inference.batch.run import infer_with
     from segtumor.inference.load import model_of_config
 
     test = json.loads((output / "phantoms" / "annotations" / "test.json").read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # would delay --help
 
     from segtumor.inference.batch.contexts import Contexts
     from segtumor.inference.batch.input_search import Inputs
-    from segtumor.inference.batch.run import Options, Result
+    from segtumor.inference.batch.options import Options, Result
     from segtumor.inference.load import InferenceModel
     from segtumor.inference.similar import SimilarImages
 
@@ -26,7 +26,8 @@ _OF_MODELS = ("config_file", "opts", "device", "runtime", "threads", "confidence
 
 @command(build_parser)
 def main(arguments: argparse.Namespace) -> int:
-    from segtumor.inference.batch.run import Options, check, infer_with
+    from segtumor.inference.batch.options import Options
+    from segtumor.inference.batch.run import check, infer_with
     from segtumor.inference.load import check_model, folds_in, opencv_threads
     from segtumor.shipped.registry import model_folder
 
@@ -159,7 +160,7 @@ def _find_inputs(arguments: argparse.Namespace) -> "Inputs":
 
 def _given_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Options as far as they do not depend on the model, so that mistakes are reported before it is loaded."""
-    from segtumor.inference.batch.run import Options
+    from segtumor.inference.batch.options import Options
 
     check_threads(arguments.threads)
     if (arguments.similar is None) != (arguments.index is None):

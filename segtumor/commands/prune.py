@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
 @command(build_parser)
 def main(arguments: argparse.Namespace) -> None:
     from segtumor.config import load_config
-    from segtumor.export.pruned_run import prune_run
+    from segtumor.export.pruning.runs import prune_run
 
     config_file, weights = find_run(arguments.run)
     report = prune_run(

@@ -8,7 +8,7 @@ from repository import ROOT
 
 from segtumor.config import load_config
 from segtumor.errors import ConfigError, ModelError
-from segtumor.export.pruned_run import prune_run
+from segtumor.export.pruning.runs import prune_run
 from segtumor.files import sha256_of_file
 from segtumor.models.build import create_model
 from segtumor.models.weights import load_weights, write_checkpoint

@@ -10,7 +10,7 @@ from repository import ROOT
 from torch import nn
 
 from segtumor.config import load_config
-from segtumor.export import pruning
+from segtumor.export.pruning import channels as pruning
 from segtumor.models.backbones.vgg import VGG
 
 pytestmark = pytest.mark.model

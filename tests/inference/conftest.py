@@ -7,7 +7,8 @@ import pytest
 from fake_detector import MODEL, SETTINGS, FakeDetector, predictor_of
 from PIL import Image
 
-from segtumor.inference.batch.run import Options, infer
+from segtumor.inference.batch.options import Options
+from segtumor.inference.batch.run import infer
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from segtumor import files
 from segtumor.annotations.predictions.writing import predictions_document
 from segtumor.errors import ConfigError, OutputError
 from segtumor.inference.batch.journal import JOURNAL_NAME
-from segtumor.inference.batch.run import Options
+from segtumor.inference.batch.options import Options
 from segtumor.reporting.files.findings_files import findings_columns, rows_of_one, summary_head
 from segtumor.structures.outcomes import InferenceOutcome
 from segtumor.structures.readings import Reading

@@ -14,7 +14,8 @@ from segtumor.annotations.coco import load_coco
 from segtumor.datasets.fingerprints import pixel_hash
 from segtumor.errors import ConfigError
 from segtumor.imaging import read_radiograph
-from segtumor.inference.batch.run import Options, infer
+from segtumor.inference.batch.options import Options
+from segtumor.inference.batch.run import infer
 from segtumor.inference.indexing import index_of as index_of_dataset
 from segtumor.inference.load import InferenceModel, with_embedding
 from segtumor.inference.similar import SimilarImages, model_identity

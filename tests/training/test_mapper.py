@@ -245,6 +245,14 @@ def test_the_shorter_edge_is_drawn_from_all_sizes(record):
     assert {augment(record)["image"].shape[1] for _ in range(20)} == {24, 48}
 
 
+def test_a_remark_on_a_picture_is_logged_once(record, tmp_path, caplog):
+    Image.fromarray(np.full(SIZE_HW, 255, dtype=np.uint8)).save(tmp_path / "white.png")
+    maps = mapper()
+    for _ in range(3):
+        maps({**record, "file_name": str(tmp_path / "white.png")}, seed=0)
+    assert len([line for line in caplog.messages if "white.png" in line]) == 1
+
+
 def test_a_normal_image_has_empty_fields(record):
     instances = mapper(augmentation="strong")({**record, "annotations": []})["instances"]
     assert len(instances) == 0 and instances.gt_masks.tensor.shape == (0, *SIZE_HW)

@@ -281,7 +281,8 @@ def _ensemble(arguments: argparse.Namespace, members: Sequence[Path]) -> Any:
     from segtumor.evaluation.pairing import pair
     from segtumor.evaluation.study.study import study
     from segtumor.inference.batch.input_search import find_inputs
-    from segtumor.inference.batch.run import Options, infer_with
+    from segtumor.inference.batch.options import Options
+    from segtumor.inference.batch.run import infer_with
     from segtumor.inference.several import load_models
     from segtumor.runs import PREDICTIONS
 

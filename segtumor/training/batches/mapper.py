@@ -83,6 +83,7 @@ class RadiographMapper:
 
     def __post_init__(self) -> None:
         check_steps(self.steps)
+        self._read_before: set[str] = set()
         if self.spacing_mm and (self.square or self.cache_folder):
             other = "INPUT.SQUARE" if self.square else "INPUT.CACHE_DIR"
             raise ConfigError(f"a fixed spacing and {other} exclude each other", where="INPUT.SPACING_MM")
@@ -225,7 +226,8 @@ class RadiographMapper:
         return resize(largest, self._resized_hw(size_hw, short_edge_px)), size_hw
 
     def _read(self, path: str, short_edge_px: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
-        radiograph = read_radiograph(path, max_pixels=self.max_pixels)
+        radiograph = read_radiograph(path, max_pixels=self.max_pixels, log=path not in self._read_before)
+        self._read_before.add(path)  # a training reads each hundreds of times
         spacing_remark(radiograph, self.spacing_mm, self.max_long_edge_px, required=self.spacing_required)
         window = normalize_window(radiograph.pixels, *self.window_percentiles)
         new_hw = self._resized_hw(window.shape, short_edge_px, radiograph.spacing_mm)

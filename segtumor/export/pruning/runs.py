@@ -1,7 +1,7 @@
 """A run with a VGG backbone to a narrower start for fine-tuning: weights, configuration and an account of both.
 
 Pruned weights without further training are a start, not a result: their file has a name of its own, so that nothing
-takes the folder for a finished run. Not here: what is removed and how (``export.pruning``), the fine-tuning.
+takes the folder for a finished run. Not here: what is removed and how (``export.pruning.channels``), the fine-tuning.
 """
 
 import warnings
@@ -13,8 +13,8 @@ from detectron2.config import CfgNode
 
 import segtumor
 from segtumor.errors import ConfigError
-from segtumor.export import pruning
-from segtumor.export.pruning import Layer, Reader, State
+from segtumor.export.pruning import channels as pruning
+from segtumor.export.pruning.channels import Layer, Reader, State
 from segtumor.files import sha256_of_file, write_json, write_text
 from segtumor.models.backbones.vgg import stage_channels
 from segtumor.models.build import create_model

@@ -8,7 +8,7 @@ Pure functions on a state dict {name: tensor}. How important an output channel i
   ConvNets", section 3.1).
 
 Not here: group normalisation, whose groups pruning would mix; the sparsity penalty that Liu et al. train with; models,
-files and configurations (``export.pruned_run``).
+files and configurations (``export.pruning.runs``).
 """
 
 import math
