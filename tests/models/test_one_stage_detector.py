@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 from detectron2.structures import BitMasks, Boxes, Instances
-from overfitting import overfit
 from repository import ROOT
 
 from segtumor.config import load_config
 from segtumor.errors import ConfigError
-from segtumor.models.build import create_model, predictor_from_config
+from segtumor.models.build import create_model
 from segtumor.models.detectors.yolo.anchors import by_level, covered_share, fit_anchors, of_levels
 from segtumor.models.detectors.yolo.assignment import assign
 from segtumor.models.detectors.yolo.fitting import set_anchors
@@ -225,26 +224,3 @@ def example(pixels, masks, class_ids):
     instances.gt_classes = torch.tensor(class_ids, dtype=torch.int64)
     instances.gt_masks = BitMasks(torch.from_numpy(masks))
     return {"image": torch.from_numpy(np.repeat(pixels[None] * 255, 3, axis=0)), "instances": instances}
-
-
-def test_it_overfits_eight_images():
-    anchors = "[[16, 16, 20, 24, 12, 12], [30, 30, 40, 30, 30, 40], [60, 60, 80, 80, 60, 80]]"
-    cfg, model = model_of("yolov5n_phantoms", "MODEL.YOLO.WIDTH", "0.125", "MODEL.YOLO.ANCHORS", anchors)
-    rng = np.random.default_rng(0)
-    examples, truths = [], []
-    for index in range(8):
-        pixels, masks = rng.normal(0.4, 0.05, (64, 64)).astype(np.float32), np.zeros((1, 64, 64), bool)
-        top, left = rng.integers(4, 36, 2)
-        masks[0, top : top + 20, left : left + 24] = True
-        pixels[masks[0]] += 0.2 if index % 2 else -0.2  # bright is benign, dark malignant
-        class_id = 0 if index % 2 else 1
-        examples.append(example(pixels, masks, [class_id]))
-        truths.append((pixels, masks[0], class_id))
-    overfit(model, examples, learning_rate=5e-3)
-    predictor = predictor_from_config(cfg, model.eval(), ["benign", "malignant"])
-    for pixels, mask, class_id in truths:
-        (reading,) = predictor.read_windows([pixels], [(64, 64)])
-        finding = reading.findings[0]
-        overlap = 2 * (finding.mask & mask).sum() / (finding.mask.sum() + mask.sum())
-        assert finding.class_id == class_id and overlap > 0.75, (finding.score, overlap)
-        assert all(other.score < finding.score / 2 for other in reading.findings[1:])

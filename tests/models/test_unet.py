@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from overfitting import overfit
 from repository import ROOT
 
 from segtumor.config import load_config
-from segtumor.models.build import create_model, predictor_from_config
+from segtumor.models.build import create_model
 from segtumor.models.kinds import set_classes
 from segtumor.models.segmenters.unet import OUTSIDE, Decoder, dice_loss
 from segtumor.models.weights import load_weights
@@ -114,32 +113,3 @@ def test_it_starts_from_the_shipped_detector(tmp_path):
     torch.save({"model": detector.state_dict()}, tmp_path / "detector.pth")
     report = load_weights(model, tmp_path / "detector.pth", strict=False)
     assert {name for name in report.initialised if not name.startswith("decoder.")} == set()
-
-
-def test_it_overfits_eight_images():
-    cfg, model = model_of("tiny_phantoms", "MODEL.META_ARCHITECTURE", "UNet", "MODEL.UNET.WIDTH", "16")
-    rng = np.random.default_rng(0)
-    examples, truths = [], []
-    for index in range(8):
-        pixels, mask = rng.normal(0.4, 0.05, (64, 64)).astype(np.float32), np.zeros((64, 64), bool)
-        top, left = rng.integers(4, 36, 2)
-        if index % 4:  # two are normal
-            mask[top : top + 20, left : left + 20] = True
-            pixels[mask] += 0.2 if index % 2 else -0.2  # bright is benign, dark malignant
-        class_id = 0 if index % 2 else 1
-        examples.append(
-            {
-                "image": torch.from_numpy(np.repeat(pixels[None] * 255, 3, axis=0)),
-                "class_map": torch.from_numpy(mask.astype(np.int64) * (class_id + 1)),
-            }
-        )
-        truths.append((pixels, mask, class_id))
-    overfit(model, examples, learning_rate=3e-3)
-    predictor = predictor_from_config(cfg, model.eval(), ["benign", "malignant"])
-    for pixels, mask, class_id in truths:
-        (reading,) = predictor.read_windows([pixels], [(64, 64)])
-        found = [finding for finding in reading.findings if finding.score >= 0.5]
-        assert len(found) == int(mask.any())
-        for finding in found:
-            overlap = 2 * (finding.mask & mask).sum() / (finding.mask.sum() + mask.sum())
-            assert finding.class_id == class_id and overlap > 0.85
