@@ -175,7 +175,8 @@ class Trainer(TrainerBase):
         remarks = self.checkpointer.restore(newest)
         self.iter = self.start_iter = newest.checkpoint["iteration"] + 1
         self.resumed_from = newest.path
-        if isinstance(self.scheduler, LRMultiplier):  # whose rates are a function of the iteration
+        # Whose rates are a function of the iteration; beyond the end it has none, and nothing is left to train.
+        if isinstance(self.scheduler, LRMultiplier) and self.start_iter <= self.max_iter:
             self.scheduler.base_lrs = rates
             for group, own, rate in zip(self.optimizer.param_groups, settings, self.scheduler.get_lr(), strict=True):
                 group.update({**own, "lr": rate})

@@ -256,6 +256,12 @@ def test_what_differs_from_the_first_start_is_said_and_in_force(tiny_copy, type_
     assert read_checkpoint(tiny_copy / "model_final.pth")["training_data"] == account["training_data"]
 
 
+def test_a_run_beyond_its_new_end_has_nothing_left_to_train(tiny_copy, type_train, capsys):
+    schedule = {"SOLVER.LR_SCHEDULER_NAME": "WarmupMultiStepLR", "SOLVER.STEPS": "()"}  # has no rate beyond its end
+    assert type_train(tiny_copy, "--resume", settings={"SOLVER.MAX_ITER": 1, **schedule}) == 0
+    assert "Nothing is left to train: SOLVER.MAX_ITER is 1" in capsys.readouterr().err
+
+
 def test_an_image_file_that_was_replaced_is_noticed(tmp_path):
     image = tmp_path / "a.png"
     image.write_bytes(b"first")
