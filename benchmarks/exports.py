@@ -30,7 +30,11 @@ SMALL = {
     "MODEL.RETINANET.SCORE_THRESH_TEST": "0.0",
     "MODEL.DEVICE": "cpu",
 }
-LAST = ("cls_score.weight", "bbox_pred.weight", "image_head.layers.3.weight")
+LAST = (
+    *("cls_score.weight", "bbox_pred.weight", "image_head.layers.3.weight"),
+    *("head.layers.0.weight", "head.layers.1.weight", "head.layers.2.weight", "decoder.last.weight"),
+    *("network.classifier.1.weight", "network.classifier.6.weight", "network.fc.1.weight", "head.weight"),
+)
 SPREAD = 0.05
 DIFFERENCES = ("max_box_px", "max_score", "min_mask_iou", "max_image_probability", "max_probability")
 

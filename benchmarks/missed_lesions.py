@@ -2,7 +2,7 @@
 """Where a Mask R-CNN loses lesions, by their size: is no proposal there, or is what is proposed not recognised?
 
 Of each lesion: whether a proposal overlaps its box by an IoU of 0.5; the highest tumour score of such proposals; and
-the score that the box head gives to the true box itself, which no better proposals could raise by much.
+the score that the box head gives to the true box itself, which says what the best of proposals would be worth.
 """
 
 import argparse
@@ -32,18 +32,20 @@ def main():
     parser.add_argument("--annotations", required=True, metavar="JSON", help="COCO file; of validation, to choose by")
     args = parser.parse_args()
     exported, dataset = open_export(model_folder(args.model)), load_coco(args.annotations)
-    rows = np.array(
-        [
-            row
-            for truth in dataset.annotated_images
-            if truth.lesions
-            for row in of_image(exported, read_radiograph(dataset.image_root / truth.file_name, log=False), truth)
-        ]
-    )
+    found = [
+        row
+        for truth in dataset.annotated_images
+        if any(not lesion.iscrowd for lesion in truth.lesions)
+        for row in of_image(exported, read_radiograph(dataset.image_root / truth.file_name, log=False), truth)
+    ]
+    rows = np.array(found, dtype=float).reshape(-1, 4)
     threshold = exported.contract.confidence_threshold
     print(f"{'size, px':>12}{'lesions':>10}{'proposed':>10}{'proposal >= t':>15}{'true box >= t':>15}{'median':>10}")
     for low, high in itertools.pairwise(SIZES_PX):
         _, proposed, best, true = rows[(rows[:, 0] >= low) & (rows[:, 0] < high)].T
+        if not len(true):
+            print(f"{f'{low} to {high}':>12}{0:10}")
+            continue
         shares = [np.mean(proposed), np.mean(best >= threshold), np.mean(true >= threshold), np.median(true)]
         print(
             f"{f'{low} to {high}':>12}{len(true):10}"
@@ -66,13 +68,14 @@ def of_image(exported, radiograph, truth):
     )
     maps = exported.graphs.dense(images)
     proposals = detector._propose(maps, 0, window.shape)
-    boxes = scale_boxes(np.array([x.box_xyxy for x in truth.lesions], np.float32), truth.size_hw, window.shape)
+    lesions = [lesion for lesion in truth.lesions if not lesion.iscrowd]
+    boxes = scale_boxes(np.array([x.box_xyxy for x in lesions], np.float32), truth.size_hw, window.shape)
     classes = len(contract.class_names) + 1
     both = [np.concatenate([proposals, boxes])]
     logits, _ = detector._pooled(detector.graphs.box_head, maps.features, both, [(classes,), (None,)])
     scores = softmax(logits)[:, :-1].max(axis=1)
     overlaps = box_overlaps(proposals, boxes)
-    for index, lesion in enumerate(truth.lesions):
+    for index, lesion in enumerate(lesions):
         hit = overlaps[:, index] >= HIT_IOU
         best = scores[: len(proposals)][hit].max(initial=0.0)
         yield np.sqrt(lesion.area_px), hit.any(), best, scores[len(proposals) + index]

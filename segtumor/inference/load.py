@@ -137,13 +137,13 @@ def with_embedding(loaded: InferenceModel) -> InferenceModel:
         ConfigError: it gives none: an export that is one graph, which holds its answer only.
     """
     from segtumor.runtime.mask_rcnn.detector import Detector
-    from segtumor.runtime.networks import NetworkClassifier, NetworkSegmenter
+    from segtumor.runtime.networks import NetworkClassifier, NetworkSegmenter, NetworkTableClassifier
     from segtumor.runtime.one_stage import NetworkOneStage
 
     predictor = loaded.predictor
     if isinstance(predictor.model, Detector):
         return loaded
-    if isinstance(predictor.model, (NetworkClassifier, NetworkSegmenter, NetworkOneStage)):
+    if isinstance(predictor.model, (NetworkClassifier, NetworkTableClassifier, NetworkSegmenter, NetworkOneStage)):
         remedy = "Give the training run that it was made of, which needs torch"
         raise ConfigError(
             "an exported classifier, U-Net or one-stage detector gives no embedding", where="--run", remedy=remedy

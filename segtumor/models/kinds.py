@@ -209,7 +209,7 @@ _KINDS = {
 }
 
 
-_WITHOUT_MASKS = {MASK_RCNN.name: FASTER_RCNN, IMAGE_HEAD_RCNN.name: IMAGE_HEAD_FASTER_RCNN}
+_WITHOUT_MASKS = {MASK_RCNN.name: FASTER_RCNN.name, IMAGE_HEAD_RCNN.name: IMAGE_HEAD_FASTER_RCNN.name}
 
 
 def register(architecture: str, kind: ModelKind) -> None:
@@ -222,7 +222,8 @@ def kind_of(cfg: CfgNode) -> ModelKind:
     kind = _KINDS.get(cfg.MODEL.META_ARCHITECTURE, MASK_RCNN)
     if kind is _CONTEXT_CLASSIFIER and cfg.MODEL.CLINICAL.COLUMNS:
         return TABLE_CLASSIFIER
-    return kind if cfg.MODEL.MASK_ON else _WITHOUT_MASKS.get(kind.name, kind)
+    is_changed = not cfg.MODEL.MASK_ON and kind.name in _WITHOUT_MASKS
+    return dataclasses.replace(kind, name=_WITHOUT_MASKS[kind.name]) if is_changed else kind
 
 
 def class_count(cfg: CfgNode) -> int:

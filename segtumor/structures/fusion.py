@@ -73,7 +73,7 @@ def strongest(members: Sequence[Sequence[Finding]], *, iou_threshold: float = FU
 
 def with_agreement(findings: Sequence[Finding], members: Sequence[Sequence[Finding]]) -> tuple[Finding, ...]:
     """Findings with their ``agreement``: the mean over the members of the best overlap of one of theirs, of masks or
-    else of boxes; 0 for a member that has nothing there. Whatever the class.
+    else of boxes; 0 for a member that has nothing there. Whatever its class and its score.
 
     Args:
         findings: what the members' findings became; those without a place stay as they are.

@@ -51,6 +51,16 @@ def test_without_a_lesion_or_room_nothing_changes(onto, donor):
     assert len(masks) == len(onto[1]) + len(donor[1]) and not masks[len(onto[1]) :].any()
 
 
+def test_lesions_beside_it_stay_as_they_are():
+    onto, donor = tile((30, 30), 0.3, [(12, 12, 6)]), tile((30, 30), 0.6, [(5, 5, 6), (5, 12, 6)])
+    onto[0][onto[1][0]] = 0.9
+    for seed in range(30):
+        pixels, masks = paste_lesion(onto, donor, np.random.default_rng(seed))
+        assert np.abs(pixels - 0.9)[masks[0]].max() < 0.02
+        elsewhere = ~masks.any(axis=0)
+        assert np.abs(pixels - 0.3)[elsewhere].max() < 1e-6  # nothing of the donor's other lesion
+
+
 @given(seed=st.integers(0, 10**6), height=st.integers(16, 60), width=st.integers(16, 60), side=st.integers(1, 12))
 def test_one_lesion_more_and_the_others_where_they_were(seed, height, width, side):
     rng = np.random.default_rng(seed)

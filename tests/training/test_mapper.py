@@ -245,6 +245,14 @@ def test_the_shorter_edge_is_drawn_from_all_sizes(record):
     assert {augment(record)["image"].shape[1] for _ in range(20)} == {24, 48}
 
 
+def test_of_images_put_together_only_what_all_say_is_known(record):
+    maps = mapper(context_fields=("view", "grade"))
+    records = [{**record, "view": "ap", "grade": grade} for grade in ("low", "high")]
+    assert maps(records[0], seed=0)["context"] == {"view": "ap", "grade": "low"}
+    assert maps.mosaic(records * 2, seed=0)["context"] == {"view": "ap", "grade": None}
+    assert maps.pasted(*records, seed=0)["context"] in ({"view": "ap", "grade": None}, {"view": "ap", "grade": "low"})
+
+
 def test_a_remark_on_a_picture_is_logged_once(record, tmp_path, caplog):
     Image.fromarray(np.full(SIZE_HW, 255, dtype=np.uint8)).save(tmp_path / "white.png")
     maps = mapper()

@@ -55,7 +55,9 @@ def judges_image(outcome: InferenceOutcome) -> bool:
     reading = outcome.reading
     if reading is None:
         return False
-    return any(v is not None for v in (reading.image_probabilities, reading.uncertainty, reading.prediction_set))
+    agreements = (finding.agreement for finding in reading.findings)
+    of_image = (reading.image_probabilities, reading.uncertainty, reading.prediction_set)
+    return any(value is not None for value in (*of_image, *agreements))
 
 
 def rows_of_one(

@@ -116,6 +116,10 @@ def build_train_loader(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> Tra
     )
 
 
+def _has_lesion(record: Record) -> bool:
+    return any(not is_crowd(annotation) for annotation in record["annotations"])
+
+
 class _Examples(Dataset[Example]):
     """Mapped records by (index, seed). Records are kept as bytes, which worker processes share instead of copying."""
 
@@ -124,7 +128,7 @@ class _Examples(Dataset[Example]):
     ) -> None:
         self._records, self._mapper, self._in_hand = DatasetFromList(records, copy=False), mapper, in_hand
         self._mosaic_p, self._paste_p = mosaic_p, paste_p
-        self._donors = [index for index, record in enumerate(records) if record["annotations"]] if paste_p else []
+        self._donors = [index for index, record in enumerate(records) if _has_lesion(record)] if paste_p else []
 
     def __len__(self) -> int:
         return len(self._records)
@@ -135,7 +139,7 @@ class _Examples(Dataset[Example]):
             others = self._others(seed)
             if others:
                 return self._mapper.mosaic([self._records[n] for n in (index, *others)], seed)
-            donor = self._donor(seed)
+            donor = self._donor(index, seed)
             if donor is not None:
                 return self._mapper.pasted(self._records[index], self._records[donor], seed)
             return self._mapper(self._records[index], seed=seed)
@@ -148,13 +152,13 @@ class _Examples(Dataset[Example]):
         found: list[int] = rng.integers(len(self._records), size=3).tolist()
         return found if rng.random() < self._mosaic_p else []
 
-    def _donor(self, seed: int) -> int | None:
+    def _donor(self, index: int, seed: int) -> int | None:
         """Index of the record that lends an example of this seed a lesion; None where it stays as it is."""
         if not self._donors:
             return None
         rng = np.random.default_rng([seed, _PASTE])
         donor = self._donors[int(rng.integers(len(self._donors)))]
-        return donor if rng.random() < self._paste_p else None
+        return donor if rng.random() < self._paste_p and donor != index else None
 
     def file_name(self, index: int) -> str:
         """Of the image of a record."""

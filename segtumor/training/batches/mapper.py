@@ -146,15 +146,17 @@ class RadiographMapper:
     def pasted(self, record: Record, donor: Record, seed: int) -> Example:
         """As a call, with a lesion of a donor on the record's image (``copy_paste``), if it has room there.
 
-        A normal image becomes one of the donor's class; one with lesions of another class is of unknown class.
+        A normal image becomes one of that lesion's class; one of another class is of unknown class.
         """
         rng = np.random.default_rng(seed)
         onto, lent = self._tiles([record, donor], rng)
         tile = paste_lesion(onto, lent, rng)
-        own, other = (image_class_of(one, self.class_names) for one in (record, donor))
-        is_pasted = bool(tile[1][len(_lesions_of(record)) :].any())
-        classes = {own} if not is_pasted else {other} if own == 0 else {own, other}
-        return self._of_tile([record, donor], tile, rng, classes)
+        own, lent_lesions = image_class_of(record, self.class_names), _lesions_of(donor)
+        lent_masks = tile[1][len(tile[1]) - len(lent_lesions) :]
+        lent_ids = [lesion["category_id"] for lesion, mask in zip(lent_lesions, lent_masks, strict=True) if mask.any()]
+        classes = {class_id + 1 for class_id in lent_ids}
+        sources = [record, donor] if classes else [record]
+        return self._of_tile(sources, tile, rng, (classes | ({own} - {0})) or {0})
 
     def _tiles(self, records: Sequence[Record], rng: np.random.Generator) -> list[Tile]:
         """Images and lesions of records at one size for the model."""
@@ -199,15 +201,18 @@ class RadiographMapper:
         return {
             "image": image_tensor(pixels),
             **self.targets(self._truth(image_class, masks, class_ids)),
-            **self._context(records[0]),
+            **self._context(records),
             **{key: records[0][key] for key in ("height", "width", "image_id", "file_name")},
         }
 
-    def _context(self, record: Record) -> Example:
+    def _context(self, records: Sequence[Record]) -> Example:
+        """What is known of the first of the records, as far as the others say the same: the rest teaches nothing."""
         if not self.context_fields:
             return {}
-        context = {"context": {name: record.get(name) for name in self.context_fields}}
-        return {**context, "fold": fold_of_row(record)} if self.fitted_on else context
+        first, *others = records
+        known = [name for name in self.context_fields if all(r.get(name) == first.get(name) for r in others)]
+        context = {"context": {name: first.get(name) if name in known else None for name in self.context_fields}}
+        return {**context, "fold": fold_of_row(first)} if self.fitted_on else context
 
     def _truth(self, image_class: int, masks: NDArray[np.bool_], class_ids: Sequence[int]) -> Truth:
         areas = np.array([cv2.countNonZero(mask.view(np.uint8)) for mask in masks])
