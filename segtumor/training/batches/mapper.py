@@ -31,6 +31,8 @@ from segtumor.training.batches.composed import SUFFIXES, ComposedAugmentation
 from segtumor.training.batches.copy_paste import paste_lesion
 from segtumor.training.batches.mosaic import Tile, mosaic
 
+#: Files whose remarks this process has logged: a training reads each hundreds of times, by several mappers.
+_READ_BEFORE: set[str] = set()
 #: One image of a data set and its lesions: Detectron2's standard dataset dict.
 Record = Mapping[str, Any]
 #: Draws the masks of an image's lesions, (L, h, w) bool, where a ``Motion`` takes them.
@@ -83,7 +85,6 @@ class RadiographMapper:
 
     def __post_init__(self) -> None:
         check_steps(self.steps)
-        self._read_before: set[str] = set()
         if self.spacing_mm and (self.square or self.cache_folder):
             other = "INPUT.SQUARE" if self.square else "INPUT.CACHE_DIR"
             raise ConfigError(f"a fixed spacing and {other} exclude each other", where="INPUT.SPACING_MM")
@@ -231,8 +232,8 @@ class RadiographMapper:
         return resize(largest, self._resized_hw(size_hw, short_edge_px)), size_hw
 
     def _read(self, path: str, short_edge_px: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
-        radiograph = read_radiograph(path, max_pixels=self.max_pixels, log=path not in self._read_before)
-        self._read_before.add(path)  # a training reads each hundreds of times
+        radiograph = read_radiograph(path, max_pixels=self.max_pixels, log=path not in _READ_BEFORE)
+        _READ_BEFORE.add(path)
         spacing_remark(radiograph, self.spacing_mm, self.max_long_edge_px, required=self.spacing_required)
         window = normalize_window(radiograph.pixels, *self.window_percentiles)
         new_hw = self._resized_hw(window.shape, short_edge_px, radiograph.spacing_mm)
