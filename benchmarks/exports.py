@@ -50,7 +50,10 @@ def main():
     wrong = 0
     for path in paths:
         cfg = load_config(path, [text for pair in SMALL.items() for text in pair])
-        if path.name.startswith("Base-") or kind_of(cfg).fit is not None:
+        if path.name.startswith("Base-"):  # no model by itself
+            continue
+        if kind_of(cfg).fit is not None:
+            print(f"{path.stem:42}fitted at once, not exported")
             continue
         with tempfile.TemporaryDirectory() as folder:
             wrong += exported(with_weights(cfg, Path(folder)), path.stem, args.formats, Path(folder))
