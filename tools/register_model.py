@@ -132,15 +132,13 @@ def _measure(cfg, folder, arguments):
 def _more_estimates(study, results, names):
     """Of the goals of a shipped model that no study has."""
     from segtumor.evaluation.facts.image_level import image_calls
-    from segtumor.evaluation.measures.measure import IMAGES, Measure, ratio_measure
+    from segtumor.evaluation.measures.measure import IMAGES, Measure
     from segtumor.evaluation.study.estimates import draw, estimates_of
     from segtumor.statistics.roc import aucs
 
     cases = study.cases
     calls = image_calls(results, names, cases, score_threshold=study.settings.score_threshold)
     drawn, worst = draw(len(cases), study.settings), len(names)
-    missed = [row["image_dice"] == 0 for row in study.per_image]
-    outlined = [row["n_lesions"] > 0 for row in study.per_image]
     of_worst = Measure(
         name="image_auc_of_worst_class",
         label=f"area under the ROC curve, {names[-1]} against all others (images)",
@@ -152,14 +150,7 @@ def _more_estimates(study, results, names):
             calls.class_scores[:, worst], calls.true_class == worst, weights[:, cases.case_of_image]
         ),
     )
-    missed_whole = ratio_measure(
-        "image_missed_whole",
-        "images with lesions of which no pixel was found",
-        *(IMAGES, "images", missed, outlined, cases.case_of_image, len(cases)),
-        proportion=True,
-        higher_is_better=False,
-    )
-    return estimates_of([of_worst, missed_whole], drawn)
+    return estimates_of([of_worst], drawn)
 
 
 def _export(cfg, folder):

@@ -21,7 +21,7 @@ BINARY = (
 CLASSES = ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "kappa", "kappa_linear", "kappa_quadratic", "macro_auc")
 PIXELS = ("precision", "recall", "specificity", "accuracy", "f1")
 EXPECTED = [
-    *("dice", "dice_matched", "iou", "iou_matched", "image_dice", "image_iou"),
+    *("dice", "dice_matched", "iou", "iou_matched", "image_dice", "image_iou", "image_missed_whole"),
     *(f"pixel_{name}" for name in PIXELS),
     *(f"pixel_{name}_mean" for name in PIXELS[:-1]),
     *(f"{name}_px" for name in DISTANCES),
@@ -74,6 +74,7 @@ def test_three_images_by_eye(three_images):
         # a: 16 + 16 true, 16 + 8 found, 24 common; b: 16 + 4 true, 16 found, 4 common
         "image_dice": np.mean([2 * 24 / (32 + 24), 2 * 4 / (20 + 16)]),
         "image_iou": np.mean([24 / 32, 4 / 32]),
+        "image_missed_whole": 0,
         # of 3 x 100 pixels: a has 8 missed, b 16 missed and 12 found beside, c 4 found and nothing true
         "pixel_precision": (24 + 4) / (24 + 16 + 4),
         "pixel_precision_mean": np.mean([1, 4 / 16, 0]),
@@ -103,6 +104,22 @@ def test_three_images_by_eye(three_images):
     assert math.isnan(m["image_mcc"].value)  # everything was called positive
     assert not m["image_brier"].higher_is_better
     assert m["mask_ap"].in_percent
+
+
+def test_an_image_is_missed_whole_where_no_pixel_of_any_lesion_is_found(build):
+    """Of five images: one of two lesions touched by a corner, nothing found, found beside, found too low, normal."""
+    lesions = [build.lesion(0, 0, 0, 4, 4), build.lesion(0, 6, 6, 9, 9)]
+    findings = {
+        "touched": [build.finding(0, 0.9, 3, 3, 5, 5)],
+        "none": [],
+        "beside": [build.finding(0, 0.9, 4, 0, 6, 4)],
+    }
+    findings |= {"low": [build.finding(0, 0.4, 0, 0, 4, 4)]}
+    images = [build.image(lesions, found) for found in findings.values()]
+    images.append(build.image([], [build.finding(0, 0.9, 0, 0, 4, 4)]))
+    measure = measures_of(images, NAMES).measures["image_missed_whole"]
+    assert (measure.value, measure.successes, measure.n) == (3 / 4, 3, 4)
+    assert not measure.higher_is_better
 
 
 def test_surface_distances_by_eye(build):

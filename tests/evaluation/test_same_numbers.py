@@ -19,7 +19,7 @@ EXPECTED = json.loads((Path(__file__).parent / "same_numbers.json").read_text(en
 
 
 #: How the names of measures begin that a study has since.
-ADDED_MEASURES = ("pixel_", "image_aurc", "image_accuracy_referring_")
+ADDED_MEASURES = ("pixel_", "image_aurc", "image_accuracy_referring_", "image_missed_whole")
 #: What ``metrics.json`` says of images since there are classifiers.
 ADDED = ("auc", "brier", "class_macro_f1", "image_class_accuracy")
 #: Curves since there is referral.

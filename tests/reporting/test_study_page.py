@@ -361,7 +361,7 @@ def test_a_study_as_it_is_measured():
 
 
 def names_of_the_interface():
-    overlap = ["dice", "dice_matched", "iou", "iou_matched", "image_dice", "image_iou"]
+    overlap = ["dice", "dice_matched", "iou", "iou_matched", "image_dice", "image_iou", "image_missed_whole"]
     overlap += [f"pixel_{name}" for name in ("precision", "recall", "specificity", "accuracy", "f1")]
     overlap += [f"pixel_{name}_mean" for name in ("precision", "recall", "specificity", "accuracy")]
     distances = [f"{name}_{unit}" for name in ("hausdorff", "hausdorff_95", "average_surface_distance")

@@ -135,7 +135,9 @@ def means_something(
     measure: Measure, *, masks: bool = True, classes: bool = True, confidence: bool = True, boxes: bool = True
 ) -> bool:
     """Whether a Measure says something about findings that may lack masks, classes, a confidence, or even boxes."""
-    of_masks = measure.group == SURFACE or measure.name.startswith(("mask_", "image_dice", "image_iou", "pixel_"))
+    of_masks = measure.group == SURFACE or measure.name.startswith(
+        ("mask_", "image_dice", "image_iou", "image_missed_whole", "pixel_")
+    )
     of_classes = measure.group == DETECTION or "_class_" in measure.name
     of_scores = measure.group in (DETECTION, CALIBRATION) or any(part in measure.name for part in ("_auc", "froc"))
     of_boxes = measure.group not in (IMAGES, PATIENTS, CALIBRATION)

@@ -79,13 +79,20 @@ def _surface_of(
 
 
 def image_overlap_measures(iou: Floats, case_of_image: Ints, n_cases: int) -> list[Measure]:
-    """Dice and IoU per image, from (N,) ``image_overlap`` values."""
+    """Dice and IoU per image, and the share of images with lesions of which no pixel was found, from (N,)
+    ``image_overlap`` values."""
     counted = ~np.isnan(iou)
     iou = np.where(counted, iou, 0)
     where, note = (case_of_image, n_cases), "(images with lesions, missed = 0)"
-    return [
+    overlaps = [
         ratio_measure(f"image_{name}", f"{label} {note}", OVERLAP, IMAGE_UNIT, values, counted, *where)
         for name, label, values in (("dice", "Dice", dice_from_iou(iou)), ("iou", "IoU", iou))
+    ]
+    label, options = "images with lesions of which no pixel was found", {"proportion": True, "higher_is_better": False}
+    missed = counted & (iou == 0)
+    return [
+        *overlaps,
+        ratio_measure("image_missed_whole", label, OVERLAP, IMAGE_UNIT, missed, counted, *where, **options),
     ]
 
 
