@@ -16,7 +16,11 @@ MASK[4:12, 4:12] = True
 
 def augmented(policy, pixels, masks, rng):
     augmentation = policy if isinstance(policy, Augmentation) else Augmentation(policy)
-    return augmentation.augment(pixels, lambda motion: [motion.mask(mask) for mask in masks], rng)
+
+    def draw(motion):
+        return np.array([motion.mask(mask) for mask in masks], dtype=bool).reshape(-1, *pixels.shape)
+
+    return augmentation.augment(pixels, draw, rng)
 
 
 def test_an_unknown_policy_names_the_known_ones():
@@ -161,6 +165,43 @@ def test_shear_by_hand_and_to_its_limit():
     square[30:71, 80:121] = True
     sheared = only(move_p=1, shear_degrees=8).draw_motion((101, 201), np.random.default_rng(1)).mask(square)
     assert sheared.sum() == square.sum() and sheared.sum(axis=1).tolist() == square.sum(axis=1).tolist()  # rows slide
+
+
+def test_zoomed_views_stay_within_the_image_and_reach_all_of_it():
+    """Enlarged 1 to 2 times, in equal ratios; the corners of the view lie in the image."""
+    rng, (height, width) = np.random.default_rng(0), (101, 201)
+    motions = [only(move_p=1, zoom_p=1, zoom=2).draw_motion((height, width), rng) for _ in range(500)]
+    matrices = np.array([motion.matrix for motion in motions])
+    factors = matrices[:, 0, 0]
+    assert 1 <= factors.min() < 1.05 and 1.95 < factors.max() <= 2
+    assert np.mean(factors < 2**0.5) == pytest.approx(0.5, abs=0.06)
+    first = -matrices[:, :, 2] / factors[:, None]  # the places (x, y) seen at the upper left corner
+    last = first + np.array([width - 1, height - 1]) / factors[:, None]
+    assert np.all(first > -1e-9) and np.all(last < np.array([width - 1, height - 1]) + 1e-9)
+    assert np.all(first.min(axis=0) < 2) and np.all(last.max(axis=0) > [width - 3, height - 3])
+
+
+def test_the_policy_zoom_enlarges_half_of_what_it_moves():
+    augmentation, rng = Augmentation("zoom"), np.random.default_rng(0)
+    matrices = [motion.matrix for motion in (augmentation.draw_motion((64, 64), rng) for _ in range(1000))]
+    moved = np.array([matrix[:, :2] for matrix in matrices if matrix is not None])
+    scales = np.sqrt(np.abs(np.linalg.det(moved)))
+    assert len(moved) / 1000 == pytest.approx(0.9, abs=0.03)
+    assert 0.7 <= scales.min() < 0.73 and 1.95 < scales.max() <= 2 + 1e-9
+    assert np.mean(scales > 1.3) == pytest.approx(0.5 * (1 - np.log2(1.3)), abs=0.05)
+
+
+def test_a_lesion_is_kept_in_view_where_one_of_four_motions_does():
+    """By chance, four times: what one draw misses in the share m, an augmentation misses in m**4."""
+    corner, augmentation = np.zeros((64, 64), dtype=bool), only(move_p=1, zoom_p=1, zoom=8)
+    corner[2:6, 2:6] = True
+    pixels = np.zeros((64, 64), dtype=np.float32)
+    rngs = [np.random.default_rng(seed) for seed in range(300)]
+    once = np.mean([augmentation.draw_motion((64, 64), rng).mask(corner).any() for rng in rngs])
+    kept = np.mean(
+        [augmented(augmentation, pixels, [corner], np.random.default_rng(s))[1][0].any() for s in range(300)]
+    )
+    assert kept == pytest.approx(1 - (1 - once) ** 4, abs=0.08) and once < 0.5
 
 
 @pytest.mark.parametrize("size_hw", [(64, 64), (64, 160), (200, 50)])

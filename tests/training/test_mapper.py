@@ -13,9 +13,10 @@ from segtumor.errors import BadImageError, ConfigError
 from segtumor.imaging import read_radiograph
 from segtumor.imaging.resizing import resize, resized_hw
 from segtumor.models.detectron2_detector import image_tensor
+from segtumor.models.kinds import IMAGE_HEAD_RCNN
 from segtumor.runtime.predictor import Windowing
 from segtumor.structures.masks import mask_from_rle, rle_from_mask, rle_from_segmentation
-from segtumor.training.batches.augmentation import POLICIES, Augmentation
+from segtumor.training.batches.augmentation import POLICIES, Augmentation, Motion
 from segtumor.training.batches.mapper import RadiographMapper, draw_lesion
 
 pytestmark = pytest.mark.model
@@ -276,6 +277,20 @@ def test_a_crowd_region_is_left_out(record):
 def test_lesions_smaller_than_the_limit_are_left_out(record, min_area_px, kept):
     record["annotations"] = [annotation((0, 0, 2, 2), 0), annotation((10, 10, 20, 20), 1)]
     assert mapper(min_lesion_area_px=min_area_px)(record)["instances"].gt_classes.tolist() == kept
+
+
+@pytest.mark.parametrize(("right_px", "kept", "image_class"), [(0, 2, 2), (40, 1, 2), (80, 0, -1)])
+def test_an_image_whose_lesions_left_the_view_is_of_no_known_class(record, monkeypatch, right_px, kept, image_class):
+    """The image is 64 px wide: both lesions, the left one, and neither are in view; too small ones are."""
+    record["annotations"] = [annotation((0, 0, 12, 12), 0), annotation((30, 10, 40, 20), 1)]
+    shift = Motion((48, 64), False, np.array([[1.0, 0, right_px], [0, 1, 0]]))
+    monkeypatch.setattr(Augmentation, "draw_motion", lambda *_: shift)
+    of_image = {"class_names": ("benign", "malignant"), "targets": IMAGE_HEAD_RCNN.targets}
+    example = mapper(**of_image)(record)
+    assert (len(example["instances"]), example["image_class"]) == (kept, image_class)
+    small = mapper(min_lesion_area_px=1000, **of_image)(record)
+    assert (len(small["instances"]), small["image_class"]) == (0, image_class)
+    assert mapper(**of_image)({**record, "annotations": []})["image_class"] == 0
 
 
 def test_a_lesion_of_one_pixel_and_two_that_overlap(record):

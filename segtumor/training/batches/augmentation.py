@@ -24,6 +24,8 @@ from segtumor.system.imports import offline_imports
 from segtumor.system.opencv import cv2
 
 _KEY = "INPUT.AUGMENTATION"
+#: Motions tried for an image whose lesions all leave the view.
+_TRIALS = 4
 #: Nodes along each edge of the grid that bends an image.
 _BEND_GRID = 4
 
@@ -36,6 +38,9 @@ class Policy:
         flip_p: mirrored left to right.
         move_p: turned by up to ``degrees``, scaled by up to 1 ± ``scale``, shifted by up to ``shift`` of its width and
             height and sheared by up to ``shear_degrees``; what comes from outside the image is black.
+        zoom_p: of the moved images, those enlarged by up to ``zoom`` instead, in equal ratios, about any place where
+            the view stays within the image: a small lesion is learnt large too (large-scale jittering, Ghiasi et al.
+            2021).
         bend_p: deformed smoothly: random shifts of up to ``bend`` of the shorter edge on a coarse grid, cubic between
             (elastic deformation as Ronneberger et al. 2015 have it). Up to 0.04 nothing folds over.
         expose_p: once for gray * (1 ± ``strength``) ± ``strength``, and once for gray to a power between
@@ -50,6 +55,8 @@ class Policy:
     scale: float = 0.0
     shift: float = 0.0
     shear_degrees: float = 0.0
+    zoom_p: float = 0.0
+    zoom: float = 1.0
     bend_p: float = 0.0
     bend: float = 0.0
     expose_p: float = 0.0
@@ -73,6 +80,18 @@ def _blur_and_erase() -> Any:
     )
 
 
+_STRONG = Policy(
+    flip_p=0.5,
+    move_p=0.9,
+    degrees=15,
+    scale=0.3,
+    shift=0.1,
+    expose_p=0.7,
+    strength=0.3,
+    noise_p=0.3,
+    noise_range=(0.01, 0.05),
+    degrade=_blur_and_erase,
+)
 _RADIOGRAPH = Policy(
     flip_p=0.5,
     move_p=0.7,
@@ -88,18 +107,8 @@ POLICIES = {
     "none": Policy(),
     "light": Policy(flip_p=0.5, expose_p=0.5, strength=0.1),
     "radiograph": _RADIOGRAPH,
-    "strong": Policy(
-        flip_p=0.5,
-        move_p=0.9,
-        degrees=15,
-        scale=0.3,
-        shift=0.1,
-        expose_p=0.7,
-        strength=0.3,
-        noise_p=0.3,
-        noise_range=(0.01, 0.05),
-        degrade=_blur_and_erase,
-    ),
+    "strong": _STRONG,
+    "zoom": dataclasses.replace(_STRONG, zoom_p=0.5, zoom=2.0),
     "elastic": dataclasses.replace(_RADIOGRAPH, shear_degrees=8, bend_p=0.5, bend=0.03),
 }
 
@@ -130,10 +139,14 @@ class Augmentation:
 
         Returns:
             pixels (H, W) float32 in [0, 1], and the masks in the same order; a lesion moved out of the image has an
-            empty mask.
+            empty mask. Of an image with lesions, up to four motions are tried until one keeps a lesion in view.
         """
-        motion = self.draw_motion(pixels.shape, rng)
-        return self.change_gray(motion.image(pixels), rng), draw(motion)
+        for _ in range(_TRIALS):
+            motion = self.draw_motion(pixels.shape, rng)
+            masks = draw(motion)
+            if masks.any() or not len(masks):
+                break
+        return self.change_gray(motion.image(pixels), rng), masks
 
     def draw_motion(self, size_hw: tuple[int, int], rng: np.random.Generator) -> "Motion":
         """What happens to the places of an image of ``size_hw``: a ``Motion``."""
@@ -152,7 +165,15 @@ class Augmentation:
         degrees, factor, right, down = rng.uniform(-1, 1, 4) * limits
         center = (width - 1) / 2, (height - 1) / 2
         matrix = np.asarray(cv2.getRotationMatrix2D(center, float(degrees), float(1 + factor)), dtype=np.float64)
-        matrix[:, 2] += right * width, down * height
+        if policy.zoom_p and rng.random() < policy.zoom_p:
+            exponent, *places = rng.uniform(size=3)
+            factor = policy.zoom**exponent
+            # The middle of the view, as far from the image's as the view stays within the image.
+            middle = np.array(center) * (1 + (2 * np.array(places) - 1) * (1 - 1 / factor))
+            matrix = np.asarray(cv2.getRotationMatrix2D(middle.tolist(), float(degrees), float(factor)))
+            matrix[:, 2] += center - middle
+        else:
+            matrix[:, 2] += right * width, down * height
         if policy.shear_degrees:  # only then a number is drawn: without shear a seed gives what it always gave
             slope = np.tan(np.radians(rng.uniform(-1, 1) * policy.shear_degrees))
             matrix = matrix @ np.array([[1, slope, -slope * center[1]], [0, 1, 0], [0, 0, 1]])

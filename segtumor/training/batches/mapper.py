@@ -218,10 +218,11 @@ class RadiographMapper:
     def _truth(self, image_class: int, masks: NDArray[np.bool_], class_ids: Sequence[int]) -> Truth:
         areas = np.array([cv2.countNonZero(mask.view(np.uint8)) for mask in masks])
         kept = np.flatnonzero(areas >= max(1, self.min_lesion_area_px))
+        # What is in view of an image whose lesions all left it may look normal, and is not known to be.
         return Truth(
             masks=masks if len(kept) == len(masks) else masks[kept],
             class_ids=[class_ids[index] for index in kept.tolist()],
-            image_class=image_class,
+            image_class=image_class if areas.any() or not len(masks) else UNKNOWN_CLASS,
         )
 
     def _window(self, path: str, short_edge_px: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
