@@ -14,6 +14,9 @@ from segtumor.errors import ConfigError, ModelError
 from segtumor.files import output_errors
 from segtumor.models.weights import check_class_names, read_checkpoint, write_checkpoint
 
+#: How the names of parts begin that only training needs (``detectors.pixel_head``): left out where a model has none.
+_TRAINING_ONLY = ("pixel_head.",)
+
 
 def average_weights(sources: Sequence[str | Path], target: str | Path, *, shares: Sequence[float] = ()) -> int:
     """Write the weighted mean of weights of one architecture as ``target``.
@@ -40,7 +43,7 @@ def average_weights(sources: Sequence[str | Path], target: str | Path, *, shares
     if len(shares) != len(sources) or not all(share > 0 for share in shares):
         raise ConfigError("wrong shares", got=shares, expected=f"{len(sources)} numbers above 0, one for each file")
     checkpoints = [read_checkpoint(source) for source in sources]
-    states = [_tensors(checkpoint) for checkpoint in checkpoints]
+    states = _without_training_only([_tensors(checkpoint) for checkpoint in checkpoints])
     for source, checkpoint, state in zip(sources[1:], checkpoints[1:], states[1:], strict=True):
         check_class_names(checkpoint.get("class_names"), checkpoints[0].get("class_names"), source, True)
         _check_same(states[0], state, sources[0], source)
@@ -53,6 +56,11 @@ def average_weights(sources: Sequence[str | Path], target: str | Path, *, shares
 
 def _tensors(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in checkpoint["model"].items() if isinstance(tensor, torch.Tensor)}
+
+
+def _without_training_only(states: Sequence[dict[str, torch.Tensor]]) -> list[dict[str, torch.Tensor]]:
+    common = set.intersection(*map(set, states))
+    return [{n: t for n, t in state.items() if n in common or not n.startswith(_TRAINING_ONLY)} for state in states]
 
 
 def _check_same(

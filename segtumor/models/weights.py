@@ -14,7 +14,7 @@ from segtumor.errors import ModelError
 from segtumor.files import atomic_path, output_errors
 from segtumor.models.checksums import check_undamaged, seal
 from segtumor.models.exported_weights import is_export_file, read_exported_weights
-from segtumor.models.layouts.fit import check_backbone, warn_of_pixels
+from segtumor.models.layouts.fit import PIXELS, check_backbone, warn_of_pixels
 from segtumor.models.layouts.table import with_own_names
 from segtumor.models.layouts.vgg import deepened
 from segtumor.models.pickles import read_pickle
@@ -172,10 +172,9 @@ def load_weights(
 def fit_weights(model: nn.Module, state: Mapping[str, Any], *, path: str | Path, strict: bool) -> WeightsReport:
     """Load ``state`` where names and shapes agree; see ``load_weights``."""
     own = model.state_dict()
-    # Pixel mean and std are settings, stored with old checkpoints only.
-    state = {name: tensor for name, tensor in state.items() if not name.startswith("pixel_")}
+    state = {name: tensor for name, tensor in state.items() if name not in PIXELS}
     loaded = {n: tensor for n, tensor in state.items() if n in own and getattr(tensor, "shape", None) == own[n].shape}
-    initialised = tuple(name for name in own if name not in loaded and not name.startswith("pixel_"))
+    initialised = tuple(name for name in own if name not in loaded and name not in PIXELS)
     report = WeightsReport(
         tuple(loaded),
         initialised,

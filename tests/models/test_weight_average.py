@@ -43,6 +43,17 @@ def test_what_it_has_learnt_from(tmp_path, first, second, expected):
     assert read_checkpoint(tmp_path / "m.pth")["training_data"] == expected
 
 
+def test_parts_that_only_training_needs_are_left_out_where_one_has_none(tmp_path):
+    first, second = saved(tmp_path / "a.pth", 1), saved(tmp_path / "b.pth", 3)
+    checkpoint = read_checkpoint(second)
+    write_checkpoint(second, {**checkpoint, "model": {**checkpoint["model"], "pixel_head.last.weight": torch.ones(2)}})
+    for files in ([first, second], [second, first]):
+        average_weights(files, tmp_path / "mean.pth")
+        assert list(read_checkpoint(tmp_path / "mean.pth")["model"]) == ["layer.weight", "norm.num_batches_tracked"]
+    average_weights([second, second], tmp_path / "mean.pth")
+    assert read_checkpoint(tmp_path / "mean.pth")["model"]["pixel_head.last.weight"].tolist() == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from segtumor.models.classifiers.losses import image_loss
 from segtumor.models.classifiers.tasks import AuxiliaryTasks
+from segtumor.models.detectors.pixel_head import PixelHead
 from segtumor.models.detectors.typicality import Typicality
 
 
@@ -79,17 +80,27 @@ class ImageHeadRCNN(GeneralizedRCNN):
 
     @configurable
     def __init__(
-        self, *, image_head: ImageHead, image_loss_weight: float, tasks: AuxiliaryTasks | None = None, **parts: Any
+        self,
+        *,
+        image_head: ImageHead,
+        image_loss_weight: float,
+        tasks: AuxiliaryTasks | None = None,
+        pixel_head: PixelHead | None = None,
+        pixel_loss_weight: float = 1.0,
+        **parts: Any,
     ) -> None:
         """
         Args:
             image_head: on maps of the backbone.
             image_loss_weight: of its loss among the others.
             tasks: what else is learnt from the pooled maps, or None.
+            pixel_head: on the same maps, or None.
+            pixel_loss_weight: of its loss among the others.
             parts: as of ``GeneralizedRCNN``.
         """
         super().__init__(**parts)
         self.image_head, self._image_loss_weight, self.tasks = image_head, image_loss_weight, tasks
+        self.pixel_head, self._pixel_loss_weight = pixel_head, pixel_loss_weight
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
@@ -105,8 +116,15 @@ class ImageHeadRCNN(GeneralizedRCNN):
             dropout=cfg.MODEL.IMAGE_HEAD.DROPOUT,
         )
         tasks = AuxiliaryTasks.from_config(cfg, 2 * sum(channels)) if cfg.MODEL.AUXILIARY.TASKS else None
+        pixel_head = None
+        if cfg.MODEL.PIXEL_HEAD.ENABLED:
+            strides = [shapes[name].stride for name in names]
+            hidden = cfg.MODEL.PIXEL_HEAD.HIDDEN
+            pixel_head = PixelHead(in_features=names, channels=channels, strides=strides, hidden=hidden)
         return {
             **parts,
+            "pixel_head": pixel_head,
+            "pixel_loss_weight": cfg.MODEL.PIXEL_HEAD.LOSS_WEIGHT,
             "image_head": head,
             "image_loss_weight": cfg.MODEL.IMAGE_HEAD.LOSS_WEIGHT,
             "tasks": tasks,
@@ -126,6 +144,8 @@ class ImageHeadRCNN(GeneralizedRCNN):
         losses = {"loss_image": self._image_loss_weight * image_loss(logits, classes)}
         if self.tasks is not None:
             losses |= self.tasks.losses(pooled, [example.get("context", {}) for example in batched_inputs])
+        if self.pixel_head is not None:
+            losses["loss_pixels"] = self._pixel_loss_weight * self.pixel_head.losses(features, instances)
         return {**detector_losses, **proposal_losses, **losses}
 
     def inference(

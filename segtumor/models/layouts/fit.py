@@ -13,7 +13,8 @@ from segtumor.errors import ModelError
 from segtumor.models.layouts.table import Renamed
 
 logger = logging.getLogger(__name__)
-_PIXELS = "pixel_mean", "pixel_std"
+#: Settings that old checkpoints store with the weights.
+PIXELS = "pixel_mean", "pixel_std"
 _REMEDY = "configs/README.md says which configuration takes which weights"
 
 
@@ -47,7 +48,7 @@ def check_backbone(renamed: Renamed, own: Mapping[str, torch.Tensor], path: str 
 def warn_of_pixels(model: nn.Module, renamed: Renamed, path: str | Path) -> None:
     """Warn where the configuration scales pixels otherwise than the weights have learnt, as far as the file tells."""
     pixels = _stored_pixels(renamed.state) or (renamed.layout.pixels if renamed.layout else None)
-    own = _stored_pixels({name: getattr(model, name, None) for name in _PIXELS})
+    own = _stored_pixels({name: getattr(model, name, None) for name in PIXELS})
     if pixels is not None and own is not None and not np.allclose(own, pixels, rtol=0.02):
         mean, std = ([float(f"{value:.6g}") for value in values] for values in pixels)
         logger.warning(
@@ -60,6 +61,6 @@ def warn_of_pixels(model: nn.Module, renamed: Renamed, path: str | Path) -> None
 
 def _stored_pixels(state: Mapping[str, Any]) -> Sequence[Sequence[float]] | None:
     """Mean and standard deviation among parameters, as older versions of Detectron2 keep them, and its model zoo."""
-    tensors = [state.get(name) for name in _PIXELS]
+    tensors = [state.get(name) for name in PIXELS]
     values = [tensor.flatten().tolist() for tensor in tensors if isinstance(tensor, torch.Tensor)]
     return values if [len(part) for part in values] == [3, 3] else None
