@@ -293,6 +293,18 @@ def test_an_image_whose_lesions_left_the_view_is_of_no_known_class(record, monke
     assert mapper(**of_image)({**record, "annotations": []})["image_class"] == 0
 
 
+def test_a_normal_image_without_room_for_a_pasted_lesion_stays_normal(record, monkeypatch):
+    def without_room(onto, donor, rng):
+        return onto[0], np.concatenate([onto[1], np.zeros_like(donor[1])])
+
+    monkeypatch.setattr("segtumor.training.batches.mapper.paste_lesion", without_room)
+    of_image = {"class_names": ("benign", "malignant"), "targets": IMAGE_HEAD_RCNN.targets, "augmentation": "zoom"}
+    normal, donor = ({**record, "annotations": lesions} for lesions in ([], [annotation((5, 5, 15, 15), 1)]))
+    for seed in range(3):
+        example = mapper(**of_image).pasted(normal, donor, seed)
+        assert (len(example["instances"]), example["image_class"]) == (0, 0)
+
+
 def test_a_lesion_of_one_pixel_and_two_that_overlap(record):
     record["annotations"] = [
         annotation((63, 47, 64, 48), 1),

@@ -222,7 +222,7 @@ class RadiographMapper:
         return Truth(
             masks=masks if len(kept) == len(masks) else masks[kept],
             class_ids=[class_ids[index] for index in kept.tolist()],
-            image_class=image_class if areas.any() or not len(masks) else UNKNOWN_CLASS,
+            image_class=image_class if areas.any() or not class_ids else UNKNOWN_CLASS,
         )
 
     def _window(self, path: str, short_edge_px: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
