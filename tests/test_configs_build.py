@@ -64,6 +64,8 @@ def example(*, with_lesion):
     return {**example, "height": 2 * SIDE_PX, "width": 2 * SIDE_PX}
 
 
+#: Of detectors that judge the whole image, or every place, too.
+FURTHER = {"loss_image", "loss_pixels"}
 #: Losses of the architectures that are no detectors.
 OTHERS = {
     "ImageClassifier": {"loss_class"},
@@ -81,13 +83,13 @@ def training_losses(model, batch):
 
 def check_training(model):
     mixed = training_losses(model, [example(with_lesion=False), example(with_lesion=True)])
-    assert set(mixed) - {"loss_image"} == LOSSES and all(torch.isfinite(value) for value in mixed.values())
+    assert set(mixed) - FURTHER == LOSSES and all(torch.isfinite(value) for value in mixed.values())
     assert all(mixed[name].item() > 0 for name in ("loss_rpn_cls", "loss_cls", "loss_mask"))
     sum(mixed.values()).backward()
     untouched = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
     assert untouched == []
     normal = training_losses(model, [example(with_lesion=False)] * 2)
-    assert set(normal) - {"loss_image"} == LOSSES
+    assert set(normal) - FURTHER == LOSSES
     assert normal["loss_cls"].item() > 0 and normal["loss_box_reg"].item() == normal["loss_mask"].item() == 0
 
 

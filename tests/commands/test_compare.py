@@ -104,8 +104,8 @@ def test_several_models_are_each_compared_with_the_first_and_shown_side_by_side(
 def test_two_models(compare, folder):
     code, out, err = compare("--against", folder / "poor.json")
     assert (code, "error" in err) == (0, False)
-    assert "good and poor: 6 images of 5 cases" in out and "of 82 measures" in out
-    assert "With 20 permutations the smallest p is 0.048, which adjusted for 82 measures is about 1" in out
+    assert "good and poor: 6 images of 5 cases" in out and "of 83 measures" in out
+    assert "With 20 permutations the smallest p is 0.048, which adjusted for 83 measures is about 1" in out
     found = rows(folder)
     recall = found["poor", "lesion_recall"]
     assert (float(recall["first"]), float(recall["second"]), float(recall["difference"])) == (1, 0.25, 0.75)
