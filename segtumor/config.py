@@ -69,14 +69,15 @@ def _add_model_keys(cfg: CfgNode) -> None:
     cfg.MODEL.TORCHVISION.NORM = "BN"
 
     # Of META_ARCHITECTURE ImageHeadRCNN: width of the hidden layer, dropout, [0, 1), weight of its loss, 0 or more.
-    cfg.MODEL.PIXEL_HEAD = CfgNode()
-    cfg.MODEL.PIXEL_HEAD.ENABLED = False
-    cfg.MODEL.PIXEL_HEAD.HIDDEN = 64
-    cfg.MODEL.PIXEL_HEAD.LOSS_WEIGHT = 1.0
     cfg.MODEL.IMAGE_HEAD = CfgNode()
     cfg.MODEL.IMAGE_HEAD.HIDDEN = 128
     cfg.MODEL.IMAGE_HEAD.DROPOUT = 0.2
     cfg.MODEL.IMAGE_HEAD.LOSS_WEIGHT = 1.0
+    # Of the same: whether it learns a map of lesions too, the map's channels, weight of its loss, 0 or more.
+    cfg.MODEL.PIXEL_HEAD = CfgNode()
+    cfg.MODEL.PIXEL_HEAD.ENABLED = False
+    cfg.MODEL.PIXEL_HEAD.HIDDEN = 64
+    cfg.MODEL.PIXEL_HEAD.LOSS_WEIGHT = 1.0
 
     _add_classifier_keys(cfg)
 

@@ -164,19 +164,23 @@ class Augmentation:
         limits = np.array([policy.degrees, policy.scale, policy.shift, policy.shift])
         degrees, factor, right, down = rng.uniform(-1, 1, 4) * limits
         center = (width - 1) / 2, (height - 1) / 2
-        matrix = np.asarray(cv2.getRotationMatrix2D(center, float(degrees), float(1 + factor)), dtype=np.float64)
         if policy.zoom_p and rng.random() < policy.zoom_p:
-            exponent, *places = rng.uniform(size=3)
-            factor = policy.zoom**exponent
-            # The middle of the view, as far from the image's as the view stays within the image.
-            middle = np.array(center) * (1 + (2 * np.array(places) - 1) * (1 - 1 / factor))
-            matrix = np.asarray(cv2.getRotationMatrix2D(middle.tolist(), float(degrees), float(factor)))
-            matrix[:, 2] += center - middle
+            matrix = self._zoomed(np.array(center), degrees, rng)
         else:
+            matrix = np.asarray(cv2.getRotationMatrix2D(center, float(degrees), float(1 + factor)), dtype=np.float64)
             matrix[:, 2] += right * width, down * height
         if policy.shear_degrees:  # only then a number is drawn: without shear a seed gives what it always gave
             slope = np.tan(np.radians(rng.uniform(-1, 1) * policy.shear_degrees))
             matrix = matrix @ np.array([[1, slope, -slope * center[1]], [0, 1, 0], [0, 0, 1]])
+        return matrix
+
+    def _zoomed(self, center: NDArray[np.float64], degrees: float, rng: np.random.Generator) -> NDArray[np.float64]:
+        """(2, 3) that enlarges, and shows a part of the image whose middle leaves the view, unturned, within it."""
+        exponent, *places = rng.uniform(size=3)
+        factor = self._policy.zoom**exponent
+        middle = center * (1 + (2 * np.array(places) - 1) * (1 - 1 / factor))
+        matrix = np.asarray(cv2.getRotationMatrix2D(middle.tolist(), float(degrees), float(factor)), dtype=np.float64)
+        matrix[:, 2] += center - middle
         return matrix
 
     def _bend(self, size_hw: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
