@@ -26,12 +26,19 @@ def build_parser() -> argparse.ArgumentParser:
             "python tools/train_net.py --config-file configs/btxrd256_R_18_FPN.yaml --dry-run",
             "python tools/train_net.py --config-file configs/btxrd256_R_18_FPN.yaml --resume",
             "python tools/train_net.py --config-file configs/btxrd256_R_18_FPN.yaml --eval-only",
+            "python tools/train_net.py --config-file configs/tiny_phantoms.yaml --finish-only --init-from mean.pth"
+            " OUTPUT_DIR output/mean",
         ],
     )
     parser.add_argument("--config-file", required=True, metavar="FILE", help="a file of configs/")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--resume", action="store_true", help="continue the run in OUTPUT_DIR")
     how.add_argument("--eval-only", action="store_true", help="evaluate MODEL.WEIGHTS, or the best model in OUTPUT_DIR")
+    how.add_argument(
+        "--finish-only",
+        action="store_true",
+        help="train nothing: make a run of the weights of --init-from, with all that follows a training",
+    )
     how.add_argument(
         "--dry-run", action="store_true", help="check data and settings, take a few steps, print time and memory"
     )
@@ -102,7 +109,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _work(cfg: "CfgNode", arguments: argparse.Namespace) -> int:
-    from segtumor.training import final_evaluation
+    from segtumor.training import final_evaluation, finishing
     from segtumor.training import train as training
 
     if arguments.dry_run:
@@ -110,6 +117,8 @@ def _work(cfg: "CfgNode", arguments: argparse.Namespace) -> int:
         return 0
     if arguments.eval_only:
         evaluations = final_evaluation.evaluate_run(cfg)
+    elif arguments.finish_only:
+        evaluations = finishing.finish_only(cfg, init_from=arguments.init_from, overwrite=arguments.overwrite)
     else:
         evaluations = training.train(
             cfg, resume=arguments.resume, overwrite=arguments.overwrite, init_from=arguments.init_from

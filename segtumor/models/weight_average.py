@@ -22,8 +22,9 @@ def average_weights(sources: Sequence[str | Path], target: str | Path, *, shares
     """Write the weighted mean of weights of one architecture as ``target``.
 
     Parts that only training needs are left out where a source has none. What a source has fitted after its training,
-    such as which pictures are unlike its training images, has no meaningful mean: fit it again. Class names are those
-    of all; what the mean has learnt from is what any of them has. Whole numbers (counters) are the first's.
+    such as which pictures are unlike its training images, has no meaningful mean: ``training.finishing`` fits it again.
+    Class names are those of all; what the mean has learnt from is what any of them has. Whole numbers (counters) are
+    the first's.
 
     Args:
         sources: two or more of what ``read_checkpoint`` reads.

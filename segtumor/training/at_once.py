@@ -22,7 +22,7 @@ from segtumor.models.build import create_model, predictor_from_config
 from segtumor.models.classifiers.fitted import Fitted
 from segtumor.models.kinds import kind_of
 from segtumor.models.weights import write_checkpoint
-from segtumor.runs import CONFIG, FINAL_WEIGHTS, TRAINING_METRICS
+from segtumor.runs import FINAL_WEIGHTS, TRAINING_METRICS
 from segtumor.training import data_identity, data_sets, run_folder
 from segtumor.training.batches.catalog import DataParts
 from segtumor.training.batches.loaders import validation_batches
@@ -44,11 +44,7 @@ def fit_at_once(
     """
     model = _checked_model(cfg, resume=resume, init_from=init_from)
     known = data_identity.training_data(cfg.DATASETS.TRAIN, datasets["train"])
-    run_folder.prepare_run_folder(folder, resume=False)
-    write_text(folder / CONFIG, cfg.dump())
-    run_folder.write_provenance(
-        folder, datasets=datasets, seed=cfg.SEED, known=known, before=(), augmentation="none", resumed=False
-    )
+    run_folder.begin_run(cfg, datasets, known=known)
     with run_folder.log_file(folder):
         _fit(cfg, model, datasets)
         state = {"model": model.state_dict(), "class_names": list(cfg.MODEL.CLASS_NAMES), "training_data": known}

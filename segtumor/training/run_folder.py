@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from detectron2.config import CfgNode
 from detectron2.utils import comm
 
 import segtumor
 from segtumor import runs
 from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError
-from segtumor.files import prepare_output_folder, sha256_of_file, write_json
+from segtumor.files import prepare_output_folder, sha256_of_file, write_json, write_text
 from segtumor.runtime.exported import is_export
 from segtumor.system.locks import lock_folder
 from segtumor.system.versions import versions
@@ -116,8 +117,40 @@ def log_file(folder: str | Path) -> Iterator[None]:
         handler.close()
 
 
-def write_provenance(
-    folder: str | Path,
+def begin_run(
+    cfg: CfgNode,
+    datasets: DataParts,
+    *,
+    known: Mapping[str, Any] | None,
+    before: Iterable[str] = (),
+    resume: bool = False,
+) -> None:
+    """Make ``OUTPUT_DIR``, which passed ``check_run_folder``, ready, and write the complete configuration and the
+    record of the run into it.
+
+    Args:
+        known: what the weights have learnt from, as ``data_identity.training_data`` gives it.
+        before: sorted hashes of the cases that the weights knew from which the run started.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    folder = Path(cfg.OUTPUT_DIR)
+    prepare_run_folder(folder, resume=resume)
+    write_text(folder / runs.CONFIG, cfg.dump())
+    _write_provenance(
+        folder,
+        datasets=datasets,
+        seed=cfg.SEED,
+        known=known,
+        before=before,
+        augmentation=cfg.INPUT.AUGMENTATION,
+        resumed=resume,
+    )
+
+
+def _write_provenance(
+    folder: Path,
     *,
     datasets: DataParts,
     seed: int,
@@ -132,11 +165,9 @@ def write_provenance(
     ``training_data``, which says what the weights have learnt from by now.
 
     Args:
-        known: what the weights have learnt from, as ``data_identity.training_data`` gives it.
-        before: sorted hashes of the cases that the weights knew from which the run started.
         augmentation: name of a policy, or a file, whose hash is kept too.
     """
-    path = Path(folder) / runs.RUN_RECORD
+    path = folder / runs.RUN_RECORD
     entry: dict[str, Any] = {
         "schema_version": 1,
         "command": sys.argv,
@@ -150,7 +181,7 @@ def write_provenance(
         "machine": {"threads": torch.get_num_threads(), "cuda": torch.cuda.is_available()},
         "notice": segtumor.NOTICE,
     }
-    first = read_start(Path(folder)) if resumed else None
+    first = read_start(folder) if resumed else None
     if first is not None:
         if {**(first.get("cases") or {}), BEFORE: ""} == entry["cases"]:  # long lines; once is enough
             entry["cases"] = SAME

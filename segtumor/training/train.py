@@ -14,28 +14,24 @@ from torch import nn
 from tqdm import tqdm
 
 from segtumor.annotations.coco import CocoDataset
-from segtumor.datasets.sampling import evenly_spaced
 from segtumor.errors import ConfigError, DataError, ModelError
 from segtumor.evaluation.facts.truth import has_tumor
 from segtumor.evaluation.study.values import Evaluation
-from segtumor.files import write_text
 from segtumor.models.kinds import kind_of
-from segtumor.models.weights import load_weights, read_checkpoint, write_checkpoint
+from segtumor.models.weights import load_weights, read_checkpoint
 from segtumor.reporting.figures.training_curves import training_curves
-from segtumor.runs import BEST_WEIGHTS, CONFIG, FINAL_WEIGHTS, find_run
+from segtumor.runs import BEST_WEIGHTS, FINAL_WEIGHTS, find_run
 from segtumor.training import data_identity, data_sets, run_folder
 from segtumor.training.at_once import dry_fit, fit_at_once
 from segtumor.training.batches.catalog import DataParts, Files
-from segtumor.training.batches.loaders import build_train_loader, validation_batches
+from segtumor.training.batches.loaders import build_train_loader
 from segtumor.training.checkpoints.resuming import Newest, newest_checkpoint
-from segtumor.training.final_evaluation import choose_operating_points, evaluate_sets
+from segtumor.training.finishing import finish
 from segtumor.training.hooks import Validation
 from segtumor.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 _TIMED_STEPS = 3
-#: Images of a set that what follows training is fitted on.
-_MOST_FITTED = 1000
 
 
 def train(
@@ -76,17 +72,8 @@ def _train(
         remarks = _resume(cfg, trainer, newest, datasets, folder)
     # Only now, when all that a user can get wrong is known to be right, may an old run be changed or replaced.
     if comm.is_main_process():
-        run_folder.prepare_run_folder(folder, resume=resume)
-        write_text(folder / CONFIG, cfg.dump())
-        run_folder.write_provenance(
-            folder,
-            datasets=datasets,
-            seed=cfg.SEED,
-            known=trainer.checkpointer.training_data,
-            before=data_identity.seen_by(None if newest else _initial(cfg, init_from)),
-            augmentation=cfg.INPUT.AUGMENTATION,
-            resumed=resume,
-        )
+        before = data_identity.seen_by(None if newest else _initial(cfg, init_from))
+        run_folder.begin_run(cfg, datasets, known=trainer.checkpointer.training_data, before=before, resume=resume)
     comm.synchronize()
     with run_folder.log_file(folder):
         for remark in remarks:
@@ -139,26 +126,7 @@ def _run(cfg: CfgNode, trainer: Trainer, datasets: DataParts, folder: Path) -> d
     trainer.checkpointer.save(FINAL_WEIGHTS, iteration=trainer.iter - 1)
     if trainer.iter > trainer.start_iter:
         _draw_curves(folder)
-    best = find_run(folder)[1]
-    load_weights(trainer.model, best, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
-    _finish(cfg, trainer.model, datasets, best)
-    choose_operating_points(cfg, trainer.model, datasets["validation"], folder, weights=best)
-    return evaluate_sets(cfg, trainer.model, datasets["test"], folder, weights=best)
-
-
-def _finish(cfg: CfgNode, model: nn.Module, datasets: DataParts, weights: Path) -> None:
-    """Fit what a kind of model fits after training, and keep it with the weights."""
-    finish = kind_of(cfg).finish
-    if finish is None:
-        return
-    if not datasets["validation"]:
-        logger.warning(
-            "DATASETS.VALIDATION is empty: the model cannot say which pictures are unlike its training images"
-        )
-        return
-    parts = (evenly_spaced(data_sets.records_of(datasets[part]), _MOST_FITTED) for part in ("train", "validation"))
-    finish(model, *(validation_batches(cfg, records) for records in parts))
-    write_checkpoint(weights, {**read_checkpoint(weights), "model": model.state_dict()})
+    return finish(cfg, trainer.model, datasets, find_run(folder)[1])
 
 
 def _draw_curves(folder: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 
 from segtumor.commands import train
 from segtumor.models.weights import read_checkpoint
-from segtumor.training import hooks, stopping
+from segtumor.training import finishing, hooks, stopping
 from segtumor.training import train as training
 from segtumor.training.data_identity import compare_data, image_files_hash
 from segtumor.training.stopping import StopSignals
@@ -275,7 +275,7 @@ def test_an_image_file_that_was_replaced_is_noticed(tmp_path):
 
 
 def test_a_leak_that_was_known_is_warned_of_and_no_hidden_one_may_follow(type_train, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(training, "evaluate_sets", lambda *_, **__: {})
+    monkeypatch.setattr(finishing, "evaluate_sets", lambda *_, **__: {})
     both = {"DATASETS.TEST": ("phantoms_train",), "DATASETS.TRAIN": ("phantoms_train",), "SOLVER.MAX_ITER": 1}
     assert type_train(tmp_path / "run", settings=both) == 0
     more = {**both, "DATASETS.TRAIN": ("phantoms_train", "phantoms_val")}
@@ -302,7 +302,7 @@ def test_cases_trained_on_at_any_start_may_not_test(tiny_copy, type_train, other
 def test_weights_that_were_trained_on_what_tests_them_are_warned_of(
     tiny_copy, type_train, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(training, "evaluate_sets", lambda *_, **__: {})
+    monkeypatch.setattr(finishing, "evaluate_sets", lambda *_, **__: {})
     weights, new = tiny_copy / "model_final.pth", tmp_path / "new"
     train_part, test_part = {"DATASETS.TEST": ("phantoms_train",)}, {"DATASETS.TEST": ("phantoms_test",)}
     said = f"3 cases of the test part were trained on by {weights}"

@@ -6,8 +6,8 @@ from segtumor.commands.common.command_line import command, make_parser
 from segtumor.commands.weights.output import new_weights
 
 _DESCRIPTION = """Write the mean of the weights of models that were trained further from one start: it often finds more
-than each of them, and takes no longer to run. Which shares are best is for a validation set to say. In a run folder the
-mean takes the place of model_best.pth."""
+than each of them, and takes no longer to run. Which shares are best is for a validation set to say. segtumor train
+--finish-only --init-from OUT makes a run of the mean."""
 
 
 def build_parser() -> argparse.ArgumentParser:
