@@ -180,6 +180,8 @@ def _add_data_keys(cfg: CfgNode) -> None:
     cfg.INPUT.MOSAIC = 0.0
     # How often one that is not gets a lesion of another training image, [0, 1].
     cfg.INPUT.COPY_PASTE = 0.0
+    # How often another training image shines through one that neither happened to, [0, 1].
+    cfg.INPUT.MIXUP = 0.0
     # Pairs of a class, or "normal", and the policy of its images in place of that one.
     cfg.INPUT.AUGMENTATION_BY_CLASS = []
     # Lesions with fewer pixels than this after augmentation are dropped from that training step.

@@ -74,7 +74,26 @@ def test_lesions_are_pasted_and_it_repeats(records, tiny_config):
     assert more >= len(pasted) // 2
 
 
-@pytest.mark.parametrize("key", ["INPUT.MOSAIC", "INPUT.COPY_PASTE"])
+def test_images_shine_through_one_another_and_it_repeats(records, tiny_config):
+    settings = {"MODEL.META_ARCHITECTURE": "ImageHeadRCNN", "MODEL.CLASS_NAMES": ["benign", "malignant"]}
+    settings |= {"INPUT.AUGMENTATION": "none"}
+    mixed, again, plain = (
+        [example for batch in itertools.islice(build_train_loader(
+            tiny_config({**settings, "INPUT.MIXUP": p}), [records]), 6) for example in batch]
+        for p in (1.0, 1.0, 0.0)
+    )  # fmt: skip
+    changed = 0
+    for one, same, alone in zip(mixed, again, plain, strict=True):
+        assert one["file_name"] == same["file_name"] == alone["file_name"]
+        np.testing.assert_array_equal(one["image"], same["image"])
+        changed += not np.array_equal(one["image"], alone["image"])  # the other may be the image itself
+        assert len(one["instances"]) >= len(alone["instances"])
+        shown = {int(class_id) + 1 for class_id in one["instances"].gt_classes}
+        assert one["image_class"] == (shown.pop() if len(shown) == 1 else -1 if shown else 0)
+    assert changed > len(mixed) // 2
+
+
+@pytest.mark.parametrize("key", ["INPUT.MOSAIC", "INPUT.COPY_PASTE", "INPUT.MIXUP"])
 def test_mosaics_of_whole_images_are_refused(key, records, tiny_config):
     with pytest.raises(ConfigError, match=f"{key}.*is of no class"):
         build_train_loader(tiny_config({key: 0.5, "MODEL.META_ARCHITECTURE": "ImageClassifier"}), [records])

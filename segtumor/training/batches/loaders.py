@@ -1,6 +1,7 @@
 """Loaders over our records, from the configuration."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,24 @@ from segtumor.training.batches.order import BatchOrder
 from segtumor.training.batches.workers import InHand, answering
 
 #: Keep the draw of other images apart from what the same seed decides of the augmentation.
-_MOSAIC, _PASTE = 4, 5
+_MOSAIC, _PASTE, _MIXUP = 4, 5, 6
 #: ``DATALOADER.SAMPLER_TRAIN`` for as many images of each training set, beside Detectron2's two.
 SOURCE_BALANCED = "SourceBalancedSampler"
+
+
+@dataclass(frozen=True)
+class Together:
+    """How often an example is made of several records, each in [0, 1].
+
+    Attributes:
+        mosaic: put together of its record and three others.
+        paste: of those that are not, how often one gets a lesion of another record.
+        mixup: of those that neither happens to, how often another record's image shines through.
+    """
+
+    mosaic: float = 0.0
+    paste: float = 0.0
+    mixup: float = 0.0
 
 
 class TrainLoader:
@@ -31,8 +47,7 @@ class TrainLoader:
 
     Args:
         order: keyword arguments of ``BatchOrder``, but for ``skip``.
-        mosaic_p: how often an example is put together of its record and three others, [0, 1].
-        paste_p: how often one that is not gets a lesion of another record, [0, 1].
+        together: how often an example is made of several records.
         num_workers: processes that read; 0 reads in this one.
         timeout_s: how long a process may take for a batch; 0 for ever.
     """
@@ -44,11 +59,10 @@ class TrainLoader:
         order: dict[str, Any],
         num_workers: int,
         timeout_s: int = 0,
-        mosaic_p: float = 0.0,
-        paste_p: float = 0.0,
+        together: Together = Together(),
     ) -> None:
         self._in_hand = InHand(num_workers)
-        self._examples, self._order = _Examples(records, mapper, self._in_hand, mosaic_p, paste_p), order
+        self._examples, self._order = _Examples(records, mapper, self._in_hand, together), order
         self._num_workers, self._timeout_s = num_workers, timeout_s
 
     def __iter__(self) -> Iterator[list[Example]]:
@@ -80,7 +94,7 @@ def build_train_loader(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> Tra
         sources: the records of each training set.
 
     Raises:
-        ConfigError: mosaics of whole images or lesions pasted on them, an unknown sampler or one that has nothing to
+        ConfigError: images made of several for a model of whole images, an unknown sampler or one that has nothing to
             balance, class weights and repeat-factor sampling, which would correct imbalance twice, or a batch that
             cannot be divided among the processes.
     """
@@ -93,11 +107,6 @@ def build_train_loader(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> Tra
             got=cfg.SOLVER.IMS_PER_BATCH,
             expected=f"a multiple of {processes}",
         )
-    if not kind_of(cfg).needs_lesions:
-        for key, value in (("INPUT.MOSAIC", cfg.INPUT.MOSAIC), ("INPUT.COPY_PASTE", cfg.INPUT.COPY_PASTE)):
-            if value:
-                what, remedy = "an image put together of several is of no class", "Set it to 0 for classifiers"
-                raise ConfigError(what, where=key, got=value, remedy=remedy)
     order = {
         "indices": _sampler(cfg, sources),
         "batch_size": cfg.SOLVER.IMS_PER_BATCH // processes,
@@ -111,9 +120,21 @@ def build_train_loader(cfg: CfgNode, sources: Sequence[Sequence[Record]]) -> Tra
         order,
         cfg.DATALOADER.NUM_WORKERS,
         timeout_s=cfg.DATALOADER.WORKER_TIMEOUT_S,
-        mosaic_p=cfg.INPUT.MOSAIC,
-        paste_p=cfg.INPUT.COPY_PASTE,
+        together=_together(cfg),
     )
+
+
+def _together(cfg: CfgNode) -> Together:
+    shares = {
+        "INPUT.MOSAIC": cfg.INPUT.MOSAIC,
+        "INPUT.COPY_PASTE": cfg.INPUT.COPY_PASTE,
+        "INPUT.MIXUP": cfg.INPUT.MIXUP,
+    }
+    for key, share in shares.items():
+        if share and not kind_of(cfg).needs_lesions:
+            what, remedy = "an image put together of several is of no class", "Set it to 0 for classifiers"
+            raise ConfigError(what, where=key, got=share, remedy=remedy)
+    return Together(*shares.values())
 
 
 def _has_lesion(record: Record) -> bool:
@@ -124,11 +145,11 @@ class _Examples(Dataset[Example]):
     """Mapped records by (index, seed). Records are kept as bytes, which worker processes share instead of copying."""
 
     def __init__(
-        self, records: Sequence[Record], mapper: RadiographMapper, in_hand: InHand, mosaic_p: float, paste_p: float
+        self, records: Sequence[Record], mapper: RadiographMapper, in_hand: InHand, together: Together
     ) -> None:
         self._records, self._mapper, self._in_hand = DatasetFromList(records, copy=False), mapper, in_hand
-        self._mosaic_p, self._paste_p = mosaic_p, paste_p
-        self._donors = [index for index, record in enumerate(records) if _has_lesion(record)] if paste_p else []
+        self._together = together
+        self._donors = [i for i, record in enumerate(records) if _has_lesion(record)] if together.paste else []
 
     def __len__(self) -> int:
         return len(self._records)
@@ -142,15 +163,18 @@ class _Examples(Dataset[Example]):
             donor = self._donor(index, seed)
             if donor is not None:
                 return self._mapper.pasted(self._records[index], self._records[donor], seed)
+            other = self._other(index, seed)
+            if other is not None:
+                return self._mapper.mixed(self._records[index], self._records[other], seed)
             return self._mapper(self._records[index], seed=seed)
 
     def _others(self, seed: int) -> list[int]:
         """Indices of the three that make a mosaic of an example of this seed; empty where it stays by itself."""
-        if not self._mosaic_p:
+        if not self._together.mosaic:
             return []
         rng = np.random.default_rng([seed, _MOSAIC])
         found: list[int] = rng.integers(len(self._records), size=3).tolist()
-        return found if rng.random() < self._mosaic_p else []
+        return found if rng.random() < self._together.mosaic else []
 
     def _donor(self, index: int, seed: int) -> int | None:
         """Index of the record that lends an example of this seed a lesion; None where it stays as it is."""
@@ -158,7 +182,15 @@ class _Examples(Dataset[Example]):
             return None
         rng = np.random.default_rng([seed, _PASTE])
         donor = self._donors[int(rng.integers(len(self._donors)))]
-        return donor if rng.random() < self._paste_p and donor != index else None
+        return donor if rng.random() < self._together.paste and donor != index else None
+
+    def _other(self, index: int, seed: int) -> int | None:
+        """Index of the record whose image shines through an example of this seed; None where it stays by itself."""
+        if not self._together.mixup:
+            return None
+        rng = np.random.default_rng([seed, _MIXUP])
+        other = int(rng.integers(len(self._records)))
+        return other if rng.random() < self._together.mixup and other != index else None
 
     def file_name(self, index: int) -> str:
         """Of the image of a record."""

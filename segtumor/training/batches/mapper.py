@@ -29,6 +29,7 @@ from segtumor.training.batches.augmentation import Augmentation, Motion
 from segtumor.training.batches.cache import ImageCache
 from segtumor.training.batches.composed import SUFFIXES, ComposedAugmentation
 from segtumor.training.batches.copy_paste import paste_lesion
+from segtumor.training.batches.mixup import mixup
 from segtumor.training.batches.mosaic import Tile, mosaic
 
 #: Files whose remarks this process has logged: a training reads each hundreds of times, by several mappers.
@@ -158,6 +159,16 @@ class RadiographMapper:
         classes = {class_id + 1 for class_id in lent_ids}
         sources = [record, donor] if classes else [record]
         return self._of_tile(sources, tile, rng, (classes | ({own} - {0})) or {0})
+
+    def mixed(self, record: Record, other: Record, seed: int) -> Example:
+        """As a call, with another record's image shining through (``mixup``).
+
+        Of a normal image and one of a class it is of that class, of two classes of unknown class.
+        """
+        rng = np.random.default_rng(seed)
+        onto, through = self._tiles([record, other], rng)
+        classes = {image_class_of(r, self.class_names) for r in (record, other)}
+        return self._of_tile([record, other], mixup(onto, through, rng), rng, (classes - {0}) or {0})
 
     def _tiles(self, records: Sequence[Record], rng: np.random.Generator) -> list[Tile]:
         """Images and lesions of records at one size for the model."""
