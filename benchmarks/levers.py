@@ -20,7 +20,7 @@ EXAMPLES = """examples:
   python benchmarks/levers.py --data btxrd256 --init-from output/weights/efficientnet_lite0.pth --steps 600 \\
       --output output/levers/from_imagenet --levers baseline anchors frozen_norms --seeds 42 43
   python benchmarks/levers.py --data btxrd256 --init-from output/btxrd_lite/model_best.pth --steps 400 \\
-      --output output/levers/further --levers baseline strong zoom MODEL.META_ARCHITECTURE ImageHeadRCNN
+      --output output/levers/further --levers baseline strong zoom -- MODEL.META_ARCHITECTURE ImageHeadRCNN
 """
 
 
