@@ -44,6 +44,14 @@ def test_each_loads_with_its_bases(path):
     assert cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS is False
 
 
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_learns_from_squares_is_shown_squares(path):
+    """BTXRD at 256 px, and what goes on from a model of it."""
+    cfg = load_config(path)
+    if path.stem == "lite_phantoms" or any(name.startswith("btxrd") for name in cfg.DATASETS.TRAIN):
+        assert cfg.INPUT.SQUARE and not cfg.INPUT.SPACING_MM
+
+
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_each_experiment_is_short_and_says_what_it_is(path):
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -22,6 +22,8 @@ SHOWN = (
     *("froc_mean", "false_positives_per_normal_image", "image_missed_whole", "image_auc", "image_auc_of_worst_class"),
     *("image_sensitivity", "image_specificity", "image_class_macro_auc", "image_ece_calibrated"),
 )
+#: That measured.
+_VERSIONS = ("segtumor", "python", "numpy", "scipy", "onnxruntime", "torch", "detectron2")
 _LIMITS = (
     "Research use only; not a medical device. Do not base a diagnosis on it.",
     "A normal reading does not exclude a tumour: the table says how many it missed.",
@@ -78,7 +80,7 @@ def _body(arguments) -> int:
         folder.mkdir()
         cfg = _configuration(Path(arguments.run), folder.name)
         measured = _measure(cfg, folder, arguments)
-        _write_entry(folder, arguments, measured, _hashes(cfg))
+        _write_entry(folder, arguments, measured, *_hashes(cfg))
         os.replace(folder, target)
     for name in (EXPORTED, CARD):
         print(f"{target / name}: {_size(target / name) / 1e6:.2f} MB")
@@ -155,11 +157,14 @@ def _more_estimates(study, results, names):
 
 def _export(cfg, folder):
     from segtumor.export.export import export
+    from segtumor.runs import OPERATING_POINTS
     from segtumor.shipped.entry import EXPORTED
 
     cfg = cfg.clone()
     cfg.freeze()
     export(cfg, folder / EXPORTED, format_name="onnx", precision="float16", overwrite=True)
+    # The run's, which the entry's replace: those are chosen by what the export answers.
+    (folder / EXPORTED / OPERATING_POINTS).unlink(missing_ok=True)
 
 
 def _results(names_of_sets, folder, cfg, threads):
@@ -178,18 +183,21 @@ def _results(names_of_sets, folder, cfg, threads):
 
 
 def _hashes(cfg):
-    """Of the training annotations and the split."""
+    """{name of a data set: hash of its annotations}, the first training set first; and the hash of that one's split."""
     from segtumor.files import sha256_of_file
     from segtumor.training.batches.catalog import dataset_paths
 
-    annotations = Path(dataset_paths(cfg.DATASETS.TRAIN[0])[0])
-    return sha256_of_file(annotations), sha256_of_file(annotations.parents[1] / "split.json")
+    names = (*cfg.DATASETS.TRAIN, *cfg.DATASETS.VALIDATION, *cfg.DATASETS.TEST)
+    annotations = {name: Path(dataset_paths(name)[0]) for name in names}
+    split = annotations[names[0]].parents[1] / "split.json"
+    return {name: sha256_of_file(path) for name, path in annotations.items()}, sha256_of_file(split)
 
 
-def _write_entry(folder, arguments, measured, hashes):
+def _write_entry(folder, arguments, measured, data_sha256, split_sha256):
     from segtumor.files import sha256_of_file, write_json, write_text
     from segtumor.reporting.pages.study_page import study_page
     from segtumor.shipped.entry import CARD, ENTRY, SCHEMA_VERSION, Measured
+    from segtumor.system.versions import versions
     from segtumor.texts import counted, is_undefined
 
     study = measured.study
@@ -203,8 +211,8 @@ def _write_entry(folder, arguments, measured, hashes):
             key: getattr(arguments, key)
             for key in ("name", "version", "summary", "licence", "trained_on", "started_from")
         },
-        "dataset_sha256": hashes[0],
-        "split_sha256": hashes[1],
+        "dataset_sha256": next(iter(data_sha256.values())),
+        "split_sha256": split_sha256,
         "evaluated_on": _evaluated_on(study),
         "measured": list(map(asdict, numbers)),
         "operating_points": list(map(asdict, measured.points)),
@@ -213,7 +221,8 @@ def _write_entry(folder, arguments, measured, hashes):
     limits = dict.fromkeys((*_LIMITS[:1], *arguments.limit, *_LIMITS[1:]))  # each once
     tables = list(card_tables(entry, limits))
     write_text(folder / CARD, card_text(entry, tables, threshold=study.settings.score_threshold))
-    page = study_page(study, title=f"{entry['name']}: model card", provenance={}, extra_tables=tables)
+    provenance = {"Annotations, SHA-256": data_sha256, "Versions": versions(_VERSIONS)}
+    page = study_page(study, title=f"{entry['name']}: model card", provenance=provenance, extra_tables=tables)
     write_text(Path(arguments.page), page)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     entry["files"] = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in paths}

@@ -53,6 +53,23 @@ def test_it_reads_and_tells_noise_from_radiographs(folder, tmp_path):
     assert model.read(phantom) == model.read(phantom)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("btxrd")])
+@pytest.mark.parametrize("times_hw", [(2, 1), (1, 1.5)])
+def test_radiographs_of_any_shape_are_seen_as_the_squares_it_learnt_from(name, times_hw):
+    """All radiographs of BTXRD at 256 px were made squares, so that real ones, mostly taller than wide, must be too."""
+    pytest.importorskip("onnxruntime")
+    import cv2
+
+    model = segtumor.load(name)
+    for phantom in make_phantoms(3, seed=7):
+        square = phantom.views[0].pixels
+        height, width = (round(times * side) for times, side in zip(times_hw, square.shape, strict=True))
+        stretched = cv2.resize(square, (width, height), interpolation=cv2.INTER_LINEAR)
+        readings = [model.read(pixels) for pixels in (square, stretched)]
+        probabilities = [list(reading.image_probabilities) for reading in readings]
+        assert probabilities[1] == pytest.approx(probabilities[0], abs=0.1)
+
+
 @pytest.mark.command
 def test_infer_needs_no_model_to_be_named(tmp_path):
     pytest.importorskip("onnxruntime")
