@@ -69,6 +69,7 @@ def load_training_sets(cfg: CfgNode, files: Files | None = None) -> DataParts:
     fit_tables(cfg, datasets["train"])
     _check_lesions(cfg, datasets["train"])
     _check_image_classes(cfg, datasets["train"])
+    _warn_of_squares(cfg, datasets["train"])
     set_epochs(cfg, len(records_of(datasets["train"])))
     if cfg.SEED < 0:
         cfg.SEED = comm.shared_random_seed()
@@ -126,6 +127,19 @@ def check_schedule(cfg: CfgNode) -> None:
             "The learning rate warms up during %d of %d iterations, so that little is learnt: lower "
             "SOLVER.WARMUP_ITERS or raise SOLVER.MAX_ITER",
             *(min(warm_up, iterations), iterations),
+        )
+
+
+def _warn_of_squares(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
+    """Warn where radiographs were probably scaled to squares, so that the model would not know others."""
+    if cfg.INPUT.SQUARE or cfg.INPUT.SPACING_MM or all(dataset.info.get("synthetic") is True for dataset in datasets):
+        return
+    sizes = {(record["width"], record["height"]) for record in records_of(datasets)}
+    if len(sizes) == 1 and len(set(*sizes)) == 1:
+        logger.warning(
+            "All training images are %d x %d px: if radiographs of other shapes were scaled to squares, set "
+            "INPUT.SQUARE True, so that the model is shown new ones likewise",
+            *next(iter(sizes)),
         )
 
 

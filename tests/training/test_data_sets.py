@@ -35,6 +35,15 @@ def all_normal(document):
         image["image_label"] = "normal"
 
 
+def not_drawn(document):
+    del document["info"]["synthetic"]
+
+
+def one_of_another_shape(document):
+    not_drawn(document)
+    document["images"][0]["height"] += 8
+
+
 def all_crowds(document):
     for annotation in document["annotations"]:
         annotation["iscrowd"] = 1
@@ -132,6 +141,24 @@ def nothing_outlined(document):
     document["annotations"] = []
     for image in document["images"]:
         image["image_label"] = "malignant"
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "warned"),
+    [
+        (lambda document: None, {}, False),  # phantoms were drawn as they are
+        (not_drawn, {}, True),
+        (not_drawn, {"INPUT.SQUARE": True}, False),
+        (not_drawn, {"INPUT.SPACING_MM": 0.5}, False),
+        (one_of_another_shape, {}, False),
+    ],
+)
+def test_radiographs_that_were_scaled_to_squares_are_warned_of(
+    other_set, tiny_config, caplog, monkeypatch, change, settings, warned
+):
+    monkeypatch.setattr("segtumor.training.data_sets.check_image_sizes", lambda *_, **__: None)
+    load_training_sets(tiny_config({**settings, "DATASETS.TRAIN": f"['{other_set(change)}']"}))
+    assert ("set INPUT.SQUARE True" in caplog.text) == warned
 
 
 def test_tumours_that_nobody_outlined_do_not_train_a_detector(other_set, tiny_config):
