@@ -6,6 +6,7 @@ from typing import Any
 
 from segtumor.errors import ConfigError
 from segtumor.inference.load import InferenceModel, load_model, with_embedding
+from segtumor.runtime.protocols import Classifier, ContextModel
 
 
 def load_models(
@@ -46,8 +47,9 @@ def combine(
     if any("mc_dropout" in member.settings for member in members):
         what = "several passes of one look of one model are compared"
         raise ConfigError(what, where="--mc-dropout", remedy="Leave out --tta, and name one model")
-    if SCALE in looks and first.predictor.windowing.square:
-        raise ConfigError("the model takes pictures of one size", where="--tta scale", remedy="Use --tta flip")
+    judges = isinstance(first.predictor.model, Classifier | ContextModel)
+    if SCALE in looks and judges and first.predictor.windowing.square:
+        raise ConfigError("the classifier takes pictures of one size", where="--tta scale", remedy="Use --tta flip")
     check_members([member.predictor for member in members], names)
     class_names = first.predictor.class_names
     models: list[Any] = [member.predictor.model for member in members]

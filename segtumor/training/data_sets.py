@@ -11,7 +11,7 @@ from detectron2.utils.env import seed_all_rng
 from segtumor.annotations.coco import CocoDataset
 from segtumor.annotations.regions import CROWDS_AS_LESIONS, Crowds, count_crowds
 from segtumor.errors import ConfigError
-from segtumor.evaluation.facts.truth import UNKNOWN_CLASS
+from segtumor.evaluation.facts.truth import UNKNOWN_CLASS, has_tumor
 from segtumor.models.kinds import class_weights, kind_of, set_classes
 from segtumor.training.batches.catalog import (
     DataParts,
@@ -119,6 +119,17 @@ def can_choose(cfg: CfgNode, dataset: CocoDataset) -> bool:
     return True
 
 
+def check_validation_sets(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
+    """Refuse several validation sets, and an operating point that the one cannot choose, before rather than after."""
+    kinds = {has_tumor(image, cfg.MODEL.CLASS_NAMES) for dataset in datasets for image in dataset.annotated_images}
+    if cfg.OPERATING_POINTS.USED and len(kinds) < 2:
+        what = "an operating point is chosen on a validation set with images with and without a tumour"
+        got, remedy = cfg.OPERATING_POINTS.USED, 'Name such a set in DATASETS.VALIDATION, or set it to ""'
+        raise ConfigError(what, where="OPERATING_POINTS.USED", got=got, remedy=remedy)
+    if len(datasets) > 1:
+        raise ConfigError("one validation set chooses the best model", where="DATASETS.VALIDATION", got=len(datasets))
+
+
 def check_schedule(cfg: CfgNode) -> None:
     """Warn where the learning rate hardly reaches ``SOLVER.BASE_LR`` before training ends."""
     warm_up, iterations = cfg.SOLVER.WARMUP_ITERS, cfg.SOLVER.MAX_ITER
@@ -132,15 +143,17 @@ def check_schedule(cfg: CfgNode) -> None:
 
 def _warn_of_squares(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
     """Warn where radiographs were probably scaled to squares, so that the model would not know others."""
-    if cfg.INPUT.SQUARE or cfg.INPUT.SPACING_MM or all(dataset.info.get("synthetic") is True for dataset in datasets):
+    if cfg.INPUT.SQUARE or cfg.INPUT.SPACING_MM:
         return
-    sizes = {(record["width"], record["height"]) for record in records_of(datasets)}
-    if len(sizes) == 1 and len(set(*sizes)) == 1:
-        logger.warning(
-            "All training images are %d x %d px: if radiographs of other shapes were scaled to squares, set "
-            "INPUT.SQUARE True, so that the model is shown new ones likewise",
-            *next(iter(sizes)),
-        )
+    for dataset in datasets:
+        sizes = {(record["width"], record["height"]) for record in dataset.records}
+        drawn = dataset.info.get("synthetic") is True
+        if len(dataset.records) > 1 and len(sizes) == 1 and len(set(*sizes)) == 1 and not drawn:
+            logger.warning(
+                "%s: all images are %d x %d px; if radiographs of other shapes were scaled to squares, set "
+                "INPUT.SQUARE True, so that the model is shown new ones likewise",
+                *(dataset.json_path, *next(iter(sizes))),
+            )
 
 
 def _check_outlined(dataset: CocoDataset) -> None:

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 from detectron2.config import CfgNode
+from detectron2.utils import comm
 from torch import nn
 
 import segtumor
@@ -51,16 +52,23 @@ def finish_only(
         init_from: weights; ``MODEL.WEIGHTS`` means the same.
 
     Raises:
-        SegtumorError: no weights, or such as do not fit; a model that is fitted at once; bad configuration or data; a
-            folder that cannot be written.
+        SegtumorError: no weights, such as do not fit, or those of the run folder itself; a model that is fitted at
+            once; several processes; bad configuration or data; a folder that cannot be written.
     """
     weights = init_from or cfg.MODEL.WEIGHTS
     if not weights:
         raise ConfigError("no weights to finish", where="--finish-only", remedy="Name them with --init-from")
     if kind_of(cfg).fit is not None:
-        raise ConfigError("this model is fitted at once, and then finished", where="--finish-only")
-    datasets = data_sets.load_training_sets(cfg, files)
+        what = "this model is fitted at once, and then finished"
+        raise ConfigError(what, where="--finish-only", remedy="Leave --finish-only out")
+    if comm.get_world_size() > 1:
+        raise ConfigError("weights are finished by one process", where="--num-gpus", remedy="Use --num-gpus 1 or 0")
     folder = Path(cfg.OUTPUT_DIR)
+    if Path(weights).resolve().parent == folder.resolve():
+        what, remedy = "the weights lie in the folder whose run they would replace", "Choose another OUTPUT_DIR"
+        raise ConfigError(what, where=weights, remedy=remedy)
+    datasets = data_sets.load_training_sets(cfg, files)
+    data_sets.check_validation_sets(cfg, datasets["validation"])
     with run_folder.lock_run(folder):
         run_folder.check_run_folder(folder, resume=False, overwrite=overwrite)
         checkpoint, model = read_checkpoint(weights), create_model(cfg)

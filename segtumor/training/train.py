@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError, DataError, ModelError
-from segtumor.evaluation.facts.truth import has_tumor
 from segtumor.evaluation.study.values import Evaluation
 from segtumor.models.kinds import kind_of
 from segtumor.models.weights import load_weights, read_checkpoint
@@ -179,17 +178,8 @@ def _build(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) -
     return trainer, sentence
 
 
-def _check_used_point(cfg: CfgNode, datasets: Sequence[CocoDataset]) -> None:
-    """Refuse an operating point that the validation set cannot choose, before training rather than after it."""
-    kinds = {has_tumor(image, cfg.MODEL.CLASS_NAMES) for dataset in datasets for image in dataset.annotated_images}
-    if cfg.OPERATING_POINTS.USED and len(kinds) < 2:
-        what = "an operating point is chosen on a validation set with images with and without a tumour"
-        got, remedy = cfg.OPERATING_POINTS.USED, 'Name such a set in DATASETS.VALIDATION, or set it to ""'
-        raise ConfigError(what, where="OPERATING_POINTS.USED", got=got, remedy=remedy)
-
-
 def _validation(cfg: CfgNode, datasets: Sequence[CocoDataset], model: nn.Module) -> Validation | None:
-    _check_used_point(cfg, datasets)
+    data_sets.check_validation_sets(cfg, datasets)
     if not datasets:
         remedy = "Name DATASETS.VALIDATION or set it to 0"
         if cfg.SOLVER.AVERAGE_DECAY:
@@ -200,6 +190,4 @@ def _validation(cfg: CfgNode, datasets: Sequence[CocoDataset], model: nn.Module)
             raise ConfigError(what, where="SOLVER.PLATEAU_PATIENCE", got=got, remedy=remedy)
         logger.warning("DATASETS.VALIDATION is empty: no best model is chosen, training does not stop early")
         return None
-    if len(datasets) > 1:
-        raise ConfigError("one validation set chooses the best model", where="DATASETS.VALIDATION", got=len(datasets))
     return Validation.from_config(cfg, datasets[0], model)

@@ -6,6 +6,7 @@ import pytest
 
 import segtumor
 from segtumor.shipped.registry import DEFAULT
+from segtumor.structures.readings import UNLIKE_TRAINING
 
 SIDE = 320
 _Y, _X = np.mgrid[:SIDE, :SIDE].astype(np.float32) / SIDE
@@ -57,4 +58,6 @@ def model():
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_it_is_noted(model, name):
-    assert model.read(PICTURES[name]).notes
+    reading = model.read(PICTURES[name])
+    # Two plain gray values look like nothing to the network, and the note is that there are only two.
+    assert reading.notes if name == "disc" else reading.has_note(UNLIKE_TRAINING)

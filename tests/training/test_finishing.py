@@ -67,6 +67,12 @@ def test_it_is_a_run_that_knows_what_its_weights_have_learnt_from(finished, run)
         ({}, None, ConfigError, "--init-from"),
         ({}, "model_best.pth", ModelError, "image_head"),  # of a model without one
         ({"MODEL.META_ARCHITECTURE": "HogClassifier"}, "model_best.pth", ConfigError, "fitted at once"),
+        (
+            {"DATASETS.VALIDATION": ("phantoms_val", "phantoms_test")},
+            "model_best.pth",
+            ConfigError,
+            "one validation set",
+        ),
     ],
 )
 def test_what_cannot_be_finished(phantoms, tiny_config, run, tmp_path, settings, weights, error, message):
@@ -76,7 +82,14 @@ def test_what_cannot_be_finished(phantoms, tiny_config, run, tmp_path, settings,
     assert not (tmp_path / "new" / "config.yaml").exists()
 
 
-def test_a_folder_with_a_run_is_not_replaced_unasked(phantoms, tiny_config, run):
-    cfg = tiny_config({**_IMAGE_HEAD, "OUTPUT_DIR": run})
+def test_a_folder_with_a_run_is_not_replaced_unasked(phantoms, tiny_config, run, tmp_path):
+    (tmp_path / "model_final.pth").touch()
     with pytest.raises(ConfigError, match="already holds a run"):
-        finish_only(cfg, init_from=run / "model_best.pth")
+        finish_only(tiny_config({**_IMAGE_HEAD, "OUTPUT_DIR": tmp_path}), init_from=run / "model_best.pth")
+
+
+def test_weights_are_not_read_from_the_run_that_they_would_replace(phantoms, tiny_config, run):
+    cfg = tiny_config({**_IMAGE_HEAD, "OUTPUT_DIR": run})
+    with pytest.raises(ConfigError, match="lie in the folder"):
+        finish_only(cfg, init_from=run / "model_best.pth", overwrite=True)
+    assert (run / "model_best.pth").is_file()

@@ -88,7 +88,12 @@ class RadiographMapper:
         check_steps(self.steps)
         if self.spacing_mm and (self.square or self.cache_folder):
             other = "INPUT.SQUARE" if self.square else "INPUT.CACHE_DIR"
-            raise ConfigError(f"a fixed spacing and {other} exclude each other", where="INPUT.SPACING_MM")
+            raise ConfigError(
+                f"a fixed spacing and {other} exclude each other",
+                where="INPUT.SPACING_MM",
+                got=self.spacing_mm,
+                remedy=f"Set it to 0, or {other} to {'False' if self.square else repr('')}",
+            )
         self._augmentation: Augmentation | ComposedAugmentation
         if Path(self.augmentation).suffix in SUFFIXES:
             shortest = min(*self.short_edges_px, self.max_long_edge_px)

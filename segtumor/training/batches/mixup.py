@@ -9,7 +9,7 @@ import numpy as np
 
 from segtumor.training.batches.mosaic import Tile
 
-#: Both parameters of the beta distribution that shares are drawn from: mostly near a half, as for detectors.
+#: Both parameters of the beta distribution that shares are drawn from, as Zhang et al. 2019 have it.
 _ALPHA = 1.5
 #: Neither image has a smaller share: its lesions, which count in full, would hardly be seen.
 _LEAST_SHARE = 0.25
