@@ -212,7 +212,7 @@ def test_a_stopped_one_continues_with_what_it_has(type_crossval, tmp_path, monke
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("segtumor.training.train.evaluate_sets", stop_before_the_test)
+        patch.setattr("segtumor.training.finishing.evaluate_sets", stop_before_the_test)
         assert type_crossval(tmp_path) == 130
     assert "Resumed from" in (tmp_path / "fold_2" / "log.txt").read_text()
     assert read_checkpoint(tmp_path / "fold_2" / "model_final.pth")["iteration"] == 1
