@@ -55,18 +55,8 @@ def finish_only(
         SegtumorError: no weights, such as do not fit, or those of the run folder itself; a model that is fitted at
             once; several processes; bad configuration or data; a folder that cannot be written.
     """
-    weights = init_from or cfg.MODEL.WEIGHTS
-    if not weights:
-        raise ConfigError("no weights to finish", where="--finish-only", remedy="Name them with --init-from")
-    if kind_of(cfg).fit is not None:
-        what = "this model is fitted at once, and then finished"
-        raise ConfigError(what, where="--finish-only", remedy="Leave --finish-only out")
-    if comm.get_world_size() > 1:
-        raise ConfigError("weights are finished by one process", where="--num-gpus", remedy="Use --num-gpus 1 or 0")
-    folder = Path(cfg.OUTPUT_DIR)
-    if Path(weights).resolve().parent == folder.resolve():
-        what, remedy = "the weights lie in the folder whose run they would replace", "Choose another OUTPUT_DIR"
-        raise ConfigError(what, where=weights, remedy=remedy)
+    weights, folder = init_from or cfg.MODEL.WEIGHTS, Path(cfg.OUTPUT_DIR)
+    _check(cfg, weights, folder)
     datasets = data_sets.load_training_sets(cfg, files)
     data_sets.check_validation_sets(cfg, datasets["validation"])
     with run_folder.lock_run(folder):
@@ -81,6 +71,20 @@ def finish_only(
         with run_folder.log_file(folder):
             logger.info("Weights, without a step of training: %s", weights)
             return finish(cfg, model, datasets, folder / BEST_WEIGHTS)
+
+
+def _check(cfg: CfgNode, weights: str | Path | None, folder: Path) -> None:
+    """Refuse what cannot be finished, before anything is read or replaced."""
+    if not weights:
+        raise ConfigError("no weights to finish", where="--finish-only", remedy="Name them with --init-from")
+    if kind_of(cfg).fit is not None:
+        what = "this model is fitted at once, and then finished"
+        raise ConfigError(what, where="--finish-only", remedy="Leave --finish-only out")
+    if comm.get_world_size() > 1:
+        raise ConfigError("weights are finished by one process", where="--num-gpus", remedy="Use --num-gpus 1 or 0")
+    if Path(weights).resolve().parent == folder.resolve():
+        what, remedy = "the weights lie in the folder whose run they would replace", "Choose another OUTPUT_DIR"
+        raise ConfigError(what, where=weights, remedy=remedy)
 
 
 def _fit(cfg: CfgNode, model: nn.Module, datasets: DataParts, weights: Path) -> None:

@@ -56,13 +56,15 @@ def test_mosaics_are_made_and_repeat(records, tiny_config):
     assert lesions[0] > lesions[1]
 
 
-def test_lesions_are_pasted_and_it_repeats(records, tiny_config):
+def made_of_several(records, tiny_config, key, p):
+    """The examples of six batches, of a model with an image head, with one way of joining images at a probability."""
     settings = {"MODEL.META_ARCHITECTURE": "ImageHeadRCNN", "MODEL.CLASS_NAMES": ["benign", "malignant"]}
-    pasted, again, plain = (
-        [example for batch in itertools.islice(build_train_loader(
-            tiny_config({**settings, "INPUT.COPY_PASTE": p}), [records]), 6) for example in batch]
-        for p in (1.0, 1.0, 0.0)
-    )  # fmt: skip
+    cfg = tiny_config({**settings, "INPUT.AUGMENTATION": "none", key: p})
+    return [example for batch in itertools.islice(build_train_loader(cfg, [records]), 6) for example in batch]
+
+
+def test_lesions_are_pasted_and_it_repeats(records, tiny_config):
+    pasted, again, plain = (made_of_several(records, tiny_config, "INPUT.COPY_PASTE", p) for p in (1.0, 1.0, 0.0))
     more = 0
     for one, same, alone in zip(pasted, again, plain, strict=True):
         assert one["file_name"] == same["file_name"] == alone["file_name"]
@@ -75,13 +77,7 @@ def test_lesions_are_pasted_and_it_repeats(records, tiny_config):
 
 
 def test_images_shine_through_one_another_and_it_repeats(records, tiny_config):
-    settings = {"MODEL.META_ARCHITECTURE": "ImageHeadRCNN", "MODEL.CLASS_NAMES": ["benign", "malignant"]}
-    settings |= {"INPUT.AUGMENTATION": "none"}
-    mixed, again, plain = (
-        [example for batch in itertools.islice(build_train_loader(
-            tiny_config({**settings, "INPUT.MIXUP": p}), [records]), 6) for example in batch]
-        for p in (1.0, 1.0, 0.0)
-    )  # fmt: skip
+    mixed, again, plain = (made_of_several(records, tiny_config, "INPUT.MIXUP", p) for p in (1.0, 1.0, 0.0))
     changed = 0
     for one, same, alone in zip(mixed, again, plain, strict=True):
         assert one["file_name"] == same["file_name"] == alone["file_name"]
