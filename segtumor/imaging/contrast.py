@@ -10,15 +10,17 @@ from segtumor.arrays import GrayImage
 from segtumor.imaging.intensity import sparse_sample
 
 _FIRST_LOOK, _SECOND_LOOK = 10_000, 1_000_000
-#: A radiograph of 8 bits has more than a hundred gray values; masks, scanned text and 1-bit pictures have two.
-_FEWEST_LEVELS = 16
+#: Radiographs of 8 bits have more than a hundred gray values, the poorest of 750 of BTXRD 44; with a tenth of the usual
+#: contrast they have some 25; masks, scanned text and 1-bit pictures have two.
+_FEWEST_LEVELS = 32
 #: Of the pixels; blank but for a mark or a frame.
 _NEARLY_ALL = 0.995
 _SMALLEST_EDGE_PX = 32
 #: Of the pixels, white as can be. 2 of 1,000 radiographs of BTXRD have more.
 _CLIPPED = 0.03
-#: JPEG leaves white a little short of white, in gray values of 8 bits.
-_JPEG_ERROR = 1 / 255
+#: JPEG leaves white a little short of white: by one of 255 gray values, and half a one for rounding. As a share of the
+#: brightest pixel, since ten bits in a file of sixteen reach a 64th of its range.
+_JPEG_ERROR = 1.5 / 255
 
 
 def remarks_on(pixels: GrayImage) -> list[str]:
@@ -45,5 +47,5 @@ def _contrast(pixels: GrayImage) -> str | None:
 
 def _clipping(pixels: GrayImage) -> str | None:
     sample = sparse_sample(pixels, _FIRST_LOOK)
-    white = np.count_nonzero(sample >= pixels.max() - _JPEG_ERROR) / sample.size
+    white = np.count_nonzero(sample >= pixels.max() * (1 - _JPEG_ERROR)) / sample.size
     return f"plain white: {white:.0%} of the picture, clipped or not exposed" if white > _CLIPPED else None

@@ -24,7 +24,8 @@ def with_specks(count):
 
 PICTURES = {
     "ordinary": (ORDINARY, None),
-    "few levels, but enough": (ORDINARY // 10 * 10, None),
+    "few levels, but enough": (ORDINARY // 6 * 6, None),
+    "a tenth of its contrast": (ORDINARY // 10 + 100, "gray values"),
     "on a black ground": (np.where(np.arange(80) < 70, 0, ORDINARY).astype(np.uint8), None),
     "flat": (FLAT, "no contrast: every pixel has the same gray value"),
     "black": (FLAT * 0, "no contrast: every pixel"),
@@ -47,6 +48,15 @@ def test_remarks(case):
         assert found == []
     else:
         assert word in found[0]
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_plain_white_is_white_in_files_of_more_bits_than_they_use(bits):
+    picture = (ORDINARY / 255 * (2**bits - 1)).astype(np.uint16)
+    container = np.float32(255 if bits == 8 else 65535)
+    assert remarks_on(picture / container) == []
+    picture[:, :20] = picture.max()
+    assert "plain white: 2" in remarks_on(picture / container)[0]
 
 
 def test_a_large_picture_is_looked_at_in_samples_and_a_speck_between_them_counts():
