@@ -5,10 +5,11 @@ import json
 from dummy_models import write_export
 
 from segtumor.files import sha256_of_file
+from segtumor.shipped.entry import OWN_HASH, SCHEMA_VERSION, hash_of_fields
 
 SHA = "0" * 64
 ENTRY = {
-    "schema_version": 1,
+    "schema_version": SCHEMA_VERSION,
     "version": "3",
     "summary": "finds what is bright",
     "licence": "research use",
@@ -36,6 +37,6 @@ def write_model(root, name, **changes):
     (folder / "config.yaml").write_text("VERSION: 2\n")
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in paths}
-    entry = {**ENTRY, "name": name, "files": files, **changes}
-    (folder / "model.json").write_text(json.dumps({k: v for k, v in entry.items() if v is not None}))
+    entry = {k: v for k, v in {**ENTRY, "name": name, "files": files, **changes}.items() if v is not None}
+    (folder / "model.json").write_text(json.dumps({OWN_HASH: hash_of_fields(entry), **entry}))
     return folder

@@ -7,6 +7,7 @@ import torch
 from repository import ROOT
 
 from segtumor.commands import infer, models
+from segtumor.files import sha256_of_file
 from segtumor.models.weights import read_checkpoint, write_checkpoint
 from segtumor.shipped.registry import find_model, starting_weights
 
@@ -58,7 +59,9 @@ def test_a_run_becomes_a_model_with_a_name(register, run_folder, phantoms, tmp_p
         (folder / name).read_text() for name in ("config.yaml", "card.md", "model.json")
     )
     assert "Operating points" in (tmp_path / "card.html").read_text()
-    assert "| mask AP50 |" in (folder / "card.md").read_text()
+    card = (folder / "card.md").read_text()
+    assert "| mask AP50 |" in card and "--name mine --version 1 --page card.html` measured this" in card
+    assert entry.split_sha256 in card and entry.split_sha256 == sha256_of_file(phantoms / "split.json")
     assert models.main(["show", "mine"]) == 0 and "knows nothing" in capsys.readouterr().out
     assert read_checkpoint(starting_weights("mine"))["class_names"] == ["benign", "malignant"]
     found = ["--run", "mine", "--input", str(phantoms / "images"), "--output", str(tmp_path / "found"), "--no-overlays"]

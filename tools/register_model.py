@@ -184,19 +184,22 @@ def _results(names_of_sets, folder, cfg, threads):
 
 def _hashes(cfg):
     """{name of a data set: hash of its annotations}, the first training set first; and the hash of that one's split."""
+    from segtumor.datasets.splits.document import hash_of_split_beside
     from segtumor.files import sha256_of_file
     from segtumor.training.batches.catalog import dataset_paths
 
     names = (*cfg.DATASETS.TRAIN, *cfg.DATASETS.VALIDATION, *cfg.DATASETS.TEST)
     annotations = {name: Path(dataset_paths(name)[0]) for name in names}
-    split = annotations[names[0]].parents[1] / "split.json"
-    return {name: sha256_of_file(path) for name, path in annotations.items()}, sha256_of_file(split)
+    first = annotations[names[0]]
+    # Split files without a hash of what they say, as that of phantoms, are known by the file's own.
+    split_sha256 = hash_of_split_beside(first) or sha256_of_file(first.parents[1] / "split.json")
+    return {name: sha256_of_file(path) for name, path in annotations.items()}, split_sha256
 
 
 def _write_entry(folder, arguments, measured, data_sha256, split_sha256):
     from segtumor.files import sha256_of_file, write_json, write_text
     from segtumor.reporting.pages.study_page import study_page
-    from segtumor.shipped.entry import CARD, ENTRY, SCHEMA_VERSION, Measured
+    from segtumor.shipped.entry import CARD, ENTRY, OWN_HASH, SCHEMA_VERSION, Measured, hash_of_fields
     from segtumor.system.versions import versions
     from segtumor.texts import counted, is_undefined
 
@@ -220,13 +223,14 @@ def _write_entry(folder, arguments, measured, data_sha256, split_sha256):
     }
     limits = dict.fromkeys((*_LIMITS[:1], *arguments.limit, *_LIMITS[1:]))  # each once
     tables = list(card_tables(entry, limits))
-    write_text(folder / CARD, card_text(entry, tables, threshold=study.settings.score_threshold))
+    page = Path(arguments.page)
+    write_text(folder / CARD, card_text(entry, tables, threshold=study.settings.score_threshold, page=page.name))
     provenance = {"Annotations, SHA-256": data_sha256, "Versions": versions(_VERSIONS)}
-    page = study_page(study, title=f"{entry['name']}: model card", provenance=provenance, extra_tables=tables)
-    write_text(Path(arguments.page), page)
+    content = study_page(study, title=f"{entry['name']}: model card", provenance=provenance, extra_tables=tables)
+    write_text(page, content)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     entry["files"] = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in paths}
-    write_json(folder / ENTRY, entry)
+    write_json(folder / ENTRY, {**entry, OWN_HASH: hash_of_fields(entry)})
 
 
 def _number(estimate):
@@ -265,8 +269,8 @@ def card_tables(entry, limits):
     yield "Limits", "", ("",), [(text,) for text in limits]
 
 
-def card_text(entry, tables, *, threshold):
-    """The card as Markdown."""
+def card_text(entry, tables, *, threshold, page):
+    """The card as Markdown; ``page`` is the file with figures."""
     measured = [
         (
             m["name"],
@@ -276,10 +280,14 @@ def card_text(entry, tables, *, threshold):
         )
         for m in entry["measured"]
     ]
+    name, version = entry["name"], entry["version"]
+    command = f"python tools/register_model.py --run RUN --name {name} --version {version} --page {page}"
     sections = [
-        f"# {entry['name']}, version {entry['version']}\n\n{entry['summary']}",
+        f"# {name}, version {version}\n\n{entry['summary']}",
         f"## Measured on {entry['evaluated_on']}\n\nFindings count from a score of {threshold:.3f}. Intervals resample "
-        f"cases.\n\n{_table(('measure', 'value', '95% interval', 'of'), measured)}",
+        f"cases.\n\n{_table(('measure', 'value', '95% interval', 'of'), measured)}\n\n"
+        f"`{command}` measured this, from a training's folder and with the texts of this card as its other options. "
+        f"{page}, with figures and all groups, comes of it too.",
         *(
             f"## {title}\n\n" + "\n\n".join(filter(None, (_table(header, rows), note)))
             if len(header) > 1

@@ -1,14 +1,18 @@
 """The models that come with segtumor: ``segtumor models``."""
 
 import argparse
+import logging
 from collections.abc import Iterable, Sequence
 
 from segtumor.commands.common.command_line import command, make_parser
-from segtumor.errors import ConfigError
-from segtumor.shipped.entry import Entry, Measured, read_entry
+from segtumor.errors import ConfigError, ModelError, SomeInputsFailedError
+from segtumor.escaping import printable
+from segtumor.shipped.entry import Entry, Measured
 from segtumor.shipped.fetching import fetch_model
 from segtumor.shipped.registry import DEFAULT, find_model, model_folders
 from segtumor.texts import aligned_table
+
+logger = logging.getLogger(__name__)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,9 +43,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> int:
     _check(arguments)
     if arguments.action == "list":
-        print(_table([read_entry(folder) for folder in model_folders().values()]))
-    elif arguments.action == "show":
-        print(describe(find_model(arguments.name)))
+        return _list()
+    if arguments.action == "show":
+        print(printable(describe(find_model(arguments.name)), keep="\n"))
     else:
         entry = fetch_model(arguments.name, arguments.source)
         print(f"{entry.name} {entry.version} is in {entry.folder}; use it with: segtumor infer --run {entry.name}")
@@ -55,6 +59,18 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"{action} needs {'a' if name is None else 'no'} name", where="NAME", got=name, remedy=remedy)
     if (action == "fetch") != (source is not None):
         raise ConfigError("fetch, and only fetch, needs a source", where="--from", got=source)
+
+
+def _list() -> int:
+    """Print what there is; of a model that cannot be used a warning tells, and the exit code."""
+    entries, folders = [], model_folders()
+    for name in folders:
+        try:
+            entries.append(find_model(name))
+        except ModelError as error:
+            logger.warning("%s", error)
+    print(printable(_table(entries), keep="\n"))
+    return SomeInputsFailedError.exit_code if len(entries) < len(folders) else 0
 
 
 def _table(entries: Iterable[Entry]) -> str:

@@ -5,6 +5,7 @@
 Not here: where the folders lie (``registry``), and the format of the export (``runtime.exported``).
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from segtumor.files import is_inside, read_ordinary, sha256_of_file
 from segtumor.runtime.fields import Fields, Reads, Rule, Several, WrongFieldError
 
 ENTRY, EXPORTED, CONFIGURATION, CARD = "model.json", "export", "config.yaml", "card.md"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: Field of ``model.json``: ``hash_of_fields`` of the others.
+OWN_HASH = "entry_sha256"
 _FETCH_AGAIN = "Install segtumor again, or fetch the model again: segtumor models fetch"
 
 
@@ -108,7 +111,7 @@ def read_entry(folder: str | Path) -> Entry:
     """The entry of a model's folder.
 
     Raises:
-        ModelError: ``model.json`` is missing, no JSON, of another version, or a field is wrong.
+        ModelError: ``model.json`` is missing, no JSON, of another version, or a field is wrong or was edited.
     """
     folder = Path(folder)
     path = folder / ENTRY
@@ -118,12 +121,22 @@ def read_entry(folder: str | Path) -> Entry:
         raise ModelError("no such model", where=path, remedy=_FETCH_AGAIN) from error
     except (OSError, ValueError) as error:  # UnicodeDecodeError is one
         raise ModelError("cannot be read", where=path, remedy=_FETCH_AGAIN) from error
+    written, found = values.pop(OWN_HASH, None) if isinstance(values, dict) else None, hash_of_fields(values)
     try:
-        return _entry(values, folder)
+        entry = _entry(values, folder)
+        if written != found:
+            raise WrongFieldError(OWN_HASH, "does not fit the other fields", got=f"{written!r:.80}", expected=found)
+        return entry
     except WrongFieldError as error:
         raise ModelError(
             f"{error.field} {error.what}", where=path, got=error.got, expected=error.expected, remedy=_FETCH_AGAIN
         ) from error
+
+
+def hash_of_fields(values: Any) -> str:
+    """SHA-256 of an entry's fields, in whatever order and layout: by it numbers and thresholds that somebody edited are
+    noticed, as changed weights are."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _entry(values: Any, folder: Path) -> Entry:

@@ -6,7 +6,7 @@ A fetched model of the name of a shipped one does not replace it: a name means o
 import os
 from pathlib import Path
 
-from segtumor.errors import ConfigError
+from segtumor.errors import ConfigError, ModelError
 from segtumor.runs import EXPORT
 from segtumor.shipped.entry import CONFIGURATION, ENTRY, EXPORTED, Entry, read_entry
 
@@ -38,7 +38,7 @@ def find_model(name: str) -> Entry:
 
     Raises:
         ConfigError: there is none of this name; those that there are, are named.
-        ModelError: as ``read_entry``.
+        ModelError: as ``read_entry``, or the entry is of another name.
     """
     folders = model_folders()
     if name not in folders:
@@ -49,29 +49,34 @@ def find_model(name: str) -> Entry:
             expected=f"the folder of a training run or of an exported model, or the name of a model ({known})",
             remedy="Check the path; `segtumor models` lists the names",
         )
-    return read_entry(folders[name])
+    entry = read_entry(folders[name])
+    if entry.name != name:
+        remedy = f"Name the folder {entry.name}, or register or fetch the model again"
+        raise ModelError("name is not its folder's", where=folders[name] / ENTRY, got=entry.name, remedy=remedy)
+    return entry
 
 
 def model_folder(path_or_name: str | Path | None = None) -> Path:
     """The folder of a model to read radiographs with.
 
     Args:
-        path_or_name: a folder, which is returned as it is, whatever it holds; else the name of a model, whose export
-            is verified; None for the default model.
+        path_or_name: a folder, which is returned as it is unless it is that of a model with its entry; else the name
+            of a model. The export of either is verified. None for the default model.
 
     Raises:
         ConfigError, ModelError: as ``find_model``.
     """
     if path_or_name is not None and Path(path_or_name).exists():
-        return Path(path_or_name)
+        folder = Path(path_or_name)
+        return _verified_export(read_entry(folder)) if (folder / ENTRY).is_file() else folder
     if path_or_name is None and DEFAULT not in model_folders():
         raise ConfigError("no model is named, and none comes with this segtumor", remedy="Add --run DIR")
-    return find_model(str(path_or_name or DEFAULT)).verified(EXPORTED) / EXPORTED
+    return _verified_export(find_model(str(path_or_name or DEFAULT)))
 
 
 def starting_weights(path_or_name: str | Path) -> Path:
-    """Weights to start a training from: a file of that path, or the export in that folder, else those of the model of
-    that name, verified.
+    """Weights to start a training from: a file of that path, or the export in that folder, else those of the model in
+    that folder or of that name, verified.
 
     Returns:
         The path as it was given if it is neither: whoever reads it says so.
@@ -79,6 +84,14 @@ def starting_weights(path_or_name: str | Path) -> Path:
     path = Path(path_or_name)
     if (path / EXPORT).is_file():
         return path / EXPORT
-    if path.exists() or str(path_or_name) not in model_folders():
+    if (path / ENTRY).is_file():
+        entry = read_entry(path)
+    elif path.exists() or str(path_or_name) not in model_folders():
         return path
-    return find_model(str(path_or_name)).verified(EXPORTED, CONFIGURATION) / EXPORTED / EXPORT
+    else:
+        entry = find_model(str(path_or_name))
+    return entry.verified(EXPORTED, CONFIGURATION) / EXPORTED / EXPORT
+
+
+def _verified_export(entry: Entry) -> Path:
+    return entry.verified(EXPORTED) / EXPORTED

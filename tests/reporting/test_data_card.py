@@ -12,7 +12,7 @@ from segtumor.datasets.annotation_files import load_parts
 from segtumor.datasets.counts import describe
 from segtumor.datasets.flow import Amount, Flow
 from segtumor.reporting.figures.histograms import age_histogram_figure, lesion_size_figure
-from segtumor.reporting.pages.data_card import data_card
+from segtumor.reporting.pages.data_card import data_card, data_card_text
 from segtumor.reporting.pictures.contact_sheet import contact_sheet
 from segtumor.structures.lesions import AnnotatedImage, Lesion
 from segtumor.structures.masks import rle_from_mask
@@ -109,6 +109,18 @@ def test_the_card_holds_everything_and_asks_for_nothing():
         assert text in page
     assert re.findall(r'(?:src|href)="(?!data:)', page) == []
     assert page.count("<img") == 2  # sizes and examples; ages are not known
+
+
+def test_the_card_as_markdown_has_the_same_tables():
+    parts = load_parts(EXAMPLES / "coco" / "annotations.json", EXAMPLES / "images")
+    statistics = describe(parts)
+    text = data_card_text("Phantoms <1>", parts, statistics, split_sha256="abc123")
+    assert text.startswith("# Phantoms &lt;1>\n") and NOTICE in text
+    headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
+    assert headings == ["About", *(table.title for table in statistics.tables), "How to recognise it"]
+    assert f"| annotations | 3 | {parts['annotations'].sha256} |\n| split |  | abc123 |" in text
+    for table in statistics.tables:
+        assert text.count(f"| {' | '.join(map(str, table.rows[0]))} |") >= 1
 
 
 def test_a_card_without_examples():

@@ -74,7 +74,7 @@ def test_a_file_that_is_not_as_registered_is_refused(roots, file, content, messa
         ({"version": 3}, "version"),
         ({"version": None}, "version is missing"),
         ({"more": 1}, "more is unknown"),
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 1}, "schema_version"),
         ({"temperature": 0}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
         ({"dataset_sha256": SHA[:-1]}, "dataset_sha256"),
@@ -97,6 +97,38 @@ def test_a_file_that_is_not_as_registered_is_refused(roots, file, content, messa
 def test_an_entry_edited_by_hand_is_refused(tmp_path, changes, field):
     with pytest.raises(ModelError, match=field):
         read_entry(write_model(tmp_path, "edited", **changes))
+
+
+@pytest.mark.parametrize(
+    ("written", "edited"),
+    [
+        ('"score_threshold": 0.25', '"score_threshold": 0.001'),
+        ('"value": 45.25', '"value": 99.0'),
+        ('"low": 40.0', '"low": 98.0'),
+        ('"research use"', '"any use"'),
+        ('"entry_sha256": "', '"entry_sha256": "0'),
+    ],
+)
+def test_plausible_edits_are_noticed_too(roots, written, edited):
+    path = write_model(roots[1], "mine") / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=2, sort_keys=True))
+    assert find_model("mine")
+    content = path.read_text()
+    assert content.count(written) == 1
+    path.write_text(content.replace(written, edited))
+    with pytest.raises(ModelError, match="entry_sha256 does not fit the other fields"):
+        find_model("mine")
+
+
+def test_a_folder_of_another_name_is_refused_by_its_name_and_read_as_a_folder(roots):
+    folder = write_model(roots[1], "mine").rename(roots[1] / "copied")
+    with pytest.raises(ModelError, match=r"name is not its folder's.*mine"):
+        find_model("copied")
+    assert model_folder(folder) == folder / "export"
+    assert starting_weights(folder) == folder / "export" / "export.json"
+    (folder / "export" / "export.json").write_bytes(b"{}")
+    with pytest.raises(ModelError, match="damaged"):
+        model_folder(folder)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '"text"', "\udcff"])
@@ -210,6 +242,17 @@ def test_the_command(roots, tmp_path, capsys):
         and models.main(["list", "x"]) == 2
         and models.main(["show", "x", "--from", "y"]) == 2
     )
+
+
+def test_a_broken_model_hides_no_other_and_a_name_cannot_command_the_terminal(roots, caplog, capsys):
+    (write_model(roots[1], "broken") / "model.json").write_text("{")
+    write_model(roots[1], "red", summary="\x1b[31mred")
+    assert models.main([]) == 6
+    shown = capsys.readouterr().out
+    assert "btxrd-lite  default" in shown and "\\x1b[31mred" in shown and "\x1b" not in shown
+    assert "broken" not in shown and "cannot be read" in caplog.text and "broken" in caplog.text
+    shutil.rmtree(roots[1] / "broken")
+    assert models.main([]) == 0
 
 
 def test_infer_and_the_api_use_it_unasked(tmp_path):

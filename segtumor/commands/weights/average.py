@@ -19,7 +19,9 @@ def build_parser() -> argparse.ArgumentParser:
             "segtumor weights average a.pth b.pth --shares 0.7 0.3 --output mean.pth",
         ],
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="weights of one architecture and the same classes")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="weights of one architecture and the same classes, or names"
+    )
     parser.add_argument("--shares", nargs="+", type=float, default=[], metavar="S", help="of each file; default: equal")
     parser.add_argument("--output", required=True, metavar="OUT", help="file to write, .pth")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT")
@@ -29,8 +31,9 @@ def build_parser() -> argparse.ArgumentParser:
 @command(build_parser)
 def main(arguments: argparse.Namespace) -> int:
     from segtumor.models.weight_average import average_weights
+    from segtumor.shipped.registry import starting_weights
 
     output = new_weights(arguments.output, overwrite=arguments.overwrite, where="--output")
-    count = average_weights(arguments.files, output, shares=arguments.shares)
+    count = average_weights([starting_weights(file) for file in arguments.files], output, shares=arguments.shares)
     print(f"{output}: the mean of {len(arguments.files)} models, {count} tensors")
     return 0

@@ -20,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
             "segtumor weights convert output/weights/vgg16.pth vgg19.pth --deepen",
         ],
     )
-    parser.add_argument("file", metavar="FILE", help="weights: .pth, or .pkl of Detectron2's model zoo")
+    parser.add_argument("file", metavar="FILE", help="weights: .pth, .pkl of Detectron2's model zoo, or a model's name")
     parser.add_argument("output", metavar="OUT", help="file to write, .pth")
     parser.add_argument("--half", action="store_true", help="matrices and kernels as 16-bit floats: half the size")
     parser.add_argument("--deepen", action="store_true", help="a VGG16 becomes the VGG19 that computes the same")
@@ -31,8 +31,9 @@ def build_parser() -> argparse.ArgumentParser:
 @command(build_parser)
 def main(arguments: argparse.Namespace) -> int:
     from segtumor.models.weights import convert
+    from segtumor.shipped.registry import starting_weights
 
     output = new_weights(arguments.output, overwrite=arguments.overwrite, where="OUT")
-    count = convert(arguments.file, output, half=arguments.half, deepen=arguments.deepen)
+    count = convert(starting_weights(arguments.file), output, half=arguments.half, deepen=arguments.deepen)
     print(f"{output}: {count} tensors, {output.stat().st_size / 1e6:.1f} MB")
     return 0

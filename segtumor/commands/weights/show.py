@@ -15,10 +15,11 @@ def build_parser() -> argparse.ArgumentParser:
         "Show what a file of weights holds, and whose layout it has. No code in it is run.",
         examples=[
             "segtumor weights show output/demo/run/model_best.pth",
+            "segtumor weights show btxrd-lite",
             "segtumor weights show efficientnet_lite0.pth --tensors",
         ],
     )
-    parser.add_argument("file", metavar="FILE", help="weights: .pth, or .pkl of Detectron2's model zoo")
+    parser.add_argument("file", metavar="FILE", help="weights: .pth, .pkl of Detectron2's model zoo, or a model's name")
     parser.add_argument("--tensors", action="store_true", help="list every tensor with its type and shape")
     return parser
 
@@ -26,8 +27,9 @@ def build_parser() -> argparse.ArgumentParser:
 @command(build_parser)
 def main(arguments: argparse.Namespace) -> int:
     from segtumor.models.weights import read_checkpoint
+    from segtumor.shipped.registry import starting_weights
 
-    checkpoint = read_checkpoint(arguments.file)
+    checkpoint = read_checkpoint(starting_weights(arguments.file))
     print("\n".join(aligned_table(list(_facts(checkpoint)), align="<")))
     if arguments.tensors:
         print()

@@ -1,4 +1,5 @@
-"""The data card: one HTML page that says what a data set holds and how to recognise it.
+"""The data card: one page that says what a data set holds and how to recognise it, as HTML or, without pictures, as
+Markdown.
 
 Self-contained: pictures are embedded, nothing is fetched. Not here: the counting (``segtumor.datasets.counts``).
 """
@@ -21,6 +22,7 @@ from segtumor.reporting.figures.histograms import age_histogram_figure, lesion_s
 from segtumor.reporting.pages.page import data_url, environment
 from segtumor.reporting.pictures.contact_sheet import contact_sheet
 from segtumor.structures.lesions import AnnotatedImage
+from segtumor.texts import markdown_table, markdown_text
 
 
 def data_card(
@@ -32,7 +34,7 @@ def data_card(
     split_sha256: str | None = None,
     flow: Flow | None = None,
 ) -> str:
-    """A page as text.
+    """The page as HTML.
 
     Args:
         examples: images with their pixels, (H, W) in [0, 1], None where unreadable; may be empty.
@@ -51,6 +53,25 @@ def data_card(
         infos=_infos(parts.values()),
         split_sha256=split_sha256,
     )
+
+
+def data_card_text(
+    title: str, parts: Mapping[str, CocoDataset], statistics: Statistics, *, split_sha256: str | None = None
+) -> str:
+    """What the page says, without its pictures, as Markdown."""
+    identity = [("part", "images", "SHA-256"), *((part, len(d.images), d.sha256) for part, d in parts.items())]
+    if split_sha256:
+        identity.append(("split", "", split_sha256))
+    infos = list(_infos(parts.values()).items())
+    sections = [f"# {markdown_text(title)}", NOTICE, *(_section("About", [("", ""), *infos]) if infos else ())]
+    for table in statistics.tables:
+        sections += [*_section(table.title, [table.header, *table.rows]), markdown_text(table.note)]
+    sections += [*_section("How to recognise it", identity), f"Made by segtumor {__version__}."]
+    return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def _section(title: str, rows: Sequence[Sequence[Any]]) -> tuple[str, str]:
+    return f"## {markdown_text(title)}", "\n".join(markdown_table(rows[0], rows[1:]))
 
 
 def _infos(datasets: Iterable[CocoDataset]) -> dict[str, Any]:
