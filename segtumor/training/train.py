@@ -17,6 +17,7 @@ from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError, DataError, ModelError
 from segtumor.evaluation.study.values import Evaluation
 from segtumor.models.kinds import kind_of
+from segtumor.models.layouts.fit import pixels_of, same_pixels
 from segtumor.models.weights import load_weights, read_checkpoint
 from segtumor.reporting.figures.training_curves import training_curves
 from segtumor.runs import BEST_WEIGHTS, FINAL_WEIGHTS, find_run
@@ -52,6 +53,7 @@ def train(
     """
     if resume:
         cfg.SEED = data_identity.resumed_seed(cfg.OUTPUT_DIR, cfg.SEED)
+        cfg.MODEL.update(data_identity.resumed_pixels(cfg.OUTPUT_DIR))
     datasets = data_sets.load_training_sets(cfg, files)
     with run_folder.lock_run(cfg.OUTPUT_DIR):
         return _train(cfg, datasets, resume=resume, overwrite=overwrite, init_from=init_from)
@@ -162,20 +164,33 @@ def _initial(cfg: CfgNode, init_from: str | Path | None) -> str | Path | None:
 def _build(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) -> tuple[Trainer, str]:
     """Trainer with its validation, and a sentence on the weights; touches no file of the run."""
     data_sets.check_schedule(cfg)
+    checkpoint = read_checkpoint(init_from) if init_from else None
+    adopted = _scale_pixels_as(checkpoint, cfg) if checkpoint else ""
     trainer = Trainer.from_config(cfg, build_train_loader(cfg, [dataset.records for dataset in datasets["train"]]))
     validation = _validation(cfg, datasets["validation"], trainer.validated_model)
     if validation is not None:
         trainer.add_validation(validation)
-    sentence, checkpoint = "none, trained from scratch", None
+    sentence = "none, trained from scratch"
     if init_from:
-        checkpoint = read_checkpoint(init_from)
         data_identity.warn_of_seen(init_from, datasets)
         report = load_weights(
             trainer.model, init_from, strict=False, class_names=cfg.MODEL.CLASS_NAMES, checkpoint=checkpoint
         )
-        sentence = f"{init_from}: {report.sentence()}"
+        sentence = f"{init_from}: {report.sentence()}{adopted}"
     trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, checkpoint))
     return trainer, sentence
+
+
+def _scale_pixels_as(checkpoint: Mapping[str, Any], cfg: CfgNode) -> str:
+    """Let the configuration scale pixels as weights of others have learnt; a phrase on that, "" where it does."""
+    pixels = pixels_of(checkpoint)
+    if pixels is None or same_pixels(pixels, (cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD)):
+        return ""
+    mean, std = ([float(f"{value:.6g}") for value in values] for values in pixels)
+    cfg.defrost()
+    cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = mean, std
+    cfg.freeze()
+    return f"; pixels scaled as they have learnt: MODEL.PIXEL_MEAN {mean}, MODEL.PIXEL_STD {std}"
 
 
 def _validation(cfg: CfgNode, datasets: Sequence[CocoDataset], model: nn.Module) -> Validation | None:

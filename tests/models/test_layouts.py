@@ -17,7 +17,8 @@ from torchvision.models.detection.faster_rcnn import TwoMLPHead
 from segtumor.config import load_config
 from segtumor.errors import ModelError
 from segtumor.models.backbones.torchvision_features import TorchvisionFeatures
-from segtumor.models.layouts.table import layout_of, with_own_names
+from segtumor.models.layouts.fit import pixels_of
+from segtumor.models.layouts.table import TORCHVISION_PIXELS, layout_of, with_own_names
 from segtumor.models.weights import load_weights, read_checkpoint
 
 pytestmark = pytest.mark.model
@@ -360,6 +361,14 @@ def test_another_scale_of_pixels_is_a_warning(tmp_path, caplog, config, warned):
     with caplog.at_level(logging.WARNING):
         load_weights(model_of(config, *overrides), path, strict=False)
     assert any('MODEL.PIXEL_MEAN "[123.675, 116.28, 103.53]"' in line for line in caplog.messages) == warned
+
+
+def test_the_scale_of_pixels_is_known_of_others_weights_and_left_to_the_configuration_of_own_ones():
+    state = torchvision.models.resnet18(num_classes=1).state_dict()
+    assert pixels_of({"model": state}) == TORCHVISION_PIXELS
+    assert pixels_of({"model": {f"module.{name}": tensor for name, tensor in state.items()}}) == TORCHVISION_PIXELS
+    assert pixels_of({"model": state, "class_names": ["benign", "malignant"]}) is None
+    assert pixels_of({"model": {"unknown.weight": torch.ones(2)}}) is None
 
 
 def test_a_state_dict_under_its_usual_name_is_found(tmp_path):

@@ -184,6 +184,21 @@ def test_init_from_starts_a_new_run_with_those_weights(phantoms, tiny_config, ti
     assert "0 newly initialised" in (tmp_path / "log.txt").read_text()
 
 
+def test_pixels_are_scaled_as_the_weights_of_others_have_learnt(phantoms, tiny_config, tiny_run, tmp_path):
+    pixels = {"pixel_mean": torch.full((3, 1, 1), 110.5), "pixel_std": torch.full((3, 1, 1), 64.0)}
+    weights = {**read_checkpoint(tiny_run / "model_final.pth")["model"], **pixels}
+    torch.save(weights, tmp_path / "others.pth")
+    settings = {"SOLVER.BASE_LR": 1e-20, "SOLVER.MAX_ITER": 1}
+    run(tiny_config, tmp_path / "run", settings, init_from=tmp_path / "others.pth")
+    model = load_config(tmp_path / "run" / "config.yaml").MODEL
+    assert list(model.PIXEL_MEAN) == [110.5] * 3 and list(model.PIXEL_STD) == [64.0] * 3
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "pixels scaled as they have learnt: MODEL.PIXEL_MEAN [110.5, 110.5, 110.5]" in log
+    run(tiny_config, tmp_path / "run", settings | {"SOLVER.MAX_ITER": 2}, resume=True)  # the configuration has others
+    assert load_config(tmp_path / "run" / "config.yaml").MODEL == model
+    assert "PIXEL_MEAN" not in (tmp_path / "run" / "log.txt").read_text().removeprefix(log)
+
+
 def test_a_worker_that_cannot_read_an_image_names_it(phantoms, tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr(training_sets, "check_image_sizes", lambda records, **_: None)
     settings = {"INPUT.MAX_PIXELS": 5, "DATALOADER.NUM_WORKERS": 1}
