@@ -141,8 +141,8 @@ def resumed_seed(folder: Path, seed: int) -> int:
 
 
 def resumed_pixels(folder: str | Path) -> dict[str, Any]:
-    """{setting of MODEL: value} of how a run to be resumed scales pixels, which the weights may have said that it started
-    from; empty without a run. Raises as ``compare_settings``."""
+    """{setting of MODEL: value} of how a run to be resumed scales pixels, which the weights may have said that it began
+    with; empty without a run. Raises as ``compare_settings``."""
     model = (_earlier_settings(Path(folder)) or {}).get("MODEL")
     keys = ("PIXEL_MEAN", "PIXEL_STD")
     return {key: model[key] for key in keys if key in model} if isinstance(model, dict) else {}

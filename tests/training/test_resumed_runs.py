@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from repository import ROOT
 
 from segtumor.commands import train
 from segtumor.models.weights import read_checkpoint
@@ -121,6 +122,35 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(type_train, whole
     assert torch.equal(expected["random"]["torch"], resumed["random"]["torch"])
     assert equal(expected["average"], resumed["average"])
     assert not equal(expected["average"], {f"module.{name}": value for name, value in expected["model"].items()})
+
+
+def test_twenty_and_twenty_steps_as_the_shipped_model_was_made_equal_forty(datasets_root, tmp_path, monkeypatch):
+    """AdamW, its schedule, bfloat16, an image head, averaged weights, normal images, and enlarged ones."""
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(datasets_root))
+    monkeypatch.setattr(training, "training_curves", lambda folder: None)
+    settings = {
+        **{"DATASETS.TRAIN": ["phantoms_train"], "DATASETS.VALIDATION": ["phantoms_val"], "DATASETS.TEST": []},
+        **{"INPUT.MIN_SIZE_TRAIN": [64], "INPUT.MIN_SIZE_TEST": 64, "SOLVER.IMS_PER_BATCH": 2, "SOLVER.MAX_ITER": 40},
+        **{"SOLVER.WARMUP_ITERS": 10, "TEST.EVAL_PERIOD": 40, "SOLVER.BEST_METRIC": "loss", "SOLVER.AMP.ENABLED": True},
+    }
+
+    def type_train(folder, *options):
+        words = [str(word) for pair in (settings | {"OUTPUT_DIR": folder}).items() for word in pair]
+        return train.main(["--config-file", str(ROOT / "configs" / "btxrd_lite_zoom.yaml"), *options, *words])
+
+    assert type_train(tmp_path / "whole") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "run_step", after(20, Trainer.run_step))
+        assert type_train(tmp_path / "halves") == 143
+    assert read_checkpoint(tmp_path / "halves" / "model_last.pth")["iteration"] == 19
+    assert type_train(tmp_path / "halves", "--resume") == 0
+    whole, halves = (read_checkpoint(tmp_path / name / "model_final.pth") for name in ("whole", "halves"))
+    assert whole["iteration"] == halves["iteration"] == 39
+    assert equal(whole["model"], halves["model"]) and equal(whole["average"], halves["average"])
+    states = zip(whole["optimizer"]["state"].values(), halves["optimizer"]["state"].values(), strict=True)
+    assert all(equal(first, second) for first, second in states)
+    lines = [(tmp_path / name / "metrics.json").read_text().splitlines()[-1] for name in ("whole", "halves")]
+    assert json.loads(lines[0])["val/loss"] == json.loads(lines[1])["val/loss"]
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGHUP", 129)])

@@ -195,7 +195,7 @@ def test_pixels_are_scaled_as_the_weights_of_others_have_learnt(phantoms, tiny_c
     log = (tmp_path / "run" / "log.txt").read_text()
     assert "pixels scaled as they have learnt: MODEL.PIXEL_MEAN [110.5, 110.5, 110.5]" in log
     run(tiny_config, tmp_path / "run", settings | {"SOLVER.MAX_ITER": 2}, resume=True)  # the configuration has others
-    assert load_config(tmp_path / "run" / "config.yaml").MODEL == model
+    assert model == load_config(tmp_path / "run" / "config.yaml").MODEL
     assert "PIXEL_MEAN" not in (tmp_path / "run" / "log.txt").read_text().removeprefix(log)
 
 
