@@ -18,8 +18,8 @@ _NEARLY_ALL = 0.995
 _SMALLEST_EDGE_PX = 32
 #: Of the pixels, white as can be. 2 of 1,000 radiographs of BTXRD have more.
 _CLIPPED = 0.03
-#: JPEG leaves white a little short of white: by one of 255 gray values, and half a one for rounding. As a share of the
-#: brightest pixel, since ten bits in a file of sixteen reach a 64th of its range.
+#: JPEG leaves white a little short of white: by one of 255 gray values, and half a one for rounding. As a share of what
+#: is between darkest and brightest, since ten bits in a file of sixteen take a 64th of its range, anywhere in it.
 _JPEG_ERROR = 1.5 / 255
 
 
@@ -47,5 +47,6 @@ def _contrast(pixels: GrayImage) -> str | None:
 
 def _clipping(pixels: GrayImage) -> str | None:
     sample = sparse_sample(pixels, _FIRST_LOOK)
-    white = np.count_nonzero(sample >= pixels.max() * (1 - _JPEG_ERROR)) / sample.size
+    low, high = pixels.min(), pixels.max()
+    white = np.count_nonzero(sample >= high - (high - low) * _JPEG_ERROR) / sample.size
     return f"plain white: {white:.0%} of the picture, clipped or not exposed" if white > _CLIPPED else None

@@ -9,6 +9,7 @@ from torch import nn
 
 from segtumor.errors import ConfigError, InstallationError
 from segtumor.models.kinds import class_count, kind_of
+from segtumor.models.pixel_scale import adopt
 from segtumor.models.weights import load_weights, read_checkpoint
 from segtumor.runtime.predictor import Predictor, Windowing
 from segtumor.structures import postprocessing
@@ -64,6 +65,7 @@ def load_trained_model(cfg: CfgNode) -> tuple[nn.Module, list[str]]:
             got=class_count(cfg),
             expected=f"{len(names)} ({', '.join(names)})",
         )
+    adopt(cfg, checkpoint, cfg.MODEL.WEIGHTS)
     model = create_model(cfg)
     load_weights(model, cfg.MODEL.WEIGHTS, strict=True, checkpoint=checkpoint)
     return model.eval(), names

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from segtumor.errors import ModelError
+from segtumor.models.pixel_scale import FIELD, STORED
 from segtumor.runs import EXPORT
 from segtumor.runtime.exported import read_manifest
 from segtumor.runtime.sessions.graph_names import PARAMETERS
@@ -44,9 +45,11 @@ def read_exported_weights(path: str | Path) -> dict[str, Any]:
     for name in manifest["files"]:
         state |= weights_of_graph(folder / name)
     counters = {name.replace(_STATISTICS, _COUNTER): torch.tensor(0) for name in state if name.endswith(_STATISTICS)}
+    preprocessing = manifest["contract"]["preprocessing"]
     return {
         "model": state | counters,
         "class_names": list(manifest["contract"]["class_names"]),
+        FIELD: [list(preprocessing[name]) for name in STORED],
         "training_data": manifest["source"]["training_data"],
     }
 

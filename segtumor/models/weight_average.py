@@ -4,6 +4,7 @@ It works for models that were trained further from one start: their weights lie 
 al. 2022, "Model soups" and "Robust fine-tuning of zero-shot models"). Models that began apart give noise.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 from segtumor.errors import ConfigError, ModelError
 from segtumor.files import output_errors
+from segtumor.models.pixel_scale import FIELD
 from segtumor.models.weights import check_class_names, read_checkpoint, write_checkpoint
 
 #: How the names of parts begin that only training needs (``detectors.pixel_head``): left out where a model has none.
@@ -23,8 +25,8 @@ def average_weights(sources: Sequence[str | Path], target: str | Path, *, shares
 
     Parts that only training needs are left out where a source has none. What a source has fitted after its training,
     such as which pictures are unlike its training images, has no meaningful mean: ``training.finishing`` fits it again.
-    Class names are those of all; what the mean has learnt from is what any of them has. Whole numbers (counters) are
-    the first's.
+    Class names are those of all; what the mean has learnt from is what any of them has. Whole numbers (counters) and
+    the scale of pixels are the first's.
 
     Args:
         sources: two or more of what ``read_checkpoint`` reads.
@@ -50,7 +52,7 @@ def average_weights(sources: Sequence[str | Path], target: str | Path, *, shares
         check_class_names(checkpoint.get("class_names"), checkpoints[0].get("class_names"), source, True)
         _check_same(states[0], state, sources[0], source)
     mean = {name: _mean([state[name] for state in states], shares) for name in states[0]}
-    kept = {key: checkpoints[0][key] for key in ("class_names",) if key in checkpoints[0]}
+    kept = {key: checkpoints[0][key] for key in ("class_names", FIELD) if key in checkpoints[0]}
     with output_errors(target):
         write_checkpoint(target, {**kept, "training_data": _learnt_from(checkpoints), "model": mean})
     return len(mean)
@@ -81,7 +83,8 @@ def _mean(tensors: Sequence[torch.Tensor], shares: Sequence[float]) -> torch.Ten
     if not tensors[0].is_floating_point():
         return tensors[0].clone()
     total = sum(share * tensor.double() for share, tensor in zip(shares, tensors, strict=True))
-    return torch.as_tensor(total / sum(shares)).to(tensors[0].dtype)
+    dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors))  # one may be of 16 bits
+    return torch.as_tensor(total / sum(shares)).to(dtype)
 
 
 def _learnt_from(checkpoints: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -14,10 +14,11 @@ from segtumor.errors import ModelError
 from segtumor.files import atomic_path, output_errors
 from segtumor.models.checksums import check_undamaged, seal
 from segtumor.models.exported_weights import is_export_file, read_exported_weights
-from segtumor.models.layouts.fit import PIXELS, check_backbone, warn_of_pixels
+from segtumor.models.layouts.fit import check_backbone
 from segtumor.models.layouts.table import with_own_names
 from segtumor.models.layouts.vgg import deepened
 from segtumor.models.pickles import read_pickle
+from segtumor.models.pixel_scale import FIELD, STORED, warn_of_scale
 
 logger = logging.getLogger(__name__)
 _SHOWN = 4
@@ -165,16 +166,16 @@ def load_weights(
     if renamed.layout:
         check_backbone(renamed, model.state_dict(), path)
     report = fit_weights(model, renamed.state, path=path, strict=strict)
-    warn_of_pixels(model, renamed, path)
+    warn_of_scale(model, checkpoint, path)
     return replace(report, layout=renamed.layout.name) if renamed.layout else report
 
 
 def fit_weights(model: nn.Module, state: Mapping[str, Any], *, path: str | Path, strict: bool) -> WeightsReport:
     """Load ``state`` where names and shapes agree; see ``load_weights``."""
     own = model.state_dict()
-    state = {name: tensor for name, tensor in state.items() if name not in PIXELS}
+    state = {name: tensor for name, tensor in state.items() if name not in STORED}
     loaded = {n: tensor for n, tensor in state.items() if n in own and getattr(tensor, "shape", None) == own[n].shape}
-    initialised = tuple(name for name in own if name not in loaded and name not in PIXELS)
+    initialised = tuple(name for name in own if name not in loaded and name not in STORED)
     report = WeightsReport(
         tuple(loaded),
         initialised,
@@ -262,7 +263,7 @@ def write_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
 
 
 def convert(source: str | Path, target: str | Path, *, half: bool, deepen: bool = False) -> int:
-    """Write the weights of ``source``, the class names and what they were trained on, and nothing else, as ``target``.
+    """Write the weights of ``source``, their classes, data and scale of pixels, and nothing else, as ``target``.
 
     Args:
         source: what ``read_checkpoint`` reads.
@@ -283,7 +284,9 @@ def convert(source: str | Path, target: str | Path, *, half: bool, deepen: bool 
     tensors = deepened(tensors) if deepen else tensors
     state = {name: _halved(tensor) if half else tensor for name, tensor in tensors.items()}
     _check_finite(state, source)
-    kept: dict[str, Any] = {key: checkpoint[key] for key in ("class_names", "training_data") if key in checkpoint}
+    kept: dict[str, Any] = {
+        key: checkpoint[key] for key in ("class_names", "training_data", FIELD) if key in checkpoint
+    }
     with output_errors(target):
         write_checkpoint(target, {**kept, "model": state})
     return len(state)

@@ -121,7 +121,8 @@ def read_entry(folder: str | Path) -> Entry:
         raise ModelError("no such model", where=path, remedy=_FETCH_AGAIN) from error
     except (OSError, ValueError) as error:  # UnicodeDecodeError is one
         raise ModelError("cannot be read", where=path, remedy=_FETCH_AGAIN) from error
-    written, found = values.pop(OWN_HASH, None) if isinstance(values, dict) else None, hash_of_fields(values)
+    written = values.pop(OWN_HASH, None) if isinstance(values, dict) else None
+    found = hash_of_fields(values)
     try:
         entry = _entry(values, folder)
         if written != found:

@@ -68,7 +68,7 @@ def model_folder(path_or_name: str | Path | None = None) -> Path:
     """
     if path_or_name is not None and Path(path_or_name).exists():
         folder = Path(path_or_name)
-        return _verified_export(read_entry(folder)) if (folder / ENTRY).is_file() else folder
+        return _verified_export(read_entry(folder)) if _is_registered(folder) else folder
     if path_or_name is None and DEFAULT not in model_folders():
         raise ConfigError("no model is named, and none comes with this segtumor", remedy="Add --run DIR")
     return _verified_export(find_model(str(path_or_name or DEFAULT)))
@@ -84,13 +84,18 @@ def starting_weights(path_or_name: str | Path) -> Path:
     path = Path(path_or_name)
     if (path / EXPORT).is_file():
         return path / EXPORT
-    if (path / ENTRY).is_file():
+    if _is_registered(path):
         entry = read_entry(path)
     elif path.exists() or str(path_or_name) not in model_folders():
         return path
     else:
         entry = find_model(str(path_or_name))
     return entry.verified(EXPORTED, CONFIGURATION) / EXPORTED / EXPORT
+
+
+def _is_registered(folder: Path) -> bool:
+    """Whether a model lies there with its entry; other programs write files of the entry's name too."""
+    return (folder / ENTRY).is_file() and (folder / EXPORTED).is_dir()
 
 
 def _verified_export(entry: Entry) -> Path:

@@ -140,14 +140,6 @@ def resumed_seed(folder: Path, seed: int) -> int:
     return first if type(first) is int and first >= 0 else seed
 
 
-def resumed_pixels(folder: str | Path) -> dict[str, Any]:
-    """{setting of MODEL: value} of how a run to be resumed scales pixels, which the weights may have said that it began
-    with; empty without a run. Raises as ``compare_settings``."""
-    model = (_earlier_settings(Path(folder)) or {}).get("MODEL")
-    keys = ("PIXEL_MEAN", "PIXEL_STD")
-    return {key: model[key] for key in keys if key in model} if isinstance(model, dict) else {}
-
-
 def compare_data(start: Mapping[str, Any] | None, datasets: DataParts) -> list[str]:
     """What differs between the data of a run's earlier starts and those it is to continue with, as phrases.
 
@@ -211,26 +203,19 @@ def warn_of_seen(weights: str | Path, datasets: DataParts) -> None:
 
 def compare_settings(folder: Path, settings: Mapping[str, Any]) -> list[str]:
     """What differs between ``config.yaml`` of a run folder and the current settings; ConfigError if it is damaged."""
-    document = _earlier_settings(Path(folder))
-    if document is None:
-        return [f"{CONFIG} is missing, so that the settings cannot be compared with the earlier ones"]
-    before, now = flat_settings(document), flat_settings(settings)
-    keys = [key for key in differing(before, now) if key in before and key in now]
-    shown = [f"{key} {now[key]!s:.60} instead of {before[key]!s:.60}" for key in keys[:_NAMED]]
-    return shown + ([f"{len(keys) - _NAMED} further settings"] if len(keys) > _NAMED else [])
-
-
-def _earlier_settings(folder: Path) -> dict[str, Any] | None:
-    path = folder / CONFIG
+    path = Path(folder) / CONFIG
     if not path.is_file():
-        return None
+        return [f"{CONFIG} is missing, so that the settings cannot be compared with the earlier ones"]
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError("damaged: not YAML", where=path, remedy=_ASKED) from error
     if not isinstance(document, dict):
         raise ConfigError("not a configuration", where=path, remedy=_ASKED)
-    return document
+    before, now = flat_settings(document), flat_settings(settings)
+    keys = [key for key in differing(before, now) if key in before and key in now]
+    shown = [f"{key} {now[key]!s:.60} instead of {before[key]!s:.60}" for key in keys[:_NAMED]]
+    return shown + ([f"{len(keys) - _NAMED} further settings"] if len(keys) > _NAMED else [])
 
 
 def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

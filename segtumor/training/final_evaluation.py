@@ -24,7 +24,8 @@ from segtumor.evaluation.study.values import Evaluation
 from segtumor.files import remove_files, sha256_of_file, write_json
 from segtumor.imaging import read_radiograph
 from segtumor.models.build import create_model, predictor_from_config
-from segtumor.models.weights import load_weights
+from segtumor.models.pixel_scale import adopt
+from segtumor.models.weights import load_weights, read_checkpoint
 from segtumor.reporting.figures.plotting_library import import_matplotlib
 from segtumor.reporting.files.study_files import write_study
 from segtumor.reporting.pages.study_examples import choose_examples, draw_examples
@@ -75,10 +76,14 @@ def evaluate_run(cfg: CfgNode, *, files: Files | None = None) -> dict[str, Evalu
         if weights.resolve().parent != folder.resolve():
             check_run_folder(folder, resume=False, overwrite=False)
         check_appended(folder)
+        checkpoint = read_checkpoint(weights)
+        adopted = adopt(cfg, checkpoint, weights)
         model = create_model(cfg)
-        load_weights(model, weights, strict=True, class_names=cfg.MODEL.CLASS_NAMES)
+        load_weights(model, weights, strict=True, class_names=cfg.MODEL.CLASS_NAMES, checkpoint=checkpoint)
         warn_of_seen(weights, {"test": datasets})
         with log_file(folder):
+            if adopted:
+                logger.info("%s: %s", weights, adopted)
             return evaluate_sets(cfg, model, datasets, folder, weights=weights)
 
 

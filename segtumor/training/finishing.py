@@ -16,6 +16,7 @@ from segtumor.errors import ConfigError
 from segtumor.evaluation.study.values import Evaluation
 from segtumor.models.build import create_model
 from segtumor.models.kinds import kind_of
+from segtumor.models.pixel_scale import adopt, scale_of_config
 from segtumor.models.weights import load_weights, read_checkpoint, write_checkpoint
 from segtumor.runs import BEST_WEIGHTS
 from segtumor.training import data_identity, data_sets, run_folder
@@ -61,15 +62,18 @@ def finish_only(
     data_sets.check_validation_sets(cfg, datasets["validation"])
     with run_folder.lock_run(folder):
         run_folder.check_run_folder(folder, resume=False, overwrite=overwrite)
-        checkpoint, model = read_checkpoint(weights), create_model(cfg)
+        checkpoint = read_checkpoint(weights)
+        adopted = adopt(cfg, checkpoint, weights)
+        model = create_model(cfg)
         load_weights(model, weights, strict=True, class_names=cfg.MODEL.CLASS_NAMES, checkpoint=checkpoint)
         data_identity.warn_of_seen(weights, datasets)
         known = data_identity.training_data(cfg.DATASETS.TRAIN, datasets["train"], checkpoint.get("training_data"))
         run_folder.begin_run(cfg, datasets, known=known, before=data_identity.seen_by(weights))
         state = {"model": model.state_dict(), "class_names": list(cfg.MODEL.CLASS_NAMES), "training_data": known}
+        state |= scale_of_config(cfg)
         write_checkpoint(folder / BEST_WEIGHTS, {**state, "segtumor_version": segtumor.__version__})
         with run_folder.log_file(folder):
-            logger.info("Weights, without a step of training: %s", weights)
+            logger.info("Weights, without a step of training: %s", "; ".join(filter(None, [str(weights), adopted])))
             return finish(cfg, model, datasets, folder / BEST_WEIGHTS)
 
 

@@ -17,7 +17,7 @@ from segtumor.annotations.coco import CocoDataset
 from segtumor.errors import ConfigError, DataError, ModelError
 from segtumor.evaluation.study.values import Evaluation
 from segtumor.models.kinds import kind_of
-from segtumor.models.layouts.fit import pixels_of, same_pixels
+from segtumor.models.pixel_scale import adopt, scale_of_config
 from segtumor.models.weights import load_weights, read_checkpoint
 from segtumor.reporting.figures.training_curves import training_curves
 from segtumor.runs import BEST_WEIGHTS, FINAL_WEIGHTS, find_run
@@ -53,7 +53,6 @@ def train(
     """
     if resume:
         cfg.SEED = data_identity.resumed_seed(cfg.OUTPUT_DIR, cfg.SEED)
-        cfg.MODEL.update(data_identity.resumed_pixels(cfg.OUTPUT_DIR))
     datasets = data_sets.load_training_sets(cfg, files)
     with run_folder.lock_run(cfg.OUTPUT_DIR):
         return _train(cfg, datasets, resume=resume, overwrite=overwrite, init_from=init_from)
@@ -67,10 +66,11 @@ def _train(
     if kind_of(cfg).fit is not None:
         return fit_at_once(cfg, datasets, folder, resume=resume, init_from=_initial(cfg, init_from))
     newest = newest_checkpoint(folder) if resume else None
+    adopted = adopt(cfg, newest.checkpoint, newest.path) if newest else ""
     trainer, weights = _build(cfg, datasets, init_from=None if newest else _initial(cfg, init_from))
     remarks = [f"Nothing to resume in {folder}: training starts from the beginning"] if resume else []
     if newest:
-        remarks = _resume(cfg, trainer, newest, datasets, folder)
+        remarks = [*filter(None, [adopted]), *_resume(cfg, trainer, newest, datasets, folder)]
     # Only now, when all that a user can get wrong is known to be right, may an old run be changed or replaced.
     if comm.is_main_process():
         before = data_identity.seen_by(None if newest else _initial(cfg, init_from))
@@ -165,7 +165,7 @@ def _build(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) -
     """Trainer with its validation, and a sentence on the weights; touches no file of the run."""
     data_sets.check_schedule(cfg)
     checkpoint = read_checkpoint(init_from) if init_from else None
-    adopted = _scale_pixels_as(checkpoint, cfg) if checkpoint else ""
+    adopted = adopt(cfg, checkpoint, str(init_from)) if checkpoint else ""
     trainer = Trainer.from_config(cfg, build_train_loader(cfg, [dataset.records for dataset in datasets["train"]]))
     validation = _validation(cfg, datasets["validation"], trainer.validated_model)
     if validation is not None:
@@ -176,21 +176,9 @@ def _build(cfg: CfgNode, datasets: DataParts, *, init_from: str | Path | None) -
         report = load_weights(
             trainer.model, init_from, strict=False, class_names=cfg.MODEL.CLASS_NAMES, checkpoint=checkpoint
         )
-        sentence = f"{init_from}: {report.sentence()}{adopted}"
-    trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, checkpoint))
+        sentence = "; ".join(filter(None, [f"{init_from}: {report.sentence()}", adopted]))
+    trainer.checkpointer.add_values(training_data=_training_data(cfg, datasets, checkpoint), **scale_of_config(cfg))
     return trainer, sentence
-
-
-def _scale_pixels_as(checkpoint: Mapping[str, Any], cfg: CfgNode) -> str:
-    """Let the configuration scale pixels as weights of others have learnt; a phrase on that, "" where it does."""
-    pixels = pixels_of(checkpoint)
-    if pixels is None or same_pixels(pixels, (cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD)):
-        return ""
-    mean, std = ([float(f"{value:.6g}") for value in values] for values in pixels)
-    cfg.defrost()
-    cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = mean, std
-    cfg.freeze()
-    return f"; pixels scaled as they have learnt: MODEL.PIXEL_MEAN {mean}, MODEL.PIXEL_STD {std}"
 
 
 def _validation(cfg: CfgNode, datasets: Sequence[CocoDataset], model: nn.Module) -> Validation | None:

@@ -50,9 +50,9 @@ def test_remarks(case):
         assert word in found[0]
 
 
-@pytest.mark.parametrize("bits", [8, 10, 12, 16])
-def test_plain_white_is_white_in_files_of_more_bits_than_they_use(bits):
-    picture = (ORDINARY / 255 * (2**bits - 1)).astype(np.uint16)
+@pytest.mark.parametrize(("bits", "offset"), [(8, 0), (10, 0), (10, 32768), (12, 0), (12, 4096), (16, 0)])
+def test_plain_white_is_white_in_files_of_more_bits_than_they_use(bits, offset):
+    picture = (ORDINARY / 255 * (2**bits - 1) + offset).astype(np.uint16)
     container = np.float32(255 if bits == 8 else 65535)
     assert remarks_on(picture / container) == []
     picture[:, :20] = picture.max()

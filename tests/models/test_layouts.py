@@ -17,8 +17,8 @@ from torchvision.models.detection.faster_rcnn import TwoMLPHead
 from segtumor.config import load_config
 from segtumor.errors import ModelError
 from segtumor.models.backbones.torchvision_features import TorchvisionFeatures
-from segtumor.models.layouts.fit import pixels_of
 from segtumor.models.layouts.table import TORCHVISION_PIXELS, layout_of, with_own_names
+from segtumor.models.pixel_scale import learnt_scale
 from segtumor.models.weights import load_weights, read_checkpoint
 
 pytestmark = pytest.mark.model
@@ -365,10 +365,20 @@ def test_another_scale_of_pixels_is_a_warning(tmp_path, caplog, config, warned):
 
 def test_the_scale_of_pixels_is_known_of_others_weights_and_left_to_the_configuration_of_own_ones():
     state = torchvision.models.resnet18(num_classes=1).state_dict()
-    assert pixels_of({"model": state}) == TORCHVISION_PIXELS
-    assert pixels_of({"model": {f"module.{name}": tensor for name, tensor in state.items()}}) == TORCHVISION_PIXELS
-    assert pixels_of({"model": state, "class_names": ["benign", "malignant"]}) is None
-    assert pixels_of({"model": {"unknown.weight": torch.ones(2)}}) is None
+    assert learnt_scale({"model": state}, "") == TORCHVISION_PIXELS
+    assert learnt_scale({"model": {f"module.{name}": t for name, t in state.items()}}, "") == TORCHVISION_PIXELS
+    own = {"model": state, "class_names": ["benign", "malignant"]}
+    assert learnt_scale(own, "") is None
+    assert learnt_scale(own | {"pixels": [[1, 2, 3], [4, 5, 6]]}, "") == ((1, 2, 3), (4, 5, 6))
+    assert learnt_scale({"model": {"unknown.weight": torch.ones(2)}}, "") is None
+
+
+@pytest.mark.parametrize(
+    "scale", [[[1, 2, 3]], [[1, 2], [3, 4]], [[1, 2, 3], [1, 0, 1]], [[1, 2, np.nan], [1] * 3], "x"]
+)
+def test_what_is_no_scale_of_pixels_is_refused(scale):
+    with pytest.raises(ModelError, match="not a scale of pixels"):
+        learnt_scale({"model": {}, "pixels": scale}, "a.pth")
 
 
 def test_a_state_dict_under_its_usual_name_is_found(tmp_path):

@@ -43,6 +43,19 @@ def test_what_it_has_learnt_from(tmp_path, first, second, expected):
     assert read_checkpoint(tmp_path / "m.pth")["training_data"] == expected
 
 
+def test_of_16_and_32_bits_the_mean_has_32_and_the_scale_of_pixels_is_kept(tmp_path):
+    first, second = saved(tmp_path / "a.pth", 1), saved(tmp_path / "b.pth", 3)
+    checkpoint = read_checkpoint(first)
+    half = {name: t.half() if t.is_floating_point() else t for name, t in checkpoint["model"].items()}
+    write_checkpoint(first, {**checkpoint, "model": half, "pixels": [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]})
+    average_weights([first, second], tmp_path / "mean.pth")
+    found = read_checkpoint(tmp_path / "mean.pth")
+    assert found["model"]["layer.weight"].dtype == torch.float32
+    assert command.main(["convert", str(tmp_path / "mean.pth"), str(tmp_path / "converted.pth")]) == 0
+    for name in ("mean.pth", "converted.pth"):
+        assert read_checkpoint(tmp_path / name)["pixels"] == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+
+
 def test_parts_that_only_training_needs_are_left_out_where_one_has_none(tmp_path):
     first, second = saved(tmp_path / "a.pth", 1), saved(tmp_path / "b.pth", 3)
     checkpoint = read_checkpoint(second)

@@ -17,6 +17,7 @@ from segtumor.reporting.pictures.contact_sheet import contact_sheet
 from segtumor.structures.lesions import AnnotatedImage, Lesion
 from segtumor.structures.masks import rle_from_mask
 from segtumor.taxonomy import color_rgb
+from segtumor.texts import markdown_table
 
 EXAMPLES = ROOT / "datasets" / "examples"
 
@@ -114,13 +115,15 @@ def test_the_card_holds_everything_and_asks_for_nothing():
 def test_the_card_as_markdown_has_the_same_tables():
     parts = load_parts(EXAMPLES / "coco" / "annotations.json", EXAMPLES / "images")
     statistics = describe(parts)
-    text = data_card_text("Phantoms <1>", parts, statistics, split_sha256="abc123")
+    flow = Flow(9, {"no outline": 6}, Amount("data set", 3, 3, 4), ())
+    text = data_card_text("Phantoms <1>", parts, statistics, split_sha256="abc123", flow=flow)
     assert text.startswith("# Phantoms &lt;1>\n") and NOTICE in text
     headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
-    assert headings == ["About", *(table.title for table in statistics.tables), "How to recognise it"]
+    assert "| found | 9 |\n| left out: no outline | 6 |\n| used | 3 |" in text
+    assert headings == ["About", "Flow of images", *(table.title for table in statistics.tables), "How to recognise it"]
     assert f"| annotations | 3 | {parts['annotations'].sha256} |\n| split |  | abc123 |" in text
     for table in statistics.tables:
-        assert text.count(f"| {' | '.join(map(str, table.rows[0]))} |") >= 1
+        assert "\n".join(markdown_table(table.header, table.rows)) in text
 
 
 def test_a_card_without_examples():

@@ -41,6 +41,16 @@ def test_the_card_has_the_numbers_of_the_registry(folder):
 
 
 @of_each
+@pytest.mark.model
+def test_its_weights_tell_their_scale_of_pixels(folder):
+    from segtumor.models.weights import read_checkpoint
+
+    model = load_config(folder / CONFIGURATION).MODEL
+    scale = [list(model.PIXEL_MEAN), list(model.PIXEL_STD)]
+    assert read_checkpoint(starting_weights(folder.name))["pixels"] == scale == [[127.0] * 3, [128.0] * 3]
+
+
+@of_each
 def test_it_reads_and_tells_noise_from_radiographs(folder, tmp_path):
     pytest.importorskip("onnxruntime")
     import numpy as np

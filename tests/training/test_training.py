@@ -17,6 +17,8 @@ from segtumor.models.weights import read_checkpoint
 from segtumor.training import data_sets as training_sets
 from segtumor.training import train as training
 from segtumor.training.final_evaluation import evaluate_run, import_late_dependencies
+from segtumor.training.finishing import finish_only
+from segtumor.training.trainer import Trainer
 
 pytestmark = pytest.mark.model
 
@@ -184,19 +186,29 @@ def test_init_from_starts_a_new_run_with_those_weights(phantoms, tiny_config, ti
     assert "0 newly initialised" in (tmp_path / "log.txt").read_text()
 
 
-def test_pixels_are_scaled_as_the_weights_of_others_have_learnt(phantoms, tiny_config, tiny_run, tmp_path):
+def test_pixels_are_scaled_as_the_weights_have_learnt(phantoms, tiny_config, tiny_run, tmp_path, monkeypatch):
     pixels = {"pixel_mean": torch.full((3, 1, 1), 110.5), "pixel_std": torch.full((3, 1, 1), 64.0)}
     weights = {**read_checkpoint(tiny_run / "model_final.pth")["model"], **pixels}
     torch.save(weights, tmp_path / "others.pth")
-    settings = {"SOLVER.BASE_LR": 1e-20, "SOLVER.MAX_ITER": 1}
-    run(tiny_config, tmp_path / "run", settings, init_from=tmp_path / "others.pth")
-    model = load_config(tmp_path / "run" / "config.yaml").MODEL
-    assert list(model.PIXEL_MEAN) == [110.5] * 3 and list(model.PIXEL_STD) == [64.0] * 3
-    log = (tmp_path / "run" / "log.txt").read_text()
-    assert "pixels scaled as they have learnt: MODEL.PIXEL_MEAN [110.5, 110.5, 110.5]" in log
-    run(tiny_config, tmp_path / "run", settings | {"SOLVER.MAX_ITER": 2}, resume=True)  # the configuration has others
-    assert model == load_config(tmp_path / "run" / "config.yaml").MODEL
-    assert "PIXEL_MEAN" not in (tmp_path / "run" / "log.txt").read_text().removeprefix(log)
+    settings = {"SOLVER.BASE_LR": 1e-20, "SOLVER.MAX_ITER": 1, "DATASETS.TRAIN": ("phantoms_train",)}
+    built = []  # models, whatever the configuration says when they are built
+    create = Trainer.from_config
+    monkeypatch.setattr(Trainer, "from_config", lambda cfg, *a: built.append(create(cfg, *a)) or built[-1])
+    first, further, finished = (tmp_path / name for name in ("first", "further", "finished"))
+    run(tiny_config, first, settings, init_from=tmp_path / "others.pth")
+    phrase = "pixels scaled as the weights have learnt: MODEL.PIXEL_MEAN [110.5, 110.5, 110.5]"
+    assert phrase in (first / "log.txt").read_text()
+    # None of what follows says it again: every configuration has others, and the weights tell.
+    run(tiny_config, first, settings | {"SOLVER.MAX_ITER": 2}, resume=True)
+    run(tiny_config, further, settings, init_from=first / "model_final.pth")
+    finish_only(tiny_config({**BARE, **settings, "OUTPUT_DIR": finished}), init_from=further / "model_final.pth")
+    for folder in (first, further, finished):
+        model = load_config(folder / "config.yaml").MODEL
+        assert list(model.PIXEL_MEAN) == [110.5] * 3 and list(model.PIXEL_STD) == [64.0] * 3
+    assert [trainer.model.pixel_mean.flatten().tolist() for trainer in built] == [[110.5] * 3] * 3
+    tested = {"DATASETS.TEST": ("phantoms_test",), "MODEL.WEIGHTS": str(first / "model_final.pth")}
+    evaluate_run(tiny_config({**settings, **tested, "OUTPUT_DIR": tmp_path / "tested"}))
+    assert phrase in (tmp_path / "tested" / "log.txt").read_text()
 
 
 def test_a_worker_that_cannot_read_an_image_names_it(phantoms, tiny_config, tmp_path, monkeypatch):

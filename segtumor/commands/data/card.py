@@ -51,20 +51,21 @@ def main(arguments: argparse.Namespace) -> None:
     source = Path(arguments.source).resolve()
     title = arguments.title or (source.name if source.is_dir() else source.stem)
     split_sha256 = hash_of_split_beside(source)
+    report = Path(arguments.report) if arguments.report else source / REPORT
+    flow = read_flow(report, parts) if arguments.report or report.is_file() else None
     if Path(arguments.output).suffix.lower() == ".md":
-        write_text(arguments.output, data_card_text(title, parts, statistics, split_sha256=split_sha256))
+        write_text(arguments.output, data_card_text(title, parts, statistics, split_sha256=split_sha256, flow=flow))
         print(f"data card: {arguments.output}")
         return
     reading, count = progress_bar("reading"), arguments.count
     examples = read_sample(parts, count, seed=arguments.seed, progress=reading) if count > 0 else []
-    report = Path(arguments.report) if arguments.report else source / REPORT
     page = data_card(
         title,
         parts,
         statistics,
         examples,
         split_sha256=split_sha256,
-        flow=read_flow(report, parts) if arguments.report or report.is_file() else None,
+        flow=flow,
     )
     write_text(arguments.output, page)
     print(f"data card: {arguments.output}")

@@ -56,7 +56,12 @@ def data_card(
 
 
 def data_card_text(
-    title: str, parts: Mapping[str, CocoDataset], statistics: Statistics, *, split_sha256: str | None = None
+    title: str,
+    parts: Mapping[str, CocoDataset],
+    statistics: Statistics,
+    *,
+    split_sha256: str | None = None,
+    flow: Flow | None = None,
 ) -> str:
     """What the page says, without its pictures, as Markdown."""
     identity = [("part", "images", "SHA-256"), *((part, len(d.images), d.sha256) for part, d in parts.items())]
@@ -64,6 +69,10 @@ def data_card_text(
         identity.append(("split", "", split_sha256))
     infos = list(_infos(parts.values()).items())
     sections = [f"# {markdown_text(title)}", NOTICE, *(_section("About", [("", ""), *infos]) if infos else ())]
+    if flow is not None:
+        left_out = [(f"left out: {reason}", images) for reason, images in flow.left_out.items()]
+        rows = [("", "images"), ("found", flow.found), *left_out, ("used", flow.used.images)]
+        sections += _section("Flow of images", rows)
     for table in statistics.tables:
         sections += [*_section(table.title, [table.header, *table.rows]), markdown_text(table.note)]
     sections += [*_section("How to recognise it", identity), f"Made by segtumor {__version__}."]
