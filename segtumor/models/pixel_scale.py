@@ -7,15 +7,17 @@ layout, and whatever configuration weights are used with gets it. Not here: scal
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from detectron2.config import CfgNode
 from torch import nn
 
 from segtumor.errors import ModelError
 from segtumor.models.layouts.table import Pixels, layout_of, unwrapped
+
+if TYPE_CHECKING:
+    from detectron2.config import CfgNode
 
 logger = logging.getLogger(__name__)
 #: Names among the parameters, where old versions of Detectron2 keep the scale, and its model zoo.
@@ -24,7 +26,7 @@ STORED = "pixel_mean", "pixel_std"
 FIELD = "pixels"
 
 
-def scale_of_config(cfg: CfgNode) -> dict[str, list[list[float]]]:
+def scale_of_config(cfg: "CfgNode") -> dict[str, list[list[float]]]:
     """{field of a checkpoint: the scale that a configuration sets}."""
     return {FIELD: [list(map(float, values)) for values in (cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD)]}
 
@@ -40,11 +42,11 @@ def learnt_scale(checkpoint: Mapping[str, Any], path: str | Path) -> Pixels | No
         ModelError: a mean or deviation that is none.
     """
     found = checkpoint.get(FIELD)
-    if found is None and not checkpoint.get("class_names"):  # of segtumor's older files the configuration tells
+    if found is None:
         state = unwrapped(checkpoint["model"])
         layout = layout_of(state)
         found = _stored(state) or (layout.pixels if layout else None)
-    if found is None:
+    if found is None:  # as in older files of segtumor, of which the configuration tells
         return None
     try:
         mean, std = (tuple(map(float, values)) for values in found)
@@ -56,7 +58,7 @@ def learnt_scale(checkpoint: Mapping[str, Any], path: str | Path) -> Pixels | No
     return mean, std
 
 
-def adopt(cfg: CfgNode, checkpoint: Mapping[str, Any], path: str | Path) -> str:
+def adopt(cfg: "CfgNode", checkpoint: Mapping[str, Any], path: str | Path) -> str:
     """Give a configuration the scale that weights have learnt from; a phrase on what changed, or "".
 
     Args:

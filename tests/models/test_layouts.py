@@ -363,13 +363,11 @@ def test_another_scale_of_pixels_is_a_warning(tmp_path, caplog, config, warned):
     assert any('MODEL.PIXEL_MEAN "[123.675, 116.28, 103.53]"' in line for line in caplog.messages) == warned
 
 
-def test_the_scale_of_pixels_is_known_of_others_weights_and_left_to_the_configuration_of_own_ones():
+def test_the_scale_of_pixels_is_known_of_others_weights_and_carried_by_own_ones():
     state = torchvision.models.resnet18(num_classes=1).state_dict()
     assert learnt_scale({"model": state}, "") == TORCHVISION_PIXELS
     assert learnt_scale({"model": {f"module.{name}": t for name, t in state.items()}}, "") == TORCHVISION_PIXELS
-    own = {"model": state, "class_names": ["benign", "malignant"]}
-    assert learnt_scale(own, "") is None
-    assert learnt_scale(own | {"pixels": [[1, 2, 3], [4, 5, 6]]}, "") == ((1, 2, 3), (4, 5, 6))
+    assert learnt_scale({"model": state, "pixels": [[1, 2, 3], [4, 5, 6]]}, "") == ((1, 2, 3), (4, 5, 6))
     assert learnt_scale({"model": {"unknown.weight": torch.ones(2)}}, "") is None
 
 

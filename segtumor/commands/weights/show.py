@@ -3,6 +3,7 @@
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from segtumor.commands.common.command_line import command, make_parser
@@ -29,16 +30,18 @@ def main(arguments: argparse.Namespace) -> int:
     from segtumor.models.weights import read_checkpoint
     from segtumor.shipped.registry import starting_weights
 
-    checkpoint = read_checkpoint(starting_weights(arguments.file))
-    print("\n".join(aligned_table(list(_facts(checkpoint)), align="<")))
+    file = starting_weights(arguments.file)
+    checkpoint = read_checkpoint(file)
+    print("\n".join(aligned_table(list(_facts(checkpoint, file)), align="<")))
     if arguments.tensors:
         print()
         print("\n".join(aligned_table(list(_tensors(checkpoint["model"])), align="<")))
     return 0
 
 
-def _facts(checkpoint: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _facts(checkpoint: Mapping[str, Any], path: Path) -> Iterator[tuple[str, str]]:
     from segtumor.models.layouts.table import layout_of, unwrapped
+    from segtumor.models.pixel_scale import learnt_scale
 
     state = unwrapped(checkpoint["model"])
     layout = layout_of(state)
@@ -48,8 +51,8 @@ def _facts(checkpoint: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "numbers", f"{sum(tensor.numel() for tensor in tensors):,}"
     types = Counter(str(tensor.dtype).removeprefix("torch.") for tensor in tensors)
     yield "types", ", ".join(f"{name} ({count})" for name, count in types.most_common())
-    if layout and layout.pixels:
-        mean, std = (", ".join(f"{value:.6g}" for value in values) for values in layout.pixels)
+    if scale := learnt_scale(checkpoint, path):
+        mean, std = (", ".join(f"{value:.6g}" for value in values) for values in scale)
         yield "pixels", f"mean {mean}; standard deviation {std}"
     if checkpoint.get("class_names"):
         yield "classes", ", ".join(checkpoint["class_names"])
