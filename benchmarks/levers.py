@@ -50,6 +50,7 @@ LEVERS = {
     "baseline": Lever(),
     "size_320": _sized(320),
     "size_384": _sized(384),
+    "size_448": _sized(448),
     # Sides of BTXRD's lesions at 256 px: 5th percentile 6, 25th 14, median 28, 75th 49, 95th 81.
     "anchors": Lever(("MODEL.ANCHOR_GENERATOR.SIZES", "[[6, 9], [14, 20], [28, 40], [54, 72], [84, 110]]")),
     "stride_4": Lever(("MODEL.ROI_HEADS.IN_FEATURES", "[p2]")),

@@ -16,7 +16,7 @@ _FEWEST_LEVELS = 32
 #: Of the pixels; blank but for a mark or a frame.
 _NEARLY_ALL = 0.995
 _SMALLEST_EDGE_PX = 32
-#: Of the pixels, white as can be. 2 of 1,000 radiographs of BTXRD have more.
+#: Of the pixels, white as can be. 6 of 999 radiographs of BTXRD have more.
 _CLIPPED = 0.03
 #: JPEG leaves white a little short of white: by one of 255 gray values, and half a one for rounding. As a share of what
 #: is between darkest and brightest, since ten bits in a file of sixteen take a 64th of its range, anywhere in it.
