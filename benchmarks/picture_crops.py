@@ -27,11 +27,8 @@ def main():
     arguments = parser.parse_args()
     model, dataset = segtumor.load(arguments.model), load_coco(arguments.annotations)
     normal = [image for image in dataset.annotated_images if not image.lesions]
-    print(
-        "| edges of the cut-out | findings per normal image | images with findings | called tumour |\n"
-        + "| --- " * 4
-        + "|"
-    )
+    print("| edges of the cut-out | findings per normal image | images with findings | called tumour |")
+    print("| --- " * 4 + "|")
     for share in arguments.shares:
         rows = [row for image in tqdm(normal, disable=None) for row in rows_of(model, dataset, image, share)]
         print(f"| {share:g} | {' | '.join(f'{value:.2f}' for value in np.mean(rows, axis=0))} |", flush=True)
@@ -48,7 +45,7 @@ def rows_of(model, dataset, image, share):
         cut_out = np.ascontiguousarray(pixels[top : top + size[0], left : left + size[1]])
         reading = model.read(cut_out)
         found = sum(finding.score >= model.score_threshold for finding in reading.findings)
-        yield found, found > 0, 1 - reading.image_probabilities[0] >= 0.5
+        yield found, found > 0, reading.tumor_score >= 0.5
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def adopt(cfg: "CfgNode", checkpoint: Mapping[str, Any], path: str | Path) -> st
     learnt, before = learnt_scale(checkpoint, path), (list(cfg.MODEL.PIXEL_MEAN), list(cfg.MODEL.PIXEL_STD))
     if learnt is None or _same(learnt, before):
         return ""
-    mean, std = ([float(f"{value:.6g}") for value in values] for values in learnt)
+    mean, std = _rounded(learnt)
     frozen = cfg.is_frozen()
     cfg.defrost()
     cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = mean, std
@@ -84,7 +84,7 @@ def warn_of_scale(model: nn.Module, checkpoint: Mapping[str, Any], path: str | P
     """Warn where a model that was built already scales pixels otherwise than the weights that it takes."""
     learnt, own = learnt_scale(checkpoint, path), _stored({name: getattr(model, name, None) for name in STORED})
     if learnt is not None and own is not None and not _same(learnt, own):
-        mean, std = ([float(f"{value:.6g}") for value in values] for values in learnt)
+        mean, std = _rounded(learnt)
         what = '%s: its weights have learnt from pixels of another scale: MODEL.PIXEL_MEAN "%s" MODEL.PIXEL_STD "%s"'
         logger.warning(what, path, mean, std)
 
@@ -93,6 +93,11 @@ def _stored(state: Mapping[str, Any]) -> Pixels | None:
     tensors = [state.get(name) for name in STORED]
     values = [tuple(tensor.flatten().tolist()) for tensor in tensors if isinstance(tensor, torch.Tensor)]
     return (values[0], values[1]) if [len(part) for part in values] == [3, 3] else None
+
+
+def _rounded(scale: Pixels) -> list[list[float]]:
+    """Mean and standard deviation as a configuration says them."""
+    return [[float(f"{value:.6g}") for value in values] for values in scale]
 
 
 def _same(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> bool:
