@@ -39,20 +39,20 @@ def models():
     yield "on the convolution, frozen", narrow_resnet(width=4, norm="FrozenBN")
     yield "after it, BN", VGG(depth=16, norm="BN", channels=[4] * 13)
     yield "after it, frozen", VGG(depth=16, norm="FrozenBN", channels=[4] * 13)
-    yield "with SAME padding", EfficientNetLite().double()  # fifty layers of rounding, large beside float32
+    yield "with SAME padding", EfficientNetLite()
     yield "with bias", nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
 
 
 @pytest.mark.parametrize(("name", "model"), list(models()), ids=lambda value: value if isinstance(value, str) else "")
 def test_folding_changes_nothing_but_rounding(name, model):
-    unsettle(model)
+    unsettle(model.double())  # in float32 the rounding of many layers, with unlucky weights, looks like a mistake
     images = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(1)).to(next(model.parameters()))
     before = outputs(model, images)
     folded = fold_batch_norms(model)
     assert not [module for module in folded.modules() if isinstance(module, NORMS)]
     assert [module for module in model.modules() if isinstance(module, NORMS)]
     for expected, got in zip(before, outputs(folded, images), strict=True):
-        assert torch.allclose(got, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+        assert torch.allclose(got, expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max()))
     for expected, again in zip(before, outputs(model, images), strict=True):
         assert torch.equal(expected, again)
 
