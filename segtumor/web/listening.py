@@ -1,5 +1,6 @@
 """Waitress with a limit on how long a request may take to arrive, and a port that can be asked for."""
 
+import threading
 import time
 from typing import Any, Protocol
 
@@ -7,6 +8,7 @@ from flask import Flask
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
+from waitress.trigger import trigger as Trigger
 from waitress.utilities import BadRequest
 
 from segtumor.errors import ConfigError
@@ -15,6 +17,7 @@ from segtumor.web.site import Settings
 _THREADS = 8
 #: A connection that sends nothing for so long is closed; a request that has not arrived whole after so long is refused.
 _IDLE_S, ARRIVAL_S = 60, 900
+_CLOSING_S = 10
 #: Beside the file itself a form has names, and lines between its parts.
 _FORM_BYTES = 16 * 2**20
 
@@ -26,7 +29,7 @@ class Server(Protocol):
         """Answer until it is interrupted."""
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, and end the connections."""
 
 
 class _Timeout(BadRequest):
@@ -51,6 +54,38 @@ class _TimedParser(HTTPRequestParser):
 
 class _TimedChannel(HTTPChannel):
     parser_class = _TimedParser
+
+
+class _Listening:
+    """A server of waitress that ends its connections when it closes: browsers keep theirs open, and it waits for them.
+
+    Whichever thread answers closes, as two would trip over each other.
+    """
+
+    def __init__(self, server: Server, sockets: dict[int, Any]) -> None:
+        self._server, self._sockets = server, sockets
+        self._at_rest = threading.Event()
+        self._at_rest.set()
+
+    def run(self) -> None:
+        self._at_rest.clear()
+        try:
+            self._server.run()
+        finally:
+            self._end()
+            self._at_rest.set()
+
+    def close(self) -> None:
+        trigger = next((one for one in self._sockets.values() if isinstance(one, Trigger)), None)
+        if trigger is None or self._at_rest.is_set():
+            self._end()
+        else:
+            trigger.pull_trigger(self._end)  # type: ignore[arg-type]  # it is called without anything
+            self._at_rest.wait(_CLOSING_S)
+
+    def _end(self) -> None:
+        for one in list(self._sockets.values()):
+            one.handle_close() if isinstance(one, HTTPChannel) else one.close()
 
 
 def listening(app: Flask, settings: Settings) -> tuple[Server, int]:
@@ -79,4 +114,4 @@ def listening(app: Flask, settings: Settings) -> tuple[Server, int]:
     ports = [one.effective_port for one in sockets.values() if hasattr(one, "effective_port")]
     for one in sockets.values():
         one.channel_class = _TimedChannel
-    return server, int(ports[0])
+    return _Listening(server, sockets), int(ports[0])

@@ -118,17 +118,31 @@ def test_a_token_is_a_secret(tmp_path, content):
         read_token(tmp_path / "missing")
 
 
+def started(site, client):
+    """A server that listens, its thread and its port."""
+    server, port = listening.listening(client.application, site.settings)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    return server, thread, port
+
+
+def test_a_server_that_closes_ends_the_connections_that_browsers_keep(make_site):
+    server, thread, port = started(*make_site(port=0))
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as kept:
+        kept.sendall(b"GET /static/page.css HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert kept.recv(12) == b"HTTP/1.1 200"
+        server.close()
+        thread.join(5)
+        with contextlib.suppress(ConnectionResetError):
+            while kept.recv(2**16):
+                pass
+    assert not thread.is_alive()
+
+
 def test_a_request_that_comes_in_drops_is_refused_in_words(make_site, monkeypatch):
     monkeypatch.setattr(listening, "ARRIVAL_S", 0.2)
     site, client = make_site(port=0)
-    server, port = listening.listening(client.application, site.settings)
-
-    def run():
-        with contextlib.suppress(OSError):  # closed by another thread
-            server.run()
-
-    thread = threading.Thread(target=run)
-    thread.start()
+    server, thread, port = started(site, client)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(b"POST /api/v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx")
         time.sleep(0.3)

@@ -30,18 +30,14 @@ def served(folder, archive=None):
     store = Store(folder)
     try:
         with running_site(store, SquareModel(), Settings(port=0), archive) as (_, server, port):
-            thread = threading.Thread(target=_run, args=(server,), daemon=True)
+            thread = threading.Thread(target=server.run, daemon=True)
             thread.start()
             yield f"http://127.0.0.1:{port}/"
             server.close()
             thread.join(10)
+            assert not thread.is_alive()
     finally:
         store.close()
-
-
-def _run(server):
-    with contextlib.suppress(OSError):  # its socket is closed under it at the end
-        server.run()
 
 
 def test_upload_correct_restart_and_export(tmp_path, open_page, until):
