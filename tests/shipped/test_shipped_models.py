@@ -70,14 +70,14 @@ def test_radiographs_of_any_shape_are_seen_as_the_squares_it_learnt_from(name, t
     pytest.importorskip("onnxruntime")
     import cv2
 
-    model = segtumor.load(name)
-    for phantom in make_phantoms(3, seed=7):
+    model, differences = segtumor.load(name), []
+    for phantom in make_phantoms(8, seed=7):
         square = phantom.views[0].pixels
         height, width = (round(times * side) for times, side in zip(times_hw, square.shape, strict=True))
         stretched = cv2.resize(square, (width, height), interpolation=cv2.INTER_LINEAR)
-        readings = [model.read(pixels) for pixels in (square, stretched)]
-        probabilities = [list(reading.image_probabilities) for reading in readings]
-        assert probabilities[1] == pytest.approx(probabilities[0], abs=0.1)
+        first, second = (model.read(pixels).image_probabilities for pixels in (square, stretched))
+        differences.append(max(abs(one - other) for one, other in zip(first, second, strict=True)))
+    assert sum(differences) / len(differences) < 0.05  # version 6 without INPUT.SQUARE: 0.36 and 0.10
 
 
 @pytest.mark.command
