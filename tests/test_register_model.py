@@ -8,6 +8,7 @@ from repository import ROOT
 
 from segtumor.commands import infer, models
 from segtumor.files import sha256_of_file
+from segtumor.inference.load import load_model
 from segtumor.models.weights import read_checkpoint, write_checkpoint
 from segtumor.shipped.registry import find_model, starting_weights
 
@@ -38,6 +39,7 @@ def run_folder(tiny_config, phantoms, tmp_path):
     cfg = tiny_config({"MODEL.META_ARCHITECTURE": "ImageHeadRCNN", "OUTPUT_DIR": tmp_path / "run"})
     cfg.MODEL.CLASS_NAMES = ["benign", "malignant"]
     cfg.DATASETS.TEST = ("phantoms_train",)  # the test part of this set has no normal image
+    cfg.OPERATING_POINTS.USED = "false-positives"  # of the run, in a file that the model does not take along
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "config.yaml").write_text(cfg.dump())
@@ -54,6 +56,8 @@ def test_a_run_becomes_a_model_with_a_name(register, run_folder, phantoms, tmp_p
     entry = find_model("mine")
     folder = entry.verified(*entry.files)
     assert {point.of for point in entry.operating_points} == {"image", "finding"}
+    (chosen,) = [point.score_threshold for point in entry.operating_points if point.name.startswith("0.3 findings")]
+    assert load_model(run=folder / "export").settings["confidence_threshold"] == pytest.approx(chosen, abs=0.0006)
     assert any(measured.name == "mask AP50" and measured.n.endswith("lesions") for measured in entry.measured)
     assert str(tmp_path) not in "".join(
         (folder / name).read_text() for name in ("config.yaml", "card.md", "model.json")

@@ -88,14 +88,14 @@ def _body(arguments) -> int:
 
 
 def _configuration(run_folder, name):
-    """That of a run, with its best weights."""
+    """That of a run, with its best weights, and without its operating point: the export has one of its own."""
     from segtumor.config import load_config
     from segtumor.runs import find_run
 
     config_file, weights = find_run(run_folder)
     cfg = load_config(config_file)
     cfg.defrost()
-    cfg.MODEL.WEIGHTS, cfg.OUTPUT_DIR = str(weights), f"output/{name}"
+    cfg.MODEL.WEIGHTS, cfg.OUTPUT_DIR, cfg.OPERATING_POINTS.USED = str(weights), f"output/{name}", ""
     return cfg
 
 
