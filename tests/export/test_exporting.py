@@ -431,7 +431,7 @@ def test_reading_images_contacts_nobody_and_leaves_no_identity(exports, tmp_path
         command = ["--run", exports(format_name)[0], "--input", image, "--output", home / "found", "--threads", "1"]
         traced = [*trace, "-o", tmp_path / f"{format_name}.calls"] if can_trace else []
         command = [*traced, sys.executable, "-c", _INFER, *command]
-        stay_s = "20" if can_trace else "0"  # onnxruntime would look for its events server after 9 s
+        stay_s = "14" if can_trace else "0"  # onnxruntime would look for its events server after 9 s
         environment = {**os.environ, "HOME": str(home), "STAY_S": stay_s}
         processes.append(subprocess.Popen([*map(str, command)], env=environment))
     assert [process.wait() for process in processes] == [0, 0]
